@@ -1,0 +1,1 @@
+"""Reading Helm charts, rendering them, and finding the images they ask for."""

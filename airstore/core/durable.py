@@ -1,0 +1,166 @@
+"""Durable files: temporary name, write, fsync, rename, fsync the directory, read-only.
+
+The order is restic's local backend. After a failed fsync the file is thrown away and never synced
+again: a second fsync may report success for pages the kernel dropped (PostgreSQL, fsyncgate 2018).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from airstore.core.errors import LockedError, StorageError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Disk(Protocol):
+    """The three operations that make bytes durable; faults are injected by wrapping it."""
+
+    def write(self, file: BinaryIO, data: bytes | memoryview) -> None:
+        """Append to an open temporary file."""
+
+    def sync(self, file: BinaryIO) -> None:
+        """Force the file's bytes to the device."""
+
+    def publish(self, temporary: Path, final: Path) -> None:
+        """Give a synced file its final name, durably; an existing file of that name is replaced."""
+
+
+class LocalDisk:
+    """The real `Disk`."""
+
+    def write(self, file: BinaryIO, data: bytes | memoryview) -> None:
+        """See `Disk`."""
+        file.write(data)
+
+    def sync(self, file: BinaryIO) -> None:
+        """See `Disk`."""
+        file.flush()
+        os.fsync(file.fileno())
+
+    def publish(self, temporary: Path, final: Path) -> None:
+        """See `Disk`."""
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(final)
+        sync_directory(final.parent)
+
+
+LOCAL_DISK = LocalDisk()
+
+
+class DurableFile:
+    """A file being written under a temporary name; `durable_file` gives it its final one."""
+
+    def __init__(self, file: BinaryIO, path: Path, disk: Disk) -> None:
+        self.path = path
+        self.size = 0
+        self._file = file
+        self._disk = disk
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append."""
+        self._disk.write(self._file, data)
+        self.size += len(data)
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+        return self.size
+
+
+@contextmanager
+def temporary_file(directory: Path, disk: Disk = LOCAL_DISK) -> Iterator[DurableFile]:
+    """A file that is synced when the block ends well and removed when it does not.
+
+    The caller gives it its name with ``disk.publish``.
+
+    Raises:
+        StorageError: the disk is full or failed.
+    """
+    with storage_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".tmp-", dir=directory)
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file, storage_errors(directory):
+            yield DurableFile(file, path, disk)
+            disk.sync(file)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def durable_file(final: Path, *, mode: int = 0o444, disk: Disk = LOCAL_DISK) -> Iterator[DurableFile]:
+    """Write a whole file that appears under its name, complete and durable, or not at all.
+
+    Raises:
+        StorageError: the disk is full or failed; nothing of the file is left.
+    """
+    with temporary_file(final.parent, disk) as file:
+        yield file
+        file.path.chmod(mode)
+    try:
+        with storage_errors(final):
+            disk.publish(file.path, final)
+    except BaseException:
+        file.path.unlink(missing_ok=True)
+        raise
+
+
+def write_file(final: Path, data: bytes, *, mode: int = 0o444, disk: Disk = LOCAL_DISK) -> None:
+    """`durable_file` for bytes in memory."""
+    with durable_file(final, mode=mode, disk=disk) as file:
+        file.write(data)
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames in a directory durable; file systems that cannot are taken at their word."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as fault:
+        if fault.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def storage_errors(where: Path) -> Iterator[None]:
+    """Turn the operating system's errors about the disk into `StorageError`."""
+    try:
+        yield
+    except OSError as fault:
+        reason = os.strerror(fault.errno) if fault.errno else str(fault)
+        hint = "free some space and run the same command again" if fault.errno in _FULL else ""
+        raise StorageError(f"cannot write {fault.filename or where}: {reason}", hint=hint) from fault
+
+
+@contextmanager
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Hold a lock file for the length of the block; the kernel drops it when the process dies.
+
+    Raises:
+        LockedError: another process holds it.
+    """
+    with storage_errors(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as fault:
+        os.close(handle)
+        raise LockedError(
+            f"another airstore process is changing {path.parent}", hint="wait for it to end, then try again"
+        ) from fault
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.close(handle)

@@ -1,0 +1,29 @@
+"""Upper bounds on everything read from outside, in one place."""
+
+from dataclasses import dataclass
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds in bytes unless a comment says otherwise."""
+
+    manifest: int = 4 * MIB  # OCI manifest or index; registries refuse larger ones
+    json_document: int = 64 * MIB  # release.json, media index, receipt, trust root
+    json_depth: int = 64  # nested arrays and objects
+    yaml_document: int = 16 * MIB  # product file, site file, values, one rendered chart
+    yaml_nodes: int = 1_000_000  # count, aliases expanded
+    index_depth: int = 4  # indexes within indexes
+    chart_archive: int = 100 * MIB  # plain bytes of a chart, as Helm bounds it
+    chart_file: int = 5 * MIB  # one file of a chart, as Helm bounds it
+    chart_files: int = 20_000  # count
+    object_size: int = 4 * MIB  # one object's plain bytes
+    frame_size: int = 8 * MIB  # one frame's plain bytes
+    recipe: int = 256 * MIB  # one recipe's plain bytes
+    layer_plain: int = 64 * GIB  # a layer after decompression
+    git_pack: int = 4 * GIB  # the history bundle on media
+    sequence_jump: int = 1_000_000  # count; larger steps are refused as fast-forward
+
+
+LIMITS = Limits()

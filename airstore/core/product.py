@@ -1,0 +1,125 @@
+"""The product file ``airstore.yaml`` (schemas/product.schema.json)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airstore.core import schema, yamlfile
+from airstore.core.descriptor import Platform
+from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.release import HelmRelease, helm_from_json
+
+
+@dataclass(frozen=True)
+class ChartSource:
+    """Where a chart comes from.
+
+    Attributes:
+        name: how Helm releases of the product file refer to it.
+        source: a directory, a ``.tgz``, ``oci://...``, or a chart repository's URL.
+        version: exact version; required for OCI and repository sources.
+    """
+
+    name: str
+    source: str
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A validated product file.
+
+    Attributes:
+        directory: what relative paths in it are relative to.
+        platforms: empty means every platform that an index offers.
+        variants: values files; each chart is rendered once under each of them, and once without any.
+        include: image references that discovery cannot find.
+        exclude: glob patterns of false hits.
+        sources: glob pattern of references to the place that holds them.
+    """
+
+    directory: Path
+    name: str
+    platforms: tuple[Platform, ...]
+    charts: tuple[ChartSource, ...]
+    helm_releases: tuple[HelmRelease, ...]
+    variants: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+    registry: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def path(self, relative: str) -> Path:
+        """A file that the product file names.
+
+        Raises:
+            UsageError: it is outside the product file's directory.
+            NotFoundError: there is no such file.
+        """
+        path = (self.directory / relative).resolve()
+        if not path.is_relative_to(self.directory.resolve()):
+            raise UsageError(f"{relative} is outside the product's directory {self.directory}")
+        if not path.exists():
+            raise NotFoundError(f"the product file names {relative}, which is not in {self.directory}")
+        return path
+
+
+def load_product(path: Path) -> Product:
+    """Read and validate a product file.
+
+    Raises:
+        NotFoundError: no such file.
+        UsageError: not YAML, not of the schema (file, line and field are named), or inconsistent.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as fault:
+        raise NotFoundError(f"cannot read the product file {path}: {fault.strerror}") from fault
+    document = yamlfile.load(text, str(path))
+    schema.check_yaml(document, text, "product", str(path))
+    product = _from_yaml(document, path.resolve().parent)
+    _check_names(product, text, path)
+    return product
+
+
+def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
+    images, discover = document.get("images", {}), document.get("discover", {})
+    return Product(
+        directory=directory,
+        name=document["name"],
+        platforms=tuple(Platform.parse(text) for text in document.get("platforms", ())),
+        charts=tuple(ChartSource(c["name"], c["source"], c.get("version", "")) for c in document["charts"]),
+        helm_releases=tuple(helm_from_json(entry) for entry in document["releases"]),
+        variants=tuple(discover.get("values", ())),
+        include=tuple(images.get("include", ())),
+        exclude=tuple(images.get("exclude", ())),
+        sources=dict(images.get("sources", {})),
+        registry=document.get("registry", {}),
+    )
+
+
+def _check_names(product: Product, text: bytes, path: Path) -> None:
+    def fail(section: str, index: int, field_name: str, message: str) -> None:
+        line = yamlfile.line_of(text, (section, index, field_name))
+        raise UsageError(f"{path}:{line}: {section}[{index}].{field_name}: {message}")
+
+    charts: set[str] = set()
+    for index, chart in enumerate(product.charts):
+        if chart.name in charts:
+            fail("charts", index, "name", f"there is another chart {chart.name!r}")
+        if "://" in chart.source and not chart.version:
+            fail("charts", index, "source", "a chart from a registry or repository needs an exact version")
+        charts.add(chart.name)
+    earlier: set[str] = set()
+    for index, helm in enumerate(product.helm_releases):
+        if helm.name in earlier:
+            fail("releases", index, "name", f"there is another release {helm.name!r}")
+        if helm.chart not in charts:
+            fail("releases", index, "chart", f"no chart {helm.chart!r} under charts")
+        for need in helm.needs:
+            if need not in earlier:
+                fail("releases", index, "needs", f"{need!r} is not a release listed before this one")
+        earlier.add(helm.name)

@@ -1,0 +1,264 @@
+"""The release model: what ``release.json`` says (design, section 7; schemas/release.schema.json)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airstore.core import schema, strictjson
+from airstore.core.descriptor import Descriptor
+from airstore.core.digest import Digest
+from airstore.core.reference import Reference
+
+API_VERSION = "airstore/v1"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image reference and everything that travels for it.
+
+    Attributes:
+        reference: as charts ask for it, normalised.
+        root: the manifest or index that the reference resolves to.
+        blobs: every blob that travels, root, manifests, configs, layers and referrers included,
+            each once, sorted by digest.
+        referrers: manifests attached to this image (signatures, SBOMs), also among ``blobs``.
+        missing: children of an index left behind because the product file limits platforms.
+    """
+
+    reference: Reference
+    root: Descriptor
+    blobs: tuple[Descriptor, ...]
+    referrers: tuple[Descriptor, ...] = ()
+    missing: tuple[Descriptor, ...] = ()
+
+    @property
+    def repository(self) -> str:
+        """Where the site's registry keeps it: the path without the upstream host."""
+        return self.reference.path
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tag it gets there; none where the reference is a digest alone."""
+        return (self.reference.tag,) if self.reference.tag else ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart, kept as the OCI artifact that Helm pushes and pulls.
+
+    Attributes:
+        source: where it came from, for people: ``./charts/shop``, ``oci://...``, a repository URL.
+        root: its OCI manifest.
+        archive: the ``.tgz`` blob.
+        blobs: manifest, config, archive and provenance, each once, sorted by digest.
+    """
+
+    name: str
+    version: str
+    source: str
+    root: Descriptor
+    archive: Descriptor
+    blobs: tuple[Descriptor, ...]
+
+    @property
+    def repository(self) -> str:
+        """Where the site's registry keeps it."""
+        return f"charts/{self.name}"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Its version the way Helm writes it as a tag, where ``+`` is not allowed."""
+        return (self.version.replace("+", "_"),)
+
+
+Artifact = Image | Chart
+
+
+@dataclass(frozen=True)
+class HelmRelease:
+    """One Helm release of the product, in the order of the product file.
+
+    Attributes:
+        chart: name of a `Chart` of the release.
+        values: paths of values files in the release's tree, later ones win.
+        bind: chart value path to site variable, such as ``ingress.host`` to ``site.hostname``.
+        needs: names of Helm releases that come before.
+        timeout: as Helm writes durations.
+        hooks: hook name to path in the release's tree.
+        health: gates, as the product file writes them.
+    """
+
+    name: str
+    namespace: str
+    chart: str
+    values: tuple[str, ...] = ()
+    bind: Mapping[str, str] = field(default_factory=dict, hash=False)
+    needs: tuple[str, ...] = ()
+    timeout: str = "5m"
+    hooks: Mapping[str, str] = field(default_factory=dict, hash=False)
+    health: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+
+
+@dataclass(frozen=True)
+class Release:
+    """One version of the product.
+
+    Attributes:
+        sequence: 1 for the first release, then one more each time.
+        previous: digest of the previous release's ``release.json``; None for the first.
+        files: path to digest of every other file of the tree, ``signatures/`` excepted.
+        registry: the product file's ``registry`` section.
+    """
+
+    product: str
+    version: str
+    sequence: int
+    previous: Digest | None
+    platforms: tuple[str, ...]
+    images: tuple[Image, ...]
+    charts: tuple[Chart, ...]
+    helm_releases: tuple[HelmRelease, ...]
+    files: Mapping[str, Digest] = field(hash=False)
+    registry: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """Images, then charts."""
+        return (*self.images, *self.charts)
+
+    def blobs(self) -> dict[Digest, Descriptor]:
+        """Every blob of the release, by digest."""
+        return {blob.digest: blob for artifact in self.artifacts for blob in artifact.blobs}
+
+    def users_of(self, digest: Digest) -> Iterator[str]:
+        """Names of the artifacts that contain a blob."""
+        for image in self.images:
+            if any(blob.digest == digest for blob in image.blobs):
+                yield f"image {image.reference}"
+        for chart in self.charts:
+            if any(blob.digest == digest for blob in chart.blobs):
+                yield f"chart {chart.name} {chart.version}"
+
+    def to_bytes(self) -> bytes:
+        """The canonical ``release.json``."""
+        return strictjson.dumps(_to_json(self))
+
+    @classmethod
+    def parse(cls, data: bytes, what: str = "release.json") -> Release:
+        """Read ``release.json``; unknown fields are refused, a new format gets a new apiVersion.
+
+        Raises:
+            DamagedError: not strict JSON or not of the schema.
+        """
+        document = strictjson.load_object(data, what)
+        schema.check_json(document, "release", what)
+        return _from_json(document, what)
+
+
+def _to_json(release: Release) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Release",
+        "product": release.product,
+        "version": release.version,
+        "sequence": release.sequence,
+        "previous": release.previous,
+        "platforms": list(release.platforms),
+        "images": [_image_to_json(image) for image in release.images],
+        "charts": [_chart_to_json(chart) for chart in release.charts],
+        "releases": [_helm_to_json(helm) for helm in release.helm_releases],
+        "registry": dict(release.registry),
+        "files": {path: str(digest) for path, digest in release.files.items()},
+    }
+
+
+def _image_to_json(image: Image) -> dict[str, Any]:
+    return {
+        "reference": str(image.reference),
+        "root": image.root.to_json(),
+        "blobs": [blob.to_json() for blob in image.blobs],
+        "referrers": [blob.to_json() for blob in image.referrers],
+        "missing": [blob.to_json() for blob in image.missing],
+    }
+
+
+def _chart_to_json(chart: Chart) -> dict[str, Any]:
+    return {
+        "name": chart.name,
+        "version": chart.version,
+        "source": chart.source,
+        "root": chart.root.to_json(),
+        "archive": chart.archive.to_json(),
+        "blobs": [blob.to_json() for blob in chart.blobs],
+    }
+
+
+def _helm_to_json(helm: HelmRelease) -> dict[str, Any]:
+    return {
+        "name": helm.name,
+        "namespace": helm.namespace,
+        "chart": helm.chart,
+        "values": list(helm.values),
+        "bind": dict(helm.bind),
+        "needs": list(helm.needs),
+        "timeout": helm.timeout,
+        "hooks": dict(helm.hooks),
+        "health": [dict(gate) for gate in helm.health],
+    }
+
+
+def _from_json(document: dict[str, Any], what: str) -> Release:
+    return Release(
+        product=document["product"],
+        version=document["version"],
+        sequence=document["sequence"],
+        previous=Digest(document["previous"]) if document["previous"] else None,
+        platforms=tuple(document["platforms"]),
+        images=tuple(_image_from_json(entry, what) for entry in document["images"]),
+        charts=tuple(_chart_from_json(entry, what) for entry in document["charts"]),
+        helm_releases=tuple(helm_from_json(entry) for entry in document["releases"]),
+        files={path: Digest(digest) for path, digest in document["files"].items()},
+        registry=document["registry"],
+    )
+
+
+def _image_from_json(entry: dict[str, Any], what: str) -> Image:
+    return Image(
+        reference=Reference.parse(entry["reference"]),
+        root=Descriptor.parse(entry["root"], what),
+        blobs=_descriptors(entry["blobs"], what),
+        referrers=_descriptors(entry["referrers"], what),
+        missing=_descriptors(entry["missing"], what),
+    )
+
+
+def _chart_from_json(entry: dict[str, Any], what: str) -> Chart:
+    return Chart(
+        name=entry["name"],
+        version=entry["version"],
+        source=entry["source"],
+        root=Descriptor.parse(entry["root"], what),
+        archive=Descriptor.parse(entry["archive"], what),
+        blobs=_descriptors(entry["blobs"], what),
+    )
+
+
+def helm_from_json(entry: Mapping[str, Any]) -> HelmRelease:
+    """A Helm release as product files and ``release.json`` write it."""
+    return HelmRelease(
+        name=entry["name"],
+        namespace=entry["namespace"],
+        chart=entry["chart"],
+        values=tuple(entry.get("values", ())),
+        bind=dict(entry.get("bind", {})),
+        needs=tuple(entry.get("needs", ())),
+        timeout=entry.get("timeout", "5m"),
+        hooks=dict(entry.get("hooks", {})),
+        health=tuple(entry.get("health", ())),
+    )
+
+
+def _descriptors(entries: list[Any], what: str) -> tuple[Descriptor, ...]:
+    return tuple(Descriptor.parse(entry, what) for entry in entries)

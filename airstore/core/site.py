@@ -1,0 +1,58 @@
+"""The site file ``site.yaml``: what the vendor never signs and never sees (schemas/site.schema.json)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airstore.core import schema, yamlfile
+from airstore.core.errors import NotFoundError, UsageError
+
+
+@dataclass(frozen=True)
+class SiteFile:
+    """A validated site file; every field has a default so that a site can begin without one.
+
+    Attributes:
+        registry: ``host`` and the rest of the ``registry`` section.
+        variables: the ``vars`` section: the ``site.*`` names that product files bind.
+        values: Helm release name to values that override the vendor's.
+    """
+
+    registry: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def lookup(self, name: str) -> Any:
+        """Value of a bound name: ``registry.host``, ``site.hostname``.
+
+        Raises:
+            UsageError: the site file does not set it.
+        """
+        section, _, key = name.partition(".")
+        known = {"registry": self.registry, "site": self.variables}.get(section, {})
+        if key not in known:
+            where = "vars" if section == "site" else section
+            raise UsageError(
+                f"the product binds {name!r}, which the site file does not set",
+                hint=f"add {key!r} under {where!r} in site.yaml",
+            )
+        return known[key]
+
+
+def load_site_file(path: Path) -> SiteFile:
+    """Read and validate a site file.
+
+    Raises:
+        NotFoundError: no such file.
+        UsageError: not YAML or not of the schema; file, line and field are named.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as fault:
+        raise NotFoundError(f"cannot read the site file {path}: {fault.strerror}") from fault
+    document = yamlfile.load(text, str(path)) or {}
+    schema.check_yaml(document, text, "site", str(path))
+    return SiteFile(document.get("registry", {}), document.get("vars", {}), document.get("values", {}))

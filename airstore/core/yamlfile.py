@@ -1,0 +1,113 @@
+"""YAML that people write and Helm renders: safe, bounded, without duplicate keys, with line numbers.
+
+Sources: YAML 1.1 as PyYAML reads it. Alias bombs are cheap to load and deadly to walk, so nodes are
+counted with aliases expanded before anything is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import yaml
+
+from airstore.core.errors import UsageError
+from airstore.core.limits import LIMITS
+
+PathPart = str | int
+_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def load(data: bytes | str, name: str) -> Any:
+    """Read one document.
+
+    Raises:
+        UsageError: not YAML, duplicate keys, too large; the message names file and line.
+    """
+    documents = load_all(data, name)
+    if len(documents) > 1:
+        raise UsageError(f"{name}: one YAML document is expected, there are {len(documents)}")
+    return documents[0] if documents else None
+
+
+def load_all(data: bytes | str, name: str) -> list[Any]:
+    """Read a stream of documents, as Helm renders them.
+
+    Raises:
+        UsageError: as `load`.
+    """
+    if len(data) > LIMITS.yaml_document:
+        raise UsageError(f"{name} is {len(data)} bytes; at most {LIMITS.yaml_document} are accepted")
+    loader = _Loader(data)
+    try:
+        return list(_documents(loader, name))
+    except yaml.MarkedYAMLError as fault:
+        line = f":{fault.problem_mark.line + 1}" if fault.problem_mark else ""
+        raise UsageError(f"{name}{line}: {fault.problem or fault.context}") from fault
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        raise UsageError(f"{name}: {fault}") from fault
+    finally:
+        loader.dispose()
+
+
+def dump(document: object) -> str:
+    """Write one document in block style with the order of keys kept."""
+    text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text
+
+
+def line_of(data: bytes | str, path: Iterable[PathPart]) -> int:
+    """Line (from 1) of the value at ``path``, or of its deepest existing parent."""
+    node = yaml.compose(data, Loader=_Loader)
+    line = 1
+    for part in path:
+        if node is None:
+            break
+        child = _child(node, part)
+        if child is None:
+            break
+        node, line = child
+    return line
+
+
+def _documents(loader: Any, name: str) -> Iterator[Any]:
+    while loader.check_node():
+        node = loader.get_node()
+        _check(node, name)
+        yield loader.construct_document(node)
+
+
+def _check(root: yaml.Node, name: str) -> None:
+    count, stack = 0, [root]
+    while stack:
+        node = stack.pop()
+        count += 1
+        if count > LIMITS.yaml_nodes:
+            raise UsageError(f"{name}: more than {LIMITS.yaml_nodes} YAML nodes once aliases are expanded")
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(node, name)
+            stack += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            stack += node.value
+
+
+def _check_keys(node: yaml.MappingNode, name: str) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise UsageError(f"{name}:{key.start_mark.line + 1}: a key must be a plain value")
+        if key.value in seen and key.value != "<<":
+            raise UsageError(f"{name}:{key.start_mark.line + 1}: duplicate key {key.value!r}")
+        seen.add(key.value)
+
+
+def _child(node: yaml.Node, part: PathPart) -> tuple[yaml.Node, int] | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        child = node.value[part]
+        return child, child.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == part:
+                return value, key.start_mark.line + 1
+    return None

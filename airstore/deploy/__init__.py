@@ -1,0 +1,1 @@
+"""Helm releases at a site: rendering, the plan, the ledger."""

@@ -1,0 +1,1 @@
+"""Releases as signed commits in a bare git repository."""

@@ -1,0 +1,1 @@
+"""What crosses the gap: writing, inspecting and verifying media."""

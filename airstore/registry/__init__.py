@@ -1,0 +1,1 @@
+"""OCI distribution: sources, the client, the embedded server, push."""

@@ -1,0 +1,1 @@
+"""Blobs kept as objects: splitting, packs, the index, verified reads."""

@@ -1,0 +1,1 @@
+"""Keys, signatures, envelopes, the trust root, and the policy that decides."""
