@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,13 +67,15 @@ class Descriptor:
             raise DamagedError(f"{what}: size of {digest} must be a whole number, not {size!r}")
         if document.get("urls"):
             raise DamagedError(f"{what}: {digest} is a foreign layer (urls); its bytes cannot be shipped")
+        if document.get("data") is not None:
+            _check_data(document["data"], Digest(digest), size, what)
         return cls(
             media_type=media_type,
             digest=Digest(digest),
             size=size,
             platform=_platform(document.get("platform")),
             artifact_type=str(document.get("artifactType") or ""),
-            annotations=_annotations(document.get("annotations"), what),
+            annotations=annotations_of(document, what),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -102,9 +105,24 @@ def _platform(document: object) -> Platform | None:
     return Platform(*(str(document.get(key) or "") for key in ("os", "architecture", "variant")))
 
 
-def _annotations(document: object, what: str) -> dict[str, str]:
-    if document is None:
+def _check_data(data: object, digest: Digest, size: int, what: str) -> None:
+    try:
+        plain = base64.b64decode(str(data), validate=True)
+    except ValueError as fault:
+        raise DamagedError(f"{what}: data of {digest} is not base64") from fault
+    if len(plain) != size or Digest.of(plain) != digest:
+        raise DamagedError(f"{what}: data of {digest} is not the content it describes")
+
+
+def annotations_of(document: Mapping[str, Any], what: str) -> dict[str, str]:
+    """The annotations of a descriptor, manifest or index.
+
+    Raises:
+        DamagedError: they do not map strings to strings.
+    """
+    annotations = document.get("annotations")
+    if annotations is None:
         return {}
-    if not isinstance(document, dict) or not all(isinstance(v, str) for v in document.values()):
+    if not isinstance(annotations, dict) or not all(isinstance(v, str) for v in annotations.values()):
         raise DamagedError(f"{what}: annotations must map strings to strings")
-    return dict(document)
+    return dict(annotations)

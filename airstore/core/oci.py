@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airstore.core import strictjson
-from airstore.core.descriptor import Descriptor
+from airstore.core.descriptor import Descriptor, annotations_of
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS
 
@@ -81,7 +81,7 @@ def parse(data: bytes, media_type: str, what: str) -> Manifest:
         manifests=_descriptors(document, "manifests", what),
         subject=Descriptor.parse(document["subject"], what) if document.get("subject") else None,
         artifact_type=str(document.get("artifactType") or ""),
-        annotations={str(k): str(v) for k, v in (document.get("annotations") or {}).items()},
+        annotations=annotations_of(document, what),
     )
 
 
