@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# What the scripts share; to be sourced. Sets ROOT, TOOLS and VENV, and changes into ROOT.
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+TOOLS="${AIRSTORE_TOOLS:-${XDG_CACHE_HOME:-${HOME:?set HOME or AIRSTORE_TOOLS}/.cache}/airstore/tools/bin}"
+VENV="$ROOT/.venv"
+export AIRSTORE_TOOLS="$TOOLS"
+cd "$ROOT" || exit
+
+fail() {
+    printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+    exit 1
+}
+
+# step NAME COMMAND...: say what runs, and say its name again if it ends the script. The command is not
+# run under `||` or `if`: there bash would carry on after a failure inside a function.
+step() {
+    STEP="$1"
+    shift
+    printf '== %s\n' "$STEP"
+    "$@"
+    STEP=""
+}
+
+STEP=""
+trap '[ $? -eq 0 ] || [ -z "$STEP" ] || printf "== FAILED: %s\n" "$STEP" >&2' EXIT
+
+# Print the first Python on PATH that is new enough.
+find_python() {
+    local candidate
+    # shellcheck disable=SC2086
+    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.11 or newer is needed: apt-get install python3 python3-venv, or set PYTHON"
+}
+
+# make_venv PYTHON DIRECTORY: an empty virtual environment with a pip that knows dependency groups.
+make_venv() {
+    "$1" -c 'import ensurepip, venv' 2>/dev/null ||
+        fail "$1 cannot make virtual environments: apt-get install python3-venv"
+    "$1" -m venv --clear "$2"
+    pip_of "$2" install --upgrade 'pip>=25.1'
+}
+
+# pip_of DIRECTORY ARGUMENT...
+pip_of() {
+    local python="$1/bin/python"
+    shift
+    "$python" -m pip --quiet --disable-pip-version-check "$@"
+}
+
+# The project's own environment; it is made anew when its stamp says that something has changed.
+setup_venv() {
+    local python stamp
+    python="$(find_python)"
+    stamp="$(printf '%s\n' "$ROOT" "$("$python" -V)" && sha256sum "$ROOT/pyproject.toml")"
+    if [ "$(cat "$VENV/stamp" 2>/dev/null)" != "$stamp" ]; then
+        make_venv "$python" "$VENV"
+        pip_of "$VENV" install --editable "$ROOT" --group "$ROOT/pyproject.toml:dev"
+        printf '%s\n' "$stamp" >"$VENV/stamp"
+    fi
+    export PATH="$VENV/bin:$TOOLS:$PATH"
+}
