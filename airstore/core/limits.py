@@ -11,10 +11,16 @@ class Limits:
 
     manifest: int = 4 * MIB  # OCI manifest or index; registries refuse larger ones
     json_document: int = 64 * MIB  # release.json, media index, receipt, trust root
+    envelope: int = 16 * MIB  # a signed envelope, parsed before its signatures can be checked
+    signatures: int = 64  # count, in one envelope
+    key_file: int = 64 * KIB  # a private key or an SSH signature
     json_depth: int = 64  # nested arrays and objects
     yaml_document: int = 16 * MIB  # product file, site file, values, one rendered chart
     yaml_nodes: int = 1_000_000  # count, aliases expanded
-    index_depth: int = 4  # indexes within indexes
+    index_depth: int = 4  # indexes within indexes, referrers of referrers
+    image_documents: int = 1000  # count; manifests, indexes and referrers of one image
+    tar_members: int = 100_000  # count; members of an OCI layout or docker archive
+    tar_header: int = 1 * MIB  # one extended header of such an archive
     chart_archive: int = 100 * MIB  # plain bytes of a chart, as Helm bounds it
     chart_file: int = 5 * MIB  # one file of a chart, as Helm bounds it
     chart_files: int = 20_000  # count
