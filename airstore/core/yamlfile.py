@@ -32,23 +32,38 @@ def load(data: bytes | str, name: str) -> Any:
 
 
 def load_all(data: bytes | str, name: str) -> list[Any]:
-    """Read a stream of documents, as Helm renders them.
+    """Read a stream of documents that people write.
 
     Raises:
         UsageError: as `load`.
     """
+    return _load(data, name, manifests=False)
+
+
+def load_manifests(data: bytes | str, name: str) -> list[Any]:
+    """Read a stream of documents as Kubernetes does: of duplicate keys the last wins, other types are text.
+
+    Charts of others hold duplicate keys, dates and plain ``=``; Helm and the API server take them.
+
+    Raises:
+        UsageError: not YAML, too large; the message names file and line.
+    """
+    return _load(data, name, manifests=True)
+
+
+def _load(data: bytes | str, name: str, *, manifests: bool) -> list[Any]:
     if len(data) > LIMITS.yaml_document:
         raise UsageError(f"{name} is {len(data)} bytes; at most {LIMITS.yaml_document} are accepted")
-    loader = _Loader(data)
     try:
-        return list(_documents(loader, name))
+        return list(_documents(_Loader(data), name, manifests))
     except yaml.MarkedYAMLError as fault:
         line = f":{fault.problem_mark.line + 1}" if fault.problem_mark else ""
         raise UsageError(f"{name}{line}: {fault.problem or fault.context}") from fault
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         raise UsageError(f"{name}: {fault}") from fault
-    finally:
-        loader.dispose()
+    except (LookupError, AttributeError, TypeError, ArithmeticError) as fault:
+        # PyYAML's constructors end so when a text does not fit its explicit tag (!!int, !!timestamp)
+        raise UsageError(f"{name}: a value does not fit its tag: {fault}") from fault
 
 
 def dump(document: object) -> str:
@@ -71,14 +86,28 @@ def line_of(data: bytes | str, path: Iterable[PathPart]) -> int:
     return line
 
 
-def _documents(loader: Any, name: str) -> Iterator[Any]:
-    while loader.check_node():
-        node = loader.get_node()
-        _check(node, name)
-        yield loader.construct_document(node)
+def _documents(loader: Any, name: str, manifests: bool) -> Iterator[Any]:
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            _check(node, name, manifests)
+            yield _plain(loader, node) if manifests else loader.construct_document(node)
+    finally:
+        loader.dispose()
 
 
-def _check(root: yaml.Node, name: str) -> None:
+def _plain(loader: Any, node: yaml.Node) -> Any:
+    """The types of JSON and nothing else."""
+    if isinstance(node, yaml.MappingNode):
+        loader.flatten_mapping(node)  # "<<"
+        return {str(key.value): _plain(loader, value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(loader, value) for value in node.value]
+    known = node.tag.rpartition(":")[2] in {"null", "bool", "int", "float"}
+    return loader.construct_object(node) if known else node.value
+
+
+def _check(root: yaml.Node, name: str, manifests: bool) -> None:
     count, stack = 0, [root]
     while stack:
         node = stack.pop()
@@ -86,18 +115,18 @@ def _check(root: yaml.Node, name: str) -> None:
         if count > LIMITS.yaml_nodes:
             raise UsageError(f"{name}: more than {LIMITS.yaml_nodes} YAML nodes once aliases are expanded")
         if isinstance(node, yaml.MappingNode):
-            _check_keys(node, name)
+            _check_keys(node, name, manifests)
             stack += [part for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
             stack += node.value
 
 
-def _check_keys(node: yaml.MappingNode, name: str) -> None:
+def _check_keys(node: yaml.MappingNode, name: str, duplicates: bool) -> None:
     seen: set[str] = set()
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise UsageError(f"{name}:{key.start_mark.line + 1}: a key must be a plain value")
-        if key.value in seen and key.value != "<<":
+        if key.value in seen and key.value != "<<" and not duplicates:
             raise UsageError(f"{name}:{key.start_mark.line + 1}: duplicate key {key.value!r}")
         seen.add(key.value)
 

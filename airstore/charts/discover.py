@@ -1,0 +1,96 @@
+"""Finding every image that a product needs, and saying why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from airstore.charts.archive import ChartArchive
+from airstore.charts.chartimages import default_images, listed_images, place
+from airstore.charts.documents import find_images
+from airstore.charts.finding import Finding, Hit, matches, show_path
+from airstore.charts.render import Rendered
+from airstore.core.reference import Reference
+
+
+def discover(
+    rendered: Sequence[Rendered],
+    archives: Iterable[ChartArchive],
+    include: Iterable[str] = (),
+    exclude: Sequence[str] = (),
+) -> list[Finding]:
+    """Unite what every variant of every chart names.
+
+    Args:
+        rendered: the charts, each under every choice of values.
+        archives: the same charts as packaged, for their annotations, lock files and unused values.
+        include: references that the product file adds.
+        exclude: patterns of false hits (see `matches`); what they match is listed, not fetched.
+
+    Raises:
+        UsageError: ``include`` holds something that is no reference, or a chart's list of images is not YAML.
+    """
+    found = dict.fromkeys(_rendered(rendered))
+    charts = list(archives)
+    found |= dict.fromkeys(_listed(charts, rendered))
+    known = {finding.reference for finding in found}
+    found |= dict.fromkeys(f for f in _unused(charts, rendered) if f.reference not in known)
+    found |= dict.fromkeys(_included(include))
+    return sorted((_judge(finding, exclude) for finding in found), key=_order)
+
+
+def _rendered(rendered: Iterable[Rendered]) -> Iterator[Finding]:
+    for chart in rendered:
+        for document in chart.documents:
+            for hit in find_images(document.body):
+                finding = _finding(hit, chart.chart, chart.variant, document.source)
+                yield replace(finding, kind=document.kind, name=document.name, test=document.is_test)
+
+
+def _listed(charts: Iterable[ChartArchive], rendered: Sequence[Rendered]) -> Iterator[Finding]:
+    for chart in charts:
+        for variant, values in _choices(chart, rendered):
+            for placed in place(chart, values):
+                for file, hit in listed_images(placed):
+                    yield _finding(hit, chart.name, variant, f"{placed.path}/{file}")
+
+
+def _unused(charts: Iterable[ChartArchive], rendered: Sequence[Rendered]) -> Iterator[Finding]:
+    for chart in charts:
+        for variant, values in _choices(chart, rendered):
+            for placed in place(chart, values):
+                for hit in default_images(placed):
+                    yield _finding(hit, chart.name, variant, f"{placed.path}/values.yaml")
+
+
+def _choices(chart: ChartArchive, rendered: Sequence[Rendered]) -> list[tuple[str, dict[str, object]]]:
+    choices = {r.variant: dict(r.values) for r in rendered if r.chart == chart.name}
+    return list((choices or {"": {}}).items())
+
+
+def _included(include: Iterable[str]) -> Iterator[Finding]:
+    for index, text in enumerate(include):
+        yield Finding(
+            Reference.parse(text), "certain", "", "", "airstore.yaml", path=f"images.include[{index}]"
+        )
+
+
+def _finding(hit: Hit, chart: str, variant: str, source: str) -> Finding:
+    return Finding(hit.reference, hit.confidence, chart, variant, source, path=show_path(hit.path))
+
+
+def _judge(finding: Finding, exclude: Iterable[str]) -> Finding:
+    pattern = next((pattern for pattern in exclude if matches(finding.reference, pattern)), "")
+    return replace(finding, excluded_by=pattern)
+
+
+def _order(finding: Finding) -> tuple[str, ...]:
+    return (
+        str(finding.reference),
+        finding.chart,
+        finding.variant,
+        finding.source,
+        finding.name,
+        finding.path,
+        finding.confidence,
+    )

@@ -1,0 +1,109 @@
+"""What discovery says: which image, how sure, and where it was named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from airstore.core.errors import UsageError
+from airstore.core.reference import Reference
+
+Confidence = Literal["certain", "likely", "possible"]
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An image named somewhere in one document.
+
+    Attributes:
+        path: keys and indexes that lead there; a document within a string continues the path.
+    """
+
+    reference: Reference
+    confidence: Confidence
+    path: Path = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One image at one place.
+
+    Attributes:
+        confidence: ``certain`` is an image by the format's rules, ``likely`` is fetched too, ``possible`` is
+            only listed.
+        chart: the chart; empty where the product file names the image itself.
+        variant: the choice of values under which it was found.
+        source: file of the chart, or the product file.
+        kind: kind of the object, such as ``Deployment``.
+        name: name of the object.
+        path: where in the object, such as ``spec.image``.
+        test: only ``helm test`` uses it.
+        excluded_by: the product file's pattern that says this is no image; empty where none does.
+    """
+
+    reference: Reference
+    confidence: Confidence
+    chart: str
+    variant: str
+    source: str
+    kind: str = ""
+    name: str = ""
+    path: str = ""
+    test: bool = False
+    excluded_by: str = ""
+
+    @property
+    def fetched(self) -> bool:
+        """Whether a release contains the image because of this finding."""
+        return self.confidence != "possible" and not self.excluded_by
+
+
+def wanted(findings: Iterable[Finding]) -> list[Reference]:
+    """The images a release contains, each once, sorted."""
+    images = {finding.reference for finding in findings if finding.fetched}
+    return sorted(images, key=str)
+
+
+def why(findings: Iterable[Finding], image: str) -> list[Finding]:
+    """Every place that names an image, excluded and possible ones too.
+
+    Args:
+        findings: what discovery found.
+        image: a reference in full or short form, or a pattern as `matches` takes it.
+    """
+    try:
+        exact = Reference.parse(image)
+    except UsageError:
+        exact = None
+    return [f for f in findings if f.reference == exact or matches(f.reference, image)]
+
+
+def matches(reference: Reference, pattern: str) -> bool:
+    """Whether a pattern means a reference; ``*`` stands for anything, ``/`` included.
+
+    The full form (``docker.io/library/redis:7``), the short one (``redis:7``), and both without tag and
+    digest are tried.
+    """
+    full, name = str(reference), reference.name
+    forms = (full, _short(full), name, _short(name))
+    return any(fnmatchcase(form, pattern) for form in forms)
+
+
+def show_path(path: Path) -> str:
+    """A path for people: ``spec.containers[0].image``, ``data["jobs.yaml"].image``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part.isidentifier() or part.replace("-", "_").isidentifier():
+            text += f".{part}"
+        else:
+            text += f'["{part}"]'
+    return text.removeprefix(".")
+
+
+def _short(text: str) -> str:
+    return text.removeprefix("docker.io/").removeprefix("library/") if text.startswith("docker.io/") else text

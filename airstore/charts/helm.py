@@ -1,0 +1,250 @@
+"""The Helm command line, closed in: no plugins, no state of the user, no shell, fixed flags.
+
+Helm runs on what a vendor wrote, so it gets a private home, an empty plugin directory, a bounded
+address space and a deadline; values travel in files, never in ``--set`` (CVE-2022-36055), and DNS
+lookups from templates stay off (CVE-2023-25165).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from airstore.charts import process
+from airstore.charts.private import check_private, copy_values
+from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
+
+_NETWORK = re.compile(
+    r"dial tcp|connection refused|connection reset|no such host|i/o timeout|deadline exceeded|TLS handshake"
+    r"|x509|unauthorized|authentication required|denied|\b40[13]\b|\b50[0-9]\b|EOF"
+    r"|server gave HTTP response|looks like .* is not a valid chart repository",
+    re.IGNORECASE,
+)
+_ABSENT = re.compile(r"not found|no chart version found|\b404\b", re.IGNORECASE)
+_VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to reach one chart repository or registry.
+
+    Attributes:
+        url: ``https://...`` or ``http://...`` of a chart repository, or ``oci://host``.
+        username: empty for anonymous access.
+        password: handed to Helm through its standard input only.
+        ca_file: additional certificate authority.
+        plain_http: speak HTTP to an ``oci://`` registry.
+    """
+
+    url: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca_file: Path | None = None
+    plain_http: bool = False
+
+    @property
+    def name(self) -> str:
+        """What Helm calls the repository; derived, so that it is the same each time."""
+        return "r" + hashlib.sha256(self.url.encode()).hexdigest()[:16]
+
+    @property
+    def authority(self) -> list[str]:
+        """Flag that names the certificate authority."""
+        return [f"--ca-file={self.ca_file.resolve()}"] if self.ca_file else []
+
+
+class Helm:
+    """One Helm binary with a private home.
+
+    Args:
+        binary: Helm 3 or 4.
+        home: directory for its caches and configuration; None makes one that goes with this object.
+        timeout: seconds any one call may take.
+        environment: what else the program sees, such as ``HTTPS_PROXY``.
+    """
+
+    def __init__(
+        self,
+        binary: Path,
+        home: Path | None = None,
+        *,
+        timeout: float = 300.0,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._binary = binary
+        self._timeout = timeout
+        self._environment = dict(environment or {})
+        self._home = home or Path(tempfile.mkdtemp(prefix="airstore-helm-"))
+        self._added: set[Access] = set()
+        if home is None:
+            weakref.finalize(self, shutil.rmtree, self._home, ignore_errors=True)
+
+    @cached_property
+    def _variables(self) -> dict[str, str]:
+        home = check_private(self._home)
+        names = ("cache", "config", "data", "plugins")
+        for name in names:
+            (home / name).mkdir(exist_ok=True, mode=0o700)
+        places = {f"HELM_{name.upper()}_HOME": str(home / name) for name in names[:3]}
+        private = {"PATH": "/usr/bin:/bin", "HOME": str(home), "HELM_PLUGINS": str(home / "plugins")}
+        return self._environment | places | private
+
+    def run(
+        self, arguments: Sequence[str], what: str, *, stdin: bytes = b"", timeout: float | None = None
+    ) -> str:
+        """Run one Helm command and return its standard output.
+
+        Args:
+            arguments: everything after the program's name.
+            what: the chart and variant this is about, for errors.
+            stdin: a password, where the command reads one.
+            timeout: seconds; the object's own by default.
+
+        Raises:
+            NotFoundError: no such Helm, or Helm says that what was asked for does not exist.
+            TransferError: a repository or registry refused, stalled or broke off.
+            UsageError: Helm refused the chart or its values.
+        """
+        argv = [str(self._binary.absolute()), *arguments]
+        try:
+            ended = process.run(argv, self._variables, stdin=stdin, timeout=timeout or self._timeout)
+        except UsageError as fault:
+            raise UsageError(f"{what}: {fault}", hint=fault.hint) from fault
+        if ended.code != 0:
+            raise _fault(what, ended.stderr.decode(errors="replace"), network=arguments[0] in _REMOTE)
+        return ended.stdout.decode(errors="replace")
+
+    def version(self) -> tuple[int, str]:
+        """Major version and full version text.
+
+        Raises:
+            NotFoundError: no such program.
+            UsageError: not Helm 3 or 4.
+        """
+        text = self.run(["version", "--template", "{{.Version}}"], str(self._binary)).strip()
+        match = _VERSION.fullmatch(text)
+        if not match:
+            raise UsageError(f"{self._binary} says it is {text!r}", hint="airstore needs Helm 3 or 4")
+        return int(match[1]), text
+
+    def template(  # noqa: PLR0913 - Helm's own flags, one each
+        self,
+        chart: Path,
+        name: str,
+        namespace: str,
+        values: Sequence[Path] = (),
+        *,
+        what: str = "",
+        kube_version: str = "",
+        include_crds: bool = True,
+        upgrade: bool = False,
+        check_values: bool = True,
+    ) -> str:
+        """Render a chart; hooks and tests are included.
+
+        Args:
+            chart: a packaged chart.
+            name: of the Helm release.
+            namespace: of the Helm release.
+            values: values files, later ones win.
+            what: chart and variant, for errors.
+            kube_version: what the chart is told to run on; Helm's own default where empty.
+            include_crds: also what is in ``crds/``.
+            upgrade: render as for an upgrade instead of a first installation.
+            check_values: hold the values against the chart's JSON schema.
+
+        Raises:
+            UsageError: the chart does not render.
+        """
+        what = what or f"chart {chart}"
+        with tempfile.TemporaryDirectory(prefix="values-", dir=check_private(self._home)) as directory:
+            copies = copy_values(values, Path(directory))
+            arguments = ["template", "--namespace", namespace, *(f"--values={copy}" for copy in copies)]
+            arguments += ["--include-crds"] if include_crds else []
+            arguments += ["--is-upgrade"] if upgrade else []
+            arguments += [] if check_values else ["--skip-schema-validation"]
+            arguments += [f"--kube-version={kube_version}"] if kube_version else []
+            return self.run([*arguments, "--", name, str(chart.absolute())], what)
+
+    def package(self, directory: Path, destination: Path, what: str) -> Path:
+        """``helm package``: the archive it wrote.
+
+        Raises:
+            UsageError: the chart is not valid or lacks a dependency.
+        """
+        self.run(["package", f"--destination={destination}", "--", str(directory.absolute())], what)
+        archives = list(destination.glob("*.tgz"))
+        if len(archives) != 1:
+            raise UsageError(f"{what}: helm package wrote {len(archives)} archives, one was expected")
+        return archives[0]
+
+    def dependencies(self, directory: Path, accesses: Sequence[Access], what: str) -> None:
+        """Fetch a chart's dependencies into its ``charts/``; the publisher's side only.
+
+        Raises:
+            TransferError: a repository cannot be reached.
+            NotFoundError: a repository lacks a dependency.
+            UsageError: the dependencies cannot be resolved.
+        """
+        for access in accesses:
+            self.add(access)
+        action = "build" if (directory / "Chart.lock").exists() else "update"
+        plain = ["--plain-http"] if any(access.plain_http for access in accesses) else []
+        self.run(["dependency", action, *plain, "--", str(directory.absolute())], what)
+
+    def add(self, access: Access) -> None:
+        """Make a chart repository or registry known, with its credentials, for this object's lifetime.
+
+        Raises:
+            TransferError: it cannot be reached or refuses the credentials.
+        """
+        if access in self._added:
+            return
+        login = [f"--username={access.username}", "--password-stdin"] if access.username else []
+        if not access.url.startswith("oci://"):
+            flags = ["--force-update", *login, *access.authority]
+            arguments = ["repo", "add", *flags, "--", access.name, access.url]
+            self.run(arguments, access.url, stdin=access.password.encode())
+        elif login:
+            host = access.url.removeprefix("oci://").partition("/")[0]
+            # Helm 3 has no --plain-http here; its --insecure covers both cases, and so does Helm 4's.
+            flags = [*login, *access.authority, *(["--insecure"] if access.plain_http else [])]
+            arguments = ["registry", "login", *flags, "--", host]
+            self.run(arguments, access.url, stdin=access.password.encode())
+        self._added.add(access)
+
+    def pull(self, name: str, version: str, access: Access, destination: Path) -> Path:
+        """Fetch one chart from a chart repository, its provenance next to it where there is one.
+
+        Raises:
+            TransferError: the repository cannot be reached.
+            NotFoundError: it lacks the chart or this version.
+        """
+        self.add(access)
+        what = f"chart {name} {version} from {access.url}"
+        flags = [f"--version={version}", f"--destination={destination}", "--prov"]
+        self.run(["pull", *flags, *access.authority, "--", f"{access.name}/{name}"], what)
+        archives = list(destination.glob("*.tgz"))
+        if len(archives) != 1:
+            raise TransferError(f"{what}: helm pull wrote {len(archives)} archives, one was expected")
+        return archives[0]
+
+
+_REMOTE = frozenset({"pull", "dependency", "repo", "registry"})
+
+
+def _fault(what: str, stderr: str, *, network: bool) -> AirstoreError:
+    lines = [line for line in stderr.strip().splitlines() if not line.startswith("WARNING:")]
+    message = f"{what}: helm: " + ("\n".join(lines[-20:]).removeprefix("Error: ") or "failed without a word")
+    if network and _NETWORK.search(message):
+        return TransferError(message, hint="check the address, the credentials and the certificate authority")
+    if network and _ABSENT.search(message):
+        return NotFoundError(message, hint="check the name and the version")
+    return UsageError(message)

@@ -1,0 +1,114 @@
+"""Running one external program: bounded output, a deadline, and nothing of it left behind."""
+
+from __future__ import annotations
+
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.limits import GIB, LIMITS, MIB
+
+MEMORY = 6 * GIB  # address space of the program; a template can otherwise ask for all there is
+_STDERR = MIB
+_READ = 1 << 16
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended and what it wrote."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+def run(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    stdin: bytes = b"",
+    timeout: float,
+    limit: int = LIMITS.yaml_document,
+) -> Outcome:
+    """Run a program to its end.
+
+    Args:
+        argv: the program's absolute path and its arguments; no shell is involved.
+        environment: all of its environment.
+        stdin: what it reads.
+        timeout: seconds before it is killed.
+        limit: bytes of standard output before it is killed; standard error is cut at 1 MiB.
+
+    Raises:
+        NotFoundError: there is no such program.
+        UsageError: it took too long or wrote too much.
+    """
+    name = Path(argv[0]).name
+    with tempfile.TemporaryFile() as given:  # a file, so that a program which does not read cannot stall us
+        given.write(stdin)
+        given.seek(0)
+        process = _start(argv, environment, given)
+        try:
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+            stdout, stderr = _read(process, name, time.monotonic() + timeout, limit)
+            return Outcome(process.wait(), stdout, stderr)
+        finally:
+            _end(process)
+
+
+def _start(argv: Sequence[str], environment: Mapping[str, str], stdin: IO[bytes]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            env=dict(environment),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as fault:
+        raise NotFoundError(
+            f"cannot run {argv[0]}: {fault.strerror}", hint="install it, or name another one"
+        ) from fault
+
+
+def _read(process: subprocess.Popen[bytes], name: str, deadline: float, limit: int) -> tuple[bytes, bytes]:
+    assert process.stdout is not None  # noqa: S101 - both were asked for as pipes
+    assert process.stderr is not None  # noqa: S101
+    wanted = {process.stdout: bytearray(), process.stderr: bytearray()}
+    with selectors.DefaultSelector() as selector:
+        for pipe in wanted:
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(deadline - time.monotonic())
+            if not ready and time.monotonic() >= deadline:
+                raise UsageError(f"{name} did not end in time and was stopped")
+            for key, _ in ready:
+                chunk = os.read(key.fd, _READ)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                wanted[key.fileobj] += chunk  # type: ignore[index]
+            if len(wanted[process.stdout]) > limit:
+                raise UsageError(f"{name} wrote more than {limit} bytes and was stopped")
+            del wanted[process.stderr][_STDERR:]
+    return bytes(wanted[process.stdout]), bytes(wanted[process.stderr])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
