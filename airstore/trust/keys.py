@@ -1,0 +1,133 @@
+"""Ed25519 private keys in OpenSSH's file format (PROTOCOL.key), which stock ssh-keygen and git use."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_ssh_private_key,
+)
+from securesystemslib.signer import CryptoSigner
+
+from airstore.core.errors import NotFoundError, NotTrustedError, UsageError
+from airstore.core.limits import LIMITS
+from airstore.trust.newfile import write_new
+from airstore.trust.publickey import PublicKey
+
+__all__ = ["Passphrase", "PrivateKey", "PublicKey"]
+
+Passphrase = Callable[[], bytes]
+
+
+class PrivateKey:
+    """One private key. Its text form shows the public fingerprint only."""
+
+    __slots__ = ("_key", "public")
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public = PublicKey(key.public_key().public_bytes_raw())
+
+    @classmethod
+    def generate(cls) -> PrivateKey:
+        """A new key from the system's random numbers."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def load(cls, path: Path, passphrase: Passphrase | None = None) -> PrivateKey:
+        """Read a key file; ``passphrase`` is called only where the file asks for one.
+
+        Raises:
+            NotFoundError: no such file, or it cannot be read.
+            NotTrustedError: others may read the file, or the passphrase is wrong.
+            UsageError: not an Ed25519 key in OpenSSH format, or it needs a passphrase and none is at hand.
+        """
+        data = _read_private(path)
+        key: object
+        try:
+            key = load_ssh_private_key(data, None)
+        except TypeError:  # how cryptography says that there is a passphrase
+            key = _decrypt(path, data, passphrase)
+        except (ValueError, UnsupportedAlgorithm) as fault:
+            raise _not_a_key(path, str(fault)) from fault
+        if not isinstance(key, Ed25519PrivateKey):
+            raise _not_a_key(path, "it is a key of another type")
+        return cls(key)
+
+    def save(self, path: Path, passphrase: bytes | None = None) -> None:
+        """Write a key file that its owner alone can read; with a passphrase it is encrypted (bcrypt-kdf).
+
+        Raises:
+            UsageError: the file exists, or the passphrase is empty.
+            StorageError: the disk is full or failed.
+        """
+        if passphrase is not None and not passphrase:
+            raise UsageError("the passphrase is empty", hint="give one, or ask for a key without passphrase")
+        write_new(path, self._serialize(passphrase), 0o600)
+
+    def sign(self, data: bytes) -> bytes:
+        """The 64 bytes of the Ed25519 signature over ``data``."""
+        return self._key.sign(data)
+
+    def signer(self) -> CryptoSigner:
+        """The key as a `securesystemslib` signer."""
+        return CryptoSigner(self._key, self.public.sslib())
+
+    def _serialize(self, passphrase: bytes | None) -> bytes:
+        protection: KeySerializationEncryption = NoEncryption()
+        if passphrase is not None:
+            protection = BestAvailableEncryption(passphrase)
+        return self._key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, protection)
+
+    def __repr__(self) -> str:
+        return f"PrivateKey({self.public.fingerprint})"
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            _check_private(path, os.fstat(file.fileno()))
+            data = file.read(LIMITS.key_file + 1)
+    except OSError as fault:
+        raise NotFoundError(f"cannot read the private key {path}: {fault.strerror}") from fault
+    if len(data) > LIMITS.key_file:
+        raise _not_a_key(path, f"it is larger than {LIMITS.key_file} bytes")
+    return data
+
+
+def _check_private(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _not_a_key(path, "it is not a regular file")
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        raise NotTrustedError(
+            f"the private key {path} is open to other users (mode {mode:04o})", hint=f"run: chmod 600 {path}"
+        )
+
+
+def _decrypt(path: Path, data: bytes, passphrase: Passphrase | None) -> object:
+    if passphrase is None:
+        raise UsageError(f"the private key {path} is protected by a passphrase and none was given")
+    try:
+        return load_ssh_private_key(data, passphrase())
+    except (TypeError, ValueError, UnsupportedAlgorithm) as fault:  # TypeError: an empty passphrase
+        raise NotTrustedError(
+            f"the private key {path} does not open: wrong passphrase, or the file is damaged"
+        ) from fault
+
+
+def _not_a_key(path: Path, reason: str) -> UsageError:
+    return UsageError(
+        f"{path} is not an Ed25519 private key in OpenSSH format: {reason}",
+        hint="make one with: airstore key generate NAME (or ssh-keygen -t ed25519)",
+    )
