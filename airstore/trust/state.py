@@ -1,0 +1,118 @@
+"""A site's trust state: what it has come to trust, and therefore never goes back behind.
+
+Forgetting it would let old media in again, so a missing or damaged file is an error, never a fresh start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airstore.core import schema, strictjson
+from airstore.core.digest import Digest
+from airstore.core.durable import LOCAL_DISK, Disk, write_file
+from airstore.core.errors import DamagedError, NotTrustedError, SequenceError, StorageError
+from airstore.core.limits import LIMITS
+from airstore.core.release import API_VERSION
+
+_HINT = "find out who or what did this; to start over, enrol the site again into a new store"
+
+
+@dataclass(frozen=True)
+class TrustState:
+    """What the site trusts now (schemas/trust-state.schema.json).
+
+    Attributes:
+        root_version: version of the trust root in force.
+        sequence: sequence of the newest trusted release; 0 before the first import.
+        release: digest of its ``release.json``; None before the first import.
+        commit: its commit in the history repo; None before the first import.
+
+    Raises:
+        DamagedError: a sequence without a release, or the other way round.
+    """
+
+    root_version: int
+    sequence: int = 0
+    release: Digest | None = None
+    commit: str | None = None
+
+    def __post_init__(self) -> None:
+        if len({self.sequence == 0, self.release is None, self.commit is None}) != 1:
+            raise DamagedError(
+                "trust state: sequence, release and commit must be there together or not at all"
+            )
+
+    @classmethod
+    def load(cls, path: Path) -> TrustState:
+        """Read the state of an initialised store.
+
+        Raises:
+            NotTrustedError: the file is gone; old media could not be told from new.
+            DamagedError: its bytes are not what was saved.
+            StorageError: it cannot be read.
+        """
+        try:
+            with path.open("rb") as file:
+                data = file.read(LIMITS.key_file + 1)
+        except FileNotFoundError as fault:
+            raise NotTrustedError(
+                f"the trust state {path} was deleted, so old media cannot be told from new; "
+                "this site must be enrolled again",
+                hint=_HINT,
+            ) from fault
+        except OSError as fault:
+            raise StorageError(f"cannot read the trust state {path}: {fault.strerror}") from fault
+        return _parse(data, f"trust state {path}")
+
+    def save(self, path: Path, *, disk: Disk = LOCAL_DISK) -> None:
+        """Write the state durably, in one step; it may only move forward.
+
+        Raises:
+            SequenceError: the file on disk is ahead of this state.
+            DamagedError: the file on disk cannot be compared with.
+            StorageError: the disk is full or failed; the old state is still there.
+        """
+        if path.exists():
+            self._check_forward(TrustState.load(path))
+        write_file(path, _to_bytes(self), mode=0o644, disk=disk)
+
+    def _check_forward(self, saved: TrustState) -> None:
+        if self.sequence < saved.sequence or self.root_version < saved.root_version:
+            raise SequenceError(
+                f"the trust state never goes back: sequence {saved.sequence} to {self.sequence}, "
+                f"root version {saved.root_version} to {self.root_version}"
+            )
+        if self.sequence == saved.sequence and self.release != saved.release:
+            raise SequenceError(
+                f"the trust state already holds another release with sequence {saved.sequence}"
+            )
+
+
+def _to_bytes(state: TrustState) -> bytes:
+    fields: dict[str, Any] = {
+        "apiVersion": API_VERSION,
+        "kind": "TrustState",
+        "rootVersion": state.root_version,
+        "sequence": state.sequence,
+        "release": state.release,
+        "commit": state.commit,
+    }
+    # Not against an attacker, who could recompute it: against a disk that turns sequence 9 into 1.
+    return strictjson.dumps(fields | {"check": Digest.of(strictjson.dumps(fields))})
+
+
+def _parse(data: bytes, what: str) -> TrustState:
+    document = strictjson.load_object(data, what, LIMITS.key_file)
+    schema.check_json(document, "trust-state", what)
+    release = document["release"]
+    state = TrustState(
+        document["rootVersion"],
+        document["sequence"],
+        Digest(release) if release else None,
+        document["commit"],
+    )
+    if _to_bytes(state) != data:
+        raise DamagedError(f"{what} is not what airstore saved", hint=_HINT)
+    return state
