@@ -67,11 +67,12 @@ class Descriptor:
             raise DamagedError(f"{what}: size of {digest} must be a whole number, not {size!r}")
         if document.get("urls"):
             raise DamagedError(f"{what}: {digest} is a foreign layer (urls); its bytes cannot be shipped")
+        name = _digest(digest, what)
         if document.get("data") is not None:
-            _check_data(document["data"], Digest(digest), size, what)
+            _check_data(document["data"], name, size, what)
         return cls(
             media_type=media_type,
-            digest=Digest(digest),
+            digest=name,
             size=size,
             platform=_platform(document.get("platform")),
             artifact_type=str(document.get("artifactType") or ""),
@@ -97,6 +98,13 @@ class Descriptor:
         if self.annotations:
             document["annotations"] = dict(self.annotations)
         return document
+
+
+def _digest(text: str, what: str) -> Digest:
+    try:
+        return Digest(text)
+    except DamagedError as fault:
+        raise DamagedError(f"{what}: {fault}") from fault
 
 
 def _platform(document: object) -> Platform | None:

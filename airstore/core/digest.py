@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Self
 
 from airstore.core.errors import DamagedError
@@ -29,12 +30,18 @@ class Digest(str):
         return super().__new__(cls, text)
 
     @classmethod
-    def of(cls, data: bytes | memoryview) -> Digest:
+    def of(cls, data: bytes | memoryview) -> Self:
         """Digest of bytes in memory."""
         return cls.from_raw(hashlib.sha256(data).digest())
 
     @classmethod
-    def from_raw(cls, raw: bytes) -> Digest:
+    def of_file(cls, path: Path) -> Self:
+        """Digest of a file's content, read in pieces."""
+        with path.open("rb") as file:
+            return cls.from_raw(hashlib.file_digest(file, "sha256").digest())
+
+    @classmethod
+    def from_raw(cls, raw: bytes) -> Self:
         """Digest from its 32 raw bytes."""
         return cls("sha256:" + raw.hex())
 

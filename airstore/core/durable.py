@@ -47,7 +47,7 @@ class LocalDisk:
 
     def publish(self, temporary: Path, final: Path) -> None:
         """See `Disk`."""
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(final.parent)
         temporary.replace(final)
         sync_directory(final.parent)
 
@@ -65,8 +65,13 @@ class DurableFile:
         self._disk = disk
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append."""
-        self._disk.write(self._file, data)
+        """Append.
+
+        Raises:
+            StorageError: the disk is full or failed.
+        """
+        with storage_errors(self.path.parent):
+            self._disk.write(self._file, data)
         self.size += len(data)
 
     def tell(self) -> int:
@@ -84,14 +89,17 @@ def temporary_file(directory: Path, disk: Disk = LOCAL_DISK) -> Iterator[Durable
         StorageError: the disk is full or failed.
     """
     with storage_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         handle, name = tempfile.mkstemp(prefix=".tmp-", dir=directory)
-    path = Path(name)
+    path, file = Path(name), os.fdopen(handle, "wb")
     try:
-        with os.fdopen(handle, "wb") as file, storage_errors(directory):
-            yield DurableFile(file, path, disk)
+        yield DurableFile(file, path, disk)
+        with storage_errors(directory):
             disk.sync(file)
+            file.close()
     except BaseException:
+        with suppress(OSError):  # closing writes what is still buffered, and fails again on a full disk
+            file.close()
         path.unlink(missing_ok=True)
         raise
 
@@ -105,7 +113,8 @@ def durable_file(final: Path, *, mode: int = 0o444, disk: Disk = LOCAL_DISK) -> 
     """
     with temporary_file(final.parent, disk) as file:
         yield file
-        file.path.chmod(mode)
+        with storage_errors(final):
+            file.path.chmod(mode)
     try:
         with storage_errors(final):
             disk.publish(file.path, final)
@@ -118,6 +127,15 @@ def write_file(final: Path, data: bytes, *, mode: int = 0o444, disk: Disk = LOCA
     """`durable_file` for bytes in memory."""
     with durable_file(final, mode=mode, disk=disk) as file:
         file.write(data)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and its missing parents, durably."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:
@@ -154,11 +172,14 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as fault:
+    except BlockingIOError as fault:
         os.close(handle)
         raise LockedError(
             f"another airstore process is changing {path.parent}", hint="wait for it to end, then try again"
         ) from fault
+    except OSError as fault:  # a network file system without locks
+        os.close(handle)
+        raise StorageError(f"cannot lock {path}: {fault.strerror}") from fault
     try:
         yield
     finally:

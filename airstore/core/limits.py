@@ -16,6 +16,7 @@ class Limits:
     key_file: int = 64 * KIB  # a private key or an SSH signature
     json_depth: int = 64  # nested arrays and objects
     yaml_document: int = 16 * MIB  # product file, site file, values, one rendered chart
+    yaml_depth: int = 100  # nested lists and mappings; the deepest CRDs in the field have about 50
     yaml_nodes: int = 1_000_000  # count, aliases expanded
     index_depth: int = 4  # indexes within indexes, referrers of referrers
     image_documents: int = 1000  # count; manifests, indexes and referrers of one image

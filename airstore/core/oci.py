@@ -28,6 +28,17 @@ MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
 DOCUMENTS = MANIFESTS | INDEXES
 
+_FIELDS = {
+    "schemaversion": "schemaVersion",
+    "mediatype": "mediaType",
+    "artifacttype": "artifactType",
+    "config": "config",
+    "layers": "layers",
+    "manifests": "manifests",
+    "subject": "subject",
+    "annotations": "annotations",
+}
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -63,6 +74,7 @@ def parse(data: bytes, media_type: str, what: str) -> Manifest:
         DamagedError: not strict JSON, ambiguous, of another type than stated, or with a bad descriptor.
     """
     document = strictjson.load_object(data, what, LIMITS.manifest)
+    _check_spelling(document, what)
     if "manifests" in document and ("layers" in document or "config" in document):
         raise DamagedError(f"{what} is both an index and a manifest")
     if media_type not in DOCUMENTS:
@@ -96,6 +108,13 @@ def media_type_of(data: bytes, what: str) -> str:
     if isinstance(stated, str):
         return stated
     return OCI_INDEX if "manifests" in document else OCI_MANIFEST
+
+
+def _check_spelling(document: dict[str, Any], what: str) -> None:
+    """Go's decoder takes ``Layers`` for ``layers``: registries and runtimes would see another document."""
+    for key in document:
+        if _FIELDS.get(key.casefold(), key) != key:
+            raise DamagedError(f"{what} has the ambiguous field {key!r}")
 
 
 def _descriptors(document: dict[str, Any], key: str, what: str) -> tuple[Descriptor, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from airstore.core import schema, strictjson
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError, UsageError
 from airstore.core.reference import Reference
 
 API_VERSION = "airstore/v1"
@@ -226,12 +227,22 @@ def _from_json(document: dict[str, Any], what: str) -> Release:
 
 def _image_from_json(entry: dict[str, Any], what: str) -> Image:
     return Image(
-        reference=Reference.parse(entry["reference"]),
+        reference=_reference(entry["reference"], what),
         root=Descriptor.parse(entry["root"], what),
         blobs=_descriptors(entry["blobs"], what),
         referrers=_descriptors(entry["referrers"], what),
         missing=_descriptors(entry["missing"], what),
     )
+
+
+def _reference(text: str, what: str) -> Reference:
+    try:
+        reference = Reference.parse(text)
+    except UsageError as fault:
+        raise DamagedError(f"{what}: {fault}") from fault
+    if str(reference) != text:
+        raise DamagedError(f"{what}: the image {text!r} must be written {str(reference)!r}")
+    return reference
 
 
 def _chart_from_json(entry: dict[str, Any], what: str) -> Chart:

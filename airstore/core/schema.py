@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+from jsonschema import validators
 
 from airstore.core import yamlfile
 from airstore.core.errors import AirstoreError, DamagedError, UsageError
 
 _PACKAGED = Path(__file__).parents[1] / "schemas"  # in an installed wheel
 _SOURCE = Path(__file__).parents[2] / "schemas"  # in a checkout
+_SHOWN = 20  # faults named at once
+
+FieldPath = list[str | int]
 
 
 def check_yaml(document: object, text: bytes, schema: str, name: str) -> None:
@@ -24,7 +30,7 @@ def check_yaml(document: object, text: bytes, schema: str, name: str) -> None:
         UsageError: with all faults, one a line.
     """
 
-    def locate(path: list[str | int]) -> str:
+    def locate(path: FieldPath) -> str:
         return f"{name}:{yamlfile.line_of(text, path)}"
 
     _check(document, schema, locate, UsageError)
@@ -50,22 +56,70 @@ def load_schema(name: str) -> dict[str, Any]:
 def _check(
     document: object,
     schema: str,
-    locate: Callable[[list[str | int]], str],
+    locate: Callable[[FieldPath], str],
     family: type[AirstoreError],
 ) -> None:
-    faults = sorted(_validator(schema).iter_errors(document), key=lambda fault: list(map(str, fault.path)))
+    found = sorted(_validator(schema).iter_errors(document), key=lambda fault: list(map(str, fault.path)))
+    faults = [each for fault in found[:_SHOWN] for each in _explain(fault)]
     if faults:
-        paths = [(list(fault.path), fault.message) for fault in faults[:20]]
-        raise family("\n".join(f"{locate(path)}: {_field(path)}{message}" for path, message in paths))
+        raise family("\n".join(f"{locate(path)}: {_field(path)}{message}" for path, message in faults))
 
 
 @cache
 def _validator(schema: str) -> Any:
     document = load_schema(schema)
     jsonschema.Draft202012Validator.check_schema(document)
-    return jsonschema.Draft202012Validator(document)
+    # 1.0 is an integer to JSON Schema; as a float it would come out of a round trip as another document
+    integers = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _checker, value: type(value) is int
+    )
+    strict = validators.extend(  # type: ignore[no-untyped-call]
+        jsonschema.Draft202012Validator, {"pattern": _pattern}, type_checker=integers
+    )
+    return strict(document)
 
 
-def _field(path: list[str | int]) -> str:
+def _pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Any]:
+    """As JSON Schema means it: Python's ``$`` would also match before a final newline."""
+    if isinstance(value, str) and ("\n" in value or not re.search(pattern, value)):
+        yield jsonschema.ValidationError("")
+
+
+def _explain(fault: Any) -> Iterator[tuple[FieldPath, str]]:
+    """One fault of the library as people understand it, with the path of what to change."""
+    path, value = list(fault.absolute_path), fault.instance
+    if fault.validator == "additionalProperties":
+        known = fault.schema.get("properties", {})
+        yield from (([*path, key], _unknown(str(key), known)) for key in value if key not in known)
+    elif fault.validator == "required":
+        missing = [name for name in fault.validator_value if name not in value]
+        yield path, f"{', '.join(map(repr, missing))} must be given"
+    elif fault.validator == "pattern":
+        yield path, f"{_shown(value)} is not {fault.schema.get('title', 'of the right form')}"
+    elif fault.validator in {"minProperties", "maxProperties"} and "properties" in fault.schema:
+        yield path, f"exactly one of {', '.join(fault.schema['properties'])} must be given"
+    elif fault.validator == "type" and fault.validator_value == "string" and _is_scalar(value):
+        yield path, f"{_shown(value)} is not text here; put it in quotes"
+    elif fault.validator == "type" and value is None:
+        yield path, f"nothing is given; {fault.validator_value} is expected"
+    else:
+        yield path, fault.message.replace(repr(value), _shown(value))
+
+
+def _unknown(key: str, known: dict[str, Any]) -> str:
+    close = difflib.get_close_matches(key, known, 1)
+    return "unknown field" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+def _is_scalar(value: object) -> bool:
+    return value is not None and not isinstance(value, dict | list)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
+def _field(path: FieldPath) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
     return f"{text}: " if text else ""

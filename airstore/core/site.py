@@ -53,6 +53,6 @@ def load_site_file(path: Path) -> SiteFile:
         text = path.read_bytes()
     except OSError as fault:
         raise NotFoundError(f"cannot read the site file {path}: {fault.strerror}") from fault
-    document = yamlfile.load(text, str(path)) or {}
+    document = yamlfile.load(text, str(path))
     schema.check_yaml(document, text, "site", str(path))
     return SiteFile(document.get("registry", {}), document.get("vars", {}), document.get("values", {}))

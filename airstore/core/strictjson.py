@@ -1,6 +1,7 @@
 """JSON for documents that are signed or come from outside: no duplicates, no NaN, bounded depth and size."""
 
 import json
+import math
 from typing import Any, NoReturn
 
 from airstore.core.errors import DamagedError
@@ -11,14 +12,20 @@ def loads(data: bytes, what: str, limit: int = LIMITS.json_document) -> Any:
     """Parse one UTF-8 JSON document.
 
     Raises:
-        DamagedError: too large, not UTF-8, not JSON, duplicate keys, NaN or Infinity, nested too deep.
+        DamagedError: too large, not UTF-8, not JSON, duplicate keys, numbers or characters that could
+            not be written again (NaN, 1e999, half a surrogate pair), nested too deep.
     """
     if len(data) > limit:
         raise DamagedError(f"{what} is {len(data)} bytes; at most {limit} are accepted")
     try:
         document = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constants
+            data.decode("utf-8"),
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constants,
+            parse_float=_finite,
         )
+        if b"\\u" in data:  # the only way to half a surrogate pair, which UTF-8 cannot hold
+            json.dumps(document, ensure_ascii=False).encode()
     except (UnicodeDecodeError, ValueError, RecursionError) as fault:
         reason = "nested too deep" if isinstance(fault, RecursionError) else str(fault)
         raise DamagedError(f"{what} is not valid JSON: {reason}") from fault
@@ -55,6 +62,13 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constants(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 def _check_depth(document: Any, what: str) -> None:

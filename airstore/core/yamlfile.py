@@ -15,7 +15,23 @@ from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
 
 PathPart = str | int
-_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Bounded:
+    """Counts the depth of nodes while they are composed: libyaml's composer overruns the stack instead."""
+
+    depth = 0
+
+    def descend_resolver(self, _parent: object, _index: object) -> None:
+        self.depth += 1
+        if self.depth > LIMITS.yaml_depth:
+            raise yaml.YAMLError(f"nested deeper than {LIMITS.yaml_depth} levels")
+
+    def ascend_resolver(self) -> None:
+        self.depth -= 1
+
+
+_Loader = type("_Loader", (_Bounded, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
 _Dumper: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
