@@ -1,0 +1,121 @@
+"""What is attached to an image: the referrers API, its fallback tag, and cosign's tags.
+
+Sources: OCI distribution-spec 1.1 ("Listing Referrers", "Referrers Tag Schema"), cosign's tag scheme.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import urljoin
+
+import requests
+
+from airstore.core import oci, strictjson
+from airstore.core.descriptor import Descriptor
+from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError, TransferError
+from airstore.core.limits import LIMITS
+from airstore.core.oci import Manifest
+from airstore.registry.faults import RefusedError
+from airstore.registry.manifests import read_manifest
+from airstore.registry.source import REF_NAME
+from airstore.registry.transport import Request, Transport
+
+_COSIGN = (".sig", ".att", ".sbom")
+_NO_API = frozenset({400, 404, 405, 406, 501})  # how registries without the API answer
+_PAGES = 100  # at most, of one listing
+
+
+def referrers_tag(subject: Digest) -> str:
+    """The tag that stands in for the referrers API."""
+    return f"sha256-{subject.hex}"
+
+
+def find_referrers(transport: Transport, repository: str, subject: Digest) -> list[Descriptor]:
+    """Everything attached to a manifest, each once.
+
+    Raises:
+        DamagedError: a listing is not what the specification says.
+        TransferError: the registry refused or broke off.
+    """
+    listed = list_by_api(transport, repository, subject)
+    if listed is None:
+        listed = list_by_tag(transport, repository, subject)
+    for suffix in _COSIGN:
+        tag = referrers_tag(subject) + suffix
+        found = read_manifest(transport, repository, tag)
+        if found:
+            listed.append(replace(found[0], annotations={REF_NAME: tag}))
+    return list({descriptor.digest: descriptor for descriptor in listed}.values())
+
+
+def list_by_api(transport: Transport, repository: str, subject: Digest) -> list[Descriptor] | None:
+    """What the referrers API lists; None where the registry has no such API.
+
+    Raises:
+        DamagedError: the listing is not an index.
+        TransferError: the registry refused or broke off.
+    """
+    found: list[Descriptor] = []
+    path = f"referrers/{subject}"
+    for _ in range(_PAGES):
+        request = Request("GET", repository, path)
+        try:
+            response, data = transport.fetch(request, LIMITS.manifest)
+        except RefusedError as fault:
+            if fault.status in _NO_API:
+                return None
+            raise
+        if oci.OCI_INDEX not in response.headers.get("Content-Type", ""):
+            return None  # a web page, from something that answers every path
+        found += oci.parse(data, oci.OCI_INDEX, transport.describe(request)).manifests
+        path = _next_page(response)
+        if not path:
+            return found
+    raise TransferError(
+        f"{transport.endpoint.host}/{repository}: more than {_PAGES} pages of referrers of {subject}"
+    )
+
+
+def list_by_tag(transport: Transport, repository: str, subject: Digest) -> list[Descriptor]:
+    """What the fallback tag lists.
+
+    Raises:
+        DamagedError: the tag is something other than an index.
+        TransferError: the registry refused or broke off.
+    """
+    found = read_manifest(transport, repository, referrers_tag(subject))
+    if found is None:
+        return []
+    descriptor, data = found
+    what = f"{transport.endpoint.host}/{repository}:{referrers_tag(subject)}"
+    if descriptor.media_type != oci.OCI_INDEX:
+        raise DamagedError(f"{what} must be an index of referrers, not {descriptor.media_type!r}")
+    return list(oci.parse(data, oci.OCI_INDEX, what).manifests)
+
+
+def describe(root: Descriptor, manifest: Manifest) -> Descriptor:
+    """A referrer as listings show it: with the type of artifact and the manifest's annotations."""
+    kind = manifest.artifact_type or (manifest.config.media_type if manifest.config else "")
+    return Descriptor(
+        root.media_type, root.digest, root.size, artifact_type=kind, annotations=manifest.annotations
+    )
+
+
+def with_referrers(listed: list[Descriptor], new: list[Descriptor]) -> bytes | None:
+    """The fallback tag's index with new entries; None where it has them all already."""
+    known = {descriptor.digest for descriptor in listed}
+    added = [descriptor for descriptor in new if descriptor.digest not in known]
+    if not added:
+        return None
+    document = {
+        "schemaVersion": 2,
+        "mediaType": oci.OCI_INDEX,
+        "manifests": [descriptor.to_json() for descriptor in [*listed, *added]],
+    }
+    return strictjson.dumps(document)
+
+
+def _next_page(response: requests.Response) -> str:
+    link = response.links.get("next", {}).get("url", "")
+    return urljoin(response.url, link) if link else ""
