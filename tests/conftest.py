@@ -14,6 +14,8 @@ from hypothesis import settings
 settings.register_profile("airstore", derandomize=True, database=None, deadline=None, max_examples=50)
 settings.load_profile("airstore")
 
+pytest_plugins = ["registry_fixtures"]  # real registries, and clients for them
+
 LayoutFactory = Callable[..., Path]
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
