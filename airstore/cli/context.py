@@ -1,0 +1,88 @@
+"""What every command gets: the store, messages, progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from airstore.core.errors import UsageError
+from airstore.core.progress import QUIET, Advance
+from airstore.core.progress import Progress as ProgressProtocol
+from airstore.ops.directory import StoreDirectory, open_directory
+
+
+@dataclass(frozen=True)
+class Context:
+    """Global options, and the environment read once.
+
+    Attributes:
+        bars: progress bars are wanted; they still need a terminal.
+    """
+
+    store_path: Path
+    quiet: bool
+    verbose: bool
+    bars: bool
+    json_log: bool
+
+    def store(self, side: str = "", what: str = "this command") -> StoreDirectory:
+        """Open the store; with ``side``, refuse that of the other one."""
+        directory = open_directory(self.store_path)
+        if side:
+            directory.require(side, what)
+        return directory
+
+    def say(self, message: str) -> None:
+        """A message for people, on standard error; data goes to standard output."""
+        if self.quiet:
+            return
+        if self.json_log:
+            click.echo(json.dumps({"level": "info", "message": message}), err=True)
+        else:
+            click.echo(message, err=True)
+
+    def detail(self, message: str) -> None:
+        """A message for ``--verbose``."""
+        if self.verbose:
+            self.say(message)
+
+    @property
+    def progress(self) -> ProgressProtocol:
+        """Bars on a terminal, nothing elsewhere."""
+        shown = self.bars and not self.quiet and not self.json_log and sys.stderr.isatty()
+        return _Bars() if shown else QUIET
+
+    def now(self) -> int:
+        """Seconds since the epoch; ``SOURCE_DATE_EPOCH`` pins it for reproducible commits.
+
+        Raises:
+            UsageError: the variable is not a number.
+        """
+        pinned = os.environ.get("SOURCE_DATE_EPOCH")
+        if not pinned:
+            return int(time.time())
+        if not pinned.isdigit():
+            raise UsageError(f"SOURCE_DATE_EPOCH must be seconds since the epoch, not {pinned!r}")
+        return int(pinned)
+
+
+class _Bars:
+    @contextmanager
+    def task(self, label: str, total: int | None) -> Iterator[Advance]:
+        columns = (TextColumn("{task.description:<22}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+            task = bars.add_task(label, total=total)
+            yield lambda count: bars.advance(task, count)
+
+
+pass_context = click.make_pass_decorator(Context)

@@ -1,0 +1,35 @@
+"""Finding the Helm program."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+from airstore.charts.helm import Helm
+from airstore.core.errors import NotFoundError
+
+helm_option = click.option(
+    "--helm",
+    "helm_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The Helm program (or AIRSTORE_HELM); default: helm on PATH.",
+)
+_PROXY = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+
+
+def find_helm(named: Path | None) -> Helm:
+    """The Helm to use.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    path = str(named or os.environ.get("AIRSTORE_HELM") or "") or shutil.which("helm")
+    if not path or not Path(path).is_file():
+        raise NotFoundError(
+            f"Helm was not found{f' at {path}' if path else ''}",
+            hint="install Helm 3 or 4, or name the program with --helm or AIRSTORE_HELM",
+        )
+    return Helm(Path(path), environment={name: os.environ[name] for name in _PROXY if name in os.environ})

@@ -1,0 +1,34 @@
+"""``airstore history``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.output import output_option, show_rows
+from airstore.deploy import ledger
+from airstore.ops.directory import SITE
+
+
+@click.command("history")
+@output_option
+@pass_context
+def command(context: Context, output: str) -> None:
+    """The ledger of this site: what was done, when, with what result; newest first."""
+    store = context.store(SITE, "history")
+    rows = [
+        {
+            "when": datetime.fromtimestamp(entry.when, UTC).isoformat(),
+            "action": entry.action,
+            "release": entry.version,
+            "result": entry.result,
+            "details": ", ".join(f"{key} {value}" for key, value in sorted(entry.details.items())),
+        }
+        for entry in ledger.entries(store.history)
+    ]
+    columns = {
+        "when": "WHEN", "action": "ACTION", "release": "RELEASE", "result": "RESULT", "details": "DETAILS",
+    }  # fmt: skip
+    show_rows(rows, output, columns, "nothing was done yet")

@@ -1,0 +1,99 @@
+"""``airstore images``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from airstore.charts.finding import Finding, why
+from airstore.cli.context import Context, pass_context
+from airstore.cli.helm import find_helm, helm_option
+from airstore.cli.output import output_option, show_rows
+from airstore.cli.registries import access_options, make_access
+from airstore.cli.release import product_file
+from airstore.core.errors import NotFoundError
+from airstore.core.reference import Reference
+from airstore.ops.create_release import gather
+from airstore.ops.directory import PUBLISHER
+
+
+@click.group("images")
+def command() -> None:
+    """What image discovery finds, and why."""
+
+
+@command.command("find")
+@click.option("--why", "image", default="", metavar="IMAGE", help="Every place that asks for this image.")
+@click.option("--all", "everything", is_flag=True, help="Also doubtful and excluded ones.")
+@helm_option
+@access_options
+@output_option
+@pass_context
+def find(
+    context: Context,
+    *,
+    image: str,
+    everything: bool,
+    helm_path: Path | None,
+    plain_http: tuple[str, ...],
+    ca: Path | None,
+    insecure_skip_tls_verify: bool,
+    registry_config: Path | None,
+    output: str,
+) -> None:
+    """Render every chart under every values variant and list the images they ask for.
+
+    `possible` ones are not taken in: name them under images.include if they are images.
+    """
+    store = context.store(PUBLISHER, "images find")
+    access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
+    contents = gather(product_file(store), find_helm(helm_path), access)
+    if image:
+        _show_why(contents.findings, image, output)
+        return
+    rows = _grouped(contents.findings, everything=everything)
+    columns = {
+        "image": "IMAGE", "confidence": "CONFIDENCE", "taken": "TAKEN IN", "tests_only": "TESTS ONLY",
+        "charts": "CHARTS", "places": "PLACES",
+    }  # fmt: skip
+    show_rows(rows, output, columns, "no images found")
+
+
+def _show_why(findings: tuple[Finding, ...], image: str, output: str) -> None:
+    rows = [asdict(finding) | {"reference": str(finding.reference)} for finding in why(findings, image)]
+    if not rows:
+        raise NotFoundError(f"nothing asks for {image}", hint="list all with `airstore images find --all`")
+    columns = {
+        "confidence": "CONFIDENCE", "chart": "CHART", "variant": "VARIANT", "source": "MANIFEST",
+        "kind": "KIND", "name": "NAME", "path": "PATH", "excluded_by": "EXCLUDED BY",
+    }  # fmt: skip
+    show_rows(rows, output, columns)
+
+
+def _grouped(findings: tuple[Finding, ...], *, everything: bool) -> list[dict[str, Any]]:
+    groups: dict[Reference, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.reference, []).append(finding)
+    return [
+        _row(reference, group)
+        for reference, group in groups.items()
+        if everything or any(finding.fetched for finding in group)
+    ]
+
+
+def _row(reference: Reference, group: list[Finding]) -> dict[str, Any]:
+    return {
+        "image": str(reference),
+        "confidence": min((finding.confidence for finding in group), key=_CONFIDENCE.index),
+        "taken": any(finding.fetched for finding in group),
+        "tests_only": all(finding.test for finding in group),
+        "excluded_by": next((finding.excluded_by for finding in group if finding.excluded_by), ""),
+        "charts": sorted({finding.chart for finding in group} - {""}),
+        "places": len(group),
+    }
+
+
+_CONFIDENCE = ("certain", "likely", "possible")

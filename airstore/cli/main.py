@@ -1,0 +1,114 @@
+"""``airstore``: global options, the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from airstore import __version__
+from airstore.cli.context import Context
+from airstore.cli.text import printable
+from airstore.core.errors import AirstoreError
+
+# Command name to its module and help line; modules are imported only when their command runs, so that
+# `airstore --help` does not load cryptography, pygit2 and the rest.
+_COMMANDS = {
+    "init": ("init", "Make a store: a publisher's or a site's."),
+    "key": ("key", "Keys that sign releases."),
+    "trust": ("trust", "The trust root: keys, roles, thresholds."),
+    "site": ("site", "Sites whose receipts a publisher accepts."),
+    "images": ("images", "What image discovery finds, and why."),
+    "release": ("release", "Create, list, compare and verify releases."),
+    "log": ("log", "The audit log: who signed which release."),
+    "media": ("media", "What crosses the gap."),
+    "receipt": ("receipt", "The signed statement of what a site holds."),
+    "registry": ("registry", "Serve or push what the store holds."),
+    "plan": ("plan", "What an apply would do, without doing it."),
+    "history": ("history", "The ledger: what was done at this site."),
+    "check": ("check", "Read everything again and name what is damaged."),
+    "doctor": ("doctor", "What is installed, what is missing, what that costs."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"airstore.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except AirstoreError as fault:
+            _report(fault, json_log=ctx.params["log_format"] == "json")
+            ctx.exit(fault.exit_code)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "-C", "store", type=click.Path(path_type=Path), default=Path(), help="The store; default: here."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more about what is done.")
+@click.option("--no-progress", is_flag=True, help="No progress bars, even on a terminal.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Form of messages.")
+@click.version_option(__version__, prog_name="airstore")
+@click.pass_context
+def main(
+    ctx: click.Context, store: Path, *, quiet: bool, verbose: bool, no_progress: bool, log_format: str
+) -> None:
+    """Git for air-gapped Kubernetes releases.
+
+    Exit codes: 0 done, 1 a bug in airstore, 2 wrong usage, 10 not found, 11 locked, 20 damaged content,
+    21 incomplete media, 30 not trusted, 31 stale or foreign sequence, 40 transfer failed, 41 storage
+    failed, 130 interrupted.
+    """
+    ctx.obj = Context(
+        store_path=store, quiet=quiet, verbose=verbose, bars=not no_progress, json_log=log_format == "json"
+    )
+
+
+def run() -> None:
+    """Run the command line and exit."""
+    sys.exit(exit_code(sys.argv[1:]))
+
+
+def exit_code(arguments: list[str]) -> int:
+    """Run one command; returns its exit code. Bugs keep their traceback."""
+    try:
+        result = main.main(arguments, prog_name="airstore", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as fault:
+        fault.show()
+        return fault.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("airstore: interrupted; nothing half-done was kept", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away, as `airstore log | head` does
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _report(fault: AirstoreError, *, json_log: bool) -> None:
+    if json_log:
+        record = {"level": "error", "code": fault.exit_code, "message": str(fault), "hint": fault.hint}
+        click.echo(json.dumps(record), err=True)
+        return
+    click.echo(f"airstore: {printable(str(fault))}", err=True)
+    if fault.hint:
+        click.echo(f"  hint: {printable(fault.hint)}", err=True)

@@ -1,0 +1,81 @@
+"""Listings as tables for people, JSON and YAML for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from airstore.cli.text import human, printable
+from airstore.core import yamlfile
+
+Row = Mapping[str, Any]
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    help="Form of the result.",
+)
+
+
+def show_rows(rows: Sequence[Row], output: str, columns: Mapping[str, str], empty: str = "") -> None:
+    """Print rows; tables show ``columns`` (field to heading), JSON and YAML every field.
+
+    Fields that end in ``size`` or ``bytes`` are byte counts and right-aligned.
+    """
+    if output != "table":
+        show_document(list(rows), output)
+        return
+    if not rows:
+        click.echo(empty or "nothing to list")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for field, heading in columns.items():
+        right = isinstance(rows[0].get(field), int)
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(field, row.get(field))) for field in columns))
+    _console().print(table)
+
+
+def show_document(document: object, output: str) -> None:
+    """Print one document as JSON or YAML."""
+    if output == "yaml":
+        click.echo(yamlfile.dump(document), nl=False)
+    else:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def show_fields(document: Row, output: str) -> None:
+    """Print one record: a field a line for people."""
+    if output != "table":
+        show_document(dict(document), output)
+        return
+    width = max(map(len, document), default=0)
+    for field, value in document.items():
+        click.echo(f"{field:<{width}}  {_cell(field, value)}")
+
+
+def _cell(field: str, value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) and field.lower().endswith(("size", "bytes")):
+        return human(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return printable(str(value))
+
+
+def _console() -> Console:
+    # A pipe has no width: fold nothing there, so that grep and awk see whole rows.
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=10_000, no_color=True)

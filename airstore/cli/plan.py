@@ -1,0 +1,88 @@
+"""``airstore plan``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.helm import find_helm, helm_option
+from airstore.cli.output import output_option, show_document, show_rows
+from airstore.cli.registries import access_options, make_access
+from airstore.cli.text import human, printable
+from airstore.core.site import SiteFile, load_site_file
+from airstore.ops.directory import SITE
+from airstore.ops.plan_site import SitePlan, plan_site
+from airstore.ops.push import plan_registry
+from airstore.ops.trusted import trusted_release
+
+
+@click.command("plan")
+@click.option("--release", "version", default="", help="The release to plan; default: the newest.")
+@click.option("--compare", default="", help="Compare with this release instead of what the ledger says runs.")
+@click.option("--site-file", type=click.Path(path_type=Path), help="The site file; default: STORE/site.yaml.")
+@click.option("--registry", "url", default="", help="Also plan a push to this registry, such as HOST/PREFIX.")
+@click.option("--diff/--no-diff", default=True, help="Show the difference of the rendered manifests.")
+@helm_option
+@access_options
+@output_option
+@pass_context
+def command(
+    context: Context,
+    *,
+    version: str,
+    compare: str,
+    site_file: Path | None,
+    url: str,
+    diff: bool,
+    helm_path: Path | None,
+    plain_http: tuple[str, ...],
+    ca: Path | None,
+    insecure_skip_tls_verify: bool,
+    registry_config: Path | None,
+    output: str,
+) -> None:
+    """What would be pushed and which Helm releases would change, without changing anything."""
+    store = context.store(SITE, "plan")
+    site = _site_file(context.store_path, site_file)
+    access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
+    with store.open_blobs() as blobs:
+        planned = plan_site(store, blobs, find_helm(helm_path), site, version, compare)
+        release = trusted_release(store, planned.version)
+        push = plan_registry(blobs, release, url or str(site.registry.get("host", "")), access)
+    if output != "table":
+        show_document({**asdict(planned), "push": push.summary()}, output)
+        return
+    _show(planned, push.summary(), diff=diff)
+
+
+def _site_file(store: Path, named: Path | None) -> SiteFile:
+    if named:
+        return load_site_file(named)
+    usual = store / "site.yaml"
+    return load_site_file(usual) if usual.is_file() else SiteFile()
+
+
+def _show(planned: SitePlan, push: dict[str, Any], *, diff: bool) -> None:
+    click.echo(f"release {planned.version}; running: {planned.running or 'nothing yet'}")
+    target = push["registry"] or "no registry named: everything"
+    click.echo(
+        f"registry: {target}; to upload: {push['upload_blobs']} blobs, {human(push['upload_bytes'])}; "
+        f"there already: {push['present_blobs']} blobs, {human(push['present_bytes'])}"
+    )
+    rows = [{**asdict(step), "lines": f"+{step.added} -{step.removed}"} for step in planned.steps]
+    columns = {
+        "action": "ACTION",
+        "name": "RELEASE",
+        "namespace": "NAMESPACE",
+        "chart": "CHART",
+        "chart_version": "VERSION",
+        "lines": "MANIFEST LINES",
+    }
+    show_rows(rows, "table", columns, "no Helm releases")
+    for step in planned.steps:
+        if diff and step.diff:
+            click.echo(f"\n{printable(step.diff)}", nl=False)

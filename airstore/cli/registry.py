@@ -1,0 +1,114 @@
+"""``airstore registry``."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.output import output_option, show_fields
+from airstore.cli.registries import access_options, make_access
+from airstore.cli.secrets import read_passphrase
+from airstore.core.errors import UsageError
+from airstore.ops.push import Run, plan_registry, push_release
+from airstore.ops.trusted import all_releases, trusted_release
+from airstore.registry.app import Access as Accessed
+from airstore.registry.app import make_app
+from airstore.registry.catalog import ReleaseCatalog
+from airstore.registry.server import Tls
+from airstore.registry.server import serve as serve_app
+
+
+@click.group("registry")
+def command() -> None:
+    """Serve or push what the store holds; digests are upstream's."""
+
+
+@command.command("serve")
+@click.option("--listen", default="127.0.0.1:5000", metavar="HOST:PORT", help="Port 0 takes a free one.")
+@click.option("--tls-cert", type=click.Path(path_type=Path, dir_okay=False), help="Certificate chain (PEM).")
+@click.option("--tls-key", type=click.Path(path_type=Path, dir_okay=False), help="Its private key (PEM).")
+@pass_context
+def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path | None) -> None:
+    """Serve every release as a read-only OCI registry straight from the store, until interrupted.
+
+    Anyone who reaches HOST:PORT can pull; nobody can push.
+    """
+    store = context.store()
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"--listen {listen!r}: write HOST:PORT")
+    if bool(tls_cert) != bool(tls_key):
+        raise UsageError("--tls-cert and --tls-key go together")
+    tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
+    stop = threading.Event()
+    # A service manager's stop and Ctrl-C are both the ordinary end of a server.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def log(request: Accessed) -> None:
+        fault = f" {request.fault}" if request.fault else ""
+        context.say(
+            f"{request.client} {request.method} {request.target} {request.status} {request.sent}{fault}"
+        )
+
+    catalog = ReleaseCatalog([link.release for link in all_releases(store)])
+    with store.open_blobs() as blobs:
+        app = make_app(catalog, blobs, log)
+        ready = lambda running: click.echo(running.url)  # noqa: E731
+        serve_app(app, stop, ready, host=host, port=int(port), tls=tls, fault=context.say)
+
+
+@command.command("push")
+@click.argument("url")
+@click.option("--release", "version", default="", help="The release to push; default: the newest.")
+@click.option("--user", default="", help="User name; the password comes from --password-file.")
+@click.option("--password-file", type=click.Path(path_type=Path, dir_okay=False), help="First line is used.")
+@click.option("--jobs", type=click.IntRange(1, 32), default=4, help="Uploads at once.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@access_options
+@output_option
+@pass_context
+def push(
+    context: Context,
+    url: str,
+    *,
+    version: str,
+    user: str,
+    password_file: Path | None,
+    jobs: int,
+    dry_run: bool,
+    plain_http: tuple[str, ...],
+    ca: Path | None,
+    insecure_skip_tls_verify: bool,
+    registry_config: Path | None,
+    output: str,
+) -> None:
+    """Send what the registry at URL (HOST[:PORT][/PREFIX], or http://...) lacks, and read it back."""
+    store = context.store()
+    if bool(user) != bool(password_file):
+        raise UsageError("--user and --password-file go together", hint="or log in with docker or helm first")
+    access = make_access(
+        plain_http,
+        ca,
+        insecure=insecure_skip_tls_verify,
+        registry_config=registry_config,
+        user=(user, read_passphrase(password_file).decode()) if password_file else None,
+    )
+    release = trusted_release(store, version)
+    with store.open_blobs() as blobs:
+        if dry_run:
+            show_fields(plan_registry(blobs, release, url, access).summary(), output)
+            return
+        run = Run(context.progress, jobs, context.now())
+        summary, result = push_release(store, blobs, release, url, access, run)
+    for other in result.substituted:
+        context.say(
+            f"the registry refuses incomplete indexes: {other.repository}:{other.tag} is "
+            f"{other.manifest.platform or other.manifest.digest.short} alone, not index {other.index.short}"
+        )
+    done = {"uploaded": len(result.uploaded), "mounted": len(result.mounted), "tags": len(result.tags)}
+    show_fields({"release": release.version, **summary.summary(), **done, "state": "read back"}, output)

@@ -1,0 +1,281 @@
+"""``airstore release``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.helm import find_helm, helm_option
+from airstore.cli.output import output_option, show_document, show_fields, show_rows
+from airstore.cli.registries import access_options, make_access
+from airstore.cli.secrets import ask_passphrase, key_option, passphrase_option
+from airstore.cli.text import human, printable
+from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.release import Release
+from airstore.ops.create_release import Created, Signing, create_release, gather
+from airstore.ops.diff_releases import ReleaseDiff, diff_releases
+from airstore.ops.directory import PUBLISHER, StoreDirectory
+from airstore.ops.keys import load_key
+from airstore.ops.trusted import all_releases, trusted_release, verified
+
+
+@click.group("release")
+def command() -> None:
+    """Create, list, compare and verify releases."""
+
+
+@command.command("create")
+@click.option("--version", required=True, help="Version of the product, such as 1.4.0.")
+@click.option(
+    "--image-source",
+    "sources",
+    multiple=True,
+    metavar="PATTERN=PLACE",
+    help="Where images are: oci:DIR, oci-archive:FILE, docker-archive:FILE, docker://HOST[/PREFIX].",
+)
+@click.option("--author", default="", metavar="'NAME <MAIL>'", help="Author of the commit.")
+@click.option("--dry-run", is_flag=True, help="Resolve charts and find images; take nothing in.")
+@helm_option
+@access_options
+@key_option
+@passphrase_option
+@output_option
+@pass_context
+def create(
+    context: Context,
+    *,
+    version: str,
+    sources: tuple[str, ...],
+    author: str,
+    dry_run: bool,
+    helm_path: Path | None,
+    plain_http: tuple[str, ...],
+    ca: Path | None,
+    insecure_skip_tls_verify: bool,
+    registry_config: Path | None,
+    key_name: str,
+    passphrase_file: Path | None,
+    output: str,
+) -> None:
+    """Resolve charts, find and take in images, then commit and sign the release."""
+    store = context.store(PUBLISHER, "release create")
+    helm = find_helm(helm_path)
+    access = make_access(
+        plain_http,
+        ca,
+        insecure=insecure_skip_tls_verify,
+        registry_config=registry_config,
+        sources=sources,
+    )
+    contents = gather(product_file(store), helm, access)
+    if dry_run:
+        rows = [{"kind": "chart", "name": f"{c.name} {c.version}", "from": c.source} for c in contents.charts]
+        rows += [{"kind": "image", "name": str(reference), "from": ""} for reference in contents.references]
+        show_rows(rows, output, {"kind": "KIND", "name": "NAME", "from": "FROM"})
+        return
+    key = load_key(store, key_name, ask_passphrase(passphrase_file))
+    signing = Signing(key, _author(author, store), context.now())
+    with store.locked():
+        created = create_release(store, contents, version, helm, access, signing, context.progress)
+    _warn_sparse(context, created.release)
+    show_fields(_summary(created), output)
+
+
+@command.command("list")
+@output_option
+@pass_context
+def list_(context: Context, output: str) -> None:
+    """Releases of this store, oldest first; every signature is verified."""
+    store = context.store()
+    with store.open_blobs() as blobs:
+        rows = []
+        for link in all_releases(store):
+            needed = link.release.blobs()
+            held = sum(blobs.size(digest) is not None for digest in needed)
+            rows.append(
+                {
+                    "version": link.release.version,
+                    "sequence": link.release.sequence,
+                    "images": len(link.release.images),
+                    "charts": len(link.release.charts),
+                    "blobs": len(needed),
+                    "size": sum(blob.size for blob in needed.values()),
+                    "held": "all" if held == len(needed) else f"{held} of {len(needed)} blobs",
+                    "commit": link.commit,
+                }
+            )
+    columns = {
+        "version": "VERSION",
+        "sequence": "SEQ",
+        "images": "IMAGES",
+        "charts": "CHARTS",
+        "size": "SIZE",
+        "held": "HELD",
+        "commit": "COMMIT",
+    }
+    if output == "table":
+        rows = [{**row, "commit": str(row["commit"])[:12]} for row in rows]
+    show_rows(rows, output, columns, "no releases yet")
+
+
+@command.command("show")
+@click.argument("version")
+@output_option
+@pass_context
+def show(context: Context, version: str, output: str) -> None:
+    """What release VERSION contains."""
+    link = verified(context.store(), version)
+    rows = list(_artifact_rows(link.release))
+    if output != "table":
+        document = {"version": version, "sequence": link.release.sequence, "commit": link.commit}
+        helm = [asdict(entry) for entry in link.release.helm_releases]
+        show_document({**document, "digest": link.digest, "artifacts": rows, "releases": helm}, output)
+        return
+    click.echo(
+        f"{link.release.product} {version}, sequence {link.release.sequence}, commit {link.commit[:12]}"
+    )
+    columns = {"kind": "KIND", "name": "NAME", "digest": "DIGEST", "blobs": "BLOBS", "size": "SIZE"}
+    show_rows(rows, output, columns)
+    for entry in link.release.helm_releases:
+        needs = f", after {', '.join(entry.needs)}" if entry.needs else ""
+        click.echo(f"helm release {entry.name}: chart {entry.chart} in namespace {entry.namespace}{needs}")
+
+
+@command.command("diff")
+@click.argument("old")
+@click.argument("new")
+@click.option("--patch", is_flag=True, help="Also the text of changed chart templates, values and manifests.")
+@output_option
+@pass_context
+def diff(context: Context, old: str, new: str, *, patch: bool, output: str) -> None:
+    """What changed from release OLD to NEW: images, layers, charts, values, with sizes."""
+    store = context.store()
+    changes = diff_releases(trusted_release(store, old), trusted_release(store, new))
+    history = store.history
+    commits = history.find(old).commit, history.find(new).commit
+    files = [asdict(change) for change in history.diff(*commits) if change.path not in _GENERATED]
+    if output != "table":
+        show_document({**_diff_document(changes), "files": files}, output)
+        return
+    _show_diff(changes, files)
+    if patch:
+        click.echo(printable(history.patch(*commits, [str(entry["path"]) for entry in files])), nl=False)
+
+
+@command.command("verify")
+@click.argument("versions", nargs=-1)
+@output_option
+@pass_context
+def verify(context: Context, versions: tuple[str, ...], output: str) -> None:
+    """Verify envelope, tree, commit and tag of VERSIONS; of all releases where none is named."""
+    store = context.store()
+    links = [verified(store, version) for version in versions] if versions else all_releases(store)
+    if not links:
+        raise NotFoundError(f"{store.path} holds no release yet")
+    root = store.trust_root()
+    names = {key.keyid: root.name_of(key) for key in root.release_role.keys}
+    rows = [
+        {
+            "version": link.release.version,
+            "commit": link.commit[:12],
+            "signer": names[link.signer],
+            "state": "good",
+        }
+        for link in links
+    ]
+    columns = {"version": "VERSION", "commit": "COMMIT", "signer": "SIGNED BY", "state": "STATE"}
+    show_rows(rows, output, columns)
+
+
+_GENERATED = frozenset({"release.json", "signatures/release.dsse.json"})
+
+
+def product_file(store: StoreDirectory) -> Path:
+    """Where the product file of a publisher's store is."""
+    if store.product_file is None:
+        raise UsageError(f"{store.path} names no product file", hint="make the store with `airstore init`")
+    return store.product_file
+
+
+def _author(text: str, store: StoreDirectory) -> tuple[str, str]:
+    if not text:
+        return f"{store.name} publisher", f"publisher@{store.name}.invalid"
+    name, bracket, rest = text.partition("<")
+    mail = rest.rstrip().removesuffix(">")
+    if not bracket or not name.strip() or not mail or set(mail) & set("<>\n"):
+        raise UsageError(f"--author {text!r}: write 'NAME <MAIL>'")
+    return name.strip(), mail
+
+
+def _warn_sparse(context: Context, release: Release) -> None:
+    for image in release.images:
+        if image.missing:
+            left = ", ".join(sorted({str(child.platform) for child in image.missing}))
+            context.say(
+                f"{image.reference} travels without {left}: registries that refuse incomplete indexes "
+                "get one platform's manifest under the tag"
+            )
+
+
+def _summary(created: Created) -> dict[str, Any]:
+    release = created.release
+    return {
+        "version": release.version,
+        "state": "created" if created.commit else "unchanged: it exists with the same content",
+        "sequence": release.sequence,
+        "commit": created.commit or None,
+        "images": len(release.images),
+        "charts": len(release.charts),
+        "blobs": len(release.blobs()),
+        "total_bytes": sum(blob.size for blob in release.blobs().values()),
+        "new_blobs": created.ingested.new_blobs,
+        "new_stored_bytes": created.ingested.new_bytes,
+    }
+
+
+def _artifact_rows(release: Release) -> Iterator[dict[str, Any]]:
+    for image in release.images:
+        size = sum(blob.size for blob in image.blobs)
+        row = {"kind": "image", "name": str(image.reference), "digest": str(image.root.digest)}
+        yield {**row, "blobs": len(image.blobs), "size": size}
+    for chart in release.charts:
+        size = sum(blob.size for blob in chart.blobs)
+        row = {"kind": "chart", "name": f"{chart.name} {chart.version}", "digest": str(chart.root.digest)}
+        yield {**row, "blobs": len(chart.blobs), "size": size}
+
+
+def _diff_document(changes: ReleaseDiff) -> dict[str, Any]:
+    artifacts = [
+        {**asdict(change), "new_blobs": [blob.to_json() for blob in change.new_blobs]}
+        for change in changes.artifacts
+    ]
+    helm = [asdict(change) for change in changes.helm_releases]
+    return {
+        "old": changes.old,
+        "new": changes.new,
+        "new_bytes": changes.new_bytes,
+        "artifacts": artifacts,
+        "releases": helm,
+    }
+
+
+def _show_diff(changes: ReleaseDiff, files: list[dict[str, Any]]) -> None:
+    click.echo(f"{changes.old} -> {changes.new}: {human(changes.new_bytes)} of blobs are new")
+    rows = [asdict(change) for change in changes.artifacts]
+    columns = {
+        "change": "CHANGE", "kind": "KIND", "name": "NAME", "old": "OLD", "new": "NEW",
+        "new_bytes": "NEW", "total_bytes": "OF",
+    }  # fmt: skip
+    show_rows(rows, "table", columns, "no image or chart changed")
+    for change in changes.artifacts:
+        for blob in change.new_blobs:
+            click.echo(f"  {change.name}: new {blob.media_type} {blob.digest.short} {human(blob.size)}")
+    for helm in changes.helm_releases:
+        click.echo(f"helm release {helm.name} {helm.change}: {', '.join(helm.fields)}")
+    for entry in files:
+        click.echo(f"{entry['status']:<9} {printable(entry['path'])}  +{entry['added']} -{entry['removed']}")

@@ -1,0 +1,16 @@
+"""Text from outside, made safe to print, and numbers for people."""
+
+
+def printable(text: str) -> str:
+    """Text without control characters: names on media must not drive a terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def human(size: int) -> str:
+    """A count of bytes in decimal units, as disks and registries print them."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

@@ -1,0 +1,125 @@
+"""The ledger: the site's own branch of the history repo, one commit for everything that was done.
+
+``entry.json`` says what was done with what result (schemas/ledger.schema.json); ``rendered/`` holds the
+manifests as they were applied, Secrets redacted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airstore.core import schema, strictjson
+from airstore.core.release import API_VERSION
+from airstore.history.repository import History
+
+BRANCH = "ledger"
+_APPLIED = frozenset({"apply", "rollback", "uninstall"})
+
+
+@dataclass(frozen=True)
+class Running:
+    """One Helm release as it was last applied.
+
+    Attributes:
+        archive: digest of the chart's ``.tgz``.
+        rendered: the manifests, Secrets redacted.
+    """
+
+    name: str
+    namespace: str
+    chart: str
+    chart_version: str
+    archive: str
+    rendered: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger.
+
+    Attributes:
+        action: ``push``, ``apply``, ``rollback`` or ``uninstall``.
+        result: ``succeeded`` or ``failed``.
+        when: seconds since the epoch.
+        details: what is particular to the action, strings and numbers only.
+        running: what runs after it; meaningful for all actions but ``push``.
+    """
+
+    action: str
+    version: str
+    result: str
+    when: int
+    details: Mapping[str, str | int] = field(default_factory=dict)
+    running: tuple[Running, ...] = ()
+
+
+def record(history: History, entry: Entry, author: tuple[str, str]) -> str:
+    """Append an entry durably; returns its commit."""
+    files = {f"rendered/{helm.name}.yaml": helm.rendered.encode() for helm in entry.running}
+    files["entry.json"] = strictjson.dumps(_to_json(entry))
+    message = f"{entry.action} {entry.version}: {entry.result}"
+    return history.commit_entry(BRANCH, files, message, author, entry.when)
+
+
+def entries(history: History) -> Iterator[Entry]:
+    """Everything that was done, newest first.
+
+    Raises:
+        DamagedError: an entry is not of its schema.
+    """
+    for commit in history.entries(BRANCH):
+        yield _from_json(history, commit)
+
+
+def running(history: History) -> Entry | None:
+    """The newest entry that says what runs; None before the first ``apply``."""
+    done = (entry for entry in entries(history) if entry.action in _APPLIED and entry.result == "succeeded")
+    return next(done, None)
+
+
+def _to_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "LedgerEntry",
+        "action": entry.action,
+        "version": entry.version,
+        "result": entry.result,
+        "when": entry.when,
+        "details": dict(entry.details),
+        "running": [
+            {
+                "name": helm.name,
+                "namespace": helm.namespace,
+                "chart": helm.chart,
+                "chartVersion": helm.chart_version,
+                "archive": helm.archive,
+            }
+            for helm in entry.running
+        ],
+    }
+
+
+def _from_json(history: History, commit: str) -> Entry:
+    what = f"ledger entry {commit[:12]}"
+    document = strictjson.load_object(history.read(commit, "entry.json"), what)
+    schema.check_json(document, "ledger", what)
+    return Entry(
+        action=document["action"],
+        version=document["version"],
+        result=document["result"],
+        when=document["when"],
+        details=document["details"],
+        running=tuple(
+            Running(
+                name=helm["name"],
+                namespace=helm["namespace"],
+                chart=helm["chart"],
+                chart_version=helm["chartVersion"],
+                archive=helm["archive"],
+                rendered=history.read(commit, f"rendered/{helm['name']}.yaml").decode(),
+            )
+            for helm in document["running"]
+        ),
+    )

@@ -1,0 +1,124 @@
+"""The signed index of media: what they carry, for whom, and which state they need (docs/formats-media.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airstore.core import schema
+from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError
+from airstore.trust.statement import MEDIA, Statement, statement
+
+API_VERSION = "airstore/v1"
+INDEX_NAME = "index.json"
+BUNDLE_NAME = "history.bundle"
+
+
+@dataclass(frozen=True)
+class ReleaseId:
+    """One release, named so that nothing else can be meant.
+
+    Attributes:
+        digest: of its ``release.json``.
+        commit: its commit in the history repo, 40 hex digits.
+    """
+
+    version: str
+    sequence: int
+    digest: Digest
+    commit: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object."""
+        return {
+            "version": self.version,
+            "sequence": self.sequence,
+            "digest": str(self.digest),
+            "commit": self.commit,
+        }
+
+    @classmethod
+    def parse(cls, entry: Mapping[str, Any]) -> ReleaseId:
+        """From a JSON object that passed its schema."""
+        return cls(entry["version"], entry["sequence"], Digest(entry["digest"]), entry["commit"])
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """One file on media: its size in bytes and its SHA-256."""
+
+    size: int
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class MediaIndex:
+    """What media carry.
+
+    Attributes:
+        product: the product they belong to.
+        site: the only site that may take them in; empty for any site that trusts the publisher.
+        release: what a site holds after the import.
+        base: the release that a delta was made against; None for full media.
+        files: relative path to file, the index itself excepted.
+    """
+
+    product: str
+    site: str
+    release: ReleaseId
+    base: ReleaseId | None
+    files: Mapping[str, MediaFile]
+
+    @property
+    def kind(self) -> str:
+        """``full`` or ``delta``."""
+        return "delta" if self.base else "full"
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files, the index excepted."""
+        return sum(file.size for file in self.files.values())
+
+    @property
+    def packs(self) -> tuple[str, ...]:
+        """Relative paths of the packs."""
+        return tuple(sorted(path for path in self.files if path.startswith("packs/")))
+
+    def to_statement(self) -> bytes:
+        """The in-toto statement to sign."""
+        predicate = {
+            "apiVersion": API_VERSION,
+            "kind": "Media",
+            "product": self.product,
+            "site": self.site,
+            "release": self.release.to_json(),
+            "base": self.base.to_json() if self.base else None,
+            "sizes": {path: file.size for path, file in self.files.items()},
+        }
+        return statement(MEDIA, {path: file.digest for path, file in self.files.items()}, predicate)
+
+    @classmethod
+    def of(cls, parsed: Statement, what: str) -> MediaIndex:
+        """From a statement whose signature was verified, or is only looked at.
+
+        Raises:
+            DamagedError: not such a statement, or a path that is not one of ours.
+        """
+        if parsed.predicate_type != MEDIA:
+            raise DamagedError(f"{what} is a statement about something else: {parsed.predicate_type!r}")
+        predicate = dict(parsed.predicate)
+        schema.check_json(predicate, "media", what)
+        if set(predicate["sizes"]) != set(parsed.subjects):
+            raise DamagedError(f"{what} lists sizes and digests of different files")
+        base = predicate["base"]
+        return cls(
+            product=predicate["product"],
+            site=predicate["site"],
+            release=ReleaseId.parse(predicate["release"]),
+            base=ReleaseId.parse(base) if base else None,
+            files={
+                path: MediaFile(predicate["sizes"][path], digest) for path, digest in parsed.subjects.items()
+            },
+        )

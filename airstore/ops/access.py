@@ -1,0 +1,56 @@
+"""How registries and other places are reached: credentials, certificates, plain HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airstore.charts.resolve import FetchedChart
+from airstore.core.product import Product
+from airstore.registry.chart_pull import fetch_chart
+from airstore.registry.client import RegistryClient
+from airstore.registry.credentials import CredentialSource
+from airstore.registry.places import Places
+from airstore.registry.transport import Endpoint
+
+
+@dataclass(frozen=True)
+class Access:
+    """What the command line says about reaching registries.
+
+    Attributes:
+        credentials: None means to ask as nobody.
+        plain_http: hosts spoken to without TLS.
+        ca: certificates (PEM) to trust besides the system's.
+        insecure: accept any certificate.
+        proxies: URL scheme to proxy URL.
+        sources: reference pattern to place, over those of the product file; paths are absolute.
+    """
+
+    credentials: CredentialSource | None = None
+    plain_http: frozenset[str] = frozenset()
+    ca: Path | None = None
+    insecure: bool = False
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def client(self, host: str, prefix: str = "") -> RegistryClient:
+        """A client for one registry, or for the part of it below a path."""
+        endpoint = Endpoint(host, host in self.plain_http, self.ca, self.insecure, proxies=self.proxies)
+        return RegistryClient.at(endpoint, self.credentials, prefix)
+
+    def images(self, product: Product) -> Places:
+        """All places that hold the product's images, as one source."""
+        return Places({**product.sources, **self.sources}, product.directory, self.client)
+
+    def chart(self, source: str, version: str) -> FetchedChart:
+        """A chart from ``oci://host/path/name``.
+
+        Raises:
+            NotFoundError: no such chart or version.
+            TransferError: the registry refused or broke off.
+        """
+        host, _, path = source.removeprefix("oci://").partition("/")
+        with self.client(host) as client:
+            return fetch_chart(client, path, version)

@@ -1,0 +1,171 @@
+"""``airstore release create``: from the product file to a signed commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from airstore.charts.finding import Finding, wanted
+from airstore.charts.helm import Helm
+from airstore.charts.resolve import ResolvedChart
+from airstore.core.digest import Digest
+from airstore.core.errors import SequenceError
+from airstore.core.product import Product, load_product
+from airstore.core.progress import Progress
+from airstore.core.reference import Reference
+from airstore.core.release import Release
+from airstore.ops.access import Access
+from airstore.ops.directory import StoreDirectory
+from airstore.ops.find_images import find_images, render_defaults, resolve_charts
+from airstore.ops.ingest import Ingested, ingest
+from airstore.ops.release_tree import in_tree, tree_files
+from airstore.ops.trusted import all_releases
+from airstore.ops.verify_release import ENVELOPE_FILE, RELEASE_FILE, VerifiedRelease
+from airstore.store.blobs import BlobStore
+from airstore.trust import envelope, sshsig
+from airstore.trust.keys import PrivateKey
+from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
+
+
+@dataclass(frozen=True)
+class Signing:
+    """Who makes the release, and when.
+
+    Attributes:
+        author: name and mail address for the commit.
+        when: seconds since the epoch.
+    """
+
+    key: PrivateKey
+    author: tuple[str, str]
+    when: int
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a release would consist of, before anything is fetched.
+
+    Attributes:
+        references: images to take in, sorted.
+        findings: everything discovery saw, excluded and doubtful places too.
+    """
+
+    product: Product
+    charts: tuple[ResolvedChart, ...]
+    references: tuple[Reference, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Created:
+    """The result.
+
+    Attributes:
+        commit: empty when nothing had changed and the release existed already.
+    """
+
+    release: Release
+    commit: str
+    ingested: Ingested
+
+
+def gather(product_file: Path, helm: Helm, access: Access) -> Contents:
+    """Resolve charts and find images; nothing is written.
+
+    Raises:
+        UsageError: product file or charts are wrong.
+        NotFoundError, TransferError: a chart cannot be had.
+    """
+    product = load_product(product_file)
+    charts = resolve_charts(product, helm, access)
+    findings = find_images(product, charts, helm)
+    return Contents(product, charts, tuple(wanted(findings)), findings)
+
+
+def create_release(
+    store: StoreDirectory,
+    contents: Contents,
+    version: str,
+    helm: Helm,
+    access: Access,
+    signing: Signing,
+    progress: Progress,
+) -> Created:
+    """Take everything in, then commit and sign.
+
+    Creating a version again from the same inputs changes nothing and is no error.
+
+    Raises:
+        SequenceError: the version exists with other content.
+        NotFoundError, TransferError, DamagedError: an image cannot be had as its digests say.
+    """
+    earlier = all_releases(store)
+    rendered = render_defaults(contents.product, contents.charts, helm)
+    product_text = (store.product_file or Path()).read_bytes()
+    files = tree_files(contents.product, product_text, contents.charts, rendered)
+    with store.open_blobs() as blobs:
+        ingested = _ingest(blobs, contents, access, progress)
+    release = _release(contents.product, version, ingested, files, earlier)
+    existing = next((link for link in earlier if link.release.version == version), None)
+    if existing:
+        return _unchanged(existing, release, ingested)
+    return Created(release, _commit(store, release, files, signing), ingested)
+
+
+def _ingest(blobs: BlobStore, contents: Contents, access: Access, progress: Progress) -> Ingested:
+    with access.images(contents.product) as source:
+        return ingest(
+            blobs, contents.references, contents.charts, source, contents.product.platforms, progress
+        )
+
+
+def _release(
+    product: Product,
+    version: str,
+    ingested: Ingested,
+    files: dict[str, bytes],
+    earlier: Sequence[VerifiedRelease],
+) -> Release:
+    return Release(
+        product=product.name,
+        version=version,
+        sequence=len(earlier) + 1,
+        previous=earlier[-1].digest if earlier else None,
+        platforms=tuple(map(str, product.platforms)),
+        images=ingested.images,
+        charts=ingested.charts,
+        helm_releases=in_tree(product.helm_releases),
+        files={path: Digest.of(data) for path, data in files.items()},
+        registry=product.registry,
+    )
+
+
+def _unchanged(existing: VerifiedRelease, release: Release, ingested: Ingested) -> Created:
+    same = replace(release, sequence=existing.release.sequence, previous=existing.release.previous)
+    if same.to_bytes() != existing.release.to_bytes():
+        raise SequenceError(
+            f"release {release.version} exists with other content",
+            hint="a release never changes: choose a new version, see `airstore release diff`",
+        )
+    return Created(existing.release, "", ingested)
+
+
+def _commit(store: StoreDirectory, release: Release, files: dict[str, bytes], signing: Signing) -> str:
+    data = release.to_bytes()
+    signed = statement(
+        RELEASE, {RELEASE_FILE: Digest.of(data)}, {"product": release.product, "version": release.version}
+    )
+    tree = {
+        **files,
+        RELEASE_FILE: data,
+        ENVELOPE_FILE: envelope.sign(signed, STATEMENT_TYPE, [signing.key]),
+    }
+    return store.history.commit_release(
+        tree,
+        release.version,
+        f"{release.product} {release.version}",
+        signing.author,
+        signing.when,
+        lambda payload: sshsig.sign(signing.key, payload, "git"),
+    )

@@ -1,0 +1,116 @@
+"""What changed between two releases: images, layers, charts, values, with sizes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from airstore.core.descriptor import Descriptor
+from airstore.core.digest import Digest
+from airstore.core.release import Artifact, Chart, Release
+
+
+@dataclass(frozen=True)
+class ArtifactChange:
+    """One image or chart that differs.
+
+    Attributes:
+        kind: ``image`` or ``chart``.
+        change: ``added``, ``removed`` or ``changed``.
+        new_blobs: blobs of the newer one that the older release has nowhere.
+        new_bytes: their size.
+        total_bytes: all blobs of the newer one.
+    """
+
+    kind: str
+    name: str
+    change: str
+    old: str
+    new: str
+    new_blobs: tuple[Descriptor, ...]
+    new_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class HelmChange:
+    """One Helm release whose definition differs: namespace, chart, values files, bindings, order, hooks."""
+
+    name: str
+    change: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReleaseDiff:
+    """The whole difference; files are left to git, which is better at them."""
+
+    old: str
+    new: str
+    artifacts: tuple[ArtifactChange, ...]
+    helm_releases: tuple[HelmChange, ...]
+    new_bytes: int
+
+
+def diff_releases(old: Release, new: Release) -> ReleaseDiff:
+    """Compare two releases by content."""
+    known = old.blobs()
+    before, after = _by_name(old), _by_name(new)
+    names = [*after, *(name for name in before if name not in after)]
+    changes = [_artifact(name, before.get(name), after.get(name), known) for name in names]
+    fresh = {digest: blob for digest, blob in new.blobs().items() if digest not in known}
+    return ReleaseDiff(
+        old=old.version,
+        new=new.version,
+        artifacts=tuple(change for change in changes if change),
+        helm_releases=tuple(_helm_changes(old, new)),
+        new_bytes=sum(blob.size for blob in fresh.values()),
+    )
+
+
+def _by_name(release: Release) -> dict[tuple[str, str], Artifact]:
+    images = {("image", str(image.reference)): image for image in release.images}
+    charts = {("chart", chart.name): chart for chart in release.charts}
+    return {**images, **charts}
+
+
+def _artifact(
+    name: tuple[str, str],
+    old: Artifact | None,
+    new: Artifact | None,
+    known: Mapping[Digest, Descriptor],
+) -> ArtifactChange | None:
+    if old and new and old.blobs == new.blobs and _label(old) == _label(new):
+        return None
+    blobs = new.blobs if new else ()
+    fresh = tuple(blob for blob in blobs if blob.digest not in known)
+    return ArtifactChange(
+        kind=name[0],
+        name=name[1],
+        change="changed" if old and new else "added" if new else "removed",
+        old=_label(old),
+        new=_label(new),
+        new_blobs=fresh,
+        new_bytes=sum(blob.size for blob in fresh),
+        total_bytes=sum(blob.size for blob in blobs),
+    )
+
+
+def _label(artifact: Artifact | None) -> str:
+    if artifact is None:
+        return ""
+    return artifact.version if isinstance(artifact, Chart) else artifact.root.digest.short
+
+
+def _helm_changes(old: Release, new: Release) -> list[HelmChange]:
+    before = {helm.name: helm for helm in old.helm_releases}
+    after = {helm.name: helm for helm in new.helm_releases}
+    changes = []
+    for name in [*after, *(name for name in before if name not in after)]:
+        if name not in before or name not in after:
+            changes.append(HelmChange(name, "added" if name in after else "removed", ()))
+            continue
+        fields = [key for key, value in vars(after[name]).items() if value != getattr(before[name], key)]
+        if fields:
+            changes.append(HelmChange(name, "changed", tuple(fields)))
+    return changes

@@ -1,0 +1,168 @@
+"""The store directory: what is where, how it is made, and how a command opens it.
+
+::
+
+    airstore.json   which side this is, and its name
+    lock            held by whoever changes the store
+    packs/ tmp/ index.sqlite     blobs
+    history.git/    releases; at a site the ledger too
+    trust/          root.json, and at a site state.json
+    keys/           private keys, mode 0600
+    sites/          at a publisher: public keys of sites, for receipts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airstore.core import schema, strictjson
+from airstore.core.durable import exclusive_lock, storage_errors, write_file
+from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.history.repository import History
+from airstore.store.blobs import BlobStore
+from airstore.trust.root import TrustRoot, verify_first
+
+CONFIG = "airstore.json"
+PUBLISHER, SITE = "publisher", "site"
+
+
+@dataclass(frozen=True)
+class StoreDirectory:
+    """An existing store.
+
+    Attributes:
+        side: `PUBLISHER` or `SITE`.
+        name: the product at a publisher, the site's name at a site.
+        product_file: at a publisher, where the product file is.
+    """
+
+    path: Path
+    side: str
+    name: str
+    product_file: Path | None
+
+    @property
+    def blobs(self) -> Path:
+        """Directory of the blob store."""
+        return self.path
+
+    @property
+    def history(self) -> History:
+        """The history repo."""
+        return History(self.path / "history.git")
+
+    @property
+    def keys(self) -> Path:
+        """Directory of private keys."""
+        return self.path / "keys"
+
+    @property
+    def sites(self) -> Path:
+        """Directory of the public keys of sites."""
+        return self.path / "sites"
+
+    @property
+    def root_file(self) -> Path:
+        """The trust root."""
+        return self.path / "trust" / "root.json"
+
+    @property
+    def state_file(self) -> Path:
+        """What a site trusts so far."""
+        return self.path / "trust" / "state.json"
+
+    @contextmanager
+    def open_blobs(self) -> Iterator[BlobStore]:
+        """The blob store for the length of the block."""
+        with BlobStore(self.blobs) as store:
+            yield store
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other airstore processes from changing this store.
+
+        Raises:
+            LockedError: one is at it.
+        """
+        with exclusive_lock(self.path / "lock"):
+            yield
+
+    def trust_root(self) -> TrustRoot:
+        """The trust root of this store.
+
+        Raises:
+            NotFoundError: a publisher without keys yet.
+            DamagedError, NotTrustedError: the file is not a trust root signed by its own keys.
+        """
+        if not self.root_file.is_file():
+            raise NotFoundError(
+                f"{self.path} has no trust root yet",
+                hint="make the first key with `airstore key generate NAME`",
+            )
+        return verify_first(self.root_file.read_bytes())
+
+    def require(self, side: str, what: str) -> None:
+        """Refuse commands of the other side.
+
+        Raises:
+            UsageError: this is the other side.
+        """
+        if self.side != side:
+            raise UsageError(f"{what} is for a {side}; {self.path} is the store of a {self.side}")
+
+
+def open_directory(path: Path) -> StoreDirectory:
+    """Open the store at ``path``.
+
+    Raises:
+        NotFoundError: there is none.
+        DamagedError: its configuration is unreadable.
+    """
+    config = path / CONFIG
+    if not config.is_file():
+        raise NotFoundError(
+            f"{path} is not an airstore store: there is no {CONFIG}",
+            hint="name one with `airstore -C STORE`, or make one with `airstore init`",
+        )
+    document = strictjson.load_object(config.read_bytes(), str(config))
+    if document.get("format") != 1:
+        raise DamagedError(
+            f"{config}: store format {document.get('format')!r} is not known to this version of airstore",
+            hint="use the airstore version that made the store, or a newer one",
+        )
+    schema.check_json(document, "store", str(config))
+    product_file = document.get("productFile")
+    return StoreDirectory(
+        path=path,
+        side=document["side"],
+        name=document["name"],
+        product_file=(path / product_file).resolve() if product_file else None,
+    )
+
+
+def create_directory(path: Path, document: dict[str, Any], root: bytes | None = None) -> StoreDirectory:
+    """Make a new store; its configuration is written last, so that half a store is none.
+
+    Raises:
+        UsageError: there is something else already.
+        StorageError: it cannot be written.
+    """
+    if (path / CONFIG).exists():
+        raise UsageError(f"{path} is a store already")
+    if path.is_dir() and any(entry.name not in _PARTS for entry in path.iterdir()):
+        raise UsageError(f"{path} is not empty", hint="name a new directory")
+    with storage_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+    BlobStore.create(path).close()
+    History.create(path / "history.git")
+    if root is not None:
+        write_file(path / "trust" / "root.json", root, mode=0o644)
+    write_file(path / CONFIG, strictjson.dumps({"format": 1, **document}), mode=0o644)
+    return open_directory(path)
+
+
+_PARTS = frozenset({"lock", "packs", "tmp", "index.sqlite", "history.git", "trust", "keys", "sites"})

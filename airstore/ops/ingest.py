@@ -1,0 +1,115 @@
+"""Taking images and charts into the blob store, verified, each blob once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from airstore.charts.resolve import ResolvedChart
+from airstore.core.descriptor import Descriptor, Platform
+from airstore.core.errors import UsageError
+from airstore.core.progress import Progress
+from airstore.core.reference import Reference
+from airstore.core.release import Artifact, Chart, Image
+from airstore.registry.graph import ImageGraph, walk
+from airstore.registry.source import ImageSource
+from airstore.store.blobs import BlobStore
+from airstore.store.ingest import BlobWriter
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What was taken in.
+
+    Attributes:
+        new_blobs: blobs the store did not have.
+        new_bytes: what they added to the store, compressed.
+    """
+
+    images: tuple[Image, ...]
+    charts: tuple[Chart, ...]
+    new_blobs: int
+    new_bytes: int
+
+
+def ingest(
+    store: BlobStore,
+    references: Sequence[Reference],
+    charts: Sequence[ResolvedChart],
+    source: ImageSource,
+    platforms: Sequence[Platform],
+    progress: Progress,
+) -> Ingested:
+    """Take everything in; nothing becomes visible unless all of it arrives.
+
+    Raises:
+        NotFoundError: an image is in no source.
+        DamagedError: a source holds other bytes than its digests say.
+        TransferError: a source refused or broke off.
+        UsageError: two images claim one place in the site's registry.
+    """
+    with store.writer() as writer:
+        taker = _Taker(writer, progress)
+        images = [taker.image(source, name, walk(source, name, platforms)) for name in references]
+        kept = [taker.chart(chart) for chart in charts]
+        check_collisions([*images, *kept])
+    return Ingested(tuple(images), tuple(kept), taker.new_blobs, writer.new_bytes)
+
+
+def check_collisions(artifacts: Iterable[Artifact]) -> None:
+    """The site's registry has no upstream hosts, so two hosts may claim one repository and tag there.
+
+    Raises:
+        UsageError: they do, with different content.
+    """
+    owners: dict[tuple[str, str], Artifact] = {}
+    for artifact in artifacts:
+        for tag in artifact.tags:
+            other = owners.setdefault((artifact.repository, tag), artifact)
+            if other.root.digest != artifact.root.digest:
+                raise UsageError(
+                    f"{_name(other)} and {_name(artifact)} would be one {artifact.repository}:{tag} at a site, "
+                    "but differ",
+                    hint="exclude one of them, or give it another tag upstream",
+                )
+
+
+class _Taker:
+    def __init__(self, writer: BlobWriter, progress: Progress) -> None:
+        self._writer, self._progress = writer, progress
+        self.new_blobs = 0
+
+    def image(self, source: ImageSource, reference: Reference, graph: ImageGraph) -> Image:
+        total = sum(blob.size for blob in graph.blobs)
+        with self._progress.task(str(reference).rpartition("/")[2], total) as advance:
+            for blob in graph.blobs:
+                self._put(blob, lambda blob=blob: _counted(_content(source, reference, graph, blob), advance))
+        return Image(reference, graph.root, graph.blobs, graph.referrers, graph.missing)
+
+    def chart(self, resolved: ResolvedChart) -> Chart:
+        artifact = resolved.artifact()
+        for blob, data in artifact.contents.items():
+            self._put(blob, lambda data=data: (data,))
+        return Chart(
+            resolved.name, resolved.version, resolved.source, artifact.root, artifact.archive, artifact.blobs
+        )
+
+    def _put(self, blob: Descriptor, source: Callable[[], Iterable[bytes]]) -> None:
+        self.new_blobs += self._writer.put(blob, source)
+
+
+def _content(
+    source: ImageSource, reference: Reference, graph: ImageGraph, blob: Descriptor
+) -> Iterable[bytes]:
+    document = graph.documents.get(blob.digest)
+    return source.open(reference, blob) if document is None else (document,)
+
+
+def _counted(chunks: Iterable[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        advance(len(chunk))
+        yield chunk
+
+
+def _name(artifact: Artifact) -> str:
+    return f"image {artifact.reference}" if isinstance(artifact, Image) else f"chart {artifact.name}"

@@ -1,0 +1,52 @@
+"""``airstore init``: a publisher's store, or a site's that trusts one publisher."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from airstore.core.errors import NotFoundError
+from airstore.core.product import load_product
+from airstore.ops.directory import PUBLISHER, SITE, StoreDirectory, create_directory
+from airstore.trust.keys import PrivateKey
+from airstore.trust.root import allowed_signers, verify_first
+from airstore.trust.state import TrustState
+
+SITE_KEY = "site"
+
+
+def init_publisher(path: Path, product_file: Path) -> StoreDirectory:
+    """Make a publisher's store.
+
+    Raises:
+        UsageError: the product file is wrong, or ``path`` is in use.
+    """
+    product = load_product(product_file)
+    relative = os.path.relpath(product_file.resolve(), path.resolve())
+    return create_directory(path, {"side": PUBLISHER, "name": product.name, "productFile": relative})
+
+
+def init_site(path: Path, name: str, root_file: Path) -> StoreDirectory:
+    """Make a site's store; the trust root given here is the one thing that is believed unseen.
+
+    Raises:
+        NotFoundError: no such trust root.
+        NotTrustedError: the trust root is not signed by its own keys.
+        UsageError: ``path`` is in use.
+    """
+    try:
+        envelope = root_file.read_bytes()
+    except OSError as fault:
+        raise NotFoundError(f"cannot read the trust root {root_file}: {fault.strerror}") from fault
+    root = verify_first(envelope)
+    directory = create_directory(path, {"side": SITE, "name": name}, root=envelope)
+    TrustState(root.version).save(directory.state_file)
+    _make_key(directory)
+    directory.history.trust_signers(allowed_signers(root))
+    return directory
+
+
+def _make_key(directory: StoreDirectory) -> None:
+    key = PrivateKey.generate()
+    key.save(directory.keys / SITE_KEY, None)
+    key.public.save(directory.keys / f"{SITE_KEY}.pub", directory.name)

@@ -1,0 +1,128 @@
+"""``airstore registry push``: what a real registry lacks, sent, and read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from airstore.core.descriptor import Platform
+from airstore.core.errors import UsageError
+from airstore.core.progress import Progress
+from airstore.core.release import Release
+from airstore.deploy import ledger
+from airstore.ops.access import Access
+from airstore.ops.directory import SITE, StoreDirectory
+from airstore.registry.client import RegistryClient
+from airstore.registry.plan import PushPlan, plan_push
+from airstore.registry.push import PushResult, push
+from airstore.store.blobs import BlobStore
+
+
+@dataclass(frozen=True)
+class RegistryPlan:
+    """What a push of a release would send.
+
+    Attributes:
+        registry: host and prefix; empty when none was named, and then everything counts as lacking.
+    """
+
+    registry: str
+    upload_blobs: int
+    upload_bytes: int
+    present_blobs: int
+    present_bytes: int
+
+    def summary(self) -> dict[str, Any]:
+        """For listings."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to carry a push out.
+
+    Attributes:
+        jobs: transfers at once.
+        now: seconds since the epoch, for the ledger.
+    """
+
+    progress: Progress
+    jobs: int
+    now: int
+
+
+def parse_target(text: str, access: Access) -> tuple[RegistryClient, str]:
+    """A client for ``[http://|https://]HOST[/PREFIX]``, and how to call the target.
+
+    Raises:
+        UsageError: not of that form.
+    """
+    parts = urlsplit(text if "://" in text else f"https://{text}")
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or "@" in parts.netloc:
+        raise UsageError(
+            f"not a registry: {text!r}",
+            hint="write HOST[:PORT][/PREFIX]; give credentials with --user or docker's config.json",
+        )
+    host, prefix = parts.netloc, parts.path.strip("/")
+    if parts.scheme == "http":
+        access = replace(access, plain_http=access.plain_http | {host})
+    return access.client(host, prefix), f"{host}/{prefix}".rstrip("/")
+
+
+def plan_registry(blobs: BlobStore, release: Release, target: str, access: Access) -> RegistryPlan:
+    """Compare a release with what a registry has; nothing is sent.
+
+    Raises:
+        TransferError: the registry refused or broke off.
+    """
+    if not target:
+        every = release.blobs().values()
+        return RegistryPlan("", len(every), sum(blob.size for blob in every), 0, 0)
+    client, name = parse_target(target, access)
+    with client:
+        planned = plan_push(client, release.artifacts, blobs, _platforms(release))
+    return _summary(name, planned)
+
+
+def push_release(
+    store: StoreDirectory,
+    blobs: BlobStore,
+    release: Release,
+    target: str,
+    access: Access,
+    run: Run,
+) -> tuple[RegistryPlan, PushResult]:
+    """Send what is lacking, read it back, and at a site write a line into the ledger.
+
+    Raises:
+        TransferError: the registry refused, stalled or broke off; what arrived stays and is not sent again.
+        DamagedError: the store or the registry gave other bytes than the digests say.
+    """
+    client, name = parse_target(target, access)
+    with client:
+        planned = plan_push(client, release.artifacts, blobs, _platforms(release))
+        with run.progress.task(f"pushing to {client.host}", planned.upload_bytes) as advance:
+            result = push(client, planned, blobs, advance, jobs=run.jobs)
+    summary = _summary(name, planned)
+    if store.side == SITE:
+        details: dict[str, str | int] = {"registry": name, "uploaded_bytes": summary.upload_bytes}
+        entry = ledger.Entry("push", release.version, "succeeded", run.now, details)
+        with store.locked():
+            ledger.record(store.history, entry, (store.name, f"airstore@{store.name}.invalid"))
+    return summary, result
+
+
+def _summary(name: str, planned: PushPlan) -> RegistryPlan:
+    present = [placed.blob for placed in planned.present]
+    return RegistryPlan(
+        registry=name,
+        upload_blobs=len(planned.uploads),
+        upload_bytes=planned.upload_bytes,
+        present_blobs=len(present),
+        present_bytes=sum(blob.size for blob in present),
+    )
+
+
+def _platforms(release: Release) -> list[Platform]:
+    return [Platform.parse(text) for text in release.platforms]

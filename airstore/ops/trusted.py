@@ -1,0 +1,37 @@
+"""Releases that may be used: verified against the trust root on every use, not once upon import."""
+
+from __future__ import annotations
+
+from airstore.core.errors import NotFoundError
+from airstore.core.release import Release
+from airstore.ops.directory import StoreDirectory
+from airstore.ops.verify_release import VerifiedRelease, verify_release
+
+
+def trusted_release(store: StoreDirectory, version: str = "") -> Release:
+    """A verified release of the store; the newest where no version is named.
+
+    Raises:
+        NotFoundError: there is none, or not this one.
+        NotTrustedError: its signatures do not hold.
+        DamagedError: its tree is not the signed one.
+    """
+    return verified(store, version).release
+
+
+def verified(store: StoreDirectory, version: str = "") -> VerifiedRelease:
+    """As `trusted_release`, with digest, commit and signer."""
+    history, role = store.history, store.trust_root().release_role
+    if version:
+        return verify_release(history, history.find(version).commit, role)
+    releases = history.releases()
+    if not releases:
+        way = "import media first" if store.side == "site" else "make one with `airstore release create`"
+        raise NotFoundError(f"{store.path} holds no release yet", hint=way)
+    return verify_release(history, releases[-1].commit, role)
+
+
+def all_releases(store: StoreDirectory) -> list[VerifiedRelease]:
+    """Every release, oldest first, each verified."""
+    history, role = store.history, store.trust_root().release_role
+    return [verify_release(history, ref.commit, role) for ref in history.releases()]
