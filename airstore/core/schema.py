@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,10 @@ def _check(
     family: type[AirstoreError],
 ) -> None:
     found = sorted(_validator(schema).iter_errors(document), key=lambda fault: list(map(str, fault.path)))
-    faults = [each for fault in found[:_SHOWN] for each in _explain(fault)]
+    faults = dict.fromkeys((tuple(path), message) for fault in found for path, message in _explain(fault))
     if faults:
-        raise family("\n".join(f"{locate(path)}: {_field(path)}{message}" for path, message in faults))
+        shown = ((list(path), message) for path, message in islice(faults, _SHOWN))
+        raise family("\n".join(f"{locate(path)}: {_field(path)}{message}" for path, message in shown))
 
 
 @cache
@@ -90,7 +92,7 @@ def _explain(fault: Any) -> Iterator[tuple[FieldPath, str]]:
     path, value = list(fault.absolute_path), fault.instance
     if fault.validator == "additionalProperties":
         known = fault.schema.get("properties", {})
-        yield from (([*path, key], _unknown(str(key), known)) for key in value if key not in known)
+        yield from (([*path, str(key)], _unknown(str(key), known)) for key in value if key not in known)
     elif fault.validator == "required":
         missing = [name for name in fault.validator_value if name not in value]
         yield path, f"{', '.join(map(repr, missing))} must be given"
