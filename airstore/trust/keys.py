@@ -95,7 +95,8 @@ class PrivateKey:
 
 def _read_private(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe must not hold us up
+        with os.fdopen(handle, "rb") as file:
             _check_private(path, os.fstat(file.fileno()))
             data = file.read(LIMITS.key_file + 1)
     except OSError as fault:

@@ -149,11 +149,6 @@ def _check_links(chain: Sequence[Link]) -> None:
 
 
 def _check_start(state: TrustState, first: Release) -> None:
-    if (first.sequence == 1) != (first.previous is None):
-        raise SequenceError(
-            f"release {first.version} has sequence {first.sequence} and previous release {first.previous}; "
-            "sequence 1 alone has none"
-        )
     if first.sequence > state.sequence + 1:
         trusted = f"trusts sequence {state.sequence}" if state.sequence else "has no release yet"
         raise SequenceError(

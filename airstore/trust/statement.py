@@ -58,16 +58,6 @@ class Statement:
             raise DamagedError(f"{what} needs a predicateType and a predicate")
         return cls(predicate_type, _parse_subjects(document["subject"], what), predicate)
 
-    def digest_of(self, name: str, what: str = "statement") -> Digest:
-        """Digest of one subject.
-
-        Raises:
-            NotTrustedError: the statement says nothing of it.
-        """
-        if name not in self.subjects:
-            raise NotTrustedError(f"{what} is signed, but does not cover {name}")
-        return self.subjects[name]
-
 
 def statement(predicate_type: str, subjects: Mapping[str, Digest], predicate: Mapping[str, Any]) -> bytes:
     """The canonical bytes of a statement, ready to sign as `STATEMENT_TYPE`.

@@ -119,6 +119,11 @@ def test_threat_one_key_two_ids_in_a_role_is_refused() -> None:
         Role((ALICE.public, ALICE.public), 2)
 
 
+def test_one_key_asked_for_twice_counts_once() -> None:
+    found = envelope.read(envelope.sign(PAYLOAD, TYPE, [ALICE]), TYPE, "the test")
+    assert found.signed_by([ALICE.public, BOB.public, ALICE.public]) == (ALICE.public,)
+
+
 def test_why_not_securesystemslibs_own_threshold() -> None:
     """The reason for counting here: the library takes one key under two ids for two."""
     signed = SslibEnvelope(PAYLOAD, TYPE, {})

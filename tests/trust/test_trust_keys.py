@@ -105,8 +105,9 @@ def test_dangling_link_in_the_place_of_a_key_is_not_followed(tmp_path: Path) -> 
 
 
 def test_full_disk_leaves_no_half_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_handle: int) -> None:
-        raise OSError(28, "No space left on device")
+    def fail(handle: int) -> None:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(StorageError, match="No space left"):
@@ -152,8 +153,14 @@ def test_other_files_are_not_taken_for_keys(tmp_path: Path) -> None:
 def test_missing_key_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="nobody"):
         PrivateKey.load(tmp_path / "nobody")
-    with pytest.raises(NotFoundError, match="Is a directory"):
-        PrivateKey.load(tmp_path)
+
+
+def test_only_regular_files_are_keys(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    (tmp_path / "directory").mkdir(0o700)
+    for name in ("pipe", "directory"):
+        with pytest.raises((UsageError, NotFoundError), match=r"not a regular file|Is a directory"):
+            PrivateKey.load(tmp_path / name)
 
 
 @BOUNDED

@@ -137,7 +137,9 @@ def test_sequence_repeated_or_falling_within_the_chain_is_refused() -> None:
 @pytest.mark.parametrize(
     ("sequence", "previous"), [(1, CHAIN[0][1]), (2, None), (0, None), (-1, CHAIN[0][1])]
 )
-def test_first_release_alone_has_no_previous(sequence: int, previous: Digest | None) -> None:
+def test_new_site_begins_with_sequence_1_and_nothing_before_it(
+    sequence: int, previous: Digest | None
+) -> None:
     with pytest.raises(SequenceError):
         check_chain(NEW_SITE, [link(make_release(sequence, previous))], "shop")
 

@@ -1,4 +1,5 @@
 import base64
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,21 @@ def test_bytes_after_the_signature_are_refused() -> None:
     blob = blob_of(sshsig.sign(ALICE, DATA, "git"))
     with pytest.raises(DamagedError, match="after its end"):
         sshsig.verify(armor(blob + b"\0"), DATA, "git", [ALICE.public])
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda inner: inner + b"\0", "after its end"),
+        (lambda inner: inner[:15] + put_string(b"x" * 63), "63 bytes"),
+    ],
+)
+def test_inner_signature_of_another_length_is_refused(change: Callable[[bytes], bytes], fault: str) -> None:
+    blob = blob_of(sshsig.sign(ALICE, DATA, "git"))
+    inner = blob[-(4 + 11 + 4 + 64) :]
+    changed = blob[: -len(inner) - 4] + put_string(change(inner))
+    with pytest.raises(DamagedError, match=fault):
+        sshsig.verify(armor(changed), DATA, "git", [ALICE.public])
 
 
 def test_every_cut_is_noticed() -> None:

@@ -116,13 +116,6 @@ def test_mutated_statement_raises_nothing_but_damaged(data: st.DataObject) -> No
         assert Statement.parse(bytes(content)).subjects
 
 
-def test_subjects_are_asked_for_by_name() -> None:
-    found = Statement.parse(document())
-    assert found.digest_of("release.json") == ONE
-    with pytest.raises(NotTrustedError, match=r"does not cover other\.json"):
-        found.digest_of("other.json")
-
-
 @pytest.mark.parametrize("subjects", [{}, {"": ONE}, {"a\nb": ONE}, {"größe": ONE}])
 def test_unusable_subjects_are_not_written(subjects: dict[str, Digest]) -> None:
     with pytest.raises(UsageError, match="subjects"):
