@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "fixtures" / "shop" / "images.txt"
 
 CHANGING = "shop/api"  # the one image whose application layer depends on its version
-MULTI_PLATFORM = "shop/web"  # an index of two platforms
+MULTI_PLATFORM = "shop/cache"  # an index of two platforms
 SIGNED = "shop/api"  # something like a signature is attached to it
 PLATFORMS = ("amd64", "arm64")
 SIGNATURE = "application/vnd.example.signature.v1+json"
@@ -55,7 +55,7 @@ def build(
     Args:
         layout: the directory, made if need be.
         references: ``host/path:tag``; the tag is the version.
-        size: plain MB of the application layer of every image under ``shop/``.
+        size: plain MB of the application layer of the image that changes.
         busybox: what to put into the images; found by `find_busybox` where not given.
 
     Returns:
@@ -179,8 +179,7 @@ def _signature(writer: LayoutWriter, subject: dict[str, Any]) -> dict[str, Any]:
 
 
 def _layers(repository: str, version: str, busybox: Path | None, size: int) -> list[Layer]:
-    own_version = version if repository.endswith(CHANGING) else ""
-    own_size = size if "shop/" in repository else 0
+    own_version, own_size = (version, size) if repository.endswith(CHANGING) else ("", 0)
     name = repository.rpartition("/")[2]
     return [base(busybox), runtime(), application(name, own_version, own_size)]
 
@@ -189,7 +188,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build the shop fixture's images as an OCI layout.")
     parser.add_argument("out", type=Path, help="directory of the layout")
     parser.add_argument("--images", type=Path, default=IMAGES, help="list of references")
-    parser.add_argument("--size", type=int, default=0, metavar="MB", help="plain size of application layers")
+    parser.add_argument(
+        "--size", type=int, default=0, metavar="MB", help="plain size of the API image's own layer"
+    )
     options = parser.parse_args()
     for reference, digest in build(options.out, read_list(options.images), size=options.size).items():
         print(f"{digest}  {reference}")
