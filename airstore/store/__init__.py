@@ -1,1 +1,1 @@
-"""Blobs kept as objects: splitting, packs, the index, verified reads."""
+"""Blobs kept as objects in packs, with a recipe each: every byte read is verified."""

@@ -1,0 +1,41 @@
+"""What an object is: a kind, the SHA-256 of its plain bytes, and their number."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from airstore.core.limits import MIB
+
+PIECE = MIB  # plain bytes; larger bodies and raw blobs are cut into pieces of this size
+FRAME = MIB  # plain bytes; neighbours are compressed together up to about this size
+
+
+class Kind(IntEnum):
+    """What an object is used as. One kind is never read as another, even when the bytes are the same.
+
+    A file inside a layer could otherwise be made to pose as a recipe (borg, CVE-2023-36811).
+    """
+
+    RAW = 1  # piece of a blob that is kept as it is
+    SKELETON = 2  # bytes of a tar that are not file bodies
+    BODY = 3  # file body, or a piece of one
+    RECIPE = 4  # how to rebuild a blob; its root
+    PART = 5  # steps of a recipe too long for its root
+
+
+class ObjectKey(NamedTuple):
+    """The identity of an object.
+
+    Attributes:
+        kind: what it may be read as.
+        digest: 32 raw bytes, SHA-256 of the plain bytes.
+        size: plain bytes, at least 1.
+    """
+
+    kind: Kind
+    digest: bytes
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.kind.name.lower()} object {self.digest.hex()[:12]}"

@@ -1,0 +1,73 @@
+"""A blob cut into segments: about 1 MiB of skeleton and content each, small enough to work on in parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from airstore.store import tar
+from airstore.store.feed import Feed
+from airstore.store.objects import PIECE, Kind
+
+
+class Segment(NamedTuple):
+    """Consecutive bytes of a blob.
+
+    Attributes:
+        kind: of the contents: `Kind.RAW` or `Kind.BODY`.
+        skeleton: this segment's skeleton bytes, joined.
+        steps: how they interleave: a number takes so many of the next skeleton bytes, bytes are one content.
+    """
+
+    kind: Kind
+    skeleton: bytes
+    steps: tuple[int | bytes, ...]
+
+
+def split(chunks: Iterable[bytes]) -> Iterator[Segment]:
+    """Cut a blob: a plain tar, told by its first block, at its file bodies; anything else every 1 MiB."""
+    feed = Feed(chunks)
+    if tar.is_tar(feed.peek(tar.BLOCK)):
+        return _tar_segments(tar.spans(feed))
+    return _raw_segments(feed)
+
+
+def join(segments: Iterable[Segment]) -> Iterator[bytes]:
+    """The bytes that `split` cut."""
+    for segment in segments:
+        at = 0
+        for step in segment.steps:
+            if isinstance(step, bytes):
+                yield step
+            else:
+                yield segment.skeleton[at : at + step]
+                at += step
+
+
+def _raw_segments(feed: Feed) -> Iterator[Segment]:
+    while piece := feed.take(PIECE):
+        yield Segment(Kind.RAW, b"", (piece,))
+
+
+def _tar_segments(spans: Iterable[tar.Span]) -> Iterator[Segment]:
+    skeleton: list[bytes] = []
+    steps: list[int | bytes] = []
+    taken = plain = 0
+    for body, data in spans:
+        plain += len(data)
+        if body:
+            steps.extend((taken, data) if taken else (data,))
+            taken = 0
+        else:
+            skeleton.append(data)
+            taken += len(data)
+        if plain >= PIECE:
+            yield _segment(skeleton, steps, taken)
+            skeleton, steps, taken, plain = [], [], 0, 0
+    if plain:
+        yield _segment(skeleton, steps, taken)
+
+
+def _segment(skeleton: list[bytes], steps: list[int | bytes], taken: int) -> Segment:
+    last = (taken,) if taken else ()
+    return Segment(Kind.BODY, b"".join(skeleton), (*steps, *last))
