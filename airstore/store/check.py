@@ -1,0 +1,175 @@
+"""Looking after a store: reading everything back, making the index anew, counting."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError
+from airstore.core.progress import Advance
+from airstore.store.blobs import BlobStore
+from airstore.store.catalog import name_of, pack_files
+from airstore.store.index import BlobRow
+from airstore.store.objects import ObjectKey
+from airstore.store.packformat import PackFrame, file_size, read_frame, read_pack
+from airstore.store.sink import WORKERS, in_order
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One fault in a store.
+
+    Attributes:
+        what: the pack or object, and what is wrong with it.
+        blobs: the blobs that cannot be rebuilt because of it.
+    """
+
+    what: str
+    blobs: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a store holds. ``plain_bytes`` are the blobs' sizes added up, ``stored_bytes`` the packs'."""
+
+    blobs: int
+    objects: int
+    packs: int
+    plain_bytes: int
+    stored_bytes: int
+
+
+def statistics(store: BlobStore) -> Statistics:
+    """Count what a store holds."""
+    blobs = plain = 0
+    for row in store.index.blobs():
+        blobs, plain = blobs + 1, plain + row.size
+    sizes = [size for _, _, size in store.index.packs()]
+    return Statistics(blobs, store.index.count_objects(), len(sizes), plain, sum(sizes))
+
+
+def rebuild_index(store: BlobStore) -> None:
+    """Make ``index.sqlite`` anew from the packs alone.
+
+    Raises:
+        LockedError: someone is adding packs.
+        StorageError: the disk is full or failed; the old index is as it was.
+    """
+    store.rebuild_index()
+
+
+def check(store: BlobStore, advance: Advance) -> list[Damage]:
+    """Read everything back: packs, objects, and whether every recipe finds its objects.
+
+    A damaged copy of an object that has a good copy elsewhere is no damage: reads use the good one.
+
+    Args:
+        store: the store.
+        advance: called with every count of pack bytes read.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    inspection = _Inspection(store)
+    inspection.read_packs(advance)
+    inspection.follow_recipes()
+    return inspection.damages()
+
+
+class _Inspection:
+    def __init__(self, store: BlobStore) -> None:
+        self._store = store
+        self._reader = store.reader()
+        self._faults: dict[str, list[Digest]] = {}  # what is wrong -> blobs affected
+        self._bad: dict[ObjectKey, str] = {}  # objects without a good copy -> what is wrong
+
+    def damages(self) -> list[Damage]:
+        return [Damage(what, tuple(blobs)) for what, blobs in self._faults.items()]
+
+    def read_packs(self, advance: Advance) -> None:
+        for fault in self._store.index.faults():
+            self._faults[f"index.sqlite: {fault}"] = []
+        known = {name: size for _, name, size in self._store.index.packs()}
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for name, size in known.items():
+                self._read_pack(self._store.path_of(name), name, size, pool, advance)
+        for path in pack_files(self._store.packs):
+            if name_of(path) not in known:
+                self._entered(path)
+
+    def follow_recipes(self) -> None:
+        for row in self._store.index.blobs():
+            digest = Digest.from_raw(row.digest)
+            for what in dict.fromkeys(self._obstacles(row)):
+                self._faults.setdefault(what, []).append(digest)
+
+    def _read_pack(
+        self, path: Path, name: bytes, size: int, pool: ThreadPoolExecutor, advance: Advance
+    ) -> None:
+        try:
+            if file_size(path) != size:
+                raise DamagedError(f"pack {path.name} has {file_size(path)} bytes instead of {size}")
+            frames = read_pack(path)
+        except DamagedError as fault:
+            self._faults[str(fault)] = []
+            self._note(self._store.index.keys_of(name), str(fault))
+            return
+        for frame, failed in in_order(pool, lambda frame: (frame, _failures(path, frame)), frames):
+            for what, keys in failed:
+                self._note(iter(keys), what)
+            advance(frame.stored)
+
+    def _note(self, keys: Iterator[ObjectKey], what: str) -> None:
+        """Remember the objects among ``keys`` that cannot be read from any other copy either."""
+        for key in keys:
+            try:
+                self._reader.object(key)
+            except DamagedError:
+                self._bad[key] = what
+                self._faults.setdefault(what, [])
+
+    def _entered(self, path: Path) -> None:
+        """A pack that the index does not know, after a crash or a rebuild, is a fault only if unreadable."""
+        try:
+            read_pack(path)
+        except DamagedError as fault:
+            self._faults[str(fault)] = []
+
+    def _obstacles(self, row: BlobRow) -> Iterator[str]:
+        if row.recipe in self._bad:
+            yield self._bad[row.recipe]
+            return
+        try:
+            recipe = self._reader.recipe(Digest.from_raw(row.digest))
+            damaged_parts = [self._bad[part] for part in recipe.parts if part in self._bad]
+            yield from damaged_parts
+            if damaged_parts:
+                return
+            for step in self._reader.steps(recipe):
+                if isinstance(step, int):
+                    continue
+                if step in self._bad:
+                    yield self._bad[step]
+                elif not self._store.index.locate(step):
+                    yield f"{step} is missing"
+        except DamagedError as fault:
+            yield str(fault)
+
+
+def _failures(path: Path, frame: PackFrame) -> list[tuple[str, list[ObjectKey]]]:
+    """What is wrong with a frame, and the objects concerned."""
+    keys = list(frame.objects())
+    try:
+        plain = read_frame(path, frame.offset, frame.stored, frame.plain)
+    except DamagedError as fault:
+        return [(str(fault), keys)]
+    failed, at = [], 0
+    for key in keys:
+        if hashlib.sha256(plain[at : at + key.size]).digest() != key.digest:
+            failed.append((f"pack {path.name}, byte {frame.offset}: {key} has other content", [key]))
+        at += key.size
+    return failed

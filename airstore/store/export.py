@@ -1,0 +1,193 @@
+"""Taking part of a store elsewhere: what some blobs need beyond others, and packs of just that."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError
+from airstore.core.limits import GIB
+from airstore.core.progress import Advance
+from airstore.store.blobs import BlobStore
+from airstore.store.frames import compress, decompress
+from airstore.store.index import Location
+from airstore.store.objects import Kind, ObjectKey
+from airstore.store.packformat import frame_entry, read_at
+from airstore.store.packwriter import Frame, pack_writer
+from airstore.store.reader import ObjectReader
+from airstore.store.sink import WORKERS, FrameSink
+from airstore.store.sqlite import KeySet
+
+_KEY = struct.Struct("<BI32s")
+_PLACED = struct.Struct("<IBI32s")  # an object and where it starts in its frame
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Objects to take along, recipes included.
+
+    Attributes:
+        packed: the objects in the order of the blobs' bytes, 37 bytes each; see `objects`.
+        plain_bytes: their plain bytes.
+        stored_bytes: about how many bytes of packs they will take.
+    """
+
+    packed: bytes
+    plain_bytes: int
+    stored_bytes: int
+
+    def objects(self) -> Iterator[ObjectKey]:
+        """The objects."""
+        return (ObjectKey(Kind(kind), digest, size) for kind, size, digest in _KEY.iter_unpack(self.packed))
+
+    def __len__(self) -> int:
+        return len(self.packed) // _KEY.size
+
+
+@dataclass(frozen=True)
+class PackFile:
+    """A pack that was written: its name is ``<hex>.pack``, from the SHA-256 of the whole file."""
+
+    digest: Digest
+    size: int
+
+
+def select(store: BlobStore, blobs: Iterable[Digest], base: Iterable[Digest] = ()) -> Selection:
+    """What ``blobs`` need beyond what the ``base`` blobs consist of already.
+
+    Raises:
+        NotFoundError: the store lacks one of the blobs, or of the base.
+        DamagedError: a recipe is damaged, or an object is missing.
+    """
+    reader = store.reader()
+    packed = bytearray()
+    plain = stored = 0
+    with closing(KeySet()) as known:
+        for digest in base:
+            for key in _reachable(reader, digest):
+                known.add(_name(key))
+        for digest in blobs:
+            for key in _reachable(reader, digest):
+                if known.add(_name(key)):
+                    packed += _KEY.pack(key.kind, key.size, key.digest)
+                    place = _place(store, key)
+                    plain += key.size
+                    stored += -(-place.stored * key.size // place.plain) + _KEY.size
+    return Selection(bytes(packed), plain, stored)
+
+
+def write_packs(
+    store: BlobStore, selection: Selection, directory: Path, advance: Advance, *, max_size: int = GIB
+) -> list[PackFile]:
+    """Write the selected objects to packs; the same store and selection give the same bytes.
+
+    Frames of which every object is wanted are copied as they are, after reading them back; of other frames
+    only the wanted objects are taken.
+
+    Args:
+        store: where the objects are.
+        selection: made by `select` from the same store.
+        directory: where the packs go.
+        advance: called with every count of plain bytes, up to ``selection.plain_bytes``.
+        max_size: bytes of one pack; only a single frame may exceed it.
+
+    Raises:
+        DamagedError: an object has no good copy; nothing was published.
+        StorageError: the disk is full or failed; nothing was published.
+    """
+    with (
+        ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool,
+        pack_writer(directory, store.disk, max_size) as packs,
+    ):
+        sink = FrameSink(pool, packs)
+        try:
+            for wanted in _by_frame(store, selection):
+                _take(store, wanted, sink)
+                advance(wanted.plain)
+            sink.finish()
+        finally:
+            sink.cancel()
+        packs.publish(directory)
+        return [PackFile(Digest.from_raw(pack.name), pack.size) for pack in packs.sealed]
+
+
+class _Wanted(NamedTuple):
+    """The wanted objects of one frame, in the order of its bytes."""
+
+    place: Location
+    keys: tuple[ObjectKey, ...]
+
+    @property
+    def plain(self) -> int:
+        return sum(key.size for key in self.keys)
+
+
+def _by_frame(store: BlobStore, selection: Selection) -> Iterator[_Wanted]:
+    """Frames in the order in which the selection first needs them."""
+    places: dict[int, tuple[Location, bytearray]] = {}
+    for key in selection.objects():
+        place = _place(store, key)
+        _, objects = places.setdefault(place.frame, (place, bytearray()))
+        objects += _PLACED.pack(place.offset, key.kind, key.size, key.digest)
+    for place, objects in places.values():
+        ordered = sorted(_PLACED.iter_unpack(objects))
+        yield _Wanted(place, tuple(ObjectKey(Kind(kind), raw, size) for _, kind, size, raw in ordered))
+
+
+def _take(store: BlobStore, wanted: _Wanted, sink: FrameSink) -> None:
+    reader = store.reader()
+    if len(wanted.keys) == wanted.place.objects:
+        sink.add_frame(lambda: _whole_frame(store, wanted, reader))
+        return
+    for key in wanted.keys:
+        sink.add(key, reader.object(key))
+
+
+def _whole_frame(store: BlobStore, wanted: _Wanted, reader: ObjectReader) -> Frame:
+    """The frame as it is stored; if this copy is damaged, made anew from other copies of its objects."""
+    place, keys = wanted
+    entries = b"".join(map(frame_entry, keys))
+    try:
+        stored = read_at(store.path_of(place.pack), place.frame_offset, place.stored)
+        if _consists_of(decompress(stored, place.plain), keys):
+            return Frame(keys[0].kind, stored, place.plain, entries)
+    except DamagedError:
+        pass  # object() below names the fault, unless another copy is good
+    return Frame(keys[0].kind, compress(b"".join(map(reader.object, keys))), place.plain, entries)
+
+
+def _consists_of(plain: bytes, keys: Iterable[ObjectKey]) -> bool:
+    at = 0
+    for key in keys:
+        if hashlib.sha256(plain[at : at + key.size]).digest() != key.digest:
+            return False
+        at += key.size
+    return at == len(plain)
+
+
+def _reachable(reader: ObjectReader, digest: Digest) -> Iterator[ObjectKey]:
+    """Every object that a blob needs, its recipe last."""
+    root, recipe = reader.root(digest)
+    for step in reader.steps(recipe):
+        if isinstance(step, ObjectKey):
+            yield step
+    yield from recipe.parts
+    yield root
+
+
+def _place(store: BlobStore, key: ObjectKey) -> Location:
+    copies = store.index.locate(key)
+    if not copies:
+        raise DamagedError(f"{key} is missing from the store", hint="fetch it again from media or registry")
+    return copies[0]
+
+
+def _name(key: ObjectKey) -> bytes:
+    return bytes([key.kind]) + key.digest

@@ -1,0 +1,217 @@
+"""The index: where objects lie and which recipe rebuilds a blob. A cache; the packs hold all of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError
+from airstore.store.objects import Kind, ObjectKey
+from airstore.store.packformat import PackFrame
+from airstore.store.sqlite import REBUILD_HINT, connect, sqlite_errors
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE packs(id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, size INTEGER NOT NULL);
+CREATE TABLE frames(id INTEGER PRIMARY KEY, pack INTEGER NOT NULL, kind INTEGER NOT NULL,
+    offset INTEGER NOT NULL, stored INTEGER NOT NULL, plain INTEGER NOT NULL, objects INTEGER NOT NULL);
+CREATE TABLE objects(digest BLOB NOT NULL, frame INTEGER NOT NULL, offset INTEGER NOT NULL,
+    size INTEGER NOT NULL, PRIMARY KEY(digest, frame, offset)) WITHOUT ROWID;
+CREATE TABLE blobs(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, size INTEGER NOT NULL,
+    recipe BLOB NOT NULL, recipe_size INTEGER NOT NULL, UNIQUE(digest, recipe));
+"""
+_LOCATE = """
+SELECT packs.name, frames.id, frames.offset, frames.stored, frames.plain, frames.objects,
+       objects.offset, objects.size
+FROM objects JOIN frames ON frames.id = objects.frame JOIN packs ON packs.id = frames.pack
+WHERE objects.digest = ? AND frames.kind = ? ORDER BY objects.frame DESC
+"""
+_KEYS_OF = """
+SELECT frames.kind, objects.digest, objects.size
+FROM packs JOIN frames ON frames.pack = packs.id JOIN objects ON objects.frame = frames.id
+WHERE packs.name = ?
+"""
+
+
+class Location(NamedTuple):
+    """One copy of an object: its frame, and where in the frame's plain bytes it lies.
+
+    Attributes:
+        pack: the pack's name, 32 raw bytes.
+        frame: the frame's number in this index.
+        frame_offset: where the frame starts in the pack.
+        stored: the frame's bytes in the pack.
+        plain: the frame's plain bytes.
+        objects: how many objects the frame holds.
+        offset: where the object starts in the plain bytes.
+        size: the object's plain bytes.
+    """
+
+    pack: bytes
+    frame: int
+    frame_offset: int
+    stored: int
+    plain: int
+    objects: int
+    offset: int
+    size: int
+
+
+class BlobRow(NamedTuple):
+    """A blob that has a recipe."""
+
+    digest: bytes
+    size: int
+    recipe: ObjectKey
+
+
+class PackRows(NamedTuple):
+    """What the index takes from one pack; a pack that cannot be read has no frames."""
+
+    name: bytes
+    size: int
+    frames: list[PackFrame]
+    blobs: list[BlobRow]
+
+
+class Index:
+    """One SQLite database, safe to share between threads.
+
+    Args:
+        name: path of an existing file, or of one to create; empty for a temporary one.
+        create: whether to lay out a new database.
+
+    Raises:
+        DamagedError: the file is not an index of this version.
+    """
+
+    def __init__(self, name: str = "", *, create: bool = True) -> None:
+        self._lock = threading.RLock()
+        with sqlite_errors("the store's index"):
+            self._connection = connect(name, durable=bool(name))
+            try:
+                self._prepare(create=create)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _prepare(self, *, create: bool) -> None:
+        if create:
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute(f"PRAGMA user_version={_VERSION}")
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != _VERSION:
+            raise DamagedError(f"the store's index is of version {version}", hint=REBUILD_HINT)
+        self._connection.execute("SELECT 1 FROM packs, frames, objects, blobs LIMIT 1").fetchone()
+
+    def locate(self, key: ObjectKey) -> list[Location]:
+        """Every copy of an object as its kind, newest first."""
+        with self._lock, sqlite_errors("the store's index"):
+            rows = self._connection.execute(_LOCATE, (key.digest, int(key.kind))).fetchall()
+        return [location for row in rows if (location := Location._make(row)).size == key.size]
+
+    def blob(self, digest: Digest) -> list[BlobRow]:
+        """The recipes of a blob, newest first."""
+        return [_blob_row(row) for row in self._rows("WHERE digest = ? ORDER BY id DESC", digest.raw)]
+
+    def blobs(self) -> Iterator[BlobRow]:
+        """The newest recipe of every blob, in the order of their digests; read in portions."""
+        after = b""
+        while rows := self._rows(
+            "WHERE id IN (SELECT max(id) FROM blobs WHERE digest > ? GROUP BY digest"
+            " ORDER BY digest LIMIT 500) ORDER BY digest",
+            after,
+        ):
+            yield from map(_blob_row, rows)
+            after = rows[-1][0]
+
+    def packs(self) -> list[tuple[int, bytes, int]]:
+        """Number, name and size of every pack."""
+        with self._lock, sqlite_errors("the store's index"):
+            return self._connection.execute("SELECT id, name, size FROM packs ORDER BY name").fetchall()
+
+    def keys_of(self, pack: bytes) -> Iterator[ObjectKey]:
+        """The objects of a pack; for the rare case that the pack itself cannot tell."""
+        with self._lock, sqlite_errors("the store's index"):
+            rows = self._connection.execute(_KEYS_OF, (pack,)).fetchall()
+        return (ObjectKey(Kind(kind), digest, size) for kind, digest, size in rows)
+
+    def count_objects(self) -> int:
+        """How many objects there are, every copy counted."""
+        with self._lock, sqlite_errors("the store's index"):
+            count: int = self._connection.execute("SELECT coalesce(sum(objects), 0) FROM frames").fetchone()[
+                0
+            ]
+        return count
+
+    def faults(self) -> list[str]:
+        """What SQLite finds wrong with its file."""
+        with self._lock, sqlite_errors("the store's index"):
+            rows = self._connection.execute("PRAGMA integrity_check(10)").fetchall()
+        return [text for (text,) in rows if text != "ok"]
+
+    def add(self, packs: Iterable[PackRows]) -> None:
+        """Take in packs, all or none; one that is known already stays as it is.
+
+        Raises:
+            StorageError: the disk is full or failed; the index is as before.
+        """
+        with self._transaction():
+            for pack in packs:
+                self._add_pack(pack)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock, sqlite_errors("the store's index"):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _add_pack(self, pack: PackRows) -> None:
+        run = self._connection.execute
+        run("INSERT OR IGNORE INTO packs(name, size) VALUES(?,0)", (pack.name,))
+        run("UPDATE packs SET size = ? WHERE name = ?", (pack.size, pack.name))
+        number = run("SELECT id FROM packs WHERE name = ?", (pack.name,)).fetchone()[0]
+        # Frames are there already if the pack is known, but not if it could not be read when it was entered.
+        if not run("SELECT 1 FROM frames WHERE pack = ? LIMIT 1", (number,)).fetchone():
+            for frame in pack.frames:
+                self._add_frame(number, frame)
+        for blob in pack.blobs:
+            run("DELETE FROM blobs WHERE digest = ? AND recipe = ?", (blob.digest, blob.recipe.digest))
+            values = (blob.digest, blob.size, blob.recipe.digest, blob.recipe.size)
+            run("INSERT INTO blobs(digest, size, recipe, recipe_size) VALUES(?,?,?,?)", values)
+
+    def _add_frame(self, pack: int, frame: PackFrame) -> None:
+        keys = list(frame.objects())
+        added = self._connection.execute(
+            "INSERT INTO frames(pack, kind, offset, stored, plain, objects) VALUES(?,?,?,?,?,?)",
+            (pack, int(frame.kind), frame.offset, frame.stored, frame.plain, len(keys)),
+        )
+        rows, at = [], 0
+        for key in keys:
+            rows.append((key.digest, added.lastrowid, at, key.size))
+            at += key.size
+        self._connection.executemany("INSERT INTO objects VALUES(?,?,?,?)", rows)
+
+    def _rows(self, where: str, *values: object) -> list[tuple[bytes, int, bytes, int]]:
+        with self._lock, sqlite_errors("the store's index"):
+            sql = f"SELECT digest, size, recipe, recipe_size FROM blobs {where}"  # noqa: S608
+            return self._connection.execute(sql, values).fetchall()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        with self._lock:
+            self._connection.close()
+
+
+def _blob_row(row: tuple[bytes, int, bytes, int]) -> BlobRow:
+    digest, size, recipe, recipe_size = row
+    return BlobRow(digest, size, ObjectKey(Kind.RECIPE, recipe, recipe_size))

@@ -1,0 +1,134 @@
+"""Putting blobs into a store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+from airstore.core.descriptor import Descriptor
+from airstore.core.digest import verified
+from airstore.core.errors import DamagedError, NotFoundError
+from airstore.store.objects import Kind, ObjectKey
+from airstore.store.packwriter import PackWriter
+from airstore.store.reader import ObjectReader
+from airstore.store.recipe import RecipeBuilder, Step, encode_root
+from airstore.store.sink import FrameSink, in_order
+from airstore.store.split import Segment, split
+from airstore.store.sqlite import KeySet
+
+
+class _Found(NamedTuple):
+    """An object of a segment, and whether the store has it in good condition."""
+
+    key: ObjectKey
+    data: bytes
+    good: bool
+
+
+class BlobWriter:
+    """Splits blobs and stores the objects that are new; `BlobStore.writer` says when they become visible."""
+
+    def __init__(self, reader: ObjectReader, pool: Executor, packs: PackWriter) -> None:
+        self._reader = reader
+        self._pool = pool
+        self._packs = packs
+        self._sink = FrameSink(pool, packs)
+        self._objects = KeySet()  # kind and digest: written by this writer, or read and found good
+        self._blobs = KeySet()
+
+    @property
+    def new_bytes(self) -> int:
+        """Compressed bytes added so far; a few frames under way are not counted yet."""
+        return self._packs.written
+
+    def put(self, expected: Descriptor, source: Callable[[], Iterable[bytes]]) -> bool:
+        """Store a blob, unless it is present and every byte of it reads back.
+
+        A damaged blob is written anew. When this fails there is no recipe of the blob; objects that came
+        before the fault are good by their own digests and save work when it is put again.
+
+        Args:
+            expected: what the stream must be; its digest and size are checked.
+            source: opens the stream; called only if the blob is needed.
+
+        Returns:
+            Whether the blob was written.
+
+        Raises:
+            DamagedError: the stream is not the expected blob.
+            StorageError: the disk is full or failed.
+        """
+        if expected.digest.raw in self._blobs or self._present(expected):
+            self._blobs.add(expected.digest.raw)
+            return False
+        steps, parts = self._write(verified(source(), expected.digest, expected.size))
+        root = encode_root(expected.digest, expected.size, steps, parts)
+        # Never left out as known: an older recipe of this blob, if there is one, has just failed.
+        self._sink.add(_key(Kind.RECIPE, root), root)
+        self._sink.end_blob()
+        self._blobs.add(expected.digest.raw)
+        return True
+
+    def finish(self) -> None:
+        """Hand everything over to the packs."""
+        self._sink.finish()
+
+    def close(self) -> None:
+        """Stop; what is not finished is dropped."""
+        self._sink.cancel()
+        self._objects.close()
+        self._blobs.close()
+
+    def _present(self, expected: Descriptor) -> bool:
+        try:
+            size = sum(map(len, self._reader.blob(expected.digest)))
+        except (NotFoundError, DamagedError):
+            return False  # not there, or not any more: either way it is written
+        return size == expected.size
+
+    def _write(self, chunks: Iterable[bytes]) -> tuple[bytes, list[ObjectKey]]:
+        builder = RecipeBuilder()
+        parts: list[ObjectKey] = []
+        for steps, found in in_order(self._pool, self._look_up, split(chunks)):
+            for item in found:
+                self._add(item)
+            if part := builder.add(steps):
+                parts.append(self._add_part(part))
+        rest = builder.rest()
+        if parts and rest:
+            parts.append(self._add_part(rest))
+        return rest, parts
+
+    def _add_part(self, part: bytes) -> ObjectKey:
+        key = _key(Kind.PART, part)
+        self._add(_Found(key, part, self._reader.holds(key, part)))
+        return key
+
+    def _add(self, item: _Found) -> None:
+        if self._objects.add(bytes([item.key.kind]) + item.key.digest) and not item.good:
+            self._sink.add(item.key, item.data)
+
+    def _look_up(self, segment: Segment) -> tuple[list[Step], list[_Found]]:
+        """Hash a segment's objects and look for them in the store; runs in worker threads."""
+        steps: list[Step] = []
+        found: list[_Found] = []
+        if segment.skeleton:
+            found.append(self._find(Kind.SKELETON, segment.skeleton))
+            steps.append(found[0].key)
+        for step in segment.steps:
+            if isinstance(step, bytes):
+                found.append(self._find(segment.kind, step))
+                steps.append(found[-1].key)
+            else:
+                steps.append(step)
+        return steps, found
+
+    def _find(self, kind: Kind, data: bytes) -> _Found:
+        key = _key(kind, data)
+        return _Found(key, data, self._reader.holds(key, data))
+
+
+def _key(kind: Kind, data: bytes) -> ObjectKey:
+    return ObjectKey(kind, hashlib.sha256(data).digest(), len(data))

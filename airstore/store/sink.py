@@ -1,0 +1,99 @@
+"""From objects to frames to packs, compressing in worker threads while order and memory stay fixed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import TypeVar
+
+from airstore.core.limits import KIB
+from airstore.store.frames import compress
+from airstore.store.objects import FRAME, Kind, ObjectKey
+from airstore.store.packformat import frame_entry
+from airstore.store.packwriter import Frame, PackWriter
+
+WORKERS = 2  # threads; hashing and zstd release the interpreter lock
+_AHEAD = 4  # jobs under way or waiting to be taken; bounds memory to a few MiB
+_SMALL = 64 * KIB  # bytes; at the end of a blob, fewer than these wait for neighbours from the next
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def in_order(
+    pool: Executor, work: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int = _AHEAD
+) -> Iterator[_Result]:
+    """Results of work done in parallel, in the order of the items, at most ``ahead`` items early."""
+    waiting: deque[Future[_Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+class _Batch:
+    """Neighbouring objects of one kind that will share a frame."""
+
+    def __init__(self) -> None:
+        self.plain = 0
+        self.keys: list[ObjectKey] = []
+        self.data: list[bytes] = []
+
+
+class FrameSink:
+    """Takes objects and whole frames; the order in which they reach the packs depends on nothing else."""
+
+    def __init__(self, pool: Executor, packs: PackWriter) -> None:
+        self._pool = pool
+        self._packs = packs
+        self._batches: dict[Kind, _Batch] = {}
+        self._waiting: deque[Future[Frame]] = deque()
+
+    def add(self, key: ObjectKey, data: bytes) -> None:
+        """Store an object next to the last one of its kind."""
+        batch = self._batches.setdefault(key.kind, _Batch())
+        if batch.plain and batch.plain + key.size > FRAME:
+            self._flush(key.kind)
+            batch = self._batches.setdefault(key.kind, _Batch())
+        batch.keys.append(key)
+        batch.data.append(data)
+        batch.plain += key.size
+
+    def add_frame(self, make: Callable[[], Frame]) -> None:
+        """Store the frame that a job makes in a worker thread."""
+        self._waiting.append(self._pool.submit(make))
+        if len(self._waiting) > _AHEAD:
+            self._packs.append(self._waiting.popleft().result())
+
+    def end_blob(self) -> None:
+        """Keep this blob's objects apart from the next one's, unless they are few."""
+        for kind in [kind for kind, batch in self._batches.items() if batch.plain >= _SMALL]:
+            self._flush(kind)
+
+    def finish(self) -> None:
+        """Hand everything to the packs; recipes last, so that no pack has one without its objects."""
+        for kind in sorted(self._batches):
+            self._flush(kind)
+        while self._waiting:
+            self._packs.append(self._waiting.popleft().result())
+
+    def cancel(self) -> None:
+        """Drop what has not begun."""
+        for future in self._waiting:
+            future.cancel()
+
+    def _flush(self, kind: Kind) -> None:
+        batch = self._batches.pop(kind)
+        self.add_frame(lambda: _frame(kind, batch))
+
+
+def _frame(kind: Kind, batch: _Batch) -> Frame:
+    stored = compress(b"".join(batch.data))
+    return Frame(kind, stored, batch.plain, b"".join(map(frame_entry, batch.keys)))

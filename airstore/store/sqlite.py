@@ -1,0 +1,65 @@
+"""SQLite connections: settings and errors in one place."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airstore.core.errors import DamagedError, StorageError
+
+REBUILD_HINT = "run 'airstore check --rebuild-index'; the packs hold everything that the index does"
+
+
+@contextmanager
+def sqlite_errors(what: str) -> Iterator[None]:
+    """Turn SQLite's errors about a database into ours.
+
+    Raises:
+        StorageError: the disk is full, read-only or failed, or another process holds the database.
+        DamagedError: the file is not what SQLite wrote.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as fault:
+        raise StorageError(f"cannot use {what}: {fault}") from fault
+    except sqlite3.DatabaseError as fault:
+        raise DamagedError(f"{what} is damaged: {fault}", hint=REBUILD_HINT) from fault
+
+
+def connect(name: str, *, durable: bool) -> sqlite3.Connection:
+    """A connection in autocommit mode that threads may share under a lock.
+
+    Args:
+        name: a path; empty for a private database that spills to disk and vanishes with the connection.
+        durable: whether a committed transaction must survive a power cut.
+    """
+    connection = sqlite3.connect(name, timeout=60, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+    if not durable:
+        connection.execute("PRAGMA journal_mode=MEMORY")
+    return connection
+
+
+class KeySet:
+    """A set of byte strings that stays small in memory however many there are."""
+
+    def __init__(self) -> None:
+        with sqlite_errors("temporary key set"):
+            self._connection = connect("", durable=False)
+            self._connection.execute("CREATE TABLE keys(key BLOB PRIMARY KEY) WITHOUT ROWID")
+            self._connection.execute("BEGIN")
+
+    def add(self, key: bytes) -> bool:
+        """Whether the key is new."""
+        with sqlite_errors("temporary key set"):
+            return self._connection.execute("INSERT OR IGNORE INTO keys VALUES(?)", (key,)).rowcount == 1
+
+    def __contains__(self, key: bytes) -> bool:
+        with sqlite_errors("temporary key set"):
+            query = self._connection.execute("SELECT 1 FROM keys WHERE key=?", (key,))
+            return query.fetchone() is not None
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._connection.close()

@@ -1,0 +1,162 @@
+"""Packs that have arrived and are not part of the store yet: looked through, verified, then taken in."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from airstore.core.digest import Digest
+from airstore.core.durable import storage_errors
+from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.limits import MIB
+from airstore.core.progress import Advance
+from airstore.store.blobs import BlobStore, read_small
+from airstore.store.catalog import name_of, pack_rows, published_file
+from airstore.store.index import Index
+from airstore.store.objects import ObjectKey
+from airstore.store.reader import ObjectReader, Shelf
+from airstore.store.sink import WORKERS, in_order
+
+
+class Staging:
+    """A store as it would be with some packs added.
+
+    Args:
+        store: the store the packs are meant for.
+        packs: files named ``<sha256>.pack``.
+
+    Raises:
+        DamagedError: one of them is no pack, or its index or a recipe in it is damaged.
+        StorageError: the disk failed.
+    """
+
+    def __init__(self, store: BlobStore, packs: Sequence[Path]) -> None:
+        self._store = store
+        self._paths = {name_of(path): path for path in packs}
+        self._verified: set[Digest] = set()
+        self._index = Index()
+        try:
+            self._index.add(pack_rows(path, name) for name, path in self._paths.items())
+        except BaseException:
+            self._index.close()
+            raise
+
+    def size(self, digest: Digest) -> int | None:
+        """Bytes of a blob; None if there is no recipe for it."""
+        rows = self._index.blob(digest)
+        return rows[0].size if rows else self._store.size(digest)
+
+    def read(self, digest: Digest, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """See `BlobStore.read`."""
+        return self._reader().blob(digest, start, stop)
+
+    def read_bytes(self, digest: Digest, limit: int) -> bytes:
+        """See `BlobStore.read_bytes`."""
+        return read_small(self._reader(), digest, limit)
+
+    def missing(self, blobs: Iterable[Digest]) -> list[Digest]:
+        """Those of the blobs that lack their recipe or an object; nothing but recipes is read."""
+        reader = self._reader()
+        return [digest for digest in dict.fromkeys(blobs) if not _complete(reader, digest)]
+
+    def verify(self, blobs: Iterable[Digest], advance: Advance) -> None:
+        """Rebuild every blob in full.
+
+        Args:
+            blobs: the blobs.
+            advance: called with every count of the blobs' bytes.
+
+        Raises:
+            NotFoundError: there is no recipe for one of them.
+            DamagedError: one of them cannot be rebuilt.
+        """
+        lock = threading.Lock()
+
+        def rebuild(digest: Digest) -> Digest:
+            for chunk in self.read(digest):
+                with lock:
+                    advance(len(chunk))
+            return digest
+
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool:
+            for digest in in_order(pool, rebuild, dict.fromkeys(blobs)):
+                self._verified.add(digest)
+
+    def commit(self) -> None:
+        """Take the packs into the store for good; doing it again changes nothing.
+
+        Recipes that `verify` has not followed are followed first. Packs inside the store's directory are
+        moved, packs elsewhere are copied and left where they are.
+
+        Raises:
+            DamagedError: a pack is not what its name says, or a blob cannot be rebuilt.
+            LockedError: someone else is adding packs to the store.
+            StorageError: the disk is full or failed; nothing has become visible.
+        """
+        self.verify(self._unverified(), lambda _count: None)
+        with self._store.adding():
+            for name, path in self._paths.items():
+                final = self._store.path_of(name)
+                if path != final:
+                    self._take_in(path, name, final)
+                    self._paths[name] = final
+            self._store.enter(self._paths)
+
+    def close(self) -> None:
+        """Let go of the packs; those not committed stay where they are."""
+        self._index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _reader(self) -> ObjectReader:
+        return ObjectReader([Shelf(self._index, self._paths.__getitem__), self._store.shelf()])
+
+    def _unverified(self) -> list[Digest]:
+        staged = (Digest.from_raw(row.digest) for row in self._index.blobs())
+        return [digest for digest in staged if digest not in self._verified]
+
+    def _take_in(self, path: Path, name: bytes, final: Path) -> None:
+        if path.resolve().is_relative_to(self._store.directory.resolve()):
+            for _ in _checked(path, name):
+                pass
+            with storage_errors(path):
+                path.chmod(0o444)
+                with path.open("rb") as file:
+                    self._store.disk.sync(file)
+                self._store.disk.publish(path, final)
+            return
+        # Checked while copying, so that only what was checked is used even if the medium changes.
+        with published_file(self._store.temporary, final, self._store.disk) as copy:
+            for chunk in _checked(path, name):
+                copy.write(chunk)
+            copy.path.chmod(0o444)
+
+
+def _checked(path: Path, name: bytes) -> Iterator[bytes]:
+    """The chunks of a pack, failing at the end unless its name is their digest."""
+    running = hashlib.sha256()
+    with storage_errors(path), path.open("rb") as file:
+        while chunk := file.read(MIB):
+            running.update(chunk)
+            yield chunk
+    if running.digest() != name:
+        raise DamagedError(f"pack {path.name} is not what its name says", hint="copy it from the media again")
+
+
+def _complete(reader: ObjectReader, digest: Digest) -> bool:
+    try:
+        steps = reader.steps(reader.recipe(digest))
+        return all(reader.has(step) for step in steps if isinstance(step, ObjectKey))
+    except (NotFoundError, DamagedError):
+        return False  # without a readable recipe the blob is missing as a whole
