@@ -53,8 +53,10 @@ class DirectoryFiles:
             raise NotFoundError(f"cannot open {path}: {fault.strerror}") from fault
 
     def close(self) -> None:
-        """Close the directory."""
-        os.close(self._root)
+        """Close the directory; the number is forgotten, for the system may give it to another file."""
+        root, self._root = self._root, -1
+        if root >= 0:
+            os.close(root)
 
     def size(self, path: str) -> int | None:
         """See `Files`."""
@@ -124,8 +126,10 @@ class TarFiles:
             raise
 
     def close(self) -> None:
-        """Close the tar."""
-        os.close(self._handle)
+        """Close the tar; the number is forgotten, for the system may give it to another file."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
 
     def size(self, path: str) -> int | None:
         """See `Files`."""

@@ -62,10 +62,10 @@ def exact(chunks: Iterable[bytes], length: int) -> Iterator[bytes]:
     held, total = b"", 0
     for chunk in filter(None, chunks):
         total += len(chunk)
-        if held:
-            yield held
         if total > length:
             break
+        if held:
+            yield held
         held = chunk
     if total != length:
         raise DamagedError(f"a body of {length} bytes was promised, its source has {total} or more")

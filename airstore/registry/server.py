@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -132,6 +133,16 @@ class _Server(wsgi.Server):
     """cheroot's server, without its habit of writing to standard error."""
 
     fault: Callable[[str], None] = staticmethod(_ignore)
+
+    @staticmethod
+    def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
+        """Bind; cheroot would leave a socket open that cannot be bound."""
+        try:
+            socket_.bind(bind_addr)
+        except OSError:
+            socket_.close()
+            raise
+        return socket_
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: ARG002, FBT
         """Hand on what cheroot would print; it brings the cause along in the message."""
