@@ -48,11 +48,13 @@ class Fault:
 
 @dataclass
 class FaultProxy:
-    """A running proxy: add `Fault`s to ``faults``; ``requests`` holds what came, ``METHOD path``."""
+    """A running proxy: add `Fault`s to ``faults``; ``requests`` holds what came, ``METHOD path``, over
+    ``connections`` connections."""
 
     host: str = ""
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    connections: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, pattern: str) -> int:
@@ -100,6 +102,11 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
     proxy: FaultProxy
     upstream: str
+
+    def setup(self) -> None:
+        super().setup()
+        with self.proxy.lock:
+            self.proxy.connections += 1
 
     def _forward(self) -> None:
         fault = self.proxy.take(self.command, self.path) or Fault("", "")

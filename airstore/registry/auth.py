@@ -26,6 +26,14 @@ _CLIENT_ID = "airstore"
 _TOKEN_ANSWER = 1 * MIB  # bytes
 
 
+class UnansweredError(Exception):
+    """A refusal that no credentials of ours can change; `transport` says what was asked for."""
+
+    def __init__(self, response: requests.Response) -> None:
+        super().__init__()
+        self.response = response
+
+
 class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
     """Authentication for one repository; used by oras's ``Registry.do_request``.
 
@@ -60,13 +68,14 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         """Answer a 401 or 403; called by oras.
 
         Raises:
-            TransferError: there is nothing (more) to answer with.
+            UnansweredError: there is nothing (more) to answer with.
+            TransferError: the token server refused or cannot be reached.
         """
         del refresh  # what was refused is always replaced
         challenge = original.headers.get("Www-Authenticate", "")
         sent = original.request.headers.get("Authorization")
         if not challenge:
-            raise refusal(original, self._what)
+            raise UnansweredError(original)
         with self._lock:
             if not self.token or sent == self.get_auth_header().get("Authorization"):
                 self.token = self._answer(original, challenge, sent)
@@ -81,7 +90,7 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
             self._scheme = "Bearer"
             return self._token(oras.auth.utils.parse_auth_header(challenge), credentials)
         if scheme != "basic" or credentials is None or sent:
-            raise refusal(original, self._what)
+            raise UnansweredError(original)
         self._scheme = "Basic"
         return _basic(credentials)
 

@@ -34,6 +34,8 @@ _HINTS = {
     409: "the registry says the tag is immutable; choose another repository or delete the tag",
     413: "a proxy before the registry limits uploads: raise nginx's client_max_body_size, or set the ingress "
     'annotation nginx.ingress.kubernetes.io/proxy-body-size: "0"',
+    500: "see the registry's log; a full disk is a usual cause",
+    507: "the registry's disk or the project's quota is full",
     429: "the registry limits how often it may be asked; wait, or push with fewer jobs",
 }
 
@@ -75,7 +77,7 @@ def refusal(response: requests.Response, what: str) -> TransientError | RefusedE
     codes, said = _explanation(response)
     message = f"{what}: {urlsplit(response.url).netloc.rpartition('@')[2]} answered {status}"
     message += f" {response.reason or ''}".rstrip() + (f": {said}" if said else "")
-    hint = _HINTS.get(status, "")
+    hint = _HINTS.get(500 if status in {502, 503, 504} else status, "")
     if status in _TRANSIENT:
         return TransientError(message, hint=hint, wait=_retry_after(response))
     return RefusedError(message, status=status, codes=codes, hint=hint)

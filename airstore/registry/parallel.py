@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -23,19 +24,33 @@ def run_all(
         work: called in threads.
         items: what to call it with.
         jobs: number of threads.
-        stop: called once when the block is left by a failure or an interrupt, to end what still runs.
+        stop: called at a failure or an interrupt, to end what still runs; any thread may call it.
 
     Raises:
-        Exception: that of the item that failed first; items not begun are dropped.
+        Exception: the first that ``work`` raised; items not begun by then are dropped.
     """
-    with ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="registry") as pool:
-        futures = [pool.submit(work, item) for item in items]
+    failed = threading.Event()
+    first: list[Exception] = []
+
+    def guarded(item: _Item) -> list[_Result]:
+        if failed.is_set():
+            return []
         try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-        except BaseException:
+            return [work(item)]
+        except Exception as fault:  # noqa: BLE001 - raised again below, in the caller's thread
+            first.append(fault)
+            failed.set()
             stop()
-            pool.shutdown(wait=False, cancel_futures=True)
+            return []
+
+    with ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="registry") as pool:
+        futures = [pool.submit(guarded, item) for item in items]
+        try:
+            results = [result for future in futures for result in future.result()]
+        except BaseException:  # an interrupt of the calling thread
+            failed.set()
+            stop()
             raise
-    return [future.result() for future in futures]
+    if first:
+        raise first[0]
+    return results

@@ -19,12 +19,14 @@ from oras.provider import Registry
 from requests.adapters import HTTPAdapter
 
 from airstore.core.errors import NotFoundError, TransferError, UsageError
-from airstore.registry.auth import RegistryAuth
+from airstore.core.limits import KIB
+from airstore.registry.auth import RegistryAuth, UnansweredError
 from airstore.registry.credentials import CredentialSource
 from airstore.registry.faults import TransientError, network_errors, refusal
 from airstore.registry.retry import Retry
 
 _HUB = "registry-1.docker.io"  # where docker.io's API is
+_IGNORED = 64 * KIB  # bytes of an answer that says nothing
 _CONNECTIONS = 16  # kept open; more are opened when needed
 _IDENTITY = {"Accept-Encoding": "identity"}  # a decoded body would not have the blob's digest
 
@@ -88,7 +90,7 @@ class Transport:
         self._lock = threading.Lock()
 
     def send(self, request: Request) -> requests.Response:
-        """Make a request, again after passing faults; the body of the answer is still to be read.
+        """Make a request, again after passing faults; the body of a GET's answer is still to be read.
 
         Raises:
             TransferError: no answer, or not one of those expected.
@@ -108,7 +110,11 @@ class Transport:
         what = self.describe(request)
         url = self.url(request.repository, request.path)
         with network_errors(what, self.endpoint.stall):
-            response = self._call(request, url)
+            try:
+                response = self._call(request, url)
+            except UnansweredError as fault:
+                response = fault.response
+            _reuse_connection(response)
         return _expected(response, request.expect, what)
 
     def stream(self, request: Request, body: Iterable[bytes]) -> requests.Response:
@@ -131,6 +137,7 @@ class Transport:
                 stream=True,
                 allow_redirects=False,
             )
+            _reuse_connection(response)
         if response.status_code == 401 and header:
             registry.auth.forget(header["Authorization"])
             raise TransientError(str(refusal(response, what)), hint="check the credentials")
@@ -248,6 +255,13 @@ def _tls_context(ca: Path | None) -> ssl.SSLContext:
         except OSError as fault:
             raise NotFoundError(f"cannot read the CA certificates {ca}: {fault.strerror}") from fault
     return context
+
+
+def _reuse_connection(response: requests.Response) -> None:
+    # A connection whose answer was not read to the end is closed instead of kept.
+    method = response.request.method
+    if method == "HEAD" or (method != "GET" and response.ok):
+        response.raw.read(_IGNORED)
 
 
 def _expected(response: requests.Response, expect: Collection[int], what: str) -> requests.Response:

@@ -97,6 +97,15 @@ def test_layers_that_images_share_are_sent_once_and_mounted(
     assert proxy.count("^PATCH ") == len(plan.uploads)
 
 
+def test_connections_are_used_again(
+    registry: RegistryServer, connect: Connect, proxy: FaultProxy, shipment: Shipment
+) -> None:
+    client = connect(proxy.host)
+    push(client, plan_push(client, shipment.images, shipment.reader), shipment.reader, lambda _count: None)
+    assert len(proxy.requests) > 100
+    assert proxy.connections <= 16
+
+
 def test_an_unmountable_blob_is_uploaded(
     registry: RegistryServer, connect: Connect, proxy: FaultProxy, shipment: Shipment
 ) -> None:
