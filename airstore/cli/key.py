@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -52,7 +53,7 @@ def list_(context: Context, output: str) -> None:
 def _new_passphrase(file: Path | None) -> bytes:
     if file:
         return read_passphrase(file)
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise UsageError("a passphrase is needed", hint="give --passphrase-file FILE, or use a terminal")
     text: str = click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
     return text.encode()

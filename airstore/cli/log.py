@@ -24,7 +24,7 @@ def command(context: Context, output: str) -> None:
     names = {key.keyid: root.name_of(key) for key in root.release_role.keys}
     rows = []
     for link in reversed(all_releases(store)):
-        about = history.about(link.commit)
+        about = history.commit(link.commit)
         rows.append(
             {
                 "version": link.release.version,

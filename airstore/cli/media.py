@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +130,9 @@ def verify(context: Context, media: Path, trust: Path | None) -> None:
 def import_(context: Context, media: tuple[Path, ...], *, dry_run: bool, output: str) -> None:
     """Verify MEDIA and take them in; several are taken in the order given."""
     store = context.store(SITE, "media import")
-    rows = []
+    rows, now = [], datetime.fromtimestamp(context.now(), UTC)
     for source in media:
-        result = import_media(store, source, context.progress, dry_run=dry_run)
+        result = import_media(store, source, now, context.progress, dry_run=dry_run)
         rows.append(
             {
                 "media": str(source),

@@ -24,7 +24,12 @@ from airstore.ops.trusted import trusted_release
 @click.option("--release", "version", default="", help="The release to plan; default: the newest.")
 @click.option("--compare", default="", help="Compare with this release instead of what the ledger says runs.")
 @click.option("--site-file", type=click.Path(path_type=Path), help="The site file; default: STORE/site.yaml.")
-@click.option("--registry", "url", default="", help="Also plan a push to this registry, such as HOST/PREFIX.")
+@click.option(
+    "--registry",
+    "url",
+    default="",
+    help="Ask this registry what it lacks; default: the site file's, if external.",
+)
 @click.option("--diff/--no-diff", default=True, help="Show the difference of the rendered manifests.")
 @helm_option
 @access_options
@@ -52,7 +57,7 @@ def command(
     with store.open_blobs() as blobs:
         planned = plan_site(store, blobs, find_helm(helm_path), site, version, compare)
         release = trusted_release(store, planned.version)
-        push = plan_registry(blobs, release, url or str(site.registry.get("host", "")), access)
+        push = plan_registry(blobs, release, url or _external(site), access)
     if output != "table":
         show_document({**asdict(planned), "push": push.summary()}, output)
         return
@@ -64,6 +69,11 @@ def _site_file(store: Path, named: Path | None) -> SiteFile:
         return load_site_file(named)
     usual = store / "site.yaml"
     return load_site_file(usual) if usual.is_file() else SiteFile()
+
+
+def _external(site: SiteFile) -> str:
+    """A registry that exists already can be asked; one that airstore will make cannot yet."""
+    return str(site.registry.get("host", "")) if site.registry.get("mode") == "external" else ""
 
 
 def _show(planned: SitePlan, push: dict[str, Any], *, diff: bool) -> None:

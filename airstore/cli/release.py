@@ -269,7 +269,7 @@ def _show_diff(changes: ReleaseDiff, files: list[dict[str, Any]]) -> None:
     rows = [asdict(change) for change in changes.artifacts]
     columns = {
         "change": "CHANGE", "kind": "KIND", "name": "NAME", "old": "OLD", "new": "NEW",
-        "new_bytes": "NEW", "total_bytes": "OF",
+        "new_bytes": "NEW BYTES", "total_bytes": "OF",
     }  # fmt: skip
     show_rows(rows, "table", columns, "no image or chart changed")
     for change in changes.artifacts:

@@ -16,6 +16,7 @@ from airstore.core.progress import Progress
 from airstore.core.reference import Reference
 from airstore.core.release import Release
 from airstore.ops.access import Access
+from airstore.ops.diff_releases import diff_releases
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.find_images import find_images, render_defaults, resolve_charts
 from airstore.ops.ingest import Ingested, ingest
@@ -145,10 +146,17 @@ def _unchanged(existing: VerifiedRelease, release: Release, ingested: Ingested) 
     same = replace(release, sequence=existing.release.sequence, previous=existing.release.previous)
     if same.to_bytes() != existing.release.to_bytes():
         raise SequenceError(
-            f"release {release.version} exists with other content",
+            f"release {release.version} exists with other content: {_difference(existing.release, same)}",
             hint="a release never changes: choose a new version, see `airstore release diff`",
         )
     return Created(existing.release, "", ingested)
+
+
+def _difference(old: Release, new: Release) -> str:
+    """The first few things that differ, for the error message."""
+    names = [change.name for change in diff_releases(old, new).artifacts]
+    names += sorted(path for path in {*old.files, *new.files} if old.files.get(path) != new.files.get(path))
+    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "") or "the definition of Helm releases"
 
 
 def _commit(store: StoreDirectory, release: Release, files: dict[str, bytes], signing: Signing) -> str:

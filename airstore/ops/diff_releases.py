@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
-from airstore.core.release import Artifact, Chart, Release
+from airstore.core.release import Artifact, Chart, Image, Release
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class ReleaseDiff:
 def diff_releases(old: Release, new: Release) -> ReleaseDiff:
     """Compare two releases by content."""
     known = old.blobs()
-    before, after = _by_name(old), _by_name(new)
+    moved = _retagged(old, new)
+    before, after = _by_name(old, moved), _by_name(new, moved)
     names = [*after, *(name for name in before if name not in after)]
     changes = [_artifact(name, before.get(name), after.get(name), known) for name in names]
     fresh = {digest: blob for digest, blob in new.blobs().items() if digest not in known}
@@ -68,10 +70,20 @@ def diff_releases(old: Release, new: Release) -> ReleaseDiff:
     )
 
 
-def _by_name(release: Release) -> dict[tuple[str, str], Artifact]:
-    images = {("image", str(image.reference)): image for image in release.images}
+def _retagged(old: Release, new: Release) -> frozenset[str]:
+    """Repositories of which each release has one image: there another tag is a change, not a removal."""
+    counts = [Counter(image.reference.name for image in release.images) for release in (old, new)]
+    return frozenset(name for name in counts[0] if counts[0][name] == counts[1][name] == 1)
+
+
+def _by_name(release: Release, moved: frozenset[str]) -> dict[tuple[str, str], Artifact]:
+    images = {("image", _name(image, moved)): image for image in release.images}
     charts = {("chart", chart.name): chart for chart in release.charts}
     return {**images, **charts}
+
+
+def _name(image: Image, moved: frozenset[str]) -> str:
+    return image.reference.name if image.reference.name in moved else str(image.reference)
 
 
 def _artifact(
@@ -99,7 +111,9 @@ def _artifact(
 def _label(artifact: Artifact | None) -> str:
     if artifact is None:
         return ""
-    return artifact.version if isinstance(artifact, Chart) else artifact.root.digest.short
+    if isinstance(artifact, Chart):
+        return artifact.version
+    return f"{artifact.reference.tag or '-'} ({artifact.root.digest.short})"
 
 
 def _helm_changes(old: Release, new: Release) -> list[HelmChange]:

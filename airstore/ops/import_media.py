@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from airstore.core.digest import Digest
@@ -16,14 +17,14 @@ from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, IncompleteError, NotTrustedError, SequenceError, StorageError
 from airstore.core.progress import Progress
 from airstore.core.release import Release
-from airstore.history.bundle import Quarantine
+from airstore.history.quarantine import Quarantine
 from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.verify_release import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore
 from airstore.store.staging import Staging
-from airstore.trust.policy import check_addressee, check_chain, check_offer
+from airstore.trust.policy import check_addressee, check_chain, check_offer, check_root_version
 from airstore.trust.root import TrustRoot
 from airstore.trust.state import TrustState
 
@@ -44,9 +45,16 @@ class Imported:
 
 
 def import_media(
-    store: StoreDirectory, source: Path, progress: Progress, *, dry_run: bool = False
+    store: StoreDirectory, source: Path, now: datetime, progress: Progress, *, dry_run: bool = False
 ) -> Imported:
     """Take media in, or only verify that they could be.
+
+    Args:
+        store: a site's.
+        source: directory of the media.
+        now: fixed once per command, with a time zone; an expired trust root is refused.
+        progress: shows copying and rebuilding.
+        dry_run: verify everything, change nothing.
 
     Raises:
         NotTrustedError: a signature is missing or not by the trust root's release keys.
@@ -57,6 +65,7 @@ def import_media(
         In each case nothing of the media is visible in the store.
     """
     root, media = store.trust_root(), Media(source)
+    root.check_expiry(now)
     index = media.trusted_index(root.release_role)
     check_addressee(store.name, index.site)
     with store.locked(), store.open_blobs() as blobs:
@@ -81,6 +90,7 @@ class _Import:
         self._role, self._progress = root.release_role, progress
         self._product = root.product
         self._state = TrustState.load(store.state_file)
+        check_root_version(self._state, root.version)
         # Named by content, so that the next run of the same import finds what this one copied.
         self._arrivals = store.path / "tmp" / f"import-{Digest.of(media.envelope).hex[:16]}"
 
@@ -88,7 +98,17 @@ class _Import:
         """Refuse what could never be taken in before gigabytes are copied."""
         offer = self._index.release
         check_offer(self._state, self._index.product, self._product, offer.sequence, offer.digest)
+        self._check_base()
         self._media.check_present(self._index)
+
+    def _check_base(self) -> None:
+        base, history = self._index.base, self._store.history
+        if base and base.commit not in history.ancestry(history.tip):
+            raise IncompleteError(
+                f"these media are a delta from release {base.version}, which this site does not have",
+                hint=f"first import media that bring release {base.version}, or ask the publisher for full "
+                f"media for {self._index.release.version} or a delta made with `--receipt`",
+            )
 
     def run(self, *, dry_run: bool) -> Imported:
         if self._is_current():
@@ -96,7 +116,7 @@ class _Import:
         self._require_space()
         try:
             self._copy()
-            with Quarantine(self._arrivals / BUNDLE_NAME, self._store.history) as quarantine:
+            with Quarantine(self._store.history, self._arrivals / BUNDLE_NAME) as quarantine:
                 result = self._take_in(quarantine, dry_run=dry_run)
         except (DamagedError, IncompleteError, NotTrustedError, SequenceError):
             shutil.rmtree(self._arrivals, ignore_errors=True)
@@ -131,10 +151,10 @@ class _Import:
         if tip.commit != self._index.release.commit or tip.digest != self._index.release.digest:
             raise DamagedError("the history on the media ends at another release than the signed index says")
         packs = [self._arrivals / path for path in self._index.packs]
-        staging = Staging(self._blobs, packs)
-        self._require_blobs(staging, tip.release)
-        if not dry_run:
-            self._commit(staging, quarantine, tip)
+        with Staging(self._blobs, packs) as staging:
+            self._require_blobs(staging, tip.release)
+            if not dry_run:
+                self._commit(staging, quarantine, tip)
         return Imported(self._index, tip.release, tuple(link.release.version for link in chain), False)
 
     def _verified_chain(self, quarantine: Quarantine) -> list[VerifiedRelease]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from airstore.charts.resolve import ResolvedChart
 from airstore.core.descriptor import Descriptor, Platform
 from airstore.core.errors import UsageError
-from airstore.core.progress import Progress
+from airstore.core.progress import Advance, Progress
 from airstore.core.reference import Reference
 from airstore.core.release import Artifact, Chart, Image
 from airstore.registry.graph import ImageGraph, walk
@@ -68,8 +69,8 @@ def check_collisions(artifacts: Iterable[Artifact]) -> None:
             other = owners.setdefault((artifact.repository, tag), artifact)
             if other.root.digest != artifact.root.digest:
                 raise UsageError(
-                    f"{_name(other)} and {_name(artifact)} would be one {artifact.repository}:{tag} at a site, "
-                    "but differ",
+                    f"{_name(other)} and {_name(artifact)} differ, but both would be "
+                    f"{artifact.repository}:{tag} at a site",
                     hint="exclude one of them, or give it another tag upstream",
                 )
 
@@ -83,13 +84,13 @@ class _Taker:
         total = sum(blob.size for blob in graph.blobs)
         with self._progress.task(str(reference).rpartition("/")[2], total) as advance:
             for blob in graph.blobs:
-                self._put(blob, lambda blob=blob: _counted(_content(source, reference, graph, blob), advance))
+                self._put(blob, partial(_content, source, reference, graph, blob, advance))
         return Image(reference, graph.root, graph.blobs, graph.referrers, graph.missing)
 
     def chart(self, resolved: ResolvedChart) -> Chart:
         artifact = resolved.artifact()
         for blob, data in artifact.contents.items():
-            self._put(blob, lambda data=data: (data,))
+            self._put(blob, partial(iter, (data,)))
         return Chart(
             resolved.name, resolved.version, resolved.source, artifact.root, artifact.archive, artifact.blobs
         )
@@ -99,14 +100,10 @@ class _Taker:
 
 
 def _content(
-    source: ImageSource, reference: Reference, graph: ImageGraph, blob: Descriptor
-) -> Iterable[bytes]:
+    source: ImageSource, reference: Reference, graph: ImageGraph, blob: Descriptor, advance: Advance
+) -> Iterator[bytes]:
     document = graph.documents.get(blob.digest)
-    return source.open(reference, blob) if document is None else (document,)
-
-
-def _counted(chunks: Iterable[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
-    for chunk in chunks:
+    for chunk in source.open(reference, blob) if document is None else (document,):
         advance(len(chunk))
         yield chunk
 

@@ -74,7 +74,7 @@ def _verify_git(history: History, commit: str, release: Release, role: Role, wha
     ref = history.find(release.version)
     if ref.commit != commit:
         raise DamagedError(f"{what}: tag {release.version} points to {ref.commit[:12]} instead")
-    signed_commit, signed_tag = history.signatures(release.version)
+    signed_commit, signed_tag = history.signatures(commit)
     for part, (signature, payload) in (("commit", signed_commit), ("tag", signed_tag)):
         if not signature:
             raise NotTrustedError(f"{what}: the {part} is not signed")

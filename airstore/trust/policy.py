@@ -61,7 +61,7 @@ def check_offer(
         raise SequenceError(
             f"stale: the newest release here has sequence {sequence}, and this site already trusts "
             f"{state.sequence}; older media are being replayed",
-            hint="get newer media; to run an older release again, use: airstore rollback --to VERSION",
+            hint="get newer media; what this site holds of older releases, it still holds",
         )
     if sequence == state.sequence and release != state.release:
         raise _fork(sequence, release, state)
