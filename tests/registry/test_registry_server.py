@@ -13,8 +13,14 @@ import pytest
 from layouts import run
 from serving import REPOSITORY, Site, chart, largest, release_of, running
 
+from airstore.core.descriptor import Platform
 from airstore.core.digest import Digest
 from airstore.core.oci import OCI_INDEX
+from airstore.core.reference import Reference
+from airstore.registry.client import RegistryClient
+from airstore.registry.graph import walk
+from airstore.registry.layout import OciLayout
+from airstore.registry.source import REF_NAME
 
 
 @pytest.fixture(scope="module")
@@ -246,3 +252,15 @@ def test_the_access_log_tells_each_request(site: Site) -> None:
     assert (first.client, first.method, first.status) == ("127.0.0.1", "GET", 200)
     assert first.sent > 0
     assert (second.status, second.sent, first.fault, second.fault) == (404, 0, "", "")
+
+
+def test_our_own_client_walks_the_same_graph(site: Site) -> None:
+    reference = Reference.parse(f"{site.server.address}/{REPOSITORY}:1.0")
+    with OciLayout.directory(site.directory) as layout:
+        expected = walk(layout, Reference.parse(layouts.REFERENCE), [Platform("linux", "amd64")])
+    client = RegistryClient(site.server.address, plain_http=True)
+    graph = walk(client, reference, [Platform("linux", "amd64")])
+    assert (graph.root, graph.blobs, graph.missing) == (expected.root, expected.blobs, expected.missing)
+    assert graph.documents == expected.documents
+    tags = {entry.digest: entry.annotations.get(REF_NAME) for entry in graph.referrers}
+    assert tags == {entry.digest: entry.annotations.get(REF_NAME) for entry in expected.referrers}
