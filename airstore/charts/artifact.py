@@ -1,7 +1,8 @@
 """A packaged chart as the OCI artifact that Helm pushes and pulls.
 
 Source: Helm's pkg/registry (client push): config is ``Chart.yaml`` as JSON, one layer is the archive, one
-more the provenance file. Helm also notes the time of the push; here nothing depends on when it is made.
+more the provenance file. Helm also notes the time of the push, which would change the digest each time, and
+leaves out the manifest's own media type, which the image-spec recommends.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class ChartArtifact:
     Attributes:
         root: descriptor of the manifest.
         archive: descriptor of the ``.tgz``.
-        contents: every blob, manifest included, by its descriptor.
+        contents: every blob by its descriptor, the manifest last, as a registry takes them.
     """
 
     root: Descriptor
@@ -60,21 +61,22 @@ def chart_artifact(archive: bytes, provenance: bytes | None = None) -> ChartArti
         DamagedError: not a chart archive.
     """
     chart = read_chart(archive)
-    contents = {_descriptor(oci.HELM_CONFIG, _config(chart)): _config(chart)}
-    layers = {_descriptor(oci.HELM_CHART, archive): archive}
+    config = _config(chart)
+    packed, settings = _descriptor(oci.HELM_CHART, archive), _descriptor(oci.HELM_CONFIG, config)
+    layers = {packed: archive}
     if provenance is not None:
         layers[_descriptor(oci.HELM_PROVENANCE, provenance)] = provenance
     manifest = _json(
         {
             "schemaVersion": 2,
             "mediaType": oci.OCI_MANIFEST,
-            "config": next(iter(contents)).to_json(),
-            "layers": [layer.to_json() for layer in layers],
+            "config": settings.to_json(),
+            "layers": [layer.to_json() for layer in sorted(layers, key=lambda layer: layer.digest)],
             "annotations": _annotations(chart.metadata),
         }
     )
     root = _descriptor(oci.OCI_MANIFEST, manifest)
-    return ChartArtifact(root, next(iter(layers)), {root: manifest, **contents, **layers})
+    return ChartArtifact(root, packed, {settings: config, **layers, root: manifest})
 
 
 def upstream_artifact(
@@ -99,7 +101,7 @@ def upstream_artifact(
         if _descriptor(blob.media_type, data) != blob:
             raise DamagedError(f"{what}: {blob.media_type} is not the {blob.digest} its manifest names")
     root = _descriptor(media_type, manifest)
-    return ChartArtifact(root, layers[oci.HELM_CHART], {root: manifest, **given})
+    return ChartArtifact(root, layers[oci.HELM_CHART], {**given, root: manifest})
 
 
 def _descriptor(media_type: str, data: bytes) -> Descriptor:
@@ -108,22 +110,21 @@ def _descriptor(media_type: str, data: bytes) -> Descriptor:
 
 def _config(chart: ChartArchive) -> bytes:
     metadata = _pick(chart.metadata, _FIELDS)
-    for key, fields in (("maintainers", _MAINTAINER), ("dependencies", _DEPENDENCY)):
-        if key in metadata:
-            metadata[key] = [_entry(entry, fields) for entry in metadata[key] if isinstance(entry, dict)]
+    if isinstance(metadata.get("maintainers"), list):
+        metadata["maintainers"] = [
+            _pick(m, _MAINTAINER) for m in metadata["maintainers"] if isinstance(m, dict)
+        ]
+    if isinstance(metadata.get("dependencies"), list):
+        metadata["dependencies"] = [_dependency(d) for d in metadata["dependencies"] if isinstance(d, dict)]
     if isinstance(metadata.get("annotations"), dict):
         metadata["annotations"] = dict(sorted(metadata["annotations"].items()))
     return _json(metadata)
 
 
-def _entry(entry: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
-    picked = _pick(entry, fields)
-    # Helm writes a dependency's repository even where it is empty.
-    return (
-        {"name": entry.get("name", ""), **_pick(entry, ("version",)), "repository": "", **picked}
-        if (fields is _DEPENDENCY)
-        else picked
-    )
+def _dependency(entry: Mapping[str, Any]) -> dict[str, Any]:
+    # Helm writes a dependency's name and repository even where they are empty.
+    order = {"name": "", **({"version": ""} if entry.get("version") else {}), "repository": ""}
+    return order | _pick(entry, _DEPENDENCY)
 
 
 def _pick(source: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
@@ -132,19 +133,25 @@ def _pick(source: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
 
 def _annotations(metadata: Mapping[str, Any]) -> dict[str, str]:
     """The manifest's annotations as Helm derives them; ``org.opencontainers.image.created`` is left out."""
-    own = {k: v for k, v in (metadata.get("annotations") or {}).items() if isinstance(v, str)}
+    stated = metadata.get("annotations")
+    own = {k: v for k, v in stated.items() if isinstance(v, str)} if isinstance(stated, dict) else {}
     derived = {
         "org.opencontainers.image.description": metadata.get("description"),
         "org.opencontainers.image.title": metadata.get("name"),
         "org.opencontainers.image.url": metadata.get("home"),
         "org.opencontainers.image.version": metadata.get("version"),
-        "org.opencontainers.image.source": next(iter(metadata.get("sources") or ()), None),
+        "org.opencontainers.image.source": next(iter(_list(metadata, "sources")), None),
         "org.opencontainers.image.authors": ", ".join(
-            map(_author, filter(None, metadata.get("maintainers") or ()))
+            _author(entry) for entry in _list(metadata, "maintainers") if isinstance(entry, dict)
         ),
     }
     kept = {key: own[key] for key in own if key not in _FIXED}
     return dict(sorted((kept | {key: str(value) for key, value in derived.items() if value}).items()))
+
+
+def _list(metadata: Mapping[str, Any], key: str) -> list[Any]:
+    value = metadata.get(key)
+    return value if isinstance(value, list) else []
 
 
 _FIXED = {"org.opencontainers.image.version", "org.opencontainers.image.title"}

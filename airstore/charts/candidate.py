@@ -23,7 +23,8 @@ _ABOUT = re.compile(
 )
 _NOISE_WORDS = frozenset({"true", "false", "none", "null", "default", "yes", "no", "auto"})
 _FILE = re.compile(
-    r"\.(?:png|jpe?g|gif|svg|ico|webp|bmp|tiff?|iso|img|qcow2|raw|vmdk|ya?ml|json|txt|sh|py|pub)$"
+    r"\.(?:png|jpe?g|gif|svg|ico|webp|bmp|tiff?|iso|img|qcow2|raw|vmdk|ya?ml|json|txt|pub"
+    r"|sh|py|go|rs|js|ts|rb|java|c|h|cc|cpp)$"
 )
 _MIME = re.compile(r"(?:application|audio|font|image|multipart|text|video)/[\w.+-]+")
 _NUMBER = re.compile(r"v?\d+(?:[._-]\d+)*")

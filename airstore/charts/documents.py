@@ -21,6 +21,7 @@ _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _SKIPPED = frozenset({"labels", "matchLabels", "podLabels", "selector", "nodeSelector", "ownerReferences"})
 _PROSE = frozenset({"description", "documentation", "summary"})
 _DEPTH = 5  # documents within strings within documents
+_LONGEST = 100  # keys and indexes to a string that is still looked into; keeps the recursion bounded
 
 
 def find_images(body: Any) -> Iterator[Hit]:
@@ -107,7 +108,7 @@ def _sequence(node: list[Any], path: Path, key: str, depth: int) -> Iterator[Hit
 
 
 def _string(text: str, path: Path, key: str, depth: int) -> Iterator[Hit]:
-    inner = _embedded(text) if depth else None
+    inner = _embedded(text) if depth and len(path) < _LONGEST else None
     if inner is not None:
         yield from _walk(inner, path, "", depth - 1)
         return

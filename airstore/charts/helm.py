@@ -23,7 +23,7 @@ from airstore.core.errors import AirstoreError, NotFoundError, TransferError, Us
 
 _NETWORK = re.compile(
     r"dial tcp|connection refused|connection reset|no such host|i/o timeout|deadline exceeded|TLS handshake"
-    r"|x509|unauthorized|authentication required|denied|\b40[13]\b|\b50[0-9]\b|EOF"
+    r"|x509|unauthorized|authentication required|credential not found|denied|\b40[13]\b|\b50[0-9]\b|EOF"
     r"|server gave HTTP response|looks like .* is not a valid chart repository",
     re.IGNORECASE,
 )
@@ -196,8 +196,9 @@ class Helm:
         for access in accesses:
             self.add(access)
         action = "build" if (directory / "Chart.lock").exists() else "update"
-        plain = ["--plain-http"] if any(access.plain_http for access in accesses) else []
-        self.run(["dependency", action, *plain, "--", str(directory.absolute())], what)
+        flags = ["--plain-http"] if any(access.plain_http for access in accesses) else []
+        flags += next((access.authority for access in accesses if access.ca_file), [])  # Helm takes one
+        self.run(["dependency", action, *flags, "--", str(directory.absolute())], what)
 
     def add(self, access: Access) -> None:
         """Make a chart repository or registry known, with its credentials, for this object's lifetime.
@@ -214,8 +215,8 @@ class Helm:
             self.run(arguments, access.url, stdin=access.password.encode())
         elif login:
             host = access.url.removeprefix("oci://").partition("/")[0]
-            # Helm 3 has no --plain-http here; its --insecure covers both cases, and so does Helm 4's.
-            flags = [*login, *access.authority, *(["--insecure"] if access.plain_http else [])]
+            plain = "--plain-http" if self.version()[0] >= 4 else "--insecure"  # each has but its own
+            flags = [*login, *access.authority, *([plain] if access.plain_http else [])]
             arguments = ["registry", "login", *flags, "--", host]
             self.run(arguments, access.url, stdin=access.password.encode())
         self._added.add(access)

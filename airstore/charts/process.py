@@ -60,8 +60,13 @@ def run(
         process = _start(argv, environment, given)
         try:
             resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
-            stdout, stderr = _read(process, name, time.monotonic() + timeout, limit)
-            return Outcome(process.wait(), stdout, stderr)
+            deadline = time.monotonic() + timeout
+            stdout, stderr = _read(process, deadline, limit)
+            return Outcome(process.wait(deadline - time.monotonic()), stdout, stderr)
+        except (TimeoutError, subprocess.TimeoutExpired) as fault:
+            raise UsageError(f"{name} did not end within {timeout:g} seconds and was stopped") from fault
+        except OverflowError as fault:
+            raise UsageError(f"{name} wrote more than {limit} bytes and was stopped") from fault
         finally:
             _end(process)
 
@@ -83,7 +88,7 @@ def _start(argv: Sequence[str], environment: Mapping[str, str], stdin: IO[bytes]
         ) from fault
 
 
-def _read(process: subprocess.Popen[bytes], name: str, deadline: float, limit: int) -> tuple[bytes, bytes]:
+def _read(process: subprocess.Popen[bytes], deadline: float, limit: int) -> tuple[bytes, bytes]:
     assert process.stdout is not None  # noqa: S101 - both were asked for as pipes
     assert process.stderr is not None  # noqa: S101
     wanted = {process.stdout: bytearray(), process.stderr: bytearray()}
@@ -93,22 +98,23 @@ def _read(process: subprocess.Popen[bytes], name: str, deadline: float, limit: i
         while selector.get_map():
             ready = selector.select(deadline - time.monotonic())
             if not ready and time.monotonic() >= deadline:
-                raise UsageError(f"{name} did not end in time and was stopped")
+                raise TimeoutError
             for key, _ in ready:
                 chunk = os.read(key.fd, _READ)
                 if not chunk:
                     selector.unregister(key.fileobj)
                 wanted[key.fileobj] += chunk  # type: ignore[index]
             if len(wanted[process.stdout]) > limit:
-                raise UsageError(f"{name} wrote more than {limit} bytes and was stopped")
+                raise OverflowError
             del wanted[process.stderr][_STDERR:]
     return bytes(wanted[process.stdout]), bytes(wanted[process.stderr])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from airstore.charts.helm import Helm
 from airstore.charts.render import Rendered, Target, render
 from airstore.charts.resolve import ResolvedChart
+from airstore.core.errors import UsageError
 from airstore.core.product import Product
 from airstore.core.release import HelmRelease
 
@@ -17,7 +18,8 @@ def survey(
 ) -> list[Rendered]:
     """Render each Helm release without and with each variant, as a first installation and as an upgrade.
 
-    Some images, those of migrations above all, are named only on an upgrade.
+    Some images, those of migrations above all, are named only on an upgrade. A chart that no Helm release
+    of the product uses is rendered under its own name.
 
     Args:
         helm: renders.
@@ -29,9 +31,11 @@ def survey(
         NotFoundError: a values file does not exist.
         UsageError: a chart does not render; chart and variant are named.
     """
+    used = {release.chart for release in product.helm_releases}
+    unused = [HelmRelease(name, "default", name) for name in charts if name not in used]
     return [
         rendered
-        for release in product.helm_releases
+        for release in (*product.helm_releases, *unused)
         for upgrade in (False, True)
         for rendered in _variants(helm, product, release, charts[release.chart], kube_version, upgrade)
     ]
@@ -47,4 +51,11 @@ def _variants(
         # A variant is for the whole product, so a chart with a strict schema may not know all of its keys.
         target = Target(release.name, release.namespace, kube_version, upgrade, check_values=not files)
         label = f"{variant} (upgrade)".strip() if upgrade else variant
-        yield render(helm, chart.name, chart.archive, target, [*own, *files], variant=label)
+        try:
+            yield render(helm, chart.name, chart.archive, target, [*own, *files], variant=label)
+        except UsageError as fault:
+            if not release.bind:
+                raise
+            bound = ", ".join(sorted(release.bind))
+            hint = f"only sites set {bound}; if one of them is required, give it a default in a values file"
+            raise UsageError(str(fault), hint=hint) from fault

@@ -107,18 +107,20 @@ def _documents(loader: Any, name: str, manifests: bool) -> Iterator[Any]:
         while loader.check_node():
             node = loader.get_node()
             _check(node, name, manifests)
-            yield _plain(loader, node) if manifests else loader.construct_document(node)
+            yield _plain(loader, node, 0) if manifests else loader.construct_document(node)
     finally:
         loader.dispose()
 
 
-def _plain(loader: Any, node: yaml.Node) -> Any:
-    """The types of JSON and nothing else."""
+def _plain(loader: Any, node: yaml.Node, depth: int) -> Any:
+    """The types of JSON and nothing else; aliases of aliases go deeper than the text, so depth counts anew."""
+    if depth > LIMITS.yaml_depth:
+        raise ValueError(f"nested deeper than {LIMITS.yaml_depth} levels")
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)  # "<<"
-        return {str(key.value): _plain(loader, value) for key, value in node.value}
+        return {str(key.value): _plain(loader, value, depth + 1) for key, value in node.value}
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(loader, value) for value in node.value]
+        return [_plain(loader, value, depth + 1) for value in node.value]
     known = node.tag.rpartition(":")[2] in {"null", "bool", "int", "float"}
     return loader.construct_object(node) if known else node.value
 
