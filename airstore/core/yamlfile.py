@@ -113,7 +113,7 @@ def _documents(loader: Any, name: str, manifests: bool) -> Iterator[Any]:
 
 
 def _plain(loader: Any, node: yaml.Node, depth: int) -> Any:
-    """The types of JSON and nothing else; aliases of aliases go deeper than the text, so depth counts anew."""
+    """The types of JSON and nothing else; aliases of aliases go deeper than the text, so depth counts too."""
     if depth > LIMITS.yaml_depth:
         raise ValueError(f"nested deeper than {LIMITS.yaml_depth} levels")
     if isinstance(node, yaml.MappingNode):
