@@ -77,7 +77,9 @@ class Demo:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this new directory and keep it")
-    parser.add_argument("--size", type=int, default=20, metavar="MB", help="size of the application layer")
+    parser.add_argument(
+        "--size", type=int, default=6, metavar="MB", help="plain size of the layer that changes"
+    )
     options = parser.parse_args()
     if options.keep:
         options.keep.mkdir(parents=True)
@@ -168,7 +170,7 @@ def repository(artifact: dict[str, Any]) -> str:
 
 
 def git_log(history: Path) -> None:
-    words = ["git", "--git-dir", str(history), "log", "--show-signature", "--format=%h %an: %s", "main"]
+    words = ["git", "-C", str(history), "log", "--show-signature", "--format=%h %an: %s", "main"]
     print("\n$ git -C site/history.git log --show-signature --format='%h %an: %s' main", flush=True)
     subprocess.run(words, check=True)
 

@@ -31,6 +31,7 @@ SIGNED = "shop/api"  # something like a signature is attached to it
 PLATFORMS = ("amd64", "arm64")
 SIGNATURE = "application/vnd.example.signature.v1+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
+_SHARED = 4  # libraries are larger than the application on top of them
 
 
 def read_list(path: Path = IMAGES) -> list[str]:
@@ -55,7 +56,7 @@ def build(
     Args:
         layout: the directory, made if need be.
         references: ``host/path:tag``; the tag is the version.
-        size: plain MB of the application layer of the image that changes.
+        size: plain MB of the layer that changes; the layer that all images share is `_SHARED` times as large.
         busybox: what to put into the images; found by `find_busybox` where not given.
 
     Returns:
@@ -181,7 +182,7 @@ def _signature(writer: LayoutWriter, subject: dict[str, Any]) -> dict[str, Any]:
 def _layers(repository: str, version: str, busybox: Path | None, size: int) -> list[Layer]:
     own_version, own_size = (version, size) if repository.endswith(CHANGING) else ("", 0)
     name = repository.rpartition("/")[2]
-    return [base(busybox), runtime(), application(name, own_version, own_size)]
+    return [base(busybox), runtime(_SHARED * size), application(name, own_version, own_size)]
 
 
 def main() -> None:
@@ -189,7 +190,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="directory of the layout")
     parser.add_argument("--images", type=Path, default=IMAGES, help="list of references")
     parser.add_argument(
-        "--size", type=int, default=0, metavar="MB", help="plain size of the API image's own layer"
+        "--size", type=int, default=0, metavar="MB", help="plain size of the layer that changes"
     )
     options = parser.parse_args()
     for reference, digest in build(options.out, read_list(options.images), size=options.size).items():

@@ -46,9 +46,9 @@ def base(busybox: Path | None) -> Layer:
 
 
 @lru_cache(maxsize=1)
-def runtime() -> Layer:
-    """The layer of libraries that all images share."""
-    return _layer(_runtime(), EPOCH)
+def runtime(size: int) -> Layer:
+    """The layer of libraries that all images share, of ``size`` plain MB; no version changes it."""
+    return _layer(_runtime(size), EPOCH)
 
 
 @lru_cache(maxsize=2)
@@ -69,9 +69,9 @@ def _base(busybox: Path | None) -> Iterator[Entry]:
     yield Entry("tmp/", mode=0o1777)
 
 
-def _runtime() -> Iterator[Entry]:
+def _runtime(size: int) -> Iterator[Entry]:
     yield Entry("usr/lib/runtime/", mode=0o755)
-    for number in range(8):
+    for number in range(max(2 * _FEW, (size << 20) // _FILE)):
         yield Entry(f"usr/lib/runtime/module{number}.py", source_text(f"runtime {number}", _FILE))
 
 
