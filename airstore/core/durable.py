@@ -74,6 +74,15 @@ class DurableFile:
             self._disk.write(self._file, data)
         self.size += len(data)
 
+    def sync(self) -> None:
+        """Force what has been written so far to the device, so that the last sync has little left to do.
+
+        Raises:
+            StorageError: the disk failed; the file must be thrown away.
+        """
+        with storage_errors(self.path.parent):
+            self._disk.sync(self._file)
+
     def tell(self) -> int:
         """Bytes written so far."""
         return self.size

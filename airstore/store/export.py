@@ -60,7 +60,7 @@ class PackFile:
 
 
 def select(store: BlobStore, blobs: Iterable[Digest], base: Iterable[Digest] = ()) -> Selection:
-    """What ``blobs`` need beyond what the ``base`` blobs consist of already.
+    """What ``blobs`` need beyond what the ``base`` blobs consist of already; their order does not matter.
 
     Raises:
         NotFoundError: the store lacks one of the blobs, or of the base.
@@ -73,7 +73,7 @@ def select(store: BlobStore, blobs: Iterable[Digest], base: Iterable[Digest] = (
         for digest in base:
             for key in _reachable(reader, digest):
                 known.add(_name(key))
-        for digest in blobs:
+        for digest in sorted(set(blobs)):  # the caller may hold them in a set, which has no order
             for key in _reachable(reader, digest):
                 if known.add(_name(key)):
                     packed += _KEY.pack(key.kind, key.size, key.digest)

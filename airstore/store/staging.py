@@ -90,8 +90,8 @@ class Staging:
     def commit(self) -> None:
         """Take the packs into the store for good; doing it again changes nothing.
 
-        Recipes that `verify` has not followed are followed first. Packs inside the store's directory are
-        moved, packs elsewhere are copied and left where they are.
+        Recipes that `verify` has not followed are followed first. Packs on the store's file system are moved,
+        packs on another one are copied and stay where they are.
 
         Raises:
             DamagedError: a pack is not what its name says, or a blob cannot be rebuilt.
@@ -127,7 +127,9 @@ class Staging:
         return [digest for digest in staged if digest not in self._verified]
 
     def _take_in(self, path: Path, name: bytes, final: Path) -> None:
-        if path.resolve().is_relative_to(self._store.directory.resolve()):
+        if not path.exists() and final.exists():
+            return  # moved by an earlier run that was killed before its end
+        if _device(path) == _device(self._store.packs):
             for _ in _checked(path, name):
                 pass
             with storage_errors(path):
@@ -140,7 +142,13 @@ class Staging:
         with published_file(self._store.temporary, final, self._store.disk) as copy:
             for chunk in _checked(path, name):
                 copy.write(chunk)
-            copy.path.chmod(0o444)
+            with storage_errors(copy.path):
+                copy.path.chmod(0o444)
+
+
+def _device(path: Path) -> int:
+    with storage_errors(path):
+        return path.stat().st_dev
 
 
 def _checked(path: Path, name: bytes) -> Iterator[bytes]:

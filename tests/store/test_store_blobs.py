@@ -15,6 +15,7 @@ from store_support import PROPERTY, chunked, descriptor, flip, make_tar, noise, 
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, LockedError, NotFoundError, TransferError
+from airstore.store import recipe
 from airstore.store.blobs import BlobStore
 from airstore.store.check import check, rebuild_index, statistics
 from airstore.store.objects import PIECE
@@ -252,9 +253,10 @@ def test_many_threads_read_at_once(store: BlobStore) -> None:
         assert list(pool.map(lambda digest: read(store, digest), digests)) == list(BLOBS.values()) * 6
 
 
-def test_a_recipe_in_parts(store: BlobStore) -> None:
-    """Enough tiny files that the steps take more than 1 MiB."""
-    blob = make_tar({str(number): b"%d" % number for number in range(27_000)})
+def test_a_recipe_in_parts(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a tar of more than 25,000 files, with fewer."""
+    monkeypatch.setattr(recipe, "PIECE", 40_000)
+    blob = make_tar({str(number): b"%d" % number for number in range(3_000)})
     (digest,) = put(store, blob)
     assert len(store.reader().recipe(digest).parts) > 1
     assert read(store, digest) == blob

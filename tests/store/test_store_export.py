@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_a_full_export_makes_a_store(publisher: BlobStore, site: BlobStore, tmp_
     for blob in (OLD, RAW, NEW, CONFIG):
         assert read(site, Digest.of(blob)) == blob
     assert check(site, ignore) == []
-    assert all(path.exists() for path in packs), "media are left alone"
+    assert not any(path.exists() for path in packs), "on one file system they are moved"
 
 
 def test_a_delta_carries_only_what_is_new(publisher: BlobStore, site: BlobStore, tmp_path: Path) -> None:
@@ -200,7 +201,26 @@ def test_flipped_media_are_found(publisher: BlobStore, site: BlobStore, tmp_path
         staging.verify([Digest.of(OLD)], ignore)
 
 
-def test_packs_inside_the_store_are_moved(publisher: BlobStore, site: BlobStore) -> None:
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A directory on another file system, as media are."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system")
+    with tempfile.TemporaryDirectory(dir=memory) as name:
+        yield Path(name)
+
+
+def test_packs_on_media_are_copied(publisher: BlobStore, site: BlobStore, elsewhere: Path) -> None:
+    (path,) = export(publisher, elsewhere, [OLD], [])
+    with Staging(site, [path]) as staging:
+        staging.commit()
+    assert path.exists()
+    assert read(site, Digest.of(OLD)) == OLD
+    assert packs_of(site)[0].stat().st_mode & 0o777 == 0o444
+
+
+def test_packs_nearby_are_moved(publisher: BlobStore, site: BlobStore) -> None:
     (path,) = export(publisher, site.temporary, [OLD], [])
     with Staging(site, [path]) as staging:
         staging.commit()
@@ -211,8 +231,8 @@ def test_packs_inside_the_store_are_moved(publisher: BlobStore, site: BlobStore)
 
 
 def test_taking_in_twice_changes_nothing(publisher: BlobStore, site: BlobStore, tmp_path: Path) -> None:
-    packs = export(publisher, tmp_path / "media", [OLD, RAW], [])
     for _ in range(2):
+        packs = export(publisher, tmp_path / "media", [OLD, RAW], [])
         with Staging(site, packs) as staging:
             staging.commit()
     assert statistics(site).packs == len(packs)
@@ -223,6 +243,7 @@ def test_media_heal_a_damaged_pack_of_the_same_name(
     publisher: BlobStore, site: BlobStore, tmp_path: Path
 ) -> None:
     (path,) = export(publisher, tmp_path / "media", [OLD], [])
+    kept = Path(shutil.copy(path, tmp_path / path.name))
     with Staging(site, [path]) as staging:
         staging.commit()
     (taken,) = packs_of(site)
@@ -230,40 +251,45 @@ def test_media_heal_a_damaged_pack_of_the_same_name(
     rebuild_index(site)
     assert site.size(Digest.of(OLD)) is None
     assert [damage.blobs for damage in check(site, ignore)] == [()]
-    with Staging(site, [path]) as staging:
+    with Staging(site, [kept]) as staging:
         staging.commit()
     assert read(site, Digest.of(OLD)) == OLD
     assert check(site, ignore) == []
 
 
-@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("nearby", [False, True])
 @pytest.mark.parametrize("operation", ["write", "sync", "publish"])
-def test_faults_while_taking_in(publisher: BlobStore, tmp_path: Path, operation: str, inside: bool) -> None:
-    packs = export(publisher, tmp_path / "media", [OLD, RAW], [])
+def test_faults_while_taking_in(
+    publisher: BlobStore, tmp_path: Path, elsewhere: Path, operation: str, nearby: bool
+) -> None:
+    packs = export(publisher, elsewhere, [OLD, RAW], [])
     for nth in range(1, 30):
-        with BlobStore.create(tmp_path / f"site-{nth}") as made:
-            place = made.temporary if inside else tmp_path / "media"
-            staged = [path if not inside else Path(shutil.copy(path, place)) for path in packs]
+        directory = tmp_path / f"site-{nth}"
+        BlobStore.create(directory).close()
+        staged = [Path(shutil.copy(path, tmp_path)) for path in packs] if nearby else packs
         disk = FaultyDisk(operation, nth)
-        with BlobStore(tmp_path / f"site-{nth}", disk=disk) as site:
+        with BlobStore(directory, disk=disk) as site:
             with Staging(site, staged) as staging:
-                try:
-                    staging.commit()
-                except StorageError:
-                    assert disk.failed
-            site.disk = FaultyDisk("none", 1)
-            again = [path for path in staged if path.exists()] or packs
-            if disk.failed:
-                assert statistics(site).blobs == 0
-            with Staging(site, again) as staging:
+                assert commits(staging) != disk.failed
+            assert statistics(site).blobs == (0 if disk.failed else 2)
+            assert list(site.temporary.iterdir()) == []
+        with BlobStore(directory) as site:
+            with Staging(site, packs) as staging:
                 staging.commit()
             assert read(site, Digest.of(OLD)) == OLD
             assert check(site, ignore) == []
-            assert list(site.temporary.iterdir()) == []
             assert not [path for path in site.packs.iterdir() if path.suffix != ".pack"]
         if not disk.failed:
             return
     pytest.fail("the fault kept happening")
+
+
+def commits(staging: Staging) -> bool:
+    try:
+        staging.commit()
+    except StorageError:
+        return False
+    return True
 
 
 def test_texts_compress_on_media(publisher: BlobStore, tmp_path: Path) -> None:

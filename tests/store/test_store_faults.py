@@ -10,7 +10,7 @@ from store_support import FaultyDisk, descriptor, make_tar, noise, put, read, te
 
 from airstore.core.digest import Digest
 from airstore.core.errors import StorageError
-from airstore.store import blobs
+from airstore.store import blobs, packwriter
 from airstore.store.blobs import BlobStore
 from airstore.store.check import check, rebuild_index
 
@@ -31,6 +31,7 @@ def assert_whole(directory: Path) -> None:
 @pytest.mark.parametrize("operation", ["write", "sync", "publish"])
 def test_putting_blobs(tmp_path: Path, operation: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobs, "PACK_SIZE", 70_000)  # several packs
+    monkeypatch.setattr(packwriter, "_SYNC_EVERY", 30_000)  # and syncs before their end
     with BlobStore.create(tmp_path) as store:
         put(store, OLD)
     before = sorted((tmp_path / "packs").iterdir())
