@@ -30,6 +30,13 @@ class Limits:
     recipe: int = 256 * MIB  # one recipe's plain bytes
     layer_plain: int = 64 * GIB  # a layer after decompression
     git_pack: int = 4 * GIB  # the history bundle on media
+    git_header: int = 4 * MIB  # the list of refs at the start of that bundle
+    history_files: int = 200_000  # count; files and directories of one release's tree
+    history_tree: int = 16 * MIB  # one directory of it, as git lists it
+    history_commit: int = 1 * MIB  # one commit or tag
+    history_file: int = 64 * MIB  # one file of a release's tree
+    history_content: int = 512 * MIB  # all files of one release's tree
+    history_patch: int = 4 * MIB  # a patch shown to people; both sides of one file in it
     sequence_jump: int = 1_000_000  # count; larger steps are refused as fast-forward
 
 

@@ -1,0 +1,184 @@
+"""git objects, read and written so that damage is always noticed.
+
+Packed objects are read by libgit2, which checks their SHA-1. Loose objects are not left to it: libgit2 1.9
+loops for ever on a truncated loose file, and takes writing an object that is present but damaged for done.
+git's SHA-1 finds damage; trust rests on the SHA-256 list in ``release.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import ConfigLevel, ObjectType
+
+from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, write_file
+from airstore.core.errors import AirstoreError, DamagedError, StorageError, UsageError
+
+_KINDS: dict[int, str] = {
+    ObjectType.COMMIT: "commit",
+    ObjectType.TREE: "tree",
+    ObjectType.BLOB: "blob",
+    ObjectType.TAG: "tag",
+}
+_HEADER = 32  # bytes; "commit 18446744073709551615\0" is 28
+_ALTERNATES_DEPTH = 5  # as git itself
+
+# The configuration of whoever runs airstore is none of the history's business.
+for _level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL, ConfigLevel.PROGRAMDATA):
+    pygit2.settings.search_path[_level] = ""
+
+
+class Objects:
+    """The object database of one bare repository and of those it borrows from."""
+
+    def __init__(self, directory: Path, disk: Disk = LOCAL_DISK) -> None:
+        """Open ``objects/`` of a repository."""
+        self._directory = directory
+        self._disk = disk
+        self._directories = list(_with_alternates(directory, _ALTERNATES_DEPTH))
+        self._packs = pygit2.Odb()
+        for objects in self._directories:
+            self._packs.add_backend(pygit2.OdbBackendPack(str(objects)), 1)
+
+    def read(self, oid: str, kind: ObjectType, limit: int) -> bytes:
+        """The object's content, verified.
+
+        Args:
+            oid: 40 hex digits.
+            kind: what it has to be.
+            limit: bytes; larger objects are refused unread.
+
+        Raises:
+            DamagedError: missing, larger, of another kind, or not what its id says.
+        """
+        what = f"{_KINDS[kind]} {oid}"
+        found = self._find(oid, limit, what)
+        if found is None:
+            raise DamagedError(f"the history lacks {what}", hint="import the release's media again")
+        if found[0] != kind:
+            raise DamagedError(f"{what} of the history is a {_KINDS.get(found[0], 'thing unknown')} instead")
+        return found[1]
+
+    def write(self, kind: ObjectType, data: bytes) -> str:
+        """Store an object durably; one that is present and reads back is left alone.
+
+        Raises:
+            StorageError: the disk is full or failed.
+        """
+        content = b"%s %d\0%s" % (_KINDS[kind].encode(), len(data), data)
+        oid = _sha1(content)
+        if not self._intact(oid, len(data)):
+            write_file(self._loose_path(oid), zlib.compress(content), disk=self._disk)
+        return oid
+
+    def sync(self) -> None:
+        """Make the directories of written objects durable; call it before a ref names them."""
+        with storage_errors(self._directory):
+            sync_directory(self._directory)
+
+    def _intact(self, oid: str, size: int) -> bool:
+        try:
+            return self._find(oid, size, oid) is not None
+        except DamagedError:
+            return False
+
+    def _find(self, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
+        faults: list[AirstoreError] = []
+        for source in (self._packed, self._loose):
+            try:
+                found = source(oid, limit, what)
+            except DamagedError as fault:
+                faults.append(fault)
+            else:
+                if found is not None:
+                    return found
+        if faults:
+            raise faults[0]
+        return None
+
+    def _packed(self, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
+        with git_errors(what):
+            try:
+                kind, size = self._packs.read_header(oid)
+            except KeyError:
+                return None
+            if size > limit:
+                raise DamagedError(f"{what} has {size} bytes; at most {limit} are accepted")
+            kind, data = self._packs.read(oid)
+            return int(kind), data
+
+    def _loose(self, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
+        paths = (objects / oid[:2] / oid[2:] for objects in self._directories)
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
+            return None
+        try:
+            content = _inflate(path, limit + _HEADER)
+        except OSError as fault:
+            raise DamagedError(f"cannot read {path}: {fault.strerror}") from fault
+        except zlib.error as fault:
+            raise DamagedError(f"{what} is damaged: {path} is not a zlib stream") from fault
+        if content is None or _sha1(content) != oid:
+            raise DamagedError(f"{what} is damaged: {path} is truncated, too large or altered")
+        header, _, data = content.partition(b"\0")
+        word = header.split(b" ")[0].decode("ascii", "replace")
+        return next((kind for kind, name in _KINDS.items() if name == word), 0), data
+
+    def _loose_path(self, oid: str) -> Path:
+        return self._directory / oid[:2] / oid[2:]
+
+
+def _inflate(path: Path, limit: int) -> bytes | None:
+    """The whole plain content, or None if the stream is cut short, too long or followed by anything."""
+    inflate, parts, size = zlib.decompressobj(), [], 0
+    with path.open("rb") as file:
+        while not inflate.eof and (chunk := inflate.unconsumed_tail or file.read(1 << 16)):
+            part = inflate.decompress(chunk, 1 << 20)
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                return None
+        whole = inflate.eof and not inflate.unused_data and not file.read(1)
+    return b"".join(parts) if whole else None
+
+
+def _sha1(content: bytes) -> str:
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+def _with_alternates(directory: Path, depth: int) -> Iterator[Path]:
+    yield directory
+    try:
+        lines = (directory / "info" / "alternates").read_text().splitlines() if depth else []
+    except FileNotFoundError:
+        return
+    for line in lines:
+        if line and not line.startswith("#"):
+            yield from _with_alternates(directory / line, depth - 1)
+
+
+@contextmanager
+def git_errors(what: str) -> Iterator[None]:
+    """Turn libgit2's errors into airstore's; reading is what can still fail once arguments are checked.
+
+    Raises:
+        DamagedError: libgit2 could not make sense of the repository.
+        StorageError: the operating system refused.
+    """
+    try:
+        yield
+    except AirstoreError:
+        raise
+    except (pygit2.GitError, ValueError) as fault:  # ValueError: a type of object that no git has
+        if "not owned by current user" in str(fault):
+            raise UsageError(
+                f"{what} belongs to another user", hint="run airstore as the owner of the store"
+            ) from fault
+        raise DamagedError(f"{what}: {fault}") from fault
+    except OSError as fault:
+        raise StorageError(f"{what}: {fault}") from fault

@@ -1,0 +1,208 @@
+"""Taking in a bundle from media: first in a throw-away repository, then, if all is well, in the history.
+
+The recipe works with every git (``git bundle verify`` and ``git fetch`` do not check objects before 2.46):
+read the header here, give the pack to ``index-pack --strict --fsck-objects`` in a bare repository that
+borrows the history's objects, check connectivity and every new commit, tag and tree. Signatures are for the
+caller to verify, on `Quarantine.history`, before `Quarantine.commit`. Nothing is ever checked out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors
+from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, SequenceError
+from airstore.core.limits import LIMITS
+from airstore.history.git import Git, scratch
+from airstore.history.header import BundleHeader, read_header
+from airstore.history.names import MAIN, TAGS
+from airstore.history.refs import plan_updates
+from airstore.history.repository import History
+
+_WHAT = "the history bundle"
+_PACK_FILES = (".pack", ".rev", ".idx")  # readers look for .idx: it comes last
+
+
+class Quarantine:
+    """A bundle that was taken in and checked, and is not part of the history yet.
+
+    Attributes:
+        history: the history as it would be, for verifying signatures.
+        tip: the newest commit of the bundle.
+    """
+
+    def __init__(
+        self,
+        live: History,
+        bundle: Path,
+        *,
+        limit: int = LIMITS.git_pack,
+        git: Git | None = None,
+        disk: Disk = LOCAL_DISK,
+    ) -> None:
+        """Take a bundle in and check it.
+
+        Args:
+            live: the history that it is for, which is not changed before `commit`.
+            bundle: the file; it is read once.
+            limit: bytes of the bundle's pack.
+            git: the program to use.
+            disk: makes what is committed durable.
+
+        Raises:
+            NotFoundError: no such bundle, or no usable git.
+            DamagedError: the bundle is not whole, or holds what no release holds.
+            IncompleteError: it builds on a release that the history does not have.
+            SequenceError: it continues another history, or one that forked.
+            LockedError: another process is taking in a bundle.
+            StorageError: the disk is full or failed.
+        """
+        self._live = live
+        self._disk = disk
+        with ExitStack() as stack:
+            stack.enter_context(exclusive_lock(live.path / "quarantine.lock"))
+            self._directory = live.path / "quarantine"
+            _remove(self._directory)  # of a killed run: the lock says that no other is alive
+            stack.callback(_remove, self._directory)
+            self._refs = self._take_in(bundle, limit, git or Git())
+            self.tip = self._refs[MAIN]
+            self.history = _view(live, self._directory, self._refs)
+            _check_commits(self.history, live, self._refs)
+            self._updates()
+            self._stack = stack.pop_all()
+
+    def _take_in(self, bundle: Path, limit: int, git: Git) -> Mapping[str, str]:
+        """Header, prerequisites, pack, connectivity; the file is read once."""
+        try:
+            file = bundle.open("rb")
+        except OSError as fault:
+            raise NotFoundError(f"cannot read {bundle}: {fault.strerror}") from fault
+        with file:
+            header = read_header(file, _WHAT)
+            _check_prerequisites(header, self._live)
+            scratch(self._directory, self._live.path)
+            os.lseek(file.fileno(), file.tell(), os.SEEK_SET)  # git inherits the descriptor, not the buffer
+            git.take_pack(self._directory, file, limit, _WHAT)
+        git.check_connected(self._directory, header.refs[MAIN], _WHAT)
+        return header.refs
+
+    def chain(self, since: str | None) -> list[str]:
+        """The commits after ``since`` up to the tip, oldest first; every one of them has to be verified.
+
+        Raises:
+            SequenceError: ``since`` is not among the tip's ancestors.
+        """
+        ancestry = self.history.ancestry(self.tip)
+        if since is None:
+            return ancestry[::-1]
+        if since not in ancestry:
+            raise SequenceError(
+                f"the history on the media does not contain the release last trusted here ({since[:12]})",
+                hint="the media are older than what this site has, or the publisher's history was rewritten",
+            )
+        return ancestry[: ancestry.index(since)][::-1]
+
+    def commit(self) -> None:
+        """Make the bundle part of the history, durably: objects, then tags, then main. Can be repeated.
+
+        Raises:
+            SequenceError: the history has changed meanwhile and the bundle no longer continues it.
+            StorageError: the disk is full or failed; run it again.
+        """
+        updates = self._updates()
+        if not updates:
+            return
+        for suffix in _PACK_FILES:
+            for path in sorted((self._directory / "objects" / "pack").glob(f"*{suffix}")):
+                self._move(path)
+        for name, oid in updates:
+            self._live.refs.set(name, oid)
+
+    def _updates(self) -> Sequence[tuple[str, str]]:
+        ours, theirs = self._live.ancestry(self._live.tip), self.history.ancestry(self.tip)
+        return plan_updates(self._refs, self._live.refs.get, grows=_grows(ours, theirs))
+
+    def _move(self, path: Path) -> None:
+        final = self._live.path / "objects" / "pack" / path.name
+        with storage_errors(final):
+            with path.open("rb") as file:
+                self._disk.sync(file)
+            self._disk.publish(path, final)
+
+    def close(self) -> None:
+        """Throw away what was not committed."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _remove(directory: Path) -> None:
+    with storage_errors(directory):
+        if directory.exists():
+            shutil.rmtree(directory)
+
+
+def _check_prerequisites(header: BundleHeader, live: History) -> None:
+    missing = sorted(set(header.prerequisites) - set(live.ancestry(live.tip)))
+    if missing:
+        names = ", ".join(oid[:12] for oid in missing[:5])
+        raise IncompleteError(
+            f"the media continue from a release that this store does not have (commit {names})",
+            hint="import the earlier release first, or ask for media made from what this site has",
+        )
+
+
+def _view(live: History, directory: Path, refs: Mapping[str, str]) -> History:
+    """The quarantined repository with the refs that the history would have."""
+    tags = {TAGS + version: oid for version, oid in live.refs.tags().items()}
+    with storage_errors(directory):
+        for name, oid in {**tags, **refs}.items():
+            (directory / name).write_text(f"{oid}\n")
+    return History(directory)
+
+
+def _check_commits(view: History, live: History, refs: Mapping[str, str]) -> None:
+    """Every new commit has one tag and a plain tree, and every tag of the bundle a commit.
+
+    Raises:
+        DamagedError: not so.
+    """
+    known = set(live.ancestry(live.tip))
+    ancestry = view.ancestry(refs[MAIN])
+    for name, oid in refs.items():
+        if name != MAIN and view.read_tag(name.removeprefix(TAGS), oid).target not in ancestry:
+            raise DamagedError(f"{_WHAT} brings {name}, which is not a release on its main")
+    for commit in ancestry:
+        if commit not in known:
+            view.paths(commit)
+    view.releases()
+
+
+def _grows(ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Does main move? Both are ancestries, newest first.
+
+    Raises:
+        SequenceError: neither is part of the other.
+    """
+    if not ours or ours[0] in theirs:
+        return ours[:1] != theirs[:1]
+    if theirs[0] in ours:
+        return False
+    common = next((commit for commit in theirs if commit in set(ours)), None)
+    where = f"they part after commit {common[:12]}" if common else "they have nothing in common"
+    raise SequenceError(
+        f"the history on the media is not a continuation of this store's: {where}",
+        hint="another product's media, or the publisher's history was rewritten; nothing was changed",
+    )

@@ -1,0 +1,216 @@
+"""Reading the history: releases, files, signatures and differences, every object verified on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import ObjectType, RepositoryOpenFlag
+
+from airstore.core.durable import LOCAL_DISK, Disk
+from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.limits import LIMITS
+from airstore.core.release import Release
+from airstore.history import changes
+from airstore.history.changes import FileChange, Pair
+from airstore.history.commits import Commit, Signed, Tag, decode_commit, decode_tag
+from airstore.history.names import HEADS, MAIN, TAGS, check_branch, check_version, is_commit
+from airstore.history.objects import Objects, git_errors
+from airstore.history.refs import Refs
+from airstore.history.trees import lookup, walk
+
+_RELEASE_FILE = "release.json"
+
+
+@dataclass(frozen=True)
+class ReleaseRef:
+    """One release on main.
+
+    Attributes:
+        commit: 40 hex digits.
+        sequence: its place on main, 1 for the first; whether ``release.json`` agrees is for policy to say.
+    """
+
+    version: str
+    commit: str
+    sequence: int
+
+
+class Reader:
+    """A bare repository of releases; methods that take ``commit`` take a version as well."""
+
+    def __init__(self, path: Path, *, disk: Disk = LOCAL_DISK) -> None:
+        """Open it.
+
+        Raises:
+            NotFoundError: there is no repository.
+        """
+        self.path = path.absolute()
+        if not (self.path / "HEAD").is_file():
+            raise NotFoundError(f"there is no history repository at {path}")
+        flags = RepositoryOpenFlag.NO_SEARCH | RepositoryOpenFlag.BARE | RepositoryOpenFlag.NO_DOTGIT
+        with git_errors(f"the history {path}"):
+            self._repository = pygit2.Repository(str(self.path), flags)
+        self.disk = disk
+        self._objects = Objects(self.path / "objects", disk)
+        self.refs = Refs(self._repository, disk)
+
+    @property
+    def tip(self) -> str | None:
+        """The commit of the newest release, or None."""
+        return self.refs.get(MAIN)
+
+    def releases(self) -> list[ReleaseRef]:
+        """Every release along main, oldest first.
+
+        Raises:
+            DamagedError: an object is damaged or missing, or a release has no tag or two.
+        """
+        names = self._names_by_commit()
+        chain = self.ancestry(self.tip)
+        chain.reverse()
+        return [ReleaseRef(_only_name(c, names.get(c, [])), c, n) for n, c in enumerate(chain, 1)]
+
+    def find(self, version: str) -> ReleaseRef:
+        """The release of that version.
+
+        Raises:
+            NotFoundError: naming the versions there are.
+        """
+        releases = self.releases()
+        found = next((release for release in releases if release.version == version), None)
+        if found:
+            return found
+        known = ", ".join(release.version for release in releases[-10:]) or "none"
+        raise NotFoundError(
+            f"there is no release {version[:140]!r} in {self.path}", hint=f"there are: {known}"
+        )
+
+    def ancestry(self, commit: str | None) -> list[str]:
+        """A commit and its parents, newest first; empty for None."""
+        chain = []
+        while commit is not None:
+            chain.append(commit)
+            commit = self.commit(commit).parent
+        return chain
+
+    def commit(self, commit: str) -> Commit:
+        """One commit, parsed.
+
+        Raises:
+            DamagedError: missing, damaged, or not of the form airstore writes.
+        """
+        oid = self._resolve(commit)
+        data = self._objects.read(oid, ObjectType.COMMIT, LIMITS.history_commit)
+        return decode_commit(data, f"commit {oid}")
+
+    def tag(self, version: str) -> Tag:
+        """The annotated tag of a release, parsed.
+
+        Raises:
+            NotFoundError: there is none.
+            DamagedError: damaged, lightweight, or the tag of another name.
+        """
+        check_version(version)
+        oid = self.refs.get(TAGS + version)
+        if oid is None:
+            raise NotFoundError(f"there is no tag {version} in {self.path}")
+        return self.read_tag(version, oid)
+
+    def read_tag(self, version: str, oid: str) -> Tag:
+        """A tag object that has to be the one of ``version``.
+
+        Raises:
+            DamagedError: it is not.
+        """
+        data = self._objects.read(oid, ObjectType.TAG, LIMITS.history_commit)
+        tag = decode_tag(data, f"tag {version}")
+        if tag.name != version:
+            raise DamagedError(f"the tag {version} was made for {tag.name}")
+        return tag
+
+    def signatures(self, commit: str) -> tuple[Signed, Signed]:
+        """What the release's commit and its tag are signed with; trust has to verify both."""
+        oid = self._resolve(commit)
+        version = _only_name(oid, self._names_by_commit().get(oid, []))
+        return self.commit(oid).signed, self.tag(version).signed
+
+    def paths(self, commit: str) -> dict[str, str]:
+        """Every file of a commit's tree: path to blob id, sorted."""
+        return dict(walk(self._objects, self.commit(commit).tree))
+
+    def read(self, commit: str, path: str) -> bytes:
+        """One file.
+
+        Raises:
+            NotFoundError: the commit has no such file.
+            DamagedError: damaged or larger than `LIMITS.history_file`.
+        """
+        oid = lookup(self._objects, self.commit(commit).tree, path)
+        if oid is None:
+            raise NotFoundError(f"{commit[:40]} has no file {path!r}")
+        return self._read_blob(oid)
+
+    def files(self, commit: str) -> dict[str, bytes]:
+        """Every file of a commit's tree, at most `LIMITS.history_content` bytes in all."""
+        result: dict[str, bytes] = {}
+        left = LIMITS.history_content
+        for path, oid in self.paths(commit).items():
+            result[path] = self._objects.read(oid, ObjectType.BLOB, min(left, LIMITS.history_file))
+            left -= len(result[path])
+        return result
+
+    def release(self, commit: str) -> Release:
+        """The release as its ``release.json`` says, not yet verified."""
+        return Release.parse(self.read(commit, _RELEASE_FILE), f"{_RELEASE_FILE} of {commit}")
+
+    def diff(self, old: str | None, new: str, paths: Sequence[str] | None = None) -> list[FileChange]:
+        """The files that differ, with line counts; ``old`` is None for "everything is new"."""
+        return [changes.change(pair, self._read_blob) for pair in self._pairs(old, new, paths)]
+
+    def patch(
+        self,
+        old: str | None,
+        new: str,
+        paths: Sequence[str] | None = None,
+        *,
+        limit: int = LIMITS.history_patch,
+    ) -> str:
+        """A unified diff of at most ``limit`` bytes, with a closing line where files were left out."""
+        return changes.patch_text(self._pairs(old, new, paths), self._read_blob, limit)
+
+    def entries(self, branch: str) -> Iterator[str]:
+        """The commits of a branch besides main, newest first."""
+        check_branch(branch)
+        commit = self.refs.get(HEADS + branch)
+        while commit is not None:
+            yield commit
+            commit = self.commit(commit).parent
+
+    def _resolve(self, commit: str) -> str:
+        return commit if is_commit(commit) else self.find(commit).commit
+
+    def _names_by_commit(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for version, oid in self.refs.tags().items():
+            names.setdefault(self.read_tag(version, oid).target, []).append(version)
+        return names
+
+    def _pairs(self, old: str | None, new: str, paths: Sequence[str] | None) -> list[Pair]:
+        return changes.pairs(self.paths(old) if old else {}, self.paths(new), paths)
+
+    def _read_blob(self, oid: str) -> bytes:
+        return self._objects.read(oid, ObjectType.BLOB, LIMITS.history_file)
+
+
+def _only_name(commit: str, names: list[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise DamagedError(f"release commit {commit} has no tag", hint="import the release's media again")
+    raise DamagedError(
+        f"release commit {commit} has several tags: {', '.join(names)}",
+        hint="remove the one that airstore did not make, with `git tag -d`",
+    )

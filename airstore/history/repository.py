@@ -1,0 +1,142 @@
+"""The history: every release of a product as a signed commit in a bare git repository."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import ObjectType
+
+from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, write_file
+from airstore.core.errors import UsageError
+from airstore.history.commits import Sign, encode_commit, encode_tag, stamp
+from airstore.history.names import HEADS, MAIN, TAGS, check_branch, check_version
+from airstore.history.objects import git_errors
+from airstore.history.reader import Reader, ReleaseRef
+from airstore.history.trees import write_tree
+
+__all__ = ["History", "ReleaseRef"]
+
+_SIGNERS_FILE = "allowed_signers"
+_CONFIG = {
+    # Relative, so that a copied repository works with `git -C`, and never reads another one's keys.
+    "gpg.format": "ssh",
+    "gpg.ssh.allowedSignersFile": _SIGNERS_FILE,
+    # A stock git that an auditor runs here must not rewrite what airstore is writing.
+    "gc.auto": "0",
+    "gc.packRefs": "false",
+    "maintenance.auto": "false",
+}
+
+
+class History(Reader):
+    """The bare repository ``history.git``."""
+
+    @classmethod
+    def create(cls, path: Path, *, disk: Disk = LOCAL_DISK) -> History:
+        """Make an empty history that appears complete or not at all.
+
+        Raises:
+            UsageError: something is there already.
+            StorageError: the disk is full or failed.
+        """
+        if path.exists():
+            raise UsageError(f"{path} exists already")
+        with (
+            storage_errors(path),
+            tempfile.TemporaryDirectory(prefix=".history-", dir=path.parent) as building,
+        ):
+            new = Path(building) / "new.git"
+            with git_errors(f"the history {path}"):
+                config = pygit2.init_repository(str(new), bare=True, initial_head="main").config
+                for key, value in _CONFIG.items():
+                    config[key] = value
+            _sync_all(new, disk)
+            disk.publish(new, path)
+        return cls(path, disk=disk)
+
+    def trust_signers(self, allowed_signers: str) -> None:
+        """Let plain ``git -C history.git log --show-signature`` check signatures against these keys."""
+        write_file(self.path / _SIGNERS_FILE, allowed_signers.encode(), mode=0o644, disk=self.disk)
+
+    def commit_release(
+        self,
+        files: Mapping[str, bytes],
+        version: str,
+        message: str,
+        author: tuple[str, str],
+        when: int,
+        sign: Sign,
+    ) -> str:
+        """Append a release to main: tree, signed commit, signed tag, and then the refs; all durable.
+
+        The same arguments on the same main give the same commit. The tag is written before main moves; a run
+        that was killed in between leaves a tag off main, which the next run replaces.
+
+        Args:
+            files: the whole tree, path to content.
+            version: also the tag's name.
+            message: of the commit and of the tag.
+            author: name and email.
+            when: seconds since the epoch.
+            sign: gets the bytes to sign, returns an armored SSH signature of the namespace ``git``.
+
+        Returns:
+            The commit.
+
+        Raises:
+            UsageError: the version exists, or a name, path, message or time cannot be stored.
+            StorageError: the disk is full or failed; main is as it was.
+        """
+        check_version(version)
+        if any(release.version == version for release in self.releases()):
+            raise UsageError(
+                f"release {version} exists already", hint="a release never changes: use a new version"
+            )
+        who = stamp(author, when)
+        commit = self._write_commit(files, self.tip, who, message, sign)
+        tag = self._objects.write(ObjectType.TAG, encode_tag(commit, version, who, message, sign))
+        self._objects.sync()
+        self.refs.set(TAGS + version, tag)
+        self.refs.set(MAIN, commit)
+        return commit
+
+    def commit_entry(
+        self,
+        branch: str,
+        files: Mapping[str, bytes],
+        message: str,
+        author: tuple[str, str],
+        when: int,
+        sign: Sign | None = None,
+    ) -> str:
+        """Append a commit whose tree is ``files`` to a branch besides main; arguments as `commit_release`.
+
+        Raises:
+            UsageError: a name, path, message or time cannot be stored.
+            StorageError: the disk is full or failed; the branch is as it was.
+        """
+        check_branch(branch)
+        parent = self.refs.get(HEADS + branch)
+        commit = self._write_commit(files, parent, stamp(author, when), message, sign)
+        self._objects.sync()
+        self.refs.set(HEADS + branch, commit)
+        return commit
+
+    def _write_commit(
+        self, files: Mapping[str, bytes], parent: str | None, who: bytes, message: str, sign: Sign | None
+    ) -> str:
+        tree = write_tree(self._objects, files)
+        return self._objects.write(ObjectType.COMMIT, encode_commit(tree, parent, who, message, sign))
+
+
+def _sync_all(directory: Path, disk: Disk) -> None:
+    for path in sorted(directory.rglob("*"), reverse=True):
+        if path.is_dir():
+            sync_directory(path)
+        else:
+            with path.open("rb") as file:
+                disk.sync(file)
+    sync_directory(directory)
