@@ -15,7 +15,7 @@ import requests
 
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest, verified
-from airstore.core.errors import DamagedError, NotFoundError, TransferError
+from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, TransferError
 from airstore.core.limits import KIB, MIB
 from airstore.core.progress import Advance
 from airstore.registry.download import Download
@@ -67,13 +67,13 @@ class Uploader:
         """
         meter = self._meter()
         self._send(repository, blob, meter)
-        if not self._reads_back(repository, blob):
+        if self._fault_in(repository, blob):
             self._send(repository, blob, meter)
-            if not self._reads_back(repository, blob):
+            fault = self._fault_in(repository, blob)
+            if fault:
+                message = f"the registry took it but does not give it back: {fault}"
                 what = self._transport.describe(Request("GET", repository, f"blobs/{blob.digest}"))
-                raise TransferError(
-                    f"{what}: the registry took it but does not give it back", hint=RESTART_HINT
-                )
+                raise TransferError(f"{what}: {message}", hint=RESTART_HINT) from fault
 
     def mount(self, repository: str, blob: Descriptor, source: str) -> bool:
         """Take a blob over from another repository of the registry; False where that is not offered.
@@ -129,22 +129,25 @@ class Uploader:
     ) -> Iterator[bytes]:
         for chunk in chunks:
             for start in range(0, len(chunk), _SLICE):
-                if self._stopped.is_set():
-                    raise TransferError("stopped because another transfer failed")
+                self._check_stopped()
                 piece = chunk[start : start + _SLICE]
                 yield piece
                 position += len(piece)
                 meter(position)
 
-    def _reads_back(self, repository: str, blob: Descriptor) -> bool:
+    def _fault_in(self, repository: str, blob: Descriptor) -> AirstoreError | None:
+        """What is wrong with the registry's copy of a blob, all of which is read."""
         download = Download(self._transport, Request("GET", repository, f"blobs/{blob.digest}"), blob.size)
         try:
             for _ in verified(download, blob.digest, blob.size):
-                if self._stopped.is_set():
-                    raise TransferError("stopped because another transfer failed")
-        except (NotFoundError, DamagedError, TransientError):
-            return False
-        return True
+                self._check_stopped()
+        except (NotFoundError, DamagedError, TransientError) as fault:
+            return fault
+        return None
+
+    def _check_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise TransferError("stopped because another transfer failed")
 
     def _meter(self) -> Callable[[int], None]:
         """Reports how far a blob got; a second attempt reports only what is beyond the first."""

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from registry_faults import FaultProxy
-from registry_parts import Connect, Shipment, ship
+from registry_parts import Connect, LayoutReader, Shipment, ship
 from registry_support import RegistryServer
 
+from airstore.charts.artifact import chart_artifact
+from airstore.charts.helm import Helm
+from airstore.charts.package import package_directory
 from airstore.core import oci
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.reference import Reference
-from airstore.core.release import Image
+from airstore.core.release import Chart, Image
 from airstore.registry.manifests import write_manifest
 from airstore.registry.push import plan_push, push
 from airstore.registry.referrers import list_by_tag, referrers_tag, with_referrers
+from airstore.registry.source import REF_NAME
 
 
 def _raw(skopeo: Path, host: str, path: str) -> bytes:
@@ -180,6 +185,38 @@ def test_a_sparse_index_is_replaced_by_the_chosen_platform(
     again = push(client, plan_push(client, [image], shipment.reader), shipment.reader, lambda _count: None)
     assert again.tags == ()
     assert again.substituted == result.substituted
+
+
+def test_a_referrer_that_came_under_a_tag_gets_that_tag(
+    registry: RegistryServer, connect: Connect, prefix: str, shipment: Shipment, skopeo: Path
+) -> None:
+    client, image = connect(registry.host), shipment.images[0]
+    tag = f"sha256-{image.root.digest.hex}.sig"
+    signature = replace(image.referrers[0], annotations={REF_NAME: tag})
+    tagged = replace(image, referrers=(signature,))
+    push(client, plan_push(client, [tagged], shipment.reader), shipment.reader, lambda _count: None)
+    assert Digest.of(_raw(skopeo, registry.host, f"{prefix}/shop/api:{tag}")) == signature.digest
+
+
+def test_helm_pulls_the_chart_that_was_pushed(
+    registry: RegistryServer, connect: Connect, prefix: str, helm: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "demo"
+    source.mkdir()
+    (source / "Chart.yaml").write_text("apiVersion: v2\nname: demo\nversion: 1.2.3+build.4\n")
+    archive = package_directory(Helm(helm), source)
+    made = chart_artifact(archive)
+    chart = Chart("demo", "1.2.3+build.4", "./demo", made.root, made.archive, made.blobs)
+    blobs = tmp_path / "layout" / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    for blob, data in made.contents.items():
+        (blobs / blob.digest.hex).write_bytes(data)
+    client, reader = connect(registry.host), LayoutReader(tmp_path / "layout")
+    push(client, plan_push(client, [chart], reader), reader, lambda _count: None)
+    target = f"oci://{registry.host}/{prefix}/charts/demo"
+    command = [str(helm), "pull", "--plain-http", target, "--version", chart.version, "-d", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert [path.read_bytes() for path in tmp_path.glob("*.tgz")] == [archive]
 
 
 def test_a_tag_moves_to_the_new_release(

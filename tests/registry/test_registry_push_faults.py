@@ -101,6 +101,18 @@ def test_passing_faults_pass(connect: Connect, proxy: FaultProxy, shipment: Ship
     assert _complete(client, Shipment(shipment.layout, shipment.images[2:]))
 
 
+def test_a_stall_in_the_middle_of_a_large_body_passes(
+    connect: Connect, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    image, reader = single_blob_image(tmp_path / "image", "shop/large:1", 24 * MIB)
+    proxy.faults.append(Fault("PATCH", "uploads", stall=3.0))
+    began = time.monotonic()
+    client = connect(proxy.host, stall=0.7)
+    _push(client, (image,), reader)
+    assert time.monotonic() - began < 3
+    assert proxy.count("^PATCH ") == 3
+
+
 LASTING = {
     "no space": (Fault("PATCH", "uploads", times=99, status=500), "answered 500", 4),
     "forbidden": (
