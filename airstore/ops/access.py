@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from airstore.charts.helm import Access as ChartAccess
 from airstore.charts.resolve import FetchedChart
 from airstore.core.product import Product
 from airstore.registry.chart_pull import fetch_chart
@@ -43,6 +45,21 @@ class Access:
     def images(self, product: Product) -> Places:
         """All places that hold the product's images, as one source."""
         return Places({**product.sources, **self.sources}, product.directory, self.client)
+
+    def chart_repositories(self, product: Product) -> list[ChartAccess]:
+        """How Helm reaches the chart repositories and registries that charts and their dependencies name."""
+        urls = [chart.source for chart in product.charts if chart.source.startswith(("https://", "http://"))]
+        hosts = [
+            urlsplit(chart.source).netloc for chart in product.charts if chart.source.startswith("oci://")
+        ]
+        urls += [f"oci://{host}" for host in dict.fromkeys([*hosts, *sorted(self.plain_http)])]
+        return [self._chart_access(url) for url in urls]
+
+    def _chart_access(self, url: str) -> ChartAccess:
+        host = urlsplit(url).netloc
+        known = self.credentials.find(host, "") if self.credentials else None
+        user, password = (known.username, known.password) if known else ("", "")
+        return ChartAccess(url, user, password, self.ca, host in self.plain_http)
 
     def chart(self, source: str, version: str) -> FetchedChart:
         """A chart from ``oci://host/path/name``.

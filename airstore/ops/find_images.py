@@ -21,7 +21,8 @@ def resolve_charts(product: Product, helm: Helm, access: Access) -> tuple[Resolv
         NotFoundError, TransferError: a chart cannot be had.
         UsageError, DamagedError: it is not the chart that the product file means, or no chart.
     """
-    return tuple(resolve(helm, chart, product, access.chart) for chart in product.charts)
+    repositories = access.chart_repositories(product)
+    return tuple(resolve(helm, chart, product, access.chart, repositories) for chart in product.charts)
 
 
 def find_images(product: Product, charts: tuple[ResolvedChart, ...], helm: Helm) -> tuple[Finding, ...]:

@@ -68,7 +68,7 @@ def test_threat_replay_of_older_media(tip: int) -> None:
         SequenceError, match=f"stale: .*sequence {tip}, .* already trusts 5; older media"
     ) as caught:
         check_chain(trusting(5), CHAIN[:tip], "shop")
-    assert "airstore rollback" in caught.value.hint
+    assert "get newer media" in caught.value.hint
 
 
 def test_threat_fork_at_the_trusted_sequence() -> None:
