@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +26,7 @@ def probe(kubeconfig: Path | None) -> ClusterInfo:
     """Ask the API server of a kubeconfig's current context for its version.
 
     Args:
-        kubeconfig: None for the client's usual places (``KUBECONFIG``, ``~/.kube/config``, in a Pod its
-            service account).
+        kubeconfig: None for ``~/.kube/config``, or in a Pod its service account.
 
     Raises:
         NotFoundError: no usable kubeconfig.
@@ -46,17 +44,15 @@ def probe(kubeconfig: Path | None) -> ClusterInfo:
 
 
 def _connect(kubeconfig: Path | None) -> client.ApiClient:
+    path = kubeconfig or Path.home() / ".kube" / "config"
+    settings = client.Configuration()
+    settings.retries = 0
     try:
-        with warnings.catch_warnings():
-            # The client warns of its own deprecated calls; nothing a user could act on.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            if kubeconfig is None:
-                settings = client.Configuration()
-                config.load_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-                api = client.ApiClient(settings)
-            else:
-                api = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
+        # `load_config` would choose like this too, but prints to the terminal while it does.
+        if kubeconfig or path.is_file():
+            config.load_kube_config(str(path), client_configuration=settings)  # type: ignore[no-untyped-call]
+        else:
+            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError, KeyError, ValueError) as fault:
         raise NotFoundError(f"no usable kubeconfig: {fault}") from fault
-    api.configuration.retries = 0
-    return api
+    return client.ApiClient(settings)
