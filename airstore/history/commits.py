@@ -176,6 +176,7 @@ def _armor(signature: str) -> str:
 
 def _message(message: str) -> bytes:
     text = message.strip("\n") + "\n"
-    if "\0" in text or not text.strip() or "\n-----BEGIN " in "\n" + text:
+    bad = any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
+    if bad or not text.strip() or "\n-----BEGIN " in "\n" + text:
         raise UsageError("a commit message needs text, and no NUL or line that begins like a signature")
     return text.encode()

@@ -16,7 +16,7 @@ HEADS = "refs/heads/"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_PERSON = re.compile(r"[^<>\x00-\x1f\x7f]+")
+_PERSON = re.compile(r"[^<>\x00-\x1f\x7f\ud800-\udfff]+")
 _PATH_BYTES, _COMPONENT_BYTES, _DEPTH = 4096, 255, 64
 # What case-insensitive file systems take for git's own directory and file (git's fsck refuses them too).
 _RESERVED = frozenset({".git", "git~1", ".gitmodules", "gitmod~1"})

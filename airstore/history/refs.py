@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pygit2
 
-from airstore.core.durable import LOCAL_DISK, Disk, write_file
+from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, temporary_file
 from airstore.core.errors import DamagedError, SequenceError
-from airstore.history.names import MAIN, TAGS
+from airstore.history.names import MAIN, TAGS, is_version
 from airstore.history.objects import git_errors
 
 
@@ -41,10 +41,10 @@ class Refs:
         raise DamagedError(f"ref {name} of the history is symbolic")
 
     def tags(self) -> dict[str, str]:
-        """Tag name to object, sorted."""
+        """Tag name to object, sorted; tags that cannot be releases are somebody else's and left out."""
         with git_errors("the refs of the history"):
-            names = sorted(name for name in self._repository.references if name.startswith(TAGS))
-        return {name.removeprefix(TAGS): oid for name in names if (oid := self.get(name))}
+            names = [name.removeprefix(TAGS) for name in self._repository.references if name.startswith(TAGS)]
+        return {name: oid for name in sorted(names) if is_version(name) and (oid := self.get(TAGS + name))}
 
     def set(self, name: str, oid: str) -> None:
         """Point a ref at an object, durably.
@@ -52,7 +52,17 @@ class Refs:
         Raises:
             StorageError: the disk is full or failed; the ref is as it was.
         """
-        write_file(self._directory / name, f"{oid}\n".encode(), mode=0o644, disk=self._disk)
+        final = self._directory / name
+        # Not written aside in refs/ itself: what a killed run leaves there would count as a ref.
+        with temporary_file(self._directory, self._disk) as file:
+            file.write(f"{oid}\n".encode())
+            file.path.chmod(0o644)
+        try:
+            with storage_errors(final):
+                self._disk.publish(file.path, final)
+        except BaseException:
+            file.path.unlink(missing_ok=True)
+            raise
 
 
 def plan_updates(

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+
+from airstore.core.durable import LocalDisk
+from airstore.core.errors import AirstoreError
 from airstore.core.release import Release
+from airstore.history.bundle import Quarantine
+from airstore.history.git import Git
+from airstore.history.header import BundleHeader
 from airstore.history.repository import History
 
 AUTHOR = ("Release Bot", "release@shop.example")
@@ -13,6 +22,7 @@ WHEN = 1_760_000_000
 Sign = Callable[[bytes], str]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Publish = Callable[..., str]
+MAIN = "refs/heads/main"
 
 
 def release_files(sequence: int, version: str) -> dict[str, bytes]:
@@ -49,3 +59,73 @@ def snapshot(history: History) -> dict[str, bytes]:
 def flipped(data: bytes, position: int) -> bytes:
     """One bit is another."""
     return data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :]
+
+
+def take(site: History, bundle: Path) -> None:
+    with Quarantine(site, bundle) as quarantine:
+        quarantine.commit()
+
+
+def versions(history: History) -> list[str]:
+    return [release.version for release in history.releases()]
+
+
+def refused(
+    site: History, bundle: Path, family: type[AirstoreError], match: str | None = None, limit: int = 1 << 30
+) -> None:
+    before = snapshot(site)
+    with pytest.raises(family, match=match):
+        Quarantine(site, bundle, limit=limit)
+    assert snapshot(site) == before
+    assert not (site.path / "quarantine").exists()
+
+
+class FullDisk(LocalDisk):
+    """A disk that fails at the n-th file it should publish."""
+
+    def __init__(self, good: int) -> None:
+        self.good = good
+
+    def publish(self, temporary: Path, final: Path) -> None:
+        self.good -= 1
+        if self.good < 0:
+            raise OSError(28, os.strerror(28), str(final))
+        super().publish(temporary, final)
+
+
+class Forge:
+    """Makes a bundle of objects that git itself would not write."""
+
+    def __init__(self, path: Path, git: Run) -> None:
+        self.path = path
+        self._git = git
+        git("init", "-q", "--bare", path)
+
+    def store(self, kind: str, data: bytes) -> str:
+        command = ("-C", self.path, "hash-object", "-w", "--literally", "--stdin", "-t", kind)
+        return self._git(*command, stdin=data).stdout.strip()
+
+    def tree(self, *entries: tuple[str, str, str]) -> str:
+        return self.store(
+            "tree", b"".join(b"%s %s\0%s" % (m.encode(), n.encode(), bytes.fromhex(o)) for m, n, o in entries)
+        )
+
+    def commit(self, tree: str, *parents: str, extra: str = "") -> str:
+        who = f"A <a@b> {WHEN} +0000"
+        lines = [
+            f"tree {tree}",
+            *(f"parent {parent}" for parent in parents),
+            f"author {who}",
+            f"committer {who}",
+        ]
+        return self.store("commit", ("\n".join(lines) + f"\n{extra}\nm\n").encode())
+
+    def tag(self, target: str, name: str = "1.0.0", kind: str = "commit") -> str:
+        who = f"A <a@b> {WHEN} +0000"
+        return self.store("tag", f"object {target}\ntype {kind}\ntag {name}\ntagger {who}\n\nm\n".encode())
+
+    def bundle(self, refs: dict[str, str], out: Path) -> Path:
+        with out.open("wb") as file:
+            file.write(BundleHeader((), refs).to_bytes())
+            Git().pack(self.path, refs.values(), (), file.write)
+        return out

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from subprocess import run
@@ -8,8 +7,7 @@ from subprocess import run
 import pytest
 from history_parts import AUTHOR, WHEN, Publish, Run, Sign, flipped, release_files
 
-from airstore.core.durable import LocalDisk
-from airstore.core.errors import DamagedError, NotFoundError, StorageError, UsageError
+from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.history.commits import Signed
 from airstore.history.repository import History
 
@@ -257,41 +255,3 @@ def test_open_and_create(tmp_path: Path, history: History) -> None:
         History(history.path / "inside")
     with pytest.raises(UsageError):
         History.create(history.path)
-
-
-class FullDisk(LocalDisk):
-    """A disk that fails at the n-th file it should publish."""
-
-    def __init__(self, good: int) -> None:
-        self.good = good
-
-    def publish(self, temporary: Path, final: Path) -> None:
-        self.good -= 1
-        if self.good < 0:
-            raise OSError(28, os.strerror(28), str(final))
-        super().publish(temporary, final)
-
-
-def test_a_full_disk_at_every_step_is_recovered_by_running_again(
-    tmp_path: Path, sign: Sign, publish: Publish, git: Run
-) -> None:
-    """The last two steps are the tag and main."""
-    first = History.create(tmp_path / "full.git")
-    publish(first, "1.0.0")
-    failures = 0
-    for good in range(100):
-        shutil.rmtree(tmp_path / "run.git", ignore_errors=True)
-        shutil.copytree(first.path, tmp_path / "run.git")
-        broken = History(tmp_path / "run.git", disk=FullDisk(good))
-        arguments = (release_files(2, "1.1.0"), "1.1.0", "m", AUTHOR, WHEN)
-        try:
-            broken.commit_release(*arguments, sign)
-            break
-        except StorageError:
-            failures += 1
-        again = History(tmp_path / "run.git")
-        assert [r.version for r in again.releases()] == ["1.0.0"]
-        again.commit_release(*arguments[:-1], WHEN + good, sign)
-        assert [r.version for r in again.releases()] == ["1.0.0", "1.1.0"]
-        assert again.signatures("1.1.0")[1].signature
-    assert failures >= 7

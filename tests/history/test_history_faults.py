@@ -1,0 +1,206 @@
+"""Killed, full, locked, without git, and among hostile configuration."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from subprocess import run
+
+import pytest
+from history_parts import (
+    AUTHOR,
+    MAIN,
+    WHEN,
+    FullDisk,
+    Publish,
+    Run,
+    Sign,
+    release_files,
+    snapshot,
+    take,
+    versions,
+)
+
+from airstore.core.errors import (
+    DamagedError,
+    LockedError,
+    NotFoundError,
+    SequenceError,
+    StorageError,
+)
+from airstore.history.bundle import Quarantine, create_bundle
+from airstore.history.git import Git
+from airstore.history.repository import History
+
+pytest_plugins = ["history_fixtures"]
+
+
+def test_a_full_disk_while_releasing_is_recovered_by_running_again(
+    tmp_path: Path, sign: Sign, publish: Publish, git: Run
+) -> None:
+    """The last two steps are the tag and main."""
+    first = History.create(tmp_path / "full.git")
+    publish(first, "1.0.0")
+    failures = 0
+    for good in range(100):
+        shutil.rmtree(tmp_path / "run.git", ignore_errors=True)
+        shutil.copytree(first.path, tmp_path / "run.git")
+        broken = History(tmp_path / "run.git", disk=FullDisk(good))
+        arguments = (release_files(2, "1.1.0"), "1.1.0", "m", AUTHOR, WHEN)
+        try:
+            broken.commit_release(*arguments, sign)
+            break
+        except StorageError:
+            failures += 1
+        again = History(tmp_path / "run.git")
+        assert [r.version for r in again.releases()] == ["1.0.0"]
+        again.commit_release(*arguments[:-1], WHEN + good, sign)
+        assert [r.version for r in again.releases()] == ["1.0.0", "1.1.0"]
+        assert again.signatures("1.1.0")[1].signature
+    assert failures >= 7
+
+
+def test_a_full_disk_while_importing_is_recovered_by_running_again(
+    history: History, tmp_path: Path, bundle: Path
+) -> None:
+    failures = 0
+    for number in range(100):
+        path = tmp_path / f"site{number}.git"
+        History.create(path)
+        broken = History(path, disk=FullDisk(number))
+        try:
+            with Quarantine(broken, bundle, disk=broken.disk) as quarantine:
+                quarantine.commit()
+            break
+        except StorageError:
+            failures += 1
+        assert not (path / "quarantine").exists()
+        site = History(path)
+        assert versions(site) == []
+        take(site, bundle)
+        assert versions(site) == ["1.0.0", "1.1.0", "2.0.0"]
+    assert failures >= 6  # pack, index, three tags, main
+
+
+def test_what_a_killed_run_left_is_removed(site: History, bundle: Path) -> None:
+    left = Quarantine(site, bundle)
+    copy = site.path.parent / "copy"
+    shutil.copytree(site.path / "quarantine", copy)
+    left.close()
+    copy.rename(site.path / "quarantine")
+    take(site, bundle)
+    assert versions(site) == ["1.0.0", "1.1.0", "2.0.0"]
+    assert not (site.path / "quarantine").exists()
+
+
+def test_one_at_a_time(site: History, bundle: Path) -> None:
+    with Quarantine(site, bundle), pytest.raises(LockedError):
+        Quarantine(site, bundle)
+
+
+def test_the_history_moved_on_meanwhile(
+    history: History, site: History, bundle: Path, publish: Publish
+) -> None:
+    with Quarantine(site, bundle) as quarantine:
+        publish(site, "0.1.0")
+        before = snapshot(site)
+        with pytest.raises(SequenceError):
+            quarantine.commit()
+        assert {k: v for k, v in snapshot(site).items() if "quarantine" not in k} == {
+            k: v for k, v in before.items() if "quarantine" not in k
+        }
+
+
+def test_no_git_and_old_git(site: History, history: History, bundle: Path, tmp_path: Path) -> None:
+    old = tmp_path / "git"
+    old.write_text("#!/bin/sh\necho git version 2.11.0\n")
+    old.chmod(0o755)
+    for git in (Git(str(tmp_path / "none")), Git(str(old)), Git("/bin/true")):
+        with pytest.raises(NotFoundError) as fault:
+            Quarantine(site, bundle, git=git)
+        assert "2.24" in fault.value.hint
+        with pytest.raises(NotFoundError):
+            create_bundle(history, tmp_path / "out", "2.0.0", None, git=git)
+    assert not (tmp_path / "out").exists()
+    assert not (site.path / "quarantine").exists()
+
+
+def test_no_configuration_or_hook_is_ever_consulted(
+    history: History, site: History, tmp_path: Path, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Repository, home and environment all name a program that would leave a trace."""
+    trace = tmp_path / "trace"
+    evil = tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch {trace}\necho 'Good \"git\" signature for boss@x'\n")
+    evil.chmod(0o755)
+    settings = "".join(
+        f'[{section}]\n\t{key} = "{evil}"\n'
+        for section, key in (
+            ('gpg "ssh"', "program"), ("gpg", "program"), ("core", "fsmonitor"), ("core", "pager"),
+            ("core", "sshCommand"), ("core", "alternateRefsCommand"), ("uploadpack", "packObjectsHook"),
+            ("diff", "external"),
+        )
+    )  # fmt: skip
+    (tmp_path / ".gitconfig").write_text(settings)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(evil))
+    monkeypatch.setenv("GIT_EXTERNAL_DIFF", str(evil))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    for side in (history, site):
+        with (side.path / "config").open("a") as file:
+            file.write(settings)
+        (side.path / "hooks").mkdir(exist_ok=True)
+        for hook in ("reference-transaction", "post-commit", "update", "pre-auto-gc", "post-checkout"):
+            shutil.copy(evil, side.path / "hooks" / hook)
+    publisher, receiver = History(history.path), History(site.path)
+    publish(publisher, "3.0.0")
+    publisher.patch("2.0.0", "3.0.0")
+    create_bundle(publisher, tmp_path / "b", "3.0.0", None)
+    take(receiver, tmp_path / "b")
+    receiver.signatures("3.0.0")
+    assert versions(receiver)[-1] == "3.0.0"
+    assert not trace.exists()
+
+
+IMPORT = """
+import sys
+from pathlib import Path
+from subprocess import run
+from airstore.history.bundle import Quarantine
+from airstore.history.repository import History
+with Quarantine(History(Path(sys.argv[1])), Path(sys.argv[2])) as quarantine:
+    quarantine.commit()
+"""
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+def test_killed_at_every_sync_and_rename(call: str, tmp_path: Path, bundle: Path, site: History) -> None:
+    """Whatever the moment, main has all its tags or has not moved, and the next run ends the work."""
+    kills = 0
+    for number in range(1, 60):
+        path = tmp_path / "killed.git"
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(site.path, path)
+        inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
+        command = ["strace", "-qq", "-o", "/dev/null", *inject, sys.executable, "-c", IMPORT]
+        if run([*command, str(path), str(bundle)], capture_output=True, check=False).returncode == 0:
+            break
+        kills += 1
+        assert versions(History(path)) in ([], ["1.0.0", "1.1.0", "2.0.0"])
+        take(History(path), bundle)
+        assert versions(History(path)) == ["1.0.0", "1.1.0", "2.0.0"]
+        assert not (path / "quarantine").exists()
+    assert kills >= 6
+
+
+def test_leftovers_and_a_lost_ref(history: History, git: Run) -> None:
+    (history.path / "refs" / "tags" / ".tmp-killed").write_text(f"{history.tip}\n")
+    (history.path / "objects" / "00").mkdir(exist_ok=True)
+    (history.path / "objects" / "00" / ".tmp-killed").write_text("x")
+    assert versions(History(history.path)) == ["1.0.0", "1.1.0", "2.0.0"]
+    git("-C", history.path, "log", "--decorate", "main")
+    (history.path / MAIN).write_text("")
+    with pytest.raises(DamagedError, match=MAIN):
+        History(history.path).releases()
