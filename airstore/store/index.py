@@ -11,7 +11,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.store.objects import Kind, ObjectKey
 from airstore.store.packformat import PackFrame
-from airstore.store.sqlite import REBUILD_HINT, connect, sqlite_errors
+from airstore.store.sqlite import REBUILD_HINT, connect, marks, portions, sqlite_errors
 
 _VERSION = 1
 _SCHEMA = """
@@ -24,10 +24,10 @@ CREATE TABLE blobs(id INTEGER PRIMARY KEY, digest BLOB NOT NULL, size INTEGER NO
     recipe BLOB NOT NULL, recipe_size INTEGER NOT NULL, UNIQUE(digest, recipe));
 """
 _LOCATE = """
-SELECT packs.name, frames.id, frames.offset, frames.stored, frames.plain, frames.objects,
-       objects.offset, objects.size
+SELECT frames.kind, objects.digest, packs.name, frames.id, frames.offset, frames.stored, frames.plain,
+       frames.objects, objects.offset, objects.size
 FROM objects JOIN frames ON frames.id = objects.frame JOIN packs ON packs.id = frames.pack
-WHERE objects.digest = ? AND frames.kind = ? ORDER BY objects.frame DESC
+WHERE objects.digest IN ({marks}) ORDER BY objects.frame DESC
 """
 _KEYS_OF = """
 SELECT frames.kind, objects.digest, objects.size
@@ -109,9 +109,20 @@ class Index:
 
     def locate(self, key: ObjectKey) -> list[Location]:
         """Every copy of an object as its kind, newest first."""
-        with self._lock, sqlite_errors("the store's index"):
-            rows = self._connection.execute(_LOCATE, (key.digest, int(key.kind))).fetchall()
-        return [location for row in rows if (location := Location._make(row)).size == key.size]
+        return self.locate_all([key])[key]
+
+    def locate_all(self, keys: Iterable[ObjectKey]) -> dict[ObjectKey, list[Location]]:
+        """`locate` for many objects, at a fraction of the time for each."""
+        found: dict[ObjectKey, list[Location]] = {key: [] for key in keys}
+        digests = list({key.digest for key in found})
+        for part in portions(digests):
+            with self._lock, sqlite_errors("the store's index"):
+                rows = self._connection.execute(_LOCATE.format(marks=marks(len(part))), part).fetchall()
+            for kind, digest, *place in rows:
+                copies = found.get(ObjectKey(kind, digest, place[-1]))
+                if copies is not None:
+                    copies.append(Location._make(place))
+        return found
 
     def blob(self, digest: Digest) -> list[BlobRow]:
         """The recipes of a blob, newest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import NamedTuple
 
@@ -20,11 +20,11 @@ from airstore.store.sqlite import KeySet
 
 
 class _Found(NamedTuple):
-    """An object of a segment, and whether the store has it in good condition."""
+    """A segment's steps, its objects in order, and those that the store has in good condition."""
 
-    key: ObjectKey
-    data: bytes
-    good: bool
+    steps: Sequence[Step]
+    objects: dict[ObjectKey, bytes]
+    good: set[ObjectKey]
 
 
 class BlobWriter:
@@ -91,10 +91,9 @@ class BlobWriter:
     def _write(self, chunks: Iterable[bytes]) -> tuple[bytes, list[ObjectKey]]:
         builder = RecipeBuilder()
         parts: list[ObjectKey] = []
-        for steps, found in in_order(self._pool, self._look_up, split(chunks)):
-            for item in found:
-                self._add(item)
-            if part := builder.add(steps):
+        for found in in_order(self._pool, self._look_up, split(chunks)):
+            self._add(found)
+            if part := builder.add(found.steps):
                 parts.append(self._add_part(part))
         rest = builder.rest()
         if parts and rest:
@@ -103,31 +102,33 @@ class BlobWriter:
 
     def _add_part(self, part: bytes) -> ObjectKey:
         key = _key(Kind.PART, part)
-        self._add(_Found(key, part, self._reader.holds(key, part)))
+        self._add(_Found((), {key: part}, self._reader.good([key])))
         return key
 
-    def _add(self, item: _Found) -> None:
-        if self._objects.add(bytes([item.key.kind]) + item.key.digest) and not item.good:
-            self._sink.add(item.key, item.data)
+    def _add(self, found: _Found) -> None:
+        """Store the objects of a segment that neither this writer nor the store has in good condition."""
+        names = {key: bytes([key.kind]) + key.digest for key in found.objects}
+        new = self._objects.add_all(list(names.values()))
+        for key, data in found.objects.items():
+            if names[key] in new and key not in found.good:
+                self._sink.add(key, data)
 
-    def _look_up(self, segment: Segment) -> tuple[list[Step], list[_Found]]:
+    def _look_up(self, segment: Segment) -> _Found:
         """Hash a segment's objects and look for them in the store; runs in worker threads."""
         steps: list[Step] = []
-        found: list[_Found] = []
+        objects: dict[ObjectKey, bytes] = {}
         if segment.skeleton:
-            found.append(self._find(Kind.SKELETON, segment.skeleton))
-            steps.append(found[0].key)
+            key = _key(Kind.SKELETON, segment.skeleton)
+            objects[key] = segment.skeleton
+            steps.append(key)
         for step in segment.steps:
             if isinstance(step, bytes):
-                found.append(self._find(segment.kind, step))
-                steps.append(found[-1].key)
+                key = _key(segment.kind, step)
+                objects[key] = step
+                steps.append(key)
             else:
                 steps.append(step)
-        return steps, found
-
-    def _find(self, kind: Kind, data: bytes) -> _Found:
-        key = _key(kind, data)
-        return _Found(key, data, self._reader.holds(key, data))
+        return _Found(steps, objects, self._reader.good(list(objects)))
 
 
 def _key(kind: Kind, data: bytes) -> ObjectKey:

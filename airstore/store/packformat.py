@@ -6,6 +6,7 @@ are not stated but follow from the lengths, and every byte of the file must be a
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import struct
@@ -121,6 +122,8 @@ def read_at(path: Path, offset: int, count: int) -> bytes:
     except FileNotFoundError as fault:
         raise DamagedError(f"pack {path.name} is missing") from fault
     except OSError as fault:
+        if fault.errno == errno.EIO:  # how a rotten sector shows: another copy may be good
+            raise DamagedError(f"pack {path.name} cannot be read: {fault.strerror}") from fault
         raise StorageError(f"cannot read {path}: {fault.strerror}") from fault
     if len(data) != count:
         raise DamagedError(f"pack {path.name} was cut short")

@@ -6,8 +6,11 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from airstore.core.digest import Digest, verified
 from airstore.core.errors import DamagedError, NotFoundError
@@ -16,6 +19,8 @@ from airstore.store.index import BlobRow, Index, Location
 from airstore.store.objects import Kind, ObjectKey
 from airstore.store.packformat import read_frame
 from airstore.store.recipe import Recipe, Step, decode_root, walk
+
+_Item = TypeVar("_Item")
 
 _CHUNK = 256 * KIB  # bytes; smaller steps are joined before they are handed out
 _CACHED = 6  # frames: a tar alternates between skeleton and bodies, a changed layer between old and new
@@ -34,6 +39,14 @@ class Shelf:
     path_of: Callable[[bytes], Path]
 
 
+class _Copy(NamedTuple):
+    """A copy of an object, and the shelf it is on."""
+
+    number: int
+    shelf: Shelf
+    location: Location
+
+
 class ObjectReader:
     """Verified objects from several shelves, the first one first; threads may share it."""
 
@@ -48,27 +61,37 @@ class ObjectReader:
         Raises:
             DamagedError: no copy is good, or there is none.
         """
+        return self._first_good(key, self._copies([key])[key])
+
+    def _first_good(self, key: ObjectKey, copies: Iterable[_Copy]) -> bytes:
         fault: DamagedError | None = None
-        for number, shelf in enumerate(self._shelves):
-            for location in shelf.index.locate(key):
-                try:
-                    return self._copy(number, shelf, key, location)
-                except DamagedError as damage:
-                    fault = fault or damage
+        for copy in copies:
+            try:
+                return self._read(key, copy)
+            except DamagedError as damage:
+                fault = fault or damage
         if fault is None:
             raise DamagedError(
                 f"{key} is missing from the store", hint="fetch it again from media or registry"
             )
         raise DamagedError(f"{key}: {fault}", hint="fetch it again from media or registry") from fault
 
-    def holds(self, key: ObjectKey, data: bytes) -> bool:
-        """Whether the object can be read and is these bytes."""
-        if not any(shelf.index.locate(key) for shelf in self._shelves):
-            return False
-        try:
-            return self.object(key) == data
-        except DamagedError:
-            return False  # a damaged copy counts as none: the caller writes it anew
+    def _copies(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, list[_Copy]]:
+        """All copies of some objects, the preferred one first."""
+        found: dict[ObjectKey, list[_Copy]] = {key: [] for key in keys}
+        for number, shelf in enumerate(self._shelves):
+            for key, locations in shelf.index.locate_all(keys).items():
+                found[key].extend(_Copy(number, shelf, location) for location in locations)
+        return found
+
+    def good(self, keys: Sequence[ObjectKey]) -> set[ObjectKey]:
+        """Those of the objects that can be read; a damaged one counts as absent."""
+        found = set()
+        for key, copies in self._copies(keys).items():
+            with suppress(DamagedError):
+                self._first_good(key, copies)
+                found.add(key)
+        return found
 
     def has(self, key: ObjectKey) -> bool:
         """Whether some pack that is there claims to hold the object; nothing is read."""
@@ -129,40 +152,34 @@ class ObjectReader:
         return recipe
 
     def _pieces(self, recipe: Recipe, start: int, end: int) -> Iterator[bytes]:
-        """The bytes of the steps that touch the range; objects outside of it are not read."""
-        at = 0
-        skeleton = _Skeleton(self)
-        for step in self.steps(recipe):
-            if isinstance(step, ObjectKey) and step.kind is Kind.SKELETON:
-                skeleton.begin(step)
-                continue
-            size = step if isinstance(step, int) else step.size
-            first, last = max(start - at, 0), min(end - at, size)
-            if isinstance(step, int):
-                place = skeleton.skip(step)
-                if first < last:
-                    yield skeleton.bytes()[place + first : place + last]
-            elif first < last:
-                yield self.object(step)[first:last]
-            at += size
-            if at >= end and end < recipe.size:
-                return
+        """The bytes of a range; objects outside of it are not read."""
+        skeleton: tuple[ObjectKey, bytes] | None = None  # many slices are of the same one
+        for slices in _batches(_slices(self.steps(recipe), start, end, recipe.size)):
+            copies = self._copies([key for key, _, _ in slices])
+            for key, first, last in slices:
+                kept = skeleton[1] if skeleton and skeleton[0] == key else None
+                data = self._first_good(key, copies[key]) if kept is None else kept
+                if key.kind is Kind.SKELETON:
+                    skeleton = key, data
+                yield data[first:last]
 
-    def _copy(self, number: int, shelf: Shelf, key: ObjectKey, location: Location) -> bytes:
-        plain = self._frame(number, shelf, location)
+    def _read(self, key: ObjectKey, copy: _Copy) -> bytes:
+        shelf, location = copy.shelf, copy.location
+        plain = self._frame(copy)
         data = plain[location.offset : location.offset + location.size]
         if hashlib.sha256(data).digest() != key.digest:
             name = shelf.path_of(location.pack).name
             raise DamagedError(f"pack {name}, byte {location.frame_offset}: other content")
         return data
 
-    def _frame(self, number: int, shelf: Shelf, location: Location) -> bytes:
-        mark = (number, location.frame)
+    def _frame(self, copy: _Copy) -> bytes:
+        location = copy.location
+        mark = (copy.number, location.frame)
         with self._lock:
             if mark in self._frames:
                 self._frames.move_to_end(mark)
                 return self._frames[mark]
-        path = shelf.path_of(location.pack)
+        path = copy.shelf.path_of(location.pack)
         plain = read_frame(path, location.frame_offset, location.stored, location.plain)
         with self._lock:
             self._frames[mark] = plain
@@ -171,28 +188,30 @@ class ObjectReader:
         return plain
 
 
-class _Skeleton:
-    """The current skeleton of a recipe, read once and only if some of it is wanted."""
+def _slices(steps: Iterable[Step], start: int, end: int, whole: int) -> Iterator[tuple[ObjectKey, int, int]]:
+    """Which bytes of which objects make up a range of a blob, in order."""
+    at = used = 0
+    skeleton: ObjectKey | None = None
+    for step in steps:
+        if isinstance(step, ObjectKey) and step.kind is Kind.SKELETON:
+            skeleton, used = step, 0
+            continue
+        size = step if isinstance(step, int) else step.size
+        first, last = max(start - at, 0), min(end - at, size)
+        if first < last and isinstance(step, ObjectKey):
+            yield step, first, last
+        elif first < last and skeleton is not None:
+            yield skeleton, used + first, used + last
+        used += step if isinstance(step, int) else 0
+        at += size
+        if end <= at < whole:
+            return  # to the very end only for a range that reaches it: there the recipe proves complete
 
-    def __init__(self, reader: ObjectReader) -> None:
-        self._reader = reader
-        self._key: ObjectKey | None = None
-        self._data = b""
-        self._used = 0
 
-    def begin(self, key: ObjectKey) -> None:
-        self._key, self._data, self._used = key, b"", 0
-
-    def skip(self, count: int) -> int:
-        """Where the next ``count`` bytes start."""
-        place = self._used
-        self._used += count
-        return place
-
-    def bytes(self) -> bytes:
-        if self._key is not None:
-            self._data, self._key = self._reader.object(self._key), None
-        return self._data
+def _batches(items: Iterable[_Item], size: int = 250) -> Iterator[list[_Item]]:
+    items = iter(items)
+    while batch := list(islice(items, size)):
+        yield batch
 
 
 def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:

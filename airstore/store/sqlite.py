@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from airstore.core.errors import DamagedError, StorageError
@@ -41,6 +41,16 @@ def connect(name: str, *, durable: bool) -> sqlite3.Connection:
     return connection
 
 
+def portions(values: Sequence[bytes], most: int = 250) -> Iterator[Sequence[bytes]]:
+    """Values in as many at a time as one statement should take; SQLite allows 999."""
+    return (values[at : at + most] for at in range(0, len(values), most))
+
+
+def marks(count: int, mark: str = "?") -> str:
+    """So many parameters of a statement."""
+    return ",".join([mark] * count)
+
+
 class KeySet:
     """A set of byte strings that stays small in memory however many there are."""
 
@@ -52,8 +62,24 @@ class KeySet:
 
     def add(self, key: bytes) -> bool:
         """Whether the key is new."""
-        with sqlite_errors("temporary key set"):
-            return self._connection.execute("INSERT OR IGNORE INTO keys VALUES(?)", (key,)).rowcount == 1
+        return bool(self.add_all([key]))
+
+    def add_all(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of the keys that are new.
+
+        Few large statements: each of SQLite's steps lets go of the interpreter lock, and getting it back
+        from busy threads takes longer than the step.
+        """
+        new = set(keys)
+        for part in portions(list(new)):
+            with sqlite_errors("temporary key set"):
+                run = self._connection.execute
+                known = run(f"SELECT key FROM keys WHERE key IN ({marks(len(part))})", part).fetchall()  # noqa: S608
+                new.difference_update(key for (key,) in known)
+        for part in portions(list(new)):
+            with sqlite_errors("temporary key set"):
+                self._connection.execute(f"INSERT INTO keys VALUES {marks(len(part), '(?)')}", part)  # noqa: S608
+        return new
 
     def __contains__(self, key: bytes) -> bool:
         with sqlite_errors("temporary key set"):

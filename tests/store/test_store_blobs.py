@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -193,6 +195,19 @@ def test_a_damaged_object_is_not_trusted_by_another_blob(store: BlobStore) -> No
     second = make_tar({"b": shared, "c": b"more"})
     (digest,) = put(store, second)
     assert read(store, digest) == second
+
+
+def test_a_rotten_sector_counts_as_damage(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    (digest,) = put(store, BLOBS["raw"])
+
+    def rotten(_handle: int, _count: int, _offset: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", rotten)
+        with pytest.raises(DamagedError, match="Input/output"):
+            store.read(digest)
+    assert read(store, digest) == BLOBS["raw"]
 
 
 def test_a_missing_pack_is_named(store: BlobStore) -> None:
