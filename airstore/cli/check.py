@@ -7,9 +7,11 @@ from dataclasses import asdict
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.output import output_option, show_rows
+from airstore.cli.output import output_option, show_document
+from airstore.cli.text import printable
 from airstore.core.errors import DamagedError
-from airstore.ops.check_store import check_store
+from airstore.ops.check_store import Problem, check_store
+from airstore.ops.directory import PUBLISHER, SITE
 from airstore.store.check import rebuild_index
 
 
@@ -25,13 +27,24 @@ def command(context: Context, *, rebuild: bool, output: str) -> None:
             rebuild_index(blobs)
         context.say("index rebuilt from the packs")
     problems = check_store(store, context.progress)
-    rows = [{**asdict(problem), "breaks": list(problem.breaks)} for problem in problems]
-    if rows or output != "table":
-        show_rows(rows, output, {"fault": "FAULT", "breaks": "BREAKS"})
+    _show(problems, output)
     if problems:
         count = "1 fault" if len(problems) == 1 else f"{len(problems)} faults"
-        way = (
-            "import the media again" if store.side == "site" else "create the release again from its sources"
-        )
-        raise DamagedError(f"{store.path}: {count} found", hint=way)
+        raise DamagedError(f"{store.path}: {count} found", hint=_WAY_OUT[store.side])
     context.say(f"{store.path}: all signatures and objects are sound")
+
+
+_WAY_OUT = {
+    PUBLISHER: "create the newest release again from its sources: what is damaged is then written anew",
+    SITE: "import full media for the newest release: what is damaged is then written anew",
+}
+
+
+def _show(problems: list[Problem], output: str) -> None:
+    if output != "table":
+        show_document([asdict(problem) for problem in problems], output)
+        return
+    for problem in problems:
+        click.echo(printable(problem.fault))
+        for broken in problem.breaks:
+            click.echo(printable(f"  breaks {broken}"))

@@ -34,7 +34,7 @@ def generate(context: Context, name: str, *, encrypt: bool, passphrase_file: Pat
     if first:
         context.say(f"trust root: {store.root_file} (give it to the sites; it is not secret)")
     else:
-        context.say("not in the trust root yet: see `airstore trust root create --help`")
+        context.say("the trust root does not name it: it cannot sign releases")
     click.echo(entry.keyid)
 
 

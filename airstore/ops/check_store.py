@@ -21,7 +21,7 @@ class Problem:
     """One fault and what it breaks.
 
     Attributes:
-        breaks: artifacts, each with its release, such as ``image nginx of 1.0.0``.
+        breaks: artifacts, each with its releases, such as ``image nginx in 1.0.0, 1.1.0``.
     """
 
     fault: str
@@ -82,8 +82,8 @@ def _check_complete(
 
 
 def _users(digests: set[Digest], releases: list[Release]) -> tuple[str, ...]:
-    return tuple(
-        f"{user} of {release.version}"
-        for release in releases
-        for user in dict.fromkeys(user for digest in sorted(digests) for user in release.users_of(digest))
-    )
+    versions: dict[str, list[str]] = {}
+    for release in releases:
+        for user in sorted({user for digest in digests for user in release.users_of(digest)}):
+            versions.setdefault(user, []).append(release.version)
+    return tuple(f"{user} in {', '.join(known)}" for user, known in versions.items())

@@ -13,14 +13,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airstore.core import schema, strictjson
-from airstore.core.durable import exclusive_lock, storage_errors, write_file
+from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors, write_file
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.history.repository import History
 from airstore.store.blobs import BlobStore
@@ -38,12 +39,14 @@ class StoreDirectory:
         side: `PUBLISHER` or `SITE`.
         name: the product at a publisher, the site's name at a site.
         product_file: at a publisher, where the product file is.
+        disk: makes everything in the store durable.
     """
 
     path: Path
     side: str
     name: str
     product_file: Path | None
+    disk: Disk = LOCAL_DISK
 
     @property
     def blobs(self) -> Path:
@@ -53,7 +56,7 @@ class StoreDirectory:
     @property
     def history(self) -> History:
         """The history repo."""
-        return History(self.path / "history.git")
+        return History(self.path / "history.git", disk=self.disk)
 
     @property
     def keys(self) -> Path:
@@ -78,7 +81,7 @@ class StoreDirectory:
     @contextmanager
     def open_blobs(self) -> Iterator[BlobStore]:
         """The blob store for the length of the block."""
-        with BlobStore(self.blobs) as store:
+        with BlobStore(self.blobs, disk=self.disk) as store:
             yield store
 
     @contextmanager
@@ -144,8 +147,15 @@ def open_directory(path: Path) -> StoreDirectory:
     )
 
 
-def create_directory(path: Path, document: dict[str, Any], root: bytes | None = None) -> StoreDirectory:
-    """Make a new store; its configuration is written last, so that half a store is none.
+def create_directory(
+    path: Path, document: dict[str, Any], fill: Callable[[StoreDirectory], None] = lambda _store: None
+) -> StoreDirectory:
+    """Make a new store; its configuration is written last, so that half a store is none and is made again.
+
+    Args:
+        path: a directory that is empty, or does not exist, or holds what an interrupted call left.
+        document: the configuration.
+        fill: adds what this side needs besides; it may find its own work done already.
 
     Raises:
         UsageError: there is something else already.
@@ -153,16 +163,32 @@ def create_directory(path: Path, document: dict[str, Any], root: bytes | None = 
     """
     if (path / CONFIG).exists():
         raise UsageError(f"{path} is a store already")
-    if path.is_dir() and any(entry.name not in _PARTS for entry in path.iterdir()):
-        raise UsageError(f"{path} is not empty", hint="name a new directory")
     with storage_errors(path):
+        if path.is_dir() and not all(_PART.fullmatch(entry.name) for entry in path.iterdir()):
+            raise UsageError(f"{path} is not empty", hint="name a new directory")
         path.mkdir(parents=True, exist_ok=True)
     BlobStore.create(path).close()
-    History.create(path / "history.git")
-    if root is not None:
-        write_file(path / "trust" / "root.json", root, mode=0o644)
+    history = path / "history.git"
+    if (History(history) if history.exists() else History.create(history)).tip:
+        raise UsageError(f"{history} holds releases already", hint="name a new directory")
+    fill(StoreDirectory(path, document["side"], document["name"], None))
     write_file(path / CONFIG, strictjson.dumps({"format": 1, **document}), mode=0o644)
     return open_directory(path)
 
 
-_PARTS = frozenset({"lock", "packs", "tmp", "index.sqlite", "history.git", "trust", "keys", "sites"})
+def check_site_name(name: str) -> None:
+    """Refuse what cannot name a site: the name goes into file names, addresses and commits.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not _SITE_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name[:100]!r} cannot name a site",
+            hint="use lower-case letters, digits, '-' and '.', such as acme or plant-7.acme",
+        )
+
+
+_SITE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # as in schemas/store.schema.json
+# What an interrupted `init` may have left, temporary names included.
+_PART = re.compile(r"packs|packs\.lock|tmp|index\.sqlite.*|history\.git|trust|keys|\.history-.*|\.tmp-.*")

@@ -14,8 +14,15 @@ from pathlib import Path
 
 from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors
-from airstore.core.errors import DamagedError, IncompleteError, NotTrustedError, SequenceError, StorageError
-from airstore.core.progress import Progress
+from airstore.core.errors import (
+    DamagedError,
+    IncompleteError,
+    NotFoundError,
+    NotTrustedError,
+    SequenceError,
+    StorageError,
+)
+from airstore.core.progress import Advance, Progress
 from airstore.core.release import Release
 from airstore.history.quarantine import Quarantine
 from airstore.media.index import BUNDLE_NAME, MediaIndex
@@ -91,6 +98,7 @@ class _Import:
         self._product = root.product
         self._state = TrustState.load(store.state_file)
         check_root_version(self._state, root.version)
+        self._damaged: set[Digest] = set()
         # Named by content, so that the next run of the same import finds what this one copied.
         self._arrivals = store.path / "tmp" / f"import-{Digest.of(media.envelope).hex[:16]}"
 
@@ -125,10 +133,21 @@ class _Import:
         return result
 
     def _is_current(self) -> bool:
+        """Whether there is nothing to do; damage is something to do, these media can mend it."""
         if self._state.release != self._index.release.digest:
             return False
-        release = self._store.history.release(self._index.release.commit)
-        return all(self._blobs.size(digest) is not None for digest in release.blobs())
+        blobs = self._store.history.release(self._index.release.commit).blobs()
+        with self._progress.task("reading what is held", sum(b.size for b in blobs.values())) as advance:
+            self._damaged = {digest for digest in blobs if not self._reads_back(digest, advance)}
+        return not self._damaged
+
+    def _reads_back(self, digest: Digest, advance: Advance) -> bool:
+        try:
+            for chunk in self._blobs.read(digest):
+                advance(len(chunk))
+        except (NotFoundError, DamagedError):
+            return False
+        return True
 
     def _require_space(self) -> None:
         free = shutil.disk_usage(self._store.path).free
@@ -169,7 +188,7 @@ class _Import:
         if missing:
             raise self._incomplete(release, missing)
         # What the store had before was verified when it came in and is verified whenever it is read.
-        new = [digest for digest in blobs if self._blobs.size(digest) is None]
+        new = [d for d in blobs if d in self._damaged or self._blobs.size(d) is None]
         total = sum(blobs[digest].size for digest in new)
         with self._progress.task("rebuilding blobs", total) as advance:
             staging.verify(new, advance)

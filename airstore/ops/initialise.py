@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError
 from airstore.core.product import load_product
-from airstore.ops.directory import PUBLISHER, SITE, StoreDirectory, create_directory
+from airstore.ops.directory import PUBLISHER, SITE, StoreDirectory, check_site_name, create_directory
 from airstore.trust.keys import PrivateKey
 from airstore.trust.root import allowed_signers, verify_first
 from airstore.trust.state import TrustState
@@ -32,21 +33,27 @@ def init_site(path: Path, name: str, root_file: Path) -> StoreDirectory:
     Raises:
         NotFoundError: no such trust root.
         NotTrustedError: the trust root is not signed by its own keys.
-        UsageError: ``path`` is in use.
+        UsageError: ``path`` is in use, or the name cannot be used.
     """
+    check_site_name(name)
     try:
         envelope = root_file.read_bytes()
     except OSError as fault:
         raise NotFoundError(f"cannot read the trust root {root_file}: {fault.strerror}") from fault
     root = verify_first(envelope)
-    directory = create_directory(path, {"side": SITE, "name": name}, root=envelope)
-    TrustState(root.version).save(directory.state_file)
-    _make_key(directory)
-    directory.history.trust_signers(allowed_signers(root))
-    return directory
+
+    def enrol(store: StoreDirectory) -> None:
+        write_file(store.root_file, envelope, mode=0o644)
+        TrustState(root.version).save(store.state_file)
+        _make_key(store)
+        store.history.trust_signers(allowed_signers(root))
+
+    return create_directory(path, {"side": SITE, "name": name}, enrol)
 
 
-def _make_key(directory: StoreDirectory) -> None:
-    key = PrivateKey.generate()
-    key.save(directory.keys / SITE_KEY, None)
-    key.public.save(directory.keys / f"{SITE_KEY}.pub", directory.name)
+def _make_key(store: StoreDirectory) -> None:
+    private, public = store.keys / SITE_KEY, store.keys / f"{SITE_KEY}.pub"
+    if not private.exists():
+        PrivateKey.generate().save(private, None)
+    public.unlink(missing_ok=True)  # an interrupted call may have left half of it
+    PrivateKey.load(private).public.save(public, store.name)

@@ -37,21 +37,24 @@ def generate_key(store: StoreDirectory, name: str, passphrase: bytes | None) -> 
         The key, and whether a trust root was made.
 
     Raises:
-        UsageError: there is a key of that name.
+        UsageError: there is a key of that name, or a key cannot have it.
     """
+    key = PrivateKey.generate()
+    # Made before anything is written, and for every key: it is what knows how a key may be called.
+    root = TrustRoot.create(
+        store.name, {name: key.public}, {ROOT_ROLE: ([name], 1), RELEASE_ROLE: ([name], 1)}
+    )
     path = store.keys / name
+    if path.suffix == ".pub":
+        raise UsageError(f"a private key cannot be called {name!r}: public keys end like this")
     if path.exists():
         raise UsageError(
             f"there is a key {name!r} already", hint="keys are never overwritten: choose a new name"
         )
-    key = PrivateKey.generate()
     key.save(path, passphrase)
     key.public.save(path.with_name(f"{name}.pub"), name)
     first = not store.root_file.exists()
     if first:
-        root = TrustRoot.create(
-            store.name, {name: key.public}, {ROOT_ROLE: ([name], 1), RELEASE_ROLE: ([name], 1)}
-        )
         write_root(store, root, sign_root(root, [key]))
     return next(entry for entry in list_keys(store) if entry.name == name), first
 
@@ -68,19 +71,31 @@ def list_keys(store: StoreDirectory) -> list[KeyEntry]:
 
 
 def load_key(store: StoreDirectory, name: str, passphrase: Passphrase | None) -> PrivateKey:
-    """A private key of the store; without a name, the only one there is.
+    """A private key that may sign releases and media; without a name, the only one there is.
+
+    A release that another key signed would be refused by every site, and by this store too.
 
     Raises:
-        NotFoundError: no such key, or several and none named.
+        NotFoundError: no such key.
+        UsageError: several keys and none named, or the trust root does not let this one sign alone.
     """
-    names = [entry.name for entry in list_keys(store)]
-    if not names:
+    entries = {entry.name: entry for entry in list_keys(store)}
+    if not entries:
         raise NotFoundError(f"{store.path} has no key", hint="make one with `airstore key generate NAME`")
-    if not name and len(names) > 1:
-        raise UsageError(f"there are several keys: {', '.join(names)}", hint="name one with --key")
-    if name and name not in names:
-        raise NotFoundError(f"there is no key {name!r}; there are: {', '.join(names)}")
-    return PrivateKey.load(store.keys / (name or names[0]), passphrase)
+    able = [name for name, entry in entries.items() if RELEASE_ROLE in entry.roles]
+    if not name and len(able) > 1:
+        raise UsageError(f"there are several keys: {', '.join(able)}", hint="name one with --key")
+    chosen = name or (able or list(entries))[0]
+    if chosen not in entries:
+        raise NotFoundError(f"there is no key {chosen!r}; there are: {', '.join(entries)}")
+    if chosen not in able:
+        raise UsageError(
+            f"the trust root does not let the key {chosen!r} sign releases: sites would refuse them",
+            hint=f"these keys may: {', '.join(able) or 'none of this store'}",
+        )
+    if (threshold := store.trust_root().release_role.threshold) > 1:
+        raise UsageError(f"the trust root wants {threshold} keys to sign; airstore signs with one")
+    return PrivateKey.load(entries[chosen].path, passphrase)
 
 
 def _entries(store: StoreDirectory) -> Iterator[KeyEntry]:
