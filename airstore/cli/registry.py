@@ -14,10 +14,10 @@ from airstore.cli.registries import access_options, make_access
 from airstore.cli.secrets import read_passphrase
 from airstore.core.errors import UsageError
 from airstore.ops.push import Run, plan_registry, push_release
-from airstore.ops.trusted import all_releases, trusted_release
+from airstore.ops.serve import LiveCatalog
+from airstore.ops.trusted import trusted_release
 from airstore.registry.app import Access as Accessed
 from airstore.registry.app import make_app
-from airstore.registry.catalog import ReleaseCatalog
 from airstore.registry.server import Tls
 from airstore.registry.server import serve as serve_app
 
@@ -55,7 +55,7 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
             f"{request.client} {request.method} {request.target} {request.status} {request.sent}{fault}"
         )
 
-    catalog = ReleaseCatalog([link.release for link in all_releases(store)])
+    catalog = LiveCatalog(store)
     with store.open_blobs() as blobs:
         app = make_app(catalog, blobs, log)
         ready = lambda running: click.echo(running.url)  # noqa: E731
