@@ -14,7 +14,8 @@ from hypothesis import settings
 settings.register_profile("airstore", derandomize=True, database=None, deadline=None, max_examples=50)
 settings.load_profile("airstore")
 
-pytest_plugins = ["registry_fixtures"]  # real registries, and clients for them
+# Real registries and clients for them; a publisher, its media and a site.
+pytest_plugins = ["registry_fixtures", "road_fixtures"]
 
 LayoutFactory = Callable[..., Path]
 

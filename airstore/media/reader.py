@@ -129,19 +129,23 @@ class Media:
             )
 
     def _walk(self) -> Iterator[str]:
-        for parent, _, names in os.walk(self.directory):
-            for name in names:
+        for parent, directories, names in os.walk(self.directory):
+            links = (name for name in directories if (Path(parent) / name).is_symlink())
+            for name in (*names, *links):
                 yield str((Path(parent) / name).relative_to(self.directory))
 
 
 def _read_index(path: Path) -> bytes:
-    if path.is_symlink() or not path.is_file():
-        raise NotFoundError(
-            f"{path.parent} holds no airstore media: {path.name} is missing",
-            hint="name the directory that `airstore media create` wrote",
-        )
-    if path.stat().st_size > LIMITS.json_document:
-        raise DamagedError(f"{path} is larger than {LIMITS.json_document} bytes")
-    data = path.read_bytes()
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise NotFoundError(
+                f"{path.parent} holds no airstore media: {path.name} is missing",
+                hint="name the directory that `airstore media create` wrote",
+            )
+        if path.stat().st_size > LIMITS.json_document:
+            raise DamagedError(f"{path} is larger than {LIMITS.json_document} bytes")
+        data = path.read_bytes()
+    except OSError as fault:
+        raise IncompleteError(f"media: cannot read {path}: {fault.strerror}") from fault
     strictjson.load_object(data, f"media index {path}")
     return data
