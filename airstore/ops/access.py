@@ -46,16 +46,8 @@ class Access:
         """All places that hold the product's images, as one source."""
         return Places({**product.sources, **self.sources}, product.directory, self.client)
 
-    def chart_repositories(self, product: Product) -> list[ChartAccess]:
-        """How Helm reaches the chart repositories and registries that charts and their dependencies name."""
-        urls = [chart.source for chart in product.charts if chart.source.startswith(("https://", "http://"))]
-        hosts = [
-            urlsplit(chart.source).netloc for chart in product.charts if chart.source.startswith("oci://")
-        ]
-        urls += [f"oci://{host}" for host in dict.fromkeys([*hosts, *sorted(self.plain_http)])]
-        return [self._chart_access(url) for url in urls]
-
-    def _chart_access(self, url: str) -> ChartAccess:
+    def chart_repository(self, url: str) -> ChartAccess:
+        """How Helm reaches a chart repository, or a registry (``oci://host``) that dependencies come from."""
         host = urlsplit(url).netloc
         known = self.credentials.find(host, "") if self.credentials else None
         user, password = (known.username, known.password) if known else ("", "")

@@ -61,8 +61,12 @@ def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | No
         SequenceError: the base is not older than the release.
     """
     wanted_release = verified(store, to)
-    if base and base.release.sequence > wanted_release.release.sequence:
-        raise SequenceError(f"release {base.release.version} is newer than {to}; a delta only leads forward")
+    if base and base.release.sequence >= wanted_release.release.sequence:
+        raise SequenceError(
+            f"there is nothing to bring: a delta leads forward, and {base.release.version} is not older "
+            f"than {to}",
+            hint="to mend a damaged site, make full media: without --from and --receipt",
+        )
     wanted = frozenset(wanted_release.release.blobs())
     lacking = [digest for digest in wanted if blobs.size(digest) is None]
     if lacking:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from airstore.ops.ingest import Ingested, ingest
 from airstore.ops.release_tree import in_tree, tree_files
 from airstore.ops.trusted import all_releases
 from airstore.ops.verify_release import ENVELOPE_FILE, RELEASE_FILE, VerifiedRelease
-from airstore.store.blobs import BlobStore
 from airstore.trust import envelope, sshsig
 from airstore.trust.keys import PrivateKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
@@ -105,20 +104,32 @@ def create_release(
     rendered = render_defaults(contents.product, contents.charts, helm)
     product_text = (store.product_file or Path()).read_bytes()
     files = tree_files(contents.product, product_text, contents.charts, rendered)
-    with store.open_blobs() as blobs:
-        ingested = _ingest(blobs, contents, access, progress)
-    release = _release(contents.product, version, ingested, files, earlier)
-    existing = next((link for link in earlier if link.release.version == version), None)
+    existing = next((link.release for link in earlier if link.release.version == version), None)
+
+    def make(taken: Ingested) -> Release:
+        return _release(contents.product, version, taken, files, earlier)
+
+    def accept(taken: Ingested) -> None:
+        if existing:
+            _check_same(existing, make(taken))
+
+    ingested = _ingest(store, contents, access, progress, accept)
     if existing:
-        return _unchanged(existing, release, ingested)
+        return Created(existing, "", ingested)
+    release = make(ingested)
     return Created(release, _commit(store, release, files, signing), ingested)
 
 
-def _ingest(blobs: BlobStore, contents: Contents, access: Access, progress: Progress) -> Ingested:
-    with access.images(contents.product) as source:
-        return ingest(
-            blobs, contents.references, contents.charts, source, contents.product.platforms, progress
-        )
+def _ingest(
+    store: StoreDirectory,
+    contents: Contents,
+    access: Access,
+    progress: Progress,
+    accept: Callable[[Ingested], None],
+) -> Ingested:
+    platforms = contents.product.platforms
+    with store.open_blobs() as blobs, access.images(contents.product) as source:
+        return ingest(blobs, contents.references, contents.charts, source, platforms, progress, accept)
 
 
 def _release(
@@ -142,14 +153,14 @@ def _release(
     )
 
 
-def _unchanged(existing: VerifiedRelease, release: Release, ingested: Ingested) -> Created:
-    same = replace(release, sequence=existing.release.sequence, previous=existing.release.previous)
-    if same.to_bytes() != existing.release.to_bytes():
+def _check_same(existing: Release, release: Release) -> None:
+    """Refuse to make a version again from other inputs, before any of them becomes visible."""
+    same = replace(release, sequence=existing.sequence, previous=existing.previous)
+    if same.to_bytes() != existing.to_bytes():
         raise SequenceError(
-            f"release {release.version} exists with other content: {_difference(existing.release, same)}",
+            f"release {release.version} exists with other content: {_difference(existing, same)}",
             hint="a release never changes: choose a new version, see `airstore release diff`",
         )
-    return Created(existing.release, "", ingested)
 
 
 def _difference(old: Release, new: Release) -> str:

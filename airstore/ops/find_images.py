@@ -21,8 +21,8 @@ def resolve_charts(product: Product, helm: Helm, access: Access) -> tuple[Resolv
         NotFoundError, TransferError: a chart cannot be had.
         UsageError, DamagedError: it is not the chart that the product file means, or no chart.
     """
-    repositories = access.chart_repositories(product)
-    return tuple(resolve(helm, chart, product, access.chart, repositories) for chart in product.charts)
+    reach = access.chart_repository
+    return tuple(resolve(helm, chart, product, access.chart, reach) for chart in product.charts)
 
 
 def find_images(product: Product, charts: tuple[ResolvedChart, ...], helm: Helm) -> tuple[Finding, ...]:

@@ -124,13 +124,19 @@ class _Import:
         self._require_space()
         try:
             self._copy()
-            with Quarantine(self._store.history, self._arrivals / BUNDLE_NAME) as quarantine:
+            bundle = self._arrivals / BUNDLE_NAME
+            with Quarantine(self._store.history, bundle, disk=self._store.disk) as quarantine:
                 result = self._take_in(quarantine, dry_run=dry_run)
         except (DamagedError, IncompleteError, NotTrustedError, SequenceError):
             shutil.rmtree(self._arrivals, ignore_errors=True)
             raise
-        shutil.rmtree(self._arrivals, ignore_errors=True)
+        self._tidy()
         return result
+
+    def _tidy(self) -> None:
+        """Drop the copies, those of other imports that were interrupted and never went on, too."""
+        for copies in self._arrivals.parent.glob("import-*"):
+            shutil.rmtree(copies, ignore_errors=True)
 
     def _is_current(self) -> bool:
         """Whether there is nothing to do; damage is something to do, these media can mend it."""
@@ -150,17 +156,19 @@ class _Import:
         return True
 
     def _require_space(self) -> None:
+        copied = (self._arrivals / path for path in self._index.files)
+        needed = self._index.size - sum(path.stat().st_size for path in copied if path.is_file())
         free = shutil.disk_usage(self._store.path).free
-        if free < self._index.size:
+        if free < needed:
             raise StorageError(
-                f"{self._store.path} has {free} bytes free; importing these media needs {self._index.size}",
+                f"{self._store.path} has {free} bytes free; importing these media needs {needed}",
                 hint="free some space and run the same command again",
             )
 
     def _copy(self) -> None:
         with self._progress.task("copying media", self._index.size) as advance:
             for path, expected in sorted(self._index.files.items()):
-                self._media.copy(path, expected, self._arrivals / path, advance)
+                self._media.copy(path, expected, self._arrivals / path, advance, self._store.disk)
 
     def _take_in(self, quarantine: Quarantine, *, dry_run: bool) -> Imported:
         chain = self._verified_chain(quarantine)
@@ -211,7 +219,6 @@ class _Import:
         """Blobs, then history, then trust: each step alone leaves a store that is whole."""
         staging.commit()
         quarantine.commit()
+        state = replace(self._state, sequence=tip.release.sequence, release=tip.digest, commit=tip.commit)
         with storage_errors(self._store.state_file):
-            replace(self._state, sequence=tip.release.sequence, release=tip.digest, commit=tip.commit).save(
-                self._store.state_file
-            )
+            state.save(self._store.state_file, disk=self._store.disk)

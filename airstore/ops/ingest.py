@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from airstore.charts.resolve import ResolvedChart
@@ -40,8 +40,18 @@ def ingest(
     source: ImageSource,
     platforms: Sequence[Platform],
     progress: Progress,
+    accept: Callable[[Ingested], None],
 ) -> Ingested:
     """Take everything in; nothing becomes visible unless all of it arrives.
+
+    Args:
+        store: gets the blobs.
+        references: images.
+        charts: charts.
+        source: has the images.
+        platforms: those that travel; all where there are none.
+        progress: shows each image.
+        accept: looks at what would be taken in, and raises to refuse it.
 
     Raises:
         NotFoundError: an image is in no source.
@@ -54,7 +64,9 @@ def ingest(
         images = [taker.image(source, name, walk(source, name, platforms)) for name in references]
         kept = [taker.chart(chart) for chart in charts]
         check_collisions([*images, *kept])
-    return Ingested(tuple(images), tuple(kept), taker.new_blobs, writer.new_bytes)
+        taken = Ingested(tuple(images), tuple(kept), taker.new_blobs, writer.new_bytes)
+        accept(taken)
+    return replace(taken, new_bytes=writer.new_bytes)
 
 
 def check_collisions(artifacts: Iterable[Artifact]) -> None:

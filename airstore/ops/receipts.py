@@ -12,7 +12,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, NotTrustedError, UsageError
 from airstore.core.release import API_VERSION
 from airstore.media.index import ReleaseId
-from airstore.ops.directory import StoreDirectory
+from airstore.ops.directory import StoreDirectory, check_site_name
 from airstore.ops.initialise import SITE_KEY
 from airstore.store.blobs import BlobStore
 from airstore.trust import envelope
@@ -89,10 +89,12 @@ def add_site(store: StoreDirectory, name: str, key_file: Path) -> PublicKey:
 
     Raises:
         NotFoundError: no such file.
-        UsageError: the site is known with another key.
+        UsageError: the site is known with another key, or the name cannot be used.
+        DamagedError: not a public key.
     """
+    check_site_name(name)
     try:
-        key = PublicKey.parse_openssh(key_file.read_text())
+        key = PublicKey.parse_openssh(key_file.read_text(errors="replace"), f"{key_file}")
     except OSError as fault:
         raise NotFoundError(f"cannot read {key_file}: {fault.strerror}") from fault
     path = store.sites / f"{name}.pub"
