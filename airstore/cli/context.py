@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from airstore.cli.text import LAST_SECOND, printable
 from airstore.core.errors import UsageError
 from airstore.core.progress import QUIET, Advance
 from airstore.core.progress import Progress as ProgressProtocol
@@ -49,7 +50,7 @@ class Context:
         if self.json_log:
             click.echo(json.dumps({"level": "info", "message": message}), err=True)
         else:
-            click.echo(message, err=True)
+            click.echo(printable(message), err=True)
 
     def detail(self, message: str) -> None:
         """A message for ``--verbose``."""
@@ -66,13 +67,13 @@ class Context:
         """Seconds since the epoch; ``SOURCE_DATE_EPOCH`` pins it for reproducible commits.
 
         Raises:
-            UsageError: the variable is not a number.
+            UsageError: the variable is not such a number.
         """
         pinned = os.environ.get("SOURCE_DATE_EPOCH")
         if not pinned:
             return int(time.time())
-        if not pinned.isdigit():
-            raise UsageError(f"SOURCE_DATE_EPOCH must be seconds since the epoch, not {pinned!r}")
+        if not (pinned.isascii() and pinned.isdigit() and int(pinned[:20]) <= LAST_SECOND):
+            raise UsageError(f"SOURCE_DATE_EPOCH must be seconds since the epoch, not {pinned[:40]!r}")
         return int(pinned)
 
 

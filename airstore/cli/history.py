@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_rows
+from airstore.cli.text import moment
 from airstore.deploy import ledger
 from airstore.ops.directory import SITE
 
@@ -20,7 +19,7 @@ def command(context: Context, output: str) -> None:
     store = context.store(SITE, "history")
     rows = [
         {
-            "when": datetime.fromtimestamp(entry.when, UTC).isoformat(),
+            "when": moment(entry.when),
             "action": entry.action,
             "release": entry.version,
             "result": entry.result,

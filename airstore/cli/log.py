@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_rows
+from airstore.cli.text import moment
 from airstore.ops.trusted import all_releases
 
 
@@ -29,7 +28,7 @@ def command(context: Context, output: str) -> None:
             {
                 "version": link.release.version,
                 "sequence": link.release.sequence,
-                "when": datetime.fromtimestamp(about.when, UTC).isoformat(),
+                "when": moment(about.when),
                 "author": about.author,
                 "signer": names[link.signer],
                 "commit": link.commit,

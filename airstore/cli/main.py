@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -48,9 +50,9 @@ class _Lazy(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except AirstoreError as fault:
-            _report(fault, json_log=ctx.params["log_format"] == "json")
-            ctx.exit(fault.exit_code)
+        except BrokenPipeError:  # the reader went away, as `airstore log | head` does; not a fault to click
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -88,27 +90,30 @@ def run() -> None:
 
 def exit_code(arguments: list[str]) -> int:
     """Run one command; returns its exit code. Bugs keep their traceback."""
+    json_log = "--log-format=json" in arguments or ("--log-format", "json") in pairwise(arguments)
     try:
         result = main.main(arguments, prog_name="airstore", standalone_mode=False)
     except click.exceptions.Exit as leave:
         return leave.exit_code
+    except AirstoreError as fault:
+        return _report(fault.exit_code, str(fault), fault.hint, json_log=json_log)
+    except (KeyboardInterrupt, click.Abort):
+        message, hint = "interrupted; nothing half-done is visible", "run the same command again"
+        return _report(130, message, hint, json_log=json_log)
     except click.ClickException as fault:
+        if json_log:
+            return _report(fault.exit_code, fault.format_message(), "see --help", json_log=True)
         fault.show()
         return fault.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("airstore: interrupted; nothing half-done was kept", err=True)
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away, as `airstore log | head` does
-        return 0
     return result if isinstance(result, int) else 0
 
 
-def _report(fault: AirstoreError, *, json_log: bool) -> None:
+def _report(code: int, message: str, hint: str, *, json_log: bool) -> int:
     if json_log:
-        record = {"level": "error", "code": fault.exit_code, "message": str(fault), "hint": fault.hint}
+        record = {"level": "error", "code": code, "message": message, "hint": hint}
         click.echo(json.dumps(record), err=True)
-        return
-    click.echo(f"airstore: {printable(str(fault))}", err=True)
-    if fault.hint:
-        click.echo(f"  hint: {printable(fault.hint)}", err=True)
+        return code
+    click.echo(f"airstore: {printable(message)}", err=True)
+    if hint:
+        click.echo(f"  hint: {printable(hint)}", err=True)
+    return code

@@ -50,7 +50,7 @@ def show_document(document: object, output: str) -> None:
     if output == "yaml":
         click.echo(yamlfile.dump(document), nl=False)
     else:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document, indent=2))  # in ASCII: nothing in it drives a terminal
 
 
 def show_fields(document: Row, output: str) -> None:
@@ -71,11 +71,17 @@ def _cell(field: str, value: object) -> str:
     if isinstance(value, int) and field.lower().endswith(("size", "bytes")):
         return human(value)
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
+        value = ", ".join(map(str, value))
     return printable(str(value))
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the one place that ends commands; rich would exit with code 1."""
+        raise BrokenPipeError
 
 
 def _console() -> Console:
     # A pipe has no width: fold nothing there, so that grep and awk see whole rows.
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=10_000, no_color=True)
+    console = _Console(highlight=False)
+    return console if console.is_terminal else _Console(highlight=False, width=10_000, no_color=True)

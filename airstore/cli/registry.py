@@ -11,7 +11,7 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_fields
 from airstore.cli.registries import access_options, make_access
-from airstore.cli.secrets import read_passphrase
+from airstore.cli.secrets import read_password
 from airstore.core.errors import UsageError
 from airstore.ops.push import Run, plan_registry, push_release
 from airstore.ops.serve import LiveCatalog
@@ -96,7 +96,7 @@ def push(
         ca,
         insecure=insecure_skip_tls_verify,
         registry_config=registry_config,
-        user=(user, read_passphrase(password_file).decode()) if password_file else None,
+        user=(user, read_password(password_file)) if password_file else None,
     )
     release = trusted_release(store, version)
     with store.open_blobs() as blobs:

@@ -17,6 +17,7 @@ from airstore.cli.secrets import ask_passphrase, key_option, passphrase_option
 from airstore.cli.text import human, printable
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.release import Release
+from airstore.history.names import check_person, check_version
 from airstore.ops.create_release import Created, Signing, create_release, gather
 from airstore.ops.diff_releases import ReleaseDiff, diff_releases
 from airstore.ops.directory import PUBLISHER, StoreDirectory
@@ -64,6 +65,8 @@ def create(
 ) -> None:
     """Resolve charts, find and take in images, then commit and sign the release."""
     store = context.store(PUBLISHER, "release create")
+    check_version(version)
+    who, now = _author(author, store), context.now()
     helm = find_helm(helm_path)
     access = make_access(
         plain_http,
@@ -79,7 +82,7 @@ def create(
         show_rows(rows, output, {"kind": "KIND", "name": "NAME", "from": "FROM"})
         return
     key = load_key(store, key_name, ask_passphrase(passphrase_file))
-    signing = Signing(key, _author(author, store), context.now())
+    signing = Signing(key, who, now)
     with store.locked():
         created = create_release(store, contents, version, helm, access, signing, context.progress)
     _warn_sparse(context, created.release)
@@ -207,8 +210,9 @@ def _author(text: str, store: StoreDirectory) -> tuple[str, str]:
         return f"{store.name} publisher", f"publisher@{store.name}.invalid"
     name, bracket, rest = text.partition("<")
     mail = rest.rstrip().removesuffix(">")
-    if not bracket or not name.strip() or not mail or set(mail) & set("<>\n"):
+    if not bracket:
         raise UsageError(f"--author {text!r}: write 'NAME <MAIL>'")
+    check_person(name.strip(), mail)
     return name.strip(), mail
 
 

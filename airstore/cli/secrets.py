@@ -48,3 +48,15 @@ def read_passphrase(file: Path) -> bytes:
     if not line or not line[0]:
         raise UsageError(f"the passphrase file {file} is empty")
     return line[0]
+
+
+def read_password(file: Path) -> str:
+    """As `read_passphrase`, as text.
+
+    Raises:
+        UsageError: it is not UTF-8.
+    """
+    try:
+        return read_passphrase(file).decode()
+    except UnicodeDecodeError as fault:
+        raise UsageError(f"the password file {file} is not UTF-8") from fault

@@ -1,5 +1,9 @@
 """Text from outside, made safe to print, and numbers for people."""
 
+from datetime import UTC, datetime
+
+LAST_SECOND = int(datetime.max.replace(tzinfo=UTC).timestamp())
+
 
 def printable(text: str) -> str:
     """Text without control characters: names on media must not drive a terminal."""
@@ -14,3 +18,8 @@ def human(size: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def moment(seconds: int) -> str:
+    """Seconds since the epoch as a date in UTC; the bare number where no calendar reaches."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds <= LAST_SECOND else str(seconds)
