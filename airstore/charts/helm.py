@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -58,6 +58,10 @@ class Access:
     def authority(self) -> list[str]:
         """Flag that names the certificate authority."""
         return [f"--ca-file={self.ca_file.resolve()}"] if self.ca_file else []
+
+
+Reach = Callable[[str], Access]
+"""From the URL of a chart repository, or ``oci://host``, to how to reach it; `Access` itself is anonymous."""
 
 
 class Helm:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from airstore.charts.archive import read_chart
-from airstore.charts.helm import Access, Helm
+from airstore.charts.helm import Access, Helm, Reach
 from airstore.charts.private import copy_chart
 from airstore.charts.tarball import write_tarball
 from airstore.core import yamlfile
@@ -22,7 +22,7 @@ _LOCAL = "file://"
 _DEPTH = 8  # local dependencies of local dependencies
 
 
-def package_directory(helm: Helm, directory: Path, accesses: Sequence[Access] = ()) -> bytes:
+def package_directory(helm: Helm, directory: Path, reach: Reach = Access) -> bytes:
     """Package a chart; the same files and dependencies give the same bytes, with any Helm.
 
     Everything happens on a private copy. Local dependencies (``file://``) are always taken anew, others only
@@ -41,7 +41,7 @@ def package_directory(helm: Helm, directory: Path, accesses: Sequence[Access] = 
         for chart, copy in sorted(copies.items()):
             copy_chart(chart, copy)
         for copy in copies.values():
-            _fetch_dependencies(helm, copy, accesses, what)
+            _fetch_dependencies(helm, copy, reach, what)
         destination = Path(work, "packaged")
         destination.mkdir()
         packed = read_chart(helm.package(list(copies.values())[-1], destination, what), what)
@@ -63,27 +63,23 @@ def _local_charts(directory: Path, seen: tuple[Path, ...] = ()) -> list[Path]:
     return [*charts, directory]
 
 
-def _fetch_dependencies(helm: Helm, copy: Path, accesses: Sequence[Access], what: str) -> None:
+def _fetch_dependencies(helm: Helm, copy: Path, reach: Reach, what: str) -> None:
     declared = [d for d in _dependencies(copy) if d.get("repository")]
     present = _vendored(copy / "charts")
     missing = [d for d in declared if d["repository"].startswith(_LOCAL) or d.get("name") not in present]
     if not missing:
         return
     locked = (copy / "Chart.lock").exists()
-    helm.dependencies(copy, _needed(declared, accesses), what)
+    helm.dependencies(copy, _needed(declared, reach), what)
     if not locked:
         _forget_time(copy / "Chart.lock")
 
 
-def _needed(declared: Iterable[dict[str, Any]], accesses: Sequence[Access]) -> list[Access]:
-    given = {access.url.rstrip("/"): access for access in accesses}
-    needed: dict[Access, None] = {}
-    for url in (dependency["repository"].rstrip("/") for dependency in declared):
-        if url.startswith("oci://"):
-            needed |= dict.fromkeys(a for key, a in given.items() if f"{url}/".startswith(f"{key}/"))
-        elif not url.startswith(_LOCAL):
-            needed[given.get(url, Access(url))] = None
-    return list(needed)
+def _needed(declared: Iterable[dict[str, Any]], reach: Reach) -> list[Access]:
+    urls = [d["repository"].rstrip("/") for d in declared if not d["repository"].startswith(_LOCAL)]
+    # Helm logs in to a registry as a whole, not to a path in it.
+    whole = ["/".join(url.split("/")[:3]) if url.startswith("oci://") else url for url in urls]
+    return [reach(url) for url in dict.fromkeys(whole)]
 
 
 def _vendored(charts: Path) -> set[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from airstore.charts.archive import ChartArchive, read_chart
 from airstore.charts.artifact import ChartArtifact, chart_artifact, upstream_artifact
-from airstore.charts.helm import Access, Helm
+from airstore.charts.helm import Access, Helm, Reach
 from airstore.charts.package import package_directory
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.limits import LIMITS
@@ -73,7 +73,7 @@ def resolve(
     chart: ChartSource,
     product: Product,
     fetch_oci: FetchOci,
-    accesses: Sequence[Access] = (),
+    reach: Reach = Access,
 ) -> ResolvedChart:
     """Find a chart of the product file and read it.
 
@@ -82,7 +82,7 @@ def resolve(
         chart: the product file's entry.
         product: what relative sources are relative to.
         fetch_oci: gets a chart from a registry.
-        accesses: credentials of chart repositories and of registries that dependencies come from.
+        reach: credentials of chart repositories and registries, those of dependencies too.
 
     Raises:
         NotFoundError: no such directory, file, repository entry or artifact.
@@ -90,7 +90,7 @@ def resolve(
         DamagedError: what came is not a chart.
         UsageError: the chart has another name or version than the product file says.
     """
-    found = _find(helm, chart, product, fetch_oci, accesses)
+    found = _find(helm, chart, product, fetch_oci, reach)
     read = read_chart(found.archive, f"chart {chart.name} from {chart.source}")
     _check_identity(chart, read)
     resolved = ResolvedChart(
@@ -107,28 +107,26 @@ def resolve(
 
 
 def _find(
-    helm: Helm, chart: ChartSource, product: Product, fetch_oci: FetchOci, accesses: Sequence[Access]
+    helm: Helm, chart: ChartSource, product: Product, fetch_oci: FetchOci, reach: Reach
 ) -> FetchedChart:
     if chart.source.startswith("oci://"):
         return fetch_oci(chart.source, chart.version)
     if "://" in chart.source:
-        return _pull(helm, chart, accesses)
+        return _pull(helm, chart, reach)
     path = product.path(chart.source)
     if path.is_dir():
-        return FetchedChart(b"", b"", package_directory(helm, path, accesses))
+        return FetchedChart(b"", b"", package_directory(helm, path, reach))
     return FetchedChart(b"", b"", _read_file(path), _provenance(path))
 
 
-def _pull(helm: Helm, chart: ChartSource, accesses: Sequence[Access]) -> FetchedChart:
+def _pull(helm: Helm, chart: ChartSource, reach: Reach) -> FetchedChart:
     if not chart.source.startswith(("https://", "http://")):
         raise UsageError(
             f"chart {chart.name}: {chart.source} is not a place for charts",
             hint="write a directory, a .tgz, oci://... or the https:// URL of a chart repository",
         )
-    url = chart.source.rstrip("/")
-    access = next((a for a in accesses if a.url.rstrip("/") == url), Access(url))
     with tempfile.TemporaryDirectory(prefix="airstore-pull-") as directory:
-        path = helm.pull(chart.name, chart.version, access, Path(directory))
+        path = helm.pull(chart.name, chart.version, reach(chart.source.rstrip("/")), Path(directory))
         return FetchedChart(b"", b"", _read_file(path), _provenance(path))
 
 

@@ -79,10 +79,10 @@ def test_a_dependency_comes_from_a_repository_with_a_password(helm: Path, tmp_pa
     with chart_repository(tmp_path / "served", charts, password=True) as url:
         needs = f"dependencies: [{{name: cache, version: 1.x, repository: '{url}'}}]\n"
         chart = write_chart(tmp_path / "shop", "shop", chart=needs)
-        first = package_directory(Helm(helm), chart, [Access(url, USER, PASSWORD)])
+        first = package_directory(Helm(helm), chart, lambda url: Access(url, USER, PASSWORD))
         assert [sub.version for sub in read_chart(first).subcharts] == ["1.2.0"]
         with pytest.raises(TransferError, match="401"):
-            package_directory(Helm(helm), chart, [Access(url, USER, "wrong")])
+            package_directory(Helm(helm), chart, lambda url: Access(url, USER, "wrong"))
 
 
 def test_a_dependency_comes_from_a_registry_with_a_password(helm: Path, tmp_path: Path) -> None:
@@ -96,10 +96,10 @@ def test_a_dependency_comes_from_a_registry_with_a_password(helm: Path, tmp_path
         source = f"oci://{registry.host}/charts"
         needs = f"dependencies: [{{name: cache, version: 1.2.0, repository: '{source}'}}]\n"
         chart = write_chart(tmp_path / "shop", "shop", chart=needs)
-        read = read_chart(package_directory(Helm(helm), chart, [access]))
+        read = read_chart(package_directory(Helm(helm), chart, {access.url: access}.__getitem__))
         assert [sub.version for sub in read.subcharts] == ["1.2.0"]
         with pytest.raises(TransferError):
-            package_directory(Helm(helm), chart, [Access(access.url, plain_http=True)])
+            package_directory(Helm(helm), chart, lambda url: Access(url, plain_http=True))
 
 
 def test_a_lock_decides_and_keeps_its_time(helm: Path, tmp_path: Path) -> None:

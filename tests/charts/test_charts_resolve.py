@@ -135,8 +135,8 @@ def test_a_chart_repository_is_asked_with_its_password(helm: Path, tmp_path: Pat
     source = product(tmp_path)
     with chart_repository(tmp_path / "served", {("cache", "1.2.0"): archive}, password=True) as url:
         (tmp_path / "served" / "cache-1.2.0.tgz.prov").write_bytes(b"signature")
-        access = [Access(f"{url}/", USER, PASSWORD)]
-        found = resolve(Helm(helm), ChartSource("cache", url, "1.2.0"), source, no_oci, access)
+        access = {url: Access(url, USER, PASSWORD)}.__getitem__
+        found = resolve(Helm(helm), ChartSource("cache", f"{url}/", "1.2.0"), source, no_oci, access)
         with pytest.raises(NotFoundError, match=r"9\.9\.9"):
             resolve(Helm(helm), ChartSource("cache", url, "9.9.9"), source, no_oci, access)
     assert (found.archive, found.provenance, found.manifest) == (archive, b"signature", None)
