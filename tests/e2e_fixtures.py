@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from e2e_road import Airstore
 from e2e_upstream import Upstream, upstream, write_layout
+from e2e_world import World, make
 from registry_support import PASSWORD
 
 
@@ -52,3 +53,11 @@ def vendor_plain(
     """Open to everyone, without TLS."""
     with upstream(tmp_path_factory.mktemp("vendor-plain"), vendor_layout) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def world(
+    helm4: Path, umoci: Path, vendor_plain: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> World:
+    """Tests must not change its stores."""
+    return make(tmp_path_factory.mktemp("world"), helm4, vendor_plain)

@@ -19,8 +19,8 @@ from registry_support import PASSWORD, USER, RegistryServer, registry_server
 from airstore.core.oci import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 
 HOST = "registry.example.com"
-IMAGES = ("shop/api:1.0.0", "shop/cache:7.2.0", "shop/db:15.2.0")  # signed; of two platforms; plain
-SIGNED = "shop/api"
+IMAGES = ("shop/api:1.0.0", "shop/api:1.1.0", "shop/cache:7.2.0", "shop/db:15.2.0")
+SIGNED = "shop/api:1.0.0"  # shop/cache is for two platforms
 COSIGN = "application/vnd.dev.cosign.simplesigning.v1+json"
 
 
@@ -80,8 +80,8 @@ def upstream(directory: Path, layout: Path, prefix: str = "", **settings: bool) 
         made = Upstream(server, config, tuple(options), prefix)
         for name in IMAGES:
             made.digests[name] = made.put(layout, f"{HOST}/{name}", name)
-        for tag in attached_tags(made.digests[f"{SIGNED}:1.0.0"]):
-            made.put(layout, tag, f"{SIGNED}:{tag}")
+        for tag in attached_tags(made.digests[SIGNED]):
+            made.put(layout, tag, f"{SIGNED.partition(':')[0]}:{tag}")
         yield made
 
 
@@ -102,7 +102,7 @@ def write_layout(directory: Path) -> Path:
     """`IMAGES` as an OCI layout; on the signed one an SBOM is attached, and a signature by cosign's tag."""
     roots = fixture_images.build(directory, [f"{HOST}/{name}" for name in IMAGES])
     index = json.loads((directory / "index.json").read_text())
-    subject = next(e for e in index["manifests"] if e["digest"] == roots[f"{HOST}/{SIGNED}:1.0.0"])
+    subject = next(e for e in index["manifests"] if e["digest"] == roots[f"{HOST}/{SIGNED}"])
     writer = LayoutWriter(directory)
     empty = writer.blob(b"{}", EMPTY)
     sbom = _manifest(

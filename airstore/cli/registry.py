@@ -59,7 +59,7 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
     with store.open_blobs() as blobs:
         app = make_app(catalog, blobs, log)
         ready = lambda running: click.echo(running.url)  # noqa: E731
-        serve_app(app, stop, ready, host=host, port=int(port), tls=tls, fault=context.say)
+        serve_app(app, stop, ready, host=host.strip("[]"), port=int(port), tls=tls, fault=context.say)
 
 
 @command.command("push")

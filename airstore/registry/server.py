@@ -48,7 +48,7 @@ class RunningServer:
     @property
     def address(self) -> str:
         """``host:port``, as image references write it."""
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -133,14 +133,15 @@ class _Server(wsgi.Server):
     """cheroot's server, without its habit of writing to standard error."""
 
     fault: Callable[[str], None] = staticmethod(_ignore)
+    bind_fault = ""
 
-    @staticmethod
-    def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
-        """Bind; cheroot would leave a socket open that cannot be bound."""
+    def bind_socket(self, socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
+        """Bind; cheroot would leave a socket open that cannot be bound, and lose the reason."""
         try:
             socket_.bind(bind_addr)
-        except OSError:
+        except OSError as fault:
             socket_.close()
+            self.bind_fault = fault.strerror or str(fault)
             raise
         return socket_
 
@@ -169,7 +170,9 @@ def _prepared(
     try:
         server.prepare()
     except OSError as failure:
-        raise TransferError(f"cannot listen on {host}:{port}: {failure}") from failure
+        where = RunningServer(host, port, "").address
+        hint = "name another address with --listen HOST:PORT; port 0 takes a free one"
+        raise TransferError(f"cannot listen on {where}: {server.bind_fault or failure}", hint=hint) from failure
     return server
 
 

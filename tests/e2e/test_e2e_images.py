@@ -63,7 +63,7 @@ def test_what_is_attached_travels(airstore: Airstore, tmp_path: Path, vendor_tls
     _create(store, vendor_tls, *vendor_tls.credentials)
     image = next(i for i in store.release("1.0.0")["images"] if SIGNED in i["reference"])
     listing, cosign = attached_tags(image["root"]["digest"])
-    signature = vendor_tls.digest(f"{vendor_tls.prefix}{SIGNED}:{cosign}")
+    signature = vendor_tls.digest(f"{vendor_tls.prefix}shop/api:{cosign}")
     by_tag = {
         r.get("annotations", {}).get("org.opencontainers.image.ref.name"): r for r in image["referrers"]
     }
