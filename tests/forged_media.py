@@ -27,7 +27,7 @@ from airstore.trust import envelope, sshsig
 from airstore.trust.keys import PrivateKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
 
-Edit = Callable[[dict[str, bytes]], None]
+Edit = Callable[[dict[str, bytes]], object]
 _WHO = stamp(("Forger", "forger@example.com"), 1_767_225_600)
 
 

@@ -172,11 +172,15 @@ def sound(store: Path, *versions: str) -> None:
     ]
 
 
-def rewrite(path: Path, edit: Callable[[bytes], bytes]) -> None:
-    """Edit a file that may be read-only."""
-    data = edit(path.read_bytes())
+def overwrite(path: Path, data: bytes) -> None:
+    """Write a file that may be read-only."""
     path.chmod(0o644)
     path.write_bytes(data)
+
+
+def rewrite(path: Path, edit: Callable[[bytes], bytes]) -> None:
+    """Edit such a file."""
+    overwrite(path, edit(path.read_bytes()))
 
 
 def flipped(data: bytes, position: int, bit: int = 4) -> bytes:

@@ -14,7 +14,6 @@ from airstore.media.writer import write_media
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.receipts import Receipt
 from airstore.ops.trusted import verified
-from airstore.ops.verify_release import VerifiedRelease
 from airstore.store.blobs import BlobStore
 from airstore.store.export import Selection, select
 
@@ -78,7 +77,7 @@ def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | No
     known = [digest for digest in base.blobs if blobs.size(digest) is not None] if base else []
     return MediaPlan(
         product=wanted_release.release.product,
-        release=release_id(wanted_release),
+        release=wanted_release.identity,
         base=base,
         new=wanted - held,
         shared=held,
@@ -116,7 +115,7 @@ def create_media(
 def base_from_release(store: StoreDirectory, version: str) -> Base:
     """A base that assumes the site holds release ``version`` as the publisher made it."""
     base = verified(store, version)
-    return Base(release_id(base), frozenset(base.release.blobs()))
+    return Base(base.identity, frozenset(base.release.blobs()))
 
 
 def base_from_receipt(store: StoreDirectory, receipt: Receipt) -> Base | None:
@@ -131,15 +130,10 @@ def base_from_receipt(store: StoreDirectory, receipt: Receipt) -> Base | None:
         )
     if receipt.release is None:
         return None
-    ours = release_id(verified(store, receipt.release.version))
+    ours = verified(store, receipt.release.version).identity
     if ours != receipt.release:
         raise SequenceError(
             f"the receipt of site {receipt.site!r} names another release {ours.version} than this store made",
             hint="the site follows a fork; compare `airstore log` on both sides",
         )
     return Base(ours, frozenset(receipt.blobs), receipt.site)
-
-
-def release_id(link: VerifiedRelease) -> ReleaseId:
-    """The short form of a verified release."""
-    return ReleaseId(link.release.version, link.release.sequence, link.digest, link.commit)

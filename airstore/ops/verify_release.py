@@ -8,6 +8,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotTrustedError
 from airstore.core.release import Release
 from airstore.history.repository import History
+from airstore.media.index import ReleaseId
 from airstore.trust import sshsig
 from airstore.trust.root import Role
 from airstore.trust.statement import RELEASE, verify_statement
@@ -31,6 +32,11 @@ class VerifiedRelease:
     digest: Digest
     commit: str
     signer: str
+
+    @property
+    def identity(self) -> ReleaseId:
+        """Its short form."""
+        return ReleaseId(self.release.version, self.release.sequence, self.digest, self.commit)
 
 
 def verify_release(history: History, commit: str, role: Role) -> VerifiedRelease:
@@ -71,9 +77,11 @@ def _verify_tree(files: dict[str, bytes], release: Release, what: str) -> None:
 
 
 def _verify_git(history: History, commit: str, release: Release, role: Role, what: str) -> str:
-    ref = history.find(release.version)
-    if ref.commit != commit:
-        raise DamagedError(f"{what}: tag {release.version} points to {ref.commit[:12]} instead")
+    tags = {ref.version: ref.commit for ref in history.releases()}
+    tagged = tags.get(release.version)
+    if tagged != commit:
+        where = f"points to {tagged[:12]} instead" if tagged else "does not exist"
+        raise DamagedError(f"{what}: its {RELEASE_FILE} says {release.version}, but that tag {where}")
     signed_commit, signed_tag = history.signatures(commit)
     for part, (signature, payload) in (("commit", signed_commit), ("tag", signed_tag)):
         if not signature:

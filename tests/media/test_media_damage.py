@@ -15,6 +15,7 @@ from road_parts import (
     flipped,
     leftovers,
     media_files,
+    overwrite,
     pack_of,
     refused,
     release_blobs,
@@ -44,7 +45,7 @@ def test_a_file_cut_anywhere_is_refused(kind: str, road: Road, copy: Copy, site:
     code = 20 if kind == "index.json" else 21
     with unchanged(site):
         for cut in sorted(cuts):
-            rewrite(path, lambda _, cut=cut: whole[:cut])  # type: ignore[misc]
+            overwrite(path, whole[:cut])
             refused(take_in(site, media), code, str(path))
             if kind != "index.json":
                 refused(airstore("-C", site, "media", "verify", media), 21, str(path), str(len(whole)))
@@ -66,7 +67,7 @@ def test_a_flipped_bit_anywhere_is_refused(kind: str, road: Road, copy: Copy, si
     whole = path.read_bytes()
     with unchanged(site):
         for position in range(0, len(whole), max(1, len(whole) // 12)):
-            rewrite(path, lambda _, at=position: flipped(whole, at))  # type: ignore[misc]
+            overwrite(path, flipped(whole, position))
             refused(take_in(site, media), 20, str(path), "other content")
             refused(airstore("-C", site, "media", "verify", media), 20, str(path))
 
@@ -82,7 +83,7 @@ def test_a_flipped_bit_of_the_index_is_refused_or_is_no_part_of_what_counts(
     harmless = 0
     for position in [*range(0, len(whole), len(whole) // 40), whole.index(b'"keyid"') + 20]:
         changed = flipped(whole, position)
-        rewrite(path, lambda _, changed=changed: changed)  # type: ignore[misc]
+        overwrite(path, changed)
         outcome = take_in(site, media)
         if outcome.code:
             assert outcome.code in {20, 30}, outcome
@@ -147,8 +148,8 @@ def test_packs_of_two_media_cannot_change_places(road: Road, copy: Copy, new_sit
     full, delta = copy(road.full), copy(road.delta)
     mine, theirs = pack_of(full), pack_of(delta)
     ours = mine.read_bytes()
-    rewrite(mine, lambda _: theirs.read_bytes())
-    rewrite(theirs, lambda _: ours)
+    overwrite(mine, theirs.read_bytes())
+    overwrite(theirs, ours)
     with unchanged(new_site):
         refused(take_in(new_site, full), 21, mine.name)
         mine.unlink()
@@ -166,7 +167,7 @@ def test_parts_of_two_deltas_do_not_make_one(own_road: Road, road: Road, copy: C
     assert airstore(*publisher, "media", "create", "--to", "1.2.0", "--from", "1.0.0", other).code == 0
     for name in ("history.bundle", "index.json"):
         media = copy(road.delta)
-        rewrite(media / name, lambda _, name=name: (other / name).read_bytes())  # type: ignore[misc]
+        overwrite(media / name, (other / name).read_bytes())
         with unchanged(site):
             outcome = take_in(site, media)
             assert outcome.code in {20, 21}, outcome
@@ -175,7 +176,7 @@ def test_parts_of_two_deltas_do_not_make_one(own_road: Road, road: Road, copy: C
 
 def test_the_bundle_of_another_release_is_refused(road: Road, copy: Copy, new_site: Path) -> None:
     media = copy(road.full)
-    rewrite(media / "history.bundle", lambda _: (road.full_new / "history.bundle").read_bytes())
+    overwrite(media / "history.bundle", (road.full_new / "history.bundle").read_bytes())
     with unchanged(new_site):
         outcome = take_in(new_site, media)
         assert outcome.code in {20, 21}, outcome
