@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from airstore.core.errors import DamagedError
 
@@ -59,6 +60,29 @@ class Digest(str):
     def short(self) -> str:
         """Twelve hex digits, for people."""
         return self[7:19]
+
+
+class Running(Protocol):
+    """A hash being computed, as `hashlib` makes them."""
+
+    def update(self, data: bytes, /) -> None:
+        """Add bytes."""
+
+
+def hashed_aside(chunks: Iterable[bytes], running: Running) -> Iterator[bytes]:
+    """Pass chunks on while a thread hashes them, so that whoever takes them works at the same time.
+
+    At most two chunks are held. All of them are hashed when the iterator has ended.
+    """
+    pending: Future[None] | None = None
+    with ThreadPoolExecutor(1, thread_name_prefix="airstore-hash") as hasher:
+        for chunk in chunks:
+            if pending:
+                pending.result()
+            pending = hasher.submit(running.update, chunk)
+            yield chunk
+        if pending:
+            pending.result()
 
 
 def verified(chunks: Iterable[bytes], digest: Digest, size: int, what: str = "blob") -> Iterator[bytes]:

@@ -45,6 +45,11 @@ class ReleaseId:
         return cls(entry["version"], entry["sequence"], Digest(entry["digest"]), entry["commit"])
 
 
+def pack_path(digest: Digest) -> str:
+    """Where a pack with this SHA-256 is on media."""
+    return f"packs/{digest.hex}.pack"
+
+
 @dataclass(frozen=True)
 class MediaFile:
     """One file on media: its size in bytes and its SHA-256."""
@@ -112,6 +117,9 @@ class MediaIndex:
         schema.check_json(predicate, "media", what)
         if set(predicate["sizes"]) != set(parsed.subjects):
             raise DamagedError(f"{what} lists sizes and digests of different files")
+        for path, digest in parsed.subjects.items():
+            if path not in {BUNDLE_NAME, pack_path(digest)}:
+                raise DamagedError(f"{what} lists {path} with the digest {digest}, which is not its name")
         base = predicate["base"]
         return cls(
             product=predicate["product"],

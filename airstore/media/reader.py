@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from airstore.core import strictjson
-from airstore.core.digest import Digest
+from airstore.core.digest import Digest, hashed_aside
 from airstore.core.durable import LOCAL_DISK, Disk, durable_file
 from airstore.core.errors import AirstoreError, DamagedError, IncompleteError, NotFoundError
 from airstore.core.limits import LIMITS
@@ -103,9 +103,7 @@ class Media:
         running = hashlib.sha256()
         try:
             with name.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    running.update(chunk)
-                    yield chunk
+                yield from hashed_aside(iter(lambda: file.read(_CHUNK), b""), running)
         except OSError as fault:
             raise IncompleteError(f"media: cannot read {name}: {os.strerror(fault.errno or 0)}") from fault
         if running.digest() != expected.digest.raw:

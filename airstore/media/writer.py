@@ -13,7 +13,7 @@ from airstore.core.errors import UsageError
 from airstore.core.progress import Progress
 from airstore.history.bundle import create_bundle
 from airstore.history.repository import History
-from airstore.media.index import BUNDLE_NAME, INDEX_NAME, MediaFile, MediaIndex, ReleaseId
+from airstore.media.index import BUNDLE_NAME, INDEX_NAME, MediaFile, MediaIndex, ReleaseId, pack_path
 from airstore.store.blobs import BlobStore
 from airstore.store.export import PackFile, Selection, write_packs
 
@@ -63,7 +63,7 @@ def _finish(
     history: History,
     describe: Callable[[dict[str, MediaFile]], MediaIndex],
 ) -> MediaIndex:
-    files = {f"packs/{pack.digest.hex}.pack": MediaFile(pack.size, pack.digest) for pack in packs}
+    files = {pack_path(pack.digest): MediaFile(pack.size, pack.digest) for pack in packs}
     bundle = building / BUNDLE_NAME
     draft = describe({**files, BUNDLE_NAME: MediaFile(0, Digest.of(b""))})
     create_bundle(history, bundle, draft.release.version, _known(draft.base))

@@ -175,10 +175,10 @@ class _Import:
         tip = (
             chain[-1] if chain else verify_release(quarantine.history, self._index.release.commit, self._role)
         )
-        if tip.commit != self._index.release.commit or tip.digest != self._index.release.digest:
+        if tip.identity != self._index.release:
             raise DamagedError("the history on the media ends at another release than the signed index says")
         packs = [self._arrivals / path for path in self._index.packs]
-        with Staging(self._blobs, packs) as staging:
+        with Staging(self._blobs, packs, hashed=True) as staging:
             self._require_blobs(staging, tip.release)
             if not dry_run:
                 self._commit(staging, quarantine, tip)

@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest, verified
+from airstore.core.digest import Digest, hashed_aside, verified
 from airstore.core.errors import DamagedError
 
 EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -78,3 +79,19 @@ def test_a_stream_that_never_ends_is_cut_off() -> None:
 
     with pytest.raises(DamagedError, match="longer than its stated 25 bytes"):
         list(verified(endless(), Digest.of(b"x" * 25), 25))
+
+
+@given(st.lists(st.binary(max_size=5000)))
+def test_chunks_hashed_aside_come_through_unchanged(chunks: list[bytes]) -> None:
+    running = hashlib.sha256()
+    assert list(hashed_aside(iter(chunks), running)) == chunks
+    assert Digest.from_raw(running.digest()) == Digest.of(b"".join(chunks))
+
+
+def test_a_failing_source_of_chunks_hashed_aside_is_not_hidden() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"x"
+        raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011 - the very error of the source
+        list(hashed_aside(broken(), hashlib.sha256()))

@@ -100,6 +100,14 @@ def test_a_path_that_is_not_ours_is_damage(path: str) -> None:
         MediaIndex.of(Statement.parse(index.to_statement()), "index")
 
 
+def test_a_pack_under_another_name_than_its_digest_is_damage() -> None:
+    other = Digest.of(b"y")
+    files = {"history.bundle": MediaFile(1, DIGEST), f"packs/{other.hex}.pack": MediaFile(1, DIGEST)}
+    index = MediaIndex("shop", "", ReleaseId("1", 1, DIGEST, "a" * 40), None, files)
+    with pytest.raises(DamagedError, match="not its name"):
+        MediaIndex.of(Statement.parse(index.to_statement()), "index")
+
+
 def take_in(site: Path, media: Path) -> Outcome:
     return airstore("-C", site, "media", "import", media)
 

@@ -201,6 +201,14 @@ def test_flipped_media_are_found(publisher: BlobStore, site: BlobStore, tmp_path
         staging.verify([Digest.of(OLD)], ignore)
 
 
+def test_packs_that_count_as_hashed_are_still_rebuilt_from(publisher: BlobStore, site: BlobStore) -> None:
+    (path,) = export(publisher, site.temporary, [OLD], [])
+    flip(path, 20_000)
+    with Staging(site, [path], hashed=True) as staging, pytest.raises(DamagedError):
+        staging.commit()
+    assert packs_of(site) == []
+
+
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Path]:
     """A directory on another file system, as media are."""
