@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
@@ -135,15 +135,24 @@ class _Server(wsgi.Server):
     fault: Callable[[str], None] = staticmethod(_ignore)
     bind_fault = ""
 
-    def bind_socket(self, socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
-        """Bind; cheroot would leave a socket open that cannot be bound, and lose the reason."""
+    @staticmethod
+    def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:
+        """Bind; cheroot would leave a socket open that cannot be bound."""
         try:
             socket_.bind(bind_addr)
-        except OSError as fault:
+        except OSError:
             socket_.close()
-            self.bind_fault = fault.strerror or str(fault)
             raise
         return socket_
+
+    def bind(self, *arguments: Any) -> socket.socket:
+        """Note why an address cannot be used; cheroot goes on to the next and forgets it."""
+        try:
+            bound: socket.socket = super().bind(*arguments)
+        except OSError as fault:
+            self.bind_fault = fault.strerror or str(fault)
+            raise
+        return bound
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: ARG002, FBT
         """Hand on what cheroot would print; it brings the cause along in the message."""
@@ -172,7 +181,8 @@ def _prepared(
     except OSError as failure:
         where = RunningServer(host, port, "").address
         hint = "name another address with --listen HOST:PORT; port 0 takes a free one"
-        raise TransferError(f"cannot listen on {where}: {server.bind_fault or failure}", hint=hint) from failure
+        reason = server.bind_fault or failure
+        raise TransferError(f"cannot listen on {where}: {reason}", hint=hint) from failure
     return server
 
 

@@ -62,6 +62,7 @@ def _has_ipv6() -> bool:
 
 def _copy(place: str, layout: Path) -> set[str]:
     """Everything that skopeo copies of an image."""
+    layout.mkdir(parents=True)
     command = ("skopeo", "copy", "-q", "--all", "--preserve-digests", "--src-tls-verify=false")
     run(*command, f"docker://{place}", f"oci:{layout}:copy")
     return {f"sha256:{path.name}" for path in (layout / "blobs" / "sha256").iterdir()}
@@ -148,13 +149,12 @@ def test_parts_of_a_blob(server: Served, world: World) -> None:
 
 
 def test_two_pull_at_once(server: Served, world: World, tmp_path: Path) -> None:
-    places = [_place(server, image) for image in _images(world)]
+    def copies(directory: Path) -> list[set[str]]:
+        return [_copy(_place(server, image), directory / str(i)) for i, image in enumerate(_images(world))]
+
     with ThreadPoolExecutor(2) as pool:
-        first, second = (
-            pool.submit(lambda n=name: [_copy(p, tmp_path / f"{n}{i}") for i, p in enumerate(places)])
-            for name in ("one", "two")
-        )
-        assert first.result() == second.result()
+        first, second = pool.map(copies, [tmp_path / "one", tmp_path / "two"])
+    assert first == second
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
