@@ -6,19 +6,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from airstore.cli.text import LAST_SECOND, printable
 from airstore.core.errors import UsageError
-from airstore.core.progress import QUIET, Advance
-from airstore.core.progress import Progress as ProgressProtocol
+from airstore.core.progress import QUIET, Progress
 from airstore.ops.directory import StoreDirectory, open_directory
 
 
@@ -58,10 +53,14 @@ class Context:
             self.say(message)
 
     @property
-    def progress(self) -> ProgressProtocol:
+    def progress(self) -> Progress:
         """Bars on a terminal, nothing elsewhere."""
         shown = self.bars and not self.quiet and not self.json_log and sys.stderr.isatty()
-        return _Bars() if shown else QUIET
+        if not shown:
+            return QUIET
+        from airstore.cli.bars import Bars  # noqa: PLC0415 - rich is slow to load
+
+        return Bars()
 
     def now(self) -> int:
         """Seconds since the epoch; ``SOURCE_DATE_EPOCH`` pins it for reproducible commits.
@@ -75,15 +74,6 @@ class Context:
         if not (pinned.isascii() and pinned.isdigit() and int(pinned[:20]) <= LAST_SECOND):
             raise UsageError(f"SOURCE_DATE_EPOCH must be seconds since the epoch, not {pinned[:40]!r}")
         return int(pinned)
-
-
-class _Bars:
-    @contextmanager
-    def task(self, label: str, total: int | None) -> Iterator[Advance]:
-        columns = (TextColumn("{task.description:<22}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task(label, total=total)
-            yield lambda count: bars.advance(task, count)
 
 
 pass_context = click.make_pass_decorator(Context)

@@ -7,9 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from airstore.cli.text import human, printable
 from airstore.core import yamlfile
@@ -36,13 +33,10 @@ def show_rows(rows: Sequence[Row], output: str, columns: Mapping[str, str], empt
     if not rows:
         click.echo(empty or "nothing to list")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for field, heading in columns.items():
-        right = isinstance(rows[0].get(field), int)
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(field, row.get(field))) for field in columns))
-    _console().print(table)
+    from airstore.cli.table import print_table  # noqa: PLC0415 - rich is slow to load
+
+    right = {heading for field, heading in columns.items() if isinstance(rows[0].get(field), int)}
+    print_table(list(columns.values()), right, [[_cell(f, row.get(f)) for f in columns] for row in rows])
 
 
 def show_document(document: object, output: str) -> None:
@@ -73,15 +67,3 @@ def _cell(field: str, value: object) -> str:
     if isinstance(value, list | tuple):
         value = ", ".join(map(str, value))
     return printable(str(value))
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave it to the one place that ends commands; rich would exit with code 1."""
-        raise BrokenPipeError
-
-
-def _console() -> Console:
-    # A pipe has no width: fold nothing there, so that grep and awk see whole rows.
-    console = _Console(highlight=False)
-    return console if console.is_terminal else _Console(highlight=False, width=10_000, no_color=True)

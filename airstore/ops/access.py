@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airstore.charts.helm import Access as ChartAccess
 from airstore.charts.resolve import FetchedChart
 from airstore.core.product import Product
-from airstore.registry.chart_pull import fetch_chart
-from airstore.registry.client import RegistryClient
 from airstore.registry.credentials import CredentialSource
 from airstore.registry.places import Places
-from airstore.registry.transport import Endpoint
+
+if TYPE_CHECKING:
+    from airstore.registry.client import RegistryClient
+
+# Requests and oras, under `RegistryClient`, take a quarter of a short command's time to load. What needs
+# no registry does without: their imports are in the two methods that reach one.
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class Access:
 
     def client(self, host: str, prefix: str = "") -> RegistryClient:
         """A client for one registry, or for the part of it below a path."""
+        from airstore.registry.client import RegistryClient  # noqa: PLC0415
+        from airstore.registry.transport import Endpoint  # noqa: PLC0415
+
         endpoint = Endpoint(host, host in self.plain_http, self.ca, self.insecure, proxies=self.proxies)
         return RegistryClient.at(endpoint, self.credentials, prefix)
 
@@ -60,6 +67,8 @@ class Access:
             NotFoundError: no such chart or version.
             TransferError: the registry refused or broke off.
         """
+        from airstore.registry.chart_pull import fetch_chart  # noqa: PLC0415
+
         host, _, path = source.removeprefix("oci://").partition("/")
         with self.client(host) as client:
             return fetch_chart(client, path, version)
