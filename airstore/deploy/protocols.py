@@ -1,0 +1,146 @@
+"""What the engine asks of its surroundings: small interfaces that `airstore.cluster` and others implement.
+
+Every method raises `AirstoreError` when it cannot do what it says, `TransferError` where the API server does
+not answer, refuses or breaks off. Every method may be called again after a run was killed in the middle of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Document = Mapping[str, Any]
+
+
+class Objects(Protocol):
+    """Kubernetes objects, one at a time."""
+
+    def ensure_namespace(self, name: str) -> None:
+        """Make a namespace unless it is there; an existing one is left as it is."""
+
+    def apply(self, document: Document, namespace: str) -> None:
+        """Server-side apply as field manager ``airstore``, conflicts forced.
+
+        Only the fields of ``document`` change. ``namespace`` is for namespaced kinds without one of their own.
+        Returns once a CustomResourceDefinition is established, so that its resources can follow.
+        """
+
+    def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
+        """The live object of the document's apiVersion, kind and name; None where there is none.
+
+        None too where the API server does not know the kind (its CustomResourceDefinition is not there).
+        """
+
+
+class Workloads(Protocol):
+    """What runs in pods.
+
+    Objects of a Helm release carry the annotations ``meta.helm.sh/release-name`` and ``-namespace``.
+    """
+
+    def stop_writers(self, namespace: str, helm_release: str, *, keep_stateful: bool = False) -> None:
+        """Scale Deployments and StatefulSets of a Helm release to 0, suspend its CronJobs, wait until pods are gone.
+
+        What was there before is remembered in an annotation of each object, written with the same request, and
+        not overwritten by a second call.
+
+        Args:
+            namespace: of the Helm release.
+            helm_release: its name.
+            keep_stateful: leave StatefulSets running; a rollback hook talks to the database in them.
+        """
+
+    def start_writers(self, namespace: str, helm_release: str) -> None:
+        """Undo `stop_writers`: where the annotation is, remove it and set what it remembers.
+
+        An object that has been given replicas again meanwhile (by Helm) keeps them.
+        """
+
+    def ready(self, gate: Document, namespace: str) -> str:
+        """Ask once whether a health gate holds.
+
+        Args:
+            gate: ``{"deployment": NAME}``, ``statefulset``, ``daemonset``, ``job`` or ``{"http": URL}``. The
+                URL names a Service (``http://shop-api.shop/healthz``) and is asked through the API server.
+            namespace: of the Helm release.
+
+        Returns:
+            An empty string if so, else why not, for people.
+        """
+
+
+class Held(Protocol):
+    """A Lease that is held and renewed in the background."""
+
+    def check(self) -> None:
+        """Raise `LockedError` if it was lost."""
+
+
+class Leases(Protocol):
+    """coordination.k8s.io Leases."""
+
+    def lease(self, name: str, namespace: str) -> AbstractContextManager[Held]:
+        """Hold a Lease for the length of the block; the namespace is made if need be.
+
+        A holder on this host and boot whose process is gone is taken over at once, any other one when its time
+        is up.
+
+        Raises:
+            LockedError: another process holds it; the message names the holder.
+        """
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One thing that must be allowed, as ``kubectl auth can-i`` asks it.
+
+    Attributes:
+        namespace: empty for the whole cluster.
+    """
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+
+
+class Facts(Protocol):
+    """What preflight checks look at."""
+
+    def refusals(self, wanted: Sequence[Permission]) -> list[Permission]:
+        """Those that the API server would refuse."""
+
+    def storage_classes(self) -> dict[str, bool]:
+        """Names of storage classes, and whether each is the default."""
+
+    def ingress_classes(self) -> set[str]:
+        """Names of ingress classes."""
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How a Job ended.
+
+    Attributes:
+        log: of its pods, the last 64 KiB.
+    """
+
+    succeeded: bool
+    log: str
+
+
+class Jobs(Protocol):
+    """Jobs that are run to their end."""
+
+    def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
+        """Delete a Job of this name, create it, wait for its end, collect its log, delete it with its pods.
+
+        Raises:
+            TransferError: it did not end within ``timeout`` seconds; it is deleted all the same.
+        """
+
+
+class ClusterActions(Objects, Workloads, Leases, Facts, Jobs, Protocol):
+    """All of it, on one cluster."""
