@@ -130,10 +130,14 @@ def base_from_receipt(store: StoreDirectory, receipt: Receipt) -> Base | None:
         )
     if receipt.release is None:
         return None
-    ours = verified(store, receipt.release.version).identity
-    if ours != receipt.release:
+    made = {release.version for release in store.history.releases()}
+    if (
+        receipt.release.version not in made
+        or verified(store, receipt.release.version).identity != receipt.release
+    ):
         raise SequenceError(
-            f"the receipt of site {receipt.site!r} names another release {ours.version} than this store made",
-            hint="the site follows a fork; compare `airstore log` on both sides",
+            f"the receipt of site {receipt.site!r} names another release {receipt.release.version} than "
+            "this store made",
+            hint="the site follows a fork, or this store was restored; compare `airstore log` on both sides",
         )
-    return Base(ours, frozenset(receipt.blobs), receipt.site)
+    return Base(receipt.release, frozenset(receipt.blobs), receipt.site)

@@ -107,12 +107,15 @@ def _parse(data: bytes, what: str) -> TrustState:
     document = strictjson.load_object(data, what, LIMITS.key_file)
     schema.check_json(document, "trust-state", what)
     release = document["release"]
-    state = TrustState(
-        document["rootVersion"],
-        document["sequence"],
-        Digest(release) if release else None,
-        document["commit"],
-    )
+    try:
+        state = TrustState(
+            document["rootVersion"],
+            document["sequence"],
+            Digest(release) if release else None,
+            document["commit"],
+        )
+    except DamagedError as fault:
+        raise DamagedError(f"{what} is not what airstore saved: {fault}", hint=_HINT) from fault
     if _to_bytes(state) != data:
         raise DamagedError(f"{what} is not what airstore saved", hint=_HINT)
     return state
