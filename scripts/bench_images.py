@@ -1,4 +1,4 @@
-"""Images for benchmark and acceptance: two versions of one image, of which only the application layer differs.
+"""Images for benchmark and acceptance: one image in two versions; only the application layer differs.
 
 Made once in the work directory and used again from there. The real ones need root, debootstrap and umoci; the
 small ones are the fixture images, in pure Python.
@@ -47,7 +47,7 @@ class Images:
         return str(self._entry(version)["digest"])
 
     def blobs(self, version: str) -> dict[str, int]:
-        """Digest to size (bytes) of everything that a version consists of, what is attached to it included."""
+        """Digest to size (bytes) of all that a version consists of, what is attached to it included."""
         found: dict[str, int] = {}
         for entry in self._manifests(self._entry(version)):
             document = self.document(entry["digest"])

@@ -1,4 +1,4 @@
-"""Running one program and measuring it: wall and CPU seconds, and the peak memory of it and of its children."""
+"""Running one program and measuring it: wall and CPU seconds, peak memory of it and of its children."""
 
 from __future__ import annotations
 
