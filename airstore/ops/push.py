@@ -60,8 +60,9 @@ def parse_target(text: str, access: Access) -> tuple[RegistryClient, str]:
     """
     parts = urlsplit(text if "://" in text else f"https://{text}")
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or "@" in parts.netloc:
+        shown = text.rpartition("@")[2]  # what is before it may be a password
         raise UsageError(
-            f"not a registry: {text!r}",
+            f"not a registry: {shown!r}",
             hint="write HOST[:PORT][/PREFIX]; give credentials with --user or docker's config.json",
         )
     host, prefix = parts.netloc, parts.path.strip("/")

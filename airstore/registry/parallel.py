@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+_PATIENCE = 3.0  # seconds that transfers get to end after an interrupt
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -27,30 +28,48 @@ def run_all(
         stop: called at a failure or an interrupt, to end what still runs; any thread may call it.
 
     Raises:
-        Exception: the first that ``work`` raised; items not begun by then are dropped.
+        BaseException: the first that ``work`` raised, or an interrupt of the calling thread; items not begun
+            by then are dropped.
     """
     failed = threading.Event()
-    first: list[Exception] = []
+    first: list[BaseException] = []
+    results: dict[int, _Result] = {}
+    waiting = list(enumerate(items))[::-1]
+    taking = threading.Lock()
 
-    def guarded(item: _Item) -> list[_Result]:
-        if failed.is_set():
-            return []
-        try:
-            return [work(item)]
-        except Exception as fault:  # noqa: BLE001 - raised again below, in the caller's thread
-            first.append(fault)
-            failed.set()
-            stop()
-            return []
+    def take() -> tuple[int, _Item] | None:
+        with taking:
+            return waiting.pop() if waiting and not failed.is_set() else None
 
-    with ThreadPoolExecutor(max_workers=max(1, jobs), thread_name_prefix="registry") as pool:
-        futures = [pool.submit(guarded, item) for item in items]
-        try:
-            results = [result for future in futures for result in future.result()]
-        except BaseException:  # an interrupt of the calling thread
-            failed.set()
-            stop()
-            raise
+    def loop() -> None:
+        while entry := take():
+            try:
+                results[entry[0]] = work(entry[1])
+            except BaseException as fault:  # noqa: BLE001 - raised again below, in the caller's thread
+                first.append(fault)
+                failed.set()
+                stop()
+
+    # Daemons, unlike an executor's threads: one that is stuck in the network must not outlive an interrupt.
+    count = min(max(1, jobs), len(waiting))
+    threads = [threading.Thread(target=loop, name=f"registry-{n}", daemon=True) for n in range(count)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        failed.set()
+        stop()
+        _wait(threads)
+        raise
     if first:
         raise first[0]
-    return results
+    return [results[number] for number in range(len(results))]
+
+
+def _wait(threads: Iterable[threading.Thread]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    for thread in threads:
+        if thread.ident is not None:
+            thread.join(max(0.0, deadline - time.monotonic()))

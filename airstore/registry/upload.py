@@ -95,10 +95,11 @@ class Uploader:
         return prove(self._transport, repository, blob)
 
     def _send(self, repository: str, blob: Descriptor, meter: Callable[[int], None]) -> None:
+        whole = self._chunk is None  # asked before: another thread may meet the limit meanwhile
         try:
             self._transport.endpoint.retry.run(lambda: self._attempt(repository, blob, meter))
         except RefusedError as fault:
-            if fault.status != 413 or self._chunk:
+            if fault.status != 413 or not whole:
                 raise
             self._chunk = _CHUNK
             self._transport.endpoint.retry.run(lambda: self._attempt(repository, blob, meter))

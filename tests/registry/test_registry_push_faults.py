@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,6 +165,33 @@ def test_a_proxy_that_limits_uploads_gets_small_pieces(
     _push(client, (image,), reader)
     assert plan_push(client, [image], reader).upload_bytes == 0
     assert proxy.count("^PATCH ") >= 4
+
+
+def test_two_uploads_may_meet_the_limit_at_once(connect: Connect, proxy: FaultProxy, tmp_path: Path) -> None:
+    """The one that learns of it second goes over to small pieces as well."""
+    pairs = [
+        single_blob_image(tmp_path / name, f"shop/{name}:1", size)
+        for name, size in (("one", 2 * MIB), ("two", 3 * MIB))
+    ]
+    together = threading.Barrier(2)
+
+    class Reader:
+        def read(self, digest: Digest, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+            if stop and stop - start > MIB:
+                together.wait(timeout=20)
+            return self._holder(digest).read(digest, start, stop)
+
+        def read_bytes(self, digest: Digest, limit: int) -> bytes:
+            return self._holder(digest).read_bytes(digest, limit)
+
+        def _holder(self, digest: Digest) -> LayoutReader:
+            held = [(reader, {blob.digest for blob in image.blobs}) for image, reader in pairs]
+            return next(reader for reader, digests in held if digest in digests)
+
+    proxy.faults.append(Fault("PATCH", "uploads", times=1000, largest=MIB))
+    client, images = connect(proxy.host), [image for image, _ in pairs]
+    push(client, plan_push(client, images, Reader()), Reader(), lambda _count: None, jobs=2)
+    assert plan_push(client, images, Reader()).upload_bytes == 0
 
 
 def test_a_limit_below_that_is_explained(connect: Connect, proxy: FaultProxy, tmp_path: Path) -> None:
