@@ -11,7 +11,7 @@ from typing import Any
 
 from airstore.charts.helm import Helm
 from airstore.core import yamlfile
-from airstore.core.errors import UsageError
+from airstore.core.errors import NotFoundError, UsageError
 
 _MANIFEST = re.compile(r"^---\n# Source: (.*)\n", re.MULTILINE)
 
@@ -118,6 +118,7 @@ def render(
         extra.touch(mode=0o600)
         extra.write_text(yamlfile.dump(dict(set_values or {})), encoding="utf-8")
         files = [*values, *([extra] if set_values else [])]
+        merged = _merged(files)  # first: Helm would name its own copy of a file that is not YAML
         text = helm.template(
             packed,
             target.name,
@@ -128,7 +129,7 @@ def render(
             upgrade=target.upgrade,
             check_values=target.check_values,
         )
-        return Rendered(chart, variant, text, tuple(parse(text, what)), _merged(files))
+        return Rendered(chart, variant, text, tuple(parse(text, what)), merged)
 
 
 def parse(text: str, what: str) -> Iterator[Document]:
@@ -156,7 +157,11 @@ def _bodies(content: str, name: str) -> list[Any]:
 def _merged(files: Sequence[Path]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for path in files:
-        document = yamlfile.load(path.read_bytes(), str(path))
+        try:
+            content = path.read_bytes()
+        except OSError as fault:
+            raise NotFoundError(f"cannot read the values file {path}: {fault.strerror}") from fault
+        document = yamlfile.load(content, str(path))
         if document is not None and not isinstance(document, dict):
             raise UsageError(f"{path}: values must be a mapping")
         values = merge(values, document or {})

@@ -118,7 +118,9 @@ def _check_spelling(document: dict[str, Any], what: str) -> None:
 
 
 def _descriptors(document: dict[str, Any], key: str, what: str) -> tuple[Descriptor, ...]:
-    entries = document.get(key) or []
+    entries = document.get(key)
+    if entries is None:  # Go writes null for an empty list
+        return ()
     if not isinstance(entries, list):
         raise DamagedError(f"{what}: {key} must be an array")
     return tuple(Descriptor.parse(entry, what) for entry in entries)
