@@ -229,3 +229,11 @@ def build_road(base: Path) -> Road:
         done("init", site, "--site", "acme", "--trust", road.root)
     done("-C", road.site, "media", "import", road.full)
     return road
+
+
+def write_site_file(site: Path, more: str = "") -> None:
+    """All that the fixture product binds."""
+    (site / "site.yaml").write_text(
+        "apiVersion: airstore/v1\nkind: Site\nregistry: {host: registry.acme.example}\n"
+        f"vars: {{hostname: shop.acme.example, storageClass: fast}}\n{more}"
+    )
