@@ -9,13 +9,20 @@ from pathlib import Path
 
 import fixture_images
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("airstore", derandomize=True, database=None, deadline=None, max_examples=50)
+settings.register_profile(
+    "airstore",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],  # it measures the machine
+)
 settings.load_profile("airstore")
 
 # Real registries and clients for them; a publisher, its media and a site.
-pytest_plugins = ["registry_fixtures", "road_fixtures"]
+pytest_plugins = ["registry_fixtures", "road_fixtures", "cluster_fixtures"]
 
 LayoutFactory = Callable[..., Path]
 

@@ -107,11 +107,11 @@ def test_a_stall_in_the_middle_of_a_large_body_passes(
     connect: Connect, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     image, reader = single_blob_image(tmp_path / "image", "shop/large:1", 24 * MIB)
-    proxy.faults.append(Fault("PATCH", "uploads", stall=3.0))
+    proxy.faults.append(Fault("PATCH", "uploads", stall=30.0))
     began = time.monotonic()
-    client = connect(proxy.host, stall=0.7)
+    client = connect(proxy.host, stall=2.0)
     _push(client, (image,), reader)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     assert proxy.count("^PATCH ") == 3
 
 
