@@ -1,0 +1,221 @@
+"""One connection to an API server: requests, patience while it restarts, and clear errors."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote, urlencode
+
+from kubernetes import client, config
+from kubernetes.config.config_exception import ConfigException
+from urllib3 import Timeout
+from urllib3.exceptions import HTTPError, MaxRetryError
+
+from airstore.core.errors import NotFoundError, TransferError
+from airstore.core.limits import MIB
+
+_CONNECT, _READ = 5.0, 60.0  # seconds
+_PAUSE = 0.5  # seconds between attempts
+_ANSWER = 64 * MIB  # bytes; a list of many objects
+_SAID = 300  # bytes of an answer that are shown
+_AGAIN = frozenset({429, 503})
+_REPEATABLE = frozenset({"GET", "PATCH", "PUT", "DELETE"})  # our PATCH is server-side apply or a merge
+_HINTS = {
+    401: "the kubeconfig's credentials are not accepted; log in again",
+    403: "the kubeconfig's user lacks this right; ask for it, or use another context",
+    422: "the API server does not accept this; fields such as a volume's class cannot be changed later",
+}
+
+
+class ApiError(TransferError):
+    """The API server answered, and the answer was no.
+
+    Attributes:
+        status: the HTTP status.
+        details: the ``Status`` object, possibly empty.
+    """
+
+    def __init__(self, message: str, *, status: int, details: Mapping[str, Any], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.details = details
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request.
+
+    Attributes:
+        path: as from `path_of`.
+        about: what messages call it, such as ``Deployment shop/api``.
+        body: sent as JSON.
+    """
+
+    method: str
+    path: str
+    about: str = ""
+    query: tuple[tuple[str, str], ...] = ()
+    body: Any = None
+    content_type: str = "application/json"
+
+
+class Connection:
+    """An API server and who we are there. Also a context manager; threads may share it.
+
+    Args:
+        api: configured client.
+        patience: seconds to go on trying while the server cannot be reached, as when it restarts.
+    """
+
+    def __init__(self, api: client.ApiClient, *, patience: float = 30.0) -> None:
+        self.api = api
+        self._patience = patience
+
+    @property
+    def server(self) -> str:
+        """The API server's address."""
+        return str(self.api.configuration.host)
+
+    def send(self, call: Call) -> dict[str, Any]:
+        """Make a request and return the JSON object of its answer.
+
+        Raises:
+            ApiError: the server refused.
+            TransferError: the server cannot be reached or broke off.
+        """
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._once(call)
+            except TransferError as fault:
+                passing = not isinstance(fault, ApiError) or fault.status in _AGAIN
+                if not passing or call.method not in _REPEATABLE or time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE)
+
+    def headers(self) -> dict[str, str]:
+        """Headers that say who we are; a token that has run out is fetched anew."""
+        settings = self.api.configuration.auth_settings()
+        return {entry["key"]: entry["value"] for entry in settings.values() if entry["in"] == "header"}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.api.close()  # type: ignore[no-untyped-call,unused-ignore]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def ask(self, path: str) -> tuple[int, str]:
+        """Status and the begin of the answer of one GET, whatever it is; one attempt.
+
+        Raises:
+            TransferError: the server cannot be reached or broke off.
+        """
+        status, data = self._exchange(Call("GET", path))
+        return status, data[:_SAID].decode("utf-8", "replace")
+
+    def text(self, path: str, *, limit: int) -> str:
+        """The last ``limit`` bytes of a log, as text.
+
+        Raises:
+            ApiError: the server refused.
+            TransferError: the server cannot be reached or broke off.
+        """
+        call = Call("GET", path, query=(("limitBytes", str(_ANSWER)), ("tailLines", "10000")))
+        status, data = self._exchange(call)
+        if status != 200:
+            _read(call, status, data)
+        return data[-limit:].decode("utf-8", "replace")
+
+    def _once(self, call: Call) -> dict[str, Any]:
+        return _read(call, *self._exchange(call))
+
+    def _exchange(self, call: Call) -> tuple[int, bytes]:
+        query = f"?{urlencode(call.query)}" if call.query else ""
+        headers = {"Accept": "application/json, */*", **self.headers()}
+        body = None
+        if call.body is not None:
+            headers["Content-Type"] = call.content_type
+            body = json.dumps(call.body).encode()
+        try:
+            answer = self.api.rest_client.pool_manager.request(
+                call.method,
+                f"{self.server}{call.path}{query}",
+                body=body,
+                headers=headers,
+                timeout=Timeout(connect=_CONNECT, read=_READ),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            data: bytes = answer.read(_ANSWER)
+            answer.release_conn()
+        except (HTTPError, OSError) as fault:
+            raise _unreachable(self.server, fault) from fault
+        return answer.status, data
+
+
+def connect(kubeconfig: Path | None, *, context: str | None = None, patience: float = 30.0) -> Connection:
+    """Connect with a kubeconfig.
+
+    Args:
+        kubeconfig: None for ``~/.kube/config``, or in a Pod its service account.
+        context: None for the current one.
+        patience: see `Connection`.
+
+    Raises:
+        NotFoundError: no usable kubeconfig.
+    """
+    path = kubeconfig or Path.home() / ".kube" / "config"
+    settings = client.Configuration()
+    settings.retries = 0
+    try:
+        # `load_config` would choose like this too, but prints to the terminal while it does.
+        if kubeconfig or path.is_file():
+            config.load_kube_config(str(path), context=context, client_configuration=settings)  # type: ignore[no-untyped-call,unused-ignore]
+        else:
+            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call,unused-ignore]
+    except (ConfigException, OSError, KeyError, ValueError, TypeError) as fault:
+        raise NotFoundError(
+            f"no usable kubeconfig: {fault}", hint="name one with the environment variable KUBECONFIG"
+        ) from fault
+    return Connection(client.ApiClient(settings), patience=patience)
+
+
+def path_of(*parts: str) -> str:
+    """A path from its parts, each quoted."""
+    return "/" + "/".join(quote(part, safe="") for part in parts if part)
+
+
+def _read(call: Call, status: int, data: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(data) if data else {}
+    except ValueError:
+        document = {}
+    if 200 <= status < 300:
+        return document if isinstance(document, dict) else {}
+    details = document if isinstance(document, dict) else {}
+    message = str(details.get("message") or f"HTTP status {status}")
+    what = f"{call.about}: " if call.about else ""
+    raise ApiError(
+        f"{what}the API server answered {status}: {message}",
+        status=status,
+        details=details,
+        hint=_HINTS.get(status, ""),
+    )
+
+
+def _unreachable(server: str, fault: Exception) -> TransferError:
+    reason = fault.reason if isinstance(fault, MaxRetryError) and fault.reason else fault
+    text = str(reason).rpartition(": ")[2] or type(reason).__name__
+    hint = "is the cluster running, and is this the right kubeconfig?"
+    if "certificate" in str(fault).lower():
+        hint = "the kubeconfig's certificate authority is not that of this server"
+    return TransferError(f"the API server {server} cannot be reached: {text}", hint=hint)

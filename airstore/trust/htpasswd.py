@@ -1,0 +1,71 @@
+"""Passwords as Apache's htpasswd keeps them: one line a user, bcrypt (htpasswd(1), option ``-B``)."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+
+import bcrypt
+
+from airstore.core.errors import DamagedError, UsageError
+
+COST = 12  # two to this power rounds; registries check a password with every request, so not more
+_LONGEST = 72  # bytes of a password that bcrypt looks at
+_RANDOM = 24  # bytes of a generated password
+_LINE = re.compile(r"([^:\s]{1,255}):(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})")
+
+
+def generate_password() -> str:
+    """A new random password of 32 letters, digits, ``-`` and ``_`` (192 bits)."""
+    return secrets.token_urlsafe(_RANDOM)
+
+
+def htpasswd(users: Mapping[str, str], *, cost: int = COST) -> str:
+    """The file's text for user names and their passwords; another salt, so another text, every time.
+
+    Raises:
+        UsageError: a name has a colon or white space, a password is empty, has more than 72 bytes or a
+            NUL, or the cost is below 10.
+    """
+    if cost < 10:
+        raise UsageError(f"bcrypt with cost {cost} is too fast to protect passwords; 10 is the least")
+    return "".join(f"{_name(user)}:{_hashed(user, word, cost)}\n" for user, word in users.items())
+
+
+def matches(text: str, users: Mapping[str, str]) -> bool:
+    """Whether a file's text is for exactly these users and passwords.
+
+    Raises:
+        DamagedError: not such a file, or not with bcrypt.
+    """
+    known = _parse(text)
+    return known.keys() == users.keys() and all(
+        bcrypt.checkpw(users[name].encode(), known[name].encode()) for name in users
+    )
+
+
+def _parse(text: str) -> dict[str, str]:
+    entries: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _LINE.fullmatch(line)
+        if not found:
+            raise DamagedError(f"line {number} of the htpasswd file is not a user with a bcrypt password")
+        entries[found[1]] = found[2]
+    return entries
+
+
+def _name(user: str) -> str:
+    if not user or len(user) > 255 or ":" in user or any(c.isspace() or not c.isprintable() for c in user):
+        raise UsageError(f"not a user name for a registry: {user[:100]!r}")
+    return user
+
+
+def _hashed(user: str, password: str, cost: int) -> str:
+    data = password.encode()
+    if not data or b"\0" in data or len(data) > _LONGEST:
+        raise UsageError(
+            f"the password of {user!r} must have 1 to {_LONGEST} bytes and no NUL",
+            hint="bcrypt looks at no more than 72 bytes",
+        )
+    return bcrypt.hashpw(data, bcrypt.gensalt(cost)).decode()
