@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from airstore.core.descriptor import Platform
 from airstore.core.errors import UsageError
 from airstore.core.progress import Progress
+from airstore.core.reference import Reference
 from airstore.core.release import Release
 from airstore.deploy import ledger
 from airstore.ops.access import Access
@@ -58,14 +59,20 @@ def parse_target(text: str, access: Access) -> tuple[RegistryClient, str]:
     Raises:
         UsageError: not of that form.
     """
-    parts = urlsplit(text if "://" in text else f"https://{text}")
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or "@" in parts.netloc:
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        host, prefix = parts.netloc, parts.path.strip("/")
+        Reference.parse(f"host.example/{prefix or 'any'}/any")  # every repository will begin with the prefix
+        usable = parts.port != 0 and not set(host) & set("@ \t") and not parts.query and not parts.fragment
+    except (ValueError, UsageError):
+        usable = False
+    if not usable or parts.scheme not in {"http", "https"} or not parts.hostname:
         shown = text.rpartition("@")[2]  # what is before it may be a password
         raise UsageError(
             f"not a registry: {shown!r}",
-            hint="write HOST[:PORT][/PREFIX]; give credentials with --user or docker's config.json",
+            hint="write HOST[:PORT][/PREFIX], the prefix in lower case; give credentials with --user or "
+            "docker's config.json",
         )
-    host, prefix = parts.netloc, parts.path.strip("/")
     if parts.scheme == "http":
         access = replace(access, plain_http=access.plain_http | {host})
     return access.client(host, prefix), f"{host}/{prefix}".rstrip("/")

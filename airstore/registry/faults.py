@@ -99,6 +99,8 @@ def _network_fault(fault: BaseException, what: str, stall: float) -> TransferErr
     if _any(chain, ConnectionRefusedError):
         hint = "is the registry running, and are host and port right?"
         return TransientError(f"{what}: connection refused", hint=hint)
+    if _any(chain, urllib3.exceptions.NewConnectionError):  # to urllib3 a timeout, whatever the reason
+        return _unreachable(chain, what)
     if _any(chain, TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout):
         hint = "the connection stalled; check the network, or a proxy that waits for something"
         return TransientError(f"{what}: no byte moved for {stall:g} seconds", hint=hint)
@@ -110,12 +112,21 @@ def _network_fault(fault: BaseException, what: str, stall: float) -> TransferErr
     return TransferError(f"{what}: {redact(str(fault))}")
 
 
+def _unreachable(chain: list[BaseException], what: str) -> TransferError:
+    reason = _reason(chain)
+    if _any(chain, urllib3.exceptions.NameResolutionError):
+        hint = "is the host right, and does this machine's name service know it?"
+        return TransferError(f"{what}: the host's name cannot be resolved: {reason}", hint=hint)
+    return TransientError(f"{what}: no connection: {reason}", hint="check host, port and network")
+
+
 def _tls_fault(chain: list[BaseException], what: str) -> TransferError:
     reason = redact(_reason(chain))
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return TransferError(f"{what}: x509: {reason}", hint="give the registry's CA certificate with --ca")
     if "WRONG_VERSION_NUMBER" in reason:
-        return TransferError(f"{what}: the registry speaks plain HTTP", hint="allow it with --plain-http")
+        hint = "allow it with --plain-http HOST"
+        return TransferError(f"{what}: the registry speaks plain HTTP", hint=hint)
     if "EOF" in reason:
         return TransientError(f"{what}: the connection broke: {reason}")
     return TransferError(f"{what}: TLS failed: {reason}")
