@@ -32,7 +32,9 @@ class _Bounded:
 
 
 _Loader = type("_Loader", (_Bounded, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
-_Dumper: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_Dumper = type("_Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})
+# Digests are text too: representers are found by the exact type, those of subclasses only if asked for.
+yaml.add_multi_representer(str, lambda dumper, text: dumper.represent_str(str(text)), Dumper=_Dumper)
 
 
 def load(data: bytes | str, name: str) -> Any:
