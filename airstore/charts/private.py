@@ -52,7 +52,8 @@ def copy_chart(source: Path, destination: Path) -> None:
     (CVE-2025-53547), and what a link names is not part of the chart.
 
     Raises:
-        NotFoundError: there is no such directory.
+        NotFoundError: there is no such directory, or a file in it cannot be read.
+        StorageError: the copy cannot be written.
         UsageError: it is not a chart, too large, or holds anything but files and directories.
     """
     if not (source / "Chart.yaml").is_file():
@@ -70,7 +71,16 @@ def copy_chart(source: Path, destination: Path) -> None:
                 f"{source} has more than {LIMITS.chart_files} files or {LIMITS.chart_archive} bytes",
                 hint="a chart directory must hold the chart alone",
             )
-        shutil.copyfile(path, target, follow_symlinks=False)
+        _copy_file(path, target)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    try:
+        file = source.open("rb")
+    except OSError as fault:
+        raise NotFoundError(f"cannot read {source}: {fault.strerror}") from fault
+    with file, storage_errors(target), target.open("xb") as copy:
+        shutil.copyfileobj(file, copy)
 
 
 def _walk(directory: Path) -> Iterator[tuple[Path, int, int]]:

@@ -10,6 +10,12 @@ from airstore.core.errors import DamagedError, StorageError
 
 REBUILD_HINT = "run 'airstore check --rebuild-index'; the packs hold everything that the index does"
 
+_HINTS = {
+    sqlite3.SQLITE_FULL: "free some space and run the same command again",
+    sqlite3.SQLITE_CANTOPEN: "run airstore as the owner of the store",
+    sqlite3.SQLITE_READONLY: "run airstore as the owner of the store, on a disk that may be written",
+}
+
 
 @contextmanager
 def sqlite_errors(what: str) -> Iterator[None]:
@@ -22,7 +28,8 @@ def sqlite_errors(what: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as fault:
-        raise StorageError(f"cannot use {what}: {fault}") from fault
+        hint = _HINTS.get(getattr(fault, "sqlite_errorcode", 0) & 0xFF, "")
+        raise StorageError(f"cannot use {what}: {fault}", hint=hint) from fault
     except sqlite3.DatabaseError as fault:
         raise DamagedError(f"{what} is damaged: {fault}", hint=REBUILD_HINT) from fault
 
