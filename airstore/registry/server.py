@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
-from airstore.core.errors import NotFoundError, TransferError
+from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.core.limits import KIB, MIB
 from airstore.registry.app import Access, make_app
 
@@ -78,7 +79,8 @@ def running_server(
         fault: called with what goes wrong on connections: damaged content, failed TLS handshakes.
 
     Raises:
-        NotFoundError: the certificate or key cannot be used.
+        NotFoundError: the certificate or key cannot be read.
+        UsageError: they are no certificate with its key.
         TransferError: the address cannot be listened on, or the server died while the block ran.
     """
     with _running(_prepared(app, host, port, tls, fault), lambda: None) as port_taken:
@@ -98,7 +100,7 @@ def serve(
     """Serve until ``stop`` is set; ``ready`` is called as soon as clients may come.
 
     Raises:
-        NotFoundError, TransferError: as `running_server`.
+        NotFoundError, UsageError, TransferError: as `running_server`.
     """
     # A server that dies sets the event itself, or this would wait for ever.
     with _running(_prepared(app, host, port, tls, fault), stop.set) as port_taken:
@@ -189,7 +191,13 @@ def _prepared(
 def _adapter(tls: Tls) -> BuiltinSSLAdapter:
     try:
         adapter = BuiltinSSLAdapter(str(tls.certificate), str(tls.key), private_key_password="")
-    except (OSError, ssl.SSLError) as fault:
-        raise NotFoundError(f"cannot use {tls.certificate} with {tls.key}: {fault}") from fault
+    except ssl.SSLError as fault:
+        raise UsageError(
+            f"cannot use certificate {tls.certificate} with key {tls.key}: {fault.reason or fault}",
+            hint="both must be PEM, the key without a passphrase and the one the certificate is for",
+        ) from fault
+    except OSError as fault:
+        lacking = next((path for path in (tls.certificate, tls.key) if not os.access(path, os.R_OK)), "")
+        raise NotFoundError(f"cannot read {lacking or tls.certificate}: {fault.strerror}") from fault
     adapter.context.minimum_version = ssl.TLSVersion.TLSv1_2
     return adapter
