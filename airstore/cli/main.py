@@ -14,7 +14,7 @@ import click
 from airstore import __version__
 from airstore.cli.context import Context
 from airstore.cli.text import printable
-from airstore.core.errors import AirstoreError
+from airstore.core.errors import AirstoreError, StorageError
 
 # Command name to its module and help line; modules are imported only when their command runs, so that
 # `airstore --help` does not load cryptography, pygit2 and the rest.
@@ -51,8 +51,13 @@ class _Lazy(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # the reader went away, as `airstore log | head` does; not a fault to click
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             ctx.exit(0)
+        except OSError as fault:
+            if not _output_fails():
+                raise
+            _drop_output()
+            raise StorageError(f"cannot write the output: {fault.strerror}") from fault
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -81,6 +86,20 @@ def main(
     ctx.obj = Context(
         store_path=store, quiet=quiet, verbose=verbose, bars=not no_progress, json_log=log_format == "json"
     )
+
+
+def _output_fails() -> bool:
+    """Whether standard output keeps what it could not write, as on a full disk."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _drop_output() -> None:
+    """Send what is left for standard output nowhere: the interpreter would try, and complain, at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run() -> None:

@@ -20,8 +20,9 @@ from airstore.ops.directory import PUBLISHER, SITE, StoreDirectory
 from airstore.ops.import_media import import_media
 from airstore.ops.keys import load_key
 from airstore.ops.receipts import read_receipt
+from airstore.ops.trusted import read_root
 from airstore.trust import envelope
-from airstore.trust.root import Role, verify_first
+from airstore.trust.root import Role
 from airstore.trust.statement import STATEMENT_TYPE
 
 _MEDIA = click.Path(path_type=Path)
@@ -71,7 +72,7 @@ def create(
             "release": version,
             "kind": "delta" if base else "full",
             "from": base.release.version if base else None,
-            "site": base.site if base else "",
+            "site": (base.site if base else "") or None,
             "blobs": len(plan.new),
             "shared_blobs": len(plan.shared),
             "plain_bytes": plan.selection.plain_bytes,
@@ -132,6 +133,8 @@ def import_(context: Context, media: tuple[Path, ...], *, dry_run: bool, output:
     store = context.store(SITE, "media import")
     rows, now = [], datetime.fromtimestamp(context.now(), UTC)
     for source in media:
+        if len(media) > 1:  # so that an error is about the one named last
+            context.say(f"importing {source}")
         result = import_media(store, source, now, context.progress, dry_run=dry_run)
         rows.append(
             {
@@ -161,10 +164,7 @@ def _base(store: StoreDirectory, version: str | None, receipt: Path | None) -> B
 
 def _role(context: Context, trust: Path | None) -> Role | None:
     if trust:
-        try:
-            return verify_first(trust.read_bytes()).release_role
-        except OSError as fault:
-            raise NotFoundError(f"cannot read the trust root {trust}: {fault.strerror}") from fault
+        return read_root(trust)[1].release_role
     try:
         return context.store().trust_root().release_role
     except NotFoundError:

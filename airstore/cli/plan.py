@@ -68,7 +68,7 @@ def _site_file(store: Path, named: Path | None) -> SiteFile:
     if named:
         return load_site_file(named)
     usual = store / "site.yaml"
-    return load_site_file(usual) if usual.is_file() else SiteFile()
+    return load_site_file(usual) if usual.is_file() else SiteFile(name=str(usual))
 
 
 def _external(site: SiteFile) -> str:
@@ -78,7 +78,7 @@ def _external(site: SiteFile) -> str:
 
 def _show(planned: SitePlan, push: dict[str, Any], *, diff: bool) -> None:
     click.echo(f"release {planned.version}; running: {planned.running or 'nothing yet'}")
-    target = push["registry"] or "no registry named: everything"
+    target = push["registry"] or "none was asked (--registry names one)"
     click.echo(
         f"registry: {target}; to upload: {push['upload_blobs']} blobs, {human(push['upload_bytes'])}; "
         f"there already: {push['present_blobs']} blobs, {human(push['present_bytes'])}"

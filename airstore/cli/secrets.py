@@ -34,8 +34,8 @@ def ask_passphrase(file: Path | None) -> Callable[[], bytes]:
     return ask
 
 
-def read_passphrase(file: Path) -> bytes:
-    """First line of a file.
+def read_passphrase(file: Path, what: str = "passphrase") -> bytes:
+    """First line of a file; ``what`` is in it, for messages.
 
     Raises:
         NotFoundError: it cannot be read.
@@ -44,9 +44,9 @@ def read_passphrase(file: Path) -> bytes:
     try:
         line = file.read_bytes().splitlines()[:1]
     except OSError as fault:
-        raise NotFoundError(f"cannot read the passphrase file {file}: {fault.strerror}") from fault
+        raise NotFoundError(f"cannot read the {what} file {file}: {fault.strerror}") from fault
     if not line or not line[0]:
-        raise UsageError(f"the passphrase file {file} is empty")
+        raise UsageError(f"the {what} file {file} is empty")
     return line[0]
 
 
@@ -57,6 +57,6 @@ def read_password(file: Path) -> str:
         UsageError: it is not UTF-8.
     """
     try:
-        return read_passphrase(file).decode()
+        return read_passphrase(file, "password").decode()
     except UnicodeDecodeError as fault:
         raise UsageError(f"the password file {file} is not UTF-8") from fault

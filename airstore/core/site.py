@@ -19,11 +19,13 @@ class SiteFile:
         registry: ``host`` and the rest of the ``registry`` section.
         variables: the ``vars`` section: the ``site.*`` names that product files bind.
         values: Helm release name to values that override the vendor's.
+        name: how messages call the file.
     """
 
     registry: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    name: str = "site.yaml"
 
     def lookup(self, name: str) -> Any:
         """Value of a bound name: ``registry.host``, ``site.hostname``.
@@ -37,7 +39,7 @@ class SiteFile:
             where = "vars" if section == "site" else section
             raise UsageError(
                 f"the product binds {name!r}, which the site file does not set",
-                hint=f"add {key!r} under {where!r} in site.yaml",
+                hint=f"add {key!r} under {where!r} in {self.name}",
             )
         return known[key]
 
@@ -55,4 +57,5 @@ def load_site_file(path: Path) -> SiteFile:
         raise NotFoundError(f"cannot read the site file {path}: {fault.strerror}") from fault
     document = yamlfile.load(text, str(path))
     schema.check_yaml(document, text, "site", str(path))
-    return SiteFile(document.get("registry", {}), document.get("vars", {}), document.get("values", {}))
+    registry, variables, values = (document.get(section, {}) for section in ("registry", "vars", "values"))
+    return SiteFile(registry, variables, values, str(path))

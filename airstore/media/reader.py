@@ -63,7 +63,10 @@ class Media:
             self._check_size(path, expected)
         for path in self._walk():
             if path not in index.files and path != INDEX_NAME:
-                raise DamagedError(f"{self.directory / path} is not listed in the media's signed index")
+                raise DamagedError(
+                    f"{self.directory / path} is not listed in the media's signed index",
+                    hint="if your own system put it there, remove it: media hold only what is listed",
+                )
 
     def verify(self, index: MediaIndex, progress: Progress) -> list[str]:
         """Read every file and list the faults, one a line; an empty list means intact."""

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 from airstore.core.durable import write_file
-from airstore.core.errors import NotFoundError
 from airstore.core.product import load_product
 from airstore.ops.directory import PUBLISHER, SITE, StoreDirectory, check_site_name, create_directory
+from airstore.ops.trusted import read_root
 from airstore.trust.keys import PrivateKey
-from airstore.trust.root import allowed_signers, verify_first
+from airstore.trust.root import allowed_signers
 from airstore.trust.state import TrustState
 
 SITE_KEY = "site"
@@ -32,15 +32,11 @@ def init_site(path: Path, name: str, root_file: Path) -> StoreDirectory:
 
     Raises:
         NotFoundError: no such trust root.
-        NotTrustedError: the trust root is not signed by its own keys.
+        DamagedError, NotTrustedError: it is no trust root, or not signed by its own keys.
         UsageError: ``path`` is in use, or the name cannot be used.
     """
     check_site_name(name)
-    try:
-        envelope = root_file.read_bytes()
-    except OSError as fault:
-        raise NotFoundError(f"cannot read the trust root {root_file}: {fault.strerror}") from fault
-    root = verify_first(envelope)
+    envelope, root = read_root(root_file)
 
     def enrol(store: StoreDirectory) -> None:
         write_file(store.root_file, envelope, mode=0o644)

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from airstore.core.errors import NotFoundError
+from pathlib import Path
+
+from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError
 from airstore.core.release import Release
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.verify_release import VerifiedRelease, verify_release
+from airstore.trust.root import TrustRoot, verify_first
+
+
+def read_root(path: Path) -> tuple[bytes, TrustRoot]:
+    """A trust root that somebody vouches for, as it is in the file and as it is read.
+
+    Raises:
+        NotFoundError: no such file.
+        DamagedError, NotTrustedError: it is no trust root, or not signed by its own keys.
+    """
+    try:
+        signed = path.read_bytes()
+    except OSError as fault:
+        raise NotFoundError(f"cannot read the trust root {path}: {fault.strerror}") from fault
+    try:
+        return signed, verify_first(signed)
+    except (DamagedError, NotTrustedError) as fault:
+        hint = fault.hint or "name the publisher's STORE/trust/root.json, or a copy of it"
+        raise type(fault)(f"{path}: {fault}", hint=hint) from fault
 
 
 def trusted_release(store: StoreDirectory, version: str = "") -> Release:
