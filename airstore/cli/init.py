@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -28,11 +29,11 @@ def command(
     if product and not (site or trust):
         store = init_publisher(directory, product)
         context.say(f"made a publisher's store for product {store.name!r} in {directory}")
-        context.say(f"next: airstore -C {directory} key generate release")
+        context.say(f"next: airstore -C {quote(str(directory))} key generate release")
     elif site and trust and not product:
         store = init_site(directory, site, trust)
         context.say(f"made the store of site {store.name!r} in {directory}")
-        context.say(f"next: airstore -C {directory} media import MEDIA")
+        context.say(f"next: airstore -C {quote(str(directory))} media import MEDIA")
     else:
         raise UsageError(
             "give either --product FILE (publisher), or --site NAME and --trust root.json (site)"

@@ -35,6 +35,7 @@ def generate(context: Context, name: str, *, encrypt: bool, passphrase_file: Pat
         context.say(f"trust root: {store.root_file} (give it to the sites; it is not secret)")
     else:
         context.say("the trust root does not name it: it cannot sign releases")
+    context.say("its key id:")
     click.echo(entry.keyid)
 
 

@@ -20,7 +20,7 @@ from airstore.core.release import Release
 from airstore.history.names import check_person, check_version
 from airstore.ops.create_release import Created, Signing, create_release, gather
 from airstore.ops.diff_releases import ReleaseDiff, diff_releases
-from airstore.ops.directory import PUBLISHER, StoreDirectory
+from airstore.ops.directory import CONFIG, PUBLISHER, StoreDirectory
 from airstore.ops.keys import load_key
 from airstore.ops.trusted import all_releases, trusted_release, verified
 
@@ -78,7 +78,8 @@ def create(
     contents = gather(product_file(store), helm, access)
     if dry_run:
         rows = [{"kind": "chart", "name": f"{c.name} {c.version}", "from": c.source} for c in contents.charts]
-        rows += [{"kind": "image", "name": str(reference), "from": ""} for reference in contents.references]
+        places = access.places(contents.product, contents.references)
+        rows += [{"kind": "image", "name": str(image), "from": place} for image, place in places.items()]
         show_rows(rows, output, {"kind": "KIND", "name": "NAME", "from": "FROM"})
         return
     key = load_key(store, key_name, ask_passphrase(passphrase_file))
@@ -202,6 +203,11 @@ def product_file(store: StoreDirectory) -> Path:
     """Where the product file of a publisher's store is."""
     if store.product_file is None:
         raise UsageError(f"{store.path} names no product file", hint="make the store with `airstore init`")
+    if not store.product_file.exists():
+        raise NotFoundError(
+            f"the product file {store.product_file} is gone",
+            hint=f"if it or the store was moved, correct productFile in {store.path / CONFIG}",
+        )
     return store.product_file
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from airstore.charts.helm import Access as ChartAccess
 from airstore.charts.resolve import FetchedChart
 from airstore.core.product import Product
+from airstore.core.reference import Reference
 from airstore.registry.credentials import CredentialSource
-from airstore.registry.places import Places
+from airstore.registry.places import Places, match_place
 
 if TYPE_CHECKING:
     from airstore.registry.client import RegistryClient
@@ -52,6 +53,11 @@ class Access:
     def images(self, product: Product) -> Places:
         """All places that hold the product's images, as one source."""
         return Places({**product.sources, **self.sources}, product.directory, self.client)
+
+    def places(self, product: Product, references: Iterable[Reference]) -> dict[Reference, str]:
+        """Where each image would be taken from; nothing is opened."""
+        mapping = {**product.sources, **self.sources}
+        return {image: match_place(image, mapping) or f"docker://{image.host}" for image in references}
 
     def chart_repository(self, url: str) -> ChartAccess:
         """How Helm reaches a chart repository, or a registry (``oci://host``) that dependencies come from."""

@@ -155,6 +155,6 @@ class Places:
     def _explained(self, reference: Reference, fault: NotFoundError) -> NotFoundError:
         lines = [f"{pattern} -> {place}" for pattern, place in self._mapping.items()] or ["none"]
         matched = match_place(reference, self._mapping)
-        where = f"{matched} (by images.sources)" if matched else f"its own registry {reference.host}"
-        hint = f"it was looked for in {where}; images.sources: {'; '.join(lines)}"
+        where = matched or f"its own registry {reference.host}"
+        hint = f"{reference} was looked for in {where}; image sources: {'; '.join(lines)}"
         return NotFoundError(str(fault), hint=f"{fault.hint}; {hint}" if fault.hint else hint)
