@@ -101,7 +101,13 @@ class Helm:
         return self._environment | places | private
 
     def run(
-        self, arguments: Sequence[str], what: str, *, stdin: bytes = b"", timeout: float | None = None
+        self,
+        arguments: Sequence[str],
+        what: str,
+        *,
+        stdin: bytes = b"",
+        timeout: float | None = None,
+        guard: Path | None = None,
     ) -> str:
         """Run one Helm command and return its standard output.
 
@@ -110,6 +116,7 @@ class Helm:
             what: the chart and variant this is about, for errors.
             stdin: a password, where the command reads one.
             timeout: seconds; the object's own by default.
+            guard: a lock file to hold meanwhile; the program then dies with this process.
 
         Raises:
             NotFoundError: no such Helm, or Helm says that what was asked for does not exist.
@@ -118,7 +125,9 @@ class Helm:
         """
         argv = [str(self._binary.absolute()), *arguments]
         try:
-            ended = process.run(argv, self._variables, stdin=stdin, timeout=timeout or self._timeout)
+            ended = process.run(
+                argv, self._variables, stdin=stdin, timeout=timeout or self._timeout, guard=guard
+            )
         except UsageError as fault:
             raise UsageError(f"{what}: {fault}", hint=fault.hint) from fault
         if ended.code != 0:

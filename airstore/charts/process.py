@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from airstore.charts.guard import guarded
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.limits import GIB, LIMITS, MIB
 
@@ -39,6 +40,8 @@ def run(
     stdin: bytes = b"",
     timeout: float,
     limit: int = LIMITS.yaml_document,
+    guard: Path | None = None,
+    memory: int = MEMORY,
 ) -> Outcome:
     """Run a program to its end.
 
@@ -48,6 +51,9 @@ def run(
         stdin: what it reads.
         timeout: seconds before it is killed.
         limit: bytes of standard output before it is killed; standard error is cut at 1 MiB.
+        guard: a lock file to hold while the program runs; it is killed when this process dies, however it
+            dies, and the lock is free once it is gone.
+        memory: bytes of address space; 0 for no bound.
 
     Raises:
         NotFoundError: there is no such program.
@@ -57,21 +63,28 @@ def run(
     with tempfile.TemporaryFile() as given:  # a file, so that a program which does not read cannot stall us
         given.write(stdin)
         given.seek(0)
-        process = _start(argv, environment, given)
-        try:
-            resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
-            deadline = time.monotonic() + timeout
-            stdout, stderr = _read(process, deadline, limit)
-            return Outcome(process.wait(deadline - time.monotonic()), stdout, stderr)
-        except (TimeoutError, subprocess.TimeoutExpired) as fault:
-            raise UsageError(f"{name} did not end within {timeout:g} seconds and was stopped") from fault
-        except OverflowError as fault:
-            raise UsageError(f"{name} wrote more than {limit} bytes and was stopped") from fault
-        finally:
-            _end(process)
+        with guarded(argv, guard) as (words, handles):
+            return _run(_start(words, environment, given, handles), name, timeout, limit, memory)
 
 
-def _start(argv: Sequence[str], environment: Mapping[str, str], stdin: IO[bytes]) -> subprocess.Popen[bytes]:
+def _run(process: subprocess.Popen[bytes], name: str, timeout: float, limit: int, memory: int) -> Outcome:
+    try:
+        if memory:
+            resource.prlimit(process.pid, resource.RLIMIT_AS, (memory, memory))
+        deadline = time.monotonic() + timeout
+        stdout, stderr = _read(process, deadline, limit)
+        return Outcome(process.wait(deadline - time.monotonic()), stdout, stderr)
+    except (TimeoutError, subprocess.TimeoutExpired) as fault:
+        raise UsageError(f"{name} did not end within {timeout:g} seconds and was stopped") from fault
+    except OverflowError as fault:
+        raise UsageError(f"{name} wrote more than {limit} bytes and was stopped") from fault
+    finally:
+        _end(process)
+
+
+def _start(
+    argv: Sequence[str], environment: Mapping[str, str], stdin: IO[bytes], handles: Sequence[int]
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             list(argv),
@@ -81,6 +94,7 @@ def _start(argv: Sequence[str], environment: Mapping[str, str], stdin: IO[bytes]
             stderr=subprocess.PIPE,
             cwd="/",
             start_new_session=True,
+            pass_fds=handles,
         )
     except OSError as fault:
         raise NotFoundError(
@@ -115,6 +129,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)  # what it left running in the background
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()

@@ -71,3 +71,15 @@ class StorageError(AirstoreError):
     """The disk is full, read-only, or failed; nothing was made visible."""
 
     exit_code = 41
+
+
+class DeployError(AirstoreError):
+    """A change of the cluster failed; what ran before runs again, or was never touched."""
+
+    exit_code = 50
+
+
+class OperatorNeededError(AirstoreError):
+    """The way back failed too: Helm releases are in different states, and a person has to look."""
+
+    exit_code = 51

@@ -25,6 +25,7 @@ class Running:
     Attributes:
         archive: digest of the chart's ``.tgz``.
         rendered: the manifests, Secrets redacted.
+        values: where the store keeps the values it was applied with, ``RUN/NAME``.
     """
 
     name: str
@@ -33,6 +34,36 @@ class Running:
     chart_version: str
     archive: str
     rendered: str = field(repr=False)
+    values: str = ""
+
+    @property
+    def key(self) -> str:
+        """``NAMESPACE/NAME``."""
+        return f"{self.namespace}/{self.name}"
+
+    def to_json(self) -> dict[str, str]:
+        """As the ledger and journals write it; the manifests are elsewhere."""
+        return {
+            "name": self.name,
+            "namespace": self.namespace,
+            "chart": self.chart,
+            "chartVersion": self.chart_version,
+            "archive": self.archive,
+            "values": self.values,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, str], rendered: str) -> Running:
+        """What `to_json` wrote, with the manifests."""
+        return cls(
+            name=document["name"],
+            namespace=document["namespace"],
+            chart=document["chart"],
+            chart_version=document["chartVersion"],
+            archive=document["archive"],
+            rendered=rendered,
+            values=document.get("values", ""),
+        )
 
 
 @dataclass(frozen=True)
@@ -88,16 +119,7 @@ def _to_json(entry: Entry) -> dict[str, Any]:
         "result": entry.result,
         "when": entry.when,
         "details": dict(entry.details),
-        "running": [
-            {
-                "name": helm.name,
-                "namespace": helm.namespace,
-                "chart": helm.chart,
-                "chartVersion": helm.chart_version,
-                "archive": helm.archive,
-            }
-            for helm in entry.running
-        ],
+        "running": [helm.to_json() for helm in entry.running],
     }
 
 
@@ -112,14 +134,7 @@ def _from_json(history: History, commit: str) -> Entry:
         when=document["when"],
         details=document["details"],
         running=tuple(
-            Running(
-                name=helm["name"],
-                namespace=helm["namespace"],
-                chart=helm["chart"],
-                chart_version=helm["chartVersion"],
-                archive=helm["archive"],
-                rendered=history.read(commit, f"rendered/{helm['name']}.yaml").decode(),
-            )
+            Running.from_json(helm, history.read(commit, f"rendered/{helm['name']}.yaml").decode())
             for helm in document["running"]
         ),
     )

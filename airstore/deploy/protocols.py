@@ -1,7 +1,7 @@
 """What the engine asks of its surroundings: small interfaces that `airstore.cluster` and others implement.
 
-Every method raises `AirstoreError` when it cannot do what it says, `TransferError` where the API server does
-not answer, refuses or breaks off. Every method may be called again after a run was killed in the middle of it.
+Every method raises `AirstoreError` when it cannot do what it says, `TransferError` where the API server
+does not answer, refuses or breaks off. Every method may be called again after a run was killed in its middle.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Objects(Protocol):
     def apply(self, document: Document, namespace: str) -> None:
         """Server-side apply as field manager ``airstore``, conflicts forced.
 
-        Only the fields of ``document`` change. ``namespace`` is for namespaced kinds without one of their own.
+        Only the fields of ``document`` change. ``namespace`` is for namespaced kinds that name none.
         Returns once a CustomResourceDefinition is established, so that its resources can follow.
         """
 
@@ -41,10 +41,10 @@ class Workloads(Protocol):
     """
 
     def stop_writers(self, namespace: str, helm_release: str, *, keep_stateful: bool = False) -> None:
-        """Scale Deployments and StatefulSets of a Helm release to 0, suspend its CronJobs, wait until pods are gone.
+        """Scale a Helm release's Deployments and StatefulSets to 0, suspend its CronJobs, await no pods.
 
-        What was there before is remembered in an annotation of each object, written with the same request, and
-        not overwritten by a second call.
+        What was there before is remembered in an annotation of each object, written with the same request,
+        and not overwritten by a second call.
 
         Args:
             namespace: of the Helm release.
@@ -84,8 +84,8 @@ class Leases(Protocol):
     def lease(self, name: str, namespace: str) -> AbstractContextManager[Held]:
         """Hold a Lease for the length of the block; the namespace is made if need be.
 
-        A holder on this host and boot whose process is gone is taken over at once, any other one when its time
-        is up.
+        A holder on this host and boot whose process is gone is taken over at once, any other one when its
+        time is up.
 
         Raises:
             LockedError: another process holds it; the message names the holder.

@@ -2,8 +2,49 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+_SECRET = re.compile(
+    r"pass(word|wd|phrase)?$|secret|token|credential|(api|private|access)_?key", re.IGNORECASE
+)
+_SHORTEST = 4  # characters; anything shorter is in every second word
+_HIDDEN = "(redacted)"
+
+
+@dataclass(frozen=True)
+class Redactor:
+    """Takes known secrets out of text that others wrote: output of hooks, errors of Helm."""
+
+    secrets: frozenset[str]
+
+    def text(self, text: str) -> str:
+        """The same text; every secret, plain or in base64, replaced."""
+        for each in sorted(self.secrets, key=len, reverse=True):
+            for form in (each, base64.b64encode(each.encode()).decode()):
+                text = text.replace(form, _HIDDEN)
+        return text
+
+    @classmethod
+    def of(cls, values: Iterable[object]) -> Redactor:
+        """Knows every text in values, at any depth, whose key sounds like a secret."""
+        found = (text for value in values for text in _secrets(value, secret=False))
+        return cls(frozenset(text for text in found if len(text) >= _SHORTEST))
+
+
+def _secrets(value: object, *, secret: bool) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _secrets(inner, secret=secret or bool(_SECRET.search(str(key))))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _secrets(inner, secret=secret)
+    elif secret and isinstance(value, str):
+        yield value
 
 
 def redact(document: Any) -> Any:

@@ -1,0 +1,65 @@
+"""A program that dies with us: it never goes on changing a cluster after its airstore process is gone.
+
+`keeper.py` stands between: it holds a shared lock, starts the program, and kills its process group as soon
+as our end of a pipe closes, which the kernel does even for a ``kill -9``. Whoever then takes the lock
+exclusively knows that nothing of the dead run is left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from airstore.core.errors import LockedError
+
+_KEEPER = Path(__file__).with_name("keeper.py")
+_POLL = 0.1  # seconds
+
+
+@contextmanager
+def guarded(argv: Sequence[str], lock: Path | None) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """A command line that runs ``argv`` guarded while the block lasts, and the handles it must inherit."""
+    if lock is None:
+        yield list(argv), ()
+        return
+    read, write = os.pipe()
+    try:
+        words = [sys.executable, "-I", "-S", str(_KEEPER), str(lock), str(read), *argv]
+        yield words, (read,)
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+def await_end(lock: Path, timeout: float) -> None:
+    """Wait until no guarded program of an earlier run is left.
+
+    Raises:
+        LockedError: one still runs after ``timeout`` seconds.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + timeout
+    try:
+        while not _try_lock(handle):
+            if time.monotonic() > deadline:
+                raise LockedError(
+                    f"a program started by an earlier airstore process still runs (it holds {lock})",
+                    hint="wait for it to end, or end it, then try again",
+                )
+            time.sleep(_POLL)
+    finally:
+        os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

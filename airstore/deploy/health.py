@@ -1,0 +1,65 @@
+"""Health gates: what must be so before a Helm release counts as healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from airstore.core.errors import DeployError, TransferError
+from airstore.deploy.protocols import Workloads
+from airstore.deploy.target import Target
+
+_PAUSE = 2.0  # seconds between questions
+
+
+class Clock(Protocol):
+    """Time, so that tests need not wait for it."""
+
+    def now(self) -> float:
+        """Seconds on a clock that only goes forward."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+def await_gates(
+    workloads: Workloads,
+    clock: Clock,
+    target: Target,
+    gates: Iterable[Mapping[str, Any]],
+    check: Callable[[], None],
+) -> None:
+    """Ask until every gate holds.
+
+    Args:
+        workloads: answers.
+        clock: measures the Helm release's time-out.
+        target: the Helm release.
+        gates: as the product file writes them.
+        check: called before each round; raises when the run must stop.
+
+    Raises:
+        DeployError: time is up; the message names what is not healthy and why.
+    """
+    deadline = clock.now() + target.timeout
+    open_gates = list(gates)
+    while open_gates:
+        check()
+        reasons = [(gate, _ask(workloads, gate, target.namespace)) for gate in open_gates]
+        open_gates = [gate for gate, reason in reasons if reason]
+        if open_gates and clock.now() >= deadline:
+            said = "; ".join(f"{_name(gate)}: {reason}" for gate, reason in reasons if reason)
+            raise DeployError(f"{target.running.key} is not healthy after {target.helm.timeout}: {said}")
+        if open_gates:
+            clock.sleep(_PAUSE)
+
+
+def _ask(workloads: Workloads, gate: Mapping[str, Any], namespace: str) -> str:
+    try:
+        return workloads.ready(gate, namespace)
+    except TransferError as fault:  # an API server that restarts is no unhealthy product
+        return str(fault)
+
+
+def _name(gate: Mapping[str, Any]) -> str:
+    return ", ".join(f"{kind} {name}" for kind, name in gate.items())

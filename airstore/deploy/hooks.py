@@ -1,0 +1,151 @@
+"""Hooks: scripts or Job manifests from the signed tree, around an upgrade and on the way back.
+
+A script gets the environment that docs/apply.md lists, no input, and a directory for its backup. Its output
+is kept in the run's directory and shown when it fails, secrets redacted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from airstore.charts import process
+from airstore.core import yamlfile
+from airstore.core.durable import make_directory, storage_errors, write_file
+from airstore.core.errors import DeployError, UsageError
+from airstore.core.limits import MIB
+from airstore.deploy.protocols import Jobs
+from airstore.deploy.redact import Redactor
+from airstore.deploy.target import Target
+
+_TAIL = 20  # lines of output in an error
+_LIMIT = 16 * MIB
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One hook to run.
+
+    Attributes:
+        name: ``preUpgrade``, ``verifyBackup``, ``postUpgrade`` or ``rollback``.
+        target: the Helm release, in the version in whose signed tree the hook is.
+        previous: the version of the product that ran before.
+        backup: directory for the backup, kept with the run that made it.
+    """
+
+    name: str
+    target: Target
+    previous: str
+    backup: Path
+
+
+class Scripts(Protocol):
+    """Where hooks come from."""
+
+    def hook(self, target: Target, name: str) -> bytes:
+        """A hook from the signed tree, verified."""
+
+
+@dataclass(frozen=True)
+class HookRunner:
+    """Runs hooks on this machine, or as Jobs in the cluster.
+
+    Attributes:
+        product: name of the product.
+        directory: of the run.
+        environment: what scripts see besides what is documented: ``PATH`` and ``HOME``.
+        guard: lock file that every script holds while it runs.
+    """
+
+    product: str
+    scripts: Scripts
+    jobs: Jobs
+    directory: Path
+    kubeconfig: Path | None
+    environment: Mapping[str, str] = field(repr=False)
+    redactor: Redactor = field(repr=False)
+    guard: Path = field(repr=False)
+
+    def run(self, hook: Hook) -> None:
+        """Run one hook to its end.
+
+        Raises:
+            DeployError: it failed; the message ends with what it said.
+            UsageError: it took longer than the Helm release's time-out.
+        """
+        content = self.scripts.hook(hook.target, hook.name)
+        path = hook.target.helm.hooks[hook.name]
+        if path.endswith((".yaml", ".yml")):
+            succeeded, said = self._job(hook, content, path)
+        else:
+            succeeded, said = self._script(hook, content)
+        said = self.redactor.text(said)
+        log = self.directory / "logs" / f"{hook.target.name}-{hook.name}.log"
+        write_file(log, said.encode(), mode=0o600)
+        if not succeeded:
+            tail = "\n".join(said.strip().splitlines()[-_TAIL:])
+            raise DeployError(f"hook {hook.name} of {hook.target.running.key} failed:\n{tail}".strip())
+
+    def _script(self, hook: Hook, content: bytes) -> tuple[bool, str]:
+        path = self.directory / "hooks" / f"{hook.target.name}-{hook.name}"
+        write_file(path, content, mode=0o700)
+        with storage_errors(hook.backup):
+            make_directory(hook.backup)
+            hook.backup.chmod(0o700)
+        argv = [str(path.absolute())] if content.startswith(b"#!") else ["/bin/sh", str(path.absolute())]
+        variables = {
+            **self.environment,
+            **self.variables(hook),
+            "AIRSTORE_BACKUP": str(hook.backup.absolute()),
+        }
+        if self.kubeconfig:
+            variables["KUBECONFIG"] = str(self.kubeconfig.absolute())
+        timeout = hook.target.timeout
+        done = process.run(argv, variables, timeout=timeout, limit=_LIMIT, guard=self.guard, memory=0)
+        said = (done.stdout + done.stderr).decode(errors="replace")
+        return done.code == 0, said or f"exit code {done.code}"
+
+    def _job(self, hook: Hook, content: bytes, path: str) -> tuple[bool, str]:
+        document = yamlfile.load(content, path)
+        if not isinstance(document, dict) or document.get("kind") != "Job":
+            raise UsageError(f"hook {path} is not a manifest of one Job")
+        job = _with_environment(document, {**self.variables(hook), "AIRSTORE_RUN": self.directory.name})
+        result = self.jobs.run_job(job, hook.target.namespace, hook.target.timeout)
+        return result.succeeded, result.log
+
+    def variables(self, hook: Hook) -> dict[str, str]:
+        """What scripts and Jobs are told alike."""
+        return {
+            "AIRSTORE_HOOK": hook.name,
+            "AIRSTORE_PRODUCT": self.product,
+            "AIRSTORE_RELEASE": hook.target.name,
+            "AIRSTORE_NAMESPACE": hook.target.namespace,
+            "AIRSTORE_VERSION": hook.target.version,
+            "AIRSTORE_PREVIOUS": hook.previous,
+        }
+
+
+def _with_environment(job: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """The same Job; every container has the variables on top of its own."""
+    spec = dict(job.get("spec") or {})
+    template = dict(spec.get("template") or {})
+    pod = dict(template.get("spec") or {})
+    added = [{"name": name, "value": value} for name, value in variables.items()]
+    for kind in ("initContainers", "containers"):
+        if kind in pod:
+            pod[kind] = [{**each, "env": [*(each.get("env") or ()), *added]} for each in pod[kind]]
+    return {**job, "spec": {**spec, "template": {**template, "spec": pod}}}
+
+
+def clear(backup: Path) -> None:
+    """Empty a backup directory before a backup is made anew; nothing relies on what a killed one left."""
+    with storage_errors(backup):
+        for root, directories, files in os.walk(backup, topdown=False):
+            for name in files:
+                Path(root, name).unlink()
+            for name in directories:
+                child = Path(root, name)
+                child.unlink() if child.is_symlink() else child.rmdir()

@@ -1,0 +1,105 @@
+"""Helm's record of a release: the Secret ``sh.helm.release.v1.NAME.vREVISION``, read and written. Pure.
+
+Source: helm.sh/helm pkg/storage/driver (secrets.go, util.go): base64 of gzip of JSON, in a Secret's data and
+so in base64 once more. Two things Helm has no command for are done here, and only under our own Lease: ending
+a ``pending-*`` state that a killed run left behind, and keeping volume claims when a release is uninstalled.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import json
+import re
+import zlib
+from typing import Any
+
+from airstore.core import strictjson, yamlfile
+from airstore.core.errors import DamagedError
+from airstore.core.limits import LIMITS
+
+KEEP = {"helm.sh/resource-policy": "keep"}
+_SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
+
+
+def secret_name(name: str, revision: int) -> str:
+    """Name of the Secret that holds one revision."""
+    return f"sh.helm.release.v1.{name}.v{revision}"
+
+
+def reference(name: str, revision: int) -> dict[str, Any]:
+    """The Secret as far as it takes to find it."""
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret_name(name, revision)}}
+
+
+def end_pending(secret: dict[str, Any]) -> dict[str, Any] | None:
+    """The part of a Secret to apply so that its release counts as failed; None if it is not pending.
+
+    Raises:
+        DamagedError: it is not Helm's.
+    """
+    release = decode(secret)
+    info = release.get("info") or {}
+    if not str(info.get("status", "")).startswith("pending-"):
+        return None
+    info |= {"status": "failed", "description": "ended by airstore: the run that began it is gone"}
+    return _changed(secret, {**release, "info": info}, {"status": "failed"})
+
+
+def keep_claims(secret: dict[str, Any]) -> dict[str, Any] | None:
+    """The part of a Secret to apply so that Helm keeps volume claims on uninstall; None if there are none.
+
+    Helm reads ``helm.sh/resource-policy`` from the manifest it stored, not from the live object.
+
+    Raises:
+        DamagedError: it is not Helm's.
+    """
+    release = decode(secret)
+    parts = _SEPARATOR.split(str(release.get("manifest") or ""))
+    kept = [_kept(part) for part in parts]
+    if kept == parts:
+        return None
+    return _changed(secret, {**release, "manifest": "---".join(kept)}, {})
+
+
+def decode(secret: dict[str, Any]) -> dict[str, Any]:
+    """The release that a Secret holds.
+
+    Raises:
+        DamagedError: it is not Helm's.
+    """
+    name = str((secret.get("metadata") or {}).get("name"))
+    try:
+        packed = base64.b64decode(base64.b64decode(secret["data"]["release"], validate=True), validate=True)
+        decoder = zlib.decompressobj(wbits=31)
+        plain = decoder.decompress(packed, LIMITS.json_document)
+        if not decoder.eof:
+            raise DamagedError(f"Secret {name} holds more than {LIMITS.json_document} bytes, or is cut off")
+    except (KeyError, TypeError, binascii.Error, zlib.error) as fault:
+        raise DamagedError(f"Secret {name} is not a release that Helm wrote: {fault}") from fault
+    return strictjson.load_object(plain, f"Secret {name}")
+
+
+def _changed(secret: dict[str, Any], release: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    packed = gzip.compress(json.dumps(release).encode(), mtime=0)
+    data = base64.b64encode(base64.b64encode(packed)).decode()
+    metadata = {"name": secret["metadata"]["name"], **({"labels": labels} if labels else {})}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"release": data}}
+
+
+def _kept(part: str) -> str:
+    if not re.search(r"kind:\s*[\"']?PersistentVolumeClaim\b", part):
+        return part
+    documents = yamlfile.load_manifests(part, "stored manifest")
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        return part
+    document = documents[0]
+    if document.get("kind") != "PersistentVolumeClaim":
+        return part
+    metadata = document.get("metadata") or {}
+    annotations = {**(metadata.get("annotations") or {}), **KEEP}
+    if annotations == metadata.get("annotations"):
+        return part
+    kept = {**document, "metadata": {**metadata, "annotations": annotations}}
+    return "\n" + yamlfile.dump(kept)

@@ -1,0 +1,248 @@
+"""The state machine of one run: from the plan and what the journal says to the next step. Pure.
+
+Forward: everything that proves the way back (backups, their verification) comes before the first change. Then
+Helm releases in the order of their needs, each with its CRDs, upgrade, hook and health; removals last.
+
+Back: first everything that writes is stopped, dependents before what they need; then data are restored; then
+what this run installed is uninstalled; then the previous charts come back in the order of needs, because an
+API does not become healthy while its database is down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a step does."""
+
+    BACKUP = "backup"
+    VERIFY = "verify-backup"
+    CRDS = "crds"
+    UPGRADE = "upgrade"
+    POST = "post-upgrade"
+    HEALTH = "health"
+    REMOVE = "remove"
+    STOP = "stop-writers"
+    RESTORE = "rollback-hook"
+    UNINSTALL = "uninstall"
+    REINSTATE = "reinstate"
+    START = "start-writers"
+    RESTORE_AGAIN = "rollback-hook-again"
+    RECOVERED = "recovered"
+
+
+class Status(StrEnum):
+    """What the journal says about a step, and what the operator asked for."""
+
+    BEGIN = "begin"
+    DONE = "done"
+    FAILED = "failed"
+    TURN = "turn"
+    RESUME = "resume"
+
+
+class Mode(StrEnum):
+    """What a run is for."""
+
+    APPLY = "apply"
+    ROLLBACK = "rollback"
+    UNINSTALL = "uninstall"
+
+
+class End(StrEnum):
+    """How a run can end."""
+
+    SUCCEEDED = "succeeded"
+    UNTOUCHED = "untouched"
+    ROLLED_BACK = "rolled-back"
+    NEEDS_OPERATOR = "needs-operator"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do to one Helm release."""
+
+    kind: Kind
+    item: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.item}"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the journal: a step began, ended or failed, or the operator decided something."""
+
+    status: Status
+    step: Step | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One Helm release of a run.
+
+    Attributes:
+        key: ``NAMESPACE/NAME``.
+        action: ``install``, ``change``, ``unchanged`` or ``remove``.
+        needs: keys of the Helm releases that come before.
+        hooks: names of its hooks.
+        backup: data of an earlier run that the ``rollback`` hook restores; where there is none, a
+            ``preUpgrade`` hook of this run must have made it.
+    """
+
+    key: str
+    action: str
+    needs: tuple[str, ...] = ()
+    hooks: frozenset[str] = frozenset()
+    backup: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is about.
+
+    Attributes:
+        items: in the order of the product file, removals last. Of a rollback on demand: how the state to
+            leave was reached, so that ``install`` is what goes and ``remove`` what comes back.
+    """
+
+    items: tuple[Item, ...]
+    mode: Mode = Mode.APPLY
+
+
+# CRDs are additive and stay: they do not need a way back.
+_TOUCHING = frozenset({Kind.UPGRADE, Kind.REMOVE})
+
+
+def next_step(run: Run, events: Sequence[Event]) -> Step | End:
+    """What to do next, or how the run ended."""
+    failed = _failed_since_resume(events)
+    if run.mode is Mode.UNINSTALL and failed:
+        return End.NEEDS_OPERATOR  # there is nothing to go back to: it is called again
+    if not _goes_back(run, events):
+        return _first_open(forward_steps(run), events) or End.SUCCEEDED
+    touched = _touched(run, events)
+    if not touched:
+        return End.SUCCEEDED if run.mode is Mode.ROLLBACK else End.UNTOUCHED
+    for step in back_steps(run, touched, events):
+        if step in failed and step.kind is not Kind.RESTORE:
+            return End.NEEDS_OPERATOR
+        if step not in _done(events) and step not in failed:
+            return step
+    return End.SUCCEEDED if run.mode is Mode.ROLLBACK else End.ROLLED_BACK
+
+
+def states(run: Run, events: Sequence[Event]) -> dict[str, str]:
+    """Item key to the state it is in, for people."""
+    done, touched = _done(events), _touched(run, events)
+    result = {}
+    for item in run.items:
+        if Step(Kind.RECOVERED, item.key) in done or Step(Kind.UNINSTALL, item.key) in done:
+            state = "as before" if item.action != "install" else "uninstalled"
+        elif Step(Kind.STOP, item.key) in done and Step(Kind.START, item.key) not in done:
+            state = "stopped (scaled to 0)"
+        elif _goes_back(run, events):
+            state = "between old and new" if item.key in touched else "as before"
+        elif Step(Kind.HEALTH, item.key) in done or Step(Kind.REMOVE, item.key) in done:
+            state = "new"
+        else:
+            state = "between old and new" if item.key in touched else "as before"
+        result[item.key] = state
+    return result
+
+
+def forward_steps(run: Run) -> Iterator[Step]:
+    """Every step of an apply or an uninstall in which nothing fails."""
+    for item in run.items:
+        if item.action == "change" and "preUpgrade" in item.hooks:
+            yield Step(Kind.BACKUP, item.key)
+            if "verifyBackup" in item.hooks:
+                yield Step(Kind.VERIFY, item.key)
+    for item in run.items:
+        if item.action in {"install", "change"}:
+            yield Step(Kind.CRDS, item.key)
+            yield Step(Kind.UPGRADE, item.key)
+            if "postUpgrade" in item.hooks:
+                yield Step(Kind.POST, item.key)
+            yield Step(Kind.HEALTH, item.key)
+    # What left the product goes in the reverse of the order in which it came.
+    yield from (Step(Kind.REMOVE, item.key) for item in reversed(run.items) if item.action == "remove")
+
+
+def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> Iterator[Step]:
+    """The way back, when these items were touched."""
+    restored = [item for item in run.items if item.key in touched and _restores(item, events)]
+    stopped = _stopped(run, touched, {item.key for item in restored})
+    for item in reversed(run.items):
+        if item.key in stopped:
+            yield Step(Kind.STOP, item.key)
+    yield from (Step(Kind.RESTORE, item.key) for item in reversed(restored))
+    for item in reversed(run.items):
+        if item.key in touched and item.action == "install":
+            yield Step(Kind.UNINSTALL, item.key)
+    failed = _failed_since_resume(events)
+    for item in run.items:
+        if item.key in touched and item.action in {"change", "remove"}:
+            yield Step(Kind.REINSTATE, item.key)
+        if item.key in stopped and item.action != "install":
+            yield Step(Kind.START, item.key)
+        if item in restored and Step(Kind.RESTORE, item.key) in failed:
+            # The failed upgrade may have left nothing that the hook could talk to; now the old chart runs.
+            yield Step(Kind.RESTORE_AGAIN, item.key)
+        if item.key in stopped and item.action != "install":
+            yield Step(Kind.RECOVERED, item.key)
+
+
+def _stopped(run: Run, touched: Collection[str], restored: Collection[str]) -> set[str]:
+    """Touched items, and everything that needs one whose data are restored, directly or not."""
+    reached = set(restored)
+    for item in run.items:  # needs come earlier, so that one pass is enough
+        if reached & set(item.needs) and item.action != "remove":
+            reached.add(item.key)
+    return reached | set(touched)
+
+
+def _restores(item: Item, events: Sequence[Event]) -> bool:
+    if item.action != "change" or "rollback" not in item.hooks:
+        return False
+    made = Step(Kind.BACKUP, item.key) in _done(events)
+    return made or bool(item.backup) or "preUpgrade" not in item.hooks
+
+
+def _touched(run: Run, events: Sequence[Event]) -> set[str]:
+    if run.mode is Mode.ROLLBACK:
+        return {item.key for item in run.items if item.action != "unchanged"}
+    begun = (event.step for event in events if event.status is Status.BEGIN and event.step)
+    return {step.item for step in begun if step.kind in _TOUCHING}
+
+
+def _goes_back(run: Run, events: Sequence[Event]) -> bool:
+    """The first failure of an apply turns it back, and so does the operator."""
+    if run.mode is Mode.APPLY:
+        return any(event.status in {Status.TURN, Status.FAILED} for event in events)
+    return run.mode is Mode.ROLLBACK
+
+
+def _done(events: Sequence[Event]) -> set[Step]:
+    return {event.step for event in events if event.status is Status.DONE and event.step}
+
+
+def _failed_since_resume(events: Sequence[Event]) -> set[Step]:
+    failed: set[Step] = set()
+    for event in events:
+        if event.status is Status.RESUME:
+            failed = {step for step in failed if step.kind is Kind.RESTORE}
+        elif event.step and event.status is Status.FAILED:
+            failed.add(event.step)
+        elif event.step and event.status is Status.DONE:
+            failed.discard(event.step)
+    return failed
+
+
+def _first_open(steps: Iterator[Step], events: Sequence[Event]) -> Step | None:
+    done = _done(events)
+    return next((step for step in steps if step not in done), None)
