@@ -23,6 +23,7 @@ from airstore.core.limits import KIB
 from airstore.registry.auth import RegistryAuth, UnansweredError
 from airstore.registry.credentials import CredentialSource
 from airstore.registry.faults import TransientError, network_errors, refusal
+from airstore.registry.noproxy import NO_PROXY, bypasses
 from airstore.registry.retry import Retry
 
 _HUB = "registry-1.docker.io"  # where docker.io's API is
@@ -42,7 +43,7 @@ class Endpoint:
         insecure: accept any certificate.
         stall: seconds without a byte moving before a connection is given up.
         retry: what to do after passing faults.
-        proxies: URL scheme to proxy URL.
+        proxies: URL scheme to proxy URL; ``no_proxy`` to hosts that are reached without one.
     """
 
     host: str
@@ -202,7 +203,7 @@ class Transport:
         registry.session.verify = not endpoint.insecure
         # The environment is the command line's to read; .netrc would replace the tokens.
         registry.session.trust_env = False
-        registry.session.proxies.update(endpoint.proxies)
+        registry.session.proxies.update({k: v for k, v in endpoint.proxies.items() if k != NO_PROXY})
         for scheme in ("https://", "http://"):
             registry.session.mount(scheme, self._adapter)
         return registry
@@ -224,6 +225,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._stall = endpoint.stall
+        self._no_proxy = endpoint.proxies.get(NO_PROXY, "")
         self._context = None if endpoint.insecure or endpoint.plain_http else _tls_context(endpoint.ca)
         super().__init__(pool_maxsize=_CONNECTIONS)
 
@@ -237,6 +239,8 @@ class _Adapter(HTTPAdapter):
         """See `HTTPAdapter`."""
         # urllib3 sends under the connect timeout and receives under the read timeout.
         options["timeout"] = (self._stall, self._stall)
+        if bypasses(urlsplit(request.url or "").netloc, self._no_proxy):
+            options["proxies"] = {}
         return super().send(request, *args, **options)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from e2e_road import Airstore, Store, digests_of, publisher, write_product
 from e2e_upstream import HOST, IMAGES, SIGNED, Upstream, attached_tags, write_config
+from registry_faults import fault_proxy
 from registry_support import PASSWORD, USER, free_port
 from registry_tls import Authority
 
@@ -177,6 +178,24 @@ def test_plain_http_is_spoken_only_where_it_is_allowed(
     assert "--plain-http" in said
     said = store("release", "create", "--version", "1.0.0", "--plain-http", "elsewhere:5000", code=40).err
     assert "--plain-http" in said
+
+
+@pytest.mark.parametrize("names", ["lower", "upper"])
+def test_a_proxy_is_used_but_for_the_hosts_it_is_not_for(
+    names: str, airstore: Airstore, tmp_path: Path, vendor_plain: Upstream
+) -> None:
+    def variables(**given: str) -> dict[str, str]:
+        return {getattr(name, names)(): value for name, value in given.items()}
+
+    store = publisher(airstore, tmp_path, _mirrored(vendor_plain, [_DB]))
+    with fault_proxy(vendor_plain.host) as proxy:
+        _create(store, vendor_plain, **variables(http_proxy=f"http://{proxy.host}"))
+        assert proxy.count("/v2/shop/db/blobs/") >= 3
+        proxy.requests.clear()
+        for number, hosts in enumerate(["127.0.0.1", "other,127.0.0.0/8", f"{vendor_plain.host}", "*"]):
+            again = publisher(airstore, tmp_path / str(number), _mirrored(vendor_plain, [_DB]))
+            _create(again, vendor_plain, **variables(http_proxy=f"http://{proxy.host}", no_proxy=hosts))
+        assert proxy.requests == []
 
 
 def test_a_registry_that_is_down_is_named(airstore: Airstore, tmp_path: Path) -> None:
