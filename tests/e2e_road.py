@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 
 from airstore.cli.main import exit_code
+
+Variables = Mapping[str, str]
+_NONE: Variables = {}
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,13 @@ class Airstore:
     helm: Path
     said: list[str] = field(default_factory=list)
 
-    def __call__(self, *words: str | Path, code: int = 0, **variables: str) -> Result:
+    def __call__(self, *words: str | Path, code: int = 0, variables: Variables = _NONE) -> Result:
         """Run one command that must end with ``code``."""
         out, err = _Stream(), _Stream()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             for name in ("DOCKER_CONFIG", "SOURCE_DATE_EPOCH", "KUBECONFIG"):
                 patch.delenv(name, raising=False)
-            for name, value in (self.environment | variables).items():
+            for name, value in {**self.environment, **variables}.items():
                 patch.setenv(name, value)
             ended = exit_code(list(map(str, words)))
         result = Result(ended, out.text, err.text)
@@ -90,9 +93,9 @@ class Store:
     airstore: Airstore
     path: Path
 
-    def __call__(self, *words: str | Path, code: int = 0, **variables: str) -> Result:
+    def __call__(self, *words: str | Path, code: int = 0, variables: Variables = _NONE) -> Result:
         """Run one command on it."""
-        return self.airstore("-C", self.path, *words, code=code, **variables)
+        return self.airstore("-C", self.path, *words, code=code, variables=variables)
 
     def release(self, version: str) -> dict[str, Any]:
         """``release.json`` as stock git reads it."""
@@ -147,7 +150,7 @@ def digests_of(artifact: Mapping[str, Any]) -> set[str]:
 def run(*command: str | Path, env: Mapping[str, str] | None = None) -> str:
     """Run a tool; what it says on failure is in the error."""
     done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, timeout=60, check=False, env=env
+        list(map(str, command)), capture_output=True, text=True, timeout=120, check=False, env=env
     )
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stderr}"
     return done.stdout
@@ -155,11 +158,6 @@ def run(*command: str | Path, env: Mapping[str, str] | None = None) -> str:
 
 def run_bytes(*command: str | Path) -> bytes:
     """`run` with what was written byte for byte."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, timeout=60, check=False)
+    done = subprocess.run(list(map(str, command)), capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
-
-
-def flags(name: str, values: Sequence[str]) -> list[str]:
-    """A repeated option."""
-    return [word for value in values for word in (name, value)]

@@ -5,11 +5,8 @@ Not by the function of requests: it changes the process's environment, which thr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment
 
 NO_PROXY = "no_proxy"
 """Key of the list among proxies."""
@@ -17,16 +14,22 @@ NO_PROXY = "no_proxy"
 
 def bypasses(place: str, no_proxy: str) -> bool:
     """Whether ``host[:port]`` is in a list of names, domains, addresses and networks; ``*`` is all."""
-    if proxy_bypass_environment(place, {"no": no_proxy}):
-        return True
+    place = place.lower()
+    host = urlsplit(f"//{place}").hostname or ""
+    entries = filter(None, no_proxy.lower().replace(",", " ").split())
+    return any(
+        entry in {"*", host, place, f"[{host}]"} or _in_domain(host, entry) or _in_network(host, entry)
+        for entry in entries
+    )
+
+
+def _in_domain(host: str, entry: str) -> bool:
+    domain = entry.lstrip("*.")
+    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
+
+
+def _in_network(host: str, entry: str) -> bool:
     try:
-        address = ip_address(urlsplit(f"//{place}").hostname or "")
+        return ip_address(host) in ip_network(entry, strict=False)
     except ValueError:
-        return False
-    return any(address in network for network in _networks(no_proxy))
-
-
-def _networks(no_proxy: str) -> Iterator[IPv4Network | IPv6Network]:
-    for entry in no_proxy.split(","):
-        with suppress(ValueError):  # a name
-            yield ip_network(entry.strip().strip("[]"), strict=False)
+        return False  # one of them is a name

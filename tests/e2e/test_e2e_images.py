@@ -26,10 +26,13 @@ def _mirrored(vendor: Upstream, include: list[str] | None = None) -> dict[str, o
     return {"images": {"include": include or _ALL, "sources": {f"{HOST}/*": place}}}
 
 
-def _create(store: Store, vendor: Upstream, *options: str | Path, code: int = 0, **variables: str) -> str:
+def _create(store: Store, vendor: Upstream, *options: str | Path, code: int = 0) -> str:
     """Create a release; returns what was said about it."""
-    command = ("release", "create", "--version", "1.0.0", *vendor.options, *options)
-    return store(*command, code=code, **variables).err
+    return store(*_command(vendor), *options, code=code).err
+
+
+def _command(vendor: Upstream) -> tuple[str | Path, ...]:
+    return ("release", "create", "--version", "1.0.0", *vendor.options)
 
 
 @pytest.mark.parametrize("kind", ["vendor_tls", "vendor_tokens", "vendor_plain"])
@@ -109,7 +112,7 @@ def test_docker_config_is_found_where_docker_has_it(
     named.mkdir()
     shutil.copy(vendor_tls.config, named / "config.json")
     (airstore.home / ".docker" / "config.json").unlink()
-    _create(store, vendor_tls, DOCKER_CONFIG=str(named))
+    store(*_command(vendor_tls), variables={"DOCKER_CONFIG": str(named)})
 
 
 def test_a_credential_helper_opens_the_registry(
@@ -127,7 +130,8 @@ def test_a_credential_helper_opens_the_registry(
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"credHelpers": {vendor_tls.host: "safe"}}))
     store = publisher(airstore, tmp_path, _mirrored(vendor_tls, [_DB]))
-    _create(store, vendor_tls, "--registry-config", config, PATH=f"{programs}:/usr/bin:/bin")
+    path = {"PATH": f"{programs}:/usr/bin:/bin"}
+    store(*_command(vendor_tls), "--registry-config", config, variables=path)
     assert set((tmp_path / "argv").read_text().split()) == {"get"}
 
 
@@ -184,17 +188,16 @@ def test_plain_http_is_spoken_only_where_it_is_allowed(
 def test_a_proxy_is_used_but_for_the_hosts_it_is_not_for(
     names: str, airstore: Airstore, tmp_path: Path, vendor_plain: Upstream
 ) -> None:
-    def variables(**given: str) -> dict[str, str]:
-        return {getattr(name, names)(): value for name, value in given.items()}
-
+    through, but_for = (getattr(name, names)() for name in ("http_proxy", "no_proxy"))
     store = publisher(airstore, tmp_path, _mirrored(vendor_plain, [_DB]))
     with fault_proxy(vendor_plain.host) as proxy:
-        _create(store, vendor_plain, **variables(http_proxy=f"http://{proxy.host}"))
+        address = f"http://{proxy.host}"
+        store(*_command(vendor_plain), variables={through: address})
         assert proxy.count("/v2/shop/db/blobs/") >= 3
         proxy.requests.clear()
         for number, hosts in enumerate(["127.0.0.1", "other,127.0.0.0/8", f"{vendor_plain.host}", "*"]):
             again = publisher(airstore, tmp_path / str(number), _mirrored(vendor_plain, [_DB]))
-            _create(again, vendor_plain, **variables(http_proxy=f"http://{proxy.host}", no_proxy=hosts))
+            again(*_command(vendor_plain), variables={through: address, but_for: hosts})
         assert proxy.requests == []
 
 
