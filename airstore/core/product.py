@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Product:
         include: image references that discovery cannot find.
         exclude: glob patterns of false hits.
         sources: glob pattern of references to the place that holds them.
+        text: the product file itself, as it was read.
     """
 
     directory: Path
@@ -51,6 +52,7 @@ class Product:
     exclude: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
     registry: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    text: bytes = field(default=b"", repr=False)
 
     def path(self, relative: str) -> Path:
         """A file that the product file names.
@@ -80,7 +82,7 @@ def load_product(path: Path) -> Product:
         raise NotFoundError(f"cannot read the product file {path}: {fault.strerror}") from fault
     document = yamlfile.load(text, str(path))
     schema.check_yaml(document, text, "product", str(path))
-    product = _from_yaml(document, path.resolve().parent)
+    product = replace(_from_yaml(document, path.resolve().parent), text=text)
     _check_names(product, text, path)
     return product
 

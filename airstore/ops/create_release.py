@@ -102,8 +102,7 @@ def create_release(
     """
     earlier = all_releases(store)
     rendered = render_defaults(contents.product, contents.charts, helm)
-    product_text = (store.product_file or Path()).read_bytes()
-    files = tree_files(contents.product, product_text, contents.charts, rendered)
+    files = tree_files(contents.product, contents.charts, rendered)
     existing = next((link.release for link in earlier if link.release.version == version), None)
 
     def make(taken: Ingested) -> Release:

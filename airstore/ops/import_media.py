@@ -145,7 +145,15 @@ class _Import:
         blobs = self._store.history.release(self._index.release.commit).blobs()
         with self._progress.task("reading what is held", sum(b.size for b in blobs.values())) as advance:
             self._damaged = {digest for digest in blobs if not self._reads_back(digest, advance)}
-        return not self._damaged
+        return not self._damaged and all(map(self._pack_whole, self._index.packs))
+
+    def _pack_whole(self, path: str) -> bool:
+        """A pack may be damaged where no object lies, and then it could not be indexed anew."""
+        held = self._blobs.packs / Path(path).name
+        try:
+            return not held.exists() or Digest.of_file(held) == self._index.files[path].digest
+        except OSError:  # a rotten sector is damage like any other
+            return False
 
     def _reads_back(self, digest: Digest, advance: Advance) -> bool:
         try:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from airstore.charts.helm import Helm
-from airstore.charts.render import Target, render
-from airstore.core.durable import write_file
-from airstore.core.limits import LIMITS
-from airstore.core.release import HelmRelease, Release
+from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
 from airstore.deploy.ledger import Running
-from airstore.deploy.plan import Step, normalise, plan
-from airstore.deploy.values import site_values
+from airstore.deploy.plan import Step, plan
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.prepare import Prepared, prepare_release
 from airstore.ops.trusted import trusted_release
 from airstore.store.blobs import BlobStore
 
@@ -35,6 +28,23 @@ class SitePlan:
     version: str
     running: str
     steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan with everything it takes to carry it out.
+
+    Attributes:
+        plan: what is printed.
+        release: the release that would run.
+        wanted: its Helm releases as they would run, in the order of the product file.
+        now: those that run.
+    """
+
+    plan: SitePlan
+    release: Release
+    wanted: tuple[Prepared, ...]
+    now: tuple[Running, ...]
 
 
 def plan_site(
@@ -54,51 +64,24 @@ def plan_site(
         NotFoundError: no such release.
         UsageError: a chart does not render, or a bound variable is not set.
     """
-    target = trusted_release(store, version)
-    wanted = render_release(store, blobs, helm, site, target)
-    if compare:
-        running, now = compare, render_release(store, blobs, helm, site, trusted_release(store, compare))
-    else:
-        entry = ledger.running(store.history)
-        running, now = (entry.version, entry.running) if entry else ("", ())
-    return SitePlan(target.version, running, plan(wanted, now))
+    planned = make_plan(store, blobs, helm, site, version)
+    if not compare:
+        return planned.plan
+    other = prepare_release(store, blobs, helm, site, trusted_release(store, compare))
+    steps = plan([each.running for each in planned.wanted], [each.running for each in other])
+    return SitePlan(planned.plan.version, compare, steps)
 
 
-def render_release(
-    store: StoreDirectory, blobs: BlobStore, helm: Helm, site: SiteFile, release: Release
-) -> tuple[Running, ...]:
-    """Render every Helm release of a release as this site would install it."""
-    charts = {chart.name: chart for chart in release.charts}
-    commit = store.history.find(release.version).commit
-    rendered = []
-    for wanted in release.helm_releases:
-        chart = charts[wanted.chart]
-        archive = blobs.read_bytes(chart.archive.digest, LIMITS.chart_archive)
-        values = [store.history.read(commit, path) for path in wanted.values]
-        rendered.append(
-            Running(
-                name=wanted.name,
-                namespace=wanted.namespace,
-                chart=chart.name,
-                chart_version=chart.version,
-                archive=chart.archive.digest,
-                rendered=_render(helm, wanted, archive, values, site_values(wanted, site)),
-            )
-        )
-    return tuple(rendered)
+def make_plan(store: StoreDirectory, blobs: BlobStore, helm: Helm, site: SiteFile, version: str) -> Planned:
+    """As `plan_site` against the ledger; ``airstore apply`` carries it out.
 
-
-def _render(
-    helm: Helm, wanted: HelmRelease, archive: bytes, values: Sequence[bytes], extra: Mapping[str, Any]
-) -> str:
-    # Values may hold passwords: private files in a private directory, never arguments.
-    with tempfile.TemporaryDirectory(prefix="airstore-values-") as scratch:
-        files = []
-        for number, content in enumerate(values):
-            files.append(Path(scratch) / f"values-{number}.yaml")
-            write_file(files[-1], content, mode=0o600)
-        target = Target(wanted.name, wanted.namespace)
-        result = render(
-            helm, wanted.chart, archive, target, files, set_values=extra, variant=f"release {wanted.name}"
-        )
-    return normalise(document.body for document in result.documents if not document.is_test)
+    Raises:
+        NotFoundError: no such release.
+        UsageError: a chart does not render, or a bound variable is not set.
+    """
+    release = trusted_release(store, version)
+    wanted = prepare_release(store, blobs, helm, site, release)
+    entry = ledger.running(store.history)
+    running, now = (entry.version, entry.running) if entry else ("", ())
+    steps = plan([each.running for each in wanted], now)
+    return Planned(SitePlan(release.version, running, steps), release, wanted, now)

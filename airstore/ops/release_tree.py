@@ -14,20 +14,19 @@ from airstore.core.release import HelmRelease
 
 
 def tree_files(
-    product: Product, product_text: bytes, charts: Iterable[ResolvedChart], rendered: Mapping[str, str]
+    product: Product, charts: Iterable[ResolvedChart], rendered: Mapping[str, str]
 ) -> dict[str, bytes]:
     """Every file of the tree but ``release.json`` and ``signatures/``.
 
     Args:
-        product: the product file's content.
-        product_text: the product file itself, kept as ``airstore.yaml``.
+        product: the product file, kept as ``airstore.yaml``.
         charts: unpacked below ``charts/NAME/`` for review.
         rendered: Helm release name to manifests, kept below ``rendered/``.
 
     Raises:
         UsageError: a values or hook file is too large.
     """
-    files = {"airstore.yaml": product_text}
+    files = {"airstore.yaml": product.text}
     for chart in charts:
         for path, data in chart.read().files.items():
             files[f"charts/{chart.name}/{path}"] = data
