@@ -11,7 +11,7 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import find_helm, helm_option
 from airstore.cli.output import output_option, show_document, show_rows
-from airstore.cli.registries import access_options, make_access
+from airstore.cli.registries import access_options, login_options, make_access, read_login
 from airstore.cli.text import human, printable
 from airstore.core.site import SiteFile, load_site_file
 from airstore.ops.directory import SITE
@@ -32,6 +32,7 @@ from airstore.ops.trusted import trusted_release
 )
 @click.option("--diff/--no-diff", default=True, help="Show the difference of the rendered manifests.")
 @helm_option
+@login_options
 @access_options
 @output_option
 @pass_context
@@ -44,6 +45,8 @@ def command(
     url: str,
     diff: bool,
     helm_path: Path | None,
+    user: str,
+    password_file: Path | None,
     plain_http: tuple[str, ...],
     ca: Path | None,
     insecure_skip_tls_verify: bool,
@@ -53,7 +56,13 @@ def command(
     """What would be pushed and which Helm releases would change, without changing anything."""
     store = context.store(SITE, "plan")
     site = _site_file(context.store_path, site_file)
-    access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
+    access = make_access(
+        plain_http,
+        ca,
+        insecure=insecure_skip_tls_verify,
+        registry_config=registry_config,
+        user=read_login(user, password_file),
+    )
     with store.open_blobs() as blobs:
         planned = plan_site(store, blobs, find_helm(helm_path), site, version, compare)
         release = trusted_release(store, planned.version)

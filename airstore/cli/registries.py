@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from airstore.cli.secrets import read_password
 from airstore.core.errors import UsageError
 from airstore.ops.access import Access
 from airstore.registry.credentials import Credentials, CredentialSource, DockerConfig
@@ -32,6 +33,27 @@ def access_options(command: _F) -> _F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def login_options(command: _F) -> _F:
+    """``--user`` and ``--password-file``, where a command is about one registry."""
+    user = click.option("--user", default="", help="User name; the password comes from --password-file.")
+    password = click.option(
+        "--password-file", type=click.Path(path_type=Path, dir_okay=False), help="First line is used."
+    )
+    return user(password(command))
+
+
+def read_login(user: str, password_file: Path | None) -> tuple[str, str] | None:
+    """User name and password from `login_options`; None where neither was given.
+
+    Raises:
+        UsageError: one of them is missing.
+        NotFoundError: the file cannot be read.
+    """
+    if bool(user) != bool(password_file):
+        raise UsageError("--user and --password-file go together", hint="or log in with docker or helm first")
+    return (user, read_password(password_file)) if password_file else None
 
 
 def make_access(

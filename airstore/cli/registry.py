@@ -10,8 +10,7 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_fields
-from airstore.cli.registries import access_options, make_access
-from airstore.cli.secrets import read_password
+from airstore.cli.registries import access_options, login_options, make_access, read_login
 from airstore.core.errors import UsageError
 from airstore.ops.push import Run, plan_registry, push_release
 from airstore.ops.serve import LiveCatalog
@@ -65,10 +64,9 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
 @command.command("push")
 @click.argument("url")
 @click.option("--release", "version", default="", help="The release to push; default: the newest.")
-@click.option("--user", default="", help="User name; the password comes from --password-file.")
-@click.option("--password-file", type=click.Path(path_type=Path, dir_okay=False), help="First line is used.")
 @click.option("--jobs", type=click.IntRange(1, 32), default=4, help="Uploads at once.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@login_options
 @access_options
 @output_option
 @pass_context
@@ -89,14 +87,12 @@ def push(
 ) -> None:
     """Send what the registry at URL (HOST[:PORT][/PREFIX], or http://...) lacks, and read it back."""
     store = context.store()
-    if bool(user) != bool(password_file):
-        raise UsageError("--user and --password-file go together", hint="or log in with docker or helm first")
     access = make_access(
         plain_http,
         ca,
         insecure=insecure_skip_tls_verify,
         registry_config=registry_config,
-        user=(user, read_password(password_file)) if password_file else None,
+        user=read_login(user, password_file),
     )
     release = trusted_release(store, version)
     with store.open_blobs() as blobs:

@@ -111,6 +111,13 @@ def test_everything_is_there_by_the_digests_of_the_source(target: Target, store:
             target.skopeo("inspect", "--raw", f"docker://{target.place}/{repository}@{referrer['digest']}")
 
 
+def test_a_token_server_lets_it_in(docker_registry: Path, store: Store, world: World, tmp_path: Path) -> None:
+    with registry_server(tmp_path / "target", tokens=True) as server:
+        login = Target(server, tmp_path).login
+        assert _push(store, f"http://{server.host}/x", *login)["state"] == "read back"
+        assert _push(store, f"http://{server.host}/x", *login)["upload_bytes"] == 0
+
+
 def test_helm_pulls_from_it(target: Target, store: Store, world: World, helm4: Path) -> None:
     _push(store, target.place, *target.trust, *target.login)
     config = write_config(target.directory / "helm.json", target.server.host)
@@ -133,7 +140,8 @@ def test_a_second_push_sends_nothing_and_an_update_what_is_missing(
     assert (again["uploaded"], again["mounted"], again["tags"], again["upload_bytes"]) == (0, 0, 0, 0)
     assert again["present_blobs"] == first["uploaded"] + first["mounted"]
     carry(world.publisher, store, tmp_path, "1.1.0", "--from", "1.0.0")
-    planned = store("plan", "--registry", target.place, "-o", "json", *options).json["push"]
+    plan = ("plan", "--registry", target.place, "-o", "json", *target.trust, *target.login)
+    planned = store(*plan).json["push"]
     dry = store("registry", "push", target.place, "--dry-run", "-o", "json", *options).json
     assert planned == dry
     update = _push(store, target.place, *options)
