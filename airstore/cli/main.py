@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -89,9 +90,11 @@ def main(
 
 
 def _output_fails() -> bool:
-    """Whether standard output keeps what it could not write, as on a full disk."""
+    """Whether nothing more can be written to standard output, as on a full disk; tried with an empty line."""
     try:
-        sys.stdout.flush()
+        os.write(sys.stdout.fileno(), b"\n")
+    except io.UnsupportedOperation:  # no file, so no disk either
+        return False
     except OSError:
         return True
     return False

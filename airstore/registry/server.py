@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 import threading
@@ -189,15 +188,17 @@ def _prepared(
 
 
 def _adapter(tls: Tls) -> BuiltinSSLAdapter:
+    for path in (tls.certificate, tls.key):
+        try:
+            path.open("rb").close()
+        except OSError as fault:
+            raise NotFoundError(f"cannot read {path}: {fault.strerror}") from fault
     try:
         adapter = BuiltinSSLAdapter(str(tls.certificate), str(tls.key), private_key_password="")
-    except ssl.SSLError as fault:
+    except OSError as fault:  # what ssl raises is one, too
         raise UsageError(
-            f"cannot use certificate {tls.certificate} with key {tls.key}: {fault.reason or fault}",
+            f"cannot use certificate {tls.certificate} with key {tls.key}: {fault}",
             hint="both must be PEM, the key without a passphrase and the one the certificate is for",
         ) from fault
-    except OSError as fault:
-        lacking = next((path for path in (tls.certificate, tls.key) if not os.access(path, os.R_OK)), "")
-        raise NotFoundError(f"cannot read {lacking or tls.certificate}: {fault.strerror}") from fault
     adapter.context.minimum_version = ssl.TLSVersion.TLSv1_2
     return adapter
