@@ -41,12 +41,14 @@ class Demo:
         self.environment = {**os.environ, "AIRSTORE_HELM": shutil.which(helm) or ""}
 
     def airstore(self, *arguments: str | Path, when: str = "1.1.0", show: bool = True) -> str:
-        """Print and run one command; returns its standard output."""
-        words = ["airstore", *map(str, arguments)]
-        print(f"\n$ {self.shorten(' '.join(words))}", flush=True)
+        """Print and run one command in the demo's directory; returns its standard output."""
+        words = ["airstore", *(self.shorten(str(word)) for word in arguments)]
+        print(f"\n$ {' '.join(words)}", flush=True)
         environment = self.environment | {"SOURCE_DATE_EPOCH": DATES[when]}
-        done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
-        print(self.shorten(done.stderr + (done.stdout if show else "")), end="", flush=True)
+        done = subprocess.run(
+            words, capture_output=True, text=True, env=environment, cwd=self.base, check=False
+        )
+        print(done.stderr + (done.stdout if show else ""), end="", flush=True)
         if done.returncode:
             sys.exit(done.returncode)
         return done.stdout
@@ -59,7 +61,7 @@ class Demo:
 
     def shorten(self, text: str) -> str:
         """Paths relative to the demo's directory."""
-        return text.replace(f"{self.base}/", "").replace(str(FIXTURES), "fixtures")
+        return text.replace(f"{self.base}/", "")
 
     @contextmanager
     def registry(self) -> Iterator[str]:
@@ -118,7 +120,10 @@ def run(demo: Demo, size: int) -> None:
     title("Site: serve, pull everything back by digest, compare with the publisher's")
     with demo.registry() as url:
         count, total = pull_back(demo, url)
-    print(f"{count} blobs, {total / 1e6:.1f} MB pulled by digest: every one is what the publisher released")
+    print(
+        f"{count} blobs, {total / 1e6:.1f} MB pulled by digest, shared ones from every repository: "
+        "each is what the publisher released"
+    )
 
     title("The audit log, by airstore and by stock git")
     demo.airstore("-C", demo.site, "log")

@@ -144,7 +144,7 @@ def test_faults_of_starting_are_named(site: Site, certificate: Tls, tmp_path: Pa
         app = make_app(ReleaseCatalog([site.release]), blobs)
         with pytest.raises(TransferError, match="cannot listen"):
             stack.enter_context(running_server(app, port=site.server.port))
-        with pytest.raises(NotFoundError, match="cannot read .*/no: "):
+        with pytest.raises(NotFoundError, match=r"cannot read .*/no: "):
             stack.enter_context(running_server(app, tls=Tls(tmp_path / "no", certificate.key)))
         with pytest.raises(UsageError, match="cannot use certificate"):
             stack.enter_context(running_server(app, tls=Tls(certificate.key, certificate.certificate)))
