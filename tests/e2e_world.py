@@ -18,6 +18,8 @@ from e2e_upstream import HOST, Upstream
 
 _LICENSES = Path("/usr/share/common-licenses")
 DEBIAN, OLD = f"{HOST}/base/debian:12", f"{HOST}/old/tools:3"
+DOCKER, ZSTD = f"{HOST}/shop/docker:1", f"{HOST}/shop/zstd:1"  # Docker's media types; zstd layers
+IMAGES = 7  # of each release
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,11 @@ def make(directory: Path, helm: Path, vendor: Upstream) -> World:
     write_chart(product / "app", "app", f"{HOST}/shop/api:1.0.0")
     package(helm, write_chart(directory / "db", "db", f"{HOST}/shop/db:15.2.0"), product, provenance=True)
     debian = debian_layout(product / "debian")
-    run("skopeo", "copy", "-q", f"oci:{debian}:12", f"docker-archive:{product / 'old.tar'}:{OLD}")
+    copy = ("skopeo", "copy", "-q", "--dest-tls-verify=false", f"oci:{debian}:12")
+    run(*copy, f"docker-archive:{product / 'old.tar'}:{OLD}")
+    run(*copy, "--format=v2s2", f"docker://{vendor.host}/shop/docker:1")
+    plain = ("skopeo", "copy", "-q", f"docker-archive:{product / 'old.tar'}")
+    run(*plain, "--format=oci", "--dest-compress-format=zstd", f"oci:{product / 'zstd'}:1")
     store = publisher(
         airstore,
         directory,
@@ -57,11 +63,12 @@ def make(directory: Path, helm: Path, vendor: Upstream) -> World:
                 {"name": "app", "namespace": "shop", "chart": "app", "needs": ["db"]},
             ],
             "images": {
-                "include": [f"{HOST}/shop/cache:7.2.0", DEBIAN, OLD],
+                "include": [f"{HOST}/shop/cache:7.2.0", DEBIAN, OLD, DOCKER, ZSTD],
                 "sources": {
                     f"{HOST}/*": f"docker://{vendor.host}",
                     f"{HOST}/base/*": "oci:debian",
                     f"{HOST}/old/*": "docker-archive:old.tar",
+                    ZSTD: "oci:zstd",
                 },
             },
         },

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -171,8 +172,12 @@ def storage_errors(where: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive_lock(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path, wait: float = 0.0) -> Iterator[None]:
     """Hold a lock file for the length of the block; the kernel drops it when the process dies.
+
+    Args:
+        path: the lock file.
+        wait: seconds to wait for another process that holds it.
 
     Raises:
         LockedError: another process holds it.
@@ -180,7 +185,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
     with storage_errors(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle, time.monotonic() + wait)
     except BlockingIOError as fault:
         os.close(handle)
         raise LockedError(
@@ -194,3 +199,15 @@ def exclusive_lock(path: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             os.close(handle)
+
+
+def _lock(handle: int, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return

@@ -85,13 +85,13 @@ class StoreDirectory:
             yield store
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other airstore processes from changing this store.
+    def locked(self, wait: float = 0.0) -> Iterator[None]:
+        """Keep other airstore processes from changing this store; ``wait`` so many seconds for one.
 
         Raises:
             LockedError: one is at it.
         """
-        with exclusive_lock(self.path / "lock"):
+        with exclusive_lock(self.path / "lock", wait):
             yield
 
     def trust_root(self) -> TrustRoot:

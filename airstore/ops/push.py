@@ -19,6 +19,8 @@ from airstore.registry.plan import PushPlan, plan_push
 from airstore.registry.push import PushResult, push
 from airstore.store.blobs import BlobStore
 
+_PATIENCE = 600.0  # seconds that an import may take while a push that is done waits to say so in the ledger
+
 
 @dataclass(frozen=True)
 class RegistryPlan:
@@ -116,7 +118,7 @@ def push_release(
     if store.side == SITE:
         details: dict[str, str | int] = {"registry": name, "uploaded_bytes": summary.upload_bytes}
         entry = ledger.Entry("push", release.version, "succeeded", run.now, details)
-        with store.locked():
+        with store.locked(_PATIENCE):
             ledger.record(store.history, entry, (store.name, f"airstore@{store.name}.invalid"))
     return summary, result
 

@@ -21,6 +21,8 @@ from e2e_world import World, command
 from registry_faults import Fault, FaultProxy, fault_proxy
 from registry_support import PASSWORD, USER, RegistryServer, registry_server
 
+from airstore.core.durable import exclusive_lock
+
 pytest_plugins = ["e2e_fixtures"]
 
 _PREFIX = "customers/acme"
@@ -171,6 +173,23 @@ def test_the_ledger_knows_of_the_push(target: Target, store: Store) -> None:
     assert (entry["action"], entry["release"], entry["result"]) == ("push", "1.0.0", "succeeded")
     assert target.place in entry["details"]
     assert f"uploaded_bytes {pushed['upload_bytes']}" in entry["details"]
+
+
+def test_an_import_that_runs_meanwhile_delays_only_the_ledger(target: Target, store: Store) -> None:
+    words = command(store, "registry", "push", target.place, *target.trust, *target.login)
+    with exclusive_lock(store.path / "lock"):
+        process = subprocess.Popen(
+            words, stdout=subprocess.DEVNULL, env=os.environ | store.airstore.environment
+        )
+        tag = target.server.root / f"docker/registry/v2/repositories/{_PREFIX}/shop/db/_manifests/tags/15.2.0"
+        deadline = time.monotonic() + 60
+        while not tag.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=2)
+    assert process.wait(timeout=60) == 0
+    (entry,) = store("history", "-o", "json").json
+    assert entry["result"] == "succeeded"
 
 
 def test_an_incomplete_index_is_replaced_and_that_is_said(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from e2e_road import carry, digests_of, run, run_bytes
 from e2e_upstream import SIGNED, attached_tags
-from e2e_world import Served, World, served
+from e2e_world import IMAGES, Served, World, served
 from registry_support import free_port
 from registry_tls import Authority
 
@@ -33,7 +33,7 @@ def server(world: World) -> Iterator[Served]:
 
 def _images(world: World) -> list[dict[str, Any]]:
     images: list[dict[str, Any]] = world.publisher.release("1.0.0")["images"]
-    assert len(images) == 5
+    assert len(images) == IMAGES
     return images
 
 
