@@ -31,6 +31,10 @@ _COMMANDS = {
     "receipt": ("receipt", "The signed statement of what a site holds."),
     "registry": ("registry", "Serve or push what the store holds."),
     "plan": ("plan", "What an apply would do, without doing it."),
+    "apply": ("apply", "Bring the cluster to a release: as a whole, or back to where it was."),
+    "rollback": ("rollback", "Back to what ran before, data included."),
+    "uninstall": ("uninstall", "Uninstall the Helm releases; data stay."),
+    "status": ("status", "What should run, what runs, what drifted."),
     "history": ("history", "The ledger: what was done at this site."),
     "check": ("check", "Read everything again and name what is damaged."),
     "doctor": ("doctor", "What is installed, what is missing, what that costs."),
@@ -82,7 +86,7 @@ def main(
 
     Exit codes: 0 done, 1 a bug in airstore, 2 wrong usage, 10 not found, 11 locked, 20 damaged content,
     21 incomplete media, 30 not trusted, 31 stale or foreign sequence, 40 transfer failed, 41 storage
-    failed, 130 interrupted.
+    failed, 50 a change failed and what ran before runs again, 51 an operator is needed, 130 interrupted.
     """
     ctx.obj = Context(
         store_path=store, quiet=quiet, verbose=verbose, bars=not no_progress, json_log=log_format == "json"

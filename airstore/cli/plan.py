@@ -10,10 +10,10 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import find_helm, helm_option
-from airstore.cli.output import output_option, show_document, show_rows
+from airstore.cli.output import output_option, show_document
+from airstore.cli.plans import external_registry, read_site_file, show_steps, site_file_option
 from airstore.cli.registries import access_options, login_options, make_access, read_login
-from airstore.cli.text import human, printable
-from airstore.core.site import SiteFile, load_site_file
+from airstore.cli.text import human
 from airstore.ops.directory import SITE
 from airstore.ops.plan_site import SitePlan, plan_site
 from airstore.ops.push import plan_registry
@@ -23,7 +23,7 @@ from airstore.ops.trusted import trusted_release
 @click.command("plan")
 @click.option("--release", "version", default="", help="The release to plan; default: the newest.")
 @click.option("--compare", default="", help="Compare with this release instead of what the ledger says runs.")
-@click.option("--site-file", type=click.Path(path_type=Path), help="The site file; default: STORE/site.yaml.")
+@site_file_option
 @click.option(
     "--registry",
     "url",
@@ -55,7 +55,7 @@ def command(
 ) -> None:
     """What would be pushed and which Helm releases would change, without changing anything."""
     store = context.store(SITE, "plan")
-    site = _site_file(context.store_path, site_file)
+    site = read_site_file(context.store_path, site_file)
     access = make_access(
         plain_http,
         ca,
@@ -66,23 +66,11 @@ def command(
     with store.open_blobs() as blobs:
         planned = plan_site(store, blobs, find_helm(helm_path), site, version, compare)
         release = trusted_release(store, planned.version)
-        push = plan_registry(blobs, release, url or _external(site), access)
+        push = plan_registry(blobs, release, url or external_registry(site), access)
     if output != "table":
         show_document({**asdict(planned), "push": push.summary()}, output)
         return
     _show(planned, push.summary(), diff=diff)
-
-
-def _site_file(store: Path, named: Path | None) -> SiteFile:
-    if named:
-        return load_site_file(named)
-    usual = store / "site.yaml"
-    return load_site_file(usual) if usual.is_file() else SiteFile(name=str(usual))
-
-
-def _external(site: SiteFile) -> str:
-    """A registry that exists already can be asked; one that airstore will make cannot yet."""
-    return str(site.registry.get("host", "")) if site.registry.get("mode") == "external" else ""
 
 
 def _show(planned: SitePlan, push: dict[str, Any], *, diff: bool) -> None:
@@ -92,16 +80,4 @@ def _show(planned: SitePlan, push: dict[str, Any], *, diff: bool) -> None:
         f"registry: {target}; to upload: {push['upload_blobs']} blobs, {human(push['upload_bytes'])}; "
         f"there already: {push['present_blobs']} blobs, {human(push['present_bytes'])}"
     )
-    rows = [{**asdict(step), "lines": f"+{step.added} -{step.removed}"} for step in planned.steps]
-    columns = {
-        "action": "ACTION",
-        "name": "RELEASE",
-        "namespace": "NAMESPACE",
-        "chart": "CHART",
-        "chart_version": "VERSION",
-        "lines": "MANIFEST LINES",
-    }
-    show_rows(rows, "table", columns, "no Helm releases")
-    for step in planned.steps:
-        if diff and step.diff:
-            click.echo(f"\n{printable(step.diff)}", nl=False)
+    show_steps(planned, diff=diff)

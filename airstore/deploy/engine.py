@@ -1,7 +1,7 @@
-"""The engine: asks the state machine for the next step, journals that it begins, does it, journals how it ended.
+"""The engine: asks the state machine for the next step, journals that it begins, does it, journals the end.
 
-A kill between any two lines of the journal is safe: what began and did not end is done again, and every step may
-be done again.
+A kill between any two lines of the journal is safe: what began and did not end is done again, and every step
+may be done again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from airstore.deploy.hooks import Hook, clear
 from airstore.deploy.journal import Journal
 from airstore.deploy.protocols import Held, Objects, Workloads
 from airstore.deploy.redact import Redactor
-from airstore.deploy.steps import End, Item, Kind, Mode, Run, Status, Step, next_step
+from airstore.deploy.steps import End, Item, Kind, Run, Status, Step, next_step
 from airstore.deploy.target import Target
 
 _ATTEMPTS = 3  # of a step on the way back
@@ -199,7 +199,7 @@ class Engine:
         self.world.helm.install(new, wait=True)
 
     def _reinstate(self, old: Target) -> None:
-        # Without waiting: what `stop_writers` scaled to 0 and the chart leaves to others starts only afterwards.
+        # Without waiting: what was scaled to 0, and has no replicas in its chart, starts only afterwards.
         self.world.cluster.ensure_namespace(old.namespace)
         self.world.helm.install(old, wait=False)
 
@@ -212,5 +212,3 @@ _HOOKS = {
     Kind.RESTORE_AGAIN: "rollback",
 }
 _BACK = frozenset({Kind.STOP, Kind.UNINSTALL, Kind.REINSTATE, Kind.START, Kind.RESTORE_AGAIN, Kind.RECOVERED})
-
-__all__ = ["Course", "Engine", "Mode", "World"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.core import schema, strictjson
+from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.release import API_VERSION
 from airstore.history.repository import History
 
@@ -85,6 +86,11 @@ class Entry:
     details: Mapping[str, str | int] = field(default_factory=dict)
     running: tuple[Running, ...] = ()
 
+    @property
+    def changed(self) -> bool:
+        """Whether the entry says what runs."""
+        return self.action in _APPLIED and self.result == "succeeded"
+
 
 def record(history: History, entry: Entry, author: tuple[str, str]) -> str:
     """Append an entry durably; returns its commit."""
@@ -106,8 +112,7 @@ def entries(history: History) -> Iterator[Entry]:
 
 def running(history: History) -> Entry | None:
     """The newest entry that says what runs; None before the first ``apply``."""
-    done = (entry for entry in entries(history) if entry.action in _APPLIED and entry.result == "succeeded")
-    return next(done, None)
+    return next((entry for entry in entries(history) if entry.changed), None)
 
 
 def _to_json(entry: Entry) -> dict[str, Any]:
@@ -125,7 +130,7 @@ def _to_json(entry: Entry) -> dict[str, Any]:
 
 def _from_json(history: History, commit: str) -> Entry:
     what = f"ledger entry {commit[:12]}"
-    document = strictjson.load_object(history.read(commit, "entry.json"), what)
+    document = strictjson.load_object(_read(history, commit, "entry.json", what), what)
     schema.check_json(document, "ledger", what)
     return Entry(
         action=document["action"],
@@ -134,7 +139,14 @@ def _from_json(history: History, commit: str) -> Entry:
         when=document["when"],
         details=document["details"],
         running=tuple(
-            Running.from_json(helm, history.read(commit, f"rendered/{helm['name']}.yaml").decode())
+            Running.from_json(helm, _read(history, commit, f"rendered/{helm['name']}.yaml", what).decode())
             for helm in document["running"]
         ),
     )
+
+
+def _read(history: History, commit: str, path: str, what: str) -> bytes:
+    try:
+        return history.read(commit, path)
+    except NotFoundError as fault:
+        raise DamagedError(f"{what} has no {path}") from fault

@@ -59,13 +59,22 @@ def redact(document: Any) -> Any:
         return {**document, "items": [redact(item) for item in items]}
     if document.get("kind") != "Secret":
         return document
-    name = str((document.get("metadata") or {}).get("name"))
+    metadata = document.get("metadata")
+    name = str(metadata.get("name") if isinstance(metadata, dict) else None)
     return {
-        key: {k: _digest(name, k, v) for k, v in value.items()}
-        if key in {"data", "stringData"} and isinstance(value, dict)
-        else value
-        for key, value in document.items()
+        key: _hide(name, value) if key in {"data", "stringData"} else value for key, value in document.items()
     }
+
+
+def redact_text(text: str) -> str:
+    """A document that this reader does not understand, as a comment: it may be a Secret."""
+    return f"# a document that only Helm can read: {_digest('', '', text)}\n"
+
+
+def _hide(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _digest(name, str(key), inner) for key, inner in value.items()}
+    return value if value is None else _digest(name, "", value)
 
 
 def _digest(name: str, key: str, value: Any) -> str:

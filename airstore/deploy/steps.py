@@ -92,6 +92,7 @@ class Item:
         hooks: names of its hooks.
         backup: data of an earlier run that the ``rollback`` hook restores; where there is none, a
             ``preUpgrade`` hook of this run must have made it.
+        rank: its place in the order in which the state before was installed.
     """
 
     key: str
@@ -99,6 +100,7 @@ class Item:
     needs: tuple[str, ...] = ()
     hooks: frozenset[str] = frozenset()
     backup: str = ""
+    rank: int = 0
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> I
         if item.key in touched and item.action == "install":
             yield Step(Kind.UNINSTALL, item.key)
     failed = _failed_since_resume(events)
-    for item in run.items:
+    for item in sorted(run.items, key=lambda each: each.rank):
         if item.key in touched and item.action in {"change", "remove"}:
             yield Step(Kind.REINSTATE, item.key)
         if item.key in stopped and item.action != "install":

@@ -19,18 +19,23 @@ def site_values(helm: HelmRelease, site: SiteFile) -> dict[str, Any]:
     Raises:
         UsageError: a binding names a variable that the site file does not set, or two bindings collide.
     """
+    bound = {_parts(path): name for path, name in helm.bind.items()}
+    for path in bound:
+        for outer in (path[:length] for length in range(1, len(path))):
+            if outer in bound:
+                raise UsageError(f"bind: {'.'.join(outer)!r} and {'.'.join(path)!r} set the same value")
     values: dict[str, Any] = {}
-    for path, name in helm.bind.items():
+    for path, name in bound.items():
         _set(values, path, site.lookup(name))
     return merge(values, site.values.get(helm.name, {}))
 
 
-def _set(values: dict[str, Any], path: str, value: Any) -> None:
-    *parents, last = (part.replace("\\.", ".") for part in _DOT.split(path))
-    node = values
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part.replace("\\.", ".") for part in _DOT.split(path))
+
+
+def _set(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    *parents, last = path
     for part in parents:
-        child = node.setdefault(part, {})
-        if not isinstance(child, dict):
-            raise UsageError(f"bind: {path!r} goes through {part!r}, which another binding sets to a value")
-        node = child
-    node[last] = value
+        values = values.setdefault(part, {})
+    values[last] = value

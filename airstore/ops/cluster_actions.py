@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -14,7 +15,10 @@ from airstore.cluster.facts import gather_classes
 from airstore.cluster.jobs import run_job
 from airstore.cluster.objects import Objects
 from airstore.cluster.workloads import Workloads
+from airstore.core.errors import TransferError
 from airstore.deploy.protocols import Document, Held, JobResult, Permission
+
+_ESTABLISHED = 30.0  # seconds for a definition to be served
 
 
 class RealCluster:
@@ -38,7 +42,7 @@ class RealCluster:
         """See `airstore.deploy.protocols.Objects`."""
         self._objects.apply(document, namespace, force=True)
         if document.get("kind") == "CustomResourceDefinition":
-            self._objects.await_established([document])
+            self._await_established(document)
 
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
         """See `airstore.deploy.protocols.Objects`."""
@@ -66,6 +70,17 @@ class RealCluster:
         """See `airstore.deploy.protocols.Jobs`."""
         done = run_job(self._objects, document, namespace, timeout)
         return JobResult(done.succeeded, done.log)
+
+    def _await_established(self, document: Document) -> None:
+        deadline = time.monotonic() + _ESTABLISHED
+        while True:
+            status = (self._objects.live(document) or {}).get("status") or {}
+            conditions = {each.get("type"): each.get("status") for each in status.get("conditions") or ()}
+            if conditions.get("Established") == "True":
+                return
+            if time.monotonic() > deadline:
+                raise TransferError(f"{document['metadata']['name']} is not established: {conditions}")
+            time.sleep(0.2)
 
 
 @contextmanager

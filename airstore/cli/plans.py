@@ -1,0 +1,114 @@
+"""Showing plans, and the options of commands that work on a site's cluster."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from airstore.cli.context import Context
+from airstore.cli.helm import find_helm
+from airstore.cli.output import show_rows
+from airstore.cli.text import printable
+from airstore.core.site import SiteFile, load_site_file
+from airstore.ops.cluster_actions import open_cluster
+from airstore.ops.directory import SITE
+from airstore.ops.drive import Outcome, Site
+from airstore.ops.plan_site import SitePlan
+
+_SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ")
+
+site_file_option = click.option(
+    "--site-file", type=click.Path(path_type=Path), help="The site file; default: STORE/site.yaml."
+)
+kubeconfig_option = click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The cluster; default: KUBECONFIG, ~/.kube/config, or the cluster this runs in.",
+)
+
+
+def read_site_file(store: Path, named: Path | None) -> SiteFile:
+    """The site file that was named, or the usual one, or an empty one."""
+    if named:
+        return load_site_file(named)
+    usual = store / "site.yaml"
+    return load_site_file(usual) if usual.is_file() else SiteFile()
+
+
+def external_registry(site: SiteFile) -> str:
+    """A registry that exists already can be asked; one that airstore will make cannot yet."""
+    return str(site.registry.get("host", "")) if site.registry.get("mode") == "external" else ""
+
+
+def show_steps(planned: SitePlan, *, diff: bool) -> None:
+    """What would happen to each Helm release, and the difference of the manifests."""
+    rows = [{**asdict(step), "lines": f"+{step.added} -{step.removed}"} for step in planned.steps]
+    columns = {
+        "action": "ACTION",
+        "name": "RELEASE",
+        "namespace": "NAMESPACE",
+        "chart": "CHART",
+        "chart_version": "VERSION",
+        "lines": "MANIFEST LINES",
+    }
+    show_rows(rows, "table", columns, "no Helm releases")
+    for step in planned.steps:
+        if diff and step.diff:
+            click.echo(f"\n{printable(step.diff)}", nl=False)
+
+
+def show_outcome(outcome: Outcome) -> None:
+    """How a run ended, for people."""
+    if not outcome.run:
+        click.echo(f"release {outcome.version} runs already; nothing to do")
+        return
+    rows = [{"release": key, "state": state} for key, state in outcome.states.items()]
+    show_rows(rows, "table", {"release": "RELEASE", "state": "STATE"}, "no Helm releases")
+    click.echo(f"{outcome.end}; running: {outcome.version or 'nothing'}")
+
+
+@contextmanager
+def open_site(
+    context: Context, kubeconfig: Path | None, helm_path: Path | None, what: str, resume: str = "rollback"
+) -> Iterator[Site]:
+    """The site's store and its cluster.
+
+    Args:
+        context: of the command.
+        kubeconfig: as given on the command line.
+        helm_path: as given on the command line.
+        what: the command.
+        resume: the command that goes on when an operator was needed.
+    """
+    store = context.store(SITE, what)
+    cluster = _kubeconfig(kubeconfig)
+    words = ["airstore", "-C", str(context.store_path.absolute()), resume]
+    words += ["--kubeconfig", str(cluster)] if cluster else []
+    with store.open_blobs() as blobs, open_cluster(cluster) as actions:
+        yield Site(
+            store=store,
+            blobs=blobs,
+            helm=find_helm(helm_path),
+            cluster=actions,
+            kubeconfig=cluster,
+            environment={name: os.environ[name] for name in _SEEN_BY_HOOKS if name in os.environ},
+            say=context.say,
+            now=context.now,
+            resume=shlex.join(words),
+        )
+
+
+def _kubeconfig(named: Path | None) -> Path | None:
+    if named:
+        return named.absolute()
+    listed = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    if listed:
+        return Path(listed).absolute()
+    usual = Path.home() / ".kube" / "config"
+    return usual if usual.is_file() else None

@@ -1,0 +1,53 @@
+"""``airstore rollback``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.helm import helm_option
+from airstore.cli.output import output_option, show_document
+from airstore.cli.plans import kubeconfig_option, open_site, show_outcome, show_steps
+from airstore.ops.rollback import plan_rollback, rollback
+
+
+@click.command("rollback")
+@click.option("--to", "version", default="", help="A release that ran here; default: the one before.")
+@click.option("--keep-data", is_flag=True, help="Restore no backup: data stay as they are.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, change nothing.")
+@kubeconfig_option
+@helm_option
+@output_option
+@pass_context
+def command(
+    context: Context,
+    *,
+    version: str,
+    keep_data: bool,
+    dry_run: bool,
+    kubeconfig: Path | None,
+    helm_path: Path | None,
+    output: str,
+) -> None:
+    """Go back to what ran before, data included; or turn back a run that has not ended.
+
+    The backup that is restored is the one made when the release to go back to was left. What the site trusts
+    stays: the newer release can be applied again.
+    """
+    with open_site(context, kubeconfig, helm_path, "rollback") as site:
+        if dry_run:
+            planned = plan_rollback(site, version)
+            if output != "table":
+                show_document(asdict(planned), output)
+                return
+            click.echo(f"release {planned.version}; running: {planned.running}")
+            show_steps(planned, diff=True)
+            return
+        outcome = rollback(site, version, keep_data=keep_data)
+    if output != "table":
+        show_document(asdict(outcome), output)
+        return
+    show_outcome(outcome)

@@ -1,0 +1,38 @@
+"""``airstore uninstall``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.helm import helm_option
+from airstore.cli.output import output_option, show_document
+from airstore.cli.plans import kubeconfig_option, open_site, show_outcome, show_steps
+from airstore.ops.uninstall import plan_uninstall, uninstall
+
+
+@click.command("uninstall")
+@click.option("--dry-run", is_flag=True, help="Print the plan, change nothing.")
+@kubeconfig_option
+@helm_option
+@output_option
+@pass_context
+def command(
+    context: Context, *, dry_run: bool, kubeconfig: Path | None, helm_path: Path | None, output: str
+) -> None:
+    """Uninstall the product's Helm releases in reverse order.
+
+    Volume claims, namespaces and CustomResourceDefinitions stay, so that `airstore apply` finds its data.
+    """
+    with open_site(context, kubeconfig, helm_path, "uninstall", "uninstall") as site:
+        if dry_run:
+            show_steps(plan_uninstall(site), diff=False)
+            return
+        outcome = uninstall(site)
+    if output != "table":
+        show_document(asdict(outcome), output)
+        return
+    show_outcome(outcome)

@@ -1,0 +1,120 @@
+"""Prerequisites, checked before anything is changed; all problems are named at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from airstore.core.limits import MIB
+from airstore.deploy.protocols import ClusterActions, Document, Permission
+from airstore.deploy.target import CLAIM, Target, object_name
+
+_SPACE = 64 * MIB  # free bytes that journals, backups of small databases and charts need
+_VERBS = ("get", "create", "patch", "delete")
+_SECRETS = ("get", "list", "create", "update", "patch", "delete")
+_PLURALS = {"Ingress": "ingresses", "IngressClass": "ingressclasses", "StorageClass": "storageclasses"}
+_CLUSTER_WIDE = frozenset(
+    {
+        "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "IngressClass", "Namespace",
+        "PersistentVolume", "PriorityClass", "StorageClass", "ValidatingWebhookConfiguration",
+        "MutatingWebhookConfiguration", "APIService", "RuntimeClass",
+    }
+)  # fmt: skip
+
+
+def problems(cluster: ClusterActions, targets: Sequence[Target], store: Path) -> list[str]:
+    """What stands in the way of installing or upgrading these Helm releases; empty if nothing does.
+
+    Raises:
+        TransferError: the cluster does not answer.
+    """
+    return [
+        *_space(store),
+        *_refused(cluster, targets),
+        *_storage(cluster, targets),
+        *_ingress(cluster.ingress_classes(), targets),
+    ]
+
+
+def permissions(targets: Iterable[Target]) -> list[Permission]:
+    """What applying needs to be allowed."""
+    wanted: dict[Permission, None] = {}
+    for target in targets:
+        for verb in _SECRETS:
+            wanted[Permission(verb, "secrets", "", target.namespace)] = None
+        for document in target.documents():
+            for verb in _VERBS:
+                wanted[_permission(verb, document, target.namespace)] = None
+    return list(wanted)
+
+
+def _permission(verb: str, document: Mapping[str, Any], namespace: str) -> Permission:
+    kind, version = str(document.get("kind") or ""), str(document.get("apiVersion") or "")
+    group = version.partition("/")[0] if "/" in version else ""
+    own = (document.get("metadata") or {}).get("namespace")
+    return Permission(verb, _plural(kind), group, "" if kind in _CLUSTER_WIDE else str(own or namespace))
+
+
+def _plural(kind: str) -> str:
+    name = kind.lower()
+    if kind in _PLURALS:
+        return _PLURALS[kind]
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}es" if name.endswith(("s", "x", "ch")) else f"{name}s"
+
+
+def _space(store: Path) -> Iterator[str]:
+    found = os.statvfs(store)
+    free = found.f_bavail * found.f_frsize
+    if free < _SPACE:
+        yield f"{store} has {free} bytes free; journals and backups need at least {_SPACE}"
+
+
+def _refused(cluster: ClusterActions, targets: Sequence[Target]) -> Iterator[str]:
+    for each in cluster.refusals(permissions(targets)):
+        where = f" in namespace {each.namespace}" if each.namespace else ""
+        yield f"you may not {each.verb} {each.resource}{f'.{each.group}' if each.group else ''}{where}"
+
+
+def _storage(cluster: ClusterActions, targets: Sequence[Target]) -> Iterator[str]:
+    classes = cluster.storage_classes()
+    for target, document, spec in _claims(targets):
+        name = spec.get("storageClassName")
+        known = name == "" or (any(classes.values()) if name is None else name in classes)
+        if known or _exists(cluster, document, target):
+            continue
+        what = f"{target.running.key}: the volume claim {object_name(document)}"
+        if name is None:
+            yield f"{what} names no storage class, and the cluster has no default one"
+        else:
+            yield f"{what} asks for storage class {name!r}; the cluster has {_list(classes)}"
+
+
+def _exists(cluster: ClusterActions, document: Document, target: Target) -> bool:
+    return document.get("kind") == CLAIM and cluster.live(document, target.namespace) is not None
+
+
+def _claims(targets: Iterable[Target]) -> Iterator[tuple[Target, Mapping[str, Any], Mapping[str, Any]]]:
+    """Volume claims of manifests and of StatefulSets' templates, with their specs."""
+    for target in targets:
+        for document in target.documents():
+            if document.get("kind") == CLAIM:
+                yield target, document, document.get("spec") or {}
+            for template in (document.get("spec") or {}).get("volumeClaimTemplates") or ():
+                yield target, template, template.get("spec") or {}
+
+
+def _ingress(classes: set[str], targets: Iterable[Target]) -> Iterator[str]:
+    for target in targets:
+        for document in target.documents():
+            name = (document.get("spec") or {}).get("ingressClassName")
+            if document.get("kind") == "Ingress" and name and name not in classes:
+                what = f"{target.running.key}: the Ingress {object_name(document)}"
+                yield f"{what} asks for ingress class {name!r}; the cluster has {_list(classes)}"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

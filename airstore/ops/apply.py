@@ -1,0 +1,136 @@
+"""``airstore apply``: bring a site's Helm releases to a release, all of them, or back to where they were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from airstore.core.errors import DeployError, UsageError
+from airstore.core.site import SiteFile
+from airstore.deploy.journal import Journal, unfinished
+from airstore.deploy.ledger import Running
+from airstore.deploy.plan import observed
+from airstore.deploy.preflight import problems
+from airstore.deploy.steps import End, Mode
+from airstore.ops.access import Access
+from airstore.ops.drive import Outcome, Site, alone, drive, statuses
+from airstore.ops.images import image_problems
+from airstore.ops.plan_site import Planned, SitePlan, make_plan
+from airstore.ops.runs import RunPlan
+from airstore.ops.runs import targets as make_targets
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an apply is asked for.
+
+    Attributes:
+        version: empty for the newest release, or for that of a run to be resumed.
+        access: how to reach the registry that nodes pull from.
+        check_images: ask that registry for every image first.
+    """
+
+    site_file: SiteFile
+    version: str
+    access: Access
+    check_images: bool = True
+
+
+def plan_apply(site: Site, wish: Wish) -> SitePlan:
+    """What `apply` would do now: the plan against the ledger and what Helm says runs. Changes nothing.
+
+    Raises:
+        UsageError: an earlier run is to be finished first.
+        DeployError: a prerequisite is missing.
+    """
+    if journal := unfinished(site.runs.directory):
+        raise UsageError(
+            f"run {journal.name} has not ended", hint="`airstore apply` goes on with it; --dry-run cannot"
+        )
+    planned = _observe(site, wish)
+    _preflight(site, wish, planned)
+    return planned.plan
+
+
+def apply(site: Site, wish: Wish) -> Outcome:
+    """Go on with a run that was killed, or begin one, and drive it to its end.
+
+    Raises:
+        LockedError: somebody else is at it.
+        DeployError: a prerequisite is missing, or a step failed; what ran before runs (again).
+        OperatorNeededError: the way back failed too.
+    """
+    with alone(site) as held:
+        journal = unfinished(site.runs.directory)
+        if journal:
+            _check_resumed(site, wish, journal)
+            site.say(f"going on with run {journal.name}")
+            return drive(site, held, journal)
+        planned = _observe(site, wish)
+        _preflight(site, wish, planned)
+        if planned.plan.version == planned.plan.running and not _changes(planned):
+            return Outcome("", End.SUCCEEDED, planned.plan.version, {})
+        return drive(site, held, _begin(site, planned))
+
+
+def _observe(site: Site, wish: Wish) -> Planned:
+    planned = make_plan(site.store, site.blobs, site.helm, wish.site_file, wish.version)
+    targets = make_targets([each.running for each in planned.wanted], planned.release)
+    found = statuses(site, targets)
+    foreign = found.keys() - {running.key for running in planned.now}
+    if foreign:
+        raise DeployError(
+            f"nothing was changed: Helm releases exist that this site's ledger does not know: "
+            f"{', '.join(sorted(foreign))}",
+            hint="uninstall them with helm, or use the store that installed them",
+        )
+    return replace(planned, plan=replace(planned.plan, steps=observed(planned.plan.steps, found)))
+
+
+def _preflight(site: Site, wish: Wish, planned: Planned) -> None:
+    changed = {step.key for step in planned.plan.steps if step.action in {"install", "change"}}
+    targets = make_targets([each.running for each in planned.wanted], planned.release)
+    found = problems(
+        site.cluster, [target for key, target in targets.items() if key in changed], site.store.path
+    )
+    if wish.check_images and changed:
+        found += image_problems(planned.release, wish.site_file, wish.access)
+    if found:
+        listed = "\n".join(f"  {problem}" for problem in found)
+        raise DeployError(f"nothing was changed: prerequisites are missing\n{listed}")
+
+
+def _changes(planned: Planned) -> bool:
+    return any(step.action != "unchanged" for step in planned.plan.steps)
+
+
+def _begin(site: Site, planned: Planned) -> Journal:
+    runs = site.runs
+    name = runs.name(site.now())
+    actions = {step.key: step.action for step in planned.plan.steps}
+    before = {running.key: running for running in planned.now}
+    new: list[Running] = []
+    for prepared in planned.wanted:
+        unchanged = actions[prepared.running.key] == "unchanged"
+        new.append(before[prepared.running.key] if unchanged else runs.keep_values(name, prepared))
+    plan = RunPlan(
+        Mode.APPLY,
+        planned.plan.version,
+        planned.plan.running,
+        tuple((key, action, "") for key, action in actions.items()),
+        tuple(new),
+        planned.now,
+    )
+    return runs.begin(name, plan)
+
+
+def _check_resumed(site: Site, wish: Wish, journal: Journal) -> None:
+    plan = site.runs.plan(journal)
+    if plan.mode is not Mode.APPLY:
+        raise UsageError(
+            f"{plan.mode} run {journal.name} has not ended", hint=f"go on with it: airstore {plan.mode}"
+        )
+    if wish.version and wish.version != plan.version:
+        raise UsageError(
+            f"run {journal.name}, which applies {plan.version}, has not ended",
+            hint="go on with it: `airstore apply`; or turn it back: `airstore rollback`",
+        )

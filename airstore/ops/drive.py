@@ -1,0 +1,204 @@
+"""Driving a run against a site's cluster: the locks, the engine, the ledger, and what to say at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airstore.charts.guard import await_end
+from airstore.charts.helm import Helm
+from airstore.core.errors import DeployError, OperatorNeededError
+from airstore.deploy import ledger
+from airstore.deploy.engine import Engine, World
+from airstore.deploy.helm_actions import HelmActions
+from airstore.deploy.hooks import HookRunner
+from airstore.deploy.journal import Journal
+from airstore.deploy.protocols import ClusterActions, Held
+from airstore.deploy.steps import End, Mode, Status, states
+from airstore.deploy.target import Target
+from airstore.ops.directory import StoreDirectory
+from airstore.ops.runs import RunPlan, Runs, StoreSupplies
+from airstore.ops.trusted import trusted_release
+from airstore.store.blobs import BlobStore
+
+LEASE_NAMESPACE = "airstore"
+_DEAD_CHILDREN = 30.0  # seconds for programs of a killed run to be gone
+
+
+@dataclass(frozen=True)
+class Site:
+    """A site's store and its cluster, and how to work on them.
+
+    Attributes:
+        environment: what hook scripts see besides what is documented.
+        say: told what is done, in words for people.
+        now: seconds since the epoch.
+        resume: the command that goes on after an operator has looked.
+    """
+
+    store: StoreDirectory
+    blobs: BlobStore
+    helm: Helm
+    cluster: ClusterActions
+    kubeconfig: Path | None
+    environment: Mapping[str, str] = field(repr=False)
+    say: Callable[[str], None] = field(repr=False)
+    now: Callable[[], int] = field(repr=False)
+    resume: str
+
+    @property
+    def runs(self) -> Runs:
+        """The runs of the store."""
+        return Runs(self.store)
+
+    @property
+    def supplies(self) -> StoreSupplies:
+        """Charts, values and hooks."""
+        return StoreSupplies(self.store, self.blobs, self.runs)
+
+    def helm_actions(self) -> HelmActions:
+        """Helm on the cluster."""
+        return HelmActions(self.helm, self.cluster, self.supplies, self.kubeconfig, self.runs.guard)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        run: its name; empty where there was nothing to do.
+        version: what runs now.
+        states: Helm release to its state.
+    """
+
+    run: str
+    end: End
+    version: str
+    states: Mapping[str, str]
+
+
+@contextmanager
+def alone(site: Site) -> Iterator[Held]:
+    """Nobody else changes this store or, from wherever, this product in this cluster.
+
+    Raises:
+        LockedError: somebody is at it.
+    """
+    with site.store.locked():
+        await_end(site.runs.guard, _DEAD_CHILDREN)
+        product = trusted_release(site.store).product
+        with site.cluster.lease(f"airstore-{product}", LEASE_NAMESPACE) as held:
+            yield held
+
+
+def drive(site: Site, held: Held, journal: Journal) -> Outcome:
+    """Go on with a run until it ends.
+
+    Raises:
+        DeployError: it failed, and what ran before runs again.
+        OperatorNeededError: the way back failed too.
+    """
+    plan = site.runs.plan(journal)
+    recorded = _recorded(site, journal)
+    if recorded:  # killed between the ledger and the journal's end
+        journal.close(End(recorded))
+        return _outcome(site, journal, plan, End(recorded))
+    course = site.supplies.course(plan, journal.directory)
+    redactor = site.runs.redactor([*plan.new, *plan.old])
+    hooks = HookRunner(
+        product=trusted_release(site.store).product,
+        scripts=site.supplies,
+        jobs=site.cluster,
+        directory=journal.directory,
+        kubeconfig=site.kubeconfig,
+        environment=site.environment,
+        redactor=redactor,
+        guard=site.runs.guard,
+    )
+    world = World(site.helm_actions(), site.cluster, hooks, site.supplies, SystemClock(), held)
+    end = Engine(world, course, journal, redactor, site.say).drive()
+    return _outcome(site, journal, plan, end)
+
+
+class SystemClock:
+    """The machine's monotonic clock."""
+
+    def now(self) -> float:
+        """See `airstore.deploy.health.Clock`."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """See `airstore.deploy.health.Clock`."""
+        time.sleep(seconds)
+
+
+def statuses(site: Site, targets: Mapping[str, Target]) -> dict[str, str]:
+    """Key to Helm's status, for the Helm releases that exist."""
+    actions = site.helm_actions()
+    found = {key: actions.status(target) for key, target in targets.items()}
+    return {key: status.status for key, status in found.items() if status is not None}
+
+
+def _outcome(site: Site, journal: Journal, plan: RunPlan, end: End) -> Outcome:
+    course = site.supplies.course(plan, journal.directory)
+    said = states(course.run, journal.events)
+    if journal.end is None:
+        _record(site, journal, plan, end)
+        if end is not End.NEEDS_OPERATOR:
+            journal.close(end)
+    if end is End.SUCCEEDED:
+        return Outcome(journal.name, end, plan.outcome[0], said)
+    what = _what(plan)
+    if end is End.NEEDS_OPERATOR:
+        listed = "\n".join(f"  {key}: {state}" for key, state in said.items())
+        raise OperatorNeededError(
+            f"{what}, and the way back failed too: {_failures(journal)[-1]}\n{listed}",
+            hint=f"look at the cluster, mend what is broken, then go on with: {site.resume}",
+        )
+    done = "nothing was changed" if end is End.UNTOUCHED else f"{_before(plan)} runs again"
+    if not _failures(journal):
+        return Outcome(journal.name, end, plan.previous, said)  # an operator turned it back, and got that
+    raise DeployError(f"{what}; {done}: {_failures(journal)[0]}", hint=f"logs are in {journal.directory}")
+
+
+def _what(plan: RunPlan) -> str:
+    names = {Mode.APPLY: "applying", Mode.ROLLBACK: "rolling back from", Mode.UNINSTALL: "uninstalling"}
+    return f"{names[plan.mode]} {plan.version or plan.previous} failed"
+
+
+def _before(plan: RunPlan) -> str:
+    return f"release {plan.previous}" if plan.previous else "what there was before (nothing)"
+
+
+def _failures(journal: Journal) -> list[str]:
+    return [f"{event.step}: {event.detail}" for event in journal.events if event.status is Status.FAILED]
+
+
+def _record(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
+    failures = _failures(journal)
+    details: dict[str, str | int] = {"run": journal.name, "end": str(end)}
+    if failures:
+        details["failure"] = failures[-1] if end is End.NEEDS_OPERATOR else failures[0]
+    succeeded = end is End.SUCCEEDED
+    version, running = plan.outcome
+    entry = ledger.Entry(
+        plan.mode,
+        version if succeeded else (plan.version or plan.previous),
+        "succeeded" if succeeded else "failed",
+        site.now(),
+        details,
+        running if succeeded else (),
+    )
+    ledger.record(site.store.history, entry, (site.store.name, f"airstore@{site.store.name}.invalid"))
+
+
+def _recorded(site: Site, journal: Journal) -> str:
+    """How the newest ledger entry says that this run ended; empty if it does not."""
+    newest = next(ledger.entries(site.store.history), None)
+    if newest is None or newest.details.get("run") != journal.name:
+        return ""
+    end = str(newest.details.get("end"))
+    return "" if end == End.NEEDS_OPERATOR else end

@@ -1,0 +1,111 @@
+"""A release as this site would install it: charts rendered with the site's values, nothing changed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airstore.charts.helm import Helm
+from airstore.charts.render import Document, Target, render
+from airstore.core import yamlfile
+from airstore.core.durable import write_file
+from airstore.core.limits import LIMITS
+from airstore.core.release import Chart, HelmRelease, Release
+from airstore.core.site import SiteFile
+from airstore.deploy.ledger import Running
+from airstore.deploy.plan import normalise
+from airstore.deploy.redact import Redactor
+from airstore.deploy.values import site_values
+from airstore.ops.directory import StoreDirectory
+from airstore.store.blobs import BlobStore
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One Helm release, rendered.
+
+    Attributes:
+        running: what the ledger will say of it.
+        values: values files, the site's part last.
+        secrets: texts that must not be shown.
+    """
+
+    running: Running
+    values: tuple[bytes, ...] = field(repr=False)
+    secrets: frozenset[str] = field(repr=False)
+
+
+def prepare_release(
+    store: StoreDirectory, blobs: BlobStore, helm: Helm, site: SiteFile, release: Release
+) -> tuple[Prepared, ...]:
+    """Render every Helm release of a release as this site would install it.
+
+    Raises:
+        UsageError: a chart does not render, or a bound variable is not set.
+    """
+    charts = {chart.name: chart for chart in release.charts}
+    commit = store.history.find(release.version).commit
+    prepared = []
+    for wanted in release.helm_releases:
+        chart = charts[wanted.chart]
+        archive = blobs.read_bytes(chart.archive.digest, LIMITS.chart_archive)
+        values = [store.history.read(commit, path) for path in wanted.values]
+        extra = site_values(wanted, site)
+        documents = _render(helm, wanted, archive, values, extra)
+        if extra:
+            values.append(yamlfile.dump(extra).encode())
+        known = Redactor.of([extra, *(yamlfile.load(each, "values") for each in values)]).secrets
+        running = _running(wanted, chart, documents)
+        prepared.append(Prepared(running, tuple(values), known | frozenset(_secrets(documents))))
+    return tuple(prepared)
+
+
+def _running(wanted: HelmRelease, chart: Chart, documents: Sequence[Document]) -> Running:
+    return Running(
+        name=wanted.name,
+        namespace=wanted.namespace,
+        chart=chart.name,
+        chart_version=chart.version,
+        archive=chart.archive.digest,
+        rendered=normalise(document.body for document in documents if not document.is_test),
+    )
+
+
+def _render(
+    helm: Helm, wanted: HelmRelease, archive: bytes, values: Sequence[bytes], extra: Mapping[str, Any]
+) -> tuple[Document, ...]:
+    # Values may hold passwords: private files in a private directory, never arguments.
+    with tempfile.TemporaryDirectory(prefix="airstore-values-") as scratch:
+        files = []
+        for number, content in enumerate(values):
+            files.append(Path(scratch) / f"values-{number}.yaml")
+            write_file(files[-1], content, mode=0o600)
+        target = Target(wanted.name, wanted.namespace)
+        result = render(
+            helm, wanted.chart, archive, target, files, set_values=extra, variant=f"release {wanted.name}"
+        )
+    return result.documents
+
+
+def _secrets(documents: Iterable[Document]) -> Iterator[str]:
+    """What the values of rendered Secrets are, long enough not to be part of ordinary words."""
+    for document in documents:
+        if document.kind != "Secret":
+            continue
+        for text in (document.body.get("stringData") or {}).values():
+            yield from _long(str(text))
+        for text in (document.body.get("data") or {}).values():
+            try:
+                yield from _long(base64.b64decode(str(text), validate=True).decode())
+            except (binascii.Error, UnicodeDecodeError):
+                yield from _long(str(text))
+
+
+def _long(text: str) -> Iterator[str]:
+    if len(text) >= 4:
+        yield text

@@ -1,0 +1,53 @@
+"""``airstore uninstall``: the product's Helm releases go, in reverse order; volume claims and CRDs stay."""
+
+from __future__ import annotations
+
+from airstore.core.errors import NotFoundError, UsageError
+from airstore.deploy import ledger
+from airstore.deploy.journal import unfinished
+from airstore.deploy.plan import plan
+from airstore.deploy.steps import Mode, Status
+from airstore.ops.drive import Outcome, Site, alone, drive
+from airstore.ops.plan_site import SitePlan
+from airstore.ops.runs import RunPlan
+
+
+def uninstall(site: Site) -> Outcome:
+    """Uninstall everything that runs, or go on with an uninstall.
+
+    Raises:
+        LockedError: somebody else is at it.
+        NotFoundError: nothing runs.
+        OperatorNeededError: a Helm release could not be uninstalled.
+    """
+    with alone(site) as held:
+        journal = unfinished(site.runs.directory)
+        if journal is None:
+            entry = _running(site)
+            items = tuple((running.key, "remove", "") for running in entry.running)
+            begun = RunPlan(Mode.UNINSTALL, "", entry.version, items, (), entry.running)
+            return drive(site, held, site.runs.begin(site.runs.name(site.now()), begun))
+        if site.runs.plan(journal).mode is not Mode.UNINSTALL:
+            raise UsageError(
+                f"run {journal.name} has not ended",
+                hint="go on with it: `airstore apply`; or turn it back: `airstore rollback`",
+            )
+        journal.record(Status.RESUME)
+        return drive(site, held, journal)
+
+
+def plan_uninstall(site: Site) -> SitePlan:
+    """What `uninstall` would do; changes nothing.
+
+    Raises:
+        NotFoundError: nothing runs.
+    """
+    entry = _running(site)
+    return SitePlan("", entry.version, plan((), entry.running))
+
+
+def _running(site: Site) -> ledger.Entry:
+    entry = ledger.running(site.store.history)
+    if entry is None or not entry.running:
+        raise NotFoundError("nothing runs that could be uninstalled", hint="see `airstore history`")
+    return entry
