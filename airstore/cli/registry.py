@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from airstore.cli import bootstrap
 from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_fields
 from airstore.cli.registries import access_options, login_options, make_access, read_login
@@ -24,6 +25,9 @@ from airstore.registry.server import serve as serve_app
 @click.group("registry")
 def command() -> None:
     """Serve or push what the store holds; digests are upstream's."""
+
+
+command.add_command(bootstrap.command)
 
 
 @command.command("serve")

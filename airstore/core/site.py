@@ -43,6 +43,10 @@ class SiteFile:
             )
         return known[key]
 
+    def path(self, relative: str) -> Path:
+        """A file that the site file names, relative to it."""
+        return Path(self.name).parent / relative
+
 
 def load_site_file(path: Path) -> SiteFile:
     """Read and validate a site file.

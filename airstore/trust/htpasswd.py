@@ -10,7 +10,7 @@ import bcrypt
 
 from airstore.core.errors import DamagedError, UsageError
 
-COST = 12  # two to this power rounds; registries check a password with every request, so not more
+COST = 10  # two to this power rounds: registries check the password with every request, and ours are random
 _LONGEST = 72  # bytes of a password that bcrypt looks at
 _RANDOM = 24  # bytes of a generated password
 _LINE = re.compile(r"([^:\s]{1,255}):(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})")

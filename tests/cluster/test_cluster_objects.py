@@ -17,7 +17,7 @@ from airstore.cluster.objects import ConflictError, NoSuchKindError, Objects
 from airstore.cluster.permissions import Right, refusals
 from airstore.cluster.workloads import REMEMBERED, Workloads
 from airstore.core.errors import NotFoundError, TransferError
-from airstore.ops.cluster_actions import ClusterActions
+from airstore.ops.cluster_actions import RealCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 
@@ -101,7 +101,7 @@ def test_a_crd_is_established_before_its_resources(
             ],
         },
     }
-    actions = ClusterActions(connection)
+    actions = RealCluster(connection)
     report = {"apiVersion": f"{group}/v1", "kind": "Report", "metadata": {"name": "one"}, "spec": {"a": 1}}
     assert actions.live(report, namespace) is None
     actions.apply(crd, "")
@@ -226,7 +226,7 @@ def test_health_gates_say_why_not(api: ApiServer, objects: Objects, namespace: s
 
 
 def test_a_lease_excludes_and_is_released(api: ApiServer, connection: Connection, namespace: str) -> None:
-    actions = ClusterActions(connection)
+    actions = RealCluster(connection)
     with actions.lease("airstore-shop", namespace) as held:
         held.check()
         holder = api.json("get", "lease", "airstore-shop", "-n", namespace)["spec"]["holderIdentity"]

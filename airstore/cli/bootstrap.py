@@ -1,0 +1,92 @@
+"""``airstore registry bootstrap`` and ``airstore registry mirror-config``."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import socket
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.output import output_option, show_document, show_fields, show_rows
+from airstore.cli.sitefile import read_site_file, site_file_option
+from airstore.cluster.bootstrap import BootstrapPlan
+from airstore.cluster.connection import connect
+from airstore.ops.bootstrap_registry import Bootstrap, bootstrap, plan_bootstrap
+from airstore.ops.directory import SITE
+from airstore.ops.node_access import NodeOptions, find_loader
+from airstore.ops.trusted import trusted_release
+
+
+@click.command("bootstrap")
+@click.option(
+    "--release", "version", default="", help="The release that brings the image; default: the newest."
+)
+@click.option("--node", default="", help="Start on this node; default: a ready worker.")
+@click.option("--ssh", default="", metavar="USER@HOST", help="Load the image into the node over ssh.")
+@click.option("--containerd-socket", "socket_path", default="", metavar="PATH", help="On the node.")
+@click.option(
+    "--k3s-images",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Leave the image in this directory of k3s on this machine instead.",
+)
+@click.option("--timeout", type=click.IntRange(5, 3600), default=300, help="Seconds to wait for pods.")
+@click.option("--dry-run", is_flag=True, help="Only print the plan.")
+@site_file_option
+@output_option
+@pass_context
+def command(
+    context: Context,
+    *,
+    version: str,
+    node: str,
+    ssh: str,
+    socket_path: str,
+    k3s_images: Path | None,
+    timeout: int,
+    dry_run: bool,
+    site_file: Path | None,
+    output: str,
+) -> None:
+    """Make a registry in the cluster from the image that the release brings; run again, it goes on."""
+    store = context.store(SITE, "registry bootstrap")
+    site = read_site_file(context.store_path, site_file)
+    release = trusted_release(store, version)
+    with connect(kubeconfig()) as connection, store.open_blobs() as blobs:
+        planned = plan_bootstrap(connection, release, site, node)
+        options = NodeOptions(ssh, socket_path, k3s_images)
+        loader = find_loader(planned.node, options, _here()) if planned.node else None
+        for warning in planned.warnings:
+            context.say(f"warning: {warning}")
+        if dry_run:
+            _show(planned, output)
+            return
+        now = dt.datetime.fromtimestamp(context.now(), dt.UTC)
+        work = Bootstrap(
+            store, blobs, connection, site, planned, loader, context.progress, context.say, now, timeout
+        )
+        show_fields(bootstrap(work), output)
+
+
+def kubeconfig() -> Path | None:
+    """Where the environment says the kubeconfig is."""
+    named = os.environ.get("KUBECONFIG")
+    return Path(named) if named else None
+
+
+def _show(planned: BootstrapPlan, output: str) -> None:
+    if output != "table":
+        steps = [asdict(step) for step in planned.steps]
+        node = planned.node.name if planned.node else ""
+        show_document({"node": node, "steps": steps, "warnings": list(planned.warnings)}, output)
+        return
+    rows = [{**asdict(step), "state": "do" if step.needed else "done"} for step in planned.steps]
+    show_rows(rows, "table", {"name": "STEP", "state": "STATE", "what": "WHAT"})
+
+
+def _here() -> frozenset[str]:
+    name = socket.gethostname()
+    return frozenset({name, name.partition(".")[0], socket.getfqdn()})

@@ -1,0 +1,210 @@
+"""``airstore registry bootstrap``: the registry in the cluster, from nothing but what the store holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from airstore.cluster import registry_objects as make
+from airstore.cluster.bootstrap import BootstrapPlan, plan
+from airstore.cluster.connection import Connection
+from airstore.cluster.facts import gather
+from airstore.cluster.forward import forward
+from airstore.cluster.node_load import Loader
+from airstore.cluster.objects import Objects
+from airstore.cluster.pull_secrets import let_pull
+from airstore.cluster.registry_objects import RegistrySecrets
+from airstore.cluster.registry_settings import settings_of
+from airstore.cluster.workloads import Workloads
+from airstore.core.errors import NotFoundError, TransferError
+from airstore.core.progress import Progress
+from airstore.core.release import Release
+from airstore.core.site import SiteFile
+from airstore.ops.directory import StoreDirectory
+from airstore.ops.registry_secrets import registry_secrets
+from airstore.registry.archive_out import write_oci_archive
+from airstore.registry.client import RegistryClient
+from airstore.registry.credentials import Credentials
+from airstore.registry.plan import plan_push
+from airstore.registry.push import push
+from airstore.registry.transport import Endpoint
+from airstore.store.blobs import BlobStore
+
+_POLL = 1.0  # seconds
+_MIRRORS = (
+    "can the nodes reach the registry and do they trust it? see `airstore registry mirror-config`;"
+    " once they can, run the same command again"
+)
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Everything a bootstrap works with.
+
+    Attributes:
+        loader: the way to the node where the registry starts; None where it runs already.
+        say: told about every step.
+        timeout: seconds for the pods to become ready, each time.
+    """
+
+    store: StoreDirectory
+    blobs: BlobStore
+    connection: Connection
+    site: SiteFile
+    plan: BootstrapPlan
+    loader: Loader | None
+    progress: Progress
+    say: Callable[[str], None]
+    now: dt.datetime
+    timeout: float = 300.0
+
+
+def plan_bootstrap(connection: Connection, release: Release, site: SiteFile, node: str = "") -> BootstrapPlan:
+    """What a bootstrap would do; nothing is changed.
+
+    Raises:
+        UsageError: the site file, the release or the cluster do not fit.
+        NotFoundError: no such node, or none that can be used.
+        TransferError: the API server refused or cannot be reached.
+    """
+    settings = settings_of(release, site)
+    objects = Objects(connection)
+    deployment = objects.get("apps/v1", "Deployment", make.NAME, settings.namespace)
+    namespaces = dict.fromkeys(helm.namespace for helm in release.helm_releases)
+    if settings.tls_secret and objects.get("v1", "Secret", settings.tls_secret, settings.namespace) is None:
+        raise NotFoundError(
+            f"there is no Secret {settings.namespace}/{settings.tls_secret}",
+            hint="site.yaml names it under registry.tlsSecret; make it, or leave that out",
+        )
+    return plan(settings, gather(objects), deployment, node, tuple(namespaces))
+
+
+def bootstrap(work: Bootstrap) -> dict[str, Any]:
+    """Carry the plan out; run again after a failure it goes on, run twice it changes nothing.
+
+    Returns:
+        What was done, for people.
+
+    Raises:
+        TransferError: the cluster, the node or the registry refused or did not become ready.
+        ConflictError: somebody else manages one of the objects.
+    """
+    settings = work.plan.settings
+    with work.store.locked():
+        secrets = registry_secrets(work.store, settings, work.site, work.now)
+        objects = Objects(work.connection)
+        _prepare(work, objects, secrets)
+        if work.plan.node:
+            _seed(work, objects, secrets)
+        uploaded = _push_itself(work, objects, secrets)
+        _repoint(work, objects, secrets)
+        for namespace in work.plan.pull_namespaces:
+            work.say(f"pull secret: {namespace}")
+            let_pull(objects, settings, secrets.pull_password, namespace)
+    digests = Workloads(objects).image_digests(settings.namespace, _selector())
+    running = sorted(set().union(*digests.values())) if digests else []
+    return {"registry": settings.host, "uploaded": uploaded, "pods": settings.running, "running": running}
+
+
+def _prepare(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
+    settings = work.plan.settings
+    if objects.get("v1", "Namespace", settings.namespace) is None:
+        objects.apply(make.namespace(settings.namespace))
+    documents = {
+        "passwords": [
+            make.htpasswd_secret(settings, secrets),
+            make.pull_secret(settings, secrets.pull_password, settings.namespace),
+        ],
+        "certificate": [make.tls_secret(settings, secrets.tls)] if secrets.tls else [],
+        "volume": [make.claim(settings)],
+        "service": [make.service(settings)],
+        "ingress": [make.ingress(settings)],
+    }
+    work.say(f"namespace: {settings.namespace}")
+    for step, wanted in documents.items():
+        work.say(f"{step}: {', '.join(document['metadata']['name'] for document in wanted) or 'given'}")
+        for document in wanted:
+            objects.apply(document)
+
+
+def _seed(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
+    settings, node = work.plan.settings, work.plan.node
+    assert node is not None  # noqa: S101 - only called where there is one
+    if work.loader is None:
+        raise NotFoundError(f"there is no way to the images of node {node.name}")
+    name = settings.seed_reference
+    if work.loader.has(name, settings.image.root.digest):
+        work.say(f"load: {name} is in node {node.name}")
+    else:
+        work.say(f"load: {name} into node {node.name}: {work.loader.describe()}")
+        work.loader.load(lambda sink: write_oci_archive(sink, settings.image, name, work.blobs))
+    work.say(f"label: node {node.name}")
+    labels = {"name": node.name, "labels": dict(make.NODE_LABEL)}
+    objects.merge({"apiVersion": "v1", "kind": "Node", "metadata": labels})
+    work.say(f"start: Deployment {settings.namespace}/{make.NAME}")
+    objects.apply(make.seed(settings, secrets))
+    _await(work, objects, "")
+
+
+def _push_itself(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> int:
+    settings = work.plan.settings
+    pod = ready_pod(objects, settings.namespace)
+    work.say(f"push: {settings.image.reference} through pod {pod}")
+    user = Credentials(make.PUSH_USER, secrets.push_password)
+    with forward(work.connection, settings.namespace, pod, make.PUSH_PORT) as port:
+        endpoint = Endpoint(f"127.0.0.1:{port}", plain_http=True)
+        with RegistryClient.at(endpoint, user) as client:
+            planned = plan_push(client, [settings.image], work.blobs)
+            with work.progress.task("pushing the registry", planned.upload_bytes) as advance:
+                result = push(client, planned, work.blobs, advance)
+    if result.substituted or result.refused:
+        raise TransferError(
+            "the registry refuses the index of its own image, because the release has not all its platforms",
+            hint="the product file should name a registry image, or a registry, that takes sparse indexes",
+        )
+    return len(result.uploaded)
+
+
+def _repoint(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
+    settings = work.plan.settings
+    work.say(f"re-point: {settings.private_reference}")
+    objects.apply(make.proper(settings, secrets, 1 if work.plan.node else settings.running))
+    _await(work, objects, _MIRRORS)
+    work.say(f"scale: {settings.running}")
+    objects.apply(make.proper(settings, secrets, settings.running))
+    _await(work, objects, _MIRRORS)
+
+
+def _await(work: Bootstrap, objects: Objects, hint: str) -> None:
+    workloads, namespace = Workloads(objects), work.plan.settings.namespace
+    deadline, last = time.monotonic() + work.timeout, ""
+    while why := workloads.ready({"deployment": make.NAME}, namespace):
+        if time.monotonic() > deadline:
+            raise TransferError(f"the registry does not get ready: {why}", hint=hint)
+        if why != last:
+            work.say(f"  waiting: {why}")
+            last = why
+        time.sleep(_POLL)
+
+
+def ready_pod(objects: Objects, namespace: str) -> str:
+    """A pod of the registry that takes requests.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    for pod in objects.list("v1", "Pod", namespace, labels=_selector()):
+        conditions = (pod.get("status") or {}).get("conditions") or ()
+        ending = pod["metadata"].get("deletionTimestamp")
+        if not ending and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
+            return str(pod["metadata"]["name"])
+    raise NotFoundError(
+        f"no pod of the registry is ready in namespace {namespace}", hint="run airstore registry bootstrap"
+    )
+
+
+def _selector() -> str:
+    return ",".join(f"{key}={value}" for key, value in make.SELECTOR.items())
