@@ -13,11 +13,11 @@ import argparse
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fixture_layers import Layer, application, base, runtime
+from fixture_layers import Layer, application, base, registry_layer, runtime
 
 from airstore.core.digest import Digest
 from airstore.core.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
@@ -25,6 +25,7 @@ from airstore.core.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "fixtures" / "shop" / "images.txt"
 
+REGISTRY = "shop/registry"  # the one image that can be a real registry
 CHANGING = "shop/api"  # the one image whose application layer depends on its version
 MULTI_PLATFORM = "shop/cache"  # an index of two platforms
 SIGNED = "shop/api"  # something like a signature is attached to it
@@ -49,7 +50,12 @@ def find_busybox() -> Path | None:
 
 
 def build(
-    layout: Path, references: Iterable[str], *, size: int = 0, busybox: Path | None = None
+    layout: Path,
+    references: Iterable[str],
+    *,
+    size: int = 0,
+    busybox: Path | None = None,
+    registry: Path | None = None,
 ) -> dict[str, Digest]:
     """Write an OCI layout that holds ``references``, each named there in full.
 
@@ -58,6 +64,7 @@ def build(
         references: ``host/path:tag``; the tag is the version.
         size: plain MB of the layer that changes; the layer that all images share is `_SHARED` times as large.
         busybox: what to put into the images; found by `find_busybox` where not given.
+        registry: the program (Debian's docker-registry) that makes `REGISTRY` a real one.
 
     Returns:
         Reference to the digest of its manifest or index.
@@ -67,8 +74,11 @@ def build(
     roots: dict[str, Digest] = {}
     for reference in references:
         repository, version = split(reference)
-        make = _index if repository.endswith(MULTI_PLATFORM) else _single
-        root = make(writer, repository, version, binary, size)
+        if registry and repository.endswith(REGISTRY):
+            root = _registry(writer, repository, registry)
+        else:
+            make = _index if repository.endswith(MULTI_PLATFORM) else _single
+            root = make(writer, repository, version, binary, size)
         writer.name(root, reference)
         if repository.endswith(SIGNED):
             writer.attach(_signature(writer, root))
@@ -127,6 +137,12 @@ def _single(
     return _manifest(writer, repository, version, PLATFORMS[0], _layers(repository, version, busybox, size))
 
 
+def _registry(writer: LayoutWriter, repository: str, program: Path) -> dict[str, Any]:
+    layers = [base(find_busybox()), registry_layer(program)]
+    command = ["/usr/bin/docker-registry", "serve", "/etc/docker/registry/config.yml"]
+    return _manifest(writer, repository, "", PLATFORMS[0], layers, command)
+
+
 def _index(
     writer: LayoutWriter, repository: str, version: str, busybox: Path | None, size: int
 ) -> dict[str, Any]:
@@ -140,7 +156,12 @@ def _index(
 
 
 def _manifest(
-    writer: LayoutWriter, repository: str, version: str, architecture: str, layers: list[Layer]
+    writer: LayoutWriter,
+    repository: str,
+    version: str,
+    architecture: str,
+    layers: list[Layer],
+    command: Sequence[str] = ("/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/srv"),
 ) -> dict[str, Any]:
     config = {
         "created": "2023-11-14T22:13:20Z",
@@ -148,7 +169,7 @@ def _manifest(
         "os": "linux",
         "config": {
             "Env": ["PATH=/bin"],
-            "Cmd": ["/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/srv"],
+            "Cmd": list(command),
             "Labels": {"org.opencontainers.image.title": repository},
         },
         "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id) for layer in layers]},
@@ -192,8 +213,10 @@ def main() -> None:
     parser.add_argument(
         "--size", type=int, default=0, metavar="MB", help="plain size of the layer that changes"
     )
+    parser.add_argument("--registry", type=Path, help="program that makes the registry's image a real one")
     options = parser.parse_args()
-    for reference, digest in build(options.out, read_list(options.images), size=options.size).items():
+    built = build(options.out, read_list(options.images), size=options.size, registry=options.registry)
+    for reference, digest in built.items():
         print(f"{digest}  {reference}")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import struct
+import subprocess
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -57,6 +59,12 @@ def application(name: str, version: str, size: int) -> Layer:
     return _layer(_application(name, version, size), EPOCH + _DAY * (1 + _number(version)))
 
 
+@lru_cache(maxsize=1)
+def registry_layer(program: Path) -> Layer:
+    """A registry's program with the libraries it needs, laid out as the official image is."""
+    return _layer(_registry(program), EPOCH)
+
+
 def _base(busybox: Path | None) -> Iterator[Entry]:
     yield Entry("bin/", mode=0o755)
     if busybox:
@@ -83,6 +91,25 @@ def _application(name: str, version: str, size: int) -> Iterator[Entry]:
     for number in range(max(_FEW, (size << 20) // _FILE)):
         seed = f"{name} {number}" + (f" {version}" if number % _CHANGED == 0 else "")
         yield Entry(f"srv/{name}/part{number:05}.py", source_text(seed, _FILE))
+
+
+def _registry(program: Path) -> Iterator[Entry]:
+    yield Entry("usr/bin/docker-registry", program.read_bytes(), mode=0o755)
+    listing = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
+    for path in sorted(re.findall(r"(/\S+) \(0x", listing)):
+        yield Entry(path.lstrip("/"), Path(path).read_bytes(), mode=0o755)
+    yield Entry("etc/docker/registry/config.yml", _REGISTRY_CONFIG)
+    yield Entry("var/lib/registry/", mode=0o755)
+
+
+_REGISTRY_CONFIG = b"""\
+version: 0.1
+storage:
+  cache: {blobdescriptor: inmemory}
+  filesystem: {rootdirectory: /var/lib/registry}
+http:
+  addr: :5000
+"""
 
 
 def source_text(seed: str, size: int) -> bytes:
