@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e_road import carry, digests_of, run, run_bytes
+from e2e_road import Airstore, carry, digests_of, publisher, run, run_bytes
 from e2e_upstream import SIGNED, attached_tags
 from e2e_world import IMAGES, Served, World, served
 from registry_support import free_port
@@ -191,6 +191,30 @@ def test_a_wrong_address_or_certificate_is_named(world: World, tmp_path: Path) -
     assert "go together" in world.site(*serve, "--tls-cert", tmp_path / "none.pem", code=2).err
     tls = ("--tls-cert", tmp_path / "none.pem", "--tls-key", tmp_path / "none.key")
     assert "none.pem" in world.site(*serve, *tls, code=10).err
+
+
+def test_a_site_is_a_source_for_another_publisher(
+    server: Served, world: World, airstore: Airstore, tmp_path: Path
+) -> None:
+    """Who passes a product on takes images, what is attached to them, and charts from there unchanged."""
+    original = world.publisher.release("1.0.0")
+    chart = next(chart for chart in original["charts"] if chart["name"] == "app")
+    source = f"oci://{server.host}/charts/app"
+    product = {
+        "charts": [{"name": "app", "source": source, "version": chart["version"]}],
+        "releases": [{"name": "app", "namespace": "shop", "chart": "app"}],
+        "images": {
+            "include": [image["reference"] for image in original["images"]],
+            "sources": {"*": f"docker://{server.host}"},
+        },
+    }
+    store = publisher(airstore, tmp_path, product)
+    store("release", "create", "--version", "1.0.0", "--plain-http", server.host)
+    again = store.release("1.0.0")
+    assert {i["reference"]: i["root"]["digest"] for i in again["images"]} == world.publisher.images("1.0.0")
+    for old, new in zip(original["images"], again["images"], strict=True):
+        assert digests_of(new) == digests_of(old)
+    assert again["charts"][0]["root"]["digest"] == chart["root"]["digest"]
 
 
 def test_an_import_shows_while_the_server_runs(world: World, tmp_path: Path) -> None:
