@@ -50,23 +50,6 @@ class Document:
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """A rendered chart.
-
-    Attributes:
-        chart: name of the chart.
-        variant: the choice of values, for people; empty for the chart's own.
-        values: what was given on top of the chart's own values.
-    """
-
-    chart: str
-    variant: str
-    text: str = field(repr=False)
-    documents: tuple[Document, ...] = field(repr=False)
-    values: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
-
-
-@dataclass(frozen=True)
 class Target:
     """What a chart is rendered for.
 
@@ -83,6 +66,25 @@ class Target:
     kube_version: str = ""
     upgrade: bool = False
     check_values: bool = True
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A rendered chart.
+
+    Attributes:
+        chart: name of the chart.
+        target: what it was rendered for.
+        variant: the choice of values, for people; empty for the chart's own.
+        values: what was given on top of the chart's own values.
+    """
+
+    chart: str
+    target: Target
+    variant: str
+    text: str = field(repr=False)
+    documents: tuple[Document, ...] = field(repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
 
 def render(
@@ -129,7 +131,7 @@ def render(
             upgrade=target.upgrade,
             check_values=target.check_values,
         )
-        return Rendered(chart, variant, text, tuple(parse(text, what)), merged)
+        return Rendered(chart, target, variant, text, tuple(parse(text, what)), merged)
 
 
 def parse(text: str, what: str) -> Iterator[Document]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.charts.helm import Helm
@@ -33,29 +35,46 @@ def survey(
     """
     used = {release.chart for release in product.helm_releases}
     unused = [HelmRelease(name, "default", name) for name in charts if name not in used]
-    return [
-        rendered
+    cases = [
+        case
         for release in (*product.helm_releases, *unused)
         for upgrade in (False, True)
-        for rendered in _variants(helm, product, release, charts[release.chart], kube_version, upgrade)
+        for case in _cases(product, release, upgrade)
     ]
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="airstore-render") as pool:
+        return list(pool.map(lambda case: _render(helm, case, charts, kube_version), cases))
 
 
-def _variants(
-    helm: Helm, product: Product, release: HelmRelease, chart: ResolvedChart, kube_version: str, upgrade: bool
-) -> Iterator[Rendered]:
-    own = [product.path(path) for path in release.values]
-    extra: list[tuple[str, list[Path]]] = [("", [])]
-    extra += [(variant, [product.path(variant)]) for variant in product.variants]
-    for variant, files in extra:
-        # A variant is for the whole product, so a chart with a strict schema may not know all of its keys.
-        target = Target(release.name, release.namespace, kube_version, upgrade, check_values=not files)
-        label = f"{variant} (upgrade)".strip() if upgrade else variant
-        try:
-            yield render(helm, chart.name, chart.archive, target, [*own, *files], variant=label)
-        except UsageError as fault:
-            if not release.bind:
-                raise
-            bound = ", ".join(sorted(release.bind))
-            hint = f"only sites set {bound}; if one of them is required, give it a default in a values file"
-            raise UsageError(str(fault), hint=hint) from fault
+_AT_ONCE = 2  # Helm is a program of its own; each takes a core and some 60 MB
+
+
+@dataclass(frozen=True)
+class _Case:
+    release: HelmRelease
+    upgrade: bool
+    variant: str
+    values: tuple[Path, ...]
+
+
+def _cases(product: Product, release: HelmRelease, upgrade: bool) -> Iterator[_Case]:
+    own = tuple(product.path(path) for path in release.values)
+    yield _Case(release, upgrade, "", own)
+    for variant in product.variants:
+        yield _Case(release, upgrade, variant, (*own, product.path(variant)))
+
+
+def _render(helm: Helm, case: _Case, charts: Mapping[str, ResolvedChart], kube_version: str) -> Rendered:
+    release, chart = case.release, charts[case.release.chart]
+    # A variant is for the whole product, so a chart with a strict schema may not know all of its keys.
+    target = Target(
+        release.name, release.namespace, kube_version, case.upgrade, check_values=not case.variant
+    )
+    label = f"{case.variant} (upgrade)".strip() if case.upgrade else case.variant
+    try:
+        return render(helm, chart.name, chart.archive, target, case.values, variant=label)
+    except UsageError as fault:
+        if not release.bind:
+            raise
+        bound = ", ".join(sorted(release.bind))
+        hint = f"only sites set {bound}; if one of them is required, give it a default in a values file"
+        raise UsageError(str(fault), hint=hint) from fault

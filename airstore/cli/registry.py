@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from airstore.cli import bootstrap
+from airstore.cli import bootstrap, mirrors
 from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_fields
 from airstore.cli.registries import access_options, login_options, make_access, read_login
@@ -28,6 +28,7 @@ def command() -> None:
 
 
 command.add_command(bootstrap.command)
+command.add_command(mirrors.command)
 
 
 @command.command("serve")

@@ -85,7 +85,7 @@ def create(
     key = load_key(store, key_name, ask_passphrase(passphrase_file))
     signing = Signing(key, who, now)
     with store.locked():
-        created = create_release(store, contents, version, helm, access, signing, context.progress)
+        created = create_release(store, contents, version, access, signing, context.progress)
     _warn_sparse(context, created.release)
     show_fields(_summary(created), output)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from airstore.core.release import Release
 from airstore.ops.access import Access
 from airstore.ops.diff_releases import diff_releases
 from airstore.ops.directory import StoreDirectory
-from airstore.ops.find_images import find_images, render_defaults, resolve_charts
+from airstore.ops.find_images import find_images, render_all, resolve_charts, vendor_manifests
 from airstore.ops.ingest import Ingested, ingest
 from airstore.ops.release_tree import in_tree, tree_files
 from airstore.ops.trusted import all_releases
@@ -49,12 +49,14 @@ class Contents:
     Attributes:
         references: images to take in, sorted.
         findings: everything discovery saw, excluded and doubtful places too.
+        manifests: Helm release name to what Helm would install without any site's values.
     """
 
     product: Product
     charts: tuple[ResolvedChart, ...]
     references: tuple[Reference, ...]
     findings: tuple[Finding, ...]
+    manifests: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,16 @@ def gather(product_file: Path, helm: Helm, access: Access) -> Contents:
     """
     product = load_product(product_file)
     charts = resolve_charts(product, helm, access)
-    findings = find_images(product, charts, helm)
-    return Contents(product, charts, tuple(wanted(findings)), findings)
+    rendered = render_all(product, charts, helm)
+    findings = find_images(product, charts, rendered)
+    manifests = vendor_manifests(product, rendered)
+    return Contents(product, charts, tuple(wanted(findings)), findings, manifests)
 
 
 def create_release(
     store: StoreDirectory,
     contents: Contents,
     version: str,
-    helm: Helm,
     access: Access,
     signing: Signing,
     progress: Progress,
@@ -101,8 +104,7 @@ def create_release(
         NotFoundError, TransferError, DamagedError: an image cannot be had as its digests say.
     """
     earlier = all_releases(store)
-    rendered = render_defaults(contents.product, contents.charts, helm)
-    files = tree_files(contents.product, contents.charts, rendered)
+    files = tree_files(contents.product, contents.charts, contents.manifests)
     existing = next((link.release for link in earlier if link.release.version == version), None)
 
     def make(taken: Ingested) -> Release:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 
 from airstore.charts.discover import discover
 from airstore.charts.finding import Finding
 from airstore.charts.helm import Helm
-from airstore.charts.render import Target, render
+from airstore.charts.render import Rendered
 from airstore.charts.resolve import ResolvedChart, resolve
 from airstore.charts.survey import survey
 from airstore.core.product import Product
@@ -25,30 +25,29 @@ def resolve_charts(product: Product, helm: Helm, access: Access) -> tuple[Resolv
     return tuple(resolve(helm, chart, product, access.chart, reach) for chart in product.charts)
 
 
-def find_images(product: Product, charts: tuple[ResolvedChart, ...], helm: Helm) -> tuple[Finding, ...]:
-    """Everything discovery sees, under every values variant; doubtful and excluded places too.
+def render_all(product: Product, charts: tuple[ResolvedChart, ...], helm: Helm) -> list[Rendered]:
+    """Every Helm release under every values variant, as an installation and as an upgrade.
 
     Raises:
         UsageError: a chart does not render; chart and variant are named.
     """
-    rendered = survey(helm, product, {chart.name: chart for chart in charts})
+    return survey(helm, product, {chart.name: chart for chart in charts})
+
+
+def find_images(
+    product: Product, charts: tuple[ResolvedChart, ...], rendered: Sequence[Rendered]
+) -> tuple[Finding, ...]:
+    """Everything discovery sees; doubtful and excluded places too."""
     registry = product.registry.get("image")
     include = (*product.include, *((str(registry),) if registry else ()))
     return tuple(discover(rendered, [chart.read() for chart in charts], include, product.exclude))
 
 
-def render_defaults(product: Product, charts: tuple[ResolvedChart, ...], helm: Helm) -> Mapping[str, str]:
-    """What Helm would apply without any site's values: Helm release name to manifests, for auditors.
-
-    Raises:
-        UsageError: a chart does not render.
-    """
-    archives = {chart.name: chart.archive for chart in charts}
-    result = {}
-    for wanted in product.helm_releases:
-        values = [product.path(path) for path in wanted.values]
-        target = Target(wanted.name, wanted.namespace)
-        result[wanted.name] = render(
-            helm, wanted.chart, archives[wanted.chart], target, values, variant=f"release {wanted.name}"
-        ).text
-    return result
+def vendor_manifests(product: Product, rendered: Iterable[Rendered]) -> dict[str, str]:
+    """What Helm would install without any site's values: Helm release name to manifests, for auditors."""
+    names = {helm.name for helm in product.helm_releases}
+    return {
+        one.target.name: one.text
+        for one in rendered
+        if one.target.name in names and not one.variant and not one.target.upgrade
+    }

@@ -14,7 +14,7 @@ from airstore.charts.candidate import named, plain, says_image
 from airstore.charts.discover import discover
 from airstore.charts.documents import find_images
 from airstore.charts.finding import Finding, matches, show_path, wanted, why
-from airstore.charts.render import Document, Rendered, merge
+from airstore.charts.render import Document, Rendered, Target, merge
 from airstore.charts.tarball import write_tarball
 from airstore.core import strictjson
 from airstore.core.errors import UsageError
@@ -45,7 +45,7 @@ def chart(extra: str = "", values: str = "{}\n", files: dict[str, bytes] | None 
 
 def rendered(variant: str = "", values: dict[str, Any] | None = None, body: Any = None) -> Rendered:
     documents = (Document("shop/templates/a.yaml", body),) if body else ()
-    return Rendered("shop", variant, "", documents, values or {})
+    return Rendered("shop", Target("shop"), variant, "", documents, values or {})
 
 
 def test_annotations_are_certain_and_conditions_are_heeded() -> None:

@@ -117,7 +117,7 @@ def test_a_release_that_fails_anywhere_leaves_a_sound_store(
     signing = Signing(PrivateKey.load(tiny.store / "keys" / "release"), ("A", "a@example.com"), 1)
 
     def create(store: Path, disk: Disk) -> None:
-        create_release(on(store, disk), contents, "1.0.0", helm, Access(), signing, QUIET)
+        create_release(on(store, disk), contents, "1.0.0", Access(), signing, QUIET)
 
     counted = shutil.copytree(tiny.store, tmp_path / "counted")
     total = operations(lambda disk: create(counted, disk))
