@@ -1,0 +1,182 @@
+"""Configuration that makes nodes pull every image from the site's registry and from nowhere else; pure.
+
+Sources: containerd docs/hosts.md, k3s "Private Registry Configuration", containers-registries.conf(5),
+OpenShift config.openshift.io/v1 (ImageDigestMirrorSet, ImageTagMirrorSet).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airstore.core import yamlfile
+
+_CERTS = "/etc/containerd/certs.d"
+_AUTH_FILE = "/etc/airstore/registry-auth.json"
+_NOTE = """\
+# For nodes with containerd. /etc/containerd/config.toml must say where these files are, once:
+#   version 2:  [plugins."io.containerd.grpc.v1.cri".registry]    config_path = "/etc/containerd/certs.d"
+#   version 3:  [plugins."io.containerd.cri.v1.images".registry]  config_path = "/etc/containerd/certs.d"
+"""
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The site's registry as nodes use it.
+
+    Attributes:
+        host: with a port where it is not 443.
+        upstreams: registry hosts whose images it holds.
+        ca: certificate authority (PEM) to trust; empty where nodes trust it already.
+        user: who to be; empty: pods bring imagePullSecrets.
+    """
+
+    host: str
+    upstreams: tuple[str, ...]
+    ca: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def token(self) -> str:
+        """User and password as basic authentication has them."""
+        return base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+
+
+@dataclass(frozen=True)
+class NodeFile:
+    """A file on every node, or for OpenShift a file of objects to apply.
+
+    Attributes:
+        path: absolute, or a plain name.
+        private: it holds a password and must have mode 0600.
+    """
+
+    path: str
+    text: str = field(repr=False)
+    private: bool = False
+
+
+def mirror_files(runtime: str, mirror: Mirror) -> list[NodeFile]:
+    """The files for a runtime: ``containerd``, ``k3s``, ``crio`` or ``openshift``.
+
+    Raises:
+        KeyError: no such runtime.
+    """
+    return list(_RUNTIMES[runtime](mirror))
+
+
+def _containerd(mirror: Mirror) -> Iterator[NodeFile]:
+    ca = f"{_CERTS}/{mirror.host}/ca.pem"
+    for host in _hosts(mirror):
+        # The mirror is the `server` itself: what it lacks is asked of nobody else.
+        lines = [_NOTE.rstrip(), f"server = {_quoted(f'https://{mirror.host}')}"]
+        lines.append('capabilities = ["pull", "resolve"]')
+        lines += [f"ca = {_quoted(ca)}"] if mirror.ca else []
+        lines += ["[header]", f"authorization = {_quoted(f'Basic {mirror.token}')}"] if mirror.user else []
+        yield NodeFile(f"{_CERTS}/{host}/hosts.toml", "\n".join(lines) + "\n", bool(mirror.user))
+    if mirror.ca:
+        yield NodeFile(ca, mirror.ca)
+
+
+def _k3s(mirror: Mirror) -> Iterator[NodeFile]:
+    ca = "/etc/rancher/k3s/airstore-ca.pem"
+    config: dict[str, Any] = {}
+    if mirror.ca:
+        config["tls"] = {"ca_file": ca}
+        yield NodeFile(ca, mirror.ca)
+    if mirror.user:
+        config["auth"] = {"username": mirror.user, "password": mirror.password}
+    document: dict[str, Any] = {
+        "mirrors": {host: {"endpoint": [f"https://{mirror.host}"]} for host in mirror.upstreams}
+    }
+    if config:
+        document["configs"] = {mirror.host: config}
+    head = "# For k3s; RKE2 reads /etc/rancher/rke2/registries.yaml. Restart the service on each node.\n"
+    yield NodeFile("/etc/rancher/k3s/registries.yaml", head + yamlfile.dump(document), bool(mirror.user))
+    # Otherwise k3s tries upstream last.
+    no_fallback = yamlfile.dump({"disable-default-registry-endpoint": True})
+    yield NodeFile("/etc/rancher/k3s/config.yaml.d/airstore.yaml", no_fallback)
+
+
+def _crio(mirror: Mirror) -> Iterator[NodeFile]:
+    # Another location instead of a mirror: CRI-O tries upstream after mirrors.
+    tables = [f'[[registry]]\nprefix = "{host}"\nlocation = "{mirror.host}"\n' for host in mirror.upstreams]
+    head = "# For nodes with CRI-O; reload it: systemctl reload crio\n"
+    yield NodeFile("/etc/containers/registries.conf.d/50-airstore.conf", head + "\n".join(tables))
+    if mirror.ca:
+        yield NodeFile(f"/etc/containers/certs.d/{mirror.host}/ca.crt", mirror.ca)
+    if mirror.user:
+        auths = {host: {"auth": mirror.token} for host in _hosts(mirror)}
+        yield NodeFile(_AUTH_FILE, json.dumps({"auths": auths}, indent=2) + "\n", private=True)
+        setting = f'[crio.image]\nglobal_auth_file = "{_AUTH_FILE}"\n'
+        yield NodeFile("/etc/crio/crio.conf.d/50-airstore.conf", setting)
+
+
+def _openshift(mirror: Mirror) -> Iterator[NodeFile]:
+    sets = (
+        ("ImageDigestMirrorSet", "imageDigestMirrors"),
+        ("ImageTagMirrorSet", "imageTagMirrors"),
+    )
+    documents = [_mirror_set(kind, name, mirror) for kind, name in sets]
+    if mirror.ca:
+        documents += _trusted(mirror)
+    head = "# oc apply -f; the machine config operator then rolls the nodes\n"
+    yield NodeFile("airstore-mirrors.yaml", head + _stream(documents))
+    if mirror.user:
+        auths = {mirror.host: {"auth": mirror.token}}
+        text = json.dumps({"auths": auths}, indent=2) + "\n"
+        # It has to be merged into Secret openshift-config/pull-secret, which holds others' passwords too.
+        yield NodeFile("airstore-pull-secret-to-merge.json", text, private=True)
+
+
+def _mirror_set(kind: str, name: str, mirror: Mirror) -> dict[str, Any]:
+    entries = [
+        {"source": host, "mirrors": [mirror.host], "mirrorSourcePolicy": "NeverContactSource"}
+        for host in mirror.upstreams
+    ]
+    return {
+        "apiVersion": "config.openshift.io/v1",
+        "kind": kind,
+        "metadata": {"name": "airstore"},
+        "spec": {name: entries},
+    }
+
+
+def _trusted(mirror: Mirror) -> list[dict[str, Any]]:
+    metadata = {"name": "airstore-registry-ca", "namespace": "openshift-config"}
+    key = mirror.host.replace(":", "..")
+    image = {"additionalTrustedCA": {"name": metadata["name"]}}
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {key: mirror.ca}},
+        {
+            "apiVersion": "config.openshift.io/v1",
+            "kind": "Image",
+            "metadata": {"name": "cluster"},
+            "spec": image,
+        },
+    ]
+
+
+_RUNTIMES: dict[str, Callable[[Mirror], Iterator[NodeFile]]] = {
+    "containerd": _containerd,
+    "k3s": _k3s,
+    "crio": _crio,
+    "openshift": _openshift,
+}
+RUNTIMES = tuple(_RUNTIMES)
+
+
+def _hosts(mirror: Mirror) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((mirror.host, *mirror.upstreams)))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)  # a TOML basic string, for texts without control characters
+
+
+def _stream(documents: Sequence[dict[str, Any]]) -> str:
+    return "".join(f"---\n{yamlfile.dump(document)}" for document in documents)
