@@ -43,7 +43,7 @@ def read_site_file(store: Path, named: Path | None) -> SiteFile:
 
 def external_registry(site: SiteFile) -> str:
     """A registry that exists already can be asked; one that airstore will make cannot yet."""
-    return str(site.registry.get("host", "")) if site.registry.get("mode") == "external" else ""
+    return site.registry_address if site.registry.get("mode") == "external" else ""
 
 
 def show_steps(planned: SitePlan, *, diff: bool) -> None:

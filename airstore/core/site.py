@@ -27,6 +27,12 @@ class SiteFile:
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     name: str = "site.yaml"
 
+    @property
+    def registry_address(self) -> str:
+        """Host of the registry, with the prefix where there is one; empty where the site file names none."""
+        parts = (self.registry.get("host"), self.registry.get("prefix"))
+        return "/".join(str(part) for part in parts if part)
+
     def lookup(self, name: str) -> Any:
         """Value of a bound name: ``registry.host``, ``site.hostname``.
 
@@ -41,7 +47,7 @@ class SiteFile:
                 f"the product binds {name!r}, which the site file does not set",
                 hint=f"add {key!r} under {where!r} in {self.name}",
             )
-        return known[key]
+        return self.registry_address if name == "registry.host" else known[key]
 
     def path(self, relative: str) -> Path:
         """A file that the site file names, relative to it."""

@@ -18,7 +18,7 @@ def image_problems(release: Release, site: SiteFile, access: Access) -> list[str
     Raises:
         TransferError: the registry refused or broke off.
     """
-    host = str(site.registry.get("host", ""))
+    host = site.registry_address
     if not host:
         return []
     client, _ = parse_target(host, access)

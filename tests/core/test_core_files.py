@@ -204,3 +204,10 @@ def test_a_site_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_site_can_begin_without_a_file() -> None:
     assert SiteFile().registry == SiteFile().variables == SiteFile().values == {}
+
+
+def test_a_prefix_is_part_of_the_address_that_charts_are_given() -> None:
+    below = SiteFile(registry={"host": "registry.acme.example", "prefix": "team/shop"})
+    assert below.lookup("registry.host") == below.registry_address == "registry.acme.example/team/shop"
+    assert SiteFile(registry={"host": "registry.acme.example"}).registry_address == "registry.acme.example"
+    assert not SiteFile().registry_address
