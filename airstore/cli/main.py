@@ -129,7 +129,9 @@ def exit_code(arguments: list[str]) -> int:
     except click.ClickException as fault:
         if json_log:
             return _report(fault.exit_code, fault.format_message(), "see --help", json_log=True)
-        fault.show()
+        shown = io.StringIO()
+        fault.show(shown)
+        click.echo(printable(shown.getvalue()), err=True, nl=False)
         return fault.exit_code
     return result if isinstance(result, int) else 0
 

@@ -40,11 +40,11 @@ def show_rows(rows: Sequence[Row], output: str, columns: Mapping[str, str], empt
 
 
 def show_document(document: object, output: str) -> None:
-    """Print one document as JSON or YAML."""
+    """Print one document as JSON or YAML, in ASCII: nothing in it drives a terminal."""
     if output == "yaml":
-        click.echo(yamlfile.dump(document), nl=False)
+        click.echo(yamlfile.dump(document, ascii_only=True), nl=False)
     else:
-        click.echo(json.dumps(document, indent=2))  # in ASCII: nothing in it drives a terminal
+        click.echo(json.dumps(document, indent=2))
 
 
 def show_fields(document: Row, output: str) -> None:

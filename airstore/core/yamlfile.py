@@ -84,9 +84,9 @@ def _load(data: bytes | str, name: str, *, manifests: bool) -> list[Any]:
         raise UsageError(f"{name}: a value does not fit its tag: {fault}") from fault
 
 
-def dump(document: object) -> str:
-    """Write one document in block style with the order of keys kept."""
-    text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+def dump(document: object, *, ascii_only: bool = False) -> str:
+    """Write one document in block style with the order of keys kept; in ASCII nothing drives a terminal."""
+    text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=not ascii_only, width=110)
     return text
 
 
