@@ -1,0 +1,209 @@
+"""A product of ConfigMaps: Helm installs it on a bare API server, where nothing runs pods."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster_server import ApiServer
+from e2e_road import Airstore, Result, Store, carry, publisher, site, write_product
+
+from airstore.cluster.connection import Call, Connection, connect, path_of
+from airstore.cluster.objects import Objects
+from airstore.core.errors import TransferError
+
+# The database is an object that no chart has: hooks make, back up, change and restore it, as with a real one.
+HOOKS = {
+    "backup.sh": """#!/bin/sh
+set -eu
+test ! -e "$AIRSTORE_BACKUP/table"
+kubectl get configmap database -n "$AIRSTORE_NAMESPACE" -o 'jsonpath={.data.table}' > "$AIRSTORE_BACKUP/table"
+""",
+    "verify.sh": '#!/bin/sh\nset -eu\ntest -s "$AIRSTORE_BACKUP/table"\n',
+    "migrate.sh": """#!/bin/sh
+set -eu
+kubectl create configmap database -n "$AIRSTORE_NAMESPACE" --from-literal="table=rows of $AIRSTORE_VERSION" \\
+  --dry-run=client -o yaml | kubectl apply -f -
+""",
+    "restore.sh": """#!/bin/sh
+set -eu
+kubectl create configmap database -n "$AIRSTORE_NAMESPACE" --from-file="table=$AIRSTORE_BACKUP/table" \\
+  --dry-run=client -o yaml | kubectl apply -f -
+""",
+}
+_CONFIG = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}-config}
+data: {version: {{ .Chart.Version | quote }}, password: {{ .Values.password | quote }}}
+"""
+_CLAIM = """apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: {{ .Release.Name }}-data}
+spec: {accessModes: [ReadWriteOnce], storageClassName: "", resources: {requests: {storage: 1Mi}}}
+"""
+REFUSED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Not_A_Name}\n"  # renders, but no server takes it
+
+
+def write_charts(product: Path, versions: Mapping[str, str], more: Mapping[str, Mapping[str, str]]) -> None:
+    """Charts of ConfigMaps; ``more`` adds files to them."""
+    for name, version in versions.items():
+        files = {
+            "Chart.yaml": f"apiVersion: v2\nname: {name}\nversion: {version}\n",
+            "values.yaml": "password: none\n",
+            "templates/config.yaml": _CONFIG,
+            "templates/claim.yaml": _CLAIM,
+            **more.get(name, {}),
+        }
+        for path, text in files.items():
+            target = product / name / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+
+
+def make_product(namespace: str, releases: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """A product file; each release's chart has its name, and the database has hooks."""
+    hooks = {"preUpgrade": "backup.sh", "verifyBackup": "verify.sh", "postUpgrade": "migrate.sh"}
+    hooks["rollback"] = "restore.sh"
+    helms: list[dict[str, Any]] = [
+        {"name": name, "namespace": namespace, "chart": name, "needs": list(needs), "timeout": "30s"}
+        for name, needs in releases.items()
+    ]
+    for helm in helms:
+        if helm["name"] == "db":
+            helm["hooks"] = {hook: f"hooks/{script}" for hook, script in hooks.items()}
+    return {
+        "charts": [{"name": name, "source": f"./{name}"} for name in releases],
+        "releases": helms,
+    }
+
+
+@dataclass
+class Landscape:
+    """A publisher, a site and an API server.
+
+    Attributes:
+        namespace: of every Helm release.
+    """
+
+    api: ApiServer
+    directory: Path
+    publisher: Store
+    site: Store
+    namespace: str
+
+    def release(
+        self,
+        version: str,
+        charts: Mapping[str, str],
+        more: Mapping[str, Mapping[str, str]] | None = None,
+        needs: Mapping[str, tuple[str, ...]] | None = None,
+        hooks: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make a release and carry it to the site."""
+        product = self.directory / "product"
+        write_charts(product, charts, more or {})
+        for name, text in {**HOOKS, **(hooks or {})}.items():
+            (product / "hooks").mkdir(exist_ok=True)
+            (product / "hooks" / name).write_text(text)
+        order = {name: (needs or {}).get(name, tuple(charts)[:index]) for index, name in enumerate(charts)}
+        write_product(product, make_product(self.namespace, order))
+        self.publisher("release", "create", "--version", version)
+        if (self.site.path / "airstore.json").exists():
+            carry(self.publisher, self.site, self.directory, version)
+        else:
+            site(self.publisher, self.directory, version)
+
+    def run(self, *words: str | Path, code: int = 0) -> Result:
+        """An airstore command on the site and its cluster."""
+        return self.site(*words, "--kubeconfig", self.api.kubeconfig, code=code)
+
+    def killed_at(self, line: int, *words: str) -> bool:
+        """Run a command in a process of its own that is killed at the ``line``-th line of its journal.
+
+        Returns:
+            Whether it came that far.
+        """
+        script = Path(__file__).with_name("killed_apply.py")
+        options = ["--kubeconfig", str(self.api.kubeconfig)]
+        argv = [sys.executable, str(script), str(line), "-C", str(self.site.path), *words, *options]
+        environment = os.environ | self.site.airstore.environment
+        done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=120, check=False)
+        assert done.returncode in {0, 50, -signal.SIGKILL}, done.stderr
+        return done.returncode == -signal.SIGKILL
+
+    def config(self, name: str) -> str:
+        """Version that a Helm release's ConfigMap says, empty if there is none; as kubectl sees it."""
+        names = self.api.kubectl("get", "configmap", "-n", self.namespace, "-o", "name").split()
+        if f"configmap/{name}-config" not in names:
+            return ""
+        found = self.api.json("get", "configmap", "-n", self.namespace, f"{name}-config")
+        version: str = found["data"]["version"]
+        return version
+
+    def table(self) -> str:
+        """What the database holds."""
+        found = self.api.json("get", "configmap", "-n", self.namespace, "database")
+        table: str = found["data"]["table"]
+        return table
+
+    def helm(self) -> dict[str, str]:
+        """Helm release to its status, as Helm says."""
+        argv = [str(self.site.airstore.helm), "list", "--all", "-n", self.namespace, "-o", "json"]
+        argv = [word for word in argv if word != "--all" or self.site.airstore.helm.name == "helm3"]
+        argv += ["--kubeconfig", str(self.api.kubeconfig)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        return {each["name"]: each["status"] for each in json.loads(done.stdout)}
+
+    def claims(self) -> list[str]:
+        """Names of volume claims."""
+        return sorted(self.api.kubectl("get", "pvc", "-n", self.namespace, "-o", "name").split())
+
+
+@contextmanager
+def binder(api: ApiServer) -> Iterator[None]:
+    """Marks volume claims as bound, as a provisioner would: Helm waits for that."""
+    ended = threading.Event()
+
+    def bind() -> None:
+        with connect(api.kubeconfig, patience=60) as connection:
+            while not ended.wait(0.3):
+                for claim in Objects(connection).list("v1", "PersistentVolumeClaim"):
+                    if (claim.get("status") or {}).get("phase") != "Bound":
+                        _mark_bound(connection, claim)
+
+    thread = threading.Thread(target=bind)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+def _mark_bound(connection: Connection, claim: dict[str, Any]) -> None:
+    metadata = claim["metadata"]
+    parts = ("namespaces", metadata["namespace"], "persistentvolumeclaims", metadata["name"], "status")
+    kind = "application/merge-patch+json"
+    call = Call("PATCH", path_of("api", "v1", *parts), body={"status": {"phase": "Bound"}}, content_type=kind)
+    with suppress(TransferError):  # deleted meanwhile
+        connection.send(call)
+
+
+def landscape(api: ApiServer, directory: Path, helm: Path, namespace: str) -> Landscape:
+    """A publisher with a key; the first release makes the site."""
+    (directory / "home").mkdir(exist_ok=True)
+    airstore = Airstore(directory / "home", helm)
+    product = directory / "product"
+    (product / "hooks").mkdir(parents=True)
+    for name, text in HOOKS.items():
+        (product / "hooks" / name).write_text(text)
+    write_charts(product, {"db": "1.0.0"}, {})
+    store = publisher(airstore, directory, make_product(namespace, {"db": ()}))
+    return Landscape(api, directory, store, Store(airstore, directory / "site"), namespace)
