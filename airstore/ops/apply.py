@@ -12,7 +12,7 @@ from airstore.deploy.plan import observed
 from airstore.deploy.preflight import problems
 from airstore.deploy.steps import End, Mode
 from airstore.ops.access import Access
-from airstore.ops.drive import Outcome, Site, alone, drive, statuses
+from airstore.ops.drive import Outcome, Site, alone, drive, open_run, statuses
 from airstore.ops.images import image_problems
 from airstore.ops.plan_site import Planned, SitePlan, make_plan
 from airstore.ops.runs import RunPlan
@@ -60,7 +60,7 @@ def apply(site: Site, wish: Wish) -> Outcome:
         OperatorNeededError: the way back failed too.
     """
     with alone(site) as held:
-        journal = unfinished(site.runs.directory)
+        journal = open_run(site)
         if journal:
             _check_resumed(site, wish, journal)
             site.say(f"going on with run {journal.name}")

@@ -15,7 +15,7 @@ from airstore.deploy import ledger
 from airstore.deploy.engine import Engine, World
 from airstore.deploy.helm_actions import HelmActions
 from airstore.deploy.hooks import HookRunner
-from airstore.deploy.journal import Journal
+from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.protocols import ClusterActions, Held
 from airstore.deploy.steps import End, Mode, Status, states
 from airstore.deploy.target import Target
@@ -94,6 +94,20 @@ def alone(site: Site) -> Iterator[Held]:
             yield held
 
 
+def open_run(site: Site) -> Journal | None:
+    """The run that has not ended. One that was killed between the ledger and its journal's end has.
+
+    Raises:
+        DamagedError: a journal does not read.
+    """
+    journal = unfinished(site.runs.directory)
+    recorded = _recorded(site, journal) if journal else ""
+    if journal and recorded:
+        journal.close(End(recorded))
+        return None
+    return journal
+
+
 def drive(site: Site, held: Held, journal: Journal) -> Outcome:
     """Go on with a run until it ends.
 
@@ -102,10 +116,6 @@ def drive(site: Site, held: Held, journal: Journal) -> Outcome:
         OperatorNeededError: the way back failed too.
     """
     plan = site.runs.plan(journal)
-    recorded = _recorded(site, journal)
-    if recorded:  # killed between the ledger and the journal's end
-        journal.close(End(recorded))
-        return _outcome(site, journal, plan, End(recorded))
     course = site.supplies.course(plan, journal.directory)
     redactor = site.runs.redactor([*plan.new, *plan.old])
     hooks = HookRunner(
@@ -145,10 +155,9 @@ def statuses(site: Site, targets: Mapping[str, Target]) -> dict[str, str]:
 def _outcome(site: Site, journal: Journal, plan: RunPlan, end: End) -> Outcome:
     course = site.supplies.course(plan, journal.directory)
     said = states(course.run, journal.events)
-    if journal.end is None:
-        _record(site, journal, plan, end)
-        if end is not End.NEEDS_OPERATOR:
-            journal.close(end)
+    _record(site, journal, plan, end)
+    if end is not End.NEEDS_OPERATOR:
+        journal.close(end)
     if end is End.SUCCEEDED:
         return Outcome(journal.name, end, plan.outcome[0], said)
     what = _what(plan)

@@ -10,7 +10,7 @@ from airstore.deploy.journal import Journal, load_all, unfinished
 from airstore.deploy.ledger import Entry
 from airstore.deploy.plan import observed, plan
 from airstore.deploy.steps import End, Kind, Mode, Status, Step
-from airstore.ops.drive import Outcome, Site, alone, drive, statuses
+from airstore.ops.drive import Outcome, Site, alone, drive, open_run, statuses
 from airstore.ops.plan_site import SitePlan
 from airstore.ops.runs import RunPlan, Runs
 from airstore.ops.runs import targets as make_targets
@@ -30,7 +30,7 @@ def rollback(site: Site, version: str, *, keep_data: bool = False) -> Outcome:
         OperatorNeededError: the way back failed.
     """
     with alone(site) as held:
-        journal = unfinished(site.runs.directory)
+        journal = open_run(site)
         if journal is None:
             begun = _plan(site, version, keep_data=keep_data)
             return drive(site, held, site.runs.begin(site.runs.name(site.now()), begun))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.deploy import ledger
-from airstore.deploy.journal import unfinished
 from airstore.deploy.plan import plan
 from airstore.deploy.steps import Mode, Status
-from airstore.ops.drive import Outcome, Site, alone, drive
+from airstore.ops.drive import Outcome, Site, alone, drive, open_run
 from airstore.ops.plan_site import SitePlan
 from airstore.ops.runs import RunPlan
 
@@ -21,7 +20,7 @@ def uninstall(site: Site) -> Outcome:
         OperatorNeededError: a Helm release could not be uninstalled.
     """
     with alone(site) as held:
-        journal = unfinished(site.runs.directory)
+        journal = open_run(site)
         if journal is None:
             entry = _running(site)
             items = tuple((running.key, "remove", "") for running in entry.running)

@@ -9,7 +9,7 @@ import pytest
 from apply_parts import REFUSED, Landscape, binder, landscape
 from cluster_server import ApiServer
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.root]
 
 THREE = ("db", "api", "web")
 
