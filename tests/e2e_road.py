@@ -88,14 +88,19 @@ class _Stream(io.TextIOWrapper):
 
 @dataclass(frozen=True)
 class Store:
-    """A store of either side."""
+    """A store of either side.
+
+    Attributes:
+        style: global options of every command.
+    """
 
     airstore: Airstore
     path: Path
+    style: tuple[str, ...] = ()
 
     def __call__(self, *words: str | Path, code: int = 0, variables: Variables = _NONE) -> Result:
         """Run one command on it."""
-        return self.airstore("-C", self.path, *words, code=code, variables=variables)
+        return self.airstore("-C", self.path, *self.style, *words, code=code, variables=variables)
 
     def release(self, version: str) -> dict[str, Any]:
         """``release.json`` as stock git reads it."""

@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,32 @@ class Served:
 
 def command(store: Store, *words: str | Path) -> list[str]:
     """The command line that runs airstore in a process of its own."""
-    return [sys.executable, "-m", "airstore", "-C", str(store.path), *map(str, words)]
+    return [sys.executable, "-m", "airstore", "-C", str(store.path), *store.style, *map(str, words)]
+
+
+@contextmanager
+def started(store: Store, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process of its own, which ends with the block; everything it says goes to one pipe."""
+    process = subprocess.Popen(
+        command(store, *words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | store.airstore.environment,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until something has happened."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import stat
 from pathlib import Path
 
 import pytest
 from e2e_road import Airstore, Store, digests_of, publisher, write_product
 from e2e_upstream import HOST, IMAGES, SIGNED, Upstream, attached_tags, write_config
-from registry_faults import fault_proxy
+from e2e_world import started, wait_for
+from registry_faults import Fault, fault_proxy
 from registry_support import PASSWORD, USER, free_port
 from registry_tls import Authority
 
@@ -219,6 +221,25 @@ def test_a_missing_image_is_named_with_where_it_was_looked_for(
         said = _create(store, vendor_tls, *vendor_tls.credentials, code=10)
         assert f"{HOST}/{name}" in said
         assert f"docker://{vendor_tls.host}/mirror" in said
+
+
+def test_an_interrupt_ends_a_stuck_download_and_the_next_run_succeeds(
+    airstore: Airstore, tmp_path: Path, vendor_plain: Upstream
+) -> None:
+    with fault_proxy(vendor_plain.host) as proxy:
+        stuck = Fault("GET", "/blobs/", stall=120.0)
+        proxy.faults.append(stuck)
+        images = {"include": [_DB], "sources": {"*": f"docker://{proxy.host}"}}
+        store = publisher(airstore, tmp_path, {"images": images})
+        create = ("release", "create", "--version", "1.0.0", "--plain-http", proxy.host)
+        with started(store, *create) as process:
+            wait_for(lambda: not stuck.times)
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=30)
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
+        store(*create)
+    store("check")
 
 
 def test_nothing_becomes_visible_unless_every_image_arrives(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from e2e_road import Airstore, Store, carry, digests_of, publisher, run, run_bytes, site
 from e2e_upstream import HOST, Upstream, write_config
-from e2e_world import World, command
+from e2e_world import World, started, wait_for
 from registry_faults import Fault, FaultProxy, fault_proxy
 from registry_support import PASSWORD, USER, RegistryServer, registry_server
 
@@ -176,18 +176,14 @@ def test_the_ledger_knows_of_the_push(target: Target, store: Store) -> None:
 
 
 def test_an_import_that_runs_meanwhile_delays_only_the_ledger(target: Target, store: Store) -> None:
-    words = command(store, "registry", "push", target.place, *target.trust, *target.login)
-    with exclusive_lock(store.path / "lock"):
-        process = subprocess.Popen(
-            words, stdout=subprocess.DEVNULL, env=os.environ | store.airstore.environment
-        )
-        tag = target.server.root / f"docker/registry/v2/repositories/{_PREFIX}/shop/db/_manifests/tags/15.2.0"
-        deadline = time.monotonic() + 60
-        while not tag.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=2)
-    assert process.wait(timeout=60) == 0
+    tag = target.server.root / f"docker/registry/v2/repositories/{_PREFIX}/shop/db/_manifests/tags/15.2.0"
+    push = ("registry", "push", target.place, *target.trust, *target.login)
+    with started(store, *push) as process:
+        with exclusive_lock(store.path / "lock"):
+            wait_for(tag.exists)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=2)
+        assert process.wait(timeout=60) == 0
     (entry,) = store("history", "-o", "json").json
     assert entry["result"] == "succeeded"
 
@@ -224,24 +220,22 @@ def test_a_wrong_password_is_refused_with_a_hint(target: Target, store: Store, t
     assert "not a registry" in store("registry", "push", f"https://{USER}:{PASSWORD}@h", code=2).err
 
 
-@pytest.mark.parametrize("style", [("-v",), ("--log-format", "json"), ("--no-progress", "-q")])
+@pytest.mark.parametrize("style", [("-v",), ("-q", "--log-format", "json")])
 def test_the_password_is_nowhere(
     style: tuple[str, ...], target: Target, store: Store, tmp_path: Path
 ) -> None:
     """Neither in arguments and environment, where others may see it, nor in any output."""
-    words = command(store, "registry", "push", target.place, *target.trust, *target.login)
-    words[3:3] = style
-    environment = os.environ | store.airstore.environment
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
-    proc, seen = Path("/proc") / str(process.pid), b""
-    while process.poll() is None:
-        with suppress(ProcessLookupError):  # it may end at any time
-            seen += (proc / "cmdline").read_bytes() + (proc / "environ").read_bytes()
-        time.sleep(0.05)
-    said, _ = process.communicate()
-    assert process.returncode == 0, said.decode()
+    styled = Store(store.airstore, store.path, style)
+    with started(styled, "registry", "push", target.place, *target.trust, *target.login) as process:
+        proc, seen = Path("/proc") / str(process.pid), b""
+        while process.poll() is None:
+            with suppress(ProcessLookupError):  # it may end at any time
+                seen += (proc / "cmdline").read_bytes() + (proc / "environ").read_bytes()
+            time.sleep(0.05)
+        said, _ = process.communicate()
+    assert process.returncode == 0, said
     assert b"airstore" in seen
-    assert PASSWORD.encode() not in said + seen
+    assert PASSWORD.encode() not in seen + said.encode()
 
 
 def test_a_proxy_that_limits_bodies_gets_small_ones(store: Store, tmp_path: Path) -> None:
@@ -270,20 +264,12 @@ def test_passing_faults_pass(store: Store, tmp_path: Path) -> None:
 
 def test_an_interrupt_ends_a_push_and_the_next_goes_on(store: Store, tmp_path: Path) -> None:
     stuck = Fault("PATCH", "", stall=120.0)
-    with _proxied(tmp_path / "target", Fault("GET", "/none"), stuck) as proxy:
-        words = command(store, "registry", "push", f"http://{proxy.host}/x")
-        process = subprocess.Popen(
-            words,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=os.environ | store.airstore.environment,
-        )
-        deadline = time.monotonic() + 60
-        while stuck.times and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=30)
-        assert process.returncode == 130, said.decode()
-        assert b"Traceback" not in said
+    with _proxied(tmp_path / "target", stuck) as proxy:
+        with started(store, "registry", "push", f"http://{proxy.host}/x") as process:
+            wait_for(lambda: not stuck.times)
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=30)
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
         result = _push(store, f"http://{proxy.host}/x")
         assert result["state"] == "read back"
