@@ -147,6 +147,7 @@ def _options(directory: Path, etcd: str, port: int) -> list[str]:
         "--service-cluster-ip-range=10.96.0.0/16",
         "--disable-admission-plugins=ServiceAccount",
         "--endpoint-reconciler-type=none",
+        "--kubelet-preferred-address-types=InternalIP",
     ]
 
 

@@ -7,6 +7,7 @@ client library's own forwarder reads without end from a fast sender; here a slow
 
 from __future__ import annotations
 
+import json
 import select
 import socket
 import ssl
@@ -16,7 +17,7 @@ from contextlib import contextmanager, suppress
 from urllib.parse import urlencode
 
 from kubernetes.stream.ws_client import create_websocket, get_websocket_url
-from websocket import ABNF, WebSocket, WebSocketException
+from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException
 
 from airstore.cluster.connection import Connection, path_of
 from airstore.core.errors import TransferError
@@ -67,10 +68,9 @@ class _Tunnel:
                 self._connection.headers(),
             )
         except (WebSocketException, OSError, ValueError) as fault:
-            said = str(fault).partition("-+-+-")[0].strip()
+            hint = "this needs the right to create pods/portforward" if _status(fault) == 403 else ""
             raise TransferError(
-                f"{self._what} cannot be reached through the API server: {said}",
-                hint="forwarding needs the right to create pods/portforward",
+                f"{self._what} cannot be reached through the API server: {_said(fault)}", hint=hint
             ) from fault
         return made
 
@@ -102,6 +102,19 @@ class _Tunnel:
                 with suppress(WebSocketException, OSError):
                     remote.close(timeout=1)
         self._open.discard(local)
+
+
+def _status(fault: Exception) -> int:
+    return fault.status_code if isinstance(fault, WebSocketBadStatusException) else 0
+
+
+def _said(fault: Exception) -> str:
+    if isinstance(fault, WebSocketBadStatusException) and fault.resp_body:
+        try:
+            return str(json.loads(fault.resp_body)["message"])
+        except (ValueError, KeyError, TypeError):
+            pass
+    return str(fault).partition(" -+-+- ")[0]
 
 
 def _pump(local: socket.socket, remote: WebSocket) -> None:

@@ -72,14 +72,22 @@ def mirror_files(runtime: str, mirror: Mirror) -> list[NodeFile]:
 def _containerd(mirror: Mirror) -> Iterator[NodeFile]:
     ca = f"{_CERTS}/{mirror.host}/ca.pem"
     for host in _hosts(mirror):
-        # The mirror is the `server` itself: what it lacks is asked of nobody else.
-        lines = [_NOTE.rstrip(), f"server = {_quoted(f'https://{mirror.host}')}"]
-        lines.append('capabilities = ["pull", "resolve"]')
-        lines += [f"ca = {_quoted(ca)}"] if mirror.ca else []
-        lines += ["[header]", f"authorization = {_quoted(f'Basic {mirror.token}')}"] if mirror.user else []
-        yield NodeFile(f"{_CERTS}/{host}/hosts.toml", "\n".join(lines) + "\n", bool(mirror.user))
+        yield NodeFile(f"{_CERTS}/{host}/hosts.toml", _hosts_toml(mirror, ca), bool(mirror.user))
     if mirror.ca:
         yield NodeFile(ca, mirror.ca)
+
+
+def _hosts_toml(mirror: Mirror, ca: str) -> str:
+    url = _quoted(f"https://{mirror.host}")
+    trust = [f"ca = {_quoted(ca)}"] if mirror.ca else []
+    login = [f"authorization = {_quoted(f'Basic {mirror.token}')}"] if mirror.user else []
+    # The mirror is the `server` too, which is asked last: by default that is upstream. Containerd 1.6 refuses
+    # files without a host table, and the server has settings of its own.
+    lines = [_NOTE.rstrip(), f"server = {url}", *trust]
+    lines += ["", "[header]", *login] if login else []
+    lines += ["", f"[host.{url}]", 'capabilities = ["pull", "resolve"]', *trust]
+    lines += ["", f"[host.{url}.header]", *login] if login else []
+    return "\n".join(lines) + "\n"
 
 
 def _k3s(mirror: Mirror) -> Iterator[NodeFile]:

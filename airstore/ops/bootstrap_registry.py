@@ -33,7 +33,7 @@ from airstore.registry.push import push
 from airstore.registry.transport import Endpoint
 from airstore.store.blobs import BlobStore
 
-_POLL = 1.0  # seconds
+_POLL, _SAY = 1.0, 15.0  # seconds between questions, and between equal answers that are said
 _MIRRORS = (
     "can the nodes reach the registry and do they trust it? see `airstore registry mirror-config`;"
     " once they can, run the same command again"
@@ -180,13 +180,14 @@ def _repoint(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> Non
 
 def _await(work: Bootstrap, objects: Objects, hint: str) -> None:
     workloads, namespace = Workloads(objects), work.plan.settings.namespace
-    deadline, last = time.monotonic() + work.timeout, ""
+    deadline, last, said = time.monotonic() + work.timeout, "", 0.0
     while why := workloads.ready({"deployment": make.NAME}, namespace):
         if time.monotonic() > deadline:
             raise TransferError(f"the registry does not get ready: {why}", hint=hint)
-        if why != last:
+        # The kubelet words one and the same trouble differently from second to second.
+        if why.partition(";")[0] != last or time.monotonic() - said > _SAY:
             work.say(f"  waiting: {why}")
-            last = why
+            last, said = why.partition(";")[0], time.monotonic()
         time.sleep(_POLL)
 
 
