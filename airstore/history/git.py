@@ -17,9 +17,9 @@ from typing import IO, BinaryIO, cast
 
 import pygit2
 
-from airstore.core.durable import storage_errors
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, StorageError, UsageError
 from airstore.history.names import is_commit
+from airstore.history.objects import making
 
 _OLDEST = (2, 24)  # --end-of-options; git 2.24 is of 2019
 _FIXED = (
@@ -165,7 +165,7 @@ def scratch(directory: Path, lender: Path) -> Path:
     objects = lender / "objects"
     if "\n" in str(objects):
         raise UsageError(f"the path {str(objects)!r} has a line break; git cannot borrow from there")
-    with storage_errors(directory):
+    with making(directory):
         pygit2.init_repository(str(directory), bare=True, initial_head="main")
         (directory / "objects" / "info" / "alternates").write_text(f"{objects}\n")
     return directory

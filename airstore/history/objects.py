@@ -163,6 +163,20 @@ def _with_alternates(directory: Path, depth: int) -> Iterator[Path]:
 
 
 @contextmanager
+def making(path: Path) -> Iterator[None]:
+    """Turn libgit2's errors into airstore's where a new repository is written, so that the disk is to blame.
+
+    Raises:
+        StorageError: the disk is full or failed, or does not let us.
+    """
+    try:
+        yield
+    except (pygit2.GitError, OSError) as fault:
+        hint = "free some space and run the same command again" if "space" in str(fault) else ""
+        raise StorageError(f"cannot make {path}: {fault}", hint=hint) from fault
+
+
+@contextmanager
 def git_errors(what: str) -> Iterator[None]:
     """Turn libgit2's errors into airstore's; reading is what can still fail once arguments are checked.
 

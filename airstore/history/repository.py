@@ -13,7 +13,7 @@ from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directo
 from airstore.core.errors import UsageError
 from airstore.history.commits import Sign, encode_commit, encode_tag, stamp
 from airstore.history.names import HEADS, MAIN, TAGS, check_branch, check_version
-from airstore.history.objects import git_errors
+from airstore.history.objects import making
 from airstore.history.reader import Reader, ReleaseRef
 from airstore.history.trees import write_tree
 
@@ -49,7 +49,7 @@ class History(Reader):
             tempfile.TemporaryDirectory(prefix=".history-", dir=path.parent) as building,
         ):
             new = Path(building) / "new.git"
-            with git_errors(f"the history {path}"):
+            with making(path):
                 config = pygit2.init_repository(str(new), bare=True, initial_head="main").config
                 for key, value in _CONFIG.items():
                     config[key] = value
