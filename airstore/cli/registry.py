@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from airstore.cli import bootstrap, mirrors
+from airstore.cli.bootstrap import kubeconfig
 from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_fields
 from airstore.cli.registries import access_options, login_options, make_access, read_login
+from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.core.errors import UsageError
+from airstore.ops.directory import SITE
+from airstore.ops.own_registry import own_registry
 from airstore.ops.push import Run, plan_registry, push_release
 from airstore.ops.serve import LiveCatalog
 from airstore.ops.trusted import trusted_release
@@ -67,12 +72,13 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
 
 
 @command.command("push")
-@click.argument("url")
+@click.argument("url", default="")
 @click.option("--release", "version", default="", help="The release to push; default: the newest.")
 @click.option("--jobs", type=click.IntRange(1, 32), default=4, help="Uploads at once.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
 @login_options
 @access_options
+@site_file_option
 @output_option
 @pass_context
 def push(
@@ -88,9 +94,13 @@ def push(
     ca: Path | None,
     insecure_skip_tls_verify: bool,
     registry_config: Path | None,
+    site_file: Path | None,
     output: str,
 ) -> None:
-    """Send what the registry at URL (HOST[:PORT][/PREFIX], or http://...) lacks, and read it back."""
+    """Send what the registry at URL (HOST[:PORT][/PREFIX], or http://...) lacks, and read it back.
+
+    A site's store without URL: to the registry that the site file names, in the cluster or elsewhere.
+    """
     store = context.store()
     access = make_access(
         plain_http,
@@ -100,12 +110,20 @@ def push(
         user=read_login(user, password_file),
     )
     release = trusted_release(store, version)
-    with store.open_blobs() as blobs:
+    with ExitStack() as stack:
+        blobs = stack.enter_context(store.open_blobs())
+        name = ""
+        if not url:
+            store.require(SITE, "registry push without a URL")
+            site = read_site_file(context.store_path, site_file)
+            target = stack.enter_context(own_registry(store, release, site, access, kubeconfig()))
+            url, name, access = target.url, target.name, target.access
         if dry_run:
-            show_fields(plan_registry(blobs, release, url, access).summary(), output)
+            planned = plan_registry(blobs, release, url, access).summary()
+            show_fields(planned | ({"registry": name} if name else {}), output)
             return
         run = Run(context.progress, jobs, context.now())
-        summary, result = push_release(store, blobs, release, url, access, run)
+        summary, result = push_release(store, blobs, release, url, access, run, name)
     for other in result.substituted:
         context.say(
             f"the registry refuses incomplete indexes: {other.repository}:{other.tag} is "

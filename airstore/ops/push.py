@@ -102,14 +102,25 @@ def push_release(
     target: str,
     access: Access,
     run: Run,
+    name: str = "",
 ) -> tuple[RegistryPlan, PushResult]:
     """Send what is lacking, read it back, and at a site write a line into the ledger.
+
+    Args:
+        store: a publisher's or a site's.
+        blobs: the store's blobs.
+        release: what to push.
+        target: the registry, as `parse_target` reads it.
+        access: how to reach it.
+        run: how to push.
+        name: what the ledger calls it, where it is reached by another name.
 
     Raises:
         TransferError: the registry refused, stalled or broke off; what arrived stays and is not sent again.
         DamagedError: the store or the registry gave other bytes than the digests say.
     """
-    client, name = parse_target(target, access)
+    client, address = parse_target(target, access)
+    name = name or address
     with client:
         planned = plan_push(client, release.artifacts, blobs, _platforms(release))
         with run.progress.task(f"pushing to {client.host}", planned.upload_bytes) as advance:

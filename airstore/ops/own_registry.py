@@ -1,0 +1,70 @@
+"""The registry that the site file names, as a target of pushes: in the cluster or from before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from airstore.cluster.connection import connect
+from airstore.cluster.forward import forward
+from airstore.cluster.objects import Objects
+from airstore.cluster.registry_objects import PUSH_PORT, PUSH_USER
+from airstore.cluster.registry_settings import settings_of
+from airstore.core.errors import UsageError
+from airstore.core.release import Release
+from airstore.core.site import SiteFile
+from airstore.ops.access import Access
+from airstore.ops.bootstrap_registry import ready_pod
+from airstore.ops.directory import StoreDirectory
+from airstore.ops.registry_secrets import authority_file, push_password
+from airstore.registry.credentials import Credentials
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a push goes.
+
+    Attributes:
+        url: what to connect to.
+        name: what plans and the ledger call it.
+    """
+
+    url: str
+    name: str
+    access: Access
+
+
+@contextmanager
+def own_registry(
+    store: StoreDirectory, release: Release, site: SiteFile, access: Access, kubeconfig: Path | None
+) -> Iterator[Target]:
+    """The site's registry for the length of the block.
+
+    One in the cluster is reached at its push host where it has one, else through the API server.
+
+    Raises:
+        UsageError: the site file names no registry that can be pushed to.
+        NotFoundError: none was bootstrapped, or none of its pods is ready.
+        TransferError: the API server refused or cannot be reached.
+    """
+    if site.registry.get("mode", "cluster") != "cluster":
+        host = str(site.registry.get("host", ""))
+        if site.registry["mode"] == "serve" or not host:
+            raise UsageError(
+                "the site file names no registry to push to", hint="name one: airstore registry push HOST"
+            )
+        authority = access.ca or authority_file(store, site)
+        yield Target(host, host, replace(access, ca=authority))
+        return
+    settings = settings_of(release, site)
+    access = replace(access, credentials=Credentials(PUSH_USER, push_password(store)))
+    if settings.push_host:
+        access = replace(access, ca=access.ca or authority_file(store, site))
+        yield Target(settings.push_host, settings.host, access)
+        return
+    with connect(kubeconfig) as connection:
+        pod = ready_pod(Objects(connection), settings.namespace)
+        with forward(connection, settings.namespace, pod, PUSH_PORT) as port:
+            yield Target(f"http://127.0.0.1:{port}", settings.host, access)
