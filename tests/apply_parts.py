@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster_server import ApiServer
-from e2e_road import Airstore, Result, Store, carry, publisher, site, write_product
+from e2e_road import Airstore, Result, Store, carry, publisher, run, site, write_product
 
 from airstore.cluster.connection import Call, Connection, connect, path_of
 from airstore.cluster.objects import Objects
@@ -69,12 +69,14 @@ def write_charts(product: Path, versions: Mapping[str, str], more: Mapping[str, 
             target.write_text(text)
 
 
-def make_product(namespace: str, releases: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+def make_product(
+    namespace: str, releases: Mapping[str, tuple[str, ...]], timeout: str = "30s"
+) -> dict[str, Any]:
     """A product file; each release's chart has its name, and the database has hooks."""
     hooks = {"preUpgrade": "backup.sh", "verifyBackup": "verify.sh", "postUpgrade": "migrate.sh"}
     hooks["rollback"] = "restore.sh"
     helms: list[dict[str, Any]] = [
-        {"name": name, "namespace": namespace, "chart": name, "needs": list(needs), "timeout": "30s"}
+        {"name": name, "namespace": namespace, "chart": name, "needs": list(needs), "timeout": timeout}
         for name, needs in releases.items()
     ]
     for helm in helms:
@@ -83,6 +85,7 @@ def make_product(namespace: str, releases: Mapping[str, tuple[str, ...]]) -> dic
     return {
         "charts": [{"name": name, "source": f"./{name}"} for name in releases],
         "releases": helms,
+        "images": {"exclude": ["registry.example.com/*"]},
     }
 
 
@@ -107,6 +110,7 @@ class Landscape:
         more: Mapping[str, Mapping[str, str]] | None = None,
         needs: Mapping[str, tuple[str, ...]] | None = None,
         hooks: Mapping[str, str] | None = None,
+        timeout: str = "30s",
     ) -> None:
         """Make a release and carry it to the site."""
         product = self.directory / "product"
@@ -115,7 +119,7 @@ class Landscape:
             (product / "hooks").mkdir(exist_ok=True)
             (product / "hooks" / name).write_text(text)
         order = {name: (needs or {}).get(name, tuple(charts)[:index]) for index, name in enumerate(charts)}
-        write_product(product, make_product(self.namespace, order))
+        write_product(product, make_product(self.namespace, order, timeout))
         self.publisher("release", "create", "--version", version)
         if (self.site.path / "airstore.json").exists():
             carry(self.publisher, self.site, self.directory, version)
@@ -135,10 +139,26 @@ class Landscape:
         script = Path(__file__).with_name("killed_apply.py")
         options = ["--kubeconfig", str(self.api.kubeconfig)]
         argv = [sys.executable, str(script), str(line), "-C", str(self.site.path), *words, *options]
-        environment = os.environ | self.site.airstore.environment
-        done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=120, check=False)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, env=self.environment, timeout=120, check=False
+        )
         assert done.returncode in {0, 50, -signal.SIGKILL}, done.stderr
         return done.returncode == -signal.SIGKILL
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of commands in processes of their own."""
+        return {**os.environ, **self.site.airstore.environment}
+
+    def by_hand(self, *words: str) -> str:
+        """What somebody does with Helm alone."""
+        flags = ["--kubeconfig", str(self.api.kubeconfig), "-n", self.namespace]
+        return run(self.site.airstore.helm, *words, *flags)
+
+    def everything(self) -> object:
+        """Every object of the namespace but events, as kubectl sees it."""
+        kinds = "configmap,secret,pvc,deployment,job"
+        return self.api.json("get", kinds, "-n", self.namespace)["items"]
 
     def config(self, name: str) -> str:
         """Version that a Helm release's ConfigMap says, empty if there is none; as kubectl sees it."""
@@ -157,11 +177,9 @@ class Landscape:
 
     def helm(self) -> dict[str, str]:
         """Helm release to its status, as Helm says."""
-        argv = [str(self.site.airstore.helm), "list", "--all", "-n", self.namespace, "-o", "json"]
-        argv = [word for word in argv if word != "--all" or self.site.airstore.helm.name == "helm3"]
-        argv += ["--kubeconfig", str(self.api.kubeconfig)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=True)
-        return {each["name"]: each["status"] for each in json.loads(done.stdout)}
+        every = ["--all"] if self.site.airstore.helm.name == "helm3" else []
+        listed = json.loads(self.by_hand("list", "-o", "json", *every))
+        return {each["name"]: each["status"] for each in listed}
 
     def claims(self) -> list[str]:
         """Names of volume claims."""

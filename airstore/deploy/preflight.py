@@ -32,7 +32,6 @@ def problems(cluster: ClusterActions, targets: Sequence[Target], store: Path) ->
     """
     return [
         *_space(store),
-        *_refused(cluster, targets),
         *_storage(cluster, targets),
         *_ingress(cluster.ingress_classes(), targets),
     ]
@@ -73,7 +72,12 @@ def _space(store: Path) -> Iterator[str]:
         yield f"{store} has {free} bytes free; journals and backups need at least {_SPACE}"
 
 
-def _refused(cluster: ClusterActions, targets: Sequence[Target]) -> Iterator[str]:
+def refused(cluster: ClusterActions, targets: Iterable[Target]) -> Iterator[str]:
+    """What the API server would not let us do; asked first, because everything else needs it.
+
+    Raises:
+        TransferError: the cluster does not answer.
+    """
     for each in cluster.refusals(permissions(targets)):
         where = f" in namespace {each.namespace}" if each.namespace else ""
         yield f"you may not {each.verb} {each.resource}{f'.{each.group}' if each.group else ''}{where}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from airstore.core.errors import DeployError, UsageError
@@ -9,7 +10,7 @@ from airstore.core.site import SiteFile
 from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import observed
-from airstore.deploy.preflight import problems
+from airstore.deploy.preflight import problems, refused
 from airstore.deploy.steps import End, Mode
 from airstore.ops.access import Access
 from airstore.ops.drive import Outcome, Site, alone, drive, open_run, statuses
@@ -75,6 +76,7 @@ def apply(site: Site, wish: Wish) -> Outcome:
 def _observe(site: Site, wish: Wish) -> Planned:
     planned = make_plan(site.store, site.blobs, site.helm, wish.site_file, wish.version)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
+    _stop_at(refused(site.cluster, targets.values()))
     found = statuses(site, targets)
     foreign = found.keys() - {running.key for running in planned.now}
     if foreign:
@@ -94,8 +96,11 @@ def _preflight(site: Site, wish: Wish, planned: Planned) -> None:
     )
     if wish.check_images and changed:
         found += image_problems(planned.release, wish.site_file, wish.access)
-    if found:
-        listed = "\n".join(f"  {problem}" for problem in found)
+    _stop_at(found)
+
+
+def _stop_at(found: Iterable[str]) -> None:
+    if listed := "\n".join(f"  {problem}" for problem in found):
         raise DeployError(f"nothing was changed: prerequisites are missing\n{listed}")
 
 

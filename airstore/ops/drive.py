@@ -108,8 +108,14 @@ def open_run(site: Site) -> Journal | None:
     return journal
 
 
-def drive(site: Site, held: Held, journal: Journal) -> Outcome:
+def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False) -> Outcome:
     """Go on with a run until it ends.
+
+    Args:
+        site: store and cluster.
+        held: the Lease.
+        journal: of the run.
+        asked_back: to have rolled back is what was asked for.
 
     Raises:
         DeployError: it failed, and what ran before runs again.
@@ -130,6 +136,9 @@ def drive(site: Site, held: Held, journal: Journal) -> Outcome:
     )
     world = World(site.helm_actions(), site.cluster, hooks, site.supplies, SystemClock(), held)
     end = Engine(world, course, journal, redactor, site.say).drive()
+    if asked_back and end in {End.ROLLED_BACK, End.UNTOUCHED}:
+        _end(site, journal, plan, end)
+        return Outcome(journal.name, end, plan.previous, states(course.run, journal.events))
     return _outcome(site, journal, plan, end)
 
 
@@ -155,9 +164,7 @@ def statuses(site: Site, targets: Mapping[str, Target]) -> dict[str, str]:
 def _outcome(site: Site, journal: Journal, plan: RunPlan, end: End) -> Outcome:
     course = site.supplies.course(plan, journal.directory)
     said = states(course.run, journal.events)
-    _record(site, journal, plan, end)
-    if end is not End.NEEDS_OPERATOR:
-        journal.close(end)
+    _end(site, journal, plan, end)
     if end is End.SUCCEEDED:
         return Outcome(journal.name, end, plan.outcome[0], said)
     what = _what(plan)
@@ -168,9 +175,14 @@ def _outcome(site: Site, journal: Journal, plan: RunPlan, end: End) -> Outcome:
             hint=f"look at the cluster, mend what is broken, then go on with: {site.resume}",
         )
     done = "nothing was changed" if end is End.UNTOUCHED else f"{_before(plan)} runs again"
-    if not _failures(journal):
-        return Outcome(journal.name, end, plan.previous, said)  # an operator turned it back, and got that
-    raise DeployError(f"{what}; {done}: {_failures(journal)[0]}", hint=f"logs are in {journal.directory}")
+    why = _failures(journal) or ["an operator turned it back"]
+    raise DeployError(f"{what}; {done}: {why[0]}", hint=f"logs are in {journal.directory}")
+
+
+def _end(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
+    _record(site, journal, plan, end)
+    if end is not End.NEEDS_OPERATOR:
+        journal.close(end)
 
 
 def _what(plan: RunPlan) -> str:

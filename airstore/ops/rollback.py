@@ -35,7 +35,7 @@ def rollback(site: Site, version: str, *, keep_data: bool = False) -> Outcome:
             begun = _plan(site, version, keep_data=keep_data)
             return drive(site, held, site.runs.begin(site.runs.name(site.now()), begun))
         _turn(site, journal, version)
-        return drive(site, held, journal)
+        return drive(site, held, journal, asked_back=True)
 
 
 def plan_rollback(site: Site, version: str) -> SitePlan:
