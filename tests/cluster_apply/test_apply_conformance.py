@@ -1,0 +1,39 @@
+"""The real cluster and the real Helm do what the engine relies on; those in memory are held to the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from apply_parts import binder
+from cluster_server import ApiServer
+from deploy_conformance import ALL, Parties
+from deploy_world import MemorySupplies
+
+from airstore.charts.helm import Helm
+from airstore.deploy.helm_actions import HelmActions
+from airstore.deploy.target import Target
+from airstore.ops.cluster_actions import open_cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.root]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bound(api: ApiServer) -> Iterator[None]:
+    with binder(api):
+        yield
+
+
+@pytest.mark.parametrize("expectation", ALL)
+def test_the_real_ones_behave(
+    api: ApiServer, tmp_path: Path, helm: Path, namespace: str, expectation: Callable[[Parties], None]
+) -> None:
+    supplies = MemorySupplies()
+
+    def keep(target: Target, chart: bytes) -> None:
+        supplies.charts[target.running.key, target.version] = chart
+
+    with open_cluster(api.kubeconfig) as cluster:
+        actions = HelmActions(Helm(helm), cluster, supplies, api.kubeconfig, tmp_path / "guard.lock")
+        expectation(Parties(cluster, actions, keep, namespace))

@@ -1,0 +1,207 @@
+"""A cluster and a Helm in memory that behave like the real ones as far as the engine can tell.
+
+`deploy_conformance` holds them, and the real ones, against the same expectations.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airstore.core import yamlfile
+from airstore.core.release import HelmRelease
+from airstore.deploy.helm_actions import HelmStatus
+from airstore.deploy.hooks import Hook
+from airstore.deploy.ledger import Running
+from airstore.deploy.plan import normalise
+from airstore.deploy.target import Target
+
+Document = Mapping[str, Any]
+OWNER = "meta.helm.sh/release-name"
+_REMEMBERED = "before"
+_CHART = "apiVersion: v2\nname: {name}\nversion: {version}\n"
+
+
+def make_target(
+    helm: HelmRelease, version: str, documents: Sequence[Document], crds: Sequence[Document] = ()
+) -> tuple[Target, bytes]:
+    """A Helm release and the chart that renders exactly these documents."""
+    files = {
+        "Chart.yaml": _CHART.format(name=helm.chart, version=version),
+        "templates/all.yaml": "---\n".join(yamlfile.dump(document) for document in documents),
+    }
+    files |= {f"crds/{number}.yaml": yamlfile.dump(document) for number, document in enumerate(crds)}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for path, text in files.items():
+            entry = tarfile.TarInfo(f"{helm.chart}/{path}")
+            entry.size = len(text.encode())
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    running = Running(
+        helm.name, helm.namespace, helm.chart, version, f"sha256:{version}", normalise(documents)
+    )
+    return Target(running, helm, version), packed.getvalue()
+
+
+@dataclass
+class MemorySupplies:
+    """Charts by Helm release and version."""
+
+    charts: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    def chart(self, target: Target) -> bytes:
+        return self.charts[target.running.key, target.version]
+
+    def values(self, _target: Target) -> list[bytes]:
+        return []
+
+
+@dataclass
+class MemoryCluster:
+    """Objects by namespace, kind and name; pods end at once, and what has replicas is ready."""
+
+    objects: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+    namespaces: set[str] = field(default_factory=set)
+
+    def ensure_namespace(self, name: str) -> None:
+        self.namespaces.add(name)
+
+    def apply(self, document: Document, namespace: str) -> None:
+        key = self._key(document, namespace)
+        self.objects[key] = _merged(self.objects.get(key, {}), document)
+
+    def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
+        return copy.deepcopy(self.objects.get(self._key(document, namespace)))
+
+    def stop_writers(self, namespace: str, helm_release: str, *, keep_stateful: bool = False) -> None:
+        for kind, document in self._owned(namespace, helm_release):
+            if kind in {"Deployment", "StatefulSet"} and not (keep_stateful and kind == "StatefulSet"):
+                _switch(document, "replicas", 0, 1)
+            if kind == "CronJob":
+                _switch(document, "suspend", True, False)
+
+    def start_writers(self, namespace: str, helm_release: str) -> None:
+        for kind, document in self._owned(namespace, helm_release):
+            annotations = document["metadata"]["annotations"]
+            if _REMEMBERED in annotations:
+                before = annotations.pop(_REMEMBERED)
+                name, off = ("suspend", True) if kind == "CronJob" else ("replicas", 0)
+                if document["spec"][name] == off:
+                    document["spec"][name] = before
+
+    def ready(self, gate: Document, namespace: str) -> str:
+        ((kind, name),) = gate.items()
+        for (where, found, named), document in self.objects.items():
+            if (where, found.lower(), named) == (namespace, kind, name):
+                return "" if document["spec"].get("replicas", 1) else "it has no replicas"
+        return f"there is no {kind} {name}"
+
+    def _owned(self, namespace: str, helm_release: str) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (kind, document)
+            for (where, kind, _), document in self.objects.items()
+            if where == namespace and document["metadata"].get("annotations", {}).get(OWNER) == helm_release
+        ]
+
+    def _key(self, document: Document, namespace: str) -> tuple[str, str, str]:
+        metadata = document["metadata"]
+        return metadata.get("namespace") or namespace, document["kind"], metadata["name"]
+
+
+@dataclass
+class MemoryHelm:
+    """Helm on a `MemoryCluster`."""
+
+    cluster: MemoryCluster
+    released: dict[str, tuple[int, Target]] = field(default_factory=dict)
+
+    def install(self, target: Target, *, wait: bool) -> None:  # noqa: ARG002 - nothing here takes time
+        revision, before = self.released.get(target.running.key, (0, None))
+        for document in before.documents() if before else ():
+            if not any(_same(document, other) for other in target.documents()):
+                self._delete(document, target.namespace)
+        for document in target.documents():
+            annotations = {OWNER: target.name}
+            self.cluster.apply(
+                _merged(document, {"metadata": {"annotations": annotations}}), target.namespace
+            )
+        self.released[target.running.key] = revision + 1, target
+
+    def uninstall(self, target: Target) -> None:
+        found = self.released.pop(target.running.key, None)
+        for document in found[1].documents() if found else ():
+            if document["kind"] != "PersistentVolumeClaim":
+                self._delete(document, target.namespace)
+
+    def status(self, target: Target) -> HelmStatus | None:
+        found = self.released.get(target.running.key)
+        if found is None:
+            return None
+        chart = f"{found[1].running.chart}-{found[1].running.chart_version}"
+        return HelmStatus(found[0], "deployed", chart)
+
+    def _delete(self, document: Document, namespace: str) -> None:
+        self.cluster.objects.pop((namespace, document["kind"], document["metadata"]["name"]), None)
+
+
+@dataclass
+class MemoryHooks:
+    """Hooks that work on data, a text for each Helm release, with backups by directory."""
+
+    data: dict[str, str]
+    backups: dict[str, str] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)
+
+    def run(self, hook: Hook) -> None:
+        key, place = hook.target.running.key, str(hook.backup)
+        self.ran.append(f"{hook.name} {key}")
+        if hook.name == "preUpgrade":
+            self.backups[place] = self.data[key]
+        elif hook.name == "verifyBackup":
+            assert self.backups[place]
+        elif hook.name == "postUpgrade":
+            self.data[key] = f"data of {hook.target.version}"
+        else:
+            self.data[key] = self.backups[place]
+
+
+@dataclass
+class FastClock:
+    """Time passes only when somebody sleeps."""
+
+    time: float = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+class AlwaysHeld:
+    """A Lease nobody takes."""
+
+    def check(self) -> None:
+        return
+
+
+def _merged(base: Document, over: Document) -> dict[str, Any]:
+    result = copy.deepcopy(dict(base))
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = _merged(result[key], value) if both else copy.deepcopy(value)
+    return result
+
+
+def _switch(document: dict[str, Any], name: str, off: object, default: object) -> None:
+    annotations = document["metadata"].setdefault("annotations", {})
+    annotations.setdefault(_REMEMBERED, document["spec"].get(name, default))
+    document["spec"][name] = off
+
+
+def _same(one: Document, other: Document) -> bool:
+    return (one["kind"], one["metadata"]["name"]) == (other["kind"], other["metadata"]["name"])
