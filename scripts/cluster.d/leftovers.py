@@ -1,0 +1,100 @@
+"""End and remove what the components made: containers, mounts, network rules, files at fixed places."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import host
+import processes
+from settings import CGROUP, Cluster, ClusterError
+
+_RESULTS = "/var/lib/cni/results"
+_PLUGINS = "/var/lib/kubelet/device-plugins"
+_PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
+
+
+def remove(cluster: Cluster) -> None:
+    """Leave nothing behind; every step does nothing where there is nothing to do.
+
+    Raises:
+        ClusterError: something does not go away.
+    """
+    kill_containers()
+    processes.stop(processes.marked(cluster), patience=5)
+    _unlink_fixed(cluster)
+    unmount(cluster.directory)
+    _remove_groups()
+    _remove_rules(cluster)
+    host.restore(cluster)
+
+
+def kill_containers() -> None:
+    """Kill everything in the cluster's control groups: the pods' processes, and nothing else is in them."""
+    for _ in range(100):
+        left = [process for pid in _members() for process in processes.by_pid(pid)]
+        if not left:
+            return
+        processes.stop(left, patience=0)
+        time.sleep(0.05)
+    raise ClusterError(f"processes in control group {CGROUP} do not end: {sorted(_members())}")
+
+
+def _members() -> set[int]:
+    return {
+        int(line)
+        for controller in host.controllers()
+        for procs in (controller / CGROUP).glob("**/cgroup.procs")
+        for line in procs.read_text().split()
+    }
+
+
+def _remove_groups() -> None:
+    for controller in host.controllers():
+        for path, _, _ in os.walk(controller / CGROUP, topdown=False):
+            Path(path).rmdir()
+
+
+def unmount(directory: Path) -> None:
+    """Unmount everything below a directory, the last one mounted first."""
+    prefix = f"{directory}/"
+    for _ in range(10):
+        mounts = [point for point in _mounts() if point.startswith(prefix)]
+        if not mounts:
+            return
+        for point in reversed(mounts):
+            subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
+    raise ClusterError(f"still mounted: {', '.join(mounts)}")
+
+
+def _mounts() -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line.split()[4].replace("\\040", " ") for line in lines]
+
+
+def _remove_rules(cluster: Cluster) -> None:
+    """kube-proxy's tables stay when it ends, so that connections live through its restart."""
+    if not shutil.which("nft") or not (cluster.run / "kube-proxy.json").exists():
+        return
+    for family, table in _PROXY_TABLES:
+        subprocess.run(["nft", "delete", "table", family, table], capture_output=True, check=False)
+
+
+def _unlink_fixed(cluster: Cluster) -> None:
+    """Files whose place nobody can choose, as far as they are this cluster's."""
+    inside = f"{cluster.directory}/"
+    for link in Path("/var/log/containers").glob("*.log"):
+        if link.is_symlink() and str(link.readlink()).startswith(inside):
+            link.unlink()
+    for path in Path(_RESULTS).glob("airstore-*-eth0"):  # network, sandbox, device
+        sandbox = path.name.removeprefix("airstore-").removesuffix("-eth0")
+        path.unlink()
+        path.with_name(f"cni-loopback-{sandbox}-lo").unlink(missing_ok=True)
+    for address in cluster.run.glob("containerd/io.containerd.runtime.v2.task/*/*/address"):
+        Path(address.read_text().strip().removeprefix("unix://")).unlink(missing_ok=True)
+    if host.was_absent(cluster, _PLUGINS):
+        for path in Path(_PLUGINS).glob("*"):
+            path.unlink()
