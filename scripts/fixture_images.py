@@ -75,7 +75,7 @@ def build(
     for reference in references:
         repository, version = split(reference)
         if registry and repository.endswith(REGISTRY):
-            root = _registry(writer, repository, registry)
+            root = _registry(writer, repository, version, registry)
         else:
             make = _index if repository.endswith(MULTI_PLATFORM) else _single
             root = make(writer, repository, version, binary, size)
@@ -137,10 +137,10 @@ def _single(
     return _manifest(writer, repository, version, PLATFORMS[0], _layers(repository, version, busybox, size))
 
 
-def _registry(writer: LayoutWriter, repository: str, program: Path) -> dict[str, Any]:
+def _registry(writer: LayoutWriter, repository: str, version: str, program: Path) -> dict[str, Any]:
     layers = [base(find_busybox()), registry_layer(program)]
     command = ["/usr/bin/docker-registry", "serve", "/etc/docker/registry/config.yml"]
-    return _manifest(writer, repository, "", PLATFORMS[0], layers, command)
+    return _manifest(writer, repository, version, PLATFORMS[0], layers, command)
 
 
 def _index(
@@ -175,7 +175,7 @@ def _manifest(
         "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id) for layer in layers]},
         "history": [{"created_by": f"layer {number}"} for number, _ in enumerate(layers)],
     }
-    if repository.endswith(CHANGING):
+    if repository.endswith((CHANGING, REGISTRY)):
         config["config"]["Labels"]["org.opencontainers.image.version"] = version  # type: ignore[index]
     return writer.document(
         {

@@ -13,7 +13,7 @@ from typing import Any
 import fixture_images
 from e2e_road import Airstore, Store, publisher, site
 
-REGISTRY, API = "registry.example.com/shop/registry:2.8", "registry.example.com/shop/api:1.0.0"
+API = "registry.example.com/shop/api:1.0.0"
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,17 @@ def find_cluster() -> RealCluster | None:
     return found if found.kubeconfig.exists() and found.socket.exists() else None
 
 
-def make_site(airstore: Airstore, directory: Path, program: Path, namespace: str) -> Store:
-    """A site that has taken in a release of two images, one of them a real registry."""
+def make_site(airstore: Airstore, directory: Path, program: Path, registry: str, namespace: str) -> Store:
+    """A site that has taken in a release of two images; ``registry`` is one with this program."""
     product = directory / "product"
     product.mkdir(parents=True)
-    fixture_images.build(product / "images", [REGISTRY, API], registry=program)
+    fixture_images.build(product / "images", [registry, API], registry=program)
     source = publisher(
         airstore,
         directory,
         {
-            "images": {"include": [REGISTRY, API], "sources": {"*": "oci:images"}},
-            "registry": {"image": REGISTRY, "namespace": namespace, "storage": "1Gi"},
+            "images": {"include": [registry, API], "sources": {"*": "oci:images"}},
+            "registry": {"image": registry, "namespace": namespace, "storage": "1Gi"},
         },
     )
     source("release", "create", "--version", "1.0.0")

@@ -77,8 +77,11 @@ def runs(settings: RegistrySettings, deployment: Mapping[str, Any] | None) -> bo
     """Whether the registry runs from its own copy of its image, this release's or an earlier one's."""
     if deployment is None or not (deployment.get("status") or {}).get("availableReplicas"):
         return False
-    containers = deployment["spec"]["template"]["spec"]["containers"]
-    return all(str(entry["image"]).startswith(f"{settings.host}/") for entry in containers)
+    pod = deployment["spec"]["template"]["spec"]
+    containers = [] if pod.get("nodeSelector") else pod["containers"]
+    return bool(containers) and all(
+        str(entry["image"]).startswith(f"{settings.host}/") for entry in containers
+    )
 
 
 def choose_node(facts: Facts, wanted: str = "") -> Node:

@@ -138,6 +138,7 @@ def seed(settings: RegistrySettings, secrets: RegistrySecrets) -> Document:
     """The Deployment that starts from the image loaded into the labelled node, and from nothing else."""
     pod = _pod(settings.seed_reference, "Never")
     pod["nodeSelector"] = dict(NODE_LABEL)
+    pod["imagePullSecrets"] = [{"name": PULL_SECRET}]
     return _deployment(settings, secrets, pod, 1)
 
 

@@ -45,15 +45,23 @@ class RegistrySettings:
 
     @property
     def seed_reference(self) -> str:
-        """The reference under which the image is loaded into the first node."""
-        reference = self.image.reference
-        return f"{reference.name}:{reference.tag}" if reference.tag else str(reference)
+        """The reference under which the image is loaded into the first node.
+
+        The registry's own, not upstream's: a kubelet (1.35 and later) that has pulled the same image with a
+        password once gives it to no pod under another name, and a registry may have to be started again.
+        """
+        tag = self.image.reference.tag
+        return f"{self._repository}:{tag}" if tag else self.private_reference
 
     @property
     def private_reference(self) -> str:
         """The image in the registry itself, pinned to its digest."""
         tag = f":{self.image.reference.tag}" if self.image.reference.tag else ""
-        return f"{self.host}/{self.image.repository}{tag}@{self.image.root.digest}"
+        return f"{self._repository}{tag}@{self.image.root.digest}"
+
+    @property
+    def _repository(self) -> str:
+        return f"{self.host}/{self.image.repository}"
 
     @property
     def running(self) -> int:

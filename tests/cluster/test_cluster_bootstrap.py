@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from cluster_ingress import ingress_controller
 from cluster_server import free_ports
-from cluster_site import API, REGISTRY, RealCluster, find_cluster, make_site, volume, write_site_file
+from cluster_site import API, RealCluster, find_cluster, make_site, volume, write_site_file
 from e2e_road import Airstore, Store
 
 from airstore.core.strictjson import load_object
@@ -42,6 +42,7 @@ class World:
     store: Store
     namespace: str
     host: str
+    registry: str
     directory: Path
 
     def __call__(self, *words: str | Path, code: int = 0) -> str:
@@ -86,12 +87,14 @@ def world(cluster: RealCluster, helm4: Path, docker_registry: Path, tmp_path: Pa
     name = f"registry-{os.getpid()}-{next(_numbers)}"
     (port,) = free_ports(1)
     host = f"localhost:{port}"
-    store = make_site(airstore, tmp_path, docker_registry, name)
+    # Each image is a new one to the kubelet, which remembers what it has pulled with which password.
+    registry = f"registry.example.com/shop/registry:{name}"
+    store = make_site(airstore, tmp_path, docker_registry, registry, name)
     write_site_file(store, mode="cluster", host=host, storageClass=name, accessMode="ReadWriteMany")
     for document in volume(name, tmp_path / "volume"):
         cluster.kubectl("apply", "-f", "-", stdin=document)
     with ingress_controller(cluster.kubectl, name, "registry", port, tmp_path):
-        yield World(cluster, store, name, host, tmp_path)
+        yield World(cluster, store, name, host, registry, tmp_path)
     cluster.forget(host)
     cluster.forget("registry.example.com")
     cluster.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
@@ -109,10 +112,10 @@ def test_a_dry_run_changes_nothing(world: World) -> None:
 def test_from_media_alone_to_three_pods(world: World) -> None:
     world.configure_node()
     world.bootstrap()
-    digest = world.store.images("1.0.0")[REGISTRY]
+    digest = world.store.images("1.0.0")[world.registry]
     deployment = world.cluster.json("get", "deployment", "registry", "-n", world.namespace)
     pod = deployment["spec"]["template"]["spec"]
-    private = f"{world.host}/shop/registry:2.8@{digest}"
+    private = f"{world.host}/shop/registry:{world.namespace}@{digest}"
     assert [container["image"] for container in pod["containers"]] == [private, private]
     assert "nodeSelector" not in pod
     assert deployment["status"]["availableReplicas"] == 3
@@ -169,7 +172,7 @@ def test_a_node_that_trusts_another_authority_and_then_the_right_one(world: Worl
     ]
     wrong.write_bytes(right)
     world.bootstrap()
-    assert {found for _, found in world.images_running()} == {world.store.images("1.0.0")[REGISTRY]}
+    assert {found for _, found in world.images_running()} == {world.store.images("1.0.0")[world.registry]}
 
 
 def _other_authority() -> bytes:

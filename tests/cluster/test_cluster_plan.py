@@ -130,6 +130,8 @@ def test_a_registry_that_runs_is_not_started_again() -> None:
     done = {step.name for step in plan(settings(), FACTS, deployment).steps if not step.needed}
     assert done == {"load", "label", "start"}
     assert not runs(settings(), {**deployment, "status": {}})
+    seed = make.seed(settings(), SECRETS)
+    assert not runs(settings(), {**seed, "status": {"availableReplicas": 1}})
     assert not runs(settings(), None)
     assert all(step.needed for step in plan(settings(), FACTS, None).steps)
 
@@ -143,7 +145,7 @@ def test_the_first_deployment_takes_nothing_from_outside() -> None:
     pod = make.seed(settings(), SECRETS)["spec"]["template"]["spec"]
     assert pod["nodeSelector"] == {"primary-registry": "true"}
     assert {c["imagePullPolicy"] for c in pod["containers"]} == {"Never"}
-    assert {c["image"] for c in pod["containers"]} == {"registry.example.com/shop/registry:2.8"}
+    assert {c["image"] for c in pod["containers"]} == {f"{HOST}/shop/registry:2.8"}
     proper = make.proper(settings(), SECRETS, 1)["spec"]["template"]["spec"]
     assert "nodeSelector" not in proper
     assert {c["image"] for c in proper["containers"]} == {settings().private_reference}
