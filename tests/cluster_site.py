@@ -72,7 +72,7 @@ class RealCluster:
 def find_cluster() -> RealCluster | None:
     """The cluster that AIRSTORE_CLUSTER names or scripts/cluster has started."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    directory = Path(os.environ.get("AIRSTORE_CLUSTER") or cache / "airstore" / "cluster")
+    directory = Path(os.environ.get("AIRSTORE_CLUSTER") or cache / "airstore" / "cluster-run")
     found = RealCluster(directory)
     return found if found.kubeconfig.exists() and found.socket.exists() else None
 

@@ -32,6 +32,7 @@ class Mirror:
         upstreams: registry hosts whose images it holds.
         ca: certificate authority (PEM) to trust; empty where nodes trust it already.
         user: who to be; empty: pods bring imagePullSecrets.
+        prefix: path below which it keeps everything; may be empty.
     """
 
     host: str
@@ -39,6 +40,12 @@ class Mirror:
     ca: str = ""
     user: str = ""
     password: str = field(default="", repr=False)
+    prefix: str = ""
+
+    @property
+    def place(self) -> str:
+        """Host and prefix."""
+        return f"{self.host}/{self.prefix}" if self.prefix else self.host
 
     @property
     def token(self) -> str:
@@ -72,14 +79,18 @@ def mirror_files(runtime: str, mirror: Mirror) -> list[NodeFile]:
 def _containerd(mirror: Mirror) -> Iterator[NodeFile]:
     ca = f"{_CERTS}/{mirror.host}/ca.pem"
     for host in _hosts(mirror):
-        yield NodeFile(f"{_CERTS}/{host}/hosts.toml", _hosts_toml(mirror, ca), bool(mirror.user))
+        yield NodeFile(
+            f"{_CERTS}/{host}/hosts.toml", _hosts_toml(mirror, ca, own=host == mirror.host), bool(mirror.user)
+        )
     if mirror.ca:
         yield NodeFile(ca, mirror.ca)
 
 
-def _hosts_toml(mirror: Mirror, ca: str) -> str:
-    url = _quoted(f"https://{mirror.host}")
+def _hosts_toml(mirror: Mirror, ca: str, *, own: bool) -> str:
+    below = bool(mirror.prefix) and not own  # references to the registry itself have the prefix already
+    url = _quoted(f"https://{mirror.host}/v2/{mirror.prefix}" if below else f"https://{mirror.host}")
     trust = [f"ca = {_quoted(ca)}"] if mirror.ca else []
+    trust += ["override_path = true"] if below else []
     login = [f"authorization = {_quoted(f'Basic {mirror.token}')}"] if mirror.user else []
     # The mirror is the `server` too, which is asked last: by default that is upstream. Containerd 1.6 refuses
     # files without a host table, and the server has settings of its own.
@@ -98,8 +109,9 @@ def _k3s(mirror: Mirror) -> Iterator[NodeFile]:
         yield NodeFile(ca, mirror.ca)
     if mirror.user:
         config["auth"] = {"username": mirror.user, "password": mirror.password}
+    rewrite = {"rewrite": {"^(.*)$": f"{mirror.prefix}/$1"}} if mirror.prefix else {}
     document: dict[str, Any] = {
-        "mirrors": {host: {"endpoint": [f"https://{mirror.host}"]} for host in mirror.upstreams}
+        "mirrors": {host: {"endpoint": [f"https://{mirror.host}"], **rewrite} for host in mirror.upstreams}
     }
     if config:
         document["configs"] = {mirror.host: config}
@@ -112,7 +124,7 @@ def _k3s(mirror: Mirror) -> Iterator[NodeFile]:
 
 def _crio(mirror: Mirror) -> Iterator[NodeFile]:
     # Another location instead of a mirror: CRI-O tries upstream after mirrors.
-    tables = [f'[[registry]]\nprefix = "{host}"\nlocation = "{mirror.host}"\n' for host in mirror.upstreams]
+    tables = [f'[[registry]]\nprefix = "{host}"\nlocation = "{mirror.place}"\n' for host in mirror.upstreams]
     head = "# For nodes with CRI-O; reload it: systemctl reload crio\n"
     yield NodeFile("/etc/containers/registries.conf.d/50-airstore.conf", head + "\n".join(tables))
     if mirror.ca:
@@ -143,7 +155,7 @@ def _openshift(mirror: Mirror) -> Iterator[NodeFile]:
 
 def _mirror_set(kind: str, name: str, mirror: Mirror) -> dict[str, Any]:
     entries = [
-        {"source": host, "mirrors": [mirror.host], "mirrorSourcePolicy": "NeverContactSource"}
+        {"source": host, "mirrors": [mirror.place], "mirrorSourcePolicy": "NeverContactSource"}
         for host in mirror.upstreams
     ]
     return {

@@ -57,6 +57,7 @@ def node_files(
         _read(authority) if authority else "",
         PULL_USER if credentials else "",
         pull_password(store) if credentials else "",
+        str(site.registry.get("prefix", "")),
     )
     return mirror_files(runtime, mirror)
 

@@ -56,7 +56,8 @@ def own_registry(
                 "the site file names no registry to push to", hint="name one: airstore registry push HOST"
             )
         authority = access.ca or authority_file(store, site)
-        yield Target(host, host, replace(access, ca=authority))
+        place = f"{host}/{site.registry.get('prefix', '')}".rstrip("/")
+        yield Target(place, place, replace(access, ca=authority))
         return
     settings = settings_of(release, site)
     access = replace(access, credentials=Credentials(PUSH_USER, push_password(store)))

@@ -202,6 +202,23 @@ def test_containerd_asks_the_mirror_last_too() -> None:
     assert files[f"/etc/containerd/certs.d/{HOST}/ca.pem"] == "PEM\n"
 
 
+def test_a_prefix_is_before_every_upstream_path_and_not_twice() -> None:
+    below = replace(MIRROR, prefix="shop")
+    files = _files("containerd", below)
+    upstream = tomllib.loads(files["/etc/containerd/certs.d/docker.io/hosts.toml"])
+    assert upstream["server"] == f"https://{HOST}/v2/shop"
+    assert upstream["override_path"]
+    assert upstream["host"][f"https://{HOST}/v2/shop"]["override_path"]
+    own = tomllib.loads(files[f"/etc/containerd/certs.d/{HOST}/hosts.toml"])
+    assert own["server"] == f"https://{HOST}"
+    assert (
+        f'location = "{HOST}/shop"'
+        in _files("crio", below)["/etc/containers/registries.conf.d/50-airstore.conf"]
+    )
+    assert "shop/$1" in _files("k3s", below)["/etc/rancher/k3s/registries.yaml"]
+    assert f"- {HOST}/shop" in _files("openshift", below)["airstore-mirrors.yaml"]
+
+
 def test_k3s_does_not_fall_back() -> None:
     files = _files("k3s")
     config = yamlfile.load(files["/etc/rancher/k3s/registries.yaml"], "")
