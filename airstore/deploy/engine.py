@@ -169,15 +169,17 @@ class Engine:
         elif kind is Kind.START:
             self.world.cluster.start_writers(target.namespace, target.name)
         elif kind is Kind.HEALTH:
-            self._await(self.course.new[key], own_workloads=False)
+            self._await(self.course.new[key])
         elif kind is Kind.RECOVERED:
-            self._await(self.course.old[key], own_workloads=True)
+            self._await(self.course.old[key])
 
     def _present(self, key: str) -> Target:
         return self.course.new.get(key) or self.course.old[key]
 
-    def _await(self, target: Target, *, own_workloads: bool) -> None:
-        gates = [*target.helm.health, *(target.workload_gates() if own_workloads else ())]
+    def _await(self, target: Target) -> None:
+        gates = {
+            tuple(gate.items()): gate for gate in (*target.workload_gates(), *target.helm.health)
+        }.values()
         await_gates(self.world.cluster, self.world.clock, target, gates, self.world.held.check)
 
     def _hook(self, name: str, key: str) -> None:

@@ -9,7 +9,8 @@ from airstore.core.errors import DeployError, TransferError
 from airstore.deploy.protocols import Workloads
 from airstore.deploy.target import Target
 
-_PAUSE = 2.0  # seconds between questions
+_PAUSE = 2.5  # seconds between questions
+_SETTLED = 5.0  # seconds that everything must hold
 
 
 class Clock(Protocol):
@@ -29,7 +30,7 @@ def await_gates(
     gates: Iterable[Mapping[str, Any]],
     check: Callable[[], None],
 ) -> None:
-    """Ask until every gate holds.
+    """Ask until every gate holds for a moment: a container that dies at once was up, too.
 
     Args:
         workloads: answers.
@@ -41,17 +42,20 @@ def await_gates(
     Raises:
         DeployError: time is up; the message names what is not healthy and why.
     """
+    every = list(gates)
     deadline = clock.now() + target.timeout
-    open_gates = list(gates)
-    while open_gates:
+    since: float | None = None
+    while every:
         check()
-        reasons = [(gate, _ask(workloads, gate, target.namespace)) for gate in open_gates]
-        open_gates = [gate for gate, reason in reasons if reason]
-        if open_gates and clock.now() >= deadline:
-            said = "; ".join(f"{_name(gate)}: {reason}" for gate, reason in reasons if reason)
+        reasons = [(gate, why) for gate in every if (why := _ask(workloads, gate, target.namespace))]
+        now = clock.now()
+        since = None if reasons else now if since is None else since
+        if since is not None and now - since >= _SETTLED:
+            return
+        if reasons and now >= deadline:
+            said = "; ".join(f"{_name(gate)}: {reason}" for gate, reason in reasons)
             raise DeployError(f"{target.running.key} is not healthy after {target.helm.timeout}: {said}")
-        if open_gates:
-            clock.sleep(_PAUSE)
+        clock.sleep(_PAUSE)
 
 
 def _ask(workloads: Workloads, gate: Mapping[str, Any], namespace: str) -> str:
