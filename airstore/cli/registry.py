@@ -20,7 +20,7 @@ from airstore.ops.directory import SITE
 from airstore.ops.own_registry import own_registry
 from airstore.ops.push import Run, plan_registry, push_release
 from airstore.ops.serve import LiveCatalog
-from airstore.ops.trusted import trusted_release
+from airstore.ops.trusted import held_release
 from airstore.registry.app import Access as Accessed
 from airstore.registry.app import make_app
 from airstore.registry.server import Tls
@@ -65,6 +65,8 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
         )
 
     catalog = LiveCatalog(store)
+    for version in catalog.left_out:
+        context.say(f"release {version} is not served: not all of its blobs are here")
     with store.open_blobs() as blobs:
         app = make_app(catalog, blobs, log)
         ready = lambda running: click.echo(running.url)  # noqa: E731
@@ -109,9 +111,9 @@ def push(
         registry_config=registry_config,
         user=read_login(user, password_file),
     )
-    release = trusted_release(store, version)
     with ExitStack() as stack:
         blobs = stack.enter_context(store.open_blobs())
+        release = held_release(store, blobs, version)
         name = ""
         if not url:
             store.require(SITE, "registry push without a URL")

@@ -22,7 +22,7 @@ from airstore.ops.create_release import Created, Signing, create_release, gather
 from airstore.ops.diff_releases import ReleaseDiff, diff_releases
 from airstore.ops.directory import CONFIG, PUBLISHER, StoreDirectory
 from airstore.ops.keys import load_key
-from airstore.ops.trusted import all_releases, trusted_release, verified
+from airstore.ops.trusted import all_releases, count_held, trusted_release, verified
 
 
 @click.group("release")
@@ -100,7 +100,7 @@ def list_(context: Context, output: str) -> None:
         rows = []
         for link in all_releases(store):
             needed = link.release.blobs()
-            held = sum(blobs.size(digest) is not None for digest in needed)
+            held = count_held(blobs, link.release)
             rows.append(
                 {
                     "version": link.release.version,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airstore.core.digest import Digest
-from airstore.core.errors import AirstoreError
+from airstore.core.errors import AirstoreError, DamagedError
 from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.ops.directory import SITE, StoreDirectory
@@ -58,8 +58,15 @@ def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[P
 
 
 def _check_state(store: StoreDirectory) -> None:
-    if store.side == SITE:
-        check_root_version(TrustState.load(store.state_file), store.trust_root().version)
+    if store.side != SITE:
+        return
+    state, history = TrustState.load(store.state_file), store.history
+    check_root_version(state, store.trust_root().version)
+    if state.commit and state.commit not in history.ancestry(history.tip):
+        raise DamagedError(
+            f"{history.path} lacks the release last trusted here, sequence {state.sequence}, "
+            f"commit {state.commit[:12]}"
+        )
 
 
 def _explain(damage: Damage, releases: list[VerifiedRelease]) -> Problem:

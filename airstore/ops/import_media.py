@@ -140,9 +140,10 @@ class _Import:
 
     def _is_current(self) -> bool:
         """Whether there is nothing to do; damage is something to do, these media can mend it."""
-        if self._state.release != self._index.release.digest:
+        history, commit = self._store.history, self._index.release.commit
+        if self._state.release != self._index.release.digest or commit not in history.ancestry(history.tip):
             return False
-        blobs = self._store.history.release(self._index.release.commit).blobs()
+        blobs = history.release(commit).blobs()
         with self._progress.task("reading what is held", sum(b.size for b in blobs.values())) as advance:
             self._damaged = {digest for digest in blobs if not self._reads_back(digest, advance)}
         return not self._damaged and all(map(self._pack_whole, self._index.packs))

@@ -12,7 +12,7 @@ from airstore.deploy.ledger import Running
 from airstore.deploy.plan import Step, plan
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.prepare import Prepared, prepare_release
-from airstore.ops.trusted import trusted_release
+from airstore.ops.trusted import held_release
 from airstore.store.blobs import BlobStore
 
 
@@ -62,12 +62,13 @@ def plan_site(
 
     Raises:
         NotFoundError: no such release.
+        IncompleteError: blobs of it are missing.
         UsageError: a chart does not render, or a bound variable is not set.
     """
     planned = make_plan(store, blobs, helm, site, version)
     if not compare:
         return planned.plan
-    other = prepare_release(store, blobs, helm, site, trusted_release(store, compare))
+    other = prepare_release(store, blobs, helm, site, held_release(store, blobs, compare))
     steps = plan([each.running for each in planned.wanted], [each.running for each in other])
     return SitePlan(planned.plan.version, compare, steps)
 
@@ -77,9 +78,10 @@ def make_plan(store: StoreDirectory, blobs: BlobStore, helm: Helm, site: SiteFil
 
     Raises:
         NotFoundError: no such release.
+        IncompleteError: blobs of it are missing.
         UsageError: a chart does not render, or a bound variable is not set.
     """
-    release = trusted_release(store, version)
+    release = held_release(store, blobs, version)
     wanted = prepare_release(store, blobs, helm, site, release)
     entry = ledger.running(store.history)
     running, now = (entry.version, entry.running) if entry else ("", ())

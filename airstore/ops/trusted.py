@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError
+from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError
 from airstore.core.release import Release
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.verify_release import VerifiedRelease, verify_release
+from airstore.store.blobs import BlobStore
 from airstore.trust.root import TrustRoot, verify_first
 
 
@@ -38,6 +39,34 @@ def trusted_release(store: StoreDirectory, version: str = "") -> Release:
         DamagedError: its tree is not the signed one.
     """
     return verified(store, version).release
+
+
+def held_release(store: StoreDirectory, blobs: BlobStore, version: str = "") -> Release:
+    """As `trusted_release`, of which every blob is here: media bring the history of all, the blobs of one.
+
+    Raises:
+        IncompleteError: blobs of it are missing.
+    """
+    release = trusted_release(store, version)
+    held = count_held(blobs, release)
+    if held < len(release.blobs()):
+        whole = [link.release.version for link in all_releases(store) if is_held(blobs, link.release)]
+        raise IncompleteError(
+            f"{store.path} holds {held} of the {len(release.blobs())} blobs of release {release.version}",
+            hint=f"held as a whole: {', '.join(whole) or 'none'}; import full media for the newest release "
+            "if it is not among them",
+        )
+    return release
+
+
+def count_held(blobs: BlobStore, release: Release) -> int:
+    """How many of a release's blobs are here."""
+    return sum(blobs.size(digest) is not None for digest in release.blobs())
+
+
+def is_held(blobs: BlobStore, release: Release) -> bool:
+    """Whether all of them are."""
+    return count_held(blobs, release) == len(release.blobs())
 
 
 def verified(store: StoreDirectory, version: str = "") -> VerifiedRelease:

@@ -38,7 +38,7 @@ from tiny_product import Tiny, make_tiny
 
 from airstore.charts.helm import Helm
 from airstore.core.durable import Disk
-from airstore.core.errors import StorageError
+from airstore.core.errors import DamagedError, StorageError
 from airstore.core.progress import QUIET
 from airstore.ops.access import Access
 from airstore.ops.create_release import Signing, create_release, gather
@@ -389,3 +389,38 @@ def test_a_delta_on_a_damaged_base_is_refused(road: Road, site: Path) -> None:
     with BlobStore(site) as blobs:
         for digest in open_directory(site).history.release("1.1.0").blobs():
             assert b"".join(blobs.read(digest))
+
+
+def test_a_history_restored_from_a_backup_is_brought_forward_again(road: Road, site: Path) -> None:
+    """The trust state is ahead of it; nobody takes the old history for the present."""
+    backup = shutil.copytree(site / "history.git", site.parent / "backup.git")
+    done("-C", site, "media", "import", road.delta)
+    shutil.rmtree(site / "history.git")
+    backup.rename(site / "history.git")
+    outcome = airstore("-C", site, "check")
+    assert outcome.code == 20
+    assert "lacks the release last trusted here, sequence 2" in outcome.out
+    refused(airstore("-C", site, "media", "import", road.full), 31, "stale")
+    assert done("-C", site, "media", "import", road.full_new).out.rstrip().endswith("imported")
+    sound(site, "1.0.0", "1.1.0")
+
+
+def test_media_that_change_while_they_are_read_change_nothing(road: Road, new_site: Path, copy: Copy) -> None:
+    """What was hashed is what is used: the copy. Here the carrier is exchanged as soon as a copy is made."""
+    outcomes = []
+    for nth in range(1, 10):
+        media = copy(road.full)
+        tried = shutil.copytree(new_site, new_site.parent / f"tried-{nth}")
+
+        def exchange(media: Path = media) -> None:
+            for path in media.rglob("*"):
+                if path.is_file():
+                    overwrite(path, flipped(path.read_bytes(), 50))
+
+        with suppress(DamagedError):  # it was exchanged before its copy was complete
+            take_in(tried, media, FaultyDisk(nth, exchange))
+        taken = [row["version"] for row in done("-C", tried, "release", "list", "-o", "json").json()]
+        outcomes.append(taken == ["1.0.0"])
+        sound(tried, *taken)
+    assert outcomes == sorted(outcomes)  # refused at first; taken in once everything was copied
+    assert set(outcomes) == {False, True}
