@@ -19,6 +19,7 @@ from airstore.trust.certificates import KeyPair
 
 NAME = "registry"
 HTPASSWD, TLS, PULL_SECRET = "registry-htpasswd", "registry-tls", "registry-pull"
+PASSWORDS = "airstore.example/passwords"  # annotation
 PULL_USER, PUSH_USER = "pull", "push"
 PULL_PORT, PUSH_PORT = 5000, 5010
 NODE_LABEL = {"primary-registry": "true"}
@@ -150,13 +151,17 @@ def proper(settings: RegistrySettings, secrets: RegistrySecrets, replicas: int) 
     return _deployment(settings, secrets, pod, replicas)
 
 
+def password_mark(secrets: RegistrySecrets) -> str:
+    """What pods are annotated with: it changes with the passwords and says nothing about them."""
+    text = secrets.htpasswd_pull + secrets.htpasswd_push + secrets.http_secret
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _deployment(
     settings: RegistrySettings, secrets: RegistrySecrets, pod: Document, replicas: int
 ) -> Document:
     # Another password restarts the pods; without its digest here they would go on with the old one.
-    text = secrets.htpasswd_pull + secrets.htpasswd_push + secrets.http_secret
-    mark = hashlib.sha256(text.encode())
-    metadata = {"labels": SELECTOR, "annotations": {"airstore.example/passwords": mark.hexdigest()[:16]}}
+    metadata = {"labels": SELECTOR, "annotations": {PASSWORDS: password_mark(secrets)}}
     spec = {
         "replicas": replicas,
         "revisionHistoryLimit": 3,

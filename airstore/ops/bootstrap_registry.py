@@ -99,6 +99,8 @@ def bootstrap(work: Bootstrap) -> dict[str, Any]:
         _prepare(work, objects, secrets)
         if work.plan.node:
             _seed(work, objects, secrets)
+        else:
+            _renew(work, objects, secrets)
         uploaded = _push_itself(work, objects, secrets)
         _repoint(work, objects, secrets)
         for namespace in work.plan.pull_namespaces:
@@ -147,6 +149,21 @@ def _seed(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
     work.say(f"start: Deployment {settings.namespace}/{make.NAME}")
     objects.apply(make.seed(settings, secrets))
     _await(work, objects, "")
+
+
+def _renew(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
+    """Restart running pods that know other passwords than the store, from the image they have."""
+    where = work.plan.settings.namespace
+    current = objects.get("apps/v1", "Deployment", make.NAME, where) or {}
+    template = (current.get("spec") or {}).get("template") or {}
+    marks = (template.get("metadata") or {}).get("annotations") or {}
+    if marks.get(make.PASSWORDS) == make.password_mark(secrets):
+        return
+    work.say("passwords: the pods restart with the new ones")
+    change = {"template": {"metadata": {"annotations": {make.PASSWORDS: make.password_mark(secrets)}}}}
+    metadata = {"name": make.NAME, "namespace": where}
+    objects.merge({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": change})
+    _await(work, objects, _MIRRORS)
 
 
 def _push_itself(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> int:

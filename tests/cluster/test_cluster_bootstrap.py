@@ -200,6 +200,34 @@ def test_ssh_that_is_refused(world: World) -> None:
     assert "hint" in said
 
 
+def test_over_ssh_the_far_shell_gets_one_quoted_command(world: World) -> None:
+    # Everything but the network: what the far shell is given, and the archive on its standard input.
+    programs = world.directory / "bin"
+    programs.mkdir()
+    ssh = programs / "ssh"
+    ssh.write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
+    ssh.chmod(0o755)
+    world.configure_node()
+    variables = {
+        "KUBECONFIG": str(world.cluster.kubeconfig),
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+    }
+    words = ("registry", "bootstrap", "--ssh", "root@node", "--containerd-socket", world.cluster.socket)
+    world.store(*words, variables=variables)
+    assert {found for _, found in world.images_running()} == {world.store.images("1.0.0")[world.registry]}
+
+
+def test_new_passwords_lock_out_until_the_bootstrap_ran_again(world: World) -> None:
+    world.configure_node()
+    world.bootstrap()
+    (world.store.path / "registry" / "credentials.json").unlink()
+    world.configure_node()
+    assert "401" in world("push", code=40)
+    assert "the pods restart with the new ones" in world.bootstrap()
+    world("push")
+    assert world.status("/v2/", "pull") == 200
+
+
 def test_another_containerd_socket(world: World) -> None:
     said = world("bootstrap", "--containerd-socket", world.directory / "none.sock", code=40)
     assert "--containerd-socket" in said
