@@ -110,5 +110,5 @@ def bundle(tmp_path: Path, published: Path) -> Path:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> History:
+def live(tmp_path: Path) -> History:
     return History.create(tmp_path / "site.git")

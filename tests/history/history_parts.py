@@ -61,8 +61,8 @@ def flipped(data: bytes, position: int) -> bytes:
     return data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :]
 
 
-def take(site: History, bundle: Path) -> None:
-    with Quarantine(site, bundle) as quarantine:
+def take(live: History, bundle: Path) -> None:
+    with Quarantine(live, bundle) as quarantine:
         quarantine.commit()
 
 
@@ -71,13 +71,13 @@ def versions(history: History) -> list[str]:
 
 
 def refused(
-    site: History, bundle: Path, family: type[AirstoreError], match: str | None = None, limit: int = 1 << 30
+    live: History, bundle: Path, family: type[AirstoreError], match: str | None = None, limit: int = 1 << 30
 ) -> None:
-    before = snapshot(site)
+    before = snapshot(live)
     with pytest.raises(family, match=match):
-        Quarantine(site, bundle, limit=limit)
-    assert snapshot(site) == before
-    assert not (site.path / "quarantine").exists()
+        Quarantine(live, bundle, limit=limit)
+    assert snapshot(live) == before
+    assert not (live.path / "quarantine").exists()
 
 
 class FullDisk(LocalDisk):

@@ -27,25 +27,25 @@ from airstore.history.repository import History
 pytest_plugins = ["history_fixtures"]
 
 
-def test_full_then_delta(history: History, site: History, tmp_path: Path, git: Run) -> None:
+def test_full_then_delta(history: History, live: History, tmp_path: Path, git: Run) -> None:
     out = tmp_path / "b"
     create_bundle(history, out, "1.0.0", None)
-    take(site, out)
-    assert versions(site) == ["1.0.0"]
+    take(live, out)
+    assert versions(live) == ["1.0.0"]
     create_bundle(history, out, "2.0.0", "1.0.0")
-    with Quarantine(site, out) as quarantine:
+    with Quarantine(live, out) as quarantine:
         assert quarantine.tip == history.tip
         assert versions(quarantine.history) == ["1.0.0", "1.1.0", "2.0.0"]
-        assert quarantine.chain(site.tip) == [r.commit for r in history.releases()][1:]
+        assert quarantine.chain(live.tip) == [r.commit for r in history.releases()][1:]
         assert quarantine.chain(None) == [r.commit for r in history.releases()]
         assert quarantine.history.signatures("2.0.0") == history.signatures("2.0.0")
-        assert versions(site) == ["1.0.0"]
+        assert versions(live) == ["1.0.0"]
         quarantine.commit()
         quarantine.commit()
-    assert [site.files(v) for v in versions(site)] == [history.files(v) for v in versions(history)]
-    assert site.refs.tags() == history.refs.tags()
-    assert not (site.path / "quarantine").exists()
-    git("-C", site.path, "fsck", "--strict", "--full")
+    assert [live.files(v) for v in versions(live)] == [history.files(v) for v in versions(history)]
+    assert live.refs.tags() == history.refs.tags()
+    assert not (live.path / "quarantine").exists()
+    git("-C", live.path, "fsck", "--strict", "--full")
 
 
 def test_stock_git_reads_the_bundle(
@@ -61,11 +61,11 @@ def test_stock_git_reads_the_bundle(
     assert "-" + history.find("1.1.0").commit in (tmp_path / "delta").read_bytes().decode("latin-1")
 
 
-def test_main_may_be_ahead(history: History, site: History, tmp_path: Path) -> None:
+def test_main_may_be_ahead(history: History, live: History, tmp_path: Path) -> None:
     create_bundle(history, tmp_path / "b", "1.1.0", None)
-    take(site, tmp_path / "b")
-    assert versions(site) == ["1.0.0", "1.1.0"]
-    assert site.tip == history.find("1.1.0").commit
+    take(live, tmp_path / "b")
+    assert versions(live) == ["1.0.0", "1.1.0"]
+    assert live.tip == history.find("1.1.0").commit
 
 
 def test_same_history_same_bytes(history: History, tmp_path: Path, git: Run, bundle: Path) -> None:
@@ -100,28 +100,28 @@ def test_a_damaged_history_makes_no_bundle(history: History, tmp_path: Path) -> 
 
 
 def test_importing_again_or_older_changes_nothing(
-    history: History, site: History, tmp_path: Path, bundle: Path
+    history: History, live: History, tmp_path: Path, bundle: Path
 ) -> None:
-    take(site, bundle)
-    before = snapshot(site)
-    take(site, bundle)
+    take(live, bundle)
+    before = snapshot(live)
+    take(live, bundle)
     create_bundle(history, tmp_path / "old", "1.1.0", None)
-    take(site, tmp_path / "old")
+    take(live, tmp_path / "old")
     create_bundle(history, tmp_path / "delta", "2.0.0", "1.1.0")
-    take(site, tmp_path / "delta")
-    assert snapshot(site) == before
+    take(live, tmp_path / "delta")
+    assert snapshot(live) == before
 
 
 def test_older_media_do_not_continue_what_is_trusted(
-    history: History, site: History, tmp_path: Path, bundle: Path
+    history: History, live: History, tmp_path: Path, bundle: Path
 ) -> None:
-    take(site, bundle)
+    take(live, bundle)
     create_bundle(history, tmp_path / "old", "1.1.0", None)
-    with Quarantine(site, tmp_path / "old") as quarantine, pytest.raises(SequenceError, match="last trusted"):
-        quarantine.chain(site.tip)
+    with Quarantine(live, tmp_path / "old") as quarantine, pytest.raises(SequenceError, match="last trusted"):
+        quarantine.chain(live.tip)
 
 
-def test_the_ledger_is_left_alone(history: History, site: History, bundle: Path) -> None:
-    entry = site.commit_entry("ledger", {"entry.json": b"{}"}, "push", AUTHOR, WHEN)
-    take(site, bundle)
-    assert list(site.entries("ledger")) == [entry]
+def test_the_ledger_is_left_alone(history: History, live: History, bundle: Path) -> None:
+    entry = live.commit_entry("ledger", {"entry.json": b"{}"}, "push", AUTHOR, WHEN)
+    take(live, bundle)
+    assert list(live.entries("ledger")) == [entry]

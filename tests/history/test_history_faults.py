@@ -76,58 +76,58 @@ def test_a_full_disk_while_importing_is_recovered_by_running_again(
         except StorageError:
             failures += 1
         assert not (path / "quarantine").exists()
-        site = History(path)
-        assert versions(site) == []
-        take(site, bundle)
-        assert versions(site) == ["1.0.0", "1.1.0", "2.0.0"]
+        live = History(path)
+        assert versions(live) == []
+        take(live, bundle)
+        assert versions(live) == ["1.0.0", "1.1.0", "2.0.0"]
     assert failures >= 6  # pack, index, three tags, main
 
 
-def test_what_a_killed_run_left_is_removed(site: History, bundle: Path) -> None:
-    left = Quarantine(site, bundle)
-    copy = site.path.parent / "copy"
-    shutil.copytree(site.path / "quarantine", copy)
+def test_what_a_killed_run_left_is_removed(live: History, bundle: Path) -> None:
+    left = Quarantine(live, bundle)
+    copy = live.path.parent / "copy"
+    shutil.copytree(live.path / "quarantine", copy)
     left.close()
-    copy.rename(site.path / "quarantine")
-    take(site, bundle)
-    assert versions(site) == ["1.0.0", "1.1.0", "2.0.0"]
-    assert not (site.path / "quarantine").exists()
+    copy.rename(live.path / "quarantine")
+    take(live, bundle)
+    assert versions(live) == ["1.0.0", "1.1.0", "2.0.0"]
+    assert not (live.path / "quarantine").exists()
 
 
-def test_one_at_a_time(site: History, bundle: Path) -> None:
-    with Quarantine(site, bundle), pytest.raises(LockedError):
-        Quarantine(site, bundle)
+def test_one_at_a_time(live: History, bundle: Path) -> None:
+    with Quarantine(live, bundle), pytest.raises(LockedError):
+        Quarantine(live, bundle)
 
 
 def test_the_history_moved_on_meanwhile(
-    history: History, site: History, bundle: Path, publish: Publish
+    history: History, live: History, bundle: Path, publish: Publish
 ) -> None:
-    with Quarantine(site, bundle) as quarantine:
-        publish(site, "0.1.0")
-        before = snapshot(site)
+    with Quarantine(live, bundle) as quarantine:
+        publish(live, "0.1.0")
+        before = snapshot(live)
         with pytest.raises(SequenceError):
             quarantine.commit()
-        assert {k: v for k, v in snapshot(site).items() if "quarantine" not in k} == {
+        assert {k: v for k, v in snapshot(live).items() if "quarantine" not in k} == {
             k: v for k, v in before.items() if "quarantine" not in k
         }
 
 
-def test_no_git_and_old_git(site: History, history: History, bundle: Path, tmp_path: Path) -> None:
+def test_no_git_and_old_git(live: History, history: History, bundle: Path, tmp_path: Path) -> None:
     old = tmp_path / "git"
     old.write_text("#!/bin/sh\necho git version 2.11.0\n")
     old.chmod(0o755)
     for git in (Git(str(tmp_path / "none")), Git(str(old)), Git("/bin/true")):
         with pytest.raises(NotFoundError) as fault:
-            Quarantine(site, bundle, git=git)
+            Quarantine(live, bundle, git=git)
         assert "2.24" in fault.value.hint
         with pytest.raises(NotFoundError):
             create_bundle(history, tmp_path / "out", "2.0.0", None, git=git)
     assert not (tmp_path / "out").exists()
-    assert not (site.path / "quarantine").exists()
+    assert not (live.path / "quarantine").exists()
 
 
 def test_no_configuration_or_hook_is_ever_consulted(
-    history: History, site: History, tmp_path: Path, publish: Publish, monkeypatch: pytest.MonkeyPatch
+    history: History, live: History, tmp_path: Path, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Repository, home and environment all name a program that would leave a trace."""
     trace = tmp_path / "trace"
@@ -147,13 +147,13 @@ def test_no_configuration_or_hook_is_ever_consulted(
     monkeypatch.setenv("GIT_SSH_COMMAND", str(evil))
     monkeypatch.setenv("GIT_EXTERNAL_DIFF", str(evil))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
-    for side in (history, site):
+    for side in (history, live):
         with (side.path / "config").open("a") as file:
             file.write(settings)
         (side.path / "hooks").mkdir(exist_ok=True)
         for hook in ("reference-transaction", "post-commit", "update", "pre-auto-gc", "post-checkout"):
             shutil.copy(evil, side.path / "hooks" / hook)
-    publisher, receiver = History(history.path), History(site.path)
+    publisher, receiver = History(history.path), History(live.path)
     publish(publisher, "3.0.0")
     publisher.patch("2.0.0", "3.0.0")
     create_bundle(publisher, tmp_path / "b", "3.0.0", None)
@@ -176,13 +176,13 @@ with Quarantine(History(Path(sys.argv[1])), Path(sys.argv[2])) as quarantine:
 
 @pytest.mark.root
 @pytest.mark.parametrize("call", ["fsync", "rename"])
-def test_killed_at_every_sync_and_rename(call: str, tmp_path: Path, bundle: Path, site: History) -> None:
+def test_killed_at_every_sync_and_rename(call: str, tmp_path: Path, bundle: Path, live: History) -> None:
     """Whatever the moment, main has all its tags or has not moved, and the next run ends the work."""
     kills = 0
     for number in range(1, 60):
         path = tmp_path / "killed.git"
         shutil.rmtree(path, ignore_errors=True)
-        shutil.copytree(site.path, path)
+        shutil.copytree(live.path, path)
         inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
         command = ["strace", "-qq", "-o", "/dev/null", *inject, sys.executable, "-c", IMPORT]
         if run([*command, str(path), str(bundle)], capture_output=True, check=False).returncode == 0:

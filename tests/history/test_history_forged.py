@@ -67,7 +67,7 @@ TREES: dict[str, Callable[[Forge], str]] = {
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_trees_that_no_release_has(site: History, tmp_path: Path, forge: Forge, name: str) -> None:
+def test_trees_that_no_release_has(live: History, tmp_path: Path, forge: Forge, name: str) -> None:
     commit = forge.commit(TREES[name](forge))
     try:
         bundle = forge.bundle({MAIN: commit, "refs/tags/1.0.0": forge.tag(commit)}, tmp_path / "b")
@@ -76,15 +76,15 @@ def test_trees_that_no_release_has(site: History, tmp_path: Path, forge: Forge, 
         plain = forge.commit(forge.tree())
         bundle = forge.bundle({MAIN: plain, "refs/tags/1.0.0": forge.tag(plain)}, tmp_path / "b")
         bundle.write_bytes(bundle.read_bytes().replace(plain.encode(), commit.encode()))
-    refused(site, bundle, DamagedError)
+    refused(live, bundle, DamagedError)
 
 
-def test_a_forged_bundle_of_good_form_is_taken_in(site: History, tmp_path: Path, forge: Forge) -> None:
+def test_a_forged_bundle_of_good_form_is_taken_in(live: History, tmp_path: Path, forge: Forge) -> None:
     """So the others are refused for what is odd about them. Signatures are the caller's to check."""
     commit = forge.commit(nested(forge, "100644", "file", forge.store("blob", b"x")))
-    take(site, forge.bundle({MAIN: commit, "refs/tags/1.0.0": forge.tag(commit)}, tmp_path / "b"))
-    assert site.files("1.0.0") == {"charts/file": b"x"}
-    assert [part.signature for part in site.signatures("1.0.0")] == ["", ""]
+    take(live, forge.bundle({MAIN: commit, "refs/tags/1.0.0": forge.tag(commit)}, tmp_path / "b"))
+    assert live.files("1.0.0") == {"charts/file": b"x"}
+    assert [part.signature for part in live.signatures("1.0.0")] == ["", ""]
 
 
 def good(forge: Forge) -> str:
@@ -120,6 +120,6 @@ def refs_of(forge: Forge, name: str) -> dict[str, str]:
     ],
 )  # fmt: skip
 def test_commits_and_tags_that_no_publisher_makes(
-    site: History, tmp_path: Path, forge: Forge, name: str
+    live: History, tmp_path: Path, forge: Forge, name: str
 ) -> None:
-    refused(site, forge.bundle(refs_of(forge, name), tmp_path / "b"), DamagedError)
+    refused(live, forge.bundle(refs_of(forge, name), tmp_path / "b"), DamagedError)
