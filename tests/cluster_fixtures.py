@@ -1,17 +1,31 @@
-"""A Kubernetes API that tests share."""
+"""What tests share: a Kubernetes API alone, and a whole cluster that runs pods."""
 
 from __future__ import annotations
 
 import itertools
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cluster_server import ApiServer, api_server, programs
+from cluster_site import RealCluster, find_cluster
 
 from airstore.cluster.connection import Connection, connect
 from airstore.cluster.objects import Objects
 
 _numbers = itertools.count()
+CLUSTER = Path(__file__).parents[1] / "scripts" / "cluster"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> RealCluster:
+    """The cluster of scripts/cluster, brought up where it is not; it stays up for the next session."""
+    done = subprocess.run([CLUSTER, "up"], capture_output=True, text=True, check=False)
+    found = find_cluster()
+    if done.returncode or not found:
+        pytest.fail(f"scripts/cluster up\n{done.stdout}{done.stderr}", pytrace=False)
+    return found
 
 
 @pytest.fixture(scope="session")

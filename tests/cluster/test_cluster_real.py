@@ -30,11 +30,11 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def space(cluster: RealCluster) -> Iterator[str]:
-    """A namespace that is gone afterwards."""
+    """A namespace; it goes away afterwards."""
     name = f"real-{os.getpid()}-{next(_numbers)}"
     cluster.kubectl("create", "namespace", name)
     yield name
-    cluster.kubectl("delete", "namespace", name)
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 90) -> Any:
