@@ -21,7 +21,7 @@ import host
 import leftovers
 import processes
 import programs
-from settings import CACHE, NODE, Cluster, ClusterError
+from settings import NODE, RUN, Cluster, ClusterError
 
 _SOCKET_PATH = 107  # bytes; a Unix socket's path cannot be longer
 
@@ -92,7 +92,7 @@ def _locked(cluster: Cluster) -> Iterator[None]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/cluster", description=__doc__)
     parser.add_argument("command", choices=("up", "down", "status", "build"))
-    parser.add_argument("--dir", type=_absolute, default=CACHE / "cluster-run", help="state directory")
+    parser.add_argument("--dir", type=_absolute, default=RUN, help=f"state directory ({RUN})")
     parser.add_argument("--port-offset", type=int, metavar="N", help="added to every port; kept until `down`")
     return parser.parse_args()
 

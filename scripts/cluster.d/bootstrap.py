@@ -134,8 +134,8 @@ def _phase(cluster: Cluster, pod: str) -> str:
 
 def kubectl(cluster: Cluster, *words: str, stdin: str = "") -> str:
     """Run kubectl as administrator; what it prints."""
-    command = [programs.find("kubectl"), "--kubeconfig", str(cluster.kubeconfig), "--request-timeout=20s"]
-    return _run([*command, *words], stdin)
+    options = (f"--kubeconfig={cluster.kubeconfig}", f"--cache-dir={cluster.directory / 'kubectl'}")
+    return _run([programs.find("kubectl"), *options, "--request-timeout=20s", *words], stdin)
 
 
 def _ctr(cluster: Cluster, *words: str) -> str:

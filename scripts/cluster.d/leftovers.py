@@ -25,6 +25,8 @@ def remove(cluster: Cluster) -> None:
     """
     kill_containers()
     processes.stop(processes.marked(cluster), patience=5)
+    if left := processes.marked(cluster):
+        raise ClusterError(f"processes do not end: {sorted(process.pid for process in left)}")
     _unlink_fixed(cluster)
     unmount(cluster.directory)
     _remove_groups()
