@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -41,6 +42,14 @@ _COMMANDS = {
 }
 
 
+# What the operating system refuses whatever a program does; other errors of its kind are bugs.
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+_REFUSED = _FORBIDDEN | {
+    *(errno.EIO, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ESTALE),
+    *(errno.ELOOP, errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE),
+}
+
+
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
@@ -59,6 +68,9 @@ class _Lazy(click.Group):
             _drop_output()
             ctx.exit(0)
         except OSError as fault:
+            if fault.filename and fault.errno in _REFUSED:  # anywhere; where it can be foreseen it is named
+                hint = "run airstore as the owner of the store" if fault.errno in _FORBIDDEN else ""
+                raise StorageError(f"cannot use {fault.filename}: {fault.strerror}", hint=hint) from fault
             if not _output_fails():
                 raise
             _drop_output()

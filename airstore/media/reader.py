@@ -117,11 +117,14 @@ class Media:
 
     def _check_size(self, path: str, expected: MediaFile) -> None:
         name = self.directory / path
-        if name.is_symlink() or not name.is_file():
-            raise IncompleteError(
-                f"media: {name} is missing or not a plain file", hint="copy the media again, all of them"
-            )
-        size = name.stat().st_size
+        try:
+            if name.is_symlink() or not name.is_file():
+                raise IncompleteError(
+                    f"media: {name} is missing or not a plain file", hint="copy the media again, all of them"
+                )
+            size = name.stat().st_size
+        except OSError as fault:
+            raise IncompleteError(f"media: cannot read {name}: {fault.strerror}") from fault
         if size != expected.size:
             family = IncompleteError if size < expected.size else DamagedError
             raise family(
