@@ -82,11 +82,14 @@ def status(cluster: Cluster) -> bool:
 
 @contextmanager
 def _locked(cluster: Cluster) -> Iterator[None]:
-    """One `up` or `down` at a time; the file is beside the directory, which `down` removes."""
+    """One command at a time; the lock is on the parent directory, so no file of it stays behind."""
     cluster.directory.parent.mkdir(parents=True, exist_ok=True)
-    with cluster.directory.with_name(f".{cluster.directory.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    handle = os.open(cluster.directory.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)
 
 
 def _arguments() -> argparse.Namespace:

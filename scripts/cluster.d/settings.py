@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "airstore"
-RUN = Path(os.environ.get("AIRSTORE_CLUSTER") or CACHE / "cluster-run")
+RUN = Path(os.environ.get("AIRSTORE_CLUSTER") or CACHE / "cluster-run").resolve()
 TOOLS = Path(os.environ.get("AIRSTORE_TOOLS") or CACHE / "tools" / "bin")
 
 # The node's address is that of the pods' bridge: the same on every machine, so certificates stay valid,
