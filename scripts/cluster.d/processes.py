@@ -16,6 +16,7 @@ from settings import Cluster
 
 # In the environment of everything that is started here, and of what that starts: containerd's shims, say.
 MARK = "AIRSTORE_CLUSTER_PROCESS_OF"
+_CHILDREN: list[subprocess.Popen[bytes]] = []  # of this process; not zombies only if somebody asks for them
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -83,6 +84,7 @@ def start(cluster: Cluster, name: str, argv: list[str], print_: str) -> None:
             cwd=cluster.directory,
             start_new_session=True,
         )
+    _CHILDREN.append(child)
     process = Process(child.pid, _started(child.pid) or 0, _boot(), print_)
     record = cluster.run / f"{name}.json"
     record.with_suffix(".new").write_text(json.dumps(asdict(process)))
@@ -122,12 +124,7 @@ def _signal(process: Process, order: signal.Signals) -> None:
 
 
 def _reap() -> None:
-    """Our own children would stay zombies until we end."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
+    _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
 
 
 def marked(cluster: Cluster) -> list[Process]:
