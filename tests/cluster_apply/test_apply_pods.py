@@ -93,7 +93,8 @@ class Shop:
     def images(self) -> dict[str, str]:
         """Image of each running container to its digest, as the kubelet reports it."""
         found = {}
-        for pod in self.get("pods")["items"]:
+        staying = (pod for pod in self.get("pods")["items"] if "deletionTimestamp" not in pod["metadata"])
+        for pod in staying:
             for status in pod["status"].get("containerStatuses", ()):
                 if status["ready"]:
                     found[pod["spec"]["containers"][0]["image"]] = status["imageID"].partition("@")[2]
