@@ -29,6 +29,7 @@ _SOCKET_PATH = 107  # bytes; a Unix socket's path cannot be longer
 def up(cluster: Cluster) -> None:
     """Bring up what is not up, and prove that a pod runs."""
     begun = time.monotonic()
+    host.refuse_strangers(cluster)
     programs.install_debian()
     cluster = replace(cluster, programs=programs.build())
     built = time.monotonic()

@@ -36,13 +36,19 @@ _FIXED = (
 )
 
 
-def prepare(cluster: Cluster) -> None:
-    """Remember how the machine is, then change what must be changed; again does nothing.
+def refuse_strangers(cluster: Cluster) -> None:
+    """Another cluster, of another directory, would share the bridge and the control group.
 
     Raises:
-        ClusterError: something else on the machine is in the way.
+        ClusterError: there is one.
     """
-    _refuse_strangers(cluster)
+    owner = _owner()
+    if owner and owner != cluster.directory:
+        raise ClusterError(f"the cluster of {owner} exists: scripts/cluster down --dir {owner}")
+
+
+def prepare(cluster: Cluster) -> None:
+    """Remember how the machine is, then change what must be changed; again does nothing."""
     _remember(cluster)
     for name in _NEEDED:
         if _sysctl(name).exists():
@@ -51,13 +57,6 @@ def prepare(cluster: Cluster) -> None:
     _bridge()
     for controller in controllers():
         _cgroup(controller)
-
-
-def _refuse_strangers(cluster: Cluster) -> None:
-    """Another cluster, of another directory, would share the bridge and the control group."""
-    owner = _owner()
-    if owner and owner != cluster.directory:
-        raise ClusterError(f"the cluster of {owner} exists: scripts/cluster down --dir {owner}")
 
 
 def _owner() -> Path | None:
