@@ -69,8 +69,9 @@ def _check(
 
 @cache
 def _validator(schema: str) -> Any:
-    document = load_schema(schema)
-    jsonschema.Draft202012Validator.check_schema(document)
+    document = load_schema(
+        schema
+    )  # that it is a schema is tested; checking it here costs every command 0.1 s
     # 1.0 is an integer to JSON Schema; as a float it would come out of a round trip as another document
     integers = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _checker, value: type(value) is int

@@ -113,6 +113,8 @@ class _OpenPack:
         self._hash = hashlib.sha256()
         self._index = bytearray()
         self._count = 0
+        self._hasher = ThreadPoolExecutor(1, thread_name_prefix="airstore-hash")
+        self._hashing: Future[None] | None = None
         self._syncer = ThreadPoolExecutor(1, thread_name_prefix="airstore-sync")
         self._sync: Future[None] | None = None
         self._synced = 0
@@ -137,19 +139,20 @@ class _OpenPack:
     def seal(self) -> SealedPack:
         try:
             self._write(bytes(self._index) + trailer(self._index, self._count))
+            self._await_hash()
             self._await_sync()
             with storage_errors(self._file.path):
                 self._file.path.chmod(0o444)
         except BaseException:
             self.discard()
             raise
-        self._syncer.shutdown()
+        self._shut_down()
         self._stack.close()  # syncs; removes the file if that fails
         return SealedPack(self._file.path, self._hash.digest(), self._file.size)
 
     def discard(self) -> None:
         """Remove the file; without an error under way it is removed by its name."""
-        self._syncer.shutdown()
+        self._shut_down()
         self._stack.__exit__(*sys.exc_info())
         self._file.path.unlink(missing_ok=True)
 
@@ -166,10 +169,20 @@ class _OpenPack:
         if self._sync:
             self._sync.result()
 
+    def _await_hash(self) -> None:
+        """Wait for the hashing under way; only one frame is ever waiting for it."""
+        if self._hashing:
+            self._hashing.result()
+
     def _write(self, data: bytes) -> None:
-        self._hash.update(data)
+        self._await_hash()
+        self._hashing = self._hasher.submit(self._hash.update, data)
         with storage_errors(self._file.path):
             self._file.write(data)
+
+    def _shut_down(self) -> None:
+        self._hasher.shutdown()
+        self._syncer.shutdown()
 
 
 @contextmanager
