@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from airstore.charts.rewrite import Rewriting
 from airstore.core import yamlfile
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm_actions import HelmStatus
@@ -52,12 +53,16 @@ class MemorySupplies:
     """Charts by Helm release and version."""
 
     charts: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    rewritten: dict[str, Rewriting] = field(default_factory=dict)
 
     def chart(self, target: Target) -> bytes:
         return self.charts[target.running.key, target.version]
 
     def values(self, _target: Target) -> list[bytes]:
         return []
+
+    def rewriting(self, target: Target) -> Rewriting | None:
+        return self.rewritten.get(target.running.key)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from airstore.charts import process
+from airstore.charts import postrender, process
 from airstore.charts.private import check_private, copy_values
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
 
@@ -146,6 +146,10 @@ class Helm:
         if not match:
             raise UsageError(f"{self._binary} says it is {text!r}", hint="airstore needs Helm 3 or 4")
         return int(match[1]), text
+
+    def post_renderer(self, command: Sequence[str]) -> list[str]:
+        """Flags that have a program rewrite what Helm rendered (`airstore.charts.postrender`)."""
+        return postrender.flags(self.version()[0], Path(self._variables["HELM_PLUGINS"]), command)
 
     def template(  # noqa: PLR0913 - Helm's own flags, one each
         self,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from airstore.charts.archive import read_chart
+from airstore.charts.rewrite import rewrite
 from airstore.core.errors import AirstoreError, LockedError, StorageError
 from airstore.deploy import crds
 from airstore.deploy.health import Clock, await_gates
@@ -54,7 +55,11 @@ class Cluster(Objects, Workloads, Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """Everything outside that the engine acts on."""
+    """Everything outside that the engine acts on.
+
+    Attributes:
+        let_pull: makes pods of a namespace able to pull; called before anything is installed there.
+    """
 
     helm: HelmReleases
     cluster: Cluster
@@ -62,6 +67,7 @@ class World:
     supplies: Supplies
     clock: Clock
     held: Held
+    let_pull: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -190,20 +196,26 @@ class Engine:
 
     def _crds(self, target: Target) -> None:
         chart = read_chart(self.world.supplies.chart(target), f"chart {target.running.chart}")
-        for document in crds.chart_crds(chart):
+        rules = self.world.supplies.rewriting(target)
+        for wanted in crds.chart_crds(chart):
+            document = rewrite(wanted, rules) if rules else wanted
             live = self.world.cluster.live(document, target.namespace)
             self.world.cluster.apply(crds.additive(document, live), target.namespace)
 
     def _upgrade(self, new: Target, old: Target | None) -> None:
-        self.world.cluster.ensure_namespace(new.namespace)
+        self._namespace(new)
         if old:
             protect_claims(self.world.cluster, old, new)
         self.world.helm.install(new, wait=True)
 
     def _reinstate(self, old: Target) -> None:
         # Without waiting: what was scaled to 0, and has no replicas in its chart, starts only afterwards.
-        self.world.cluster.ensure_namespace(old.namespace)
+        self._namespace(old)
         self.world.helm.install(old, wait=False)
+
+    def _namespace(self, target: Target) -> None:
+        self.world.cluster.ensure_namespace(target.namespace)
+        self.world.let_pull(target.namespace)
 
 
 _HOOKS = {

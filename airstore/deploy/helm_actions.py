@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 from airstore.charts.helm import Helm
+from airstore.charts.rewrite import Rewriting
+from airstore.charts.rewrite_stream import post_renderer
+from airstore.core import strictjson
 from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError
 from airstore.deploy import secret
@@ -33,6 +36,9 @@ class Supplies(Protocol):
 
     def values(self, target: Target) -> list[bytes]:
         """Values files, later ones win."""
+
+    def rewriting(self, target: Target) -> Rewriting | None:
+        """How its image references are rewritten; None where they stay as rendered."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class HelmActions:
                 path = Path(scratch, f"values-{number}.yaml")
                 write_file(path, content, mode=0o600)
                 flags.append(f"--values={path}")
+            flags += self._rewriting(target, Path(scratch, "rewriting.json"))
             self._run(["upgrade", "--install", *flags, "--", target.name, str(chart)], target)
 
     def uninstall(self, target: Target) -> None:
@@ -115,6 +122,13 @@ class HelmActions:
         if not found:
             return None
         return HelmStatus(int(found[0]["revision"]), str(found[0]["status"]), str(found[0]["chart"]))
+
+    def _rewriting(self, target: Target, path: Path) -> list[str]:
+        rules = self.supplies.rewriting(target)
+        if rules is None:
+            return []
+        write_file(path, strictjson.dumps(rules.to_json()), mode=0o600)
+        return self.helm.post_renderer(post_renderer(path))
 
     @cached_property
     def _major(self) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from airstore.core.errors import DeployError, UsageError
 from airstore.core.site import SiteFile
+from airstore.deploy.images import strangers
 from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import observed
@@ -27,13 +28,15 @@ class Wish:
     Attributes:
         version: empty for the newest release, or for that of a run to be resumed.
         access: how to reach the registry that nodes pull from.
-        check_images: ask that registry for every image first.
+        check_images: see first whether nodes can pull every image.
+        ask_registry: and ask the registry for each; not where what it lacks is going to be pushed.
     """
 
     site_file: SiteFile
     version: str
     access: Access
     check_images: bool = True
+    ask_registry: bool = True
 
 
 def plan_apply(site: Site, wish: Wish) -> SitePlan:
@@ -50,6 +53,11 @@ def plan_apply(site: Site, wish: Wish) -> SitePlan:
     planned = _observe(site, wish)
     _preflight(site, wish, planned)
     return planned.plan
+
+
+def goes_on(site: Site) -> bool:
+    """Whether `apply` would go on with a run that was killed, which needs no registry first."""
+    return unfinished(site.runs.directory) is not None
 
 
 def apply(site: Site, wish: Wish) -> Outcome:
@@ -95,8 +103,19 @@ def _preflight(site: Site, wish: Wish, planned: Planned) -> None:
         site.cluster, [target for key, target in targets.items() if key in changed], site.store.path
     )
     if wish.check_images and changed:
-        found += image_problems(planned.release, wish.site_file, wish.access)
+        found += _image_problems(site, wish, planned, changed)
     _stop_at(found)
+
+
+def _image_problems(site: Site, wish: Wish, planned: Planned, changed: Collection[str]) -> Iterator[str]:
+    """What nodes could not pull: named as the release does not have it, or not in the registry."""
+    wanted = [each for each in planned.wanted if each.running.key in changed]
+    for each in wanted:
+        yield from (f"{each.running.key}: {left}" for left in each.leftovers)
+    targets = make_targets([each.running for each in wanted], planned.release)
+    yield from strangers(targets.values(), planned.release, wish.site_file.registry_address)
+    if wish.ask_registry:
+        yield from image_problems(site.store, planned.release, wish.site_file, wish.access, site.kubeconfig)
 
 
 def _stop_at(found: Iterable[str]) -> None:

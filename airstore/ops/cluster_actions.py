@@ -14,6 +14,7 @@ from airstore.cluster.connection import Connection, connect
 from airstore.cluster.facts import gather_classes
 from airstore.cluster.jobs import run_job
 from airstore.cluster.objects import Objects
+from airstore.cluster.pull_secrets import PullLogin, let_pull
 from airstore.cluster.workloads import Workloads
 from airstore.core.errors import TransferError
 from airstore.deploy.protocols import Document, Held, JobResult, Permission
@@ -65,6 +66,14 @@ class RealCluster:
     def ingress_classes(self) -> set[str]:
         """See `airstore.deploy.protocols.Facts`."""
         return {each.name for each in gather_classes(self._objects, "IngressClass")}
+
+    def let_pull(self, login: PullLogin, namespace: str) -> None:
+        """An imagePullSecret in a namespace, named by its default ServiceAccount.
+
+        Raises:
+            TransferError: the API server refused.
+        """
+        let_pull(self._objects, login, namespace)
 
     def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
         """See `airstore.deploy.protocols.Jobs`."""

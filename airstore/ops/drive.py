@@ -36,6 +36,7 @@ class Site:
         environment: what hook scripts see besides what is documented.
         say: told what is done, in words for people.
         now: seconds since the epoch.
+        let_pull: makes pods of a namespace able to pull from the site's registry.
         resume: the command that goes on after an operator has looked.
     """
 
@@ -47,6 +48,7 @@ class Site:
     environment: Mapping[str, str] = field(repr=False)
     say: Callable[[str], None] = field(repr=False)
     now: Callable[[], int] = field(repr=False)
+    let_pull: Callable[[str], None] = field(repr=False)
     resume: str
 
     @property
@@ -134,7 +136,8 @@ def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False)
         redactor=redactor,
         guard=site.runs.guard,
     )
-    world = World(site.helm_actions(), site.cluster, hooks, site.supplies, SystemClock(), held)
+    helm, clock = site.helm_actions(), SystemClock()
+    world = World(helm, site.cluster, hooks, site.supplies, clock, held, site.let_pull)
     end = Engine(world, course, journal, redactor, site.say).drive()
     if asked_back and end in {End.ROLLED_BACK, End.UNTOUCHED}:
         _end(site, journal, plan, end)
