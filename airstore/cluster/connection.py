@@ -121,14 +121,14 @@ class Connection:
         status, data = self._exchange(Call("GET", path))
         return status, data[:_SAID].decode("utf-8", "replace")
 
-    def text(self, path: str, *, limit: int) -> str:
-        """The last ``limit`` bytes of a log, as text.
+    def text(self, path: str, *, limit: int, query: tuple[tuple[str, str], ...] = ()) -> str:
+        """The last ``limit`` bytes of a log, as text; ``query`` chooses which one.
 
         Raises:
             ApiError: the server refused.
             TransferError: the server cannot be reached or broke off.
         """
-        call = Call("GET", path, query=(("limitBytes", str(_ANSWER)), ("tailLines", "10000")))
+        call = Call("GET", path, query=(("limitBytes", str(_ANSWER)), ("tailLines", "10000"), *query))
         status, data = self._exchange(call)
         if status != 200:
             _read(call, status, data)

@@ -105,6 +105,15 @@ def pod_troubles(pods: Iterable[Document]) -> Iterator[str]:
                 yield f"pod {name}, container {container['name']}: {waiting['reason']}{code}{said}"
 
 
+def crashing(pods: Iterable[Document]) -> Iterator[tuple[str, str, str]]:
+    """Namespace, pod and container of what ended with a fault and is not started at once again."""
+    for pod in pods:
+        for container in _containers(pod.get("status") or {}):
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") == "CrashLoopBackOff":
+                yield pod["metadata"]["namespace"], pod["metadata"]["name"], container["name"]
+
+
 def image_digests(pods: Iterable[Document]) -> dict[str, set[str]]:
     """Image reference of each running container to the digests that the kubelet reports for it."""
     found: dict[str, set[str]] = {}

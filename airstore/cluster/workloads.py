@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airstore.cluster import rollout
-from airstore.cluster.connection import path_of
+from airstore.cluster.connection import ApiError, path_of
 from airstore.cluster.objects import Objects, describe
 from airstore.core.errors import TransferError, UsageError
 
@@ -23,6 +23,7 @@ _GATES: dict[str, tuple[str, str, Callable[[rollout.Document], str]]] = {
 _SCALED = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"))
 _CRON = ("batch/v1", "CronJob")
 _PAUSE = 1.0  # seconds
+_WORDS = 500  # bytes of a crashed container's log
 
 Document = Mapping[str, Any]
 
@@ -124,9 +125,19 @@ class Workloads:
 
     def _troubles(self, item: Document, namespace: str) -> str:
         labels = rollout.selector(item)
-        pods = self._objects.list("v1", "Pod", namespace, labels=labels) if labels else iter(())
+        pods = list(self._objects.list("v1", "Pod", namespace, labels=labels)) if labels else []
         troubles = list(dict.fromkeys(rollout.pod_troubles(pods)))
-        return "".join(f"; {trouble}" for trouble in troubles[:3])
+        said = next((self._last_words(*each) for each in rollout.crashing(pods)), "")
+        return "".join(f"; {trouble}" for trouble in troubles[:3]) + (f"; it said: {said}" if said else "")
+
+    def _last_words(self, namespace: str, pod: str, container: str) -> str:
+        path = path_of("api", "v1", "namespaces", namespace, "pods", pod, "log")
+        try:
+            which = (("container", container), ("previous", "true"))
+            text = self._objects.connection.text(path, limit=_WORDS, query=which)
+        except ApiError:
+            return ""  # the kubelet has dropped it; the exit code is in the trouble itself
+        return " / ".join(text.strip().splitlines()[-3:])
 
     def _asked(self, url: str, namespace: str) -> str:
         # Through the API server: the operator's machine need not be in the pods' network.

@@ -119,6 +119,22 @@ class Facts(Protocol):
         """Names of ingress classes."""
 
 
+class Nodes(Protocol):
+    """What only nodes know."""
+
+    def unpullable(
+        self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
+    ) -> list[str]:
+        """Which of these images nodes that take pods cannot pull, and why; pods are made for it, and go.
+
+        Args:
+            images: references.
+            namespace: of the pods.
+            pull_secret: an imagePullSecret there; may be empty.
+            timeout: seconds.
+        """
+
+
 @dataclass(frozen=True)
 class JobResult:
     """How a Job ended.
@@ -142,5 +158,5 @@ class Jobs(Protocol):
         """
 
 
-class ClusterActions(Objects, Workloads, Leases, Facts, Jobs, Protocol):
+class ClusterActions(Objects, Workloads, Leases, Facts, Nodes, Jobs, Protocol):
     """All of it, on one cluster."""

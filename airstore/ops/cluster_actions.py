@@ -14,6 +14,7 @@ from airstore.cluster.connection import Connection, connect
 from airstore.cluster.facts import gather_classes
 from airstore.cluster.jobs import run_job
 from airstore.cluster.objects import Objects
+from airstore.cluster.pull_probe import unpullable
 from airstore.cluster.pull_secrets import PullLogin, let_pull
 from airstore.cluster.workloads import Workloads
 from airstore.core.errors import TransferError
@@ -74,6 +75,12 @@ class RealCluster:
             TransferError: the API server refused.
         """
         let_pull(self._objects, login, namespace)
+
+    def unpullable(
+        self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
+    ) -> list[str]:
+        """See `airstore.deploy.protocols.Nodes`."""
+        return unpullable(self._objects, namespace, images, pull_secret, timeout)
 
     def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
         """See `airstore.deploy.protocols.Jobs`."""

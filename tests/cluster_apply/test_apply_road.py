@@ -5,6 +5,7 @@ The state is what kubectl, Helm's own Secrets and the kubelet say. The database 
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import os
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from cluster_shop import HELM_RELEASES, UPSTREAM, Shop, open_shop
 from cluster_site import RealCluster
+
+from airstore.trust.certificates import create_authority
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(900)]
 
@@ -39,10 +42,25 @@ def check_images(shop: Shop, version: str) -> dict[str, str]:
     return running
 
 
+def check_that_a_node_that_cannot_pull_stops_it(shop: Shop) -> None:
+    """The node does not trust the registry: pods of a probe say so, nothing is changed."""
+    trusted = shop.cluster.hosts / shop.host / "ca.pem"
+    right = trusted.read_bytes()
+    trusted.write_bytes(create_authority("somebody else", dt.datetime.now(dt.UTC)).certificate)
+    failed = shop.run("apply", code=50).err
+    assert "nothing was changed" in failed
+    assert "cannot pull" in failed
+    assert "x509" in failed
+    assert shop.charts() == {}
+    assert "pull-probe" not in shop.cluster.kubectl("get", "pods", "-n", "airstore", "-o", "name")
+    trusted.write_bytes(right)
+
+
 def test_bootstrap_install_upgrade_failure_rollback_uninstall(shop: Shop) -> None:
     shop.configure_node()
     shop.run("registry", "bootstrap", "--containerd-socket", str(shop.cluster.socket))
     shop.configure_node("--credentials")
+    check_that_a_node_that_cannot_pull_stops_it(shop)
     shop.run("apply")
     assert shop.table() == "rows of 1.0.0"
     assert shop.charts() == DEPLOYED
