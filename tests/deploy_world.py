@@ -131,6 +131,9 @@ class MemoryHelm:
             )
         self.released[target.running.key] = revision + 1, target
 
+    def turn(self, target: Target) -> None:
+        """Nothing fails half-way here."""
+
     def uninstall(self, target: Target) -> None:
         found = self.released.pop(target.running.key, None)
         for document in found[1].documents() if found else ():

@@ -34,6 +34,9 @@ class HelmReleases(Protocol):
     def install(self, target: Target, *, wait: bool) -> None:
         """Install or upgrade, whatever state an earlier run left the release in."""
 
+    def turn(self, target: Target) -> None:
+        """Before the old chart follows a failed upgrade: see to it that nothing of that will be left."""
+
     def uninstall(self, target: Target) -> None:
         """Uninstall unless that was done already; volume claims stay."""
 
@@ -203,6 +206,7 @@ class Engine:
     def _reinstate(self, old: Target) -> None:
         # Without waiting: what was scaled to 0, and has no replicas in its chart, starts only afterwards.
         self.world.cluster.ensure_namespace(old.namespace)
+        self.world.helm.turn(old)
         self.world.helm.install(old, wait=False)
 
 
