@@ -171,6 +171,9 @@ class MemoryHooks:
         else:
             self.data[key] = self.backups[place]
 
+    def end(self, target: Target) -> None:
+        """They have ended."""
+
 
 @dataclass
 class FastClock:

@@ -124,7 +124,7 @@ class JobResult:
     """How a Job ended.
 
     Attributes:
-        log: of its pods, the last 64 KiB.
+        log: of its pods, the last 64 KiB; of one that failed, then why.
     """
 
     succeeded: bool
@@ -137,9 +137,11 @@ class Jobs(Protocol):
     def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
         """Delete a Job of this name, create it, wait for its end, collect its log, delete it with its pods.
 
-        Raises:
-            TransferError: it did not end within ``timeout`` seconds; it is deleted all the same.
+        One that does not end within ``timeout`` seconds has failed, as the end of the log says.
         """
+
+    def end_job(self, document: Document, namespace: str) -> None:
+        """Delete a Job of this name with its pods, and wait until they are gone; there may be none."""
 
 
 class ClusterActions(Objects, Workloads, Leases, Facts, Jobs, Protocol):
