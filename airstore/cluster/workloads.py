@@ -23,6 +23,8 @@ _GATES: dict[str, tuple[str, str, Callable[[rollout.Document], str]]] = {
 _SCALED = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"))
 _CRON = ("batch/v1", "CronJob")
 _PAUSE = 1.0  # seconds
+_SHOWN = 3  # troubles of pods
+_MESSAGE = 240  # characters of an event
 
 Document = Mapping[str, Any]
 
@@ -124,9 +126,21 @@ class Workloads:
 
     def _troubles(self, item: Document, namespace: str) -> str:
         labels = rollout.selector(item)
-        pods = self._objects.list("v1", "Pod", namespace, labels=labels) if labels else iter(())
-        troubles = list(dict.fromkeys(rollout.pod_troubles(pods)))
-        return "".join(f"; {trouble}" for trouble in troubles[:3])
+        pods = list(self._objects.list("v1", "Pod", namespace, labels=labels)) if labels else []
+        unready = list(rollout.unready(pods))[:_SHOWN]
+        probed = [f"pod {name} runs and is not ready{self._warning(name, namespace)}" for name in unready]
+        troubles = list(dict.fromkeys([*rollout.pod_troubles(pods), *probed]))
+        return "".join(f"; {trouble}" for trouble in troubles[:_SHOWN])
+
+    def _warning(self, pod: str, namespace: str) -> str:
+        """The kubelet's last warning about a pod; why a probe fails is said nowhere else."""
+        fields = f"involvedObject.kind=Pod,involvedObject.name={pod},type=Warning"
+        try:
+            events = list(self._objects.list("v1", "Event", namespace, fields=fields))
+        except TransferError:  # not everybody may read events
+            return ""
+        newest = max(events, key=lambda event: str(event.get("lastTimestamp") or ""), default=None)
+        return f": {' '.join(str(newest.get('message')).split())[:_MESSAGE]}" if newest else ""
 
     def _asked(self, url: str, namespace: str) -> str:
         # Through the API server: the operator's machine need not be in the pods' network.
