@@ -136,6 +136,9 @@ class MemoryHelm:
             )
         self.released[target.running.key] = revision + 1, target
 
+    def turn(self, target: Target) -> None:
+        """Nothing fails half-way here."""
+
     def uninstall(self, target: Target) -> None:
         found = self.released.pop(target.running.key, None)
         for document in found[1].documents() if found else ():
@@ -172,6 +175,9 @@ class MemoryHooks:
             self.data[key] = f"data of {hook.target.version}"
         else:
             self.data[key] = self.backups[place]
+
+    def end(self, target: Target) -> None:
+        """They have ended."""
 
 
 @dataclass

@@ -22,6 +22,7 @@ _CONNECT, _READ = 5.0, 60.0  # seconds
 _PAUSE = 0.5  # seconds between attempts
 _ANSWER = 64 * MIB  # bytes; a list of many objects
 _SAID = 300  # bytes of an answer that are shown
+_TAIL = (("limitBytes", str(_ANSWER)), ("tailLines", "10000"))  # of a log
 _AGAIN = frozenset({429, 503})
 _REPEATABLE = frozenset({"GET", "PATCH", "PUT", "DELETE"})  # our PATCH is server-side apply or a merge
 _HINTS = {
@@ -121,14 +122,15 @@ class Connection:
         status, data = self._exchange(Call("GET", path))
         return status, data[:_SAID].decode("utf-8", "replace")
 
-    def text(self, path: str, *, limit: int, query: tuple[tuple[str, str], ...] = ()) -> str:
-        """The last ``limit`` bytes of a log, as text; ``query`` chooses which one.
+    def text(self, path: str, *, limit: int, container: str, previous: bool = False) -> str:
+        """The last ``limit`` bytes of a container's log, as text; ``previous``: of the one before it.
 
         Raises:
             ApiError: the server refused.
             TransferError: the server cannot be reached or broke off.
         """
-        call = Call("GET", path, query=(("limitBytes", str(_ANSWER)), ("tailLines", "10000"), *query))
+        query = (*_TAIL, ("container", container), ("previous", str(previous).lower()))
+        call = Call("GET", path, query=query)
         status, data = self._exchange(call)
         if status != 200:
             _read(call, status, data)

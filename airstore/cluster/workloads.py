@@ -24,6 +24,8 @@ _SCALED = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"))
 _CRON = ("batch/v1", "CronJob")
 _PAUSE = 1.0  # seconds
 _WORDS = 500  # bytes of a crashed container's log
+_SHOWN = 3  # troubles of pods
+_MESSAGE = 240  # characters of an event
 
 Document = Mapping[str, Any]
 
@@ -126,18 +128,30 @@ class Workloads:
     def _troubles(self, item: Document, namespace: str) -> str:
         labels = rollout.selector(item)
         pods = list(self._objects.list("v1", "Pod", namespace, labels=labels)) if labels else []
-        troubles = list(dict.fromkeys(rollout.pod_troubles(pods)))
-        said = next((self._last_words(*each) for each in rollout.crashing(pods)), "")
-        return "".join(f"; {trouble}" for trouble in troubles[:3]) + (f"; it said: {said}" if said else "")
+        unready = list(rollout.unready(pods))[:_SHOWN]
+        probed = [f"pod {name} runs and is not ready{self._warning(name, namespace)}" for name in unready]
+        said = [self._last_words(namespace, *each) for each in rollout.crashing(pods)]
+        troubles = list(dict.fromkeys([*rollout.pod_troubles(pods), *probed]))[:_SHOWN]
+        return "".join(f"; {trouble}" for trouble in (*troubles, *filter(None, said[:1])))
 
     def _last_words(self, namespace: str, pod: str, container: str) -> str:
+        """What a crashed container said last."""
         path = path_of("api", "v1", "namespaces", namespace, "pods", pod, "log")
         try:
-            which = (("container", container), ("previous", "true"))
-            text = self._objects.connection.text(path, limit=_WORDS, query=which)
-        except ApiError:
-            return ""  # the kubelet has dropped it; the exit code is in the trouble itself
-        return " / ".join(text.strip().splitlines()[-3:])
+            text = self._objects.connection.text(path, limit=_WORDS, container=container, previous=True)
+        except ApiError:  # the kubelet has dropped it; the exit code is in the trouble itself
+            return ""
+        return f"{container} said: {' / '.join(text.strip().splitlines()[-3:])}"
+
+    def _warning(self, pod: str, namespace: str) -> str:
+        """The kubelet's last warning about a pod; why a probe fails is said nowhere else."""
+        fields = f"involvedObject.kind=Pod,involvedObject.name={pod},type=Warning"
+        try:
+            events = list(self._objects.list("v1", "Event", namespace, fields=fields))
+        except TransferError:  # not everybody may read events
+            return ""
+        newest = max(events, key=lambda event: str(event.get("lastTimestamp") or ""), default=None)
+        return f": {' '.join(str(newest.get('message')).split())[:_MESSAGE]}" if newest else ""
 
     def _asked(self, url: str, namespace: str) -> str:
         # Through the API server: the operator's machine need not be in the pods' network.

@@ -140,7 +140,7 @@ class JobResult:
     """How a Job ended.
 
     Attributes:
-        log: of its pods, the last 64 KiB.
+        log: of its pods, the last 64 KiB; of one that failed, then why.
     """
 
     succeeded: bool
@@ -153,9 +153,11 @@ class Jobs(Protocol):
     def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
         """Delete a Job of this name, create it, wait for its end, collect its log, delete it with its pods.
 
-        Raises:
-            TransferError: it did not end within ``timeout`` seconds; it is deleted all the same.
+        One that does not end within ``timeout`` seconds has failed, as the end of the log says.
         """
+
+    def end_job(self, document: Document, namespace: str) -> None:
+        """Delete a Job of this name with its pods, and wait until they are gone; there may be none."""
 
 
 class ClusterActions(Objects, Workloads, Leases, Facts, Nodes, Jobs, Protocol):
