@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,16 +67,24 @@ class Workloads:
         """Image reference of each container in a namespace to the digests that the kubelet reports."""
         return rollout.image_digests(self._objects.list("v1", "Pod", namespace, labels=labels))
 
-    def stop_writers(self, namespace: str, helm_release: str, *, keep_stateful: bool = False) -> None:
+    def stop_writers(
+        self, namespace: str, helm_release: str, places: Iterable[str], *, keep_stateful: bool = False
+    ) -> None:
         """Scale a Helm release's workloads to 0, suspend its CronJobs, and await their pods' end.
 
         What was there before is kept in an annotation of each object, written with the same request.
+
+        Args:
+            namespace: of the Helm release.
+            helm_release: its name.
+            places: namespaces of its objects; nothing else is listed, so that no right to more is needed.
+            keep_stateful: leave StatefulSets as they are.
 
         Raises:
             TransferError: the API server refused, or pods did not end in time.
         """
         stopped = []
-        for item in self._owned(namespace, helm_release):
+        for item in self._owned(namespace, helm_release, places):
             if keep_stateful and item["kind"] == "StatefulSet":
                 continue
             field, off = _switch(item)
@@ -87,13 +96,13 @@ class Workloads:
         for item in stopped:
             self._await_end(item, namespace)
 
-    def start_writers(self, namespace: str, helm_release: str) -> None:
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
         """Undo `stop_writers`; an object that has been given replicas again meanwhile keeps them.
 
         Raises:
             TransferError: the API server refused.
         """
-        for item in self._owned(namespace, helm_release):
+        for item in self._owned(namespace, helm_release, places):
             remembered = _annotation(item, REMEMBERED)
             if not remembered:
                 continue
@@ -102,10 +111,9 @@ class Workloads:
             before = remembered == "true" if field == "suspend" else int(remembered)
             self._objects.merge(_change(item, None, field, before if current == off else current))
 
-    def _owned(self, namespace: str, helm_release: str) -> Iterator[dict[str, Any]]:
-        for api_version, kind in (*_SCALED, _CRON):
-            # A release's objects may be in other namespaces than its own, too.
-            for item in self._objects.list(api_version, kind):
+    def _owned(self, namespace: str, helm_release: str, places: Iterable[str]) -> Iterator[dict[str, Any]]:
+        for place, (api_version, kind) in product(places, (*_SCALED, _CRON)):
+            for item in self._objects.list(api_version, kind, place):
                 if tuple(_annotation(item, key) for key in _HELM) == (helm_release, namespace):
                     yield item
 
