@@ -101,12 +101,14 @@ class Permission:
 
     Attributes:
         namespace: empty for the whole cluster.
+        name: of the one object; empty for any.
     """
 
     verb: str
     resource: str
     group: str = ""
     namespace: str = ""
+    name: str = ""
 
 
 class Facts(Protocol):
