@@ -152,6 +152,18 @@ def proxy_path(url: str, namespace: str) -> str:
     Raises:
         UsageError: the URL does not name a Service as pods know it.
     """
+    where, service = service_of(url, namespace)
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"/api/v1/namespaces{path_of(where)}/services/{service}/proxy{parts.path or '/'}{query}"
+
+
+def service_of(url: str, namespace: str) -> tuple[str, str]:
+    """Namespace of a URL's Service, and the Service with scheme and port as the API server's proxy names it.
+
+    Raises:
+        UsageError: the URL does not name a Service as pods know it.
+    """
     parts = urlsplit(url)
     labels = (parts.hostname or "").split(".")
     if parts.scheme not in {"http", "https"} or not all(labels) or labels[2:3] not in ([], ["svc"]):
@@ -161,9 +173,7 @@ def proxy_path(url: str, namespace: str) -> str:
     where = labels[1] if len(labels) > 1 else namespace
     port = parts.port or (443 if parts.scheme == "https" else 80)
     scheme = "https:" if parts.scheme == "https" else ""
-    service = f"{scheme}{labels[0]}:{port}"
-    query = f"?{parts.query}" if parts.query else ""
-    return f"/api/v1/namespaces{path_of(where)}/services/{service}/proxy{parts.path or '/'}{query}"
+    return where, f"{scheme}{labels[0]}:{port}"
 
 
 def _switch(item: Document) -> tuple[str, int | bool]:
