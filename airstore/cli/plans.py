@@ -12,16 +12,18 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context
-from airstore.cli.helm import find_helm
+from airstore.cli.helm import IN_CLUSTER, find_helm
 from airstore.cli.output import show_rows
 from airstore.cli.text import printable
 from airstore.core.site import SiteFile, load_site_file
+from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.cluster_actions import open_cluster
 from airstore.ops.directory import SITE
 from airstore.ops.drive import Outcome, Site
 from airstore.ops.plan_site import SitePlan
 
-_SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ")
+# The last two are how programs find the cluster whose pod they run in.
+_SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ", *IN_CLUSTER)
 
 site_file_option = click.option(
     "--site-file", type=click.Path(path_type=Path), help="The site file; default: STORE/site.yaml."
@@ -87,7 +89,8 @@ def open_site(
         resume: the command that goes on when an operator was needed.
     """
     store = context.store(SITE, what)
-    cluster = _kubeconfig(kubeconfig)
+    refuse_marked(store, what)
+    cluster = find_kubeconfig(kubeconfig)
     words = ["airstore", "-C", str(context.store_path.absolute()), resume]
     words += ["--kubeconfig", str(cluster)] if cluster else []
     with store.open_blobs() as blobs, open_cluster(cluster) as actions:
@@ -104,7 +107,8 @@ def open_site(
         )
 
 
-def _kubeconfig(named: Path | None) -> Path | None:
+def find_kubeconfig(named: Path | None) -> Path | None:
+    """The kubeconfig that was named, or the usual one; None in a pod, or where there is none."""
     if named:
         return named.absolute()
     listed = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
