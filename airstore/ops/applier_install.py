@@ -72,12 +72,12 @@ def install(
     """
     _check_settled(store, site)
     with store.locked():
-        objects = cluster.objects
+        settings, objects = applier.settings, cluster.objects
+        _check_same(cluster, settings, store)
         for document in applier.documents:
             cluster.say(f"apply: {describe(document)}")
             objects.apply(document)
-        _let_pull(objects, applier.settings, store, site, release)
-        settings = applier.settings
+        _let_pull(objects, settings, store, site, release)
         sent = _await(cluster, settings, lambda pod: _send_store(cluster, settings, store, pod))
         if not has_arrived(store):
             if not sent:
@@ -152,6 +152,8 @@ def _send_store(cluster: Cluster, settings: ApplierSettings, store: StoreDirecto
 def _check_same(cluster: Cluster, settings: ApplierSettings, store: StoreDirectory) -> None:
     """A volume that has a store already: of this site, and with everything that was done from here."""
     pod = running_pod(cluster, settings, make.CONTAINER)
+    if not pod or has_arrived(store):
+        return
     command = ["airstore", "-C", make.STORE, "applier", "descends", store.name, ledger_tip(store)]
     where = Container(settings.namespace, pod, make.CONTAINER)
     if execute(cluster.connection, where, command, cluster.write):
