@@ -7,7 +7,6 @@ client library's own forwarder reads without end from a fast sender; here a slow
 
 from __future__ import annotations
 
-import json
 import select
 import socket
 import ssl
@@ -16,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlencode
 
-from kubernetes.stream.ws_client import create_websocket, get_websocket_url
-from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException
+from websocket import ABNF, WebSocket, WebSocketException
 
 from airstore.cluster.connection import Connection, path_of
+from airstore.cluster.websockets import open_websocket
 from airstore.core.errors import TransferError
 
 _PIECE = 64 << 10  # bytes
@@ -50,7 +49,7 @@ class _Tunnel:
     def __init__(self, connection: Connection, namespace: str, pod: str, port: int) -> None:
         self._connection = connection
         path = path_of("api", "v1", "namespaces", namespace, "pods", pod, "portforward")
-        self._url = f"{connection.server}{path}?{urlencode({'ports': port})}"
+        self._path = f"{path}?{urlencode({'ports': port})}"
         self._what = f"port {port} of pod {namespace}/{pod}"
         self._open: set[socket.socket] = set()
 
@@ -60,19 +59,7 @@ class _Tunnel:
         Raises:
             TransferError: refused or unreachable.
         """
-        settings = self._connection.api.configuration
-        try:
-            made: WebSocket = create_websocket(  # type: ignore[no-untyped-call,unused-ignore]
-                settings,
-                get_websocket_url(self._url),  # type: ignore[no-untyped-call,unused-ignore]
-                self._connection.headers(),
-            )
-        except (WebSocketException, OSError, ValueError) as fault:
-            hint = "this needs the right to create pods/portforward" if _status(fault) == 403 else ""
-            raise TransferError(
-                f"{self._what} cannot be reached through the API server: {_said(fault)}", hint=hint
-            ) from fault
-        return made
+        return open_websocket(self._connection, self._path, self._what, "pods/portforward")
 
     def serve(self, listener: socket.socket) -> None:
         """Accept until the listener is closed."""
@@ -102,19 +89,6 @@ class _Tunnel:
                 with suppress(WebSocketException, OSError):
                     remote.close(timeout=1)
         self._open.discard(local)
-
-
-def _status(fault: Exception) -> int:
-    return fault.status_code if isinstance(fault, WebSocketBadStatusException) else 0
-
-
-def _said(fault: Exception) -> str:
-    if isinstance(fault, WebSocketBadStatusException) and fault.resp_body:
-        try:
-            return str(json.loads(fault.resp_body)["message"])
-        except (ValueError, KeyError, TypeError):
-            pass
-    return str(fault).partition(" -+-+- ")[0]
 
 
 def _pump(local: socket.socket, remote: WebSocket) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,16 +70,24 @@ class Workloads:
         """Image reference of each container in a namespace to the digests that the kubelet reports."""
         return rollout.image_digests(self._objects.list("v1", "Pod", namespace, labels=labels))
 
-    def stop_writers(self, namespace: str, helm_release: str, *, keep_stateful: bool = False) -> None:
+    def stop_writers(
+        self, namespace: str, helm_release: str, places: Iterable[str], *, keep_stateful: bool = False
+    ) -> None:
         """Scale a Helm release's workloads to 0, suspend its CronJobs, and await their pods' end.
 
         What was there before is kept in an annotation of each object, written with the same request.
+
+        Args:
+            namespace: of the Helm release.
+            helm_release: its name.
+            places: namespaces of its objects; nothing else is listed, so that no right to more is needed.
+            keep_stateful: leave StatefulSets as they are.
 
         Raises:
             TransferError: the API server refused, or pods did not end in time.
         """
         stopped = []
-        for item in self._owned(namespace, helm_release):
+        for item in self._owned(namespace, helm_release, places):
             if keep_stateful and item["kind"] == "StatefulSet":
                 continue
             field, off = _switch(item)
@@ -90,13 +99,13 @@ class Workloads:
         for item in stopped:
             self._await_end(item, namespace)
 
-    def start_writers(self, namespace: str, helm_release: str) -> None:
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
         """Undo `stop_writers`; an object that has been given replicas again meanwhile keeps them.
 
         Raises:
             TransferError: the API server refused.
         """
-        for item in self._owned(namespace, helm_release):
+        for item in self._owned(namespace, helm_release, places):
             remembered = _annotation(item, REMEMBERED)
             if not remembered:
                 continue
@@ -105,10 +114,9 @@ class Workloads:
             before = remembered == "true" if field == "suspend" else int(remembered)
             self._objects.merge(_change(item, None, field, before if current == off else current))
 
-    def _owned(self, namespace: str, helm_release: str) -> Iterator[dict[str, Any]]:
-        for api_version, kind in (*_SCALED, _CRON):
-            # A release's objects may be in other namespaces than its own, too.
-            for item in self._objects.list(api_version, kind):
+    def _owned(self, namespace: str, helm_release: str, places: Iterable[str]) -> Iterator[dict[str, Any]]:
+        for place, (api_version, kind) in product(places, (*_SCALED, _CRON)):
+            for item in self._objects.list(api_version, kind, place):
                 if tuple(_annotation(item, key) for key in _HELM) == (helm_release, namespace):
                     yield item
 
@@ -169,6 +177,18 @@ def proxy_path(url: str, namespace: str) -> str:
     Raises:
         UsageError: the URL does not name a Service as pods know it.
     """
+    where, service = service_of(url, namespace)
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"/api/v1/namespaces{path_of(where)}/services/{service}/proxy{parts.path or '/'}{query}"
+
+
+def service_of(url: str, namespace: str) -> tuple[str, str]:
+    """Namespace of a URL's Service, and the Service with scheme and port as the API server's proxy names it.
+
+    Raises:
+        UsageError: the URL does not name a Service as pods know it.
+    """
     parts = urlsplit(url)
     labels = (parts.hostname or "").split(".")
     if parts.scheme not in {"http", "https"} or not all(labels) or labels[2:3] not in ([], ["svc"]):
@@ -178,9 +198,7 @@ def proxy_path(url: str, namespace: str) -> str:
     where = labels[1] if len(labels) > 1 else namespace
     port = parts.port or (443 if parts.scheme == "https" else 80)
     scheme = "https:" if parts.scheme == "https" else ""
-    service = f"{scheme}{labels[0]}:{port}"
-    query = f"?{parts.query}" if parts.query else ""
-    return f"/api/v1/namespaces{path_of(where)}/services/{service}/proxy{parts.path or '/'}{query}"
+    return where, f"{scheme}{labels[0]}:{port}"
 
 
 def _switch(item: Document) -> tuple[str, int | bool]:

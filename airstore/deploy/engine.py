@@ -187,9 +187,11 @@ class Engine:
             if new := self.course.new.get(key):
                 self.world.hooks.end(new)  # a Job that could not be ended when it failed still writes
             stateful = "rollback" in self.course.item(key).hooks
-            self.world.cluster.stop_writers(target.namespace, target.name, keep_stateful=stateful)
+            self.world.cluster.stop_writers(
+                target.namespace, target.name, self._places(key), keep_stateful=stateful
+            )
         elif kind is Kind.START:
-            self.world.cluster.start_writers(target.namespace, target.name)
+            self.world.cluster.start_writers(target.namespace, target.name, self._places(key))
         elif kind is Kind.HEALTH:
             self._await(self.course.new[key])
         elif kind is Kind.RECOVERED:
@@ -197,6 +199,10 @@ class Engine:
 
     def _present(self, key: str) -> Target:
         return self.course.new.get(key) or self.course.old[key]
+
+    def _places(self, key: str) -> list[str]:
+        sides = (self.course.new.get(key), self.course.old.get(key))
+        return sorted({place for side in sides if side for place in side.namespaces})
 
     def _await(self, target: Target) -> None:
         gates = {

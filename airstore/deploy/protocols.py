@@ -6,7 +6,7 @@ does not answer, refuses or breaks off. Every method may be called again after a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -40,7 +40,9 @@ class Workloads(Protocol):
     Objects of a Helm release carry the annotations ``meta.helm.sh/release-name`` and ``-namespace``.
     """
 
-    def stop_writers(self, namespace: str, helm_release: str, *, keep_stateful: bool = False) -> None:
+    def stop_writers(
+        self, namespace: str, helm_release: str, places: Iterable[str], *, keep_stateful: bool = False
+    ) -> None:
         """Scale a Helm release's Deployments and StatefulSets to 0, suspend its CronJobs, await no pods.
 
         What was there before is remembered in an annotation of each object, written with the same request,
@@ -49,10 +51,11 @@ class Workloads(Protocol):
         Args:
             namespace: of the Helm release.
             helm_release: its name.
+            places: namespaces of its objects; only there is looked for them.
             keep_stateful: leave StatefulSets running; a rollback hook talks to the database in them.
         """
 
-    def start_writers(self, namespace: str, helm_release: str) -> None:
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
         """Undo `stop_writers`: where the annotation is, remove it and set what it remembers.
 
         An object that has been given replicas again meanwhile (by Helm) keeps them.
@@ -98,12 +101,14 @@ class Permission:
 
     Attributes:
         namespace: empty for the whole cluster.
+        name: of the one object; empty for any.
     """
 
     verb: str
     resource: str
     group: str = ""
     namespace: str = ""
+    name: str = ""
 
 
 class Facts(Protocol):

@@ -57,7 +57,7 @@ class RealCluster:
 
     def refusals(self, wanted: Sequence[Permission]) -> list[Permission]:
         """See `airstore.deploy.protocols.Facts`."""
-        rights = {permissions.Right(p.verb, p.resource, p.group, p.namespace): p for p in wanted}
+        rights = {permissions.Right(p.verb, p.resource, p.group, p.namespace, p.name): p for p in wanted}
         return [rights[right] for right in permissions.refusals(self._connection, rights)]
 
     def storage_classes(self) -> dict[str, bool]:

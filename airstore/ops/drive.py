@@ -19,6 +19,7 @@ from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.protocols import ClusterActions, Held
 from airstore.deploy.steps import End, Mode, Status, states
 from airstore.deploy.target import Target
+from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.runs import RunPlan, Runs, StoreSupplies
 from airstore.ops.trusted import trusted_release
@@ -87,8 +88,10 @@ def alone(site: Site) -> Iterator[Held]:
     """Nobody else changes this store or, from wherever, this product in this cluster.
 
     Raises:
+        UsageError: the applier in the cluster has the store.
         LockedError: somebody is at it.
     """
+    refuse_marked(site.store, "apply")
     with site.store.locked():
         await_end(site.runs.guard, _DEAD_CHILDREN)
         product = trusted_release(site.store).product
