@@ -42,7 +42,8 @@ def own_registry(
 ) -> Iterator[Target]:
     """The site's registry for the length of the block.
 
-    One in the cluster is reached at its push host where it has one, else through the API server.
+    One in the cluster is reached at its push host where it has one, else through the API server; from a pod of
+    the cluster by its Service.
 
     Raises:
         UsageError: the site file names no registry that can be pushed to.
@@ -63,6 +64,10 @@ def own_registry(
         yield Target(settings.push_host, settings.host, access)
         return
     with connect(kubeconfig) as connection:
+        if connection.inside:  # its Service is near, and needs no right to forward ports
+            host = f"{settings.service_names[0]}:{PUSH_PORT}"
+            yield Target(f"http://{host}", settings.host, access)
+            return
         pod = ready_pod(Objects(connection), settings.namespace)
         with forward(connection, settings.namespace, pod, PUSH_PORT) as port:
             yield Target(f"http://127.0.0.1:{port}", settings.host, access)
