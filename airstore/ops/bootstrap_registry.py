@@ -12,7 +12,6 @@ from airstore.cluster import registry_objects as make
 from airstore.cluster.bootstrap import BootstrapPlan, plan
 from airstore.cluster.connection import Connection
 from airstore.cluster.facts import gather
-from airstore.cluster.forward import forward
 from airstore.cluster.node_load import Loader
 from airstore.cluster.objects import Objects
 from airstore.cluster.pull_secrets import PullLogin, let_pull, pull_secret
@@ -25,6 +24,7 @@ from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.registry_secrets import registry_secrets
+from airstore.ops.registry_tunnel import LABELS, own_passwords, push_port
 from airstore.registry.archive_out import write_oci_archive
 from airstore.registry.client import RegistryClient
 from airstore.registry.credentials import Credentials
@@ -101,12 +101,12 @@ def bootstrap(work: Bootstrap) -> dict[str, Any]:
             _seed(work, objects, secrets)
         else:
             _renew(work, objects, secrets)
-        uploaded = _push_itself(work, objects, secrets)
+        uploaded = _push_itself(work, secrets)
         _repoint(work, objects, secrets)
         for namespace in work.plan.pull_namespaces:
             work.say(f"pull secret: {namespace}")
             let_pull(objects, _login(work, secrets), namespace)
-    digests = Workloads(objects).image_digests(settings.namespace, _selector())
+    digests = Workloads(objects).image_digests(settings.namespace, LABELS)
     running = sorted(set().union(*digests.values())) if digests else []
     return {"registry": settings.host, "uploaded": uploaded, "pods": settings.running, "running": running}
 
@@ -171,12 +171,11 @@ def _renew(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
     _await(work, objects, _MIRRORS)
 
 
-def _push_itself(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> int:
+def _push_itself(work: Bootstrap, secrets: RegistrySecrets) -> int:
     settings = work.plan.settings
-    pod = ready_pod(objects, settings.namespace)
-    work.say(f"push: {settings.image.reference} through pod {pod}")
+    work.say(f"push: {settings.image.reference} into the registry itself")
     user = Credentials(make.PUSH_USER, secrets.push_password)
-    with forward(work.connection, settings.namespace, pod, make.PUSH_PORT) as port:
+    with own_passwords(), push_port(work.connection, settings.namespace) as port:
         endpoint = Endpoint(f"127.0.0.1:{port}", plain_http=True)
         with RegistryClient.at(endpoint, user) as client:
             planned = plan_push(client, [settings.image], work.blobs)
@@ -211,23 +210,3 @@ def _await(work: Bootstrap, objects: Objects, hint: str) -> None:
             work.say(f"  waiting: {why}")
             last, said = why.partition(";")[0], time.monotonic()
         time.sleep(_POLL)
-
-
-def ready_pod(objects: Objects, namespace: str) -> str:
-    """A pod of the registry that takes requests.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    for pod in objects.list("v1", "Pod", namespace, labels=_selector()):
-        conditions = (pod.get("status") or {}).get("conditions") or ()
-        ending = pod["metadata"].get("deletionTimestamp")
-        if not ending and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
-            return str(pod["metadata"]["name"])
-    raise NotFoundError(
-        f"no pod of the registry is ready in namespace {namespace}", hint="run airstore registry bootstrap"
-    )
-
-
-def _selector() -> str:
-    return ",".join(f"{key}={value}" for key, value in make.SELECTOR.items())
