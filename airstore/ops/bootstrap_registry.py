@@ -93,12 +93,13 @@ def bootstrap(work: Bootstrap) -> dict[str, Any]:
         ConflictError: somebody else manages one of the objects.
     """
     settings = work.plan.settings
+    loaded = _is_loaded(work)  # before anything is changed: the node may refuse to be asked
     with work.store.locked():
         secrets = registry_secrets(work.store, settings, work.site, work.now)
         objects = Objects(work.connection)
         _prepare(work, objects, secrets)
         if work.plan.node:
-            _seed(work, objects, secrets)
+            _seed(work, objects, secrets, loaded=loaded)
         else:
             _renew(work, objects, secrets)
         uploaded = _push_itself(work, secrets)
@@ -137,13 +138,22 @@ def _login(work: Bootstrap, secrets: RegistrySecrets) -> PullLogin:
     return PullLogin(settings.host, make.PULL_USER, secrets.pull_password, settings.product)
 
 
-def _seed(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
+def _is_loaded(work: Bootstrap) -> bool:
+    """Whether the node where the registry starts has its image."""
     settings, node = work.plan.settings, work.plan.node
-    assert node is not None  # noqa: S101 - only called where there is one
+    if node is None:
+        return True
     if work.loader is None:
         raise NotFoundError(f"there is no way to the images of node {node.name}")
+    return work.loader.has(settings.seed_reference, settings.image.root.digest)
+
+
+def _seed(work: Bootstrap, objects: Objects, secrets: RegistrySecrets, *, loaded: bool) -> None:
+    settings, node = work.plan.settings, work.plan.node
+    assert node is not None  # noqa: S101 - only called where there is one
+    assert work.loader is not None  # noqa: S101 - see _is_loaded
     name = settings.seed_reference
-    if work.loader.has(name, settings.image.root.digest):
+    if loaded:
         work.say(f"load: {name} is in node {node.name}")
     else:
         work.say(f"load: {name} into node {node.name}: {work.loader.describe()}")
