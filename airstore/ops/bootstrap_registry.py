@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airstore.cluster import registry_objects as make
@@ -97,7 +97,7 @@ def bootstrap(work: Bootstrap) -> dict[str, Any]:
     with work.store.locked():
         secrets = registry_secrets(work.store, settings, work.site, work.now)
         objects = Objects(work.connection)
-        _prepare(work, objects, secrets)
+        secrets = replace(secrets, secret_uid=_prepare(work, objects, secrets))
         if work.plan.node:
             _seed(work, objects, secrets, loaded=loaded)
         else:
@@ -112,7 +112,8 @@ def bootstrap(work: Bootstrap) -> dict[str, Any]:
     return {"registry": settings.host, "uploaded": uploaded, "pods": settings.running, "running": running}
 
 
-def _prepare(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
+def _prepare(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> str:
+    """Everything but the Deployment; returns the uid of the Secret with the passwords."""
     settings = work.plan.settings
     if objects.get("v1", "Namespace", settings.namespace) is None:
         objects.apply(make.namespace(settings.namespace))
@@ -127,10 +128,11 @@ def _prepare(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> Non
         "ingress": [make.ingress(settings)],
     }
     work.say(f"namespace: {settings.namespace}")
+    uids: dict[str, str] = {}
     for step, wanted in documents.items():
         work.say(f"{step}: {', '.join(document['metadata']['name'] for document in wanted) or 'given'}")
-        for document in wanted:
-            objects.apply(document)
+        uids |= {each["metadata"]["name"]: objects.apply(each)["metadata"]["uid"] for each in wanted}
+    return uids[make.HTPASSWD]
 
 
 def _login(work: Bootstrap, secrets: RegistrySecrets) -> PullLogin:
