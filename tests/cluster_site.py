@@ -52,6 +52,13 @@ class RealCluster:
         assert done.returncode == 0, f"kubectl {' '.join(words)}\n{done.stderr}"
         return done.stdout
 
+    def says_yes(self, *words: str) -> bool:
+        """``kubectl auth can-i`` says yes or no, and ends with 1 for a no."""
+        argv = ["kubectl", "--kubeconfig", str(self.kubeconfig), *words]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert done.stdout.strip() in {"yes", "no"}, done.stderr
+        return done.stdout.strip() == "yes"
+
     def json(self, *words: str) -> Any:
         return json.loads(self.kubectl(*words, "-o", "json"))
 

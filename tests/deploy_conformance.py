@@ -113,22 +113,50 @@ WORKLOADS = (
 
 def writers_are_stopped_and_started(on: Parties) -> None:
     on.cluster.ensure_namespace(on.namespace)
+    here = [on.namespace]
     shop = on.target("1.0.0", *WORKLOADS)
     on.helm.install(shop, wait=False)
     for _ in range(2):
-        on.cluster.stop_writers(on.namespace, "shop", keep_stateful=True)
+        on.cluster.stop_writers(on.namespace, "shop", here, keep_stateful=True)
         assert _running(on) == {"api": 0, "cache": 0, "db": 2, "night": True}
-    on.cluster.stop_writers(on.namespace, "shop")
+    on.cluster.stop_writers(on.namespace, "shop", here)
     assert _running(on) == {"api": 0, "cache": 0, "db": 0, "night": True}
     on.helm.install(shop, wait=False)
     for _ in range(2):
-        on.cluster.start_writers(on.namespace, "shop")
+        on.cluster.start_writers(on.namespace, "shop", here)
         assert _running(on) == {"api": 3, "cache": 1, "db": 2, "night": False}
-    on.cluster.stop_writers(on.namespace, "shop")
-    on.cluster.start_writers(on.namespace, "shop")
+    on.cluster.stop_writers(on.namespace, "shop", here)
+    on.cluster.start_writers(on.namespace, "shop", here)
     assert _running(on) == {"api": 3, "cache": 1, "db": 2, "night": False}
-    on.cluster.stop_writers(on.namespace, "somebody-else")
+    on.cluster.stop_writers(on.namespace, "somebody-else", here)
     assert _running(on) == {"api": 3, "cache": 1, "db": 2, "night": False}
+
+
+def writers_are_found_where_the_manifests_put_them(on: Parties) -> None:
+    other = f"{on.namespace}-other"
+    for name in (on.namespace, other):
+        on.cluster.ensure_namespace(name)
+    far = workload("Deployment", "far", 3)
+    far["metadata"]["namespace"] = other
+    shop = on.target("1.0.0", far)
+    assert shop.namespaces == {on.namespace, other}
+    on.helm.install(shop, wait=False)
+    for places, replicas in (([on.namespace], 3), (shop.namespaces, 0)):
+        on.cluster.stop_writers(on.namespace, "shop", places)
+        assert _replicas(on, far) == replicas
+    on.cluster.stop_writers(other, "shop", shop.namespaces)  # a Helm release of the same name elsewhere
+    on.cluster.start_writers(other, "shop", shop.namespaces)
+    assert _replicas(on, far) == 0
+    on.cluster.start_writers(on.namespace, "shop", shop.namespaces)
+    assert _replicas(on, far) == 3
+    on.helm.uninstall(shop)
+
+
+def _replicas(on: Parties, document: dict[str, Any]) -> int:
+    live = on.cluster.live(document, on.namespace)
+    assert live
+    count: int = live["spec"]["replicas"]
+    return count
 
 
 def what_is_not_there_is_not_ready(on: Parties) -> None:
@@ -151,5 +179,6 @@ ALL = [
     objects_are_applied_and_found,
     helm_installs_upgrades_and_uninstalls,
     writers_are_stopped_and_started,
+    writers_are_found_where_the_manifests_put_them,
     what_is_not_there_is_not_ready,
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import io
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from airstore.deploy.target import Target
 
 Document = Mapping[str, Any]
 OWNER = "meta.helm.sh/release-name"
+OWNER_NAMESPACE = "meta.helm.sh/release-namespace"
 _REMEMBERED = "before"
 _CHART = "apiVersion: v2\nname: {name}\nversion: {version}\n"
 
@@ -82,15 +83,17 @@ class MemoryCluster:
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.objects.get(self._key(document, namespace)))
 
-    def stop_writers(self, namespace: str, helm_release: str, *, keep_stateful: bool = False) -> None:
-        for kind, document in self._owned(namespace, helm_release):
+    def stop_writers(
+        self, namespace: str, helm_release: str, places: Iterable[str], *, keep_stateful: bool = False
+    ) -> None:
+        for kind, document in self._owned(namespace, helm_release, places):
             if kind in {"Deployment", "StatefulSet"} and not (keep_stateful and kind == "StatefulSet"):
                 _switch(document, "replicas", 0, 1)
             if kind == "CronJob":
                 _switch(document, "suspend", True, False)
 
-    def start_writers(self, namespace: str, helm_release: str) -> None:
-        for kind, document in self._owned(namespace, helm_release):
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
+        for kind, document in self._owned(namespace, helm_release, places):
             annotations = document["metadata"]["annotations"]
             if _REMEMBERED in annotations:
                 before = annotations.pop(_REMEMBERED)
@@ -105,11 +108,14 @@ class MemoryCluster:
                 return "" if document["spec"].get("replicas", 1) else "it has no replicas"
         return f"there is no {kind} {name}"
 
-    def _owned(self, namespace: str, helm_release: str) -> list[tuple[str, dict[str, Any]]]:
+    def _owned(
+        self, namespace: str, helm_release: str, places: Iterable[str]
+    ) -> list[tuple[str, dict[str, Any]]]:
+        owner, listed = {OWNER: helm_release, OWNER_NAMESPACE: namespace}, set(places)
         return [
             (kind, document)
             for (where, kind, _), document in self.objects.items()
-            if where == namespace and document["metadata"].get("annotations", {}).get(OWNER) == helm_release
+            if where in listed and owner.items() <= document["metadata"].get("annotations", {}).items()
         ]
 
     def _key(self, document: Document, namespace: str) -> tuple[str, str, str]:
@@ -130,11 +136,14 @@ class MemoryHelm:
             if not any(_same(document, other) for other in target.documents()):
                 self._delete(document, target.namespace)
         for document in target.documents():
-            annotations = {OWNER: target.name}
+            annotations = {OWNER: target.name, OWNER_NAMESPACE: target.namespace}
             self.cluster.apply(
                 _merged(document, {"metadata": {"annotations": annotations}}), target.namespace
             )
         self.released[target.running.key] = revision + 1, target
+
+    def turn(self, target: Target) -> None:
+        """Nothing fails half-way here."""
 
     def uninstall(self, target: Target) -> None:
         found = self.released.pop(target.running.key, None)
@@ -150,7 +159,8 @@ class MemoryHelm:
         return HelmStatus(found[0], "deployed", chart)
 
     def _delete(self, document: Document, namespace: str) -> None:
-        self.cluster.objects.pop((namespace, document["kind"], document["metadata"]["name"]), None)
+        where = document["metadata"].get("namespace") or namespace
+        self.cluster.objects.pop((where, document["kind"], document["metadata"]["name"]), None)
 
 
 @dataclass
@@ -172,6 +182,9 @@ class MemoryHooks:
             self.data[key] = f"data of {hook.target.version}"
         else:
             self.data[key] = self.backups[place]
+
+    def end(self, target: Target) -> None:
+        """They have ended."""
 
 
 @dataclass

@@ -28,6 +28,7 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _ABSENT = re.compile(r"not found|no chart version found|\b404\b", re.IGNORECASE)
+_SIGNALLED = 128  # and the signal's number: how a shell, and our keeper, say that a program was ended
 _VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
 
 
@@ -130,6 +131,8 @@ class Helm:
             )
         except UsageError as fault:
             raise UsageError(f"{what}: {fault}", hint=fault.hint) from fault
+        if ended.code < 0 or ended.code > _SIGNALLED:
+            raise UsageError(f"{what}: helm was ended by signal {abs(ended.code) % _SIGNALLED}")
         if ended.code != 0:
             raise _fault(what, ended.stderr.decode(errors="replace"), network=arguments[0] in _REMOTE)
         return ended.stdout.decode(errors="replace")

@@ -29,6 +29,12 @@ from airstore.ops.trusted import trusted_release
 @click.option(
     "--check-images/--no-check-images", default=True, help="See first whether nodes can pull every image."
 )
+@click.option(
+    "--check-nodes",
+    type=click.Choice(("one", "all", "none")),
+    default="one",
+    help="What every node has to pull first: the smallest image of each registry host, all, or nothing.",
+)
 @kubeconfig_option
 @site_file_option
 @helm_option
@@ -43,6 +49,7 @@ def command(
     diff: bool,
     push: bool,
     check_images: bool,
+    check_nodes: str,
     kubeconfig: Path | None,
     site_file: Path | None,
     helm_path: Path | None,
@@ -60,7 +67,8 @@ def command(
     site_values = read_site_file(context.store_path, site_file)
     access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
     push = push and bool(site_values.registry_address) and site_values.registry.get("mode") != "serve"
-    wish = Wish(site_values, version, access, check_images, ask_registry=not (push and dry_run))
+    asks = not (push and dry_run)  # what a registry lacks will have been pushed
+    wish = Wish(site_values, version, access, check_images, asks, check_nodes)
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as site:
         if dry_run:
             planned = plan_apply(site, wish)

@@ -17,6 +17,7 @@ helm_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="The Helm program (or AIRSTORE_HELM); default: helm on PATH.",
 )
+IN_CLUSTER = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 _PROXY = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
@@ -32,4 +33,5 @@ def find_helm(named: Path | None) -> Helm:
             f"Helm was not found{f' at {path}' if path else ''}",
             hint="install Helm 3 or 4, or name the program with --helm or AIRSTORE_HELM",
         )
-    return Helm(Path(path), environment={name: os.environ[name] for name in _PROXY if name in os.environ})
+    seen = {name: os.environ[name] for name in (*_PROXY, *IN_CLUSTER) if name in os.environ}
+    return Helm(Path(path), environment=seen)

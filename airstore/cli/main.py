@@ -36,6 +36,7 @@ _COMMANDS = {
     "rollback": ("rollback", "Back to what ran before, data included."),
     "uninstall": ("uninstall", "Uninstall the Helm releases; data stay."),
     "status": ("status", "What should run, what runs, what drifted."),
+    "applier": ("applier", "The applier in the cluster: make it, and tell it what to do."),
     "history": ("history", "The ledger: what was done at this site."),
     "check": ("check", "Read everything again and name what is damaged."),
     "doctor": ("doctor", "What is installed, what is missing, what that costs."),

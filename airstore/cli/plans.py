@@ -13,18 +13,20 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context
-from airstore.cli.helm import find_helm
+from airstore.cli.helm import IN_CLUSTER, find_helm
 from airstore.cli.output import show_rows
 from airstore.cli.sitefile import read_site_file
 from airstore.cli.text import printable
 from airstore.core.site import SiteFile
+from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.cluster_actions import open_cluster
 from airstore.ops.directory import SITE
 from airstore.ops.drive import Outcome, Site
 from airstore.ops.plan_site import SitePlan
 from airstore.ops.pulls import pull_login
 
-_SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ")
+# The last two are how programs find the cluster whose pod they run in.
+_SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ", *IN_CLUSTER)
 
 kubeconfig_option = click.option(
     "--kubeconfig",
@@ -85,7 +87,8 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
         resume: the command that goes on when an operator was needed.
     """
     store = context.store(SITE, what)
-    cluster = _kubeconfig(options.kubeconfig)
+    refuse_marked(store, what)
+    cluster = find_kubeconfig(options.kubeconfig)
     login = pull_login(store, read_site_file(context.store_path, options.site_file))
     words = ["airstore", "-C", str(context.store_path.absolute()), resume]
     words += ["--kubeconfig", str(cluster)] if cluster else []
@@ -104,7 +107,8 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
         )
 
 
-def _kubeconfig(named: Path | None) -> Path | None:
+def find_kubeconfig(named: Path | None) -> Path | None:
+    """The kubeconfig that was named, or the usual one; None in a pod, or where there is none."""
     if named:
         return named.absolute()
     listed = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]

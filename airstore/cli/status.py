@@ -13,7 +13,7 @@ from airstore.cli.helm import helm_option
 from airstore.cli.output import output_option, show_document, show_rows
 from airstore.cli.plans import Reach, kubeconfig_option, open_site
 from airstore.cli.sitefile import site_file_option
-from airstore.core.errors import LockedError, TransferError
+from airstore.core.errors import AirstoreError
 from airstore.ops.drive import Site
 from airstore.ops.status import SiteStatus, reconcile, status
 
@@ -52,10 +52,7 @@ def _look(context: Context, site: Site, output: str) -> None:
         _show(seen, output)
         for key in reconcile(site, seen):
             context.say(f"installed again: {key}")
-    except (
-        LockedError,
-        TransferError,
-    ) as fault:  # somebody applies, or the server restarts: look again later
+    except AirstoreError as fault:  # somebody applies, the server restarts, Helm is refused: look again later
         context.say(str(fault))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
-from urllib3 import Timeout
+from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from airstore.core.errors import NotFoundError, TransferError
@@ -21,7 +21,9 @@ from airstore.core.limits import MIB
 _CONNECT, _READ = 5.0, 60.0  # seconds
 _PAUSE = 0.5  # seconds between attempts
 _ANSWER = 64 * MIB  # bytes; a list of many objects
+_PIECE = 16 << 10  # bytes
 _SAID = 300  # bytes of an answer that are shown
+_TAIL = (("limitBytes", str(_ANSWER)), ("tailLines", "10000"))  # of a log
 _AGAIN = frozenset({429, 503})
 _REPEATABLE = frozenset({"GET", "PATCH", "PUT", "DELETE"})  # our PATCH is server-side apply or a merge
 _HINTS = {
@@ -121,45 +123,67 @@ class Connection:
         status, data = self._exchange(Call("GET", path))
         return status, data[:_SAID].decode("utf-8", "replace")
 
-    def text(self, path: str, *, limit: int) -> str:
-        """The last ``limit`` bytes of a log, as text.
+    def text(self, path: str, *, limit: int, container: str, previous: bool = False) -> str:
+        """The last ``limit`` bytes of a container's log, as text; ``previous``: of the one before it.
 
         Raises:
             ApiError: the server refused.
             TransferError: the server cannot be reached or broke off.
         """
-        call = Call("GET", path, query=(("limitBytes", str(_ANSWER)), ("tailLines", "10000")))
+        query = (*_TAIL, ("container", container), ("previous", str(previous).lower()))
+        call = Call("GET", path, query=query)
         status, data = self._exchange(call)
         if status != 200:
             _read(call, status, data)
         return data[-limit:].decode("utf-8", "replace")
 
+    def stream(self, path: str) -> Iterator[bytes]:
+        """What the answer of one GET says, piece by piece as it comes.
+
+        Raises:
+            ApiError: the server refused.
+            TransferError: the server cannot be reached, broke off, or was silent for a minute.
+        """
+        call = Call("GET", path)
+        try:
+            answer = self._request(call)
+            if answer.status != 200:
+                _read(call, answer.status, answer.read(_ANSWER))
+            yield from answer.stream(_PIECE)
+            answer.release_conn()
+        except (HTTPError, OSError) as fault:
+            raise _unreachable(self.server, fault) from fault
+
     def _once(self, call: Call) -> dict[str, Any]:
         return _read(call, *self._exchange(call))
 
     def _exchange(self, call: Call) -> tuple[int, bytes]:
+        try:
+            answer = self._request(call)
+            data: bytes = answer.read(_ANSWER)
+            answer.release_conn()
+        except (HTTPError, OSError) as fault:
+            raise _unreachable(self.server, fault) from fault
+        return answer.status, data
+
+    def _request(self, call: Call) -> BaseHTTPResponse:
         query = f"?{urlencode(call.query)}" if call.query else ""
         headers = {"Accept": "application/json, */*", **self.headers()}
         body = None
         if call.body is not None:
             headers["Content-Type"] = call.content_type
             body = json.dumps(call.body).encode()
-        try:
-            answer = self.api.rest_client.pool_manager.request(
-                call.method,
-                f"{self.server}{call.path}{query}",
-                body=body,
-                headers=headers,
-                timeout=Timeout(connect=_CONNECT, read=_READ),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
-            data: bytes = answer.read(_ANSWER)
-            answer.release_conn()
-        except (HTTPError, OSError) as fault:
-            raise _unreachable(self.server, fault) from fault
-        return answer.status, data
+        answer: BaseHTTPResponse = self.api.rest_client.pool_manager.request(
+            call.method,
+            f"{self.server}{call.path}{query}",
+            body=body,
+            headers=headers,
+            timeout=Timeout(connect=_CONNECT, read=_READ),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        return answer
 
 
 def connect(kubeconfig: Path | None, *, context: str | None = None, patience: float = 30.0) -> Connection:

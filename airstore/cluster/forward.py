@@ -9,7 +9,6 @@ side holds the other back.
 
 from __future__ import annotations
 
-import json
 import select
 import socket
 import ssl
@@ -19,10 +18,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlencode
 
-from kubernetes.stream.ws_client import create_websocket, get_websocket_url
-from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException
+from websocket import ABNF, WebSocket, WebSocketException
 
 from airstore.cluster.connection import Connection, path_of
+from airstore.cluster.websockets import open_websocket
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError
 
 _PIECE = 64 << 10  # bytes
@@ -101,21 +100,9 @@ class _Tunnel:
             self._pod = self._pod or self._choose()
             pod = self._pod
         path = path_of("api", "v1", "namespaces", self._namespace, "pods", pod, "portforward")
-        url = f"{self._connection.server}{path}?{urlencode({'ports': self._port})}"
-        try:
-            made: WebSocket = create_websocket(  # type: ignore[no-untyped-call,unused-ignore]
-                self._connection.api.configuration,
-                get_websocket_url(url),  # type: ignore[no-untyped-call,unused-ignore]
-                self._connection.headers(),
-            )
-        except (WebSocketException, OSError, ValueError) as fault:
-            hint = "this needs the right to create pods/portforward" if _status(fault) == 403 else ""
-            what = f"port {self._port} of pod {self._namespace}/{pod}"
-            said = _said(fault)
-            raise TransferError(
-                f"{what} cannot be reached through the API server: {said}", hint=hint
-            ) from fault
-        return made
+        what = f"port {self._port} of pod {self._namespace}/{pod}"
+        query = urlencode({"ports": self._port})
+        return open_websocket(self._connection, f"{path}?{query}", what, "pods/portforward")
 
     def serve(self, listener: socket.socket) -> None:
         """Accept until the listener is closed."""
@@ -169,19 +156,6 @@ class _Tunnel:
             self._lost = self._lost if self.trouble else now
             self._pod, self.trouble = "", fault
             return now - self._lost
-
-
-def _status(fault: Exception) -> int:
-    return fault.status_code if isinstance(fault, WebSocketBadStatusException) else 0
-
-
-def _said(fault: Exception) -> str:
-    if isinstance(fault, WebSocketBadStatusException) and fault.resp_body:
-        try:
-            return str(json.loads(fault.resp_body)["message"])
-        except (ValueError, KeyError, TypeError):
-            pass
-    return str(fault).partition(" -+-+- ")[0]
 
 
 def _pump(local: socket.socket, remote: WebSocket) -> None:

@@ -17,16 +17,21 @@ class Right:
     Attributes:
         resource: plural, with a subresource where meant: ``pods/portforward``.
         namespace: empty for kinds outside of namespaces, or for all namespaces.
+        name: of the one object; empty for any.
     """
 
     verb: str
     resource: str
     group: str = ""
     namespace: str = ""
+    name: str = ""
 
     def __str__(self) -> str:
         group = f".{self.group}" if self.group else ""
-        return f"{self.verb} {self.resource}{group}" + (f" in {self.namespace}" if self.namespace else "")
+        name = f" {self.name}" if self.name else ""
+        return f"{self.verb} {self.resource}{group}{name}" + (
+            f" in {self.namespace}" if self.namespace else ""
+        )
 
 
 def refusals(connection: Connection, rights: Iterable[Right]) -> list[Right]:
@@ -46,6 +51,7 @@ def _allowed(connection: Connection, right: Right) -> bool:
         "resource": resource,
         "subresource": subresource,
         "namespace": right.namespace,
+        "name": right.name,
     }
     review = {
         "apiVersion": "authorization.k8s.io/v1",

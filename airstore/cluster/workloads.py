@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
 from airstore.cluster import rollout
-from airstore.cluster.connection import path_of
+from airstore.cluster.connection import ApiError, path_of
 from airstore.cluster.objects import Objects, describe
 from airstore.core.errors import TransferError, UsageError
 
@@ -23,6 +24,9 @@ _GATES: dict[str, tuple[str, str, Callable[[rollout.Document], str]]] = {
 _SCALED = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"))
 _CRON = ("batch/v1", "CronJob")
 _PAUSE = 1.0  # seconds
+_WORDS = 500  # bytes of a crashed container's log
+_SHOWN = 3  # troubles of pods
+_MESSAGE = 240  # characters of an event
 
 Document = Mapping[str, Any]
 
@@ -66,16 +70,24 @@ class Workloads:
         """Image reference of each container in a namespace to the digests that the kubelet reports."""
         return rollout.image_digests(self._objects.list("v1", "Pod", namespace, labels=labels))
 
-    def stop_writers(self, namespace: str, helm_release: str, *, keep_stateful: bool = False) -> None:
+    def stop_writers(
+        self, namespace: str, helm_release: str, places: Iterable[str], *, keep_stateful: bool = False
+    ) -> None:
         """Scale a Helm release's workloads to 0, suspend its CronJobs, and await their pods' end.
 
         What was there before is kept in an annotation of each object, written with the same request.
+
+        Args:
+            namespace: of the Helm release.
+            helm_release: its name.
+            places: namespaces of its objects; nothing else is listed, so that no right to more is needed.
+            keep_stateful: leave StatefulSets as they are.
 
         Raises:
             TransferError: the API server refused, or pods did not end in time.
         """
         stopped = []
-        for item in self._owned(namespace, helm_release):
+        for item in self._owned(namespace, helm_release, places):
             if keep_stateful and item["kind"] == "StatefulSet":
                 continue
             field, off = _switch(item)
@@ -87,13 +99,13 @@ class Workloads:
         for item in stopped:
             self._await_end(item, namespace)
 
-    def start_writers(self, namespace: str, helm_release: str) -> None:
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
         """Undo `stop_writers`; an object that has been given replicas again meanwhile keeps them.
 
         Raises:
             TransferError: the API server refused.
         """
-        for item in self._owned(namespace, helm_release):
+        for item in self._owned(namespace, helm_release, places):
             remembered = _annotation(item, REMEMBERED)
             if not remembered:
                 continue
@@ -102,10 +114,9 @@ class Workloads:
             before = remembered == "true" if field == "suspend" else int(remembered)
             self._objects.merge(_change(item, None, field, before if current == off else current))
 
-    def _owned(self, namespace: str, helm_release: str) -> Iterator[dict[str, Any]]:
-        for api_version, kind in (*_SCALED, _CRON):
-            # A release's objects may be in other namespaces than its own, too.
-            for item in self._objects.list(api_version, kind):
+    def _owned(self, namespace: str, helm_release: str, places: Iterable[str]) -> Iterator[dict[str, Any]]:
+        for place, (api_version, kind) in product(places, (*_SCALED, _CRON)):
+            for item in self._objects.list(api_version, kind, place):
                 if tuple(_annotation(item, key) for key in _HELM) == (helm_release, namespace):
                     yield item
 
@@ -124,9 +135,31 @@ class Workloads:
 
     def _troubles(self, item: Document, namespace: str) -> str:
         labels = rollout.selector(item)
-        pods = self._objects.list("v1", "Pod", namespace, labels=labels) if labels else iter(())
-        troubles = list(dict.fromkeys(rollout.pod_troubles(pods)))
-        return "".join(f"; {trouble}" for trouble in troubles[:3])
+        pods = list(self._objects.list("v1", "Pod", namespace, labels=labels)) if labels else []
+        unready = list(rollout.unready(pods))[:_SHOWN]
+        probed = [f"pod {name} runs and is not ready{self._warning(name, namespace)}" for name in unready]
+        said = [self._last_words(namespace, *each) for each in rollout.crashing(pods)]
+        troubles = list(dict.fromkeys([*rollout.pod_troubles(pods), *probed]))[:_SHOWN]
+        return "".join(f"; {trouble}" for trouble in (*troubles, *filter(None, said[:1])))
+
+    def _last_words(self, namespace: str, pod: str, container: str) -> str:
+        """What a crashed container said last."""
+        path = path_of("api", "v1", "namespaces", namespace, "pods", pod, "log")
+        try:
+            text = self._objects.connection.text(path, limit=_WORDS, container=container, previous=True)
+        except ApiError:  # the kubelet has dropped it; the exit code is in the trouble itself
+            return ""
+        return f"{container} said: {' / '.join(text.strip().splitlines()[-3:])}"
+
+    def _warning(self, pod: str, namespace: str) -> str:
+        """The kubelet's last warning about a pod; why a probe fails is said nowhere else."""
+        fields = f"involvedObject.kind=Pod,involvedObject.name={pod},type=Warning"
+        try:
+            events = list(self._objects.list("v1", "Event", namespace, fields=fields))
+        except TransferError:  # not everybody may read events
+            return ""
+        newest = max(events, key=lambda event: str(event.get("lastTimestamp") or ""), default=None)
+        return f": {' '.join(str(newest.get('message')).split())[:_MESSAGE]}" if newest else ""
 
     def _asked(self, url: str, namespace: str) -> str:
         # Through the API server: the operator's machine need not be in the pods' network.
@@ -144,6 +177,18 @@ def proxy_path(url: str, namespace: str) -> str:
     Raises:
         UsageError: the URL does not name a Service as pods know it.
     """
+    where, service = service_of(url, namespace)
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"/api/v1/namespaces{path_of(where)}/services/{service}/proxy{parts.path or '/'}{query}"
+
+
+def service_of(url: str, namespace: str) -> tuple[str, str]:
+    """Namespace of a URL's Service, and the Service with scheme and port as the API server's proxy names it.
+
+    Raises:
+        UsageError: the URL does not name a Service as pods know it.
+    """
     parts = urlsplit(url)
     labels = (parts.hostname or "").split(".")
     if parts.scheme not in {"http", "https"} or not all(labels) or labels[2:3] not in ([], ["svc"]):
@@ -153,9 +198,7 @@ def proxy_path(url: str, namespace: str) -> str:
     where = labels[1] if len(labels) > 1 else namespace
     port = parts.port or (443 if parts.scheme == "https" else 80)
     scheme = "https:" if parts.scheme == "https" else ""
-    service = f"{scheme}{labels[0]}:{port}"
-    query = f"?{parts.query}" if parts.query else ""
-    return f"/api/v1/namespaces{path_of(where)}/services/{service}/proxy{parts.path or '/'}{query}"
+    return where, f"{scheme}{labels[0]}:{port}"
 
 
 def _switch(item: Document) -> tuple[str, int | bool]:

@@ -39,6 +39,8 @@ class Product:
         include: image references that discovery cannot find.
         exclude: glob patterns of false hits.
         sources: glob pattern of references to the place that holds them.
+        registry: the registry that a site may run in its cluster.
+        applier: the applier that a site may run there.
         text: the product file itself, as it was read.
     """
 
@@ -52,6 +54,7 @@ class Product:
     exclude: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
     registry: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    applier: Mapping[str, Any] = field(default_factory=dict, hash=False)
     text: bytes = field(default=b"", repr=False)
 
     def path(self, relative: str) -> Path:
@@ -100,6 +103,7 @@ def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
         exclude=tuple(images.get("exclude", ())),
         sources=dict(images.get("sources", {})),
         registry=document.get("registry", {}),
+        applier=document.get("applier", {}),
     )
 
 

@@ -114,6 +114,7 @@ class Release:
         previous: digest of the previous release's ``release.json``; None for the first.
         files: path to digest of every other file of the tree, ``signatures/`` excepted.
         registry: the product file's ``registry`` section.
+        applier: the product file's ``applier`` section; releases without one have no such field.
     """
 
     product: str
@@ -126,6 +127,7 @@ class Release:
     helm_releases: tuple[HelmRelease, ...]
     files: Mapping[str, Digest] = field(hash=False)
     registry: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    applier: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -174,6 +176,7 @@ def _to_json(release: Release) -> dict[str, Any]:
         "charts": [_chart_to_json(chart) for chart in release.charts],
         "releases": [_helm_to_json(helm) for helm in release.helm_releases],
         "registry": dict(release.registry),
+        **({"applier": dict(release.applier)} if release.applier else {}),
         "files": {path: str(digest) for path, digest in release.files.items()},
     }
 
@@ -227,6 +230,7 @@ def _from_json(document: dict[str, Any], what: str) -> Release:
         helm_releases=tuple(helm_from_json(entry) for entry in document["releases"]),
         files={path: Digest(digest) for path, digest in document["files"].items()},
         registry=document["registry"],
+        applier=document.get("applier", {}),
     )
 
 

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from airstore.charts.archive import read_chart
 from airstore.charts.rewrite import rewrite
-from airstore.core.errors import AirstoreError, LockedError, StorageError
+from airstore.core.errors import AirstoreError, DeployError, LockedError, StorageError, UsageError
 from airstore.deploy import crds
-from airstore.deploy.health import Clock, await_gates
+from airstore.deploy.health import Clock, await_gates, unhealthy
 from airstore.deploy.helm_actions import HelmStatus, Supplies, protect_claims
 from airstore.deploy.hooks import Hook, clear
 from airstore.deploy.journal import Journal
@@ -35,6 +35,9 @@ class HelmReleases(Protocol):
     def install(self, target: Target, *, wait: bool) -> None:
         """Install or upgrade, whatever state an earlier run left the release in."""
 
+    def turn(self, target: Target) -> None:
+        """Before the old chart follows a failed upgrade: see to it that nothing of that will be left."""
+
     def uninstall(self, target: Target) -> None:
         """Uninstall unless that was done already; volume claims stay."""
 
@@ -47,6 +50,9 @@ class Hooks(Protocol):
 
     def run(self, hook: Hook) -> None:
         """Run one hook to its end."""
+
+    def end(self, target: Target) -> None:
+        """End what an airstore that was killed left running of a Helm release's hooks."""
 
 
 class Cluster(Objects, Workloads, Protocol):
@@ -119,6 +125,7 @@ class Engine:
             LockedError: the Lease was lost; the next command goes on.
             StorageError: the journal cannot be written; the next command goes on.
         """
+        self._end_left_hooks()
         while isinstance(step := next_step(self.course.run, self.journal.events), Step):
             self.world.held.check()
             self.journal.record(Status.BEGIN, step)
@@ -131,6 +138,13 @@ class Engine:
             self.say(f"{step} failed: {text}")
             self.journal.record(Status.FAILED, step, text[-_TAIL:])
         return step
+
+    def _end_left_hooks(self) -> None:
+        events = self.journal.events
+        done = {event.step for event in events if event.status is Status.DONE}
+        for step in dict.fromkeys(event.step for event in events if event.status is Status.BEGIN):
+            if step and step.kind in _HOOKS and step not in done:
+                self.world.hooks.end(self.course.new[step.item])
 
     def _attempt(self, step: Step) -> AirstoreError | None:
         # The way back is worth a second try: an API server that restarts must not leave a site half-way.
@@ -170,10 +184,14 @@ class Engine:
     def _workloads(self, kind: Kind, key: str) -> None:
         target = self._present(key)
         if kind is Kind.STOP:
+            if new := self.course.new.get(key):
+                self.world.hooks.end(new)  # a Job that could not be ended when it failed still writes
             stateful = "rollback" in self.course.item(key).hooks
-            self.world.cluster.stop_writers(target.namespace, target.name, keep_stateful=stateful)
+            self.world.cluster.stop_writers(
+                target.namespace, target.name, self._places(key), keep_stateful=stateful
+            )
         elif kind is Kind.START:
-            self.world.cluster.start_writers(target.namespace, target.name)
+            self.world.cluster.start_writers(target.namespace, target.name, self._places(key))
         elif kind is Kind.HEALTH:
             self._await(self.course.new[key])
         elif kind is Kind.RECOVERED:
@@ -181,6 +199,10 @@ class Engine:
 
     def _present(self, key: str) -> Target:
         return self.course.new.get(key) or self.course.old[key]
+
+    def _places(self, key: str) -> list[str]:
+        sides = (self.course.new.get(key), self.course.old.get(key))
+        return sorted({place for side in sides if side for place in side.namespaces})
 
     def _await(self, target: Target) -> None:
         gates = {
@@ -206,11 +228,17 @@ class Engine:
         self._namespace(new)
         if old:
             protect_claims(self.world.cluster, old, new)
-        self.world.helm.install(new, wait=True)
+        try:
+            self.world.helm.install(new, wait=True)
+        except UsageError as fault:
+            # Helm says at most which object is not ready; the pods say why.
+            why = unhealthy(self.world.cluster, new, new.workload_gates())
+            raise DeployError(f"{fault}\n{why}" if why else str(fault)) from fault
 
     def _reinstate(self, old: Target) -> None:
         # Without waiting: what was scaled to 0, and has no replicas in its chart, starts only afterwards.
         self._namespace(old)
+        self.world.helm.turn(old)
         self.world.helm.install(old, wait=False)
 
     def _namespace(self, target: Target) -> None:

@@ -26,6 +26,8 @@ from airstore.deploy.target import CLAIM, Target
 
 _GRACE = 60.0  # seconds for Helm to notice its own time-out
 _HISTORY = 5  # revisions Helm keeps; the way back needs none of them
+_LISTED = 256  # revisions that are listed at most
+_TURNED = "turned back by airstore: what it changed is compared with the chart before it"
 
 
 class Supplies(Protocol):
@@ -48,11 +50,13 @@ class HelmStatus:
     Attributes:
         status: such as ``deployed``, ``failed``, ``pending-upgrade``.
         chart: ``NAME-VERSION``.
+        description: what Helm, or airstore, says about it.
     """
 
     revision: int
     status: str
     chart: str
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,26 @@ class HelmActions:
                 flags.append(f"--values={path}")
             flags += self._rewriting(target, Path(scratch, "rewriting.json"))
             self._run(["upgrade", "--install", *flags, "--", target.name, str(chart)], target)
+
+    def turn(self, target: Target) -> None:
+        """Before the way back from an upgrade that failed: have Helm see what that upgrade changed.
+
+        Helm compares a chart with the newest *deployed* revision. After a failed upgrade that is the old
+        chart itself, and every object and (Helm 3) field that the upgrade brought would be left. So the
+        failed revision counts as deployed, until the old chart is. A second attempt finds it so.
+
+        Raises:
+            AirstoreError: the cluster or Helm did not answer.
+        """
+        self._repair(target)
+        found = self.status(target)
+        if found is None or found.status != "failed":
+            return
+        before = [each for each in self._history(target) if each.status == "deployed"]
+        if before and before[-1].description != _TURNED:
+            self._mark(target, found, "deployed")
+            for each in before:
+                self._mark(target, each, "superseded")
 
     def uninstall(self, target: Target) -> None:
         """Uninstall unless that was done already; volume claims stay, and so do CRDs.
@@ -149,6 +173,17 @@ class HelmActions:
             stored = self._stored(target, found)
             if changed := secret.end_pending(stored):
                 self.objects.apply(changed, target.namespace)
+
+    def _history(self, target: Target) -> list[HelmStatus]:
+        text = self._run(["history", f"--max={_LISTED}", "--output=json", "--", target.name], target)
+        return [
+            HelmStatus(int(each["revision"]), each["status"], each["chart"], each["description"])
+            for each in json.loads(text)
+        ]
+
+    def _mark(self, target: Target, revision: HelmStatus, status: str) -> None:
+        stored = self._stored(target, revision)
+        self.objects.apply(secret.with_status(stored, status, _TURNED), target.namespace)
 
     def _keep_claims(self, target: Target, found: HelmStatus) -> None:
         if changed := secret.keep_claims(self._stored(target, found)):

@@ -22,27 +22,47 @@ def strangers(targets: Iterable[Target], release: Release, place: str) -> Iterat
         release: carries images.
         place: ``HOST[/PREFIX]`` of the site's registry; may be empty.
     """
+    hosts = {image.reference.host for image in release.images}
+    for target, document, where, reference in _certain(targets):
+        ours = reference.host in hosts or _below(reference, place)
+        if ours and find(reference, release, place) is None:
+            what = f"{document.get('kind')} {object_name(document)}: {where}"
+            yield f"{target.running.key}: {what}: the release does not carry {reference}"
+
+
+def samples(targets: Iterable[Target], release: Release, place: str, *, every: bool = False) -> list[str]:
+    """Images that tell whether a node can pull: the smallest of each host, or ``every`` one."""
+    chosen: dict[str, tuple[int, str]] = {}
+    for _, _, _, reference in _certain(targets):
+        image = find(reference, release, place)
+        if image:
+            sample = (sum(blob.size for blob in image.blobs), str(reference))
+            key = str(reference) if every else reference.host
+            chosen[key] = min(chosen.get(key, sample), sample)
+    return sorted(reference for _, reference in chosen.values())
+
+
+def find(reference: Reference, release: Release, place: str) -> Image | None:
+    """The release's image that a rendered reference means, upstream's or the site's; None if it has none."""
+    below = _below(reference, place)
+    path = reference.name.removeprefix(f"{place}/") if below else reference.path
+    for image in release.images:
+        named = image.reference.path == path and (below or image.reference.host == reference.host)
+        if named and _same(reference, image):
+            return image
+    return None
+
+
+def _below(reference: Reference, place: str) -> bool:
+    return bool(place) and reference.name.startswith(f"{place}/")
+
+
+def _certain(targets: Iterable[Target]) -> Iterator[tuple[Target, dict[str, Any], str, Reference]]:
     for target in targets:
         for document in target.documents():
-            for where, reference in _certain(document):
-                if not _known(reference, release, place):
-                    what = f"{document.get('kind')} {object_name(document)}: {where}"
-                    yield f"{target.running.key}: {what}: the release does not carry {reference}"
-
-
-def _certain(document: dict[str, Any]) -> Iterator[tuple[str, Reference]]:
-    for hit in find_images(document):
-        if hit.confidence == "certain":
-            yield show_path(hit.path), hit.reference
-
-
-def _known(reference: Reference, release: Release, place: str) -> bool:
-    if place and reference.name.startswith(f"{place}/"):
-        path = reference.name.removeprefix(f"{place}/")
-        return any(image.repository == path and _same(reference, image) for image in release.images)
-    upstream = [image for image in release.images if image.reference.host == reference.host]
-    same = (image for image in upstream if image.reference.path == reference.path)
-    return not upstream or any(_same(reference, image) for image in same)
+            for hit in find_images(document):
+                if hit.confidence == "certain":
+                    yield target, document, show_path(hit.path), hit.reference
 
 
 def _same(reference: Reference, image: Image) -> bool:

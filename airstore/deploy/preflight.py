@@ -14,6 +14,7 @@ from airstore.deploy.target import CLAIM, Target, object_name
 _SPACE = 64 * MIB  # free bytes that journals, backups of small databases and charts need
 _VERBS = ("get", "create", "patch", "delete")
 _SECRETS = ("get", "list", "create", "update", "patch", "delete")
+_DEFINITIONS = "customresourcedefinitions"  # never deleted: objects of them would go, too
 _PLURALS = {"Ingress": "ingresses", "IngressClass": "ingressclasses", "StorageClass": "storageclasses"}
 _CLUSTER_WIDE = frozenset(
     {
@@ -40,20 +41,39 @@ def problems(cluster: ClusterActions, targets: Sequence[Target], store: Path) ->
 def permissions(targets: Iterable[Target]) -> list[Permission]:
     """What applying needs to be allowed."""
     wanted: dict[Permission, None] = {}
-    for target in targets:
+    listed = list(targets)
+    custom = dict(_custom(each for target in listed for each in target.documents()))
+    for target in listed:
         for verb in _SECRETS:
             wanted[Permission(verb, "secrets", "", target.namespace)] = None
         for document in target.documents():
             for verb in _VERBS:
-                wanted[_permission(verb, document, target.namespace)] = None
-    return list(wanted)
+                wanted[_permission(verb, document, target.namespace, custom)] = None
+    return [each for each in wanted if (each.verb, each.resource) != ("delete", _DEFINITIONS)]
 
 
-def _permission(verb: str, document: Mapping[str, Any], namespace: str) -> Permission:
+def _permission(
+    verb: str, document: Document, namespace: str, custom: Mapping[tuple[str, str], tuple[str, bool]]
+) -> Permission:
     kind, version = str(document.get("kind") or ""), str(document.get("apiVersion") or "")
     group = version.partition("/")[0] if "/" in version else ""
-    own = (document.get("metadata") or {}).get("namespace")
-    return Permission(verb, _plural(kind), group, "" if kind in _CLUSTER_WIDE else str(own or namespace))
+    plural, namespaced = custom.get((group, kind), (_plural(kind), kind not in _CLUSTER_WIDE))
+    if namespaced:
+        own = (document.get("metadata") or {}).get("namespace")
+        return Permission(verb, plural, group, str(own or namespace))
+    # A new object of others' making could have any name; definitions are applied by name, even new ones.
+    named = verb != "create" or plural == _DEFINITIONS
+    return Permission(verb, plural, group, "", object_name(document) if named else "")
+
+
+def _custom(documents: Iterable[Document]) -> Iterator[tuple[tuple[str, str], tuple[str, bool]]]:
+    """Group and kind to plural and whether in namespaces, as definitions among the manifests say."""
+    for document in documents:
+        spec = document.get("spec") or {}
+        if document.get("kind") == "CustomResourceDefinition" and spec.get("names"):
+            names = spec["names"]
+            key = str(spec.get("group")), str(names.get("kind"))
+            yield key, (str(names.get("plural")), spec.get("scope") != "Cluster")
 
 
 def _plural(kind: str) -> str:
@@ -80,7 +100,10 @@ def refused(cluster: ClusterActions, targets: Iterable[Target]) -> Iterator[str]
     """
     for each in cluster.refusals(permissions(targets)):
         where = f" in namespace {each.namespace}" if each.namespace else ""
-        yield f"you may not {each.verb} {each.resource}{f'.{each.group}' if each.group else ''}{where}"
+        what = (
+            f"{each.resource}{f'.{each.group}' if each.group else ''}{f' {each.name}' if each.name else ''}"
+        )
+        yield f"you may not {each.verb} {what}{where}"
 
 
 def _storage(cluster: ClusterActions, targets: Sequence[Target]) -> Iterator[str]:

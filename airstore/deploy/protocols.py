@@ -6,7 +6,7 @@ does not answer, refuses or breaks off. Every method may be called again after a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -40,7 +40,9 @@ class Workloads(Protocol):
     Objects of a Helm release carry the annotations ``meta.helm.sh/release-name`` and ``-namespace``.
     """
 
-    def stop_writers(self, namespace: str, helm_release: str, *, keep_stateful: bool = False) -> None:
+    def stop_writers(
+        self, namespace: str, helm_release: str, places: Iterable[str], *, keep_stateful: bool = False
+    ) -> None:
         """Scale a Helm release's Deployments and StatefulSets to 0, suspend its CronJobs, await no pods.
 
         What was there before is remembered in an annotation of each object, written with the same request,
@@ -49,10 +51,11 @@ class Workloads(Protocol):
         Args:
             namespace: of the Helm release.
             helm_release: its name.
+            places: namespaces of its objects; only there is looked for them.
             keep_stateful: leave StatefulSets running; a rollback hook talks to the database in them.
         """
 
-    def start_writers(self, namespace: str, helm_release: str) -> None:
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
         """Undo `stop_writers`: where the annotation is, remove it and set what it remembers.
 
         An object that has been given replicas again meanwhile (by Helm) keeps them.
@@ -98,12 +101,14 @@ class Permission:
 
     Attributes:
         namespace: empty for the whole cluster.
+        name: of the one object; empty for any.
     """
 
     verb: str
     resource: str
     group: str = ""
     namespace: str = ""
+    name: str = ""
 
 
 class Facts(Protocol):
@@ -119,12 +124,28 @@ class Facts(Protocol):
         """Names of ingress classes."""
 
 
+class Nodes(Protocol):
+    """What only nodes know."""
+
+    def unpullable(
+        self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
+    ) -> list[str]:
+        """Which of these images nodes that take pods cannot pull, and why; pods are made for it, and go.
+
+        Args:
+            images: references.
+            namespace: of the pods.
+            pull_secret: an imagePullSecret there; may be empty.
+            timeout: seconds.
+        """
+
+
 @dataclass(frozen=True)
 class JobResult:
     """How a Job ended.
 
     Attributes:
-        log: of its pods, the last 64 KiB.
+        log: of its pods, the last 64 KiB; of one that failed, then why.
     """
 
     succeeded: bool
@@ -137,10 +158,12 @@ class Jobs(Protocol):
     def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
         """Delete a Job of this name, create it, wait for its end, collect its log, delete it with its pods.
 
-        Raises:
-            TransferError: it did not end within ``timeout`` seconds; it is deleted all the same.
+        One that does not end within ``timeout`` seconds has failed, as the end of the log says.
         """
 
+    def end_job(self, document: Document, namespace: str) -> None:
+        """Delete a Job of this name with its pods, and wait until they are gone; there may be none."""
 
-class ClusterActions(Objects, Workloads, Leases, Facts, Jobs, Protocol):
+
+class ClusterActions(Objects, Workloads, Leases, Facts, Nodes, Jobs, Protocol):
     """All of it, on one cluster."""

@@ -40,6 +40,12 @@ class Target:
         return self.running.namespace
 
     @property
+    def namespaces(self) -> set[str]:
+        """Namespaces of its objects: its own, and those that manifests name."""
+        named = {str((each.get("metadata") or {}).get("namespace") or "") for each in self.documents()}
+        return {self.namespace} | (named - {""})
+
+    @property
     def timeout(self) -> float:
         """Seconds that one step may take."""
         return seconds(self.helm.timeout)

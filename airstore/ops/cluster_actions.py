@@ -12,8 +12,9 @@ from airstore.cluster import lease as leases
 from airstore.cluster import permissions
 from airstore.cluster.connection import Connection, connect
 from airstore.cluster.facts import gather_classes
-from airstore.cluster.jobs import run_job
+from airstore.cluster.jobs import end_job, run_job
 from airstore.cluster.objects import Objects
+from airstore.cluster.pull_probe import unpullable
 from airstore.cluster.pull_secrets import PullLogin, let_pull
 from airstore.cluster.workloads import Workloads
 from airstore.core.errors import TransferError
@@ -56,7 +57,7 @@ class RealCluster:
 
     def refusals(self, wanted: Sequence[Permission]) -> list[Permission]:
         """See `airstore.deploy.protocols.Facts`."""
-        rights = {permissions.Right(p.verb, p.resource, p.group, p.namespace): p for p in wanted}
+        rights = {permissions.Right(p.verb, p.resource, p.group, p.namespace, p.name): p for p in wanted}
         return [rights[right] for right in permissions.refusals(self._connection, rights)]
 
     def storage_classes(self) -> dict[str, bool]:
@@ -75,10 +76,20 @@ class RealCluster:
         """
         let_pull(self._objects, login, namespace)
 
+    def unpullable(
+        self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
+    ) -> list[str]:
+        """See `airstore.deploy.protocols.Nodes`."""
+        return unpullable(self._objects, namespace, images, pull_secret, timeout)
+
     def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
         """See `airstore.deploy.protocols.Jobs`."""
         done = run_job(self._objects, document, namespace, timeout)
         return JobResult(done.succeeded, done.log)
+
+    def end_job(self, document: Document, namespace: str) -> None:
+        """See `airstore.deploy.protocols.Jobs`."""
+        end_job(self._objects, document, namespace)
 
     def _await_established(self, document: Document) -> None:
         deadline = time.monotonic() + _ESTABLISHED

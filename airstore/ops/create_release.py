@@ -151,6 +151,7 @@ def _release(
         helm_releases=in_tree(product.helm_releases),
         files={path: Digest.of(data) for path, data in files.items()},
         registry=product.registry,
+        applier=product.applier,
     )
 
 

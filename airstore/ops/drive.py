@@ -19,6 +19,7 @@ from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.protocols import ClusterActions, Held
 from airstore.deploy.steps import End, Mode, Status, states
 from airstore.deploy.target import Target
+from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.runs import RunPlan, Runs, StoreSupplies
 from airstore.ops.trusted import trusted_release
@@ -87,8 +88,10 @@ def alone(site: Site) -> Iterator[Held]:
     """Nobody else changes this store or, from wherever, this product in this cluster.
 
     Raises:
+        UsageError: the applier in the cluster has the store.
         LockedError: somebody is at it.
     """
+    refuse_marked(site.store, "apply")
     with site.store.locked():
         await_end(site.runs.guard, _DEAD_CHILDREN)
         product = trusted_release(site.store).product
@@ -102,12 +105,31 @@ def open_run(site: Site) -> Journal | None:
     Raises:
         DamagedError: a journal does not read.
     """
+    return None if close_recorded(site) else unfinished(site.runs.directory)
+
+
+def close_recorded(site: Site) -> Journal | None:
+    """Close the run that was killed between the ledger and its journal's end, if there is one.
+
+    Whoever asked for it was never told how it ended, and asks again.
+
+    Raises:
+        DamagedError: a journal does not read.
+    """
     journal = unfinished(site.runs.directory)
     recorded = _recorded(site, journal) if journal else ""
-    if journal and recorded:
-        journal.close(End(recorded))
+    if journal is None or not recorded:
         return None
+    journal.close(End(recorded))
     return journal
+
+
+def outcome_of(site: Site, journal: Journal, end: End) -> Outcome:
+    """What to say of a run that has ended well, or as an operator wanted it to end."""
+    plan = site.runs.plan(journal)
+    course = site.supplies.course(plan, journal.directory)
+    version = plan.outcome[0] if end is End.SUCCEEDED else plan.previous
+    return Outcome(journal.name, end, version, states(course.run, journal.events))
 
 
 def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False) -> Outcome:
@@ -141,7 +163,7 @@ def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False)
     end = Engine(world, course, journal, redactor, site.say).drive()
     if asked_back and end in {End.ROLLED_BACK, End.UNTOUCHED}:
         _end(site, journal, plan, end)
-        return Outcome(journal.name, end, plan.previous, states(course.run, journal.events))
+        return outcome_of(site, journal, end)
     return _outcome(site, journal, plan, end)
 
 
@@ -169,7 +191,7 @@ def _outcome(site: Site, journal: Journal, plan: RunPlan, end: End) -> Outcome:
     said = states(course.run, journal.events)
     _end(site, journal, plan, end)
     if end is End.SUCCEEDED:
-        return Outcome(journal.name, end, plan.outcome[0], said)
+        return outcome_of(site, journal, end)
     what = _what(plan)
     if end is End.NEEDS_OPERATOR:
         listed = "\n".join(f"  {key}: {state}" for key, state in said.items())

@@ -38,8 +38,8 @@ def find_images(
     product: Product, charts: tuple[ResolvedChart, ...], rendered: Sequence[Rendered]
 ) -> tuple[Finding, ...]:
     """Everything discovery sees; doubtful and excluded places too."""
-    registry = product.registry.get("image")
-    include = (*product.include, *((str(registry),) if registry else ()))
+    named = (section.get("image") for section in (product.registry, product.applier))
+    include = (*product.include, *(str(image) for image in named if image))
     return tuple(discover(rendered, [chart.read() for chart in charts], include, product.exclude))
 
 

@@ -203,14 +203,14 @@ def test_writers_are_stopped_and_started(api: ApiServer, objects: Objects, names
         items = api.json("get", "deployments,statefulsets", "-n", namespace)["items"]
         return {item["metadata"]["name"]: item["spec"]["replicas"] for item in items}
 
-    workloads.stop_writers(namespace, "shop", keep_stateful=True)
+    workloads.stop_writers(namespace, "shop", [namespace], keep_stateful=True)
     assert replicas() == {"web": 0, "db": 2, "other": 4}
-    workloads.stop_writers(namespace, "shop")
-    workloads.stop_writers(namespace, "shop")
+    workloads.stop_writers(namespace, "shop", [namespace])
+    workloads.stop_writers(namespace, "shop", [namespace])
     assert replicas() == {"web": 0, "db": 0, "other": 4}
     api.kubectl("scale", "deployment/web", "--replicas=5", "-n", namespace)  # as Helm does
-    workloads.start_writers(namespace, "shop")
-    workloads.start_writers(namespace, "shop")
+    workloads.start_writers(namespace, "shop", [namespace])
+    workloads.start_writers(namespace, "shop", [namespace])
     assert replicas() == {"web": 5, "db": 2, "other": 4}
     assert REMEMBERED not in api.kubectl("get", "deployments,statefulsets", "-n", namespace, "-o", "json")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e_road import Airstore, Store
 from road_parts import (
     Road,
     airstore,
@@ -107,6 +108,17 @@ def test_an_image_that_no_source_has_is_not_found(tiny: Tiny) -> None:
     (tiny.base / "app" / "templates" / "pod.yaml").write_text(POD % "registry.example.com/tiny/none:2")
     with unchanged(tiny.store):
         refused(tiny.create(), 10, "registry.example.com/tiny/none:2", str(tiny.layout), "hint: ")
+
+
+@pytest.mark.parametrize("section", ["applier", "registry"])
+def test_an_image_of_a_section_of_its_own_travels(section: str, tiny: Tiny) -> None:
+    image = "registry.example.com/tiny/none:2"
+    tiny.edit("images:", f"{section}: {{image: {image}, storage: 1Gi}}\nimages:")
+    refused(tiny.create(), 10, image)  # it is asked for
+    tiny.edit(image, "registry.example.com/tiny/app:1")
+    assert tiny.create().code == 0
+    release = Store(Airstore(tiny.base, Path("helm")), tiny.store).release("1.0.0")
+    assert release[section] == {"image": "registry.example.com/tiny/app:1", "storage": "1Gi"}
 
 
 def test_a_source_that_is_not_there_is_not_found(tiny: Tiny) -> None:

@@ -1,0 +1,75 @@
+"""What the applier in the cluster shall be: from the release, and where the site pulls from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airstore.core.errors import UsageError
+from airstore.core.reference import Reference
+from airstore.core.release import Image, Release
+from airstore.core.site import SiteFile
+
+_NAMESPACE, _STORAGE = "airstore", "10Gi"
+
+
+@dataclass(frozen=True)
+class ApplierSettings:
+    """The applier in the cluster.
+
+    Attributes:
+        product: what it applies.
+        image: reference that nodes pull, pinned to its digest where the site has the whole image.
+        storage: size of its store's volume.
+        storage_class: empty for the cluster's default.
+    """
+
+    product: str
+    image: str
+    namespace: str
+    storage: str
+    storage_class: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its objects; products that share a namespace do not share them."""
+        return f"applier-{self.product}"
+
+
+def applier_settings(release: Release, site: SiteFile, storage_class: str = "") -> ApplierSettings:
+    """Settings from a release and a site file.
+
+    Raises:
+        UsageError: the release brings no applier.
+    """
+    image = _image(release)
+    wanted = {"namespace": _NAMESPACE, "storage": _STORAGE, **release.applier}
+    return ApplierSettings(
+        product=release.product,
+        image=_pulled(image, site.registry_address),
+        namespace=str(wanted["namespace"]),
+        storage=str(wanted["storage"]),
+        storage_class=storage_class,
+    )
+
+
+def _pulled(image: Image, registry: str) -> str:
+    if not registry:
+        return str(image.reference)  # by mirrors of upstream's names
+    tag = f":{image.reference.tag}" if image.reference.tag else ""
+    # A registry that takes no index with gaps has one platform's manifest under the tag, of another digest.
+    digest = "" if image.missing and tag else f"@{image.root.digest}"
+    return f"{registry}/{image.repository}{tag}{digest}"
+
+
+def _image(release: Release) -> Image:
+    named = release.applier.get("image")
+    if not named:
+        raise UsageError(
+            f"release {release.version} brings no applier",
+            hint="the product file names its image under applier.image; see docs/applier.md",
+        )
+    reference = Reference.parse(str(named))
+    for image in release.images:
+        if image.reference == reference:
+            return image
+    raise UsageError(f"release {release.version} names the applier {named} but does not contain it")
