@@ -232,5 +232,6 @@ def _conflict(about: str, fault: ApiError) -> ConflictError:
     fields = [f"{cause.get('field')} belongs to {_owner(str(cause.get('message')))}" for cause in causes]
     return ConflictError(
         f"{about}: {'; '.join(fields) or fault}",
-        hint="somebody else manages these fields; let them give them up, or force the change",
+        hint="nothing of others is overwritten: let them give these fields up, or delete the object, if it"
+        " holds nothing of value, and run the same command again",
     )
