@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from apply_parts import HOOKS, REFUSED, Landscape, binder, landscape
+from apply_parts import ENDLESS, HOOKS, REFUSED, Landscape, binder, landscape
 from apply_processes import begin, helm_of, said, wait_for
 from cluster_server import ApiServer
 
@@ -23,12 +23,6 @@ PAIR = ("db", "web")
 OLD = ("1.0.0", "1.0.0", "rows of 1.0.0")
 NEW = ("1.1.0", "1.1.0", "rows of 1.1.0")
 BOTH = dict.fromkeys(PAIR, "deployed")
-# Helm waits for it, and nothing here runs it.
-ENDLESS = """apiVersion: batch/v1
-kind: Job
-metadata: {name: endless, annotations: {helm.sh/hook: pre-upgrade}}
-spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "registry.example.com/a:1"}]}}}
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
