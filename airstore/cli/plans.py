@@ -98,5 +98,6 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
             say=context.say,
             now=context.now,
             let_pull=partial(actions.let_pull, login) if login else lambda _namespace: None,
+            pulling=login is not None,
             resume=shlex.join(words),
         )

@@ -115,6 +115,7 @@ def _workloads(place: str) -> Iterator[Right]:
     """What it takes to see why something is not healthy, and to stop writers."""
     yield from _all(_LOOK, "pods", "", place)
     yield Right("get", "pods/log", "", place)
+    yield from _all(("get", "list"), "events", "", place)
     yield from _all(_LOOK, "replicasets", "apps", place)
     for resource, group in (("deployments", "apps"), ("statefulsets", "apps"), ("cronjobs", "batch")):
         yield from _all(_SWITCH, resource, group, place)
