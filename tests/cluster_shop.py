@@ -23,6 +23,7 @@ from airstore.core import yamlfile
 
 ROOT = Path(__file__).parents[1]
 UPSTREAM = "registry.example.com"
+NOTICE = f"{UPSTREAM}/shop/notice:1.0.0"
 HELM_RELEASES = ("db", "shop", "portal")
 RUNS = "exec /bin/busybox sleep 2147483647"
 _PORTAL = """apiVersion: apps/v1
@@ -38,6 +39,20 @@ spec:
         - name: portal
           image: registry.example.com/shop/worker:1.0.0
           command: [/bin/busybox, sh, -c, "{command}"]
+"""
+# Nothing else names this image: it travels because the hook does.
+_ANNOUNCE = """apiVersion: batch/v1
+kind: Job
+metadata: {name: announce}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+        - name: announce
+          image: registry.example.com/shop/notice:1.0.0
+          command: [/bin/busybox, sh, -c, "echo $AIRSTORE_VERSION is here"]
 """
 _MIGRATE = """#!/bin/sh
 set -eu
@@ -72,7 +87,7 @@ class Shop:
             shutil.copytree(ROOT / "fixtures" / "shop-1.1", product, dirs_exist_ok=True)
         self.write_product(version, portal)
         listed = {*fixture_images.read_list(), *fixture_images.read_list(product / "images.txt")}
-        listed = {each for each in listed if "shop/registry" not in each} | {self.registry_image}
+        listed = {each for each in listed if "shop/registry" not in each} | {self.registry_image, NOTICE}
         fixture_images.build(product / "build" / "images", sorted(listed), registry=self.registry)
         self.publisher("release", "create", "--version", version)
         if (self.site.path / "airstore.json").exists():
@@ -89,6 +104,7 @@ class Shop:
         """The fixture's product file with a third Helm release, and a hook that migrates the database."""
         product = self.directory / "product"
         (product / "hooks" / "migrate.sh").write_text(_MIGRATE)
+        (product / "hooks" / "announce.yaml").write_text(_ANNOUNCE)
         chart = product / "charts" / "portal"
         (chart / "templates").mkdir(parents=True, exist_ok=True)
         (chart / "Chart.yaml").write_text(f"apiVersion: v2\nname: portal\nversion: {version}\n")
@@ -101,12 +117,13 @@ class Shop:
 
     def _product(self, document: dict[str, Any]) -> dict[str, Any]:
         document["charts"].append({"name": "portal", "source": "./charts/portal"})
-        portal = {"name": "portal", "chart": "portal", "needs": ["shop"], "references": "rewrite"}
+        portal: dict[str, Any] = {"name": "portal", "chart": "portal", "needs": ["shop"]}
+        portal |= {"references": "rewrite", "timeout": "20s", "hooks": {"postUpgrade": "hooks/announce.yaml"}}
         database, shop = document["releases"]
         database["hooks"]["postUpgrade"] = "hooks/migrate.sh"
         del shop["bind"]["global.imageRegistry"]  # it goes by the node's mirror
         shop["health"][1]["http"] = f"http://shop-api.{self.namespace}/healthz"
-        helms = [database, shop, {**portal, "timeout": "20s", "health": [{"deployment": "portal"}]}]
+        helms = [database, shop, {**portal, "health": [{"deployment": "portal"}]}]
         document["releases"] = [{**helm, "namespace": self.namespace} for helm in helms]
         document["registry"] = {"image": self.registry_image, "namespace": f"{self.namespace}-registry"}
         return document
@@ -157,6 +174,12 @@ class Shop:
                 if status["ready"]:
                     found[container["image"]] = status["imageID"].partition("@")[2]
         return found
+
+    def pulled(self) -> str:
+        """What kubelets say that they have pulled."""
+        return "\n".join(
+            each["message"] for each in self.get("events")["items"] if each["reason"] == "Pulled"
+        )
 
     def upstream(self, image: str) -> str:
         """What the publisher calls an image that a pod names."""

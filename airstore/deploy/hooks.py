@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from airstore.charts import process
+from airstore.charts.rewrite import Rewriting, rewrite
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DeployError
 from airstore.core.limits import MIB
@@ -47,6 +48,9 @@ class Scripts(Protocol):
 
     def hook(self, target: Target, name: str) -> bytes:
         """A hook from the signed tree, verified."""
+
+    def hook_rewriting(self, target: Target) -> Rewriting | None:
+        """Where the images of its Jobs are at this site; None where they stay as written."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,9 @@ class HookRunner:
     def _job(self, hook: Hook, content: bytes, path: str) -> tuple[bool, str]:
         # Of the run that made the backup: on a rollback on demand that is an earlier one.
         variables = {**self.variables(hook), "AIRSTORE_RUN": hook.backup.parent.parent.name}
-        job = with_environment(read_job(content, path), variables, hook.target.timeout)
+        rules = self.scripts.hook_rewriting(hook.target)
+        written = read_job(content, path)
+        job = with_environment(rewrite(written, rules) if rules else written, variables, hook.target.timeout)
         result = self.jobs.run_job(job, hook.target.namespace, hook.target.timeout)
         return result.succeeded, result.log
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from airstore.charts.discover import discover
 from airstore.charts.finding import Finding
 from airstore.charts.helm import Helm
-from airstore.charts.render import Rendered
+from airstore.charts.render import Document, Rendered, Target
 from airstore.charts.resolve import ResolvedChart, resolve
 from airstore.charts.survey import survey
 from airstore.core.product import Product
+from airstore.deploy.hook_jobs import is_job, read_job
 from airstore.ops.access import Access
 
 
@@ -40,7 +41,17 @@ def find_images(
     """Everything discovery sees; doubtful and excluded places too."""
     named = (section.get("image") for section in (product.registry, product.applier))
     include = (*product.include, *(str(image) for image in named if image))
-    return tuple(discover(rendered, [chart.read() for chart in charts], include, product.exclude))
+    # First: what a chart rendered says more than they do about the values it was rendered with.
+    both = [*_hooks(product), *rendered]
+    return tuple(discover(both, [chart.read() for chart in charts], include, product.exclude))
+
+
+def _hooks(product: Product) -> Iterator[Rendered]:
+    """Hooks that are Jobs, as if a chart had rendered them."""
+    for helm in product.helm_releases:
+        for path in filter(is_job, helm.hooks.values()):
+            document = Document(path, read_job(product.path(path).read_bytes(), path))
+            yield Rendered(helm.chart, Target(helm.name, helm.namespace), "", "", (document,))
 
 
 def vendor_manifests(product: Product, rendered: Iterable[Rendered]) -> dict[str, str]:

@@ -29,6 +29,8 @@ from airstore.deploy.values import site_values
 from airstore.ops.directory import StoreDirectory
 from airstore.store.blobs import BlobStore
 
+_REGISTRY = "registry.host"  # what a chart is bound to that names the site's registry itself
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -39,6 +41,7 @@ class Prepared:
         values: values files, the site's part last.
         secrets: texts that must not be shown.
         rewriting: how its image references are rewritten; None where they are not.
+        hook_rewriting: how those of its hooks' Jobs are: nothing renders them, so no binding reaches them.
         leftovers: images that rewriting cannot reach, each with its place.
     """
 
@@ -46,6 +49,7 @@ class Prepared:
     values: tuple[bytes, ...] = field(repr=False)
     secrets: frozenset[str] = field(repr=False)
     rewriting: Rewriting | None = field(default=None, repr=False)
+    hook_rewriting: Rewriting | None = field(default=None, repr=False)
     leftovers: tuple[str, ...] = ()
 
 
@@ -75,7 +79,9 @@ def prepare_release(
         known = Redactor.of([extra, *(yamlfile.load(each, "values") for each in values)]).secrets
         running = _running(wanted, chart, documents)
         secrets = known | frozenset(_secrets(documents))
-        prepared.append(Prepared(running, tuple(values), secrets, rules, left))
+        bound = _REGISTRY in wanted.bind.values()
+        hooks = _where(release, site) if rules or bound else None
+        prepared.append(Prepared(running, tuple(values), secrets, rules, hooks, left))
     return tuple(prepared)
 
 
@@ -93,6 +99,10 @@ def rewriting_of(wanted: HelmRelease, release: Release, site: SiteFile) -> Rewri
             " does not name",
             hint=f"add 'registry: {{host: registry.site.example}}' to {site.name}",
         )
+    return _where(release, site)
+
+
+def _where(release: Release, site: SiteFile) -> Rewriting:
     # A registry that refuses incomplete indexes has the one platform's manifest under the tag instead.
     images = {str(i.reference): "" if i.missing else str(i.root.digest) for i in release.images}
     return Rewriting(site.registry_address, images, site.pull_secret)

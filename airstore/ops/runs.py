@@ -86,6 +86,7 @@ class Runs:
             "values": [base64.b64encode(each).decode() for each in prepared.values],
             "secrets": sorted(prepared.secrets),
             "rewriting": prepared.rewriting.to_json() if prepared.rewriting else None,
+            "hookRewriting": prepared.hook_rewriting.to_json() if prepared.hook_rewriting else None,
         }
         self._private(self.directory / run)
         write_file(self._values_path(reference), strictjson.dumps(document), mode=0o600)
@@ -136,13 +137,13 @@ class Runs:
         """
         return [base64.b64decode(each) for each in self._values(running)["values"]]
 
-    def rewriting(self, running: Running) -> Rewriting | None:
-        """How a Helm release's image references were rewritten when it was applied.
+    def rewriting(self, running: Running, *, hooks: bool = False) -> Rewriting | None:
+        """How a Helm release's image references, or its hooks', were rewritten when it was applied.
 
         Raises:
             NotFoundError: the store no longer has it.
         """
-        document = self._values(running).get("rewriting")
+        document = self._values(running).get("hookRewriting" if hooks else "rewriting")
         return Rewriting.from_json(document) if document else None
 
     def redactor(self, all_running: Iterable[Running]) -> Redactor:
@@ -199,6 +200,10 @@ class StoreSupplies:
     def rewriting(self, target: Target) -> Rewriting | None:
         """See `airstore.deploy.helm_actions.Supplies`."""
         return self._runs.rewriting(target.running)
+
+    def hook_rewriting(self, target: Target) -> Rewriting | None:
+        """See `airstore.deploy.hooks.Scripts`."""
+        return self._runs.rewriting(target.running, hooks=True)
 
     def hook(self, target: Target, name: str) -> bytes:
         """See `airstore.deploy.hooks.Scripts`."""

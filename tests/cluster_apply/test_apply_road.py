@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_shop import HELM_RELEASES, UPSTREAM, Shop, open_shop
+from cluster_shop import HELM_RELEASES, NOTICE, UPSTREAM, Shop, open_shop
 from cluster_site import RealCluster
 
 from airstore.trust.certificates import create_authority
@@ -65,6 +65,9 @@ def test_bootstrap_install_upgrade_failure_rollback_uninstall(shop: Shop) -> Non
     assert shop.table() == "rows of 1.0.0"
     assert shop.charts() == DEPLOYED
     old = check_images(shop, "1.0.0")
+    # The Job of a hook, too, gets its image where the Helm release gets its own.
+    notice = shop.publisher.images("1.0.0")[NOTICE]
+    assert f'"{shop.host}/shop/notice:1.0.0@{notice}"' in shop.pulled()
     assert all(not each["drift"] for each in shop.run("status", "-o", "json").json["releases"])
 
     shop.release("1.1.0", portal="exit 1")
