@@ -40,8 +40,8 @@ def own_registry(
 ) -> Iterator[Target]:
     """The site's registry for the length of the block.
 
-    One in the cluster is reached at its push host where it has one, else through the API server; from a pod of
-    the cluster by its Service.
+    One in the cluster is reached at its push host where it has one, else through the API server; from a pod
+    of the cluster by its Service.
 
     Raises:
         UsageError: the site file names no registry that can be pushed to.
