@@ -1,0 +1,324 @@
+"""A product whose release brings the applier, a site of it, and the real cluster it is for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import applier_image
+import fixture_images
+from cluster_server import free_ports
+from cluster_site import RealCluster
+from e2e_road import Airstore, Result, Store, publisher, site, write_product
+from e2e_world import served
+
+from airstore.core import yamlfile
+
+NODE = "10.88.0.1"  # the machine, as pods and the node see it
+APPLIER = "registry.example.com/airstore/applier:1"
+USER = 65532
+HOOKS = {
+    "backup.sh": """#!/bin/sh
+set -eu
+kubectl get configmap web-config -n "$AIRSTORE_NAMESPACE" -o 'jsonpath={.data.version}' > "$AIRSTORE_BACKUP/v"
+""",
+    "verify.sh": '#!/bin/sh\nset -eu\ntest -s "$AIRSTORE_BACKUP/v"\n',
+    "look.sh": """#!/bin/sh
+set -eu
+kubectl exec -n "$AIRSTORE_NAMESPACE" deployment/web -- /bin/busybox cat /srv/version
+""",
+}
+_WEB = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: web-config}
+data: {version: {{ .Chart.Version | quote }}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      serviceAccountName: web
+      containers:
+        - name: web
+          image: "{{ .Values.registry }}/shop/api:{{ .Chart.Version }}"
+          {{- if .Values.broken }}
+          command: [/bin/busybox, "false"]
+          {{- end }}
+"""
+_ROLES = """apiVersion: v1
+kind: ServiceAccount
+metadata: {name: web}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: web}
+rules:
+  - {apiGroups: [""], resources: [endpoints], verbs: [get, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: web}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: web}
+subjects: [{kind: ServiceAccount, name: web, namespace: {{ .Release.Namespace }}}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: web-view}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: ServiceAccount, name: web, namespace: {{ .Release.Namespace }}}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: "{{ .Release.Namespace }}-nodes"}
+rules:
+  - {apiGroups: [""], resources: [nodes], verbs: [get, list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: "{{ .Release.Namespace }}-nodes"}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: "{{ .Release.Namespace }}-nodes"}
+subjects: [{kind: ServiceAccount, name: web, namespace: {{ .Release.Namespace }}}]
+"""
+_HOSTS = """server = "http://{0}"
+
+[host."http://{0}"]
+  capabilities = ["pull", "resolve"]
+"""
+_CRON = """apiVersion: batch/v1
+kind: CronJob
+metadata: {{name: night}}
+spec:
+  schedule: "0 0 1 1 *"
+  jobTemplate:
+    spec:
+      template: {{spec: {{restartPolicy: Never, containers: [{{name: night, image: none.invalid/a:1}}]}}}}
+"""
+_SHELF = """apiVersion: {0}.example.com/v1
+kind: Shelf
+metadata: {{name: first}}
+"""
+_SHELVES = """apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: shelves.{0}.example.com}}
+spec:
+  group: {0}.example.com
+  scope: Namespaced
+  names: {{kind: Shelf, plural: shelves}}
+  versions: [{{name: v1, served: true, storage: true, schema: {{openAPIV3Schema: {{type: object}}}}}}]
+"""
+_MORE = {
+    "web/templates/cron.yaml": _CRON,
+    "web/templates/shelf.yaml": _SHELF,
+    "web/crds/shelves.yaml": _SHELVES,
+}
+
+
+@dataclass
+class ApplierWorld:
+    """A publisher, a site, and a cluster.
+
+    Attributes:
+        namespace: of the product's Helm release.
+        own: namespace of the applier.
+        registry: host that the site's store is served at.
+    """
+
+    cluster: RealCluster
+    directory: Path
+    publisher: Store
+    site: Store
+    namespace: str
+    own: str
+    registry: str
+
+    @property
+    def account(self) -> str:
+        """The applier's ServiceAccount, as user names go."""
+        return f"system:serviceaccount:{self.own}:{self.name}"
+
+    @property
+    def name(self) -> str:
+        """Of the applier's objects."""
+        return f"applier-{self.namespace}"
+
+    def make(self, version: str, *, broken: bool = False, more: bool = False) -> Path:
+        """Make a release and media for it; with ``more``, of kinds that no release before had."""
+        product = self.directory / "product"
+        describe(product, self.namespace, self.own, version, broken=broken, more=more)
+        self.publisher("release", "create", "--version", version)
+        media = self.directory / f"media-{version}"
+        previous = self.publisher("release", "list", "-o", "json").json
+        base = ("--from", previous[-2]["version"]) if len(previous) > 1 else ()
+        self.publisher("media", "create", "--to", version, *base, media)
+        return media
+
+    def other_site(self) -> Store:
+        """A site of another name that has taken in the first release, too."""
+        store = site(self.publisher, self.directory / "elsewhere", "1.0.0", "other")
+        shutil.copy(self.site.path / "site.yaml", store.path)
+        return store
+
+    def applier(self, *words: str | Path, code: int = 0, store: Store | None = None) -> Result:
+        """``airstore applier`` on the site's store, as an administrator of the cluster."""
+        command, *rest = words
+        place = store or self.site
+        return place("applier", command, "--kubeconfig", self.cluster.kubeconfig, *rest, code=code)
+
+    def run(self, *words: str, code: int = 0) -> Result:
+        """An airstore command in the cluster."""
+        return self.applier("run", "--", *words, code=code)
+
+    def apply(self, *words: str, code: int = 0) -> Result:
+        return self.run("apply", "--plain-http", self.registry, *words, code=code)
+
+    def take(self, media: Path) -> None:
+        """Media in: here, because the registry is served from here, and at the applier's."""
+        self.site("media", "import", media)
+        self.applier("send", media)
+
+    def pod(self) -> tuple[str, int]:
+        """The Deployment's pod, and how often its container was started again."""
+        (pod,) = self.cluster.json("-n", self.own, "get", "pods")["items"]
+        return pod["metadata"]["name"], pod["status"]["containerStatuses"][0]["restartCount"]
+
+    def digest(self, version: str) -> str:
+        """Of the product's image."""
+        return self.publisher.images(version)[f"registry.example.com/shop/api:{version}"]
+
+    def get(self, *words: str) -> Any:
+        return self.cluster.json("-n", self.namespace, "get", *words)
+
+    def version(self) -> str:
+        """What the ConfigMap says."""
+        found: str = self.get("configmap", "web-config")["data"]["version"]
+        return found
+
+    def digests(self) -> set[str]:
+        """Of the images that run, as the kubelet reports them."""
+        pods = [pod for pod in self.get("pods")["items"] if "deletionTimestamp" not in pod["metadata"]]
+        statuses = [status for pod in pods for status in pod["status"].get("containerStatuses", ())]
+        return {status["imageID"].partition("@")[2] for status in statuses if status["ready"]}
+
+    def documents(self) -> list[dict[str, Any]]:
+        """What ``applier manifests`` prints."""
+        items: list[dict[str, Any]] = self.site("applier", "manifests", "-o", "json").json["items"]
+        return items
+
+    def may(self, verb: str, resource: str, namespace: str = "", name: str = "") -> bool:
+        """``kubectl auth can-i`` for the applier; without a namespace, in the whole cluster."""
+        where = ["-n", namespace] if namespace else ["--all-namespaces"]
+        plain, _, part = resource.partition("/")
+        where += [f"--subresource={part}"] if part else []
+        what = f"{plain}/{name}" if name else plain
+        return self.cluster.says_yes("auth", "can-i", verb, what, *where, "--as", self.account)
+
+
+def describe(
+    product: Path, namespace: str, own: str, version: str, *, broken: bool = False, more: bool = False
+) -> None:
+    """Write the product file, its chart and hooks."""
+    files = {
+        "web/Chart.yaml": f"apiVersion: v2\nname: web\nversion: {version}\n",
+        "web/values.yaml": f"registry: registry.example.com\nbroken: {str(broken).lower()}\n",
+        "web/templates/web.yaml": _WEB,
+        "web/templates/roles.yaml": _ROLES,
+        **({path: text.format(namespace) for path, text in _MORE.items()} if more else {}),
+        **{f"hooks/{name}": text for name, text in HOOKS.items()},
+    }
+    for path, text in files.items():
+        (product / path).parent.mkdir(parents=True, exist_ok=True)
+        (product / path).write_text(text)
+    fixture_images.build(product / "images", [f"registry.example.com/shop/api:{version}"])
+    write_product(product, _product(namespace, own))
+
+
+def _product(namespace: str, own: str) -> dict[str, Any]:
+    hooks = {"preUpgrade": "backup.sh", "verifyBackup": "verify.sh", "postUpgrade": "look.sh"}
+    web = {
+        "name": "web",
+        "namespace": namespace,
+        "chart": "web",
+        "timeout": "40s",
+        "bind": {"registry": "registry.host"},
+        "hooks": {hook: f"hooks/{name}" for hook, name in hooks.items()},
+        "health": [{"http": f"http://web.{namespace}/healthz"}],
+    }
+    return {
+        "name": namespace,
+        "platforms": ["linux/amd64"],
+        "charts": [{"name": "web", "source": "./web"}],
+        "releases": [web],
+        "images": {
+            "sources": {
+                "registry.example.com/airstore/*": "oci:./applier",
+                "registry.example.com/shop/*": "oci:./images",
+            },
+            "exclude": ["none.invalid/*"],
+        },
+        "applier": {"image": APPLIER, "namespace": own, "storage": "2Gi"},
+    }
+
+
+@contextmanager
+def applier_world(cluster: RealCluster, airstore: Airstore, directory: Path) -> Iterator[ApplierWorld]:
+    """A site with release 1.0.0 whose store is served to the cluster; everything made there goes again."""
+    namespace, own = f"web-{os.getpid()}", f"applier-{os.getpid()}"
+    registry = f"{NODE}:{free_ports(1)[0]}"
+    product = directory / "product"
+    describe(product, namespace, own, "1.0.0")
+    applier_image.build(product / "applier", APPLIER)
+    source = publisher(airstore, directory, _product(namespace, own))
+    target = Store(airstore, directory / "site")
+    world = ApplierWorld(cluster, directory, source, target, namespace, own, registry)
+    source("release", "create", "--version", "1.0.0")
+    site(source, directory, "1.0.0")
+    document = {"apiVersion": "airstore/v1", "kind": "Site", "registry": {"mode": "serve", "host": registry}}
+    (target.path / "site.yaml").write_text(yamlfile.dump(document))
+    hosts = cluster.hosts / registry
+    hosts.mkdir(parents=True)
+    (hosts / "hosts.toml").write_text(_HOSTS.format(registry))
+    try:
+        with served(target, "--listen", registry):
+            yield world
+    finally:
+        cluster.forget(registry)
+        cluster.kubectl("delete", "namespace", namespace, own, "--ignore-not-found", "--wait=false")
+        names = (f"airstore-{world.name}", f"{namespace}-nodes")
+        for kind in ("clusterrole", "clusterrolebinding"):
+            cluster.kubectl("delete", kind, *names, "--ignore-not-found")
+        cluster.kubectl("delete", "crd", f"shelves.{namespace}.example.com", "--ignore-not-found")
+        for kind in ("role", "rolebinding"):
+            cluster.kubectl("delete", kind, "-n", "airstore", world.name, "--ignore-not-found")
+
+
+def give_volume(world: ApplierWorld) -> None:
+    """Make the namespace and the volume, and give the volume to the applier's user.
+
+    The development cluster's volumes belong to root and know no fsGroup; see docs/cluster-for-development.md.
+    """
+    for document in world.documents():
+        if document["kind"] in {"Namespace", "PersistentVolumeClaim"}:
+            world.cluster.kubectl(
+                "apply", "--server-side", "--field-manager=airstore", "-f", "-", stdin=document
+            )
+    claim = f"pvc/{world.name}"
+    world.cluster.kubectl(
+        "wait", claim, "-n", world.own, "--for=jsonpath={.status.phase}=Bound", "--timeout=60s"
+    )
+    volume = world.cluster.json("get", claim, "-n", world.own)["spec"]["volumeName"]
+    path = Path(world.cluster.json("get", "pv", volume)["spec"]["hostPath"]["path"])
+    os.chown(path, USER, USER)
