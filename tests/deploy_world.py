@@ -98,6 +98,9 @@ class MemoryCluster:
             if kind == "CronJob":
                 _switch(document, "suspend", True, False)
 
+    def stop_job(self, _document: Document, _namespace: str) -> None:
+        """None runs."""
+
     def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
         for kind, document in self._owned(namespace, helm_release, places):
             annotations = document["metadata"]["annotations"]

@@ -70,6 +70,17 @@ def end_job(objects: Objects, document: Document, namespace: str) -> None:
         time.sleep(_PAUSE)
 
 
+def stop_job(objects: Objects, document: Document, namespace: str) -> None:
+    """End a Job that still runs; one that has ended stays as it is.
+
+    Raises:
+        TransferError: as `end_job`.
+    """
+    found = objects.live(document, _where(document, namespace))
+    if found and rollout.job(found) and not rollout.job_failed(found):
+        end_job(objects, document, namespace)
+
+
 def _await(
     objects: Objects, document: Document, namespace: str, timeout: float
 ) -> tuple[dict[str, Any], str]:

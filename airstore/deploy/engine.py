@@ -185,18 +185,24 @@ class Engine:
     def _workloads(self, kind: Kind, key: str) -> None:
         target = self._present(key)
         if kind is Kind.STOP:
-            if new := self.course.new.get(key):
-                self.world.hooks.end(new)  # a Job that could not be ended when it failed still writes
-            stateful = "rollback" in self.course.item(key).hooks
-            self.world.cluster.stop_writers(
-                target.namespace, target.name, self._places(key), keep_stateful=stateful
-            )
+            self._stop(key, target)
         elif kind is Kind.START:
             self.world.cluster.start_writers(target.namespace, target.name, self._places(key))
         elif kind is Kind.HEALTH:
             self._await(self.course.new[key])
         elif kind is Kind.RECOVERED:
             self._await(self.course.old[key])
+
+    def _stop(self, key: str, target: Target) -> None:
+        if new := self.course.new.get(key):
+            self.world.hooks.end(new)  # a Job that could not be ended when it failed still writes
+            for document in new.documents():
+                if document.get("kind") == "Job":  # Helm's hooks, too: it leaves them when its time is up
+                    self.world.cluster.stop_job(document, new.namespace)
+        stateful = "rollback" in self.course.item(key).hooks
+        self.world.cluster.stop_writers(
+            target.namespace, target.name, self._places(key), keep_stateful=stateful
+        )
 
     def _present(self, key: str) -> Target:
         return self.course.new.get(key) or self.course.old[key]

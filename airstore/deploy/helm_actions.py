@@ -84,7 +84,7 @@ class HelmActions:
         Raises:
             UsageError: Helm refused or its time was up.
         """
-        self._repair(target)
+        self._settled(target)
         with tempfile.TemporaryDirectory(prefix="airstore-apply-") as scratch:
             chart = Path(scratch, "chart.tgz")
             write_file(chart, self.supplies.chart(target))
@@ -109,8 +109,7 @@ class HelmActions:
         Raises:
             AirstoreError: the cluster or Helm did not answer.
         """
-        self._repair(target)
-        found = self.status(target)
+        found = self._settled(target)
         if found is None or found.status != "failed":
             return
         before = [each for each in self._history(target) if each.status == "deployed"]
@@ -162,17 +161,19 @@ class HelmActions:
     def _wait(self) -> list[str]:
         return ["--wait=watcher" if self._major >= 4 else "--wait", "--wait-for-jobs"]
 
-    def _repair(self, target: Target) -> None:
-        """End what a killed run left ``pending-*`` or half uninstalled; the caller holds the Lease."""
+    def _settled(self, target: Target) -> HelmStatus | None:
+        """The status, once what a killed run left ``pending-*`` or half uninstalled has been ended.
+
+        The caller holds the Lease.
+        """
         found = self.status(target)
-        if found is None:
-            return
+        if found is None or not found.status.startswith(("pending-", "uninstalling")):
+            return found
         if found.status == "uninstalling":
             self.uninstall(target)
-        elif found.status.startswith("pending-"):
-            stored = self._stored(target, found)
-            if changed := secret.end_pending(stored):
-                self.objects.apply(changed, target.namespace)
+        elif changed := secret.end_pending(self._stored(target, found)):
+            self.objects.apply(changed, target.namespace)
+        return self.status(target)
 
     def _history(self, target: Target) -> list[HelmStatus]:
         text = self._run(["history", f"--max={_LISTED}", "--output=json", "--", target.name], target)

@@ -61,6 +61,9 @@ class Workloads(Protocol):
             keep_stateful: leave StatefulSets running; a rollback hook talks to the database in them.
         """
 
+    def stop_job(self, document: Document, namespace: str) -> None:
+        """Delete a Job that still runs, with its pods; one that has ended, or is not there, is left alone."""
+
     def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
         """Undo `stop_writers`: where the annotation is, remove it and set what it remembers.
 

@@ -12,7 +12,7 @@ from airstore.cluster import lease as leases
 from airstore.cluster import permissions
 from airstore.cluster.connection import ApiError, Connection, connect
 from airstore.cluster.facts import gather_classes
-from airstore.cluster.jobs import end_job, run_job
+from airstore.cluster.jobs import end_job, run_job, stop_job
 from airstore.cluster.objects import Objects, describe
 from airstore.cluster.pull_probe import unpullable
 from airstore.cluster.pull_secrets import PullLogin, let_pull
@@ -112,6 +112,10 @@ class RealCluster:
     def end_job(self, document: Document, namespace: str) -> None:
         """See `airstore.deploy.protocols.Jobs`."""
         end_job(self._objects, document, namespace)
+
+    def stop_job(self, document: Document, namespace: str) -> None:
+        """See `airstore.deploy.protocols.Workloads`."""
+        stop_job(self._objects, document, namespace)
 
     def _await_established(self, document: Document) -> None:
         deadline = time.monotonic() + _ESTABLISHED

@@ -17,9 +17,9 @@ _PODS = "templates/pods.yaml"
 
 
 @pytest.fixture
-def shop(cluster: RealCluster, tmp_path: Path, helm: Path) -> Iterator[Landscape]:
+def shop(cluster: RealCluster, tmp_path: Path, helm4: Path) -> Iterator[Landscape]:
     """Its database is a StatefulSet with a claim of its own."""
-    with running_shop(cluster, tmp_path, helm, {**CHARTS, "db": stateful("one")}) as made:
+    with running_shop(cluster, tmp_path, helm4, {**CHARTS, "db": stateful("one")}) as made:
         yield made
 
 
