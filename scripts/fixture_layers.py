@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import re
+import shlex
 import struct
 import subprocess
 import tarfile
@@ -93,7 +94,16 @@ def _application(name: str, version: str, size: int) -> Iterator[Entry]:
         yield Entry(f"srv/{name}/part{number:05}.py", source_text(seed, _FILE))
 
 
-def _registry(program: Path) -> Iterator[Entry]:
+def real_program(program: Path) -> Path:
+    """The program that a wrapper of scripts/tools runs; any other one is itself."""
+    content = program.read_bytes()
+    if not content.startswith(b"#!"):
+        return program
+    return Path(shlex.split(content.decode().splitlines()[-1])[1])  # exec PROGRAM "$@"
+
+
+def _registry(wrapper: Path) -> Iterator[Entry]:
+    program = real_program(wrapper)
     yield Entry("usr/bin/docker-registry", program.read_bytes(), mode=0o755)
     listing = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
     for path in sorted(re.findall(r"(/\S+) \(0x", listing)):

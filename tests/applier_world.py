@@ -54,7 +54,7 @@ spec:
       serviceAccountName: web
       containers:
         - name: web
-          image: "{{ .Values.registry }}/shop/api:{{ .Chart.Version }}"
+          image: "registry.example.com/shop/api:{{ .Chart.Version }}"
           {{- if .Values.broken }}
           command: [/bin/busybox, "false"]
           {{- end }}
@@ -233,7 +233,7 @@ def describe(
     """Write the product file, its chart and hooks."""
     files = {
         "web/Chart.yaml": f"apiVersion: v2\nname: web\nversion: {version}\n",
-        "web/values.yaml": f"registry: registry.example.com\nbroken: {str(broken).lower()}\n",
+        "web/values.yaml": f"broken: {str(broken).lower()}\n",
         "web/templates/web.yaml": _WEB,
         "web/templates/roles.yaml": _ROLES,
         **({path: text.format(namespace) for path, text in _MORE.items()} if more else {}),
@@ -253,7 +253,7 @@ def _product(namespace: str, own: str) -> dict[str, Any]:
         "namespace": namespace,
         "chart": "web",
         "timeout": "40s",
-        "bind": {"registry": "registry.host"},
+        "references": "rewrite",
         "hooks": {hook: f"hooks/{name}" for hook, name in hooks.items()},
         "health": [{"http": f"http://web.{namespace}/healthz"}],
     }

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from cluster_server import ApiServer
 from e2e_road import Airstore, Result, Store, carry, publisher, run, site, write_product
 
 from airstore.cluster.connection import Call, Connection, connect, path_of
@@ -54,7 +54,7 @@ REFUSED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Not_A_Name}\n"  # r
 
 
 def write_charts(product: Path, versions: Mapping[str, str], more: Mapping[str, Mapping[str, str]]) -> None:
-    """Charts of ConfigMaps; ``more`` adds files to them."""
+    """Charts of ConfigMaps, made anew; ``more`` adds files to them."""
     for name, version in versions.items():
         files = {
             "Chart.yaml": f"apiVersion: v2\nname: {name}\nversion: {version}\n",
@@ -63,18 +63,42 @@ def write_charts(product: Path, versions: Mapping[str, str], more: Mapping[str, 
             "templates/claim.yaml": _CLAIM,
             **more.get(name, {}),
         }
+        shutil.rmtree(product / name, ignore_errors=True)
         for path, text in files.items():
             target = product / name / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
 
 
+SCRIPTS = {
+    "preUpgrade": "backup.sh",
+    "verifyBackup": "verify.sh",
+    "postUpgrade": "migrate.sh",
+    "rollback": "restore.sh",
+}
+
+
+class Cluster(Protocol):
+    """What tests ask of an API server, alone or with a whole cluster."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Of an administrator."""
+
+    def kubectl(self, *words: str, stdin: object = None) -> str:
+        """Run kubectl; ``stdin`` is an object it reads as JSON."""
+
+    def json(self, *words: str) -> Any:
+        """What ``kubectl ... -o json`` says."""
+
+
 def make_product(
-    namespace: str, releases: Mapping[str, tuple[str, ...]], timeout: str = "30s"
+    namespace: str,
+    releases: Mapping[str, tuple[str, ...]],
+    timeout: str = "30s",
+    hooks: Mapping[str, str] = SCRIPTS,
 ) -> dict[str, Any]:
     """A product file; each release's chart has its name, and the database has hooks."""
-    hooks = {"preUpgrade": "backup.sh", "verifyBackup": "verify.sh", "postUpgrade": "migrate.sh"}
-    hooks["rollback"] = "restore.sh"
     helms: list[dict[str, Any]] = [
         {"name": name, "namespace": namespace, "chart": name, "needs": list(needs), "timeout": timeout}
         for name, needs in releases.items()
@@ -83,9 +107,10 @@ def make_product(
         if helm["name"] == "db":
             helm["hooks"] = {hook: f"hooks/{script}" for hook, script in hooks.items()}
     return {
+        "name": namespace,  # appliers of one product wait for each other, in the whole cluster
         "charts": [{"name": name, "source": f"./{name}"} for name in releases],
         "releases": helms,
-        "images": {"exclude": ["registry.example.com/*"]},
+        "images": {"exclude": ["registry.example.com/*", "airstore.invalid/*", "127.0.0.1:*"]},
     }
 
 
@@ -95,31 +120,42 @@ class Landscape:
 
     Attributes:
         namespace: of every Helm release.
+        scripts: name of a hook to its file.
     """
 
-    api: ApiServer
+    api: Cluster
     directory: Path
     publisher: Store
     site: Store
     namespace: str
+    scripts: Mapping[str, str] = field(default_factory=lambda: SCRIPTS)
 
-    def release(
+    def write(
         self,
-        version: str,
         charts: Mapping[str, str],
         more: Mapping[str, Mapping[str, str]] | None = None,
         needs: Mapping[str, tuple[str, ...]] | None = None,
         hooks: Mapping[str, str] | None = None,
         timeout: str = "30s",
     ) -> None:
-        """Make a release and carry it to the site."""
+        """The product file and what it names."""
         product = self.directory / "product"
         write_charts(product, charts, more or {})
         for name, text in {**HOOKS, **(hooks or {})}.items():
             (product / "hooks").mkdir(exist_ok=True)
             (product / "hooks" / name).write_text(text)
         order = {name: (needs or {}).get(name, tuple(charts)[:index]) for index, name in enumerate(charts)}
-        write_product(product, make_product(self.namespace, order, timeout))
+        write_product(product, make_product(self.namespace, order, timeout, self.scripts))
+
+    def release(
+        self,
+        version: str,
+        charts: Mapping[str, str],
+        more: Mapping[str, Mapping[str, str]] | None = None,
+        **options: Any,
+    ) -> None:
+        """Make a release and carry it to the site; see `write`."""
+        self.write(charts, more, **options)
         self.publisher("release", "create", "--version", version)
         if (self.site.path / "airstore.json").exists():
             carry(self.publisher, self.site, self.directory, version)
@@ -130,20 +166,30 @@ class Landscape:
         """An airstore command on the site and its cluster."""
         return self.site(*words, "--kubeconfig", self.api.kubeconfig, code=code)
 
-    def killed_at(self, line: int, *words: str) -> bool:
-        """Run a command in a process of its own that is killed at the ``line``-th line of its journal.
+    def kill_points(self) -> list[int]:
+        """Where the run that ended last could have been killed, for `killed_at`.
 
-        Returns:
-            Whether it came that far.
+        That is before and after every line of its journal; but when a step begins, nothing has happened
+        since the line before.
         """
+        newest = max(
+            self.site.path.glob("deploy/runs/*/journal.jsonl"), key=lambda path: path.stat().st_mtime
+        )
+        lines = [json.loads(line) for line in newest.read_text().splitlines()]
+        assert "end" in lines[-1]
+        either = [(2 * number, line) for number, line in enumerate(lines, start=1)]
+        before = [point - 1 for point, line in either if line.get("status") != "begin"]
+        return sorted([*before, *(point for point, _ in either)])
+
+    def killed_at(self, point: int, *words: str) -> None:
+        """Run a command in a process of its own that is killed before or after a line of its journal."""
         script = Path(__file__).with_name("killed_apply.py")
         options = ["--kubeconfig", str(self.api.kubeconfig)]
-        argv = [sys.executable, str(script), str(line), "-C", str(self.site.path), *words, *options]
+        argv = [sys.executable, str(script), str(point), "-C", str(self.site.path), *words, *options]
         done = subprocess.run(
             argv, capture_output=True, text=True, env=self.environment, timeout=120, check=False
         )
-        assert done.returncode in {0, 50, -signal.SIGKILL}, done.stderr
-        return done.returncode == -signal.SIGKILL
+        assert done.returncode == -signal.SIGKILL, done.stderr
 
     @property
     def environment(self) -> dict[str, str]:
@@ -187,7 +233,7 @@ class Landscape:
 
 
 @contextmanager
-def binder(api: ApiServer) -> Iterator[None]:
+def binder(api: Cluster) -> Iterator[None]:
     """Marks volume claims as bound, as a provisioner would: Helm waits for that."""
     ended = threading.Event()
 
@@ -214,7 +260,7 @@ def _mark_bound(connection: Connection, claim: dict[str, Any]) -> None:
         connection.send(call)
 
 
-def landscape(api: ApiServer, directory: Path, helm: Path, namespace: str) -> Landscape:
+def landscape(api: Cluster, directory: Path, helm: Path, namespace: str) -> Landscape:
     """A publisher with a key; the first release makes the site."""
     (directory / "home").mkdir(exist_ok=True)
     airstore = Airstore(directory / "home", helm)

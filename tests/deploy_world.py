@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from airstore.charts.rewrite import Rewriting
 from airstore.core import yamlfile
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm_actions import HelmStatus
@@ -53,12 +54,16 @@ class MemorySupplies:
     """Charts by Helm release and version."""
 
     charts: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    rewritten: dict[str, Rewriting] = field(default_factory=dict)
 
     def chart(self, target: Target) -> bytes:
         return self.charts[target.running.key, target.version]
 
     def values(self, _target: Target) -> list[bytes]:
         return []
+
+    def rewriting(self, target: Target) -> Rewriting | None:
+        return self.rewritten.get(target.running.key)
 
 
 @dataclass
@@ -137,6 +142,9 @@ class MemoryHelm:
             )
         self.released[target.running.key] = revision + 1, target
 
+    def turn(self, target: Target) -> None:
+        """Nothing fails half-way here."""
+
     def uninstall(self, target: Target) -> None:
         found = self.released.pop(target.running.key, None)
         for document in found[1].documents() if found else ():
@@ -174,6 +182,9 @@ class MemoryHooks:
             self.data[key] = f"data of {hook.target.version}"
         else:
             self.data[key] = self.backups[place]
+
+    def end(self, target: Target) -> None:
+        """They have ended."""
 
 
 @dataclass

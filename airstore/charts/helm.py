@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from airstore.charts import process
+from airstore.charts import postrender, process
 from airstore.charts.private import check_private, copy_values
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
 
@@ -28,6 +28,7 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _ABSENT = re.compile(r"not found|no chart version found|\b404\b", re.IGNORECASE)
+_SIGNALLED = 128  # and the signal's number: how a shell, and our keeper, say that a program was ended
 _VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
 
 
@@ -130,6 +131,8 @@ class Helm:
             )
         except UsageError as fault:
             raise UsageError(f"{what}: {fault}", hint=fault.hint) from fault
+        if ended.code < 0 or ended.code > _SIGNALLED:
+            raise UsageError(f"{what}: helm was ended by signal {abs(ended.code) % _SIGNALLED}")
         if ended.code != 0:
             raise _fault(what, ended.stderr.decode(errors="replace"), network=arguments[0] in _REMOTE)
         return ended.stdout.decode(errors="replace")
@@ -146,6 +149,10 @@ class Helm:
         if not match:
             raise UsageError(f"{self._binary} says it is {text!r}", hint="airstore needs Helm 3 or 4")
         return int(match[1]), text
+
+    def post_renderer(self, command: Sequence[str]) -> list[str]:
+        """Flags that have a program rewrite what Helm rendered (`airstore.charts.postrender`)."""
+        return postrender.flags(self.version()[0], Path(self._variables["HELM_PLUGINS"]), command)
 
     def template(  # noqa: PLR0913 - Helm's own flags, one each
         self,

@@ -15,7 +15,8 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import find_helm, helm_option
 from airstore.cli.output import output_option, show_document, show_fields, show_rows
-from airstore.cli.plans import find_kubeconfig, kubeconfig_option, read_site_file
+from airstore.cli.plans import find_kubeconfig, kubeconfig_option
+from airstore.cli.sitefile import read_site_file
 from airstore.cluster.applier_settings import applier_settings
 from airstore.cluster.connection import connect
 from airstore.cluster.execute import STDERR
@@ -93,7 +94,7 @@ def install_(
             show_rows(rows, output, {"state": "STATE", "what": "WHAT"})
             return
         site = read_site_file(store.path, None)
-        sent = install(cluster, applier, store, site, trusted_release(store, version))
+        sent = install(cluster, applier, store, site)
     settings = applier.settings
     fields = {"applier": f"{settings.namespace}/{settings.name}", "image": settings.image}
     show_fields({**fields, "store": "sent" if sent else "was there already"}, output)

@@ -10,19 +10,14 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
 from airstore.cli.output import output_option, show_document
-from airstore.cli.plans import (
-    external_registry,
-    kubeconfig_option,
-    open_site,
-    read_site_file,
-    show_outcome,
-    show_steps,
-    site_file_option,
-)
+from airstore.cli.plans import Reach, kubeconfig_option, open_site, show_outcome, show_steps
 from airstore.cli.registries import access_options, make_access
-from airstore.ops.apply import Wish, apply, plan_apply
-from airstore.ops.directory import SITE
-from airstore.ops.push import Run, push_release
+from airstore.cli.sitefile import read_site_file, site_file_option
+from airstore.cli.text import human
+from airstore.ops.apply import Wish, apply, goes_on, plan_apply
+from airstore.ops.drive import Site
+from airstore.ops.own_registry import own_registry
+from airstore.ops.push import Run, plan_registry, push_release
 from airstore.ops.trusted import trusted_release
 
 
@@ -30,9 +25,15 @@ from airstore.ops.trusted import trusted_release
 @click.option("--release", "version", default="", help="The release to apply; default: the newest.")
 @click.option("--dry-run", is_flag=True, help="Check the prerequisites and print the plan, change nothing.")
 @click.option("--diff/--no-diff", default=True, help="With --dry-run: show the difference of the manifests.")
-@click.option("--push/--no-push", default=True, help="Push to the site's registry first, if it is external.")
+@click.option("--push/--no-push", default=True, help="Push to the site's registry first what it lacks.")
 @click.option(
-    "--check-images/--no-check-images", default=True, help="Ask the registry for every image first."
+    "--check-images/--no-check-images", default=True, help="See first whether nodes can pull every image."
+)
+@click.option(
+    "--check-nodes",
+    type=click.Choice(("one", "all", "none")),
+    default="one",
+    help="What every node has to pull first: the smallest image of each registry host, all, or nothing.",
 )
 @kubeconfig_option
 @site_file_option
@@ -48,6 +49,7 @@ def command(
     diff: bool,
     push: bool,
     check_images: bool,
+    check_nodes: str,
     kubeconfig: Path | None,
     site_file: Path | None,
     helm_path: Path | None,
@@ -64,26 +66,42 @@ def command(
     """
     site_values = read_site_file(context.store_path, site_file)
     access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
-    wish = Wish(site_values, version, access, check_images)
-    with open_site(context, kubeconfig, helm_path, "apply") as site:
+    push = push and bool(site_values.registry_address) and site_values.registry.get("mode") != "serve"
+    asks = not (push and dry_run)  # what a registry lacks will have been pushed
+    wish = Wish(site_values, version, access, check_images, asks, check_nodes)
+    with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as site:
         if dry_run:
             planned = plan_apply(site, wish)
             if output != "table":
                 show_document(asdict(planned), output)
                 return
             click.echo(f"release {planned.version}; running: {planned.running or 'nothing yet'}")
+            if push:
+                _say_push(site, wish)
             show_steps(planned, diff=diff)
             return
-        host = external_registry(site_values)
-        if push and host:
-            store = context.store(SITE, "apply")
-            release = trusted_release(store, version)
-            summary, _ = push_release(
-                store, site.blobs, release, host, access, Run(context.progress, 4, context.now())
-            )
-            context.say(f"pushed to {summary.registry}: {summary.upload_blobs} blobs were missing")
+        if push and not goes_on(site):
+            _push(context, site, wish)
         outcome = apply(site, wish)
     if output != "table":
         show_document(asdict(outcome), output)
         return
     show_outcome(outcome)
+
+
+def _push(context: Context, site: Site, wish: Wish) -> None:
+    release = trusted_release(site.store, wish.version)
+    with own_registry(site.store, release, wish.site_file, wish.access, site.kubeconfig) as target:
+        run = Run(context.progress, 4, context.now())
+        summary, _ = push_release(
+            site.store, site.blobs, release, target.url, target.access, run, target.name
+        )
+    context.say(f"pushed to {target.name}: {summary.upload_blobs} blobs were missing")
+
+
+def _say_push(site: Site, wish: Wish) -> None:
+    release = trusted_release(site.store, wish.version)
+    with own_registry(site.store, release, wish.site_file, wish.access, site.kubeconfig) as target:
+        planned = plan_registry(site.blobs, release, target.url, target.access)
+    size = human(planned.upload_bytes)
+    click.echo(f"registry: {target.name}; to upload: {planned.upload_blobs} blobs, {size}")

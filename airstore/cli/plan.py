@@ -11,8 +11,9 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import find_helm, helm_option
 from airstore.cli.output import output_option, show_document
-from airstore.cli.plans import external_registry, read_site_file, show_steps, site_file_option
+from airstore.cli.plans import external_registry, show_steps
 from airstore.cli.registries import access_options, login_options, make_access, read_login
+from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.cli.text import human
 from airstore.ops.directory import SITE
 from airstore.ops.plan_site import SitePlan, plan_site

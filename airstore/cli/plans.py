@@ -6,7 +6,8 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,33 +15,24 @@ import click
 from airstore.cli.context import Context
 from airstore.cli.helm import IN_CLUSTER, find_helm
 from airstore.cli.output import show_rows
+from airstore.cli.sitefile import read_site_file
 from airstore.cli.text import printable
-from airstore.core.site import SiteFile, load_site_file
+from airstore.core.site import SiteFile
 from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.cluster_actions import open_cluster
 from airstore.ops.directory import SITE
 from airstore.ops.drive import Outcome, Site
 from airstore.ops.plan_site import SitePlan
+from airstore.ops.pulls import pull_login
 
 # The last two are how programs find the cluster whose pod they run in.
 _SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ", *IN_CLUSTER)
 
-site_file_option = click.option(
-    "--site-file", type=click.Path(path_type=Path), help="The site file; default: STORE/site.yaml."
-)
 kubeconfig_option = click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path, dir_okay=False),
     help="The cluster; default: KUBECONFIG, ~/.kube/config, or the cluster this runs in.",
 )
-
-
-def read_site_file(store: Path, named: Path | None) -> SiteFile:
-    """The site file that was named, or the usual one, or an empty one."""
-    if named:
-        return load_site_file(named)
-    usual = store / "site.yaml"
-    return load_site_file(usual) if usual.is_file() else SiteFile()
 
 
 def external_registry(site: SiteFile) -> str:
@@ -75,34 +67,42 @@ def show_outcome(outcome: Outcome) -> None:
     click.echo(f"{outcome.end}; running: {outcome.version or 'nothing'}")
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How a command reaches the cluster and what it needs there; None: the usual place."""
+
+    kubeconfig: Path | None
+    helm: Path | None
+    site_file: Path | None
+
+
 @contextmanager
-def open_site(
-    context: Context, kubeconfig: Path | None, helm_path: Path | None, what: str, resume: str = "rollback"
-) -> Iterator[Site]:
+def open_site(context: Context, options: Reach, what: str, resume: str = "rollback") -> Iterator[Site]:
     """The site's store and its cluster.
 
     Args:
         context: of the command.
-        kubeconfig: as given on the command line.
-        helm_path: as given on the command line.
+        options: as given on the command line.
         what: the command.
         resume: the command that goes on when an operator was needed.
     """
     store = context.store(SITE, what)
     refuse_marked(store, what)
-    cluster = find_kubeconfig(kubeconfig)
+    cluster = find_kubeconfig(options.kubeconfig)
+    login = pull_login(store, read_site_file(context.store_path, options.site_file))
     words = ["airstore", "-C", str(context.store_path.absolute()), resume]
     words += ["--kubeconfig", str(cluster)] if cluster else []
     with store.open_blobs() as blobs, open_cluster(cluster) as actions:
         yield Site(
             store=store,
             blobs=blobs,
-            helm=find_helm(helm_path),
+            helm=find_helm(options.helm),
             cluster=actions,
             kubeconfig=cluster,
             environment={name: os.environ[name] for name in _SEEN_BY_HOOKS if name in os.environ},
             say=context.say,
             now=context.now,
+            let_pull=partial(actions.let_pull, login) if login else lambda _namespace: None,
             resume=shlex.join(words),
         )
 

@@ -10,7 +10,8 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
 from airstore.cli.output import output_option, show_document
-from airstore.cli.plans import kubeconfig_option, open_site, show_outcome, show_steps
+from airstore.cli.plans import Reach, kubeconfig_option, open_site, show_outcome, show_steps
+from airstore.cli.sitefile import site_file_option
 from airstore.ops.rollback import plan_rollback, rollback
 
 
@@ -19,6 +20,7 @@ from airstore.ops.rollback import plan_rollback, rollback
 @click.option("--keep-data", is_flag=True, help="Restore no backup: data stay as they are.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, change nothing.")
 @kubeconfig_option
+@site_file_option
 @helm_option
 @output_option
 @pass_context
@@ -30,6 +32,7 @@ def command(
     dry_run: bool,
     kubeconfig: Path | None,
     helm_path: Path | None,
+    site_file: Path | None,
     output: str,
 ) -> None:
     """Go back to what ran before, data included; or turn back a run that has not ended.
@@ -37,7 +40,7 @@ def command(
     The backup that is restored is the one made when the release to go back to was left. What the site trusts
     stays: the newer release can be applied again.
     """
-    with open_site(context, kubeconfig, helm_path, "rollback") as site:
+    with open_site(context, Reach(kubeconfig, helm_path, site_file), "rollback") as site:
         if dry_run:
             planned = plan_rollback(site, version)
             if output != "table":

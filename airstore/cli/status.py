@@ -11,7 +11,8 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
 from airstore.cli.output import output_option, show_document, show_rows
-from airstore.cli.plans import kubeconfig_option, open_site
+from airstore.cli.plans import Reach, kubeconfig_option, open_site
+from airstore.cli.sitefile import site_file_option
 from airstore.core.errors import AirstoreError
 from airstore.ops.drive import Site
 from airstore.ops.status import SiteStatus, reconcile, status
@@ -21,6 +22,7 @@ from airstore.ops.status import SiteStatus, reconcile, status
 @click.option("--watch", is_flag=True, help="Again and again, and put back what drifted, until interrupted.")
 @click.option("--interval", type=click.IntRange(1), default=60, help="With --watch: seconds between looks.")
 @kubeconfig_option
+@site_file_option
 @helm_option
 @output_option
 @pass_context
@@ -31,10 +33,11 @@ def command(
     interval: int,
     kubeconfig: Path | None,
     helm_path: Path | None,
+    site_file: Path | None,
     output: str,
 ) -> None:
     """What should run, what runs, and how live objects differ from what was applied."""
-    with open_site(context, kubeconfig, helm_path, "status") as site:
+    with open_site(context, Reach(kubeconfig, helm_path, site_file), "status") as site:
         if not watch:
             _show(status(site), output)
             return

@@ -10,24 +10,32 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
 from airstore.cli.output import output_option, show_document
-from airstore.cli.plans import kubeconfig_option, open_site, show_outcome, show_steps
+from airstore.cli.plans import Reach, kubeconfig_option, open_site, show_outcome, show_steps
+from airstore.cli.sitefile import site_file_option
 from airstore.ops.uninstall import plan_uninstall, uninstall
 
 
 @click.command("uninstall")
 @click.option("--dry-run", is_flag=True, help="Print the plan, change nothing.")
 @kubeconfig_option
+@site_file_option
 @helm_option
 @output_option
 @pass_context
 def command(
-    context: Context, *, dry_run: bool, kubeconfig: Path | None, helm_path: Path | None, output: str
+    context: Context,
+    *,
+    dry_run: bool,
+    kubeconfig: Path | None,
+    helm_path: Path | None,
+    site_file: Path | None,
+    output: str,
 ) -> None:
     """Uninstall the product's Helm releases in reverse order.
 
     Volume claims, namespaces and CustomResourceDefinitions stay, so that `airstore apply` finds its data.
     """
-    with open_site(context, kubeconfig, helm_path, "uninstall", "uninstall") as site:
+    with open_site(context, Reach(kubeconfig, helm_path, site_file), "uninstall", "uninstall") as site:
         if dry_run:
             show_steps(plan_uninstall(site), diff=False)
             return

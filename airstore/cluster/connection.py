@@ -23,6 +23,7 @@ _PAUSE = 0.5  # seconds between attempts
 _ANSWER = 64 * MIB  # bytes; a list of many objects
 _PIECE = 16 << 10  # bytes
 _SAID = 300  # bytes of an answer that are shown
+_TAIL = (("limitBytes", str(_ANSWER)), ("tailLines", "10000"))  # of a log
 _AGAIN = frozenset({429, 503})
 _REPEATABLE = frozenset({"GET", "PATCH", "PUT", "DELETE"})  # our PATCH is server-side apply or a merge
 _HINTS = {
@@ -122,14 +123,15 @@ class Connection:
         status, data = self._exchange(Call("GET", path))
         return status, data[:_SAID].decode("utf-8", "replace")
 
-    def text(self, path: str, *, limit: int) -> str:
-        """The last ``limit`` bytes of a log, as text.
+    def text(self, path: str, *, limit: int, container: str, previous: bool = False) -> str:
+        """The last ``limit`` bytes of a container's log, as text; ``previous``: of the one before it.
 
         Raises:
             ApiError: the server refused.
             TransferError: the server cannot be reached or broke off.
         """
-        call = Call("GET", path, query=(("limitBytes", str(_ANSWER)), ("tailLines", "10000")))
+        query = (*_TAIL, ("container", container), ("previous", str(previous).lower()))
+        call = Call("GET", path, query=query)
         status, data = self._exchange(call)
         if status != 200:
             _read(call, status, data)

@@ -92,12 +92,21 @@ def gather(objects: Objects) -> Facts:
     volumes = objects.list("v1", "PersistentVolume")
     return Facts(
         version=str(objects.connection.send(Call("GET", "/version")).get("gitVersion", "")),
-        nodes=tuple(_node(item) for item in objects.list("v1", "Node")),
+        nodes=nodes(objects),
         storage_classes=gather_classes(objects, "StorageClass"),
         ingress_classes=gather_classes(objects, "IngressClass"),
         volume_classes=frozenset(str(item["spec"].get("storageClassName") or "") for item in volumes),
         claims=tuple(_claim(item) for item in objects.list("v1", "PersistentVolumeClaim")),
     )
+
+
+def nodes(objects: Objects) -> tuple[Node, ...]:
+    """Every node.
+
+    Raises:
+        TransferError: the API server refused or cannot be reached.
+    """
+    return tuple(_node(item) for item in objects.list("v1", "Node"))
 
 
 def _node(item: Mapping[str, Any]) -> Node:

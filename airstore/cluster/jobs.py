@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airstore.cluster import rollout
-from airstore.cluster.connection import ApiError, path_of
+from airstore.cluster.connection import path_of
 from airstore.cluster.objects import Objects, describe
 from airstore.core.errors import TransferError
 
@@ -24,7 +24,7 @@ class JobResult:
     """How a Job ended.
 
     Attributes:
-        log: of its pods, the last 64 KiB.
+        log: of its pods, the last 64 KiB; of one that failed, then why.
     """
 
     succeeded: bool
@@ -38,59 +38,73 @@ def run_job(objects: Objects, document: Document, namespace: str, timeout: float
         objects: the cluster.
         document: the Job.
         namespace: where the document says none.
-        timeout: seconds.
+        timeout: seconds; a Job that takes longer has failed.
 
     Raises:
-        TransferError: it did not end in time; it is deleted all the same.
+        TransferError: the API server refused or did not answer, or the Job was deleted by somebody.
     """
-    where = document["metadata"].get("namespace") or namespace
-    _delete(objects, document, where)
+    where = _where(document, namespace)
+    end_job(objects, document, where)
     objects.apply(document, where, force=True)
     try:
-        ended = _await(objects, document, where, timeout)
-        return JobResult(not rollout.job_failed(ended), _log(objects, ended, where))
+        found, why = _await(objects, document, where, timeout)
+        log = _log(objects, found, where)
+        return JobResult(not why, f"{log.rstrip()}\n{why}\n" if why else log)
     finally:
-        _delete(objects, document, where)
+        end_job(objects, document, where)
 
 
-def _await(objects: Objects, document: Document, namespace: str, timeout: float) -> dict[str, Any]:
+def end_job(objects: Objects, document: Document, namespace: str) -> None:
+    """Delete a Job with its pods, if there is one, and wait until they are gone.
+
+    Raises:
+        TransferError: the API server refused or did not answer, or it does not go away.
+    """
+    where = _where(document, namespace)
+    if not objects.delete(document, where, foreground=True):
+        return
+    deadline = time.monotonic() + _GONE
+    while objects.live(document, where) is not None:
+        if time.monotonic() > deadline:
+            raise TransferError(f"{describe(document, where)} does not go away")
+        time.sleep(_PAUSE)
+
+
+def _await(
+    objects: Objects, document: Document, namespace: str, timeout: float
+) -> tuple[dict[str, Any], str]:
+    """The Job as it ended, and why it failed if it did."""
+    about = describe(document, namespace)
     deadline = time.monotonic() + timeout
     while True:
         found = objects.live(document, namespace)
         if found is None:
-            raise TransferError(f"{describe(document, namespace)} was deleted while it ran")
-        if not rollout.job(found) or rollout.job_failed(found):
-            return found
+            raise TransferError(f"{about} was deleted while it ran")
+        why = rollout.job(found)
+        if not why or rollout.job_failed(found):
+            return found, why and f"{about}: {why}"
         if time.monotonic() > deadline:
-            troubles = "; ".join(rollout.pod_troubles(_pods(objects, found, namespace)))
-            raise TransferError(
-                f"{describe(document, namespace)} did not end within {timeout:g} seconds"
-                + (f": {troubles}" if troubles else "")
-            )
+            troubles = rollout.pod_troubles(_pods(objects, found, namespace))
+            return found, "; ".join([f"{about} did not end within {timeout:g} seconds", *troubles])
         time.sleep(_PAUSE)
+
+
+def _where(document: Document, namespace: str) -> str:
+    return str(document["metadata"].get("namespace") or namespace)
 
 
 def _log(objects: Objects, job: Document, namespace: str) -> str:
     texts = []
     for pod in _pods(objects, job, namespace):
         path = path_of("api", "v1", "namespaces", namespace, "pods", pod["metadata"]["name"], "log")
-        try:
-            texts.append(objects.connection.text(path, limit=_LOG))
-        except ApiError as fault:
-            texts.append(f"(no log: {fault})\n")
+        for container in rollout.started(pod):
+            try:
+                texts.append(objects.connection.text(path, limit=_LOG, container=container))
+            except TransferError as fault:  # a log that is lost does not make a Job fail
+                texts.append(f"(no log: {fault})\n")
     return "".join(texts)[-_LOG:]
 
 
 def _pods(objects: Objects, job: Document, namespace: str) -> list[dict[str, Any]]:
     labels = rollout.selector(job)
     return list(objects.list("v1", "Pod", namespace, labels=labels)) if labels else []
-
-
-def _delete(objects: Objects, document: Document, namespace: str) -> None:
-    if not objects.delete(document, namespace, foreground=True):
-        return
-    deadline = time.monotonic() + _GONE
-    while objects.live(document, namespace) is not None:
-        if time.monotonic() > deadline:
-            raise TransferError(f"{describe(document, namespace)} does not go away")
-        time.sleep(_PAUSE)

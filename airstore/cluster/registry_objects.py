@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.cluster.registry_settings import RegistrySettings
+from airstore.core.site import REGISTRY_PULL
 from airstore.trust.certificates import KeyPair
 
 NAME = "registry"
-HTPASSWD, TLS, PULL_SECRET = "registry-htpasswd", "registry-tls", "registry-pull"
+HTPASSWD, TLS, PULL_SECRET = "registry-htpasswd", "registry-tls", REGISTRY_PULL
 PASSWORDS = "airstore.example/passwords"  # annotation
 PULL_USER, PUSH_USER = "pull", "push"
 PULL_PORT, PUSH_PORT = 5000, 5010
@@ -73,29 +73,13 @@ def htpasswd_secret(settings: RegistrySettings, secrets: RegistrySecrets) -> Doc
         "htpasswd-push": secrets.htpasswd_push,
         "http-secret": secrets.http_secret,
     }
-    return _object("v1", "Secret", settings, HTPASSWD, type="Opaque", data=_encoded(data))
+    return _object("v1", "Secret", settings, HTPASSWD, type="Opaque", data=encoded(data))
 
 
 def tls_secret(settings: RegistrySettings, pair: KeyPair) -> Document:
     """The Secret with the certificate that the Ingress presents."""
     data = {"tls.crt": pair.certificate.decode(), "tls.key": pair.key.decode()}
-    return _object("v1", "Secret", settings, TLS, type="kubernetes.io/tls", data=_encoded(data))
-
-
-def pull_secret(settings: RegistrySettings, password: str, namespace: str) -> Document:
-    """An imagePullSecret for pods of a namespace."""
-    token = base64.b64encode(f"{PULL_USER}:{password}".encode()).decode()
-    config = {"auths": {settings.host: {"username": PULL_USER, "password": password, "auth": token}}}
-    document = _object(
-        "v1",
-        "Secret",
-        settings,
-        PULL_SECRET,
-        type="kubernetes.io/dockerconfigjson",
-        data=_encoded({".dockerconfigjson": json.dumps(config, sort_keys=True)}),
-    )
-    document["metadata"]["namespace"] = namespace
-    return document
+    return _object("v1", "Secret", settings, TLS, type="kubernetes.io/tls", data=encoded(data))
 
 
 def claim(settings: RegistrySettings) -> Document:
@@ -252,7 +236,8 @@ def _item(key: str) -> dict[str, str]:
     return {"key": key, "path": key}
 
 
-def _encoded(data: Mapping[str, str]) -> dict[str, str]:
+def encoded(data: Mapping[str, str]) -> dict[str, str]:
+    """Texts as the ``data`` of a Secret has them."""
     return {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
 
 

@@ -105,6 +105,33 @@ def pod_troubles(pods: Iterable[Document]) -> Iterator[str]:
                 yield f"pod {name}, container {container['name']}: {waiting['reason']}{code}{said}"
 
 
+def crashing(pods: Iterable[Document]) -> Iterator[tuple[str, str]]:
+    """Pod and container of what ended with a fault and is not started at once again."""
+    for pod in pods:
+        for container in _containers(pod.get("status") or {}):
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") == "CrashLoopBackOff":
+                yield pod["metadata"]["name"], container["name"]
+
+
+def unready(pods: Iterable[Document]) -> Iterator[str]:
+    """Names of pods whose containers run, and which are not ready: a probe fails, or will do so."""
+    for pod in pods:
+        containers = (pod.get("status") or {}).get("containerStatuses") or ()
+        run = containers and all("running" in (each.get("state") or {}) for each in containers)
+        ends = "deletionTimestamp" in pod["metadata"]
+        if run and not ends and not all(each.get("ready") for each in containers):
+            yield pod["metadata"]["name"]
+
+
+def started(pod: Document) -> Iterator[str]:
+    """Names of containers that have begun to run, and so have a log."""
+    for container in _containers(pod.get("status") or {}):
+        state = container.get("state") or {}
+        if "running" in state or "terminated" in state:
+            yield container["name"]
+
+
 def image_digests(pods: Iterable[Document]) -> dict[str, set[str]]:
     """Image reference of each running container to the digests that the kubelet reports for it."""
     found: dict[str, set[str]] = {}

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airstore.cluster import rollout
-from airstore.cluster.connection import path_of
+from airstore.cluster.connection import ApiError, path_of
 from airstore.cluster.objects import Objects, describe
 from airstore.core.errors import TransferError, UsageError
 
@@ -24,6 +24,9 @@ _GATES: dict[str, tuple[str, str, Callable[[rollout.Document], str]]] = {
 _SCALED = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"))
 _CRON = ("batch/v1", "CronJob")
 _PAUSE = 1.0  # seconds
+_WORDS = 500  # bytes of a crashed container's log
+_SHOWN = 3  # troubles of pods
+_MESSAGE = 240  # characters of an event
 
 Document = Mapping[str, Any]
 
@@ -132,9 +135,31 @@ class Workloads:
 
     def _troubles(self, item: Document, namespace: str) -> str:
         labels = rollout.selector(item)
-        pods = self._objects.list("v1", "Pod", namespace, labels=labels) if labels else iter(())
-        troubles = list(dict.fromkeys(rollout.pod_troubles(pods)))
-        return "".join(f"; {trouble}" for trouble in troubles[:3])
+        pods = list(self._objects.list("v1", "Pod", namespace, labels=labels)) if labels else []
+        unready = list(rollout.unready(pods))[:_SHOWN]
+        probed = [f"pod {name} runs and is not ready{self._warning(name, namespace)}" for name in unready]
+        said = [self._last_words(namespace, *each) for each in rollout.crashing(pods)]
+        troubles = list(dict.fromkeys([*rollout.pod_troubles(pods), *probed]))[:_SHOWN]
+        return "".join(f"; {trouble}" for trouble in (*troubles, *filter(None, said[:1])))
+
+    def _last_words(self, namespace: str, pod: str, container: str) -> str:
+        """What a crashed container said last."""
+        path = path_of("api", "v1", "namespaces", namespace, "pods", pod, "log")
+        try:
+            text = self._objects.connection.text(path, limit=_WORDS, container=container, previous=True)
+        except ApiError:  # the kubelet has dropped it; the exit code is in the trouble itself
+            return ""
+        return f"{container} said: {' / '.join(text.strip().splitlines()[-3:])}"
+
+    def _warning(self, pod: str, namespace: str) -> str:
+        """The kubelet's last warning about a pod; why a probe fails is said nowhere else."""
+        fields = f"involvedObject.kind=Pod,involvedObject.name={pod},type=Warning"
+        try:
+            events = list(self._objects.list("v1", "Event", namespace, fields=fields))
+        except TransferError:  # not everybody may read events
+            return ""
+        newest = max(events, key=lambda event: str(event.get("lastTimestamp") or ""), default=None)
+        return f": {' '.join(str(newest.get('message')).split())[:_MESSAGE]}" if newest else ""
 
     def _asked(self, url: str, namespace: str) -> str:
         # Through the API server: the operator's machine need not be in the pods' network.

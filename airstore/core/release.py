@@ -89,6 +89,8 @@ class HelmRelease:
         timeout: as Helm writes durations.
         hooks: hook name to path in the release's tree.
         health: gates, as the product file writes them.
+        references: ``rewrite`` where rendered image references are rewritten to the site's registry, else
+            ``keep``: bindings or the nodes' mirrors lead there.
     """
 
     name: str
@@ -100,6 +102,7 @@ class HelmRelease:
     timeout: str = "5m"
     hooks: Mapping[str, str] = field(default_factory=dict, hash=False)
     health: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+    references: str = "keep"
 
 
 @dataclass(frozen=True)
@@ -210,6 +213,8 @@ def _helm_to_json(helm: HelmRelease) -> dict[str, Any]:
         "timeout": helm.timeout,
         "hooks": dict(helm.hooks),
         "health": [dict(gate) for gate in helm.health],
+        # Left out where nothing is said: releases made before there was a choice stay the same bytes.
+        **({} if helm.references == "keep" else {"references": helm.references}),
     }
 
 
@@ -272,6 +277,7 @@ def helm_from_json(entry: Mapping[str, Any]) -> HelmRelease:
         timeout=entry.get("timeout", "5m"),
         hooks=dict(entry.get("hooks", {})),
         health=tuple(entry.get("health", ())),
+        references=entry.get("references", "keep"),
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from airstore.core import schema, yamlfile
 from airstore.core.errors import NotFoundError, UsageError
 
+REGISTRY_PULL = "registry-pull"  # what airstore calls the imagePullSecrets that it makes
+
 
 @dataclass(frozen=True)
 class SiteFile:
@@ -33,12 +35,25 @@ class SiteFile:
         parts = (self.registry.get("host"), self.registry.get("prefix"))
         return "/".join(str(part) for part in parts if part)
 
+    @property
+    def pull_secret(self) -> str:
+        """Name of the imagePullSecret that pods get, or an empty string where they need none.
+
+        A registry that airstore runs in the cluster knows nobody without a password; one that exists has
+        users where the site file says so; one that is served from the store has none.
+        """
+        mode = self.registry.get("mode", "cluster")
+        known = self.registry.get("host" if mode == "cluster" else "pullUser")
+        return str(self.registry.get("pullSecret") or (REGISTRY_PULL if known else ""))
+
     def lookup(self, name: str) -> Any:
-        """Value of a bound name: ``registry.host``, ``site.hostname``.
+        """Value of a bound name: ``registry.host``, ``registry.pullSecrets``, ``site.hostname``.
 
         Raises:
             UsageError: the site file does not set it.
         """
+        if name == "registry.pullSecrets":  # as pods and most charts write them
+            return [{"name": self.pull_secret}] if self.pull_secret else []
         section, _, key = name.partition(".")
         known = {"registry": self.registry, "site": self.variables}.get(section, {})
         if key not in known:

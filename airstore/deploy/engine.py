@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from airstore.charts.archive import read_chart
-from airstore.core.errors import AirstoreError, LockedError, StorageError
+from airstore.charts.rewrite import rewrite
+from airstore.core.errors import AirstoreError, DeployError, LockedError, StorageError, UsageError
 from airstore.deploy import crds
-from airstore.deploy.health import Clock, await_gates
+from airstore.deploy.health import Clock, await_gates, unhealthy
 from airstore.deploy.helm_actions import HelmStatus, Supplies, protect_claims
 from airstore.deploy.hooks import Hook, clear
 from airstore.deploy.journal import Journal
@@ -34,6 +35,9 @@ class HelmReleases(Protocol):
     def install(self, target: Target, *, wait: bool) -> None:
         """Install or upgrade, whatever state an earlier run left the release in."""
 
+    def turn(self, target: Target) -> None:
+        """Before the old chart follows a failed upgrade: see to it that nothing of that will be left."""
+
     def uninstall(self, target: Target) -> None:
         """Uninstall unless that was done already; volume claims stay."""
 
@@ -47,6 +51,9 @@ class Hooks(Protocol):
     def run(self, hook: Hook) -> None:
         """Run one hook to its end."""
 
+    def end(self, target: Target) -> None:
+        """End what an airstore that was killed left running of a Helm release's hooks."""
+
 
 class Cluster(Objects, Workloads, Protocol):
     """What the engine itself asks of a cluster."""
@@ -54,7 +61,11 @@ class Cluster(Objects, Workloads, Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """Everything outside that the engine acts on."""
+    """Everything outside that the engine acts on.
+
+    Attributes:
+        let_pull: makes pods of a namespace able to pull; called before anything is installed there.
+    """
 
     helm: HelmReleases
     cluster: Cluster
@@ -62,6 +73,7 @@ class World:
     supplies: Supplies
     clock: Clock
     held: Held
+    let_pull: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,7 @@ class Engine:
             LockedError: the Lease was lost; the next command goes on.
             StorageError: the journal cannot be written; the next command goes on.
         """
+        self._end_left_hooks()
         while isinstance(step := next_step(self.course.run, self.journal.events), Step):
             self.world.held.check()
             self.journal.record(Status.BEGIN, step)
@@ -125,6 +138,13 @@ class Engine:
             self.say(f"{step} failed: {text}")
             self.journal.record(Status.FAILED, step, text[-_TAIL:])
         return step
+
+    def _end_left_hooks(self) -> None:
+        events = self.journal.events
+        done = {event.step for event in events if event.status is Status.DONE}
+        for step in dict.fromkeys(event.step for event in events if event.status is Status.BEGIN):
+            if step and step.kind in _HOOKS and step not in done:
+                self.world.hooks.end(self.course.new[step.item])
 
     def _attempt(self, step: Step) -> AirstoreError | None:
         # The way back is worth a second try: an API server that restarts must not leave a site half-way.
@@ -164,6 +184,8 @@ class Engine:
     def _workloads(self, kind: Kind, key: str) -> None:
         target = self._present(key)
         if kind is Kind.STOP:
+            if new := self.course.new.get(key):
+                self.world.hooks.end(new)  # a Job that could not be ended when it failed still writes
             stateful = "rollback" in self.course.item(key).hooks
             self.world.cluster.stop_writers(
                 target.namespace, target.name, self._places(key), keep_stateful=stateful
@@ -196,20 +218,32 @@ class Engine:
 
     def _crds(self, target: Target) -> None:
         chart = read_chart(self.world.supplies.chart(target), f"chart {target.running.chart}")
-        for document in crds.chart_crds(chart):
+        rules = self.world.supplies.rewriting(target)
+        for wanted in crds.chart_crds(chart):
+            document = rewrite(wanted, rules) if rules else wanted
             live = self.world.cluster.live(document, target.namespace)
             self.world.cluster.apply(crds.additive(document, live), target.namespace)
 
     def _upgrade(self, new: Target, old: Target | None) -> None:
-        self.world.cluster.ensure_namespace(new.namespace)
+        self._namespace(new)
         if old:
             protect_claims(self.world.cluster, old, new)
-        self.world.helm.install(new, wait=True)
+        try:
+            self.world.helm.install(new, wait=True)
+        except UsageError as fault:
+            # Helm says at most which object is not ready; the pods say why.
+            why = unhealthy(self.world.cluster, new, new.workload_gates())
+            raise DeployError(f"{fault}\n{why}" if why else str(fault)) from fault
 
     def _reinstate(self, old: Target) -> None:
         # Without waiting: what was scaled to 0, and has no replicas in its chart, starts only afterwards.
-        self.world.cluster.ensure_namespace(old.namespace)
+        self._namespace(old)
+        self.world.helm.turn(old)
         self.world.helm.install(old, wait=False)
+
+    def _namespace(self, target: Target) -> None:
+        self.world.cluster.ensure_namespace(target.namespace)
+        self.world.let_pull(target.namespace)
 
 
 _HOOKS = {

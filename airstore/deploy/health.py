@@ -47,15 +47,20 @@ def await_gates(
     since: float | None = None
     while every:
         check()
-        reasons = [(gate, why) for gate in every if (why := _ask(workloads, gate, target.namespace))]
+        reasons = unhealthy(workloads, target, every)
         now = clock.now()
         since = None if reasons else now if since is None else since
         if since is not None and now - since >= _SETTLED:
             return
         if reasons and now >= deadline:
-            said = "; ".join(f"{_name(gate)}: {reason}" for gate, reason in reasons)
-            raise DeployError(f"{target.running.key} is not healthy after {target.helm.timeout}: {said}")
+            raise DeployError(f"{target.running.key} is not healthy after {target.helm.timeout}: {reasons}")
         clock.sleep(_PAUSE)
+
+
+def unhealthy(workloads: Workloads, target: Target, gates: Iterable[Mapping[str, Any]]) -> str:
+    """Gates that do not hold now, and why; an empty string if all do."""
+    asked = ((gate, _ask(workloads, gate, target.namespace)) for gate in gates)
+    return "; ".join(f"{_name(gate)}: {why}" for gate, why in asked if why)
 
 
 def _ask(workloads: Workloads, gate: Mapping[str, Any], namespace: str) -> str:

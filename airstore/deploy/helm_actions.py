@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 from airstore.charts.helm import Helm
+from airstore.charts.rewrite import Rewriting
+from airstore.charts.rewrite_stream import post_renderer
+from airstore.core import strictjson
 from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError
 from airstore.deploy import secret
@@ -23,6 +26,8 @@ from airstore.deploy.target import CLAIM, Target
 
 _GRACE = 60.0  # seconds for Helm to notice its own time-out
 _HISTORY = 5  # revisions Helm keeps; the way back needs none of them
+_LISTED = 256  # revisions that are listed at most
+_TURNED = "turned back by airstore: what it changed is compared with the chart before it"
 
 
 class Supplies(Protocol):
@@ -34,6 +39,9 @@ class Supplies(Protocol):
     def values(self, target: Target) -> list[bytes]:
         """Values files, later ones win."""
 
+    def rewriting(self, target: Target) -> Rewriting | None:
+        """How its image references are rewritten; None where they stay as rendered."""
+
 
 @dataclass(frozen=True)
 class HelmStatus:
@@ -42,11 +50,13 @@ class HelmStatus:
     Attributes:
         status: such as ``deployed``, ``failed``, ``pending-upgrade``.
         chart: ``NAME-VERSION``.
+        description: what Helm, or airstore, says about it.
     """
 
     revision: int
     status: str
     chart: str
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,28 @@ class HelmActions:
                 path = Path(scratch, f"values-{number}.yaml")
                 write_file(path, content, mode=0o600)
                 flags.append(f"--values={path}")
+            flags += self._rewriting(target, Path(scratch, "rewriting.json"))
             self._run(["upgrade", "--install", *flags, "--", target.name, str(chart)], target)
+
+    def turn(self, target: Target) -> None:
+        """Before the way back from an upgrade that failed: have Helm see what that upgrade changed.
+
+        Helm compares a chart with the newest *deployed* revision. After a failed upgrade that is the old
+        chart itself, and every object and (Helm 3) field that the upgrade brought would be left. So the
+        failed revision counts as deployed, until the old chart is. A second attempt finds it so.
+
+        Raises:
+            AirstoreError: the cluster or Helm did not answer.
+        """
+        self._repair(target)
+        found = self.status(target)
+        if found is None or found.status != "failed":
+            return
+        before = [each for each in self._history(target) if each.status == "deployed"]
+        if before and before[-1].description != _TURNED:
+            self._mark(target, found, "deployed")
+            for each in before:
+                self._mark(target, each, "superseded")
 
     def uninstall(self, target: Target) -> None:
         """Uninstall unless that was done already; volume claims stay, and so do CRDs.
@@ -116,6 +147,13 @@ class HelmActions:
             return None
         return HelmStatus(int(found[0]["revision"]), str(found[0]["status"]), str(found[0]["chart"]))
 
+    def _rewriting(self, target: Target, path: Path) -> list[str]:
+        rules = self.supplies.rewriting(target)
+        if rules is None:
+            return []
+        write_file(path, strictjson.dumps(rules.to_json()), mode=0o600)
+        return self.helm.post_renderer(post_renderer(path))
+
     @cached_property
     def _major(self) -> int:
         return self.helm.version()[0]
@@ -135,6 +173,17 @@ class HelmActions:
             stored = self._stored(target, found)
             if changed := secret.end_pending(stored):
                 self.objects.apply(changed, target.namespace)
+
+    def _history(self, target: Target) -> list[HelmStatus]:
+        text = self._run(["history", f"--max={_LISTED}", "--output=json", "--", target.name], target)
+        return [
+            HelmStatus(int(each["revision"]), each["status"], each["chart"], each["description"])
+            for each in json.loads(text)
+        ]
+
+    def _mark(self, target: Target, revision: HelmStatus, status: str) -> None:
+        stored = self._stored(target, revision)
+        self.objects.apply(secret.with_status(stored, status, _TURNED), target.namespace)
 
     def _keep_claims(self, target: Target, found: HelmStatus) -> None:
         if changed := secret.keep_claims(self._stored(target, found)):

@@ -10,13 +10,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from airstore.charts import process
-from airstore.core import yamlfile
 from airstore.core.durable import make_directory, storage_errors, write_file
-from airstore.core.errors import DeployError, UsageError
+from airstore.core.errors import DeployError
 from airstore.core.limits import MIB
+from airstore.deploy.hook_jobs import is_job, read_job, with_environment
 from airstore.deploy.protocols import Jobs
 from airstore.deploy.redact import Redactor
 from airstore.deploy.target import Target
@@ -74,11 +74,14 @@ class HookRunner:
 
         Raises:
             DeployError: it failed; the message ends with what it said.
-            UsageError: it took longer than the Helm release's time-out.
+            UsageError: a script took longer than the Helm release's time-out; or not a Job's manifest.
         """
         content = self.scripts.hook(hook.target, hook.name)
         path = hook.target.helm.hooks[hook.name]
-        if path.endswith((".yaml", ".yml")):
+        with storage_errors(hook.backup):
+            make_directory(hook.backup)  # of a Job, too: it says that there is a backup
+            hook.backup.chmod(0o700)
+        if is_job(path):
             succeeded, said = self._job(hook, content, path)
         else:
             succeeded, said = self._script(hook, content)
@@ -89,12 +92,19 @@ class HookRunner:
             tail = "\n".join(said.strip().splitlines()[-_TAIL:])
             raise DeployError(f"hook {hook.name} of {hook.target.running.key} failed:\n{tail}".strip())
 
+    def end(self, target: Target) -> None:
+        """End the Jobs of a Helm release's hooks: unlike scripts they outlive an airstore that was killed.
+
+        Raises:
+            TransferError: the cluster did not answer, or one does not go away.
+        """
+        for name, path in target.helm.hooks.items():
+            if is_job(path):
+                self.jobs.end_job(read_job(self.scripts.hook(target, name), path), target.namespace)
+
     def _script(self, hook: Hook, content: bytes) -> tuple[bool, str]:
         path = self.directory / "hooks" / f"{hook.target.name}-{hook.name}"
         write_file(path, content, mode=0o700)
-        with storage_errors(hook.backup):
-            make_directory(hook.backup)
-            hook.backup.chmod(0o700)
         argv = [str(path.absolute())] if content.startswith(b"#!") else ["/bin/sh", str(path.absolute())]
         variables = {
             **self.environment,
@@ -109,10 +119,9 @@ class HookRunner:
         return done.code == 0, said or f"exit code {done.code}"
 
     def _job(self, hook: Hook, content: bytes, path: str) -> tuple[bool, str]:
-        document = yamlfile.load(content, path)
-        if not isinstance(document, dict) or document.get("kind") != "Job":
-            raise UsageError(f"hook {path} is not a manifest of one Job")
-        job = _with_environment(document, {**self.variables(hook), "AIRSTORE_RUN": self.directory.name})
+        # Of the run that made the backup: on a rollback on demand that is an earlier one.
+        variables = {**self.variables(hook), "AIRSTORE_RUN": hook.backup.parent.parent.name}
+        job = with_environment(read_job(content, path), variables, hook.target.timeout)
         result = self.jobs.run_job(job, hook.target.namespace, hook.target.timeout)
         return result.succeeded, result.log
 
@@ -126,18 +135,6 @@ class HookRunner:
             "AIRSTORE_VERSION": hook.target.version,
             "AIRSTORE_PREVIOUS": hook.previous,
         }
-
-
-def _with_environment(job: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
-    """The same Job; every container has the variables on top of its own."""
-    spec = dict(job.get("spec") or {})
-    template = dict(spec.get("template") or {})
-    pod = dict(template.get("spec") or {})
-    added = [{"name": name, "value": value} for name, value in variables.items()]
-    for kind in ("initContainers", "containers"):
-        if kind in pod:
-            pod[kind] = [{**each, "env": [*(each.get("env") or ()), *added]} for each in pod[kind]]
-    return {**job, "spec": {**spec, "template": {**template, "spec": pod}}}
 
 
 def clear(backup: Path) -> None:

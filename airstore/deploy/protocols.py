@@ -124,12 +124,28 @@ class Facts(Protocol):
         """Names of ingress classes."""
 
 
+class Nodes(Protocol):
+    """What only nodes know."""
+
+    def unpullable(
+        self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
+    ) -> list[str]:
+        """Which of these images nodes that take pods cannot pull, and why; pods are made for it, and go.
+
+        Args:
+            images: references.
+            namespace: of the pods.
+            pull_secret: an imagePullSecret there; may be empty.
+            timeout: seconds.
+        """
+
+
 @dataclass(frozen=True)
 class JobResult:
     """How a Job ended.
 
     Attributes:
-        log: of its pods, the last 64 KiB.
+        log: of its pods, the last 64 KiB; of one that failed, then why.
     """
 
     succeeded: bool
@@ -142,10 +158,12 @@ class Jobs(Protocol):
     def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
         """Delete a Job of this name, create it, wait for its end, collect its log, delete it with its pods.
 
-        Raises:
-            TransferError: it did not end within ``timeout`` seconds; it is deleted all the same.
+        One that does not end within ``timeout`` seconds has failed, as the end of the log says.
         """
 
+    def end_job(self, document: Document, namespace: str) -> None:
+        """Delete a Job of this name with its pods, and wait until they are gone; there may be none."""
 
-class ClusterActions(Objects, Workloads, Leases, Facts, Jobs, Protocol):
+
+class ClusterActions(Objects, Workloads, Leases, Facts, Nodes, Jobs, Protocol):
     """All of it, on one cluster."""

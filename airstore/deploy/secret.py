@@ -39,12 +39,21 @@ def end_pending(secret: dict[str, Any]) -> dict[str, Any] | None:
     Raises:
         DamagedError: it is not Helm's.
     """
-    release = decode(secret)
-    info = release.get("info") or {}
+    info = decode(secret).get("info") or {}
     if not str(info.get("status", "")).startswith("pending-"):
         return None
-    info |= {"status": "failed", "description": "ended by airstore: the run that began it is gone"}
-    return _changed(secret, {**release, "info": info}, {"status": "failed"})
+    return with_status(secret, "failed", "ended by airstore: the run that began it is gone")
+
+
+def with_status(secret: dict[str, Any], status: str, description: str) -> dict[str, Any]:
+    """The part of a Secret to apply so that its release has this status.
+
+    Raises:
+        DamagedError: it is not Helm's.
+    """
+    release = decode(secret)
+    info = {**(release.get("info") or {}), "status": status, "description": description}
+    return _changed(secret, {**release, "info": info}, {"status": status})
 
 
 def keep_claims(secret: dict[str, Any]) -> dict[str, Any] | None:

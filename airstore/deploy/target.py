@@ -70,7 +70,8 @@ def object_name(document: Mapping[str, Any]) -> str:
     return str((document.get("metadata") or {}).get("name") or "")
 
 
-def is_hook(document: Mapping[str, Any]) -> bool:
+def is_hook(document: Any) -> bool:
     """Whether Helm runs it as one of its own hooks instead of keeping it."""
-    annotations = (document.get("metadata") or {}).get("annotations") or {}
-    return "helm.sh/hook" in annotations
+    metadata = document.get("metadata") if isinstance(document, Mapping) else None
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return "helm.sh/hook" in (annotations or {})

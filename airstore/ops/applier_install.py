@@ -13,10 +13,8 @@ from airstore.cluster.applier_settings import ApplierSettings
 from airstore.cluster.execute import Container, execute
 from airstore.cluster.objects import Objects, describe
 from airstore.cluster.pull_secrets import let_pull
-from airstore.cluster.registry_settings import settings_of
 from airstore.cluster.workloads import Workloads
 from airstore.core.errors import TransferError, UsageError
-from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.core.treestream import files_of
 from airstore.deploy.journal import unfinished
@@ -25,7 +23,7 @@ from airstore.ops.applier_manifests import Applier
 from airstore.ops.applier_marker import MARKER, Moved, has_arrived, mark, unmark
 from airstore.ops.applier_receive import ledger_tip
 from airstore.ops.directory import StoreDirectory
-from airstore.ops.registry_secrets import pull_password
+from airstore.ops.pulls import pull_login
 from airstore.ops.runs import Runs
 
 _POLL, _SAY = 1.0, 15.0  # seconds between questions, and between equal answers that are said
@@ -57,9 +55,7 @@ def plan_install(cluster: Cluster, applier: Applier) -> list[InstallStep]:
     return [InstallStep(describe(each), _state(objects, each)) for each in applier.documents]
 
 
-def install(
-    cluster: Cluster, applier: Applier, store: StoreDirectory, site: SiteFile, release: Release
-) -> bool:
+def install(cluster: Cluster, applier: Applier, store: StoreDirectory, site: SiteFile) -> bool:
     """Make the applier, wait for it, and give it the store if it has none; run again, it goes on.
 
     Returns:
@@ -77,7 +73,7 @@ def install(
         for document in applier.documents:
             cluster.say(f"apply: {describe(document)}")
             objects.apply(document)
-        _let_pull(objects, settings, store, site, release)
+        _let_pull(objects, settings, store, site)
         sent = _await(cluster, settings, lambda pod: _send_store(cluster, settings, store, pod))
         if not has_arrived(store):
             if not sent:
@@ -91,7 +87,7 @@ def _check_settled(store: StoreDirectory, site: SiteFile) -> None:
         raise UsageError(
             f"run {journal.name} has not ended", hint="end it first: `airstore apply` or `airstore rollback`"
         )
-    for name in ("ca", "certificate", "certificateKey"):
+    for name in ("ca", "certificate", "certificateKey", "pullPasswordFile"):
         named = site.registry.get(name)
         if named and not site.path(str(named)).resolve().is_relative_to(store.path.resolve()):
             raise UsageError(
@@ -100,12 +96,10 @@ def _check_settled(store: StoreDirectory, site: SiteFile) -> None:
             )
 
 
-def _let_pull(
-    objects: Objects, settings: ApplierSettings, store: StoreDirectory, site: SiteFile, release: Release
-) -> None:
-    """The applier's own image is pulled from the registry in the cluster like every other."""
-    if site.registry.get("host") and site.registry.get("mode", "cluster") == "cluster":
-        let_pull(objects, settings_of(release, site), pull_password(store), settings.namespace)
+def _let_pull(objects: Objects, settings: ApplierSettings, store: StoreDirectory, site: SiteFile) -> None:
+    """The applier's own image is pulled from the site's registry like every other."""
+    if login := pull_login(store, site):
+        let_pull(objects, login, settings.namespace)
 
 
 def _await(cluster: Cluster, settings: ApplierSettings, send: Callable[[str], None]) -> bool:

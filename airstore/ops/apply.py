@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from airstore.core.errors import DeployError, UsageError
 from airstore.core.site import SiteFile
+from airstore.deploy.images import samples, strangers
 from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import observed
 from airstore.deploy.preflight import problems, refused
+from airstore.deploy.protocols import Permission
 from airstore.deploy.steps import End, Mode
 from airstore.ops.access import Access
-from airstore.ops.drive import Outcome, Site, alone, drive, open_run, statuses
+from airstore.ops.drive import LEASE_NAMESPACE, Outcome, Site, alone, drive, open_run, statuses
 from airstore.ops.images import image_problems
 from airstore.ops.plan_site import Planned, SitePlan, make_plan
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
+
+_PULL = 180.0  # seconds for a node to pull one image
+_PROBING = (
+    Permission("list", "nodes"),
+    Permission("patch", "pods", "", LEASE_NAMESPACE),
+    Permission("create", "pods", "", LEASE_NAMESPACE),
+    Permission("delete", "pods", "", LEASE_NAMESPACE),
+)
 
 
 @dataclass(frozen=True)
@@ -27,13 +37,17 @@ class Wish:
     Attributes:
         version: empty for the newest release, or for that of a run to be resumed.
         access: how to reach the registry that nodes pull from.
-        check_images: ask that registry for every image first.
+        check_images: see first whether nodes can pull every image.
+        ask_registry: and ask the registry for each; not where what it lacks is going to be pushed.
+        check_nodes: what every node has to pull: ``one`` image of each host, ``all``, or ``none``.
     """
 
     site_file: SiteFile
     version: str
     access: Access
     check_images: bool = True
+    ask_registry: bool = True
+    check_nodes: str = "one"
 
 
 def plan_apply(site: Site, wish: Wish) -> SitePlan:
@@ -52,6 +66,11 @@ def plan_apply(site: Site, wish: Wish) -> SitePlan:
     return planned.plan
 
 
+def goes_on(site: Site) -> bool:
+    """Whether `apply` would go on with a run that was killed, which needs no registry first."""
+    return unfinished(site.runs.directory) is not None
+
+
 def apply(site: Site, wish: Wish) -> Outcome:
     """Go on with a run that was killed, or begin one, and drive it to its end.
 
@@ -68,6 +87,8 @@ def apply(site: Site, wish: Wish) -> Outcome:
             return drive(site, held, journal)
         planned = _observe(site, wish)
         _preflight(site, wish, planned)
+        if wish.check_images:
+            _stop_at(_node_problems(site, wish, planned))
         if planned.plan.version == planned.plan.running and not _changes(planned):
             return Outcome("", End.SUCCEEDED, planned.plan.version, {})
         return drive(site, held, _begin(site, planned))
@@ -88,15 +109,49 @@ def _observe(site: Site, wish: Wish) -> Planned:
     return replace(planned, plan=replace(planned.plan, steps=observed(planned.plan.steps, found)))
 
 
+def _changed(planned: Planned) -> set[str]:
+    return {step.key for step in planned.plan.steps if step.action in {"install", "change"}}
+
+
 def _preflight(site: Site, wish: Wish, planned: Planned) -> None:
-    changed = {step.key for step in planned.plan.steps if step.action in {"install", "change"}}
+    changed = _changed(planned)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
     found = problems(
         site.cluster, [target for key, target in targets.items() if key in changed], site.store.path
     )
     if wish.check_images and changed:
-        found += image_problems(planned.release, wish.site_file, wish.access)
+        found += _image_problems(site, wish, planned, changed)
     _stop_at(found)
+
+
+def _image_problems(site: Site, wish: Wish, planned: Planned, changed: Collection[str]) -> Iterator[str]:
+    """What nodes could not pull: named as the release does not have it, or not in the registry."""
+    wanted = [each for each in planned.wanted if each.running.key in changed]
+    for each in wanted:
+        yield from (f"{each.running.key}: {left}" for left in each.leftovers)
+    targets = make_targets([each.running for each in wanted], planned.release)
+    yield from strangers(targets.values(), planned.release, wish.site_file.registry_address)
+    if wish.ask_registry:
+        yield from image_problems(site.store, planned.release, wish.site_file, wish.access, site.kubeconfig)
+
+
+def _node_problems(site: Site, wish: Wish, planned: Planned) -> Iterator[str]:
+    """What the nodes themselves cannot pull; asked last, because it makes pods."""
+    if wish.check_nodes == "none" or not wish.site_file.registry_address:
+        return
+    if any(site.cluster.refusals(_PROBING)):
+        site.say("whether the nodes can pull is not checked: you may not list nodes or make pods for that")
+        return
+    changed = _changed(planned)
+    targets = make_targets([e.running for e in planned.wanted if e.running.key in changed], planned.release)
+    place, every = wish.site_file.registry_address, wish.check_nodes == "all"
+    images = samples(targets.values(), planned.release, place, every=every)
+    if not images:
+        return
+    site.say(f"the nodes pull {', '.join(images)}")
+    site.let_pull(LEASE_NAMESPACE)
+    secret = "" if wish.site_file.registry.get("pullSecret") else wish.site_file.pull_secret
+    yield from site.cluster.unpullable(images, LEASE_NAMESPACE, secret, _PULL * len(images))
 
 
 def _stop_at(found: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from airstore.cluster.facts import gather
 from airstore.cluster.forward import forward
 from airstore.cluster.node_load import Loader
 from airstore.cluster.objects import Objects
-from airstore.cluster.pull_secrets import let_pull
+from airstore.cluster.pull_secrets import PullLogin, let_pull, pull_secret
 from airstore.cluster.registry_objects import RegistrySecrets
 from airstore.cluster.registry_settings import settings_of
 from airstore.cluster.workloads import Workloads
@@ -105,7 +105,7 @@ def bootstrap(work: Bootstrap) -> dict[str, Any]:
         _repoint(work, objects, secrets)
         for namespace in work.plan.pull_namespaces:
             work.say(f"pull secret: {namespace}")
-            let_pull(objects, settings, secrets.pull_password, namespace)
+            let_pull(objects, _login(work, secrets), namespace)
     digests = Workloads(objects).image_digests(settings.namespace, _selector())
     running = sorted(set().union(*digests.values())) if digests else []
     return {"registry": settings.host, "uploaded": uploaded, "pods": settings.running, "running": running}
@@ -118,7 +118,7 @@ def _prepare(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> Non
     documents = {
         "passwords": [
             make.htpasswd_secret(settings, secrets),
-            make.pull_secret(settings, secrets.pull_password, settings.namespace),
+            pull_secret(_login(work, secrets), settings.namespace),
         ],
         "certificate": [make.tls_secret(settings, secrets.tls)] if secrets.tls else [],
         "volume": [make.claim(settings)],
@@ -130,6 +130,11 @@ def _prepare(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> Non
         work.say(f"{step}: {', '.join(document['metadata']['name'] for document in wanted) or 'given'}")
         for document in wanted:
             objects.apply(document)
+
+
+def _login(work: Bootstrap, secrets: RegistrySecrets) -> PullLogin:
+    settings = work.plan.settings
+    return PullLogin(settings.host, make.PULL_USER, secrets.pull_password, settings.product)
 
 
 def _seed(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:

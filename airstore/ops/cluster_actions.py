@@ -12,8 +12,10 @@ from airstore.cluster import lease as leases
 from airstore.cluster import permissions
 from airstore.cluster.connection import Connection, connect
 from airstore.cluster.facts import gather_classes
-from airstore.cluster.jobs import run_job
+from airstore.cluster.jobs import end_job, run_job
 from airstore.cluster.objects import Objects
+from airstore.cluster.pull_probe import unpullable
+from airstore.cluster.pull_secrets import PullLogin, let_pull
 from airstore.cluster.workloads import Workloads
 from airstore.core.errors import TransferError
 from airstore.deploy.protocols import Document, Held, JobResult, Permission
@@ -66,10 +68,28 @@ class RealCluster:
         """See `airstore.deploy.protocols.Facts`."""
         return {each.name for each in gather_classes(self._objects, "IngressClass")}
 
+    def let_pull(self, login: PullLogin, namespace: str) -> None:
+        """An imagePullSecret in a namespace, named by its default ServiceAccount.
+
+        Raises:
+            TransferError: the API server refused.
+        """
+        let_pull(self._objects, login, namespace)
+
+    def unpullable(
+        self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
+    ) -> list[str]:
+        """See `airstore.deploy.protocols.Nodes`."""
+        return unpullable(self._objects, namespace, images, pull_secret, timeout)
+
     def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
         """See `airstore.deploy.protocols.Jobs`."""
         done = run_job(self._objects, document, namespace, timeout)
         return JobResult(done.succeeded, done.log)
+
+    def end_job(self, document: Document, namespace: str) -> None:
+        """See `airstore.deploy.protocols.Jobs`."""
+        end_job(self._objects, document, namespace)
 
     def _await_established(self, document: Document) -> None:
         deadline = time.monotonic() + _ESTABLISHED

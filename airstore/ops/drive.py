@@ -37,6 +37,7 @@ class Site:
         environment: what hook scripts see besides what is documented.
         say: told what is done, in words for people.
         now: seconds since the epoch.
+        let_pull: makes pods of a namespace able to pull from the site's registry.
         resume: the command that goes on after an operator has looked.
     """
 
@@ -48,6 +49,7 @@ class Site:
     environment: Mapping[str, str] = field(repr=False)
     say: Callable[[str], None] = field(repr=False)
     now: Callable[[], int] = field(repr=False)
+    let_pull: Callable[[str], None] = field(repr=False)
     resume: str
 
     @property
@@ -103,12 +105,31 @@ def open_run(site: Site) -> Journal | None:
     Raises:
         DamagedError: a journal does not read.
     """
+    return None if close_recorded(site) else unfinished(site.runs.directory)
+
+
+def close_recorded(site: Site) -> Journal | None:
+    """Close the run that was killed between the ledger and its journal's end, if there is one.
+
+    Whoever asked for it was never told how it ended, and asks again.
+
+    Raises:
+        DamagedError: a journal does not read.
+    """
     journal = unfinished(site.runs.directory)
     recorded = _recorded(site, journal) if journal else ""
-    if journal and recorded:
-        journal.close(End(recorded))
+    if journal is None or not recorded:
         return None
+    journal.close(End(recorded))
     return journal
+
+
+def outcome_of(site: Site, journal: Journal, end: End) -> Outcome:
+    """What to say of a run that has ended well, or as an operator wanted it to end."""
+    plan = site.runs.plan(journal)
+    course = site.supplies.course(plan, journal.directory)
+    version = plan.outcome[0] if end is End.SUCCEEDED else plan.previous
+    return Outcome(journal.name, end, version, states(course.run, journal.events))
 
 
 def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False) -> Outcome:
@@ -137,11 +158,12 @@ def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False)
         redactor=redactor,
         guard=site.runs.guard,
     )
-    world = World(site.helm_actions(), site.cluster, hooks, site.supplies, SystemClock(), held)
+    helm, clock = site.helm_actions(), SystemClock()
+    world = World(helm, site.cluster, hooks, site.supplies, clock, held, site.let_pull)
     end = Engine(world, course, journal, redactor, site.say).drive()
     if asked_back and end in {End.ROLLED_BACK, End.UNTOUCHED}:
         _end(site, journal, plan, end)
-        return Outcome(journal.name, end, plan.previous, states(course.run, journal.events))
+        return outcome_of(site, journal, end)
     return _outcome(site, journal, plan, end)
 
 
@@ -169,7 +191,7 @@ def _outcome(site: Site, journal: Journal, plan: RunPlan, end: End) -> Outcome:
     said = states(course.run, journal.events)
     _end(site, journal, plan, end)
     if end is End.SUCCEEDED:
-        return Outcome(journal.name, end, plan.outcome[0], said)
+        return outcome_of(site, journal, end)
     what = _what(plan)
     if end is End.NEEDS_OPERATOR:
         listed = "\n".join(f"  {key}: {state}" for key, state in said.items())

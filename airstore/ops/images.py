@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.release import Image, Release
 from airstore.core.site import SiteFile
 from airstore.ops.access import Access
+from airstore.ops.directory import StoreDirectory
+from airstore.ops.own_registry import Target, readable_registry
 from airstore.ops.push import parse_target
 from airstore.registry.client import RegistryClient
 
 _SHOWN = 10
 
 
-def image_problems(release: Release, site: SiteFile, access: Access) -> list[str]:
+def image_problems(
+    store: StoreDirectory, release: Release, site: SiteFile, access: Access, kubeconfig: Path | None
+) -> list[str]:
     """What nodes could not pull; empty if all is there, or if the site file names no registry.
 
     Raises:
         TransferError: the registry refused or broke off.
     """
-    host = site.registry_address
-    if not host:
+    if not site.registry_address:
         return []
-    client, _ = parse_target(host, access)
-    with client:
-        missing = [why for image in release.images if (why := _problem(client, image))]
+    try:
+        with readable_registry(store, release, site, access, kubeconfig) as target:
+            missing = list(_missing(target, release))
+    except NotFoundError as fault:  # there is no registry in the cluster yet, or none of its pods is ready
+        return [f"{fault}; {fault.hint}"]
     shown = missing[:_SHOWN]
     if len(missing) > _SHOWN:
         shown.append(f"... and {len(missing) - _SHOWN} more images")
     if missing:
-        shown.append(f"push them first: airstore registry push {host} --release {release.version}")
+        served = site.registry.get("mode") == "serve"
+        what = "airstore registry serve" if served else f"airstore registry push --release {release.version}"
+        shown.append(f"make them available first: {what}")
     return shown
+
+
+def _missing(target: Target, release: Release) -> Iterator[str]:
+    client, _ = parse_target(target.url, target.access)
+    with client:
+        for image in release.images:
+            if why := _problem(client, image):
+                yield f"{target.name} {why}"
 
 
 def _problem(client: RegistryClient, image: Image) -> str:
     try:
         found = client.resolve(image.reference).digest
     except NotFoundError:
-        return f"{client.host} has no image {image.repository}:{image.reference.selector}"
+        return f"has no image {image.repository}:{image.reference.selector}"
     except DamagedError as fault:
-        return f"{client.host}: {fault}"
+        return f"answers wrongly: {fault}"
     # A registry that refuses incomplete indexes holds one platform's manifest under the tag instead.
     if found == image.root.digest or found in {blob.digest for blob in image.blobs}:
         return ""
     name = f"{image.repository}:{image.reference.tag}"
-    return f"{client.host} has other content under {name}: {found}, not {image.root.digest}"
+    return f"has other content under {name}: {found}, not {image.root.digest}"

@@ -50,14 +50,11 @@ def own_registry(
         TransferError: the API server refused or cannot be reached.
     """
     if site.registry.get("mode", "cluster") != "cluster":
-        host = str(site.registry.get("host", ""))
-        if site.registry["mode"] == "serve" or not host:
+        if site.registry["mode"] == "serve" or not site.registry_address:
             raise UsageError(
                 "the site file names no registry to push to", hint="name one: airstore registry push HOST"
             )
-        authority = access.ca or authority_file(store, site)
-        place = f"{host}/{site.registry.get('prefix', '')}".rstrip("/")
-        yield Target(place, place, replace(access, ca=authority))
+        yield _named(store, site, access)
         return
     settings = settings_of(release, site)
     access = replace(access, credentials=Credentials(PUSH_USER, push_password(store)))
@@ -69,3 +66,26 @@ def own_registry(
         pod = ready_pod(Objects(connection), settings.namespace)
         with forward(connection, settings.namespace, pod, PUSH_PORT) as port:
             yield Target(f"http://127.0.0.1:{port}", settings.host, access)
+
+
+@contextmanager
+def readable_registry(
+    store: StoreDirectory, release: Release, site: SiteFile, access: Access, kubeconfig: Path | None
+) -> Iterator[Target]:
+    """The registry that nodes pull from, of whatever mode, for the length of the block.
+
+    Raises:
+        UsageError: the release brings no image of a registry, and the site file names no other one.
+        NotFoundError: none was bootstrapped, or none of its pods is ready.
+        TransferError: the API server refused or cannot be reached.
+    """
+    if site.registry.get("mode", "cluster") != "cluster":
+        yield _named(store, site, access)
+        return
+    with own_registry(store, release, site, access, kubeconfig) as target:
+        yield target
+
+
+def _named(store: StoreDirectory, site: SiteFile, access: Access) -> Target:
+    place = site.registry_address
+    return Target(place, place, replace(access, ca=access.ca or authority_file(store, site)))

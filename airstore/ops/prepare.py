@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from airstore.charts.helm import Helm
+from airstore.charts.postrender import sees_hooks
 from airstore.charts.render import Document, Target, render
+from airstore.charts.rewrite import Rewriting, leftovers, rewrite
 from airstore.core import yamlfile
 from airstore.core.durable import write_file
+from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.release import Chart, HelmRelease, Release
 from airstore.core.site import SiteFile
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import normalise
 from airstore.deploy.redact import Redactor
+from airstore.deploy.target import is_hook
 from airstore.deploy.values import site_values
 from airstore.ops.directory import StoreDirectory
 from airstore.store.blobs import BlobStore
@@ -33,11 +38,15 @@ class Prepared:
         running: what the ledger will say of it.
         values: values files, the site's part last.
         secrets: texts that must not be shown.
+        rewriting: how its image references are rewritten; None where they are not.
+        leftovers: images that rewriting cannot reach, each with its place.
     """
 
     running: Running
     values: tuple[bytes, ...] = field(repr=False)
     secrets: frozenset[str] = field(repr=False)
+    rewriting: Rewriting | None = field(default=None, repr=False)
+    leftovers: tuple[str, ...] = ()
 
 
 def prepare_release(
@@ -56,13 +65,56 @@ def prepare_release(
         archive = blobs.read_bytes(chart.archive.digest, LIMITS.chart_archive)
         values = [store.history.read(commit, path) for path in wanted.values]
         extra = site_values(wanted, site)
-        documents = _render(helm, wanted, archive, values, extra)
+        rules = rewriting_of(wanted, release, site)
+        rendered = _render(helm, wanted, archive, values, extra)
+        documents, left = (
+            _rewritten(rendered, rules, sees_hooks(helm.version()[0])) if rules else (rendered, ())
+        )
         if extra:
             values.append(yamlfile.dump(extra).encode())
         known = Redactor.of([extra, *(yamlfile.load(each, "values") for each in values)]).secrets
         running = _running(wanted, chart, documents)
-        prepared.append(Prepared(running, tuple(values), known | frozenset(_secrets(documents))))
+        secrets = known | frozenset(_secrets(documents))
+        prepared.append(Prepared(running, tuple(values), secrets, rules, left))
     return tuple(prepared)
+
+
+def rewriting_of(wanted: HelmRelease, release: Release, site: SiteFile) -> Rewriting | None:
+    """How the image references of a Helm release are rewritten at this site; None where they are not.
+
+    Raises:
+        UsageError: they are, but the site file names no registry.
+    """
+    if wanted.references != "rewrite":
+        return None
+    if not site.registry_address:
+        raise UsageError(
+            f"the product rewrites the images of {wanted.name} to the site's registry, which the site file"
+            " does not name",
+            hint=f"add 'registry: {{host: registry.site.example}}' to {site.name}",
+        )
+    # A registry that refuses incomplete indexes has the one platform's manifest under the tag instead.
+    images = {str(i.reference): "" if i.missing else str(i.root.digest) for i in release.images}
+    return Rewriting(site.registry_address, images, site.pull_secret)
+
+
+def _rewritten(
+    documents: Sequence[Document], rules: Rewriting, hooks: bool
+) -> tuple[tuple[Document, ...], tuple[str, ...]]:
+    """The documents as the post-renderer will make them, and what it leaves."""
+    changed, left = [], []
+    for each in documents:
+        unseen = is_hook(each.body) and not hooks
+        changed.append(each if unseen else dataclasses.replace(each, body=rewrite(each.body, rules)))
+        if not each.is_test:
+            why = (
+                "Helm 3 hands no hooks to a post-renderer, Helm 4 does"
+                if unseen
+                else "rewriting cannot reach it"
+            )
+            found = leftovers(changed[-1].body, rules)
+            left += [f"{each.kind} {each.name}: {place}: {why}" for place in found]
+    return tuple(changed), tuple(left)
 
 
 def _running(wanted: HelmRelease, chart: Chart, documents: Sequence[Document]) -> Running:

@@ -67,6 +67,11 @@ def pull_password(store: StoreDirectory) -> str:
     return _read_credentials(_existing(store))["pull"]
 
 
+def has_registry(store: StoreDirectory) -> bool:
+    """Whether this store has made the passwords of a registry in the cluster."""
+    return (_directory(store) / "credentials.json").is_file()
+
+
 def authority_file(store: StoreDirectory, site: SiteFile) -> Path | None:
     """The certificate authority (PEM) that nodes must trust; None where the world trusts it already."""
     if site.registry.get("ca"):

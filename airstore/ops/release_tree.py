@@ -11,6 +11,7 @@ from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.product import Product
 from airstore.core.release import HelmRelease
+from airstore.deploy.hook_jobs import is_job, read_job
 
 
 def tree_files(
@@ -24,7 +25,7 @@ def tree_files(
         rendered: Helm release name to manifests, kept below ``rendered/``.
 
     Raises:
-        UsageError: a values or hook file is too large.
+        UsageError: a values or hook file is too large, or a hook's manifest is not one of a Job.
     """
     files = {"airstore.yaml": product.text}
     for chart in charts:
@@ -33,6 +34,7 @@ def tree_files(
     for helm in product.helm_releases:
         for path in (*helm.values, *helm.hooks.values()):
             files[tree_path(helm, path)] = _read(product.path(path))
+            _check_hook(helm, path, files[tree_path(helm, path)])
     for path in product.variants:
         files[_below("values", path)] = _read(product.path(path))
     files |= {f"rendered/{name}.yaml": text.encode() for name, text in rendered.items()}
@@ -54,6 +56,12 @@ def in_tree(helm_releases: Sequence[HelmRelease]) -> tuple[HelmRelease, ...]:
 def tree_path(helm: HelmRelease, path: str) -> str:
     """Where a values file or a hook of a Helm release is in the tree."""
     return _below("hooks" if path in helm.hooks.values() else "values", path)
+
+
+def _check_hook(helm: HelmRelease, path: str, content: bytes) -> None:
+    # Here, where its author can mend it, and not at a site in the middle of an upgrade.
+    if path in helm.hooks.values() and is_job(path):
+        read_job(content, path)
 
 
 def _below(top: str, path: str) -> str:

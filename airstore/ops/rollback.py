@@ -10,7 +10,7 @@ from airstore.deploy.journal import Journal, load_all, unfinished
 from airstore.deploy.ledger import Entry
 from airstore.deploy.plan import observed, plan
 from airstore.deploy.steps import End, Kind, Mode, Status, Step
-from airstore.ops.drive import Outcome, Site, alone, drive, open_run, statuses
+from airstore.ops.drive import Outcome, Site, alone, close_recorded, drive, open_run, outcome_of, statuses
 from airstore.ops.plan_site import SitePlan
 from airstore.ops.runs import RunPlan, Runs
 from airstore.ops.runs import targets as make_targets
@@ -30,6 +30,8 @@ def rollback(site: Site, version: str, *, keep_data: bool = False) -> Outcome:
         OperatorNeededError: the way back failed.
     """
     with alone(site) as held:
+        if (ended := close_recorded(site)) and (outcome := _gone_back(site, ended, version)):
+            return outcome
         journal = open_run(site)
         if journal is None:
             begun = _plan(site, version, keep_data=keep_data)
@@ -49,6 +51,15 @@ def plan_rollback(site: Site, version: str) -> SitePlan:
         raise UsageError(f"run {journal.name} has not ended", hint="`airstore rollback` turns it back")
     now, before = _entries(site, version)
     return SitePlan(before.version, now.version, plan(before.running, now.running))
+
+
+def _gone_back(site: Site, journal: Journal, version: str) -> Outcome | None:
+    """If this run went back already: to begin another one would go back twice."""
+    planned = site.runs.plan(journal)
+    back = planned.mode is Mode.ROLLBACK or journal.end in {End.ROLLED_BACK, End.UNTOUCHED}
+    if not back or journal.end is None or version not in {"", planned.previous}:
+        return None
+    return outcome_of(site, journal, journal.end)
 
 
 def _turn(site: Site, journal: Journal, version: str) -> None:

@@ -4,7 +4,7 @@
 
     guard.lock                    held by every Helm and hook while it runs
     runs/RUN/journal.jsonl        what was done (`airstore.deploy.journal`)
-    runs/RUN/values/NAME.json     values a Helm release was applied with, mode 0600
+    runs/RUN/values/NAME.json     values a Helm release was applied with, and its rewriting, mode 0600
     runs/RUN/new|old/NS_NAME.yaml manifests, Secrets redacted
     runs/RUN/backup/NS_NAME/      what the backup hook wrote
     runs/RUN/logs/                what hooks said, secrets redacted
@@ -22,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from airstore.charts.rewrite import Rewriting
 from airstore.core import strictjson
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DamagedError, NotFoundError
@@ -84,6 +85,7 @@ class Runs:
         document = {
             "values": [base64.b64encode(each).decode() for each in prepared.values],
             "secrets": sorted(prepared.secrets),
+            "rewriting": prepared.rewriting.to_json() if prepared.rewriting else None,
         }
         self._private(self.directory / run)
         write_file(self._values_path(reference), strictjson.dumps(document), mode=0o600)
@@ -133,6 +135,15 @@ class Runs:
             NotFoundError: the store no longer has them.
         """
         return [base64.b64decode(each) for each in self._values(running)["values"]]
+
+    def rewriting(self, running: Running) -> Rewriting | None:
+        """How a Helm release's image references were rewritten when it was applied.
+
+        Raises:
+            NotFoundError: the store no longer has it.
+        """
+        document = self._values(running).get("rewriting")
+        return Rewriting.from_json(document) if document else None
 
     def redactor(self, all_running: Iterable[Running]) -> Redactor:
         """Knows the secrets in the values of Helm releases."""
@@ -184,6 +195,10 @@ class StoreSupplies:
     def values(self, target: Target) -> list[bytes]:
         """See `airstore.deploy.helm_actions.Supplies`."""
         return self._runs.values(target.running)
+
+    def rewriting(self, target: Target) -> Rewriting | None:
+        """See `airstore.deploy.helm_actions.Supplies`."""
+        return self._runs.rewriting(target.running)
 
     def hook(self, target: Target, name: str) -> bytes:
         """See `airstore.deploy.hooks.Scripts`."""

@@ -97,6 +97,7 @@ def reconcile(site: Site, seen: SiteStatus) -> list[str]:
             if key in drifted:
                 held.check()
                 site.cluster.ensure_namespace(target.namespace)
+                site.let_pull(target.namespace)
                 actions.install(target, wait=False)
                 done.append(key)
     return done

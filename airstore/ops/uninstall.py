@@ -6,7 +6,7 @@ from airstore.core.errors import NotFoundError, UsageError
 from airstore.deploy import ledger
 from airstore.deploy.plan import plan
 from airstore.deploy.steps import Mode, Status
-from airstore.ops.drive import Outcome, Site, alone, drive, open_run
+from airstore.ops.drive import Outcome, Site, alone, close_recorded, drive, open_run, outcome_of
 from airstore.ops.plan_site import SitePlan
 from airstore.ops.runs import RunPlan
 
@@ -20,6 +20,9 @@ def uninstall(site: Site) -> Outcome:
         OperatorNeededError: a Helm release could not be uninstalled.
     """
     with alone(site) as held:
+        ended = close_recorded(site)
+        if ended and ended.end and site.runs.plan(ended).mode is Mode.UNINSTALL:
+            return outcome_of(site, ended, ended.end)
         journal = open_run(site)
         if journal is None:
             entry = _running(site)

@@ -10,7 +10,10 @@ import bcrypt
 
 from airstore.core.errors import DamagedError, UsageError
 
-COST = 10  # two to this power rounds: registries check the password with every request, and ours are random
+# Two to this power rounds, with every request to a registry. Slow hashing is for passwords one can guess;
+# 192 random bits cannot, however fast it goes. With cost 10 a push mostly waited for bcrypt.
+_GUESSABLE, _RANDOM_COST = 10, 4
+_RANDOM_LENGTH = 32  # characters of a generated password
 _LONGEST = 72  # bytes of a password that bcrypt looks at
 _RANDOM = 24  # bytes of a generated password
 _LINE = re.compile(r"([^:\s]{1,255}):(\$2[aby]\$\d\d\$[./A-Za-z0-9]{53})")
@@ -21,16 +24,15 @@ def generate_password() -> str:
     return secrets.token_urlsafe(_RANDOM)
 
 
-def htpasswd(users: Mapping[str, str], *, cost: int = COST) -> str:
+def htpasswd(users: Mapping[str, str]) -> str:
     """The file's text for user names and their passwords; another salt, so another text, every time.
 
+    Passwords shorter than generated ones are taken for a person's and hashed slowly.
+
     Raises:
-        UsageError: a name has a colon or white space, a password is empty, has more than 72 bytes or a
-            NUL, or the cost is below 10.
+        UsageError: a name has a colon or white space; a password is empty, has more than 72 bytes or a NUL.
     """
-    if cost < 10:
-        raise UsageError(f"bcrypt with cost {cost} is too fast to protect passwords; 10 is the least")
-    return "".join(f"{_name(user)}:{_hashed(user, word, cost)}\n" for user, word in users.items())
+    return "".join(f"{_name(user)}:{_hashed(user, word)}\n" for user, word in users.items())
 
 
 def matches(text: str, users: Mapping[str, str]) -> bool:
@@ -61,11 +63,12 @@ def _name(user: str) -> str:
     return user
 
 
-def _hashed(user: str, password: str, cost: int) -> str:
+def _hashed(user: str, password: str) -> str:
     data = password.encode()
     if not data or b"\0" in data or len(data) > _LONGEST:
         raise UsageError(
             f"the password of {user!r} must have 1 to {_LONGEST} bytes and no NUL",
             hint="bcrypt looks at no more than 72 bytes",
         )
+    cost = _GUESSABLE if len(password) < _RANDOM_LENGTH else _RANDOM_COST
     return bcrypt.hashpw(data, bcrypt.gensalt(cost)).decode()

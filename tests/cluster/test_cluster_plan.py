@@ -18,6 +18,7 @@ from airstore.cluster.facts import Claim, ClassOf, Facts, Node
 from airstore.cluster.lease import Holder
 from airstore.cluster.mirror_config import RUNTIMES, Mirror, mirror_files
 from airstore.cluster.node_load import Ctr
+from airstore.cluster.pull_secrets import PullLogin, pull_secret
 from airstore.cluster.registry_settings import RegistrySettings, settings_of
 from airstore.cluster.workloads import proxy_path
 from airstore.core import yamlfile
@@ -171,7 +172,9 @@ def test_passwords_are_in_secrets_only() -> None:
     for word in ("pull-word", "push-word", "pull-lines", "http-word"):
         assert word not in json.dumps(others)
         assert word not in repr(SECRETS)
-    config = make.pull_secret(wanted, "pull-word", "shop")["data"][".dockerconfigjson"]
+    login = PullLogin(HOST, "pull", "pull-word", "shop")
+    config = pull_secret(login, "shop")["data"][".dockerconfigjson"]
+    assert "pull-word" not in repr(login)
     assert list(json.loads(base64.b64decode(config))["auths"]) == [HOST]
 
 

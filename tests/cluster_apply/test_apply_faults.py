@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from apply_parts import HOOKS, REFUSED, Landscape, binder, landscape
+from apply_processes import begin, wait_for
 from cluster_server import ApiServer
 from e2e_road import Store
-from e2e_world import command
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 
@@ -38,22 +36,6 @@ def shop(api: ApiServer, tmp_path: Path, helm4: Path, namespace: str) -> Landsca
 
 def state(shop: Landscape) -> tuple[str, ...]:
     return (*(shop.config(name) for name in PAIR), shop.table())
-
-
-def wait_for(happened: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.1)
-
-
-def begin(shop: Landscape, *words: str, store: Store | None = None) -> subprocess.Popen[str]:
-    """A command in a process of its own."""
-    argv = command(store or shop.site, *words, "--kubeconfig", shop.api.kubeconfig)
-    environment = shop.environment
-    return subprocess.Popen(
-        argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
-    )
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ class Place:
     supplies: MemorySupplies = field(default_factory=MemorySupplies)
     old: dict[str, Target] = field(default_factory=dict)
     new: dict[str, Target] = field(default_factory=dict)
+    pulling: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.helm = MemoryHelm(self.cluster)
@@ -144,6 +145,7 @@ class Place:
             self.supplies,
             FastClock(),
             held or AlwaysHeld(),
+            self.pulling.append,
         )
         return Engine(
             world, self.course(directory / "backup"), journal, Redactor(frozenset()), lambda _: None

@@ -1,0 +1,43 @@
+"""Who pods are to the site's registry, so that every namespace of the product gets an imagePullSecret."""
+
+from __future__ import annotations
+
+from airstore.cluster.pull_secrets import PullLogin
+from airstore.cluster.registry_objects import PULL_USER
+from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.site import SiteFile
+from airstore.ops.directory import StoreDirectory
+from airstore.ops.registry_secrets import has_registry, pull_password
+from airstore.ops.trusted import trusted_release
+
+
+def pull_login(store: StoreDirectory, site: SiteFile) -> PullLogin | None:
+    """Who pods are; None where they need be nobody, or the site sees to it itself.
+
+    Raises:
+        NotFoundError: the site file names a password file that cannot be read.
+        UsageError: that file is empty or not UTF-8.
+    """
+    host = str(site.registry.get("host") or "")
+    if not host or site.registry.get("pullSecret"):
+        return None
+    if site.registry.get("pullUser"):
+        user, password = str(site.registry["pullUser"]), _password(site)
+    elif site.registry.get("mode", "cluster") == "cluster" and has_registry(store):
+        user, password = PULL_USER, pull_password(store)
+    else:
+        return None
+    return PullLogin(host, user, password, trusted_release(store).product)
+
+
+def _password(site: SiteFile) -> str:
+    path = site.path(str(site.registry["pullPasswordFile"]))
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as fault:
+        raise NotFoundError(f"cannot read the password file {path}: {fault.strerror}") from fault
+    except UnicodeDecodeError as fault:
+        raise UsageError(f"the password file {path} is not UTF-8") from fault
+    if not lines or not lines[0]:
+        raise UsageError(f"the password file {path} is empty")
+    return lines[0]
