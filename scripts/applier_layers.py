@@ -31,10 +31,8 @@ _LIBRARY, _APPLICATION = "opt/airstore/lib", "opt/airstore/app"
 _UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/lib/apt/lists")
 _UNUSED += ("var/cache/apt", "var/cache/debconf", "var/log", "dev", "run")
 _GLIBCS = ("manylinux2014", "manylinux_2_17", "manylinux_2_26", "manylinux_2_28", "manylinux_2_34")
-_START = f"""#!/usr/bin/python3 -sB
-import sys
-
-sys.path[:0] = ["/{_APPLICATION}", "/{_LIBRARY}"]
+_PATHS = "usr/lib/python3/dist-packages/airstore.pth"  # for every python3, Helm's post-renderer too
+_START = """#!/usr/bin/python3 -sB
 from airstore.__main__ import run
 
 run()
@@ -102,7 +100,7 @@ def layers(cache: Cache, tools: Path) -> list[Packed]:
                     lambda scratch: _python(root, scratch, _LIBRARY, requirements)),
         cache.layer("programs", [path.read_bytes() for path in programs],
                     lambda scratch: _programs(programs, scratch)),
-        cache.layer("airstore", [_START.encode(), *map(_named, sources)],
+        cache.layer("airstore", [_START.encode(), _PATHS.encode(), *map(_named, sources)],
                     lambda scratch: _airstore(root, scratch)),
     ]  # fmt: skip
 
@@ -144,6 +142,9 @@ def _airstore(root: Path, scratch: Path) -> Path:
     start.parent.mkdir(parents=True)
     start.write_text(_START)
     start.chmod(0o755)
+    paths = scratch / _PATHS
+    paths.parent.mkdir(parents=True)
+    paths.write_text(f"/{_APPLICATION}\n/{_LIBRARY}\n")
     return scratch
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from airstore.core import yamlfile
 NODE = "10.88.0.1"  # the machine, as pods and the node see it
 APPLIER = "registry.example.com/airstore/applier:1"
 USER = 65532
+_numbers = itertools.count()
 HOOKS = {
     "backup.sh": """#!/bin/sh
 set -eu
@@ -54,7 +56,7 @@ spec:
       serviceAccountName: web
       containers:
         - name: web
-          image: "{{ .Values.registry }}/shop/api:{{ .Chart.Version }}"
+          image: "registry.example.com/shop/api:{{ .Chart.Version }}"
           {{- if .Values.broken }}
           command: [/bin/busybox, "false"]
           {{- end }}
@@ -233,7 +235,7 @@ def describe(
     """Write the product file, its chart and hooks."""
     files = {
         "web/Chart.yaml": f"apiVersion: v2\nname: web\nversion: {version}\n",
-        "web/values.yaml": f"registry: registry.example.com\nbroken: {str(broken).lower()}\n",
+        "web/values.yaml": f"broken: {str(broken).lower()}\n",
         "web/templates/web.yaml": _WEB,
         "web/templates/roles.yaml": _ROLES,
         **({path: text.format(namespace) for path, text in _MORE.items()} if more else {}),
@@ -253,7 +255,7 @@ def _product(namespace: str, own: str) -> dict[str, Any]:
         "namespace": namespace,
         "chart": "web",
         "timeout": "40s",
-        "bind": {"registry": "registry.host"},
+        "references": "rewrite",
         "hooks": {hook: f"hooks/{name}" for hook, name in hooks.items()},
         "health": [{"http": f"http://web.{namespace}/healthz"}],
     }
@@ -276,7 +278,8 @@ def _product(namespace: str, own: str) -> dict[str, Any]:
 @contextmanager
 def applier_world(cluster: RealCluster, airstore: Airstore, directory: Path) -> Iterator[ApplierWorld]:
     """A site with release 1.0.0 whose store is served to the cluster; everything made there goes again."""
-    namespace, own = f"web-{os.getpid()}", f"applier-{os.getpid()}"
+    mark = f"{os.getpid()}-{next(_numbers)}"
+    namespace, own = f"web-{mark}", f"applier-{mark}"
     registry = f"{NODE}:{free_ports(1)[0]}"
     product = directory / "product"
     describe(product, namespace, own, "1.0.0")
@@ -306,19 +309,18 @@ def applier_world(cluster: RealCluster, airstore: Airstore, directory: Path) -> 
 
 
 def give_volume(world: ApplierWorld) -> None:
-    """Make the namespace and the volume, and give the volume to the applier's user.
-
-    The development cluster's volumes belong to root and know no fsGroup; see docs/cluster-for-development.md.
-    """
+    """Make the namespace and the volume, and give the volume to the applier's user."""
     for document in world.documents():
         if document["kind"] in {"Namespace", "PersistentVolumeClaim"}:
-            world.cluster.kubectl(
-                "apply", "--server-side", "--field-manager=airstore", "-f", "-", stdin=document
-            )
-    claim = f"pvc/{world.name}"
-    world.cluster.kubectl(
-        "wait", claim, "-n", world.own, "--for=jsonpath={.status.phase}=Bound", "--timeout=60s"
-    )
-    volume = world.cluster.json("get", claim, "-n", world.own)["spec"]["volumeName"]
+            words = ("apply", "--server-side", "--field-manager=airstore", "-f", "-")
+            world.cluster.kubectl(*words, stdin=document)
+    own_volume(world)
+
+
+def own_volume(world: ApplierWorld) -> None:
+    """The development cluster's volumes belong to root and know no fsGroup."""
+    bound = ("--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
+    world.cluster.kubectl("wait", f"pvc/{world.name}", "-n", world.own, *bound)
+    volume = world.cluster.json("get", "pvc", world.name, "-n", world.own)["spec"]["volumeName"]
     path = Path(world.cluster.json("get", "pv", volume)["spec"]["hostPath"]["path"])
     os.chown(path, USER, USER)

@@ -11,7 +11,6 @@ from typing import Any
 
 from airstore.cluster.applier_rights import Rights
 from airstore.cluster.applier_settings import ApplierSettings
-from airstore.cluster.registry_objects import PULL_SECRET
 
 STORE, ARRIVALS = "/data/store", "/data"
 CONTAINER, WAITING = "applier", "await-store"
@@ -103,7 +102,7 @@ def _pod(settings: ApplierSettings, words: Sequence[str]) -> Document:
         "serviceAccountName": settings.name,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _GRACE,
-        "imagePullSecrets": [{"name": PULL_SECRET}],  # where there is none, the kubelet goes without
+        "imagePullSecrets": [{"name": settings.pull_secret}] if settings.pull_secret else [],
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,

@@ -21,6 +21,7 @@ class ApplierSettings:
         image: reference that nodes pull, pinned to its digest where the site has the whole image.
         storage: size of its store's volume.
         storage_class: empty for the cluster's default.
+        pull_secret: imagePullSecret of its pods; may be empty.
     """
 
     product: str
@@ -28,6 +29,7 @@ class ApplierSettings:
     namespace: str
     storage: str
     storage_class: str = ""
+    pull_secret: str = ""
 
     @property
     def name(self) -> str:
@@ -49,6 +51,7 @@ def applier_settings(release: Release, site: SiteFile, storage_class: str = "") 
         namespace=str(wanted["namespace"]),
         storage=str(wanted["storage"]),
         storage_class=storage_class,
+        pull_secret=site.pull_secret,
     )
 
 

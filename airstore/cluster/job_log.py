@@ -59,6 +59,7 @@ class _Follower:
                 if ended or _state(pod, "running"):
                     self._pass_on(pod["metadata"]["name"])
                 if ended:
+                    self._check_deadline()
                     return _exit_code(pod)
                 self._complain(pod)
             time.sleep(_PAUSE)
@@ -75,6 +76,13 @@ class _Follower:
             raise TransferError(f"{what} was deleted while it ran")
         if rollout.job_failed(live):
             raise TransferError(f"{what} was ended: {rollout.job(live)}")
+
+    def _check_deadline(self) -> None:
+        """The exit code of a container that Kubernetes ended says nothing about its command."""
+        status = (self._objects.live(self._job) or {}).get("status") or {}
+        for condition in status.get("conditions") or ():
+            if condition.get("reason") == "DeadlineExceeded":
+                raise TransferError(f"{describe(self._job)} was ended: it took longer than it may")
 
     def _pass_on(self, pod: str) -> None:
         """The log from where we are, until it ends or the connection does."""

@@ -87,7 +87,7 @@ def _check_settled(store: StoreDirectory, site: SiteFile) -> None:
         raise UsageError(
             f"run {journal.name} has not ended", hint="end it first: `airstore apply` or `airstore rollback`"
         )
-    for name in ("ca", "certificate", "certificateKey"):
+    for name in ("ca", "certificate", "certificateKey", "pullPasswordFile"):
         named = site.registry.get(name)
         if named and not site.path(str(named)).resolve().is_relative_to(store.path.resolve()):
             raise UsageError(

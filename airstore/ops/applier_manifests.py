@@ -11,9 +11,11 @@ from airstore.cluster import applier_objects as make
 from airstore.cluster.applier_rights import Part, Rights, rights_of
 from airstore.cluster.applier_settings import ApplierSettings, applier_settings
 from airstore.cluster.permissions import Right
+from airstore.cluster.registry_settings import settings_of
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
+from airstore.deploy.hook_jobs import is_job
 from airstore.deploy.preflight import permissions
 from airstore.deploy.target import Target
 from airstore.ops.directory import StoreDirectory
@@ -66,7 +68,7 @@ def plan_applier(source: Source, version: str = "", storage_class: str = "") -> 
     works = list(_works(source, release))
     wanted = [Right(p.verb, p.resource, p.group, p.namespace, p.name) for p in permissions(works)]
     lease = (LEASE_NAMESPACE, f"airstore-{release.product}")
-    rights = rights_of([_part(target) for target in works], wanted, lease)
+    rights = rights_of([_part(target) for target in works], wanted, lease, _forwarded(release, source.site))
     documents = (
         *make.namespaces(settings, rights, LEASE_NAMESPACE),
         *make.permissions(settings, rights),
@@ -97,17 +99,21 @@ def _rendered(source: Source, release: Release) -> Iterable[Target]:
     return targets([each.running for each in prepared], release).values()
 
 
+def _forwarded(release: Release, site: SiteFile) -> str:
+    """Namespace of a registry in the cluster that is reached through the API server; empty for any other."""
+    wanted = site.registry
+    if wanted.get("mode", "cluster") != "cluster" or not wanted.get("host") or wanted.get("pushHost"):
+        return ""
+    return settings_of(release, site).namespace if release.registry.get("image") else ""
+
+
 def _part(target: Target) -> Part:
     hooks = target.helm.hooks.values()
     return Part(
         namespace=target.namespace,
         places=frozenset(target.namespaces),
         documents=tuple(target.documents()),
-        scripts=any(not _is_job(path) for path in hooks),
-        jobs=any(_is_job(path) for path in hooks),
+        scripts=not all(map(is_job, hooks)),
+        jobs=any(map(is_job, hooks)),
         urls=tuple(str(gate["http"]) for gate in target.helm.health if "http" in gate),
     )
-
-
-def _is_job(path: str) -> bool:
-    return path.endswith((".yaml", ".yml"))

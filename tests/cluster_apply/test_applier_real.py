@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from applier_world import ApplierWorld, applier_world, give_volume
+from applier_world import ApplierWorld, applier_world, give_volume, own_volume
 from cluster_site import RealCluster
 from e2e_road import Airstore, Store
 
@@ -35,6 +35,31 @@ def test_from_media_to_an_applier_that_upgrades_goes_back_and_may_do_no_more(wor
     _may_do_no_more(world)
     _comes_back(world)
     _does_not_replace_a_lost_volume(world)
+
+
+def test_manifests_applied_by_hand_say_what_is_wrong_and_wait_for_their_store(world: ApplierWorld) -> None:
+    printed = world.site("applier", "manifests", "-o", "json").json
+    world.cluster.kubectl("apply", "-f", "-", stdin=printed)
+    # The volume belongs to root: the pod cannot work, and says why.
+    failed = "--for=jsonpath={.status.initContainerStatuses[0].lastState.terminated.exitCode}=41"
+    labels = ("pods", "-l", "app.kubernetes.io/name=applier", "-n", world.own)
+    world.cluster.kubectl("wait", *labels, "--for=create", "--timeout=60s")
+    world.cluster.kubectl("wait", *labels, failed, "--timeout=170s")
+    deployment = ("-n", world.own, f"deploy/{world.name}")
+    said = world.cluster.kubectl("logs", *deployment, "-c", "await-store", "--previous")
+    assert "/data/receiving.lock: Permission denied" in said
+    own_volume(world)
+    before = world.cluster.json("get", *deployment)["metadata"]["generation"]
+    assert world.applier("install", "-o", "json").json["store"] == "sent"
+    assert world.cluster.json("get", *deployment)["metadata"]["generation"] == before
+    assert "newest in the store: 1.0.0" in world.run("status").out
+    # A command that Kubernetes ends has no exit code of its own, and what it said until then is there.
+    ended = world.applier("run", "--timeout", "8", "--", "status", "--watch", code=40)
+    assert "newest in the store: 1.0.0" in ended.out
+    assert "took longer than it may" in ended.err or "DeadlineExceeded" in ended.err
+    assert not world.cluster.json("-n", world.own, "get", "jobs")["items"]
+    # Wrong usage there is wrong usage here.
+    assert "no release" in world.run("apply", "--release", "9.9.9", code=10).out
 
 
 def _is_planned_and_accepted(world: ApplierWorld) -> None:
