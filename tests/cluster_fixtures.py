@@ -18,6 +18,13 @@ _numbers = itertools.count()
 CLUSTER = Path(__file__).parents[1] / "scripts" / "cluster"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the one real cluster run one after the other; what has an API server of its own runs beside."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("cluster"))
+
+
 @pytest.fixture(scope="session")
 def cluster() -> RealCluster:
     """The cluster of scripts/cluster, brought up where it is not; it stays up for the next session."""

@@ -104,3 +104,19 @@ def test_a_binding_inside_another_is_refused_in_any_order(bind: list[str]) -> No
     for order in (bind, bind[::-1]):
         with pytest.raises(UsageError, match="set the same value"):
             site_values(helm(dict.fromkeys(order, "site.v")), site)
+
+
+@pytest.mark.parametrize(
+    ("registry", "name"),
+    [
+        ({"host": "reg.site.example"}, "registry-pull"),  # one in the cluster knows nobody without a password
+        ({"host": "reg.site.example", "mode": "external", "pullUser": "puller"}, "registry-pull"),
+        ({"host": "reg.site.example", "mode": "external", "pullSecret": "ours"}, "ours"),
+        ({"host": "reg.site.example", "mode": "external"}, ""),
+        ({"host": "reg.site.example", "mode": "serve"}, ""),
+    ],
+)
+def test_pull_secrets_as_pods_write_them(registry: dict[str, str], name: str) -> None:
+    site = SiteFile(registry=registry)
+    bound = site_values(helm({"imagePullSecrets": "registry.pullSecrets"}), site)
+    assert bound == {"imagePullSecrets": [{"name": name}] if name else []}
