@@ -84,13 +84,15 @@ CHARTS = {name: chart(name) for name in ("db", "web")}
 
 
 @contextmanager
-def running_shop(cluster: RealCluster, directory: Path, helm: Path) -> Iterator[Landscape]:
+def running_shop(
+    cluster: RealCluster, directory: Path, helm: Path, charts: Mapping[str, Mapping[str, str]] = CHARTS
+) -> Iterator[Landscape]:
     """Release 1.0.0 of two Helm releases runs, and the database has rows."""
     namespace = f"jobs-{os.getpid()}-{next(_numbers)}"
     shop = landscape(cluster, directory, helm, namespace)
     shop.scripts = JOBS
     try:
-        shop.release("1.0.0", dict.fromkeys(CHARTS, "1.0.0"), CHARTS, hooks=jobs(), timeout="60s")
+        shop.release("1.0.0", dict.fromkeys(charts, "1.0.0"), charts, hooks=jobs(), timeout="60s")
         shop.run("apply")
         assert rows(shop) == "rows of 1.0.0"
         yield shop
@@ -100,7 +102,8 @@ def running_shop(cluster: RealCluster, directory: Path, helm: Path) -> Iterator[
 
 def file(shop: Landscape, name: str) -> str:
     """A file in the database's volume, read in its pod."""
-    words = ("exec", "-n", shop.namespace, "deployment/db", "--", "/bin/busybox", "cat", f"/data/{name}")
+    listed = shop.api.kubectl("get", "pod", "-n", shop.namespace, "-l", "app=db", "-o", "name").split()
+    words = ("exec", "-n", shop.namespace, listed[0], "--", "/bin/busybox", "cat", f"/data/{name}")
     return shop.api.kubectl(*words).strip()
 
 
@@ -112,8 +115,8 @@ def rows(shop: Landscape) -> str:
 def job_pods(shop: Landscape) -> list[str]:
     """Jobs, and pods of Jobs, that are left."""
     words = ("get", "job,pod", "-n", shop.namespace, "-o", "name")
-    deployed = tuple(f"pod/{name}-" for name in CHARTS)
-    return [name for name in shop.api.kubectl(*words).split() if not name.startswith(deployed)]
+    staying = tuple(f"pod/{name}-" for name in CHARTS)
+    return [name for name in shop.api.kubectl(*words).split() if not name.startswith(staying)]
 
 
 def pods(shop: Landscape) -> dict[str, tuple[str, bool]]:

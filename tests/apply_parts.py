@@ -1,117 +1,22 @@
-"""A product of ConfigMaps: Helm installs it on a bare API server, where nothing runs pods."""
+"""A publisher, a site and an API server; Helm installs ConfigMaps there, and nothing has to run pods."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from apply_binder import Cluster, binder
+from apply_product import ENDLESS, HOOKS, REFUSED, SCRIPTS, make_product, write_charts
 from e2e_road import Airstore, Result, Store, carry, publisher, run, site, write_product
 
-from airstore.cluster.connection import Call, Connection, connect, path_of
-from airstore.cluster.objects import Objects
-from airstore.core.errors import TransferError
-
-# The database is an object that no chart has: hooks make, back up, change and restore it, as with a real one.
-HOOKS = {
-    "backup.sh": """#!/bin/sh
-set -eu
-test ! -e "$AIRSTORE_BACKUP/table"
-kubectl get configmap database -n "$AIRSTORE_NAMESPACE" -o 'jsonpath={.data.table}' > "$AIRSTORE_BACKUP/table"
-""",
-    "verify.sh": '#!/bin/sh\nset -eu\ntest -s "$AIRSTORE_BACKUP/table"\n',
-    "migrate.sh": """#!/bin/sh
-set -eu
-kubectl create configmap database -n "$AIRSTORE_NAMESPACE" --from-literal="table=rows of $AIRSTORE_VERSION" \\
-  --dry-run=client -o yaml | kubectl apply -f -
-""",
-    "restore.sh": """#!/bin/sh
-set -eu
-kubectl create configmap database -n "$AIRSTORE_NAMESPACE" --from-file="table=$AIRSTORE_BACKUP/table" \\
-  --dry-run=client -o yaml | kubectl apply -f -
-""",
-}
-_CONFIG = """apiVersion: v1
-kind: ConfigMap
-metadata: {name: {{ .Release.Name }}-config}
-data: {version: {{ .Chart.Version | quote }}, password: {{ .Values.password | quote }}}
-"""
-_CLAIM = """apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: {{ .Release.Name }}-data}
-spec: {accessModes: [ReadWriteOnce], storageClassName: "", resources: {requests: {storage: 1Mi}}}
-"""
-REFUSED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Not_A_Name}\n"  # renders, but no server takes it
-
-
-def write_charts(product: Path, versions: Mapping[str, str], more: Mapping[str, Mapping[str, str]]) -> None:
-    """Charts of ConfigMaps, made anew; ``more`` adds files to them."""
-    for name, version in versions.items():
-        files = {
-            "Chart.yaml": f"apiVersion: v2\nname: {name}\nversion: {version}\n",
-            "values.yaml": "password: none\n",
-            "templates/config.yaml": _CONFIG,
-            "templates/claim.yaml": _CLAIM,
-            **more.get(name, {}),
-        }
-        shutil.rmtree(product / name, ignore_errors=True)
-        for path, text in files.items():
-            target = product / name / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text)
-
-
-SCRIPTS = {
-    "preUpgrade": "backup.sh",
-    "verifyBackup": "verify.sh",
-    "postUpgrade": "migrate.sh",
-    "rollback": "restore.sh",
-}
-
-
-class Cluster(Protocol):
-    """What tests ask of an API server, alone or with a whole cluster."""
-
-    @property
-    def kubeconfig(self) -> Path:
-        """Of an administrator."""
-
-    def kubectl(self, *words: str, stdin: object = None) -> str:
-        """Run kubectl; ``stdin`` is an object it reads as JSON."""
-
-    def json(self, *words: str) -> Any:
-        """What ``kubectl ... -o json`` says."""
-
-
-def make_product(
-    namespace: str,
-    releases: Mapping[str, tuple[str, ...]],
-    timeout: str = "30s",
-    hooks: Mapping[str, str] = SCRIPTS,
-) -> dict[str, Any]:
-    """A product file; each release's chart has its name, and the database has hooks."""
-    helms: list[dict[str, Any]] = [
-        {"name": name, "namespace": namespace, "chart": name, "needs": list(needs), "timeout": timeout}
-        for name, needs in releases.items()
-    ]
-    for helm in helms:
-        if helm["name"] == "db":
-            helm["hooks"] = {hook: f"hooks/{script}" for hook, script in hooks.items()}
-    return {
-        "name": namespace,  # appliers of one product wait for each other, in the whole cluster
-        "charts": [{"name": name, "source": f"./{name}"} for name in releases],
-        "releases": helms,
-        "images": {"exclude": ["registry.example.com/*", "airstore.invalid/*", "127.0.0.1:*"]},
-    }
+__all__ = ["ENDLESS", "HOOKS", "REFUSED", "Landscape", "binder", "landscape"]
 
 
 @dataclass
@@ -230,34 +135,6 @@ class Landscape:
     def claims(self) -> list[str]:
         """Names of volume claims."""
         return sorted(self.api.kubectl("get", "pvc", "-n", self.namespace, "-o", "name").split())
-
-
-@contextmanager
-def binder(api: Cluster) -> Iterator[None]:
-    """Marks volume claims as bound, as a provisioner would: Helm waits for that."""
-    ended = threading.Event()
-
-    def bind() -> None:
-        with connect(api.kubeconfig, patience=60) as connection:
-            while not ended.wait(0.3):
-                for claim in Objects(connection).list("v1", "PersistentVolumeClaim"):
-                    if (claim.get("status") or {}).get("phase") != "Bound":
-                        _mark_bound(connection, claim)
-
-    thread = threading.Thread(target=bind)
-    thread.start()
-    yield
-    ended.set()
-    thread.join()
-
-
-def _mark_bound(connection: Connection, claim: dict[str, Any]) -> None:
-    metadata = claim["metadata"]
-    parts = ("namespaces", metadata["namespace"], "persistentvolumeclaims", metadata["name"], "status")
-    kind = "application/merge-patch+json"
-    call = Call("PATCH", path_of("api", "v1", *parts), body={"status": {"phase": "Bound"}}, content_type=kind)
-    with suppress(TransferError):  # deleted meanwhile
-        connection.send(call)
 
 
 def landscape(api: Cluster, directory: Path, helm: Path, namespace: str) -> Landscape:

@@ -78,7 +78,7 @@ class _Controller:
         labels = f"kubernetes.io/service-name={wanted['name']}"
         slices = self._get("endpointslices", "-l", labels)["items"]
         for entry in slices:
-            port = next(p["port"] for p in entry["ports"] if p["name"] == wanted["port"]["name"])
+            port = next(p["port"] for p in entry["ports"] or () if p["name"] == wanted["port"]["name"])
             for endpoint in entry["endpoints"] or ():
                 if endpoint["conditions"].get("ready"):
                     return endpoint["addresses"][0], port

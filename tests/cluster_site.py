@@ -84,11 +84,16 @@ def find_cluster() -> RealCluster | None:
     return found if found.kubeconfig.exists() and found.socket.exists() else None
 
 
-def make_site(airstore: Airstore, directory: Path, program: Path, registry: str, namespace: str) -> Store:
-    """A site that has taken in a release of two images; ``registry`` is one with this program."""
+def make_site(
+    airstore: Airstore, directory: Path, program: Path, registry: str, namespace: str, size: int = 0
+) -> Store:
+    """A site that has taken in a release of two images; ``registry`` is one with this program.
+
+    The other one's own layer has ``size`` plain MB.
+    """
     product = directory / "product"
     product.mkdir(parents=True)
-    fixture_images.build(product / "images", [registry, API], registry=program)
+    fixture_images.build(product / "images", [registry, API], registry=program, size=size)
     source = publisher(
         airstore,
         directory,

@@ -22,7 +22,7 @@ settings.register_profile(
 settings.load_profile("airstore")
 
 # Real registries and clients for them; a publisher, its media and a site.
-pytest_plugins = ["registry_fixtures", "road_fixtures", "cluster_fixtures"]
+pytest_plugins = ["registry_fixtures", "road_fixtures", "cluster_fixtures", "cluster_world"]
 
 LayoutFactory = Callable[..., Path]
 

@@ -83,6 +83,12 @@ class MemoryCluster:
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.objects.get(self._key(document, namespace)))
 
+    def is_fixed(self, _document: Document, _namespace: str) -> bool:
+        return False
+
+    def remove(self, document: Document, namespace: str) -> None:
+        self.objects.pop(self._key(document, namespace), None)
+
     def stop_writers(
         self, namespace: str, helm_release: str, places: Iterable[str], *, keep_stateful: bool = False
     ) -> None:

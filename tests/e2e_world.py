@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from e2e_charts import package, write_chart
 from e2e_road import Airstore, Store, publisher, run, site
@@ -119,14 +120,16 @@ def command(store: Store, *words: str | Path) -> list[str]:
 
 
 @contextmanager
-def started(store: Store, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
+def started(
+    store: Store, *words: str | Path, variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen[str]]:
     """A command in a process of its own, which ends with the block; everything it says goes to one pipe."""
     process = subprocess.Popen(
         command(store, *words),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | store.airstore.environment,
+        env={**os.environ, **store.airstore.environment, **variables},
     )
     with process:
         try:

@@ -14,8 +14,8 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import find_helm, helm_option
+from airstore.cli.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.output import output_option, show_document, show_fields, show_rows
-from airstore.cli.plans import find_kubeconfig, kubeconfig_option
 from airstore.cli.sitefile import read_site_file
 from airstore.cluster.applier_settings import applier_settings
 from airstore.cluster.connection import connect

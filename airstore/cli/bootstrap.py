@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import socket
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.output import output_option, show_document, show_fields, show_rows
 from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.cluster.bootstrap import BootstrapPlan
@@ -35,6 +35,7 @@ from airstore.ops.trusted import trusted_release
 )
 @click.option("--timeout", type=click.IntRange(5, 3600), default=300, help="Seconds to wait for pods.")
 @click.option("--dry-run", is_flag=True, help="Only print the plan.")
+@kubeconfig_option
 @site_file_option
 @output_option
 @pass_context
@@ -48,6 +49,7 @@ def command(
     k3s_images: Path | None,
     timeout: int,
     dry_run: bool,
+    kubeconfig: Path | None,
     site_file: Path | None,
     output: str,
 ) -> None:
@@ -55,7 +57,7 @@ def command(
     store = context.store(SITE, "registry bootstrap")
     site = read_site_file(context.store_path, site_file)
     release = trusted_release(store, version)
-    with connect(kubeconfig()) as connection, store.open_blobs() as blobs:
+    with connect(find_kubeconfig(kubeconfig)) as connection, store.open_blobs() as blobs:
         planned = plan_bootstrap(connection, release, site, node)
         options = NodeOptions(ssh, socket_path, k3s_images)
         loader = find_loader(planned.node, options, _here()) if planned.node else None
@@ -69,12 +71,6 @@ def command(
             store, blobs, connection, site, planned, loader, context.progress, context.say, now, timeout
         )
         show_fields(bootstrap(work), output)
-
-
-def kubeconfig() -> Path | None:
-    """Where the environment says the kubeconfig is."""
-    named = os.environ.get("KUBECONFIG")
-    return Path(named) if named else None
 
 
 def _show(planned: BootstrapPlan, output: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import find_helm, helm_option
+from airstore.cli.kubeconfig import find_kubeconfig
 from airstore.cli.output import output_option, show_rows
 from airstore.ops.doctor import examine
 
@@ -20,7 +20,6 @@ from airstore.ops.doctor import examine
 @pass_context
 def command(context: Context, *, helm_path: Path | None, output: str) -> None:
     """What is installed, what is missing, what that costs. Needs no store."""
-    named = os.environ.get("KUBECONFIG")
-    findings = examine(lambda: find_helm(helm_path), Path(named) if named else None, context.store_path)
+    findings = examine(lambda: find_helm(helm_path), find_kubeconfig(None), context.store_path)
     columns = {"name": "WHAT", "state": "STATE", "found": "FOUND", "cost": "WITHOUT IT"}
     show_rows([asdict(finding) for finding in findings], output, columns)

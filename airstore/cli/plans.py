@@ -14,6 +14,7 @@ import click
 
 from airstore.cli.context import Context
 from airstore.cli.helm import IN_CLUSTER, find_helm
+from airstore.cli.kubeconfig import find_kubeconfig
 from airstore.cli.output import show_rows
 from airstore.cli.sitefile import read_site_file
 from airstore.cli.text import printable
@@ -27,12 +28,6 @@ from airstore.ops.pulls import pull_login
 
 # The last two are how programs find the cluster whose pod they run in.
 _SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ", *IN_CLUSTER)
-
-kubeconfig_option = click.option(
-    "--kubeconfig",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The cluster; default: KUBECONFIG, ~/.kube/config, or the cluster this runs in.",
-)
 
 
 def external_registry(site: SiteFile) -> str:
@@ -103,16 +98,6 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
             say=context.say,
             now=context.now,
             let_pull=partial(actions.let_pull, login) if login else lambda _namespace: None,
+            pulling=login is not None,
             resume=shlex.join(words),
         )
-
-
-def find_kubeconfig(named: Path | None) -> Path | None:
-    """The kubeconfig that was named, or the usual one; None in a pod, or where there is none."""
-    if named:
-        return named.absolute()
-    listed = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
-    if listed:
-        return Path(listed).absolute()
-    usual = Path.home() / ".kube" / "config"
-    return usual if usual.is_file() else None

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from airstore.cli import bootstrap, mirrors
-from airstore.cli.bootstrap import kubeconfig
 from airstore.cli.context import Context, pass_context
+from airstore.cli.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.output import output_option, show_fields
 from airstore.cli.registries import access_options, login_options, make_access, read_login
 from airstore.cli.sitefile import read_site_file, site_file_option
@@ -80,6 +80,7 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
 @login_options
 @access_options
+@kubeconfig_option
 @site_file_option
 @output_option
 @pass_context
@@ -96,6 +97,7 @@ def push(
     ca: Path | None,
     insecure_skip_tls_verify: bool,
     registry_config: Path | None,
+    kubeconfig: Path | None,
     site_file: Path | None,
     output: str,
 ) -> None:
@@ -118,7 +120,9 @@ def push(
         if not url:
             store.require(SITE, "registry push without a URL")
             site = read_site_file(context.store_path, site_file)
-            target = stack.enter_context(own_registry(store, release, site, access, kubeconfig()))
+            target = stack.enter_context(
+                own_registry(store, release, site, access, find_kubeconfig(kubeconfig))
+            )
             url, name, access = target.url, target.name, target.access
         if dry_run:
             planned = plan_registry(blobs, release, url, access).summary()

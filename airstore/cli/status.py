@@ -10,8 +10,9 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
+from airstore.cli.kubeconfig import kubeconfig_option
 from airstore.cli.output import output_option, show_document, show_rows
-from airstore.cli.plans import Reach, kubeconfig_option, open_site
+from airstore.cli.plans import Reach, open_site
 from airstore.cli.sitefile import site_file_option
 from airstore.core.errors import AirstoreError
 from airstore.ops.drive import Site

@@ -9,8 +9,9 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
+from airstore.cli.kubeconfig import kubeconfig_option
 from airstore.cli.output import output_option, show_document
-from airstore.cli.plans import Reach, kubeconfig_option, open_site, show_outcome, show_steps
+from airstore.cli.plans import Reach, open_site, show_outcome, show_steps
 from airstore.cli.sitefile import site_file_option
 from airstore.ops.uninstall import plan_uninstall, uninstall
 

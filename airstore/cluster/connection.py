@@ -71,10 +71,12 @@ class Connection:
     Args:
         api: configured client.
         patience: seconds to go on trying while the server cannot be reached, as when it restarts.
+        inside: we run in one of its pods, where names of Services lead to them.
     """
 
-    def __init__(self, api: client.ApiClient, *, patience: float = 30.0) -> None:
+    def __init__(self, api: client.ApiClient, *, patience: float = 30.0, inside: bool = False) -> None:
         self.api = api
+        self.inside = inside
         self._patience = patience
 
     @property
@@ -200,9 +202,10 @@ def connect(kubeconfig: Path | None, *, context: str | None = None, patience: fl
     path = kubeconfig or Path.home() / ".kube" / "config"
     settings = client.Configuration()
     settings.retries = 0
+    inside = not (kubeconfig or path.is_file())
     try:
         # `load_config` would choose like this too, but prints to the terminal while it does.
-        if kubeconfig or path.is_file():
+        if not inside:
             config.load_kube_config(str(path), context=context, client_configuration=settings)  # type: ignore[no-untyped-call,unused-ignore]
         else:
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call,unused-ignore]
@@ -210,7 +213,7 @@ def connect(kubeconfig: Path | None, *, context: str | None = None, patience: fl
         raise NotFoundError(
             f"no usable kubeconfig: {fault}", hint="name one with the environment variable KUBECONFIG"
         ) from fault
-    return Connection(client.ApiClient(settings), patience=patience)
+    return Connection(client.ApiClient(settings), patience=patience, inside=inside)
 
 
 def path_of(*parts: str) -> str:

@@ -21,7 +21,11 @@ DEFAULT_SOCKET = "/run/containerd/containerd.sock"
 K3S_SOCKET = "/run/k3s/containerd/containerd.sock"
 _NAMESPACE = "k8s.io"  # where the kubelet's images are
 _TARGET = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?")
-_SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=15")
+_OPTIONS = (
+    *("BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=15"),
+    *("ServerAliveInterval=10", "ServerAliveCountMax=3"),  # else a node that is lost is waited for for ever
+)
+_SSH = ("ssh", "-T", *(word for option in _OPTIONS for word in ("-o", option)))
 _SHORT, _LONG = 60.0, 1800.0  # seconds for a question, and for an import
 _SAID = 500  # characters of a program's complaint
 
@@ -44,7 +48,7 @@ class Loader(Protocol):
         """What it does, for people."""
 
     def has(self, reference: str, digest: str) -> bool:
-        """Whether the node has this image under this reference."""
+        """Whether the node has this image under this reference; asked before anything is changed."""
 
     def load(self, write: Writer) -> None:
         """Import the archive that ``write`` writes."""
@@ -124,7 +128,10 @@ class Ctr:
     def _refusal(self, said: str) -> TransferError:
         where = f"ssh {self.target}" if self.target else "containerd on this machine"
         hint = next((hint for mark, hint in _HINTS if mark in said), "")
-        return TransferError(f"{where}: {' '.join(said.split())[:_SAID]}", hint=hint.format(self.target))
+        words = " ".join(line.strip("@ ") for line in said.splitlines())  # ssh frames its warnings
+        host = self.target.rpartition("@")[2]
+        shown = " ".join(words.split())[:_SAID]
+        return TransferError(f"{where}: {shown}", hint=hint.format(target=self.target, host=host))
 
 
 @dataclass(frozen=True)
@@ -138,34 +145,42 @@ class ImageDirectory:
         return f"an archive in {self.path}, which k3s imports"
 
     def has(self, reference: str, digest: str) -> bool:  # noqa: ARG002 - a file does not say what k3s took of it
-        """See `Loader`; never known."""
+        """See `Loader`; never known.
+
+        Raises:
+            NotFoundError: there is no such directory.
+        """
+        if not self.path.is_dir():
+            raise NotFoundError(
+                f"there is no directory {self.path} on this machine",
+                hint="run this on the node; k3s makes agent/images only when it is told to: mkdir -p it",
+            )
         return False
 
     def load(self, write: Writer) -> None:
         """See `Loader`.
 
         Raises:
-            NotFoundError: there is no such directory.
             StorageError: the archive cannot be written.
         """
-        if not self.path.is_dir():
-            raise NotFoundError(
-                f"there is no directory {self.path} on this machine",
-                hint="k3s makes agent/images when told to",
-            )
         with durable_file(self.path / "airstore-registry.tar", mode=0o644) as file:
             write(file)
 
 
 _HINTS = (
+    (
+        "IDENTIFICATION HAS CHANGED",
+        "another host key than before; if the node is a new one, forget the old key: ssh-keygen -R {host}",
+    ),
     ("Host key verification failed", "check the node's host key and add it to ~/.ssh/known_hosts"),
     (
         "Permission denied",
-        "let your ssh key in at the node: ssh-copy-id {0}; and use root or a user with sudo",
+        "let your ssh key in at the node: ssh-copy-id {target}; and use root or a user with sudo",
     ),
     ("Connection refused", "is an ssh server running on the node?"),
     ("Could not resolve", "the node's name is not known here; give its address"),
     ("timed out", "the node does not answer; check address and firewall"),
+    ("not responding", "the connection to the node was lost; once it is back run the same command again"),
     ("password is required", "the user needs sudo without a password for ctr, or use root"),
     ("no such file or directory", "containerd listens elsewhere: give --containerd-socket PATH"),
     ("connection error", "containerd listens elsewhere: give --containerd-socket PATH"),

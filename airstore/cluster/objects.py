@@ -125,19 +125,23 @@ class Objects:
         )
         return self.connection.send(call)
 
-    def delete(self, document: Document, namespace: str = "", *, foreground: bool = False) -> bool:
+    def delete(
+        self, document: Document, namespace: str = "", *, foreground: bool = False, orphan: bool = False
+    ) -> bool:
         """Delete an object with what depends on it; False if there was none.
 
         Args:
             document: names it.
             namespace: where the document says none.
             foreground: the object stays until what depends on it is gone.
+            orphan: what depends on it stays.
 
         Raises:
             ApiError: refused.
         """
         about = describe(document, namespace)
-        query = (("propagationPolicy", "Foreground" if foreground else "Background"),)
+        policy = "Orphan" if orphan else "Foreground" if foreground else "Background"
+        query = (("propagationPolicy", policy),)
         try:
             self.connection.send(Call("DELETE", self._path(document, namespace), about, query))
         except NoSuchKindError:
@@ -232,5 +236,6 @@ def _conflict(about: str, fault: ApiError) -> ConflictError:
     fields = [f"{cause.get('field')} belongs to {_owner(str(cause.get('message')))}" for cause in causes]
     return ConflictError(
         f"{about}: {'; '.join(fields) or fault}",
-        hint="somebody else manages these fields; let them give them up, or force the change",
+        hint="nothing of others is overwritten: let them give these fields up, or delete the object, if it"
+        " holds nothing of value, and run the same command again",
     )

@@ -51,6 +51,7 @@ class RegistrySecrets:
         htpasswd_push: of the one that takes uploads.
         http_secret: shared by all pods, for uploads that go on at another one.
         tls: certificate and key; None where the site provides the Secret.
+        secret_uid: of the Secret in the cluster that holds the first three; empty before there is one.
     """
 
     pull_password: str = field(repr=False)
@@ -59,6 +60,7 @@ class RegistrySecrets:
     htpasswd_push: str = field(repr=False)
     http_secret: str = field(repr=False)
     tls: KeyPair | None = None
+    secret_uid: str = ""
 
 
 def namespace(name: str) -> Document:
@@ -136,8 +138,11 @@ def proper(settings: RegistrySettings, secrets: RegistrySecrets, replicas: int) 
 
 
 def password_mark(secrets: RegistrySecrets) -> str:
-    """What pods are annotated with: it changes with the passwords and says nothing about them."""
-    text = secrets.htpasswd_pull + secrets.htpasswd_push + secrets.http_secret
+    """What pods are annotated with: it changes with the passwords and says nothing about them.
+
+    It changes with the Secret, too: one that somebody else had made held other passwords.
+    """
+    text = secrets.htpasswd_pull + secrets.htpasswd_push + secrets.http_secret + secrets.secret_uid
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -18,6 +18,7 @@ from airstore.deploy import crds
 from airstore.deploy.health import Clock, await_gates, unhealthy
 from airstore.deploy.helm_actions import HelmStatus, Supplies, protect_claims
 from airstore.deploy.hooks import Hook, clear
+from airstore.deploy.immutable import make_room
 from airstore.deploy.journal import Journal
 from airstore.deploy.protocols import Held, Objects, Workloads
 from airstore.deploy.redact import Redactor
@@ -239,7 +240,11 @@ class Engine:
         # Without waiting: what was scaled to 0, and has no replicas in its chart, starts only afterwards.
         self._namespace(old)
         self.world.helm.turn(old)
-        self.world.helm.install(old, wait=False)
+        try:
+            self.world.helm.install(old, wait=False)
+        except UsageError:
+            make_room(self.world.cluster, old)  # for the next attempt
+            raise
 
     def _namespace(self, target: Target) -> None:
         self.world.cluster.ensure_namespace(target.namespace)

@@ -40,6 +40,9 @@ def with_environment(job: dict[str, Any], variables: Mapping[str, str], timeout:
     """The same Job; its containers have the variables, and it ends even where nobody lives to end it."""
     spec = {"activeDeadlineSeconds": math.ceil(timeout) + _LATER, **job["spec"]}
     pod = dict(spec["template"]["spec"])
+    if pod.get("terminationGracePeriodSeconds") == 0:
+        # The API server forgets such a pod at once, and nobody can tell when its containers have ended.
+        pod["terminationGracePeriodSeconds"] = 1
     added = [{"name": name, "value": value} for name, value in variables.items()]
     for kind in ("initContainers", "containers"):
         if kind in pod:

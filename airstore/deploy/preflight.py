@@ -38,14 +38,16 @@ def problems(cluster: ClusterActions, targets: Sequence[Target], store: Path) ->
     ]
 
 
-def permissions(targets: Iterable[Target]) -> list[Permission]:
-    """What applying needs to be allowed."""
+def permissions(targets: Iterable[Target], *, pulling: bool = False) -> list[Permission]:
+    """What applying needs to be allowed; ``pulling``: its pods get an imagePullSecret."""
     wanted: dict[Permission, None] = {}
     listed = list(targets)
     custom = dict(_custom(each for target in listed for each in target.documents()))
     for target in listed:
         for verb in _SECRETS:
             wanted[Permission(verb, "secrets", "", target.namespace)] = None
+        for verb in ("get", "patch") if pulling else ():
+            wanted[Permission(verb, "serviceaccounts", "", target.namespace, "default")] = None
         for document in target.documents():
             for verb in _VERBS:
                 wanted[_permission(verb, document, target.namespace, custom)] = None
@@ -92,13 +94,13 @@ def _space(store: Path) -> Iterator[str]:
         yield f"{store} has {free} bytes free; journals and backups need at least {_SPACE}"
 
 
-def refused(cluster: ClusterActions, targets: Iterable[Target]) -> Iterator[str]:
+def refused(cluster: ClusterActions, targets: Iterable[Target], *, pulling: bool = False) -> Iterator[str]:
     """What the API server would not let us do; asked first, because everything else needs it.
 
     Raises:
         TransferError: the cluster does not answer.
     """
-    for each in cluster.refusals(permissions(targets)):
+    for each in cluster.refusals(permissions(targets, pulling=pulling)):
         where = f" in namespace {each.namespace}" if each.namespace else ""
         what = (
             f"{each.resource}{f'.{each.group}' if each.group else ''}{f' {each.name}' if each.name else ''}"

@@ -27,6 +27,12 @@ class Objects(Protocol):
         Returns once a CustomResourceDefinition is established, so that its resources can follow.
         """
 
+    def is_fixed(self, document: Document, namespace: str) -> bool:
+        """Whether the API server refuses to change the live object to this one because of a field of it."""
+
+    def remove(self, document: Document, namespace: str) -> None:
+        """Delete an object; the pods of a StatefulSet, and with them its claims, are not deleted."""
+
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
         """The live object of the document's apiVersion, kind and name; None where there is none.
 

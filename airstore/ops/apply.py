@@ -97,7 +97,7 @@ def apply(site: Site, wish: Wish) -> Outcome:
 def _observe(site: Site, wish: Wish) -> Planned:
     planned = make_plan(site.store, site.blobs, site.helm, wish.site_file, wish.version)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
-    _stop_at(refused(site.cluster, targets.values()))
+    _stop_at(refused(site.cluster, targets.values(), pulling=site.pulling))
     found = statuses(site, targets)
     foreign = found.keys() - {running.key for running in planned.now}
     if foreign:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airstore.cluster import registry_objects as make
 from airstore.cluster.bootstrap import BootstrapPlan, plan
 from airstore.cluster.connection import Connection
 from airstore.cluster.facts import gather
-from airstore.cluster.forward import forward
 from airstore.cluster.node_load import Loader
 from airstore.cluster.objects import Objects
 from airstore.cluster.pull_secrets import PullLogin, let_pull, pull_secret
@@ -25,6 +24,7 @@ from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.registry_secrets import registry_secrets
+from airstore.ops.registry_tunnel import LABELS, own_passwords, push_port
 from airstore.registry.archive_out import write_oci_archive
 from airstore.registry.client import RegistryClient
 from airstore.registry.credentials import Credentials
@@ -93,25 +93,27 @@ def bootstrap(work: Bootstrap) -> dict[str, Any]:
         ConflictError: somebody else manages one of the objects.
     """
     settings = work.plan.settings
+    loaded = _is_loaded(work)  # before anything is changed: the node may refuse to be asked
     with work.store.locked():
         secrets = registry_secrets(work.store, settings, work.site, work.now)
         objects = Objects(work.connection)
-        _prepare(work, objects, secrets)
+        secrets = replace(secrets, secret_uid=_prepare(work, objects, secrets))
         if work.plan.node:
-            _seed(work, objects, secrets)
+            _seed(work, objects, secrets, loaded=loaded)
         else:
             _renew(work, objects, secrets)
-        uploaded = _push_itself(work, objects, secrets)
+        uploaded = _push_itself(work, secrets)
         _repoint(work, objects, secrets)
         for namespace in work.plan.pull_namespaces:
             work.say(f"pull secret: {namespace}")
             let_pull(objects, _login(work, secrets), namespace)
-    digests = Workloads(objects).image_digests(settings.namespace, _selector())
+    digests = Workloads(objects).image_digests(settings.namespace, LABELS)
     running = sorted(set().union(*digests.values())) if digests else []
     return {"registry": settings.host, "uploaded": uploaded, "pods": settings.running, "running": running}
 
 
-def _prepare(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
+def _prepare(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> str:
+    """Everything but the Deployment; returns the uid of the Secret with the passwords."""
     settings = work.plan.settings
     if objects.get("v1", "Namespace", settings.namespace) is None:
         objects.apply(make.namespace(settings.namespace))
@@ -126,10 +128,11 @@ def _prepare(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> Non
         "ingress": [make.ingress(settings)],
     }
     work.say(f"namespace: {settings.namespace}")
+    uids: dict[str, str] = {}
     for step, wanted in documents.items():
         work.say(f"{step}: {', '.join(document['metadata']['name'] for document in wanted) or 'given'}")
-        for document in wanted:
-            objects.apply(document)
+        uids |= {each["metadata"]["name"]: objects.apply(each)["metadata"]["uid"] for each in wanted}
+    return uids[make.HTPASSWD]
 
 
 def _login(work: Bootstrap, secrets: RegistrySecrets) -> PullLogin:
@@ -137,13 +140,22 @@ def _login(work: Bootstrap, secrets: RegistrySecrets) -> PullLogin:
     return PullLogin(settings.host, make.PULL_USER, secrets.pull_password, settings.product)
 
 
-def _seed(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
+def _is_loaded(work: Bootstrap) -> bool:
+    """Whether the node where the registry starts has its image."""
     settings, node = work.plan.settings, work.plan.node
-    assert node is not None  # noqa: S101 - only called where there is one
+    if node is None:
+        return True
     if work.loader is None:
         raise NotFoundError(f"there is no way to the images of node {node.name}")
+    return work.loader.has(settings.seed_reference, settings.image.root.digest)
+
+
+def _seed(work: Bootstrap, objects: Objects, secrets: RegistrySecrets, *, loaded: bool) -> None:
+    settings, node = work.plan.settings, work.plan.node
+    assert node is not None  # noqa: S101 - only called where there is one
+    assert work.loader is not None  # noqa: S101 - see _is_loaded
     name = settings.seed_reference
-    if work.loader.has(name, settings.image.root.digest):
+    if loaded:
         work.say(f"load: {name} is in node {node.name}")
     else:
         work.say(f"load: {name} into node {node.name}: {work.loader.describe()}")
@@ -171,12 +183,11 @@ def _renew(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
     _await(work, objects, _MIRRORS)
 
 
-def _push_itself(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> int:
+def _push_itself(work: Bootstrap, secrets: RegistrySecrets) -> int:
     settings = work.plan.settings
-    pod = ready_pod(objects, settings.namespace)
-    work.say(f"push: {settings.image.reference} through pod {pod}")
+    work.say(f"push: {settings.image.reference} into the registry itself")
     user = Credentials(make.PUSH_USER, secrets.push_password)
-    with forward(work.connection, settings.namespace, pod, make.PUSH_PORT) as port:
+    with own_passwords(), push_port(work.connection, settings.namespace) as port:
         endpoint = Endpoint(f"127.0.0.1:{port}", plain_http=True)
         with RegistryClient.at(endpoint, user) as client:
             planned = plan_push(client, [settings.image], work.blobs)
@@ -211,23 +222,3 @@ def _await(work: Bootstrap, objects: Objects, hint: str) -> None:
             work.say(f"  waiting: {why}")
             last, said = why.partition(";")[0], time.monotonic()
         time.sleep(_POLL)
-
-
-def ready_pod(objects: Objects, namespace: str) -> str:
-    """A pod of the registry that takes requests.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    for pod in objects.list("v1", "Pod", namespace, labels=_selector()):
-        conditions = (pod.get("status") or {}).get("conditions") or ()
-        ending = pod["metadata"].get("deletionTimestamp")
-        if not ending and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
-            return str(pod["metadata"]["name"])
-    raise NotFoundError(
-        f"no pod of the registry is ready in namespace {namespace}", hint="run airstore registry bootstrap"
-    )
-
-
-def _selector() -> str:
-    return ",".join(f"{key}={value}" for key, value in make.SELECTOR.items())

@@ -10,10 +10,10 @@ from typing import Any
 
 from airstore.cluster import lease as leases
 from airstore.cluster import permissions
-from airstore.cluster.connection import Connection, connect
+from airstore.cluster.connection import ApiError, Connection, connect
 from airstore.cluster.facts import gather_classes
 from airstore.cluster.jobs import end_job, run_job
-from airstore.cluster.objects import Objects
+from airstore.cluster.objects import Objects, describe
 from airstore.cluster.pull_probe import unpullable
 from airstore.cluster.pull_secrets import PullLogin, let_pull
 from airstore.cluster.workloads import Workloads
@@ -21,6 +21,8 @@ from airstore.core.errors import TransferError
 from airstore.deploy.protocols import Document, Held, JobResult, Permission
 
 _ESTABLISHED = 30.0  # seconds for a definition to be served
+_GONE = 60.0  # seconds for an object to disappear
+_INVALID = 422
 
 
 class RealCluster:
@@ -49,6 +51,26 @@ class RealCluster:
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
         """See `airstore.deploy.protocols.Objects`."""
         return self._objects.live(document, namespace)
+
+    def is_fixed(self, document: Document, namespace: str) -> bool:
+        """See `airstore.deploy.protocols.Objects`."""
+        try:
+            self._objects.apply(document, namespace, force=True, dry_run=True)
+        except ApiError as fault:
+            causes = (fault.details.get("details") or {}).get("causes") or ()
+            # A webhook or policy that refuses names no field.
+            return fault.status == _INVALID and any(cause.get("field") for cause in causes)
+        return False
+
+    def remove(self, document: Document, namespace: str) -> None:
+        """See `airstore.deploy.protocols.Objects`."""
+        orphan = document.get("kind") == "StatefulSet"
+        self._objects.delete(document, namespace, orphan=orphan)
+        deadline = time.monotonic() + _GONE
+        while self._objects.live(document, namespace) is not None:
+            if time.monotonic() > deadline:
+                raise TransferError(f"{describe(document, namespace)} does not go away")
+            time.sleep(0.2)
 
     def lease(self, name: str, namespace: str) -> AbstractContextManager[Held]:
         """See `airstore.deploy.protocols.Leases`."""

@@ -36,9 +36,10 @@ def examine(helm: Callable[[], Helm], kubeconfig: Path | None, store: Path) -> I
     yield _program(
         "ssh-keygen", ["ssh-keygen", "-?"], "auditors cannot check signatures with stock tools; airstore can"
     )
-    yield _try("helm", lambda: helm().version()[1], "release create, images find and plan do not work")
+    yield _try("helm", lambda: helm().version()[1], "release create, images find, plan and apply do not work")
+    yield _program("kubectl", ["kubectl", "version", "--client"], "hook scripts that call it fail")
     yield _try(
-        "kubernetes", lambda: _cluster(kubeconfig), "nothing yet: only a later `apply` needs a cluster"
+        "kubernetes", lambda: _cluster(kubeconfig), "a site's registry bootstrap and apply do not work"
     )
     yield _space(store)
 

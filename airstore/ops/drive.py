@@ -38,6 +38,7 @@ class Site:
         say: told what is done, in words for people.
         now: seconds since the epoch.
         let_pull: makes pods of a namespace able to pull from the site's registry.
+        pulling: that takes a Secret and a change of the default ServiceAccount.
         resume: the command that goes on after an operator has looked.
     """
 
@@ -50,6 +51,7 @@ class Site:
     say: Callable[[str], None] = field(repr=False)
     now: Callable[[], int] = field(repr=False)
     let_pull: Callable[[str], None] = field(repr=False)
+    pulling: bool
     resume: str
 
     @property

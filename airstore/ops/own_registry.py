@@ -8,17 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airstore.cluster.connection import connect
-from airstore.cluster.forward import forward
-from airstore.cluster.objects import Objects
 from airstore.cluster.registry_objects import PUSH_PORT, PUSH_USER
 from airstore.cluster.registry_settings import settings_of
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.ops.access import Access
-from airstore.ops.bootstrap_registry import ready_pod
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.registry_secrets import authority_file, push_password
+from airstore.ops.registry_tunnel import own_passwords, push_port
 from airstore.registry.credentials import Credentials
 
 
@@ -42,7 +40,8 @@ def own_registry(
 ) -> Iterator[Target]:
     """The site's registry for the length of the block.
 
-    One in the cluster is reached at its push host where it has one, else through the API server.
+    One in the cluster is reached at its push host where it has one, else through the API server; from a pod
+    of the cluster by its Service.
 
     Raises:
         UsageError: the site file names no registry that can be pushed to.
@@ -58,14 +57,18 @@ def own_registry(
         return
     settings = settings_of(release, site)
     access = replace(access, credentials=Credentials(PUSH_USER, push_password(store)))
-    if settings.push_host:
-        access = replace(access, ca=access.ca or authority_file(store, site))
-        yield Target(settings.push_host, settings.host, access)
-        return
-    with connect(kubeconfig) as connection:
-        pod = ready_pod(Objects(connection), settings.namespace)
-        with forward(connection, settings.namespace, pod, PUSH_PORT) as port:
-            yield Target(f"http://127.0.0.1:{port}", settings.host, access)
+    with own_passwords():
+        if settings.push_host:
+            access = replace(access, ca=access.ca or authority_file(store, site))
+            yield Target(settings.push_host, settings.host, access)
+            return
+        with connect(kubeconfig) as connection:
+            if connection.inside:  # its Service is near, and needs no right to forward ports
+                host = f"{settings.service_names[0]}:{PUSH_PORT}"
+                yield Target(f"http://{host}", settings.host, access)
+                return
+            with push_port(connection, settings.namespace) as port:
+                yield Target(f"http://127.0.0.1:{port}", settings.host, access)
 
 
 @contextmanager

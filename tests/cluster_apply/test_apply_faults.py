@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from apply_parts import HOOKS, REFUSED, Landscape, binder, landscape
+from apply_parts import ENDLESS, HOOKS, REFUSED, Landscape, binder, landscape
 from apply_processes import begin, wait_for
 from cluster_server import ApiServer
 from e2e_road import Store
@@ -170,10 +170,3 @@ def test_secrets_are_not_said(shop: Landscape) -> None:
         if path.is_file() and b"h0rse" in path.read_bytes():
             assert path.parent.name in {"values", "new", "hooks"}
             assert path.stat().st_mode & 0o077 == 0
-
-
-ENDLESS = """apiVersion: batch/v1
-kind: Job
-metadata: {name: endless, annotations: {helm.sh/hook: pre-upgrade}}
-spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "registry.example.com/a:1"}]}}}
-"""

@@ -95,11 +95,11 @@ def test_a_job_that_fails_before_the_upgrade_changes_nothing(shop: Landscape) ->
 
 def test_a_job_that_never_ends_is_ended_with_its_pods(shop: Landscape) -> None:
     endless = jobs(verifyBackup=ENDLESS)
-    shop.release("1.1.0", dict.fromkeys(CHARTS, "1.1.0"), CHARTS, hooks=endless, timeout="5s")
+    shop.release("1.1.0", dict.fromkeys(CHARTS, "1.1.0"), CHARTS, hooks=endless, timeout="20s")
     before = shop.everything()
     failed = shop.run("apply", code=50).err
     assert "nothing was changed" in failed
-    assert f"Job {shop.namespace}/verifybackup did not end within 5 seconds" in failed
+    assert f"Job {shop.namespace}/verifybackup did not end within 20 seconds" in failed
     assert "still at it" in failed
     assert shop.everything() == before
     assert job_pods(shop) == []

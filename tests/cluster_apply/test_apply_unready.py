@@ -29,7 +29,7 @@ def shop(cluster: RealCluster, tmp_path: Path, helm: Path) -> Iterator[Landscape
 def fails(shop: Landscape, *words: str, **more: object) -> str:
     """What is said of an upgrade whose second release is another one; afterwards the old ones run."""
     charts = {**CHARTS, "web": chart("web", **more)}
-    shop.release("1.1.0", dict.fromkeys(CHARTS, "1.1.0"), charts, hooks=jobs(), timeout="15s")
+    shop.release("1.1.0", dict.fromkeys(CHARTS, "1.1.0"), charts, hooks=jobs(), timeout="30s")
     failed = shop.run("apply", *words, code=50).err
     assert "release 1.0.0 runs again" in failed
     assert pods(shop) == dict.fromkeys(CHARTS, ("1.0.0", True))

@@ -1,0 +1,122 @@
+"""Fields that cannot be changed: an upgrade that tries to is turned back, and a way back gets past them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apply_parts import HOOKS, REFUSED, Landscape, binder, landscape
+from cluster_server import ApiServer
+
+pytestmark = [pytest.mark.cluster, pytest.mark.root]
+
+PAIR = ("db", "web")
+OLD = ("1.0.0", "1.0.0", "rows of 1.0.0")
+BOTH = dict.fromkeys(PAIR, "deployed")
+_GROWS = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "grows"},
+    "provisioner": "example.com/none",
+    "allowVolumeExpansion": True,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bound(api: ApiServer) -> Iterator[None]:
+    api.kubectl("apply", "-f", "-", stdin=_GROWS)
+    with binder(api):
+        yield
+
+
+def service(**spec: Any) -> dict[str, str]:
+    """A Service of a chart."""
+    document = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "fixed"}}
+    return {"templates/fixed.yaml": json.dumps({**document, "spec": {"ports": [{"port": 80}], **spec}})}
+
+
+def claim(size: str, storage_class: str) -> dict[str, str]:
+    """A volume claim of a chart."""
+    document = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "fixed"}}
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": storage_class}
+    spec |= {"resources": {"requests": {"storage": size}}}  # type: ignore[dict-item]
+    return {"templates/fixed.yaml": json.dumps({**document, "spec": spec})}
+
+
+def made(api: ApiServer, directory: Path, helm: Path, namespace: str, **more: dict[str, str]) -> Landscape:
+    """Release 1.0.0 runs; charts have more files."""
+    shop = landscape(api, directory, helm, namespace)
+    shop.release("1.0.0", dict.fromkeys(PAIR, "1.0.0"), more)
+    shop.run("apply")
+    return shop
+
+
+def state(shop: Landscape) -> tuple[str, ...]:
+    return (*(shop.config(name) for name in PAIR), shop.table())
+
+
+CASES = {
+    "service": (service(), service(clusterIP="None"), "may not change once set"),
+    "pvc": (claim("1Mi", ""), claim("1Mi", "grows"), "spec is immutable after creation"),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_an_upgrade_that_changes_a_fixed_field_is_turned_back(
+    api: ApiServer, tmp_path: Path, helm: Path, namespace: str, kind: str
+) -> None:
+    old, new, said = CASES[kind]
+    shop = made(api, tmp_path, helm, namespace, web=old)
+    before = api.json("get", kind, "fixed", "-n", namespace)["spec"]
+    shop.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), {"web": new})
+    failed = shop.run("apply", code=50).err
+    assert "fixed" in failed
+    assert said in failed
+    assert state(shop) == OLD
+    assert shop.helm() == BOTH
+    assert api.json("get", kind, "fixed", "-n", namespace)["spec"] == before
+
+
+def test_the_way_back_makes_again_what_was_made_in_another_shape(
+    api: ApiServer, tmp_path: Path, helm: Path, namespace: str
+) -> None:
+    """The vendor's hook deletes a Service, Helm makes it in another shape, and then the next chart fails."""
+    shop = made(api, tmp_path, helm, namespace, db=service(clusterIP="None"))
+    delete = {"backup.sh": HOOKS["backup.sh"] + 'kubectl delete service fixed -n "$AIRSTORE_NAMESPACE"\n'}
+    more = {"db": service(type="NodePort"), "web": {"templates/bad.yaml": REFUSED}}
+    shop.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), more, hooks=delete)
+    assert "Not_A_Name" in shop.run("apply", code=50).err
+    assert api.json("get", "service", "fixed", "-n", namespace)["spec"]["clusterIP"] == "None"
+    assert state(shop) == OLD
+    assert shop.helm() == BOTH
+
+
+def test_a_claim_that_has_grown_calls_for_the_operator(
+    api: ApiServer, tmp_path: Path, helm: Path, namespace: str
+) -> None:
+    """Nobody but a person may delete data; afterwards the command that was named goes on."""
+    shop = made(api, tmp_path, helm, namespace, db=claim("1Mi", "grows"))
+    more = {"db": claim("2Mi", "grows"), "web": {"templates/bad.yaml": REFUSED}}
+    shop.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), more)
+    failed = shop.run("apply", code=51).err
+    assert "can not be less than status.capacity" in failed
+    assert f"{namespace}/db" in failed
+    assert f"airstore -C {shop.site.path} rollback --kubeconfig" in failed
+    assert size(api, namespace) == "2Mi"
+    # There is no controller here that would take the finalizer away.
+    api.kubectl("delete", "pvc", "fixed", "-n", namespace, "--wait=false")
+    api.kubectl("patch", "pvc", "fixed", "-n", namespace, "-p", '{"metadata":{"finalizers":null}}')
+    shop.run("rollback")
+    assert size(api, namespace) == "1Mi"
+    assert state(shop) == OLD
+    assert shop.helm() == BOTH
+
+
+def size(api: ApiServer, namespace: str) -> str:
+    """What the claim asks for."""
+    live = api.json("get", "pvc", "fixed", "-n", namespace)
+    asked: str = live["spec"]["resources"]["requests"]["storage"]
+    return asked
