@@ -66,17 +66,13 @@ class Rights:
         return rules if namespace else [*rules, *_path_rules(self.paths)]
 
 
-def rights_of(
-    parts: Sequence[Part], wanted: Iterable[Right], lease: tuple[str, str], registry: str = ""
-) -> Rights:
+def rights_of(parts: Sequence[Part], wanted: Iterable[Right], lease: tuple[str, str]) -> Rights:
     """The least that applying these Helm releases, and going back, takes.
 
     Args:
         parts: what shall run and what runs.
         wanted: rights that are checked before anything is applied.
         lease: namespace and name of the Lease that is held meanwhile.
-        registry: namespace of the registry in the cluster, if images are pushed and looked for through the
-            API server.
 
     Raises:
         UsageError: a chart has a Role with rights that an applier must not have itself.
@@ -86,7 +82,7 @@ def rights_of(
     granted = {right for each in wanted for right in _with_waiting(each)}
     granted |= {right for part in parts for right in _part(part)}
     granted |= {right for where, rule in roles for right in _as_rights(where, rule)}
-    granted |= set(_binds(documents)) | set(_lease(*lease)) | set(_registry(registry))
+    granted |= set(_binds(documents)) | set(_lease(*lease))
     namespaces = sorted({place for part in parts for place in part.places})
     granted |= {Right("get", "namespaces", name=name) for name in (*namespaces, lease[0])}
     for resource, group in (("storageclasses", "storage.k8s.io"), ("ingressclasses", "networking.k8s.io")):
@@ -129,12 +125,6 @@ def _lease(namespace: str, name: str) -> Iterator[Right]:
     group = "coordination.k8s.io"
     yield Right("create", "leases", group, namespace)
     yield from _all(("get", "update"), "leases", group, namespace, name)
-
-
-def _registry(namespace: str) -> Iterator[Right]:
-    if namespace:
-        yield from _all(("get", "list"), "pods", "", namespace)
-        yield from _all(("get", "create"), "pods/portforward", "", namespace)
 
 
 def _all(verbs: Iterable[str], resource: str, group: str, namespace: str, name: str = "") -> Iterator[Right]:

@@ -11,7 +11,6 @@ from airstore.cluster import applier_objects as make
 from airstore.cluster.applier_rights import Part, Rights, rights_of
 from airstore.cluster.applier_settings import ApplierSettings, applier_settings
 from airstore.cluster.permissions import Right
-from airstore.cluster.registry_settings import settings_of
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
@@ -68,7 +67,7 @@ def plan_applier(source: Source, version: str = "", storage_class: str = "") -> 
     works = list(_works(source, release))
     wanted = [Right(p.verb, p.resource, p.group, p.namespace, p.name) for p in permissions(works)]
     lease = (LEASE_NAMESPACE, f"airstore-{release.product}")
-    rights = rights_of([_part(target) for target in works], wanted, lease, _forwarded(release, source.site))
+    rights = rights_of([_part(target) for target in works], wanted, lease)
     documents = (
         *make.namespaces(settings, rights, LEASE_NAMESPACE),
         *make.permissions(settings, rights),
@@ -97,14 +96,6 @@ def _works(source: Source, release: Release) -> Iterator[Target]:
 def _rendered(source: Source, release: Release) -> Iterable[Target]:
     prepared = prepare_release(source.store, source.blobs, source.helm, source.site, release)
     return targets([each.running for each in prepared], release).values()
-
-
-def _forwarded(release: Release, site: SiteFile) -> str:
-    """Namespace of a registry in the cluster that is reached through the API server; empty for any other."""
-    wanted = site.registry
-    if wanted.get("mode", "cluster") != "cluster" or not wanted.get("host") or wanted.get("pushHost"):
-        return ""
-    return settings_of(release, site).namespace if release.registry.get("image") else ""
 
 
 def _part(target: Target) -> Part:

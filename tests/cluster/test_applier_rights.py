@@ -96,14 +96,6 @@ def test_what_hooks_gates_and_other_namespaces_add(fields: Any, right: tuple[str
     assert allows(given_to(**fields), *right)
 
 
-def test_a_registry_in_the_cluster_is_reached_through_its_pods() -> None:
-    rights = rights_of([EMPTY], [], LEASE, "registry")
-    assert allows(rights, "create", "pods/portforward", "", "registry")
-    assert allows(rights, "list", "pods", "", "registry")
-    assert not allows(rights, "get", "secrets", "", "registry")
-    assert not allows(rights, "create", "pods/portforward", "", "shop")
-
-
 def test_helm_waits_by_watching_what_it_installs() -> None:
     wanted = [
         Right("get", "services", "", "shop"),
