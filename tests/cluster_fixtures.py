@@ -19,7 +19,7 @@ CLUSTER = Path(__file__).parents[1] / "scripts" / "cluster"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on the one real cluster run one after the other; what has an API server of its own runs beside."""
+    """Tests on the one real cluster run one after another; what has an API server of its own runs beside."""
     for item in items:
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("cluster"))
