@@ -125,6 +125,7 @@ def _container(settings: ApplierSettings, name: str, words: Sequence[str]) -> Do
         "image": settings.image,
         "imagePullPolicy": "IfNotPresent",
         "command": [_PROGRAM, "-C", STORE, *words],
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # `kubectl describe` says why it ended
         "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108 - the pod's own, see its volumes
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
         "securityContext": {

@@ -46,17 +46,18 @@ def test_manifests_applied_by_hand_say_what_is_wrong_and_wait_for_their_store(wo
     world.cluster.kubectl("wait", *labels, "--for=create", "--timeout=60s")
     world.cluster.kubectl("wait", *labels, failed, "--timeout=170s")
     deployment = ("-n", world.own, f"deploy/{world.name}")
-    said = world.cluster.kubectl("logs", *deployment, "-c", "await-store", "--previous")
-    assert "/data/receiving.lock: Permission denied" in said
+    (pod,) = world.cluster.json("get", *labels)["items"]
+    ended = pod["status"]["initContainerStatuses"][0]["lastState"]["terminated"]
+    assert "/data/receiving.lock: Permission denied" in ended["message"]
     own_volume(world)
     before = world.cluster.json("get", *deployment)["metadata"]["generation"]
     assert world.applier("install", "-o", "json").json["store"] == "sent"
     assert world.cluster.json("get", *deployment)["metadata"]["generation"] == before
     assert "newest in the store: 1.0.0" in world.run("status").out
     # A command that Kubernetes ends has no exit code of its own, and what it said until then is there.
-    ended = world.applier("run", "--timeout", "8", "--", "status", "--watch", code=40)
-    assert "newest in the store: 1.0.0" in ended.out
-    assert "took longer than it may" in ended.err or "DeadlineExceeded" in ended.err
+    late = world.applier("run", "--timeout", "8", "--", "status", "--watch", code=40)
+    assert "newest in the store: 1.0.0" in late.out
+    assert "took longer than it may" in late.err or "DeadlineExceeded" in late.err
     assert not world.cluster.json("-n", world.own, "get", "jobs")["items"]
     # Wrong usage there is wrong usage here.
     assert "no release" in world.run("apply", "--release", "9.9.9", code=10).out
