@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airstore.core.errors import UsageError
-from airstore.core.reference import Reference
 from airstore.core.release import Image, Release
 from airstore.core.site import SiteFile
 
@@ -127,8 +126,4 @@ def _image(release: Release) -> Image:
             f"release {release.version} brings no registry image",
             hint="the product file names one under registry.image; or use registry.mode external or serve",
         )
-    reference = Reference.parse(str(named))
-    for image in release.images:
-        if image.reference == reference:
-            return image
-    raise UsageError(f"release {release.version} names the registry image {named} but does not contain it")
+    return release.image(str(named))

@@ -134,6 +134,18 @@ class Release:
         """Images, then charts."""
         return (*self.images, *self.charts)
 
+    def image(self, named: str) -> Image:
+        """The image of a reference that the product file names.
+
+        Raises:
+            UsageError: not a reference, or the release does not contain it.
+        """
+        reference = Reference.parse(named)
+        for image in self.images:
+            if image.reference == reference:
+                return image
+        raise UsageError(f"release {self.version} names the image {named} but does not contain it")
+
     def blobs(self) -> dict[Digest, Descriptor]:
         """Every blob of the release, by digest."""
         return {blob.digest: blob for artifact in self.artifacts for blob in artifact.blobs}

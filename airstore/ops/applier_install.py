@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -23,10 +22,10 @@ from airstore.ops.applier_manifests import Applier
 from airstore.ops.applier_marker import MARKER, Moved, has_arrived, mark, unmark
 from airstore.ops.applier_receive import ledger_tip
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.patience import Patience
 from airstore.ops.pulls import pull_login
 from airstore.ops.runs import Runs
 
-_POLL, _SAY = 1.0, 15.0  # seconds between questions, and between equal answers that are said
 _PUSHED = "is the release in the registry that the nodes pull from? see `airstore registry push`"
 _KILLED = 128  # and the signal's number: what became of the store is then not known
 # What another airstore makes anew, or belongs to a process: the index, half-written files, locks.
@@ -104,19 +103,15 @@ def _let_pull(objects: Objects, settings: ApplierSettings, store: StoreDirectory
 
 def _await(cluster: Cluster, settings: ApplierSettings, send: Callable[[str], None]) -> bool:
     workloads, sent = Workloads(cluster.objects), False
-    deadline, last, said = time.monotonic() + cluster.timeout, "", 0.0
+    patience = Patience(cluster.say, cluster.timeout, "the applier", _PUSHED)
     while why := workloads.ready({"deployment": settings.name}, settings.namespace):
         pod = "" if sent else running_pod(cluster, settings, make.WAITING)
         if pod:
             send(pod)
-            sent, deadline = True, time.monotonic() + cluster.timeout
-            continue
-        if time.monotonic() > deadline:
-            raise TransferError(f"the applier does not get ready: {why}", hint=_PUSHED)
-        if why.partition(";")[0] != last or time.monotonic() - said > _SAY:
-            cluster.say(f"  waiting: {why}")
-            last, said = why.partition(";")[0], time.monotonic()
-        time.sleep(_POLL)
+            sent = True
+            patience.renew()
+        else:
+            patience.wait(why)
     return sent
 
 

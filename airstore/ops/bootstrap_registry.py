@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +22,7 @@ from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.patience import Patience
 from airstore.ops.registry_secrets import registry_secrets
 from airstore.ops.registry_tunnel import LABELS, own_passwords, push_port
 from airstore.registry.archive_out import write_oci_archive
@@ -33,7 +33,6 @@ from airstore.registry.push import push
 from airstore.registry.transport import Endpoint
 from airstore.store.blobs import BlobStore
 
-_POLL, _SAY = 1.0, 15.0  # seconds between questions, and between equal answers that are said
 _MIRRORS = (
     "can the nodes reach the registry and do they trust it? see `airstore registry mirror-config`;"
     " once they can, run the same command again"
@@ -213,12 +212,6 @@ def _repoint(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> Non
 
 def _await(work: Bootstrap, objects: Objects, hint: str) -> None:
     workloads, namespace = Workloads(objects), work.plan.settings.namespace
-    deadline, last, said = time.monotonic() + work.timeout, "", 0.0
+    patience = Patience(work.say, work.timeout, "the registry", hint)
     while why := workloads.ready({"deployment": make.NAME}, namespace):
-        if time.monotonic() > deadline:
-            raise TransferError(f"the registry does not get ready: {why}", hint=hint)
-        # The kubelet words one and the same trouble differently from second to second.
-        if why.partition(";")[0] != last or time.monotonic() - said > _SAY:
-            work.say(f"  waiting: {why}")
-            last, said = why.partition(";")[0], time.monotonic()
-        time.sleep(_POLL)
+        patience.wait(why)
