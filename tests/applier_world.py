@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,19 +163,20 @@ def applier_world(cluster: RealCluster, airstore: Airstore, directory: Path) -> 
             cluster.kubectl("delete", kind, "-n", "airstore", world.name, "--ignore-not-found")
 
 
-def give_volume(world: ApplierWorld) -> None:
-    """Make the namespace and the volume, and give the volume to the applier's user."""
-    for document in world.documents():
+def give_volume(cluster: RealCluster, documents: Iterable[dict[str, Any]]) -> None:
+    """Make an applier's namespace and volume, and give the volume to its user."""
+    for document in documents:
         if document["kind"] in {"Namespace", "PersistentVolumeClaim"}:
             words = ("apply", "--server-side", "--field-manager=airstore", "-f", "-")
-            world.cluster.kubectl(*words, stdin=document)
-    own_volume(world)
+            cluster.kubectl(*words, stdin=document)
+        if document["kind"] == "PersistentVolumeClaim":
+            own_volume(cluster, document["metadata"]["namespace"], document["metadata"]["name"])
 
 
-def own_volume(world: ApplierWorld) -> None:
+def own_volume(cluster: RealCluster, namespace: str, name: str) -> None:
     """The development cluster's volumes belong to root and know no fsGroup."""
     bound = ("--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
-    world.cluster.kubectl("wait", f"pvc/{world.name}", "-n", world.own, *bound)
-    volume = world.cluster.json("get", "pvc", world.name, "-n", world.own)["spec"]["volumeName"]
-    path = Path(world.cluster.json("get", "pv", volume)["spec"]["hostPath"]["path"])
+    cluster.kubectl("wait", f"pvc/{name}", "-n", namespace, *bound)
+    volume = cluster.json("get", "pvc", name, "-n", namespace)["spec"]["volumeName"]
+    path = Path(cluster.json("get", "pv", volume)["spec"]["hostPath"]["path"])
     os.chown(path, USER, USER)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from apply_binder import binder
 from cluster_server import ApiServer, api_server, programs
 from cluster_site import RealCluster, find_cluster
 
@@ -18,10 +19,16 @@ _numbers = itertools.count()
 CLUSTER = Path(__file__).parents[1] / "scripts" / "cluster"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on the one real cluster run one after another; what has an API server of its own runs beside."""
+    """Tests on the one real cluster run one after another; what has an API server of its own runs beside.
+
+    Modules whose tests share nothing with others on the cluster, neither its node's configuration nor its
+    registries, name a group of their own.
+    """
     for item in items:
-        if "cluster" in getattr(item, "fixturenames", ()):
+        shared = "cluster" in getattr(item, "fixturenames", ())
+        if shared and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("cluster"))
 
 
@@ -43,6 +50,13 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         pytest.fail("etcd and kube-apiserver are not on PATH: run scripts/cluster", pytrace=False)
     with api_server(tmp_path_factory.mktemp("api"), *found) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def controllers(api: ApiServer) -> Iterator[None]:
+    """What Helm needs of a cluster's controllers, on the API server that has none."""
+    with binder(api):
+        yield
 
 
 @pytest.fixture

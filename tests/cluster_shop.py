@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import applier_image
 import fixture_images
+from applier_product import APPLIER
 from cluster_ingress import ingress_controller
 from cluster_server import free_ports
 from cluster_site import RealCluster, volume
@@ -69,6 +71,7 @@ class Shop:
         host: of the site's registry.
         namespace: of every Helm release; the registry's is ``NAMESPACE-registry``.
         registry: program that the registry's image gets.
+        applier: the release brings one, for the namespace ``NAMESPACE-applier``.
     """
 
     cluster: RealCluster
@@ -78,6 +81,7 @@ class Shop:
     namespace: str
     host: str
     registry: Path
+    applier: bool = False
 
     def release(self, version: str, portal: str = RUNS) -> None:
         """Make a release, in which every chart changes, and carry it to the site on media."""
@@ -126,6 +130,13 @@ class Shop:
         helms = [database, shop, {**portal, "health": [{"deployment": "portal"}]}]
         document["releases"] = [{**helm, "namespace": self.namespace} for helm in helms]
         document["registry"] = {"image": self.registry_image, "namespace": f"{self.namespace}-registry"}
+        if self.applier:
+            document["applier"] = {
+                "image": APPLIER,
+                "namespace": f"{self.namespace}-applier",
+                "storage": "2Gi",
+            }
+            document["images"]["sources"]["registry.example.com/airstore/*"] = "oci:./applier"
         return document
 
     def write_site_file(self) -> None:
@@ -199,18 +210,26 @@ class Shop:
 
 @contextmanager
 def open_shop(
-    cluster: RealCluster, directory: Path, helm: Path, registry: Path, namespace: str
+    cluster: RealCluster,
+    directory: Path,
+    helm: Path,
+    registry: Path,
+    namespace: str,
+    *,
+    applier: bool = False,
 ) -> Iterator[Shop]:
     """A shop with release 1.0.0 at its site; something answers at its registry's host once there is one."""
     (directory / "home").mkdir()
     airstore = Airstore(directory / "home", helm)
     (port,) = free_ports(1)
     publisher, target = Store(airstore, directory / "publisher"), Store(airstore, directory / "site")
-    shop = Shop(cluster, directory, publisher, target, namespace, f"localhost:{port}", registry)
+    shop = Shop(cluster, directory, publisher, target, namespace, f"localhost:{port}", registry, applier)
     product = directory / "product"
     shutil.copytree(ROOT / "fixtures" / "shop", product)
     airstore("init", publisher.path, "--product", product / "airstore.yaml")
     publisher("key", "generate", "release")
+    if applier:
+        applier_image.build(product / "applier", APPLIER)
     shop.release("1.0.0")
     shop.write_site_file()
     for document in volume(namespace, directory / "volume"):
@@ -225,7 +244,7 @@ def open_shop(
 def _clean(shop: Shop) -> None:
     for host in (shop.host, UPSTREAM):
         shop.cluster.forget(host)
-    names = (shop.namespace, f"{shop.namespace}-registry")
+    names = tuple(f"{shop.namespace}{part}" for part in ("", "-registry", "-applier"))
     shop.cluster.kubectl("delete", "namespace", *names, "--ignore-not-found", "--wait=false")
     shop.cluster.kubectl("delete", f"pv/{shop.namespace}", f"storageclass/{shop.namespace}", "--wait=false")
     shop.cluster.kubectl("label", "nodes", "--all", "primary-registry-")

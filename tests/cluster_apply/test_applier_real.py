@@ -25,7 +25,7 @@ def world(cluster: RealCluster, helm4: Path, tmp_path: Path) -> Iterator[Applier
 
 
 def test_from_media_to_an_applier_that_upgrades_goes_back_and_may_do_no_more(world: ApplierWorld) -> None:
-    give_volume(world)
+    give_volume(world.cluster, world.documents())
     _is_planned_and_accepted(world)
     _is_installed_with_the_store(world)
     _runs_and_upgrades(world)
@@ -49,7 +49,7 @@ def test_manifests_applied_by_hand_say_what_is_wrong_and_wait_for_their_store(wo
     (pod,) = world.cluster.json("get", *labels)["items"]
     ended = pod["status"]["initContainerStatuses"][0]["lastState"]["terminated"]
     assert "/data/receiving.lock: Permission denied" in ended["message"]
-    own_volume(world)
+    own_volume(world.cluster, world.own, world.name)
     before = world.cluster.json("get", *deployment)["metadata"]["generation"]
     assert world.applier("install", "-o", "json").json["store"] == "sent"
     assert world.cluster.json("get", *deployment)["metadata"]["generation"] == before
@@ -175,7 +175,7 @@ def _may_do_no_more(world: ApplierWorld) -> None:
 
 def _does_not_replace_a_lost_volume(world: ApplierWorld) -> None:
     world.cluster.kubectl("delete", "pvc", world.name, "-n", world.own)
-    give_volume(world)
+    give_volume(world.cluster, world.documents())
     assert "is empty, but had the store" in world.applier("install", code=2).err
 
 

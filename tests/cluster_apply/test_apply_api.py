@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from apply_parts import REFUSED, Landscape, binder, landscape
+from apply_parts import REFUSED, Landscape, landscape
 from cluster_server import ApiServer
 
-pytestmark = [pytest.mark.cluster, pytest.mark.root]
+pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
 THREE = ("db", "api", "web")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _bound(api: ApiServer) -> Iterator[None]:
-    with binder(api):
-        yield
 
 
 @pytest.fixture

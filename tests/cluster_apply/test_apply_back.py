@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from apply_parts import Landscape, binder, landscape
+from apply_parts import Landscape, landscape
 from apply_processes import begin, wait_for
 from cluster_server import ApiServer
 
-pytestmark = [pytest.mark.cluster, pytest.mark.root]
+pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
 PAIR = ("db", "web")
 # Helm applies ConfigMaps before Services, so that the upgrade fails half-way.
@@ -42,12 +42,6 @@ spec:
 """
 OLD = {"templates/fields.yaml": _FIELDS % ("old", "old"), "templates/own.yaml": _DROPPED}
 NEW = {"templates/fields.yaml": _FIELDS % ("new", "new"), "templates/own.yaml": _MORE}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _bound(api: ApiServer) -> Iterator[None]:
-    with binder(api):
-        yield
 
 
 @pytest.fixture

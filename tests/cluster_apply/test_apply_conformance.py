@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from apply_parts import binder
 from cluster_server import ApiServer
 from deploy_conformance import ALL, Parties
 from deploy_world import MemorySupplies
@@ -16,13 +15,7 @@ from airstore.deploy.helm_actions import HelmActions
 from airstore.deploy.target import Target
 from airstore.ops.cluster_actions import open_cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.root]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _bound(api: ApiServer) -> Iterator[None]:
-    with binder(api):
-        yield
+pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
 
 @pytest.mark.parametrize("expectation", ALL)

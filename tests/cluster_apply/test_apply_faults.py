@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from apply_parts import ENDLESS, HOOKS, REFUSED, Landscape, binder, landscape
+from apply_parts import ENDLESS, HOOKS, REFUSED, Landscape, landscape
 from apply_processes import begin, wait_for
 from cluster_server import ApiServer
 from e2e_road import Store
 
-pytestmark = [pytest.mark.cluster, pytest.mark.root]
+pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
 PAIR = ("db", "web")
 OLD = ("1.0.0", "1.0.0", "rows of 1.0.0")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _bound(api: ApiServer) -> Iterator[None]:
-    with binder(api):
-        yield
 
 
 @pytest.fixture

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from apply_parts import HOOKS, REFUSED, Landscape, binder, landscape
+from apply_parts import HOOKS, REFUSED, Landscape, landscape
 from cluster_server import ApiServer
 
-pytestmark = [pytest.mark.cluster, pytest.mark.root]
+pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
 PAIR = ("db", "web")
 OLD = ("1.0.0", "1.0.0", "rows of 1.0.0")
@@ -26,10 +25,8 @@ _GROWS = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _bound(api: ApiServer) -> Iterator[None]:
+def _grows(api: ApiServer) -> None:
     api.kubectl("apply", "-f", "-", stdin=_GROWS)
-    with binder(api):
-        yield
 
 
 def service(**spec: Any) -> dict[str, str]:

@@ -11,24 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from apply_parts import ENDLESS, HOOKS, REFUSED, Landscape, binder, landscape
+from apply_parts import ENDLESS, HOOKS, REFUSED, Landscape, landscape
 from apply_processes import begin, helm_of, said, wait_for
 from cluster_server import ApiServer
 
 from airstore.cluster import lease
 
-pytestmark = [pytest.mark.cluster, pytest.mark.root]
+pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
 PAIR = ("db", "web")
 OLD = ("1.0.0", "1.0.0", "rows of 1.0.0")
 NEW = ("1.1.0", "1.1.0", "rows of 1.1.0")
 BOTH = dict.fromkeys(PAIR, "deployed")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _bound(api: ApiServer) -> Iterator[None]:
-    with binder(api):
-        yield
 
 
 @pytest.fixture
