@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,8 +9,8 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
 from airstore.cli.kubeconfig import kubeconfig_option
-from airstore.cli.output import output_option, show_document
-from airstore.cli.plans import Reach, open_site, show_outcome, show_steps
+from airstore.cli.output import output_option
+from airstore.cli.plans import Reach, open_site, show_outcome, show_plan
 from airstore.cli.registries import access_options, make_access
 from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.cli.text import human
@@ -73,21 +72,13 @@ def command(
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as site:
         if dry_run:
             planned = plan_apply(site, wish)
-            if output != "table":
-                show_document(asdict(planned), output)
-                return
-            click.echo(f"release {planned.version}; running: {planned.running or 'nothing yet'}")
-            if push:
-                _say_push(site, wish)
-            show_steps(planned, diff=diff)
+            note = _what_to_push(site, wish) if push and output == "table" else ""
+            show_plan(planned, output, diff=diff, note=note)
             return
         if push and not goes_on(site):
             _push(context, site, wish)
         outcome = apply(site, wish)
-    if output != "table":
-        show_document(asdict(outcome), output)
-        return
-    show_outcome(outcome)
+    show_outcome(outcome, output)
 
 
 def _push(context: Context, site: Site, wish: Wish) -> None:
@@ -100,9 +91,9 @@ def _push(context: Context, site: Site, wish: Wish) -> None:
     context.say(f"pushed to {target.name}: {summary.upload_blobs} blobs were missing")
 
 
-def _say_push(site: Site, wish: Wish) -> None:
+def _what_to_push(site: Site, wish: Wish) -> str:
     release = trusted_release(site.store, wish.version)
     with own_registry(site.store, release, wish.site_file, wish.access, site.kubeconfig) as target:
         planned = plan_registry(site.blobs, release, target.url, target.access)
     size = human(planned.upload_bytes)
-    click.echo(f"registry: {target.name}; to upload: {planned.upload_blobs} blobs, {size}")
+    return f"registry: {target.name}; to upload: {planned.upload_blobs} blobs, {size}"

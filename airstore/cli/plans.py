@@ -15,7 +15,7 @@ import click
 from airstore.cli.context import Context
 from airstore.cli.helm import IN_CLUSTER, find_helm
 from airstore.cli.kubeconfig import find_kubeconfig
-from airstore.cli.output import show_rows
+from airstore.cli.output import show_document, show_rows
 from airstore.cli.sitefile import read_site_file
 from airstore.cli.text import printable
 from airstore.core.site import SiteFile
@@ -52,8 +52,22 @@ def show_steps(planned: SitePlan, *, diff: bool) -> None:
             click.echo(f"\n{printable(step.diff)}", nl=False)
 
 
-def show_outcome(outcome: Outcome) -> None:
-    """How a run ended, for people."""
+def show_plan(planned: SitePlan, output: str, *, diff: bool, note: str = "") -> None:
+    """What a dry run found; ``note`` is a line more for people."""
+    if output != "table":
+        show_document(asdict(planned), output)
+        return
+    click.echo(f"release {planned.version or 'none'}; running: {planned.running or 'nothing yet'}")
+    if note:
+        click.echo(note)
+    show_steps(planned, diff=diff)
+
+
+def show_outcome(outcome: Outcome, output: str) -> None:
+    """How a run ended."""
+    if output != "table":
+        show_document(asdict(outcome), output)
+        return
     if not outcome.run:
         click.echo(f"release {outcome.version} runs already; nothing to do")
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,8 +9,8 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
 from airstore.cli.kubeconfig import kubeconfig_option
-from airstore.cli.output import output_option, show_document
-from airstore.cli.plans import Reach, open_site, show_outcome, show_steps
+from airstore.cli.output import output_option
+from airstore.cli.plans import Reach, open_site, show_outcome, show_plan
 from airstore.cli.sitefile import site_file_option
 from airstore.ops.rollback import plan_rollback, rollback
 
@@ -43,15 +42,7 @@ def command(
     """
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "rollback") as site:
         if dry_run:
-            planned = plan_rollback(site, version)
-            if output != "table":
-                show_document(asdict(planned), output)
-                return
-            click.echo(f"release {planned.version}; running: {planned.running}")
-            show_steps(planned, diff=True)
+            show_plan(plan_rollback(site, version), output, diff=True)
             return
         outcome = rollback(site, version, keep_data=keep_data)
-    if output != "table":
-        show_document(asdict(outcome), output)
-        return
-    show_outcome(outcome)
+    show_outcome(outcome, output)

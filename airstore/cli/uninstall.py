@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,8 +9,8 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
 from airstore.cli.kubeconfig import kubeconfig_option
-from airstore.cli.output import output_option, show_document
-from airstore.cli.plans import Reach, open_site, show_outcome, show_steps
+from airstore.cli.output import output_option
+from airstore.cli.plans import Reach, open_site, show_outcome, show_plan
 from airstore.cli.sitefile import site_file_option
 from airstore.ops.uninstall import plan_uninstall, uninstall
 
@@ -38,10 +37,7 @@ def command(
     """
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "uninstall", "uninstall") as site:
         if dry_run:
-            show_steps(plan_uninstall(site), diff=False)
+            show_plan(plan_uninstall(site), output, diff=False)
             return
         outcome = uninstall(site)
-    if output != "table":
-        show_document(asdict(outcome), output)
-        return
-    show_outcome(outcome)
+    show_outcome(outcome, output)
