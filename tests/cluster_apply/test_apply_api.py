@@ -39,6 +39,9 @@ def test_upgrade_rollback_and_uninstall(shop: Landscape) -> None:
     assert [shop.config(name) for name in THREE] == ["1.0.0"] * 3
     assert shop.table() == "rows of 1.0.0"
     assert set(shop.helm().values()) == {"deployed"}
+    planned = shop.run("uninstall", "--dry-run", "-o", "json").json
+    assert [step["action"] for step in planned["steps"]] == ["remove"] * 3
+    assert "running: 1.0.0" in shop.run("uninstall", "--dry-run").out
     shop.run("uninstall")
     assert shop.helm() == {}
     assert [shop.config(name) for name in THREE] == [""] * 3
