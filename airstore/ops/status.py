@@ -116,14 +116,16 @@ def _status(site: Site, target: Target) -> ReleaseStatus:
     gates = [*target.helm.health, *target.workload_gates()]
     unique = {tuple(sorted(gate.items())): gate for gate in gates}.values()
     reasons = (site.cluster.ready(gate, target.namespace) for gate in unique)
+    # Crashed containers are quoted, and what drifted may be a password: an applier's log is read by many.
+    redactor = site.runs.redactor([target.running])
     return ReleaseStatus(
         name=target.name,
         namespace=target.namespace,
         chart=target.running.chart,
         chart_version=target.running.chart_version,
         helm=f"{found.status}, revision {found.revision}" if found else "absent",
-        health=tuple(reason for reason in reasons if reason),
-        drift=tuple(_drift(site, target)),
+        health=tuple(redactor.text(reason) for reason in reasons if reason),
+        drift=tuple(redactor.text(difference) for difference in _drift(site, target)),
     )
 
 

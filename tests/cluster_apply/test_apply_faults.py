@@ -155,11 +155,15 @@ def test_secrets_are_not_said(shop: Landscape) -> None:
     (shop.site.path / "site.yaml").write_text(
         "apiVersion: airstore/v1\nkind: Site\nvalues: {web: {password: h0rse-battery}}\n"
     )
+    shop.run("apply")
+    patch = '{"data":{"password":"by hand"}}'
+    shop.api.kubectl("patch", "configmap", "web-config", "-n", shop.namespace, "-p", patch)
+    assert "'by hand' instead of '(redacted)'" in shop.run("status", "-o", "json").out
     hooks = {"backup.sh": "#!/bin/sh\necho h0rse-battery; exit 1\n"}
     shop.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), hooks=hooks)
     assert "(redacted)" in shop.run("apply", code=50).err
     shop.site.airstore.never_said("h0rse-battery")
     for path in shop.site.path.glob("deploy/runs/*/**/*"):
         if path.is_file() and b"h0rse" in path.read_bytes():
-            assert path.parent.name in {"values", "new", "hooks"}
+            assert path.parent.name in {"values", "new", "old", "hooks"}
             assert path.stat().st_mode & 0o077 == 0
