@@ -19,17 +19,12 @@ _numbers = itertools.count()
 CLUSTER = Path(__file__).parents[1] / "scripts" / "cluster"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at the marks that are asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on the one real cluster run one after another; what has an API server of its own runs beside.
-
-    Modules whose tests share nothing with others on the cluster, neither its node's configuration nor its
-    registries, name a group of their own.
-    """
+    """Tests on the one real cluster are marked: they share its node, so they run one after another."""
     for item in items:
-        shared = "cluster" in getattr(item, "fixturenames", ())
-        if shared and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("cluster"))
+        if item.get_closest_marker("cluster") and "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.onecluster)
 
 
 @pytest.fixture(scope="session")

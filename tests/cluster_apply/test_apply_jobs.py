@@ -13,7 +13,7 @@ from apply_parts import REFUSED, Landscape, landscape
 from apply_processes import begin, wait_for
 from cluster_site import RealCluster
 
-pytestmark = [pytest.mark.xdist_group("pods"), pytest.mark.cluster, pytest.mark.root]
+pytestmark = [pytest.mark.cluster, pytest.mark.root]
 
 BROKEN = {**CHARTS, "web": {**CHARTS["web"], "templates/bad.yaml": REFUSED}}
 ENDLESS = "while true; do echo still at it; /bin/busybox sleep 1; done"

@@ -12,7 +12,7 @@ from apply_jobs import CHARTS, JOBS, job_pods, jobs, pods, rows, running_shop
 from apply_parts import REFUSED, Landscape
 from cluster_site import RealCluster
 
-pytestmark = [pytest.mark.xdist_group("pods"), pytest.mark.cluster, pytest.mark.root]
+pytestmark = [pytest.mark.cluster, pytest.mark.root]
 _PODS = "templates/pods.yaml"
 
 

@@ -13,7 +13,7 @@ from cluster_server import free_ports
 from cluster_site import RealCluster
 from e2e_world import served
 
-pytestmark = [pytest.mark.xdist_group("pods"), pytest.mark.cluster, pytest.mark.root]
+pytestmark = [pytest.mark.cluster, pytest.mark.root]
 
 PROBE = {
     "exec": {"command": ["/bin/busybox", "sh", "-c", "echo the cache is cold; exit 1"]},
