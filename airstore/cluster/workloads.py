@@ -138,9 +138,10 @@ class Workloads:
         pods = list(self._objects.list("v1", "Pod", namespace, labels=labels)) if labels else []
         unready = list(rollout.unready(pods))[:_SHOWN]
         probed = [f"pod {name} runs and is not ready{self._warning(name, namespace)}" for name in unready]
-        said = [self._last_words(namespace, *each) for each in rollout.crashing(pods)]
+        crashed = next(rollout.crashing(pods), None)  # one is enough: this is asked again and again
+        said = self._last_words(namespace, *crashed) if crashed else ""
         troubles = list(dict.fromkeys([*rollout.pod_troubles(pods), *probed]))[:_SHOWN]
-        return "".join(f"; {trouble}" for trouble in (*troubles, *filter(None, said[:1])))
+        return "".join(f"; {trouble}" for trouble in (*troubles, said) if trouble)
 
     def _last_words(self, namespace: str, pod: str, container: str) -> str:
         """What a crashed container said last."""
