@@ -218,20 +218,30 @@ class StoreSupplies:
         """Everything it takes to do the steps of a run."""
         new = targets(plan.new, self.release(plan.version) if plan.version else None)
         old = targets(plan.old, self.release(plan.previous) if plan.previous else None)
-        ranks = {key: rank for rank, key in enumerate(old)}
-        namespaces = {target.name: target.namespace for target in new.values()}
-        items = [
-            _item(key, action, backup, new.get(key), namespaces, ranks.get(key, len(ranks)))
-            for key, action, backup in plan.items
-        ]
-        return Course(Run(tuple(items), plan.mode), new, old, plan.previous, directory / "backup")
+        run = Run(items(plan, new, old), plan.mode)
+        return Course(run, new, old, plan.previous, directory / "backup")
 
 
-def _item(
-    key: str, action: str, backup: str, new: Target | None, namespaces: Mapping[str, str], rank: int
-) -> Item:
-    needs = tuple(f"{namespaces[name]}/{name}" for name in new.helm.needs) if new else ()
-    return Item(key, action, needs, frozenset(new.helm.hooks) if new else frozenset(), backup, rank)
+def items(plan: RunPlan, new: Mapping[str, Target], old: Mapping[str, Target]) -> tuple[Item, ...]:
+    """What the state machine is told of each Helm release of a run."""
+    ranks = {key: rank for rank, key in enumerate(old)}
+    return tuple(
+        Item(
+            key,
+            action,
+            tuple(sorted(_needs(new, key) | _needs(old, key))),
+            frozenset(new[key].helm.hooks) if key in new else frozenset(),
+            backup,
+            ranks.get(key, len(ranks)),
+        )
+        for key, action, backup in plan.items
+    )
+
+
+def _needs(side: Mapping[str, Target], key: str) -> set[str]:
+    """Keys that a Helm release needs in one of the two states."""
+    names = side[key].helm.needs if key in side else ()
+    return {other for other, target in side.items() if target.name in names}
 
 
 def targets(all_running: Iterable[Running], release: Release | None) -> dict[str, Target]:
