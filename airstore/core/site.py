@@ -22,12 +22,14 @@ class SiteFile:
         variables: the ``vars`` section: the ``site.*`` names that product files bind.
         values: Helm release name to values that override the vendor's.
         name: how messages call the file.
+        backups: the ``backups`` section: how many are kept.
     """
 
     registry: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     name: str = "site.yaml"
+    backups: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def registry_address(self) -> str:
@@ -83,4 +85,4 @@ def load_site_file(path: Path) -> SiteFile:
     document = yamlfile.load(text, str(path))
     schema.check_yaml(document, text, "site", str(path))
     registry, variables, values = (document.get(section, {}) for section in ("registry", "vars", "values"))
-    return SiteFile(registry, variables, values, str(path))
+    return SiteFile(registry, variables, values, str(path), document.get("backups", {}))

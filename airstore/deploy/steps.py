@@ -46,6 +46,7 @@ class Status(StrEnum):
     FAILED = "failed"
     TURN = "turn"
     RESUME = "resume"
+    GIVE_UP = "give-up"
 
 
 class Mode(StrEnum):
@@ -148,27 +149,6 @@ def next_step(run: Run, events: Sequence[Event]) -> Step | End:
     return End.SUCCEEDED if run.mode is Mode.ROLLBACK else End.ROLLED_BACK
 
 
-def states(run: Run, events: Sequence[Event]) -> dict[str, str]:
-    """Item key to the state it is in, for people."""
-    done, touched = _done(events), _touched(run, events)
-    begun = {event.step for event in events if event.status is Status.BEGIN}
-    result = {}
-    for item in run.items:
-        if Step(Kind.RECOVERED, item.key) in done or Step(Kind.UNINSTALL, item.key) in done:
-            state = "as before" if item.action != "install" else "uninstalled"
-        elif Step(Kind.STOP, item.key) in done and Step(Kind.START, item.key) not in done:
-            state = "stopped (scaled to 0)"
-        elif _goes_back(run, events):
-            between = item.key in touched or Step(Kind.RESTORE, item.key) in begun
-            state = "between old and new" if between else "as before"
-        elif Step(Kind.HEALTH, item.key) in done or Step(Kind.REMOVE, item.key) in done:
-            state = "new"
-        else:
-            state = "between old and new" if item.key in touched else "as before"
-        result[item.key] = state
-    return result
-
-
 def forward_steps(run: Run) -> Iterator[Step]:
     """Every step of an apply or an uninstall in which nothing fails."""
     for item in backed_up(run):
@@ -193,6 +173,7 @@ def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> I
     for item in reversed(run.items):
         if item.key in stopped:
             yield Step(Kind.STOP, item.key)
+    restored = [item for item in restored if item.key not in _given_up(events)]
     yield from (Step(Kind.RESTORE, item.key) for item in reversed(restored))
     for item in reversed(run.items):
         if item.key in touched and item.action == "install":
@@ -211,15 +192,16 @@ def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> I
 
 
 def backed_up(run: Run) -> list[Item]:
-    """Items that a run backs up first, because a change reaches their data."""
-    return [item for item in reached(run) if "preUpgrade" in item.hooks and not item.skipped]
+    """Items that a run backs up first: they are there, and a change reaches their data."""
+    there = [item for item in reached(run) if item.action in {"change", "unchanged"}]
+    return [item for item in there if "preUpgrade" in item.hooks and not item.skipped]
 
 
 def reached(run: Run) -> list[Item]:
-    """Items that were there before, and that change or are needed, directly or not, by one that does."""
+    """Items that change, or that are needed, directly or not, by one that does."""
     changing = (item.key for item in run.items if item.action != "unchanged")
     found = needed(_edges(run), changing)
-    return [item for item in run.items if item.key in found and item.action in {"change", "unchanged"}]
+    return [item for item in run.items if item.key in found]
 
 
 def _restored(run: Run, touched: Collection[str], events: Sequence[Event]) -> list[Item]:
@@ -233,6 +215,11 @@ def _restorable(item: Item, touched: Collection[str], events: Sequence[Event]) -
         return True
     # A hook that needs no backup of ours knows by itself what to undo, of its own chart's change.
     return item.action == "change" and item.key in touched and "preUpgrade" not in item.hooks
+
+
+def _given_up(events: Sequence[Event]) -> set[str]:
+    """Items whose data the operator no longer wants restored."""
+    return {event.step.item for event in events if event.status is Status.GIVE_UP and event.step}
 
 
 def _touched(run: Run, events: Sequence[Event]) -> set[str]:

@@ -39,12 +39,14 @@ class Planned:
         release: the release that would run.
         wanted: its Helm releases as they would run, in the order of the product file.
         now: those that run.
+        previous: the release that runs or, after an uninstall, ran last; empty before the first one.
     """
 
     plan: SitePlan
     release: Release
     wanted: tuple[Prepared, ...]
     now: tuple[Running, ...]
+    previous: str = ""
 
 
 def plan_site(
@@ -83,7 +85,8 @@ def make_plan(store: StoreDirectory, blobs: BlobStore, helm: Helm, site: SiteFil
     """
     release = held_release(store, blobs, version)
     wanted = prepare_release(store, blobs, helm, site, release)
-    entry = ledger.running(store.history)
-    running, now = (entry.version, entry.running) if entry else ("", ())
+    last = ledger.last(store.history)
+    previous, now = (last.version, last.running) if last else ("", ())
+    running = previous if now else ""
     steps = plan([each.running for each in wanted], now)
-    return Planned(SitePlan(release.version, running, steps), release, wanted, now)
+    return Planned(SitePlan(release.version, running, steps), release, wanted, now, previous)

@@ -17,7 +17,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import LIMITS
 from airstore.core.release import HelmRelease, Release
+from airstore.deploy.backups import relative
 from airstore.deploy.engine import Course
 from airstore.deploy.journal import Journal
 from airstore.deploy.ledger import Running
@@ -49,7 +50,8 @@ class RunPlan:
     Attributes:
         version: of the product, that ``new`` is; empty for an uninstall.
         previous: that ``old`` is; empty before the first one.
-        items: action and data to restore, by key, in order.
+        items: action and data to restore (a place in the store), by key, in order.
+        skipped: keys whose data the operator gave up: neither backed up nor restored.
     """
 
     mode: Mode
@@ -58,6 +60,7 @@ class RunPlan:
     items: tuple[tuple[str, str, str], ...]
     new: tuple[Running, ...] = field(repr=False)
     old: tuple[Running, ...] = field(repr=False)
+    skipped: frozenset[str] = frozenset()
 
     @property
     def outcome(self) -> tuple[str, tuple[Running, ...]]:
@@ -105,6 +108,7 @@ class Runs:
             "version": plan.version,
             "previous": plan.previous,
             "items": [list(item) for item in plan.items],
+            "skipBackup": sorted(plan.skipped),
             "new": [running.to_json() for running in plan.new],
             "old": [running.to_json() for running in plan.old],
         }
@@ -125,6 +129,7 @@ class Runs:
                 tuple((str(key), str(action), str(backup)) for key, action, backup in document["items"]),
                 _read_side(journal.directory / "new", document["new"]),
                 _read_side(journal.directory / "old", document["old"]),
+                frozenset(map(str, document.get("skipBackup", ()))),
             )
         except (KeyError, ValueError, TypeError, OSError) as fault:
             raise DamagedError(f"the plan of run {journal.name} does not read: {fault}") from fault
@@ -218,8 +223,11 @@ class StoreSupplies:
         """Everything it takes to do the steps of a run."""
         new = targets(plan.new, self.release(plan.version) if plan.version else None)
         old = targets(plan.old, self.release(plan.previous) if plan.previous else None)
-        run = Run(items(plan, new, old), plan.mode)
-        return Course(run, new, old, plan.previous, directory / "backup")
+        found = tuple(
+            replace(item, backup=str(self._store.path / relative(item.backup))) if item.backup else item
+            for item in items(plan, new, old)
+        )
+        return Course(Run(found, plan.mode), new, old, plan.previous, directory / "backup")
 
 
 def items(plan: RunPlan, new: Mapping[str, Target], old: Mapping[str, Target]) -> tuple[Item, ...]:
@@ -233,6 +241,7 @@ def items(plan: RunPlan, new: Mapping[str, Target], old: Mapping[str, Target]) -
             frozenset(new[key].helm.hooks) if key in new else frozenset(),
             backup,
             ranks.get(key, len(ranks)),
+            key in plan.skipped,
         )
         for key, action, backup in plan.items
     )
