@@ -1,12 +1,20 @@
-"""What a run's plan and two releases of the product tell the state machine."""
+"""What a plan and two releases of the product tell the state machine; and runs of older versions."""
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from airstore.core.release import HelmRelease
+from airstore.deploy.backups import relative
+from airstore.deploy.journal import unfinished
 from airstore.deploy.ledger import Running
 from airstore.deploy.steps import Mode
 from airstore.deploy.target import Target
-from airstore.ops.runs import RunPlan, items
+from airstore.ops.directory import SITE, StoreDirectory
+from airstore.ops.runs import RunPlan, Runs, items
+
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "runs"
 
 
 def side(needs: dict[str, tuple[str, ...]]) -> dict[str, Target]:
@@ -31,3 +39,30 @@ def test_what_is_needed_in_either_state_is_needed_in_the_run() -> None:
         "shop/web": ("shop/cache", "shop/db"),
         "shop/left": ("shop/db",),
     }
+
+
+def test_a_run_that_an_older_version_began_is_read_and_one_of_now_reads_back(tmp_path: Path) -> None:
+    """It named its backup by an absolute path, of where the store was then, and knew nothing of skipping."""
+    runs = Runs(StoreDirectory(tmp_path, SITE, "acme", None))
+    shutil.copytree(FIXTURE, runs.directory)
+    journal = unfinished(runs.directory)
+    assert journal
+    plan = runs.plan(journal)
+    assert (plan.mode, plan.version, plan.previous, plan.skipped) == (
+        Mode.ROLLBACK,
+        "1.1.0",
+        "1.0.0",
+        frozenset(),
+    )
+    ((key, action, backup),) = plan.items
+    assert (key, action) == ("shop/db", "change")
+    assert relative(backup) == "deploy/runs/20260101T000000Z-0000000a/backup/shop_db"
+    assert "1.1.0" in plan.new[0].rendered
+    assert [str(event.step) for event in journal.events][-1] == "rollback-hook shop/db"
+
+    wanted = RunPlan(
+        Mode.APPLY, "2", "1", (("shop/db", "change", ""),), plan.new, plan.old, frozenset({"shop/db"})
+    )
+    assert runs.plan(runs.begin("20260103T000000Z-0000000c", wanted)) == wanted
+    (item,) = items(wanted, {}, {})
+    assert item.skipped
