@@ -21,12 +21,14 @@ class SiteFile:
         registry: ``host`` and the rest of the ``registry`` section.
         variables: the ``vars`` section: the ``site.*`` names that product files bind.
         values: Helm release name to values that override the vendor's.
+        drift: Helm release name to what is no drift here, rules as the file writes them.
         name: how messages call the file.
     """
 
     registry: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    drift: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     name: str = "site.yaml"
 
     @property
@@ -83,4 +85,5 @@ def load_site_file(path: Path) -> SiteFile:
     document = yamlfile.load(text, str(path))
     schema.check_yaml(document, text, "site", str(path))
     registry, variables, values = (document.get(section, {}) for section in ("registry", "vars", "values"))
-    return SiteFile(registry, variables, values, str(path))
+    ignored = {name: tuple(each["ignore"]) for name, each in document.get("drift", {}).items()}
+    return SiteFile(registry, variables, values, ignored, str(path))

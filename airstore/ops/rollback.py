@@ -10,7 +10,17 @@ from airstore.deploy.journal import Journal, load_all, unfinished
 from airstore.deploy.ledger import Entry
 from airstore.deploy.plan import observed, plan
 from airstore.deploy.steps import End, Kind, Mode, Status, Step
-from airstore.ops.drive import Outcome, Site, alone, close_recorded, drive, open_run, outcome_of, statuses
+from airstore.ops.drive import (
+    Outcome,
+    Site,
+    alone,
+    close_recorded,
+    disturbed,
+    drive,
+    open_run,
+    outcome_of,
+    statuses,
+)
 from airstore.ops.plan_site import SitePlan
 from airstore.ops.runs import RunPlan, Runs
 from airstore.ops.runs import targets as make_targets
@@ -84,7 +94,7 @@ def _plan(site: Site, version: str, *, keep_data: bool) -> RunPlan:
     steps = plan(now.running, before.running)
     new, old = make_targets(now.running, None), make_targets(before.running, None)
     found = statuses(site, {**old, **new})
-    steps = observed(steps, found)
+    steps = observed(steps, disturbed(site, new, found))
     backups = {} if keep_data else _backups(site.runs, before.version)
     release = site.supplies.release(now.version)
     hooked = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in release.helm_releases}
