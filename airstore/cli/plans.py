@@ -99,7 +99,7 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
     refuse_marked(store, what)
     cluster = find_kubeconfig(options.kubeconfig)
     login = pull_login(store, read_site_file(context.store_path, options.site_file))
-    words = ["airstore", "-C", str(context.store_path.absolute()), resume]
+    words = ["airstore", "-C", str(context.store_path), resume]
     words += ["--kubeconfig", str(cluster)] if cluster else []
     words += ["--site-file", str(options.site_file.absolute())] if options.site_file else []
     words += ["--helm", str(options.helm.absolute())] if options.helm else []
