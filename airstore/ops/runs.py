@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import base64
+import calendar
 import re
 import secrets
 import time
@@ -42,6 +43,7 @@ from airstore.ops.trusted import trusted_release
 from airstore.store.blobs import BlobStore
 
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_TIME, _STAMP = "%Y%m%dT%H%M%SZ", 16  # of a run's name, and its length
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,11 @@ class Runs:
         self.guard = store.path / "deploy" / "guard.lock"
 
     def name(self, now: int) -> str:
-        """A name for a new run; names sort by time."""
-        return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{secrets.token_hex(4)}"
+        """A name for a new run; names sort in the order of runs, even if the clock stands or goes back."""
+        there = self.directory.iterdir() if self.directory.is_dir() else ()
+        newest = max((path.name for path in there if _NAME.fullmatch(path.name)), default="")
+        last = calendar.timegm(time.strptime(newest[:_STAMP], _TIME)) if newest else -1
+        return f"{time.strftime(_TIME, time.gmtime(max(now, last + 1)))}-{secrets.token_hex(4)}"
 
     def keep_values(self, run: str, prepared: Prepared) -> Running:
         """Keep a Helm release's values with a run; returns the Helm release that names them."""
