@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from airstore.cli.confirm import confirm, skip_backup_option, yes_option
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
 from airstore.cli.kubeconfig import kubeconfig_option
@@ -15,7 +17,9 @@ from airstore.cli.registries import access_options, make_access
 from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.cli.text import human
 from airstore.ops.apply import Wish, apply, goes_on, plan_apply
+from airstore.ops.directory import SITE
 from airstore.ops.drive import Site
+from airstore.ops.give_up import given_up
 from airstore.ops.own_registry import own_registry
 from airstore.ops.push import Run, plan_registry, push_release
 from airstore.ops.status import Repairs, drifted
@@ -39,6 +43,8 @@ from airstore.ops.trusted import trusted_release
 @click.option(
     "--repair", is_flag=True, help="First put back what drifted, or what Helm lost, as it was installed."
 )
+@skip_backup_option
+@yes_option
 @kubeconfig_option
 @site_file_option
 @helm_option
@@ -55,6 +61,8 @@ def command(
     check_images: bool,
     check_nodes: str,
     repair: bool,
+    skipped: tuple[str, ...],
+    yes: bool,
     kubeconfig: Path | None,
     site_file: Path | None,
     helm_path: Path | None,
@@ -73,7 +81,10 @@ def command(
     access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
     push = push and bool(site_values.registry_address) and site_values.registry.get("mode") != "serve"
     asks = not (push and dry_run)  # what a registry lacks will have been pushed
-    wish = Wish(site_values, version, access, check_images, asks, check_nodes)
+    keys = given_up(context.store(SITE, "apply"), skipped, version)
+    wish = Wish(site_values, version, access, check_images, asks, check_nodes, keys)
+    if keys and not dry_run:
+        confirm(context, _loss(keys), yes=yes)
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as site:
         if dry_run:
             planned = plan_apply(site, wish)
@@ -97,6 +108,14 @@ def _say_drift(context: Context, site: Site) -> None:
         context.say(f"drifted: {line}")
     if lines:
         context.say("next: `airstore apply --repair` puts it back as it was installed")
+
+
+def _loss(keys: Iterable[str]) -> str:
+    return "\n".join(
+        f"{key} is not backed up: if this run fails, the data of {key} stay as the failed upgrade left them, "
+        "and no later rollback can restore those of now"
+        for key in sorted(keys)
+    )
 
 
 def _push(context: Context, site: Site, wish: Wish) -> None:

@@ -77,7 +77,7 @@ def command(
 
 
 def _show(planned: SitePlan, push: dict[str, Any], *, diff: bool) -> None:
-    click.echo(f"release {planned.version}; running: {planned.running or 'nothing yet'}")
+    click.echo(f"release {planned.version}; running: {planned.running or 'nothing'}")
     target = push["registry"] or "none was asked (--registry names one)"
     click.echo(
         f"registry: {target}; to upload: {push['upload_blobs']} blobs, {human(push['upload_bytes'])}; "

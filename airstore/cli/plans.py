@@ -60,7 +60,7 @@ def show_plan(planned: SitePlan, output: str, *, diff: bool, note: str = "") -> 
     if output != "table":
         show_document(asdict(planned), output)
         return
-    click.echo(f"release {planned.version or 'none'}; running: {planned.running or 'nothing yet'}")
+    click.echo(f"release {planned.version or 'none'}; running: {planned.running or 'nothing'}")
     if note:
         click.echo(note)
     show_steps(planned, diff=diff)
@@ -71,12 +71,16 @@ def show_outcome(outcome: Outcome, output: str) -> None:
     if output != "table":
         show_document(asdict(outcome), output)
         return
-    if not outcome.run:
-        click.echo(f"release {outcome.version} runs already; nothing to do")
-        return
     rows = [{"release": key, "state": state} for key, state in outcome.states.items()]
-    show_rows(rows, "table", {"release": "RELEASE", "state": "STATE"}, "no Helm releases")
-    click.echo(f"{outcome.end}; running: {outcome.version or 'nothing'}")
+    if outcome.run or not outcome.confirmed:
+        show_rows(rows, "table", {"release": "RELEASE", "state": "FOUND"}, "no Helm releases")
+    what = f"release {outcome.version}" if outcome.version else "nothing"
+    if not outcome.confirmed:
+        click.echo(f"{outcome.end}; {what} should run now, but that is not what was found: see above")
+    elif outcome.run:
+        click.echo(f"{outcome.end}; running: {outcome.version or 'nothing'}")
+    else:
+        click.echo(f"{what} runs already; nothing to do")
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,8 @@ class Engine:
 
     def _perform(self, step: Step) -> None:
         key = step.item
+        if step.kind is Kind.RESTORE_AGAIN:
+            self._listening(self.course.old[key])
         if step.kind in _HOOKS:
             self._hook(_HOOKS[step.kind], key)
         elif step.kind is Kind.CRDS:
@@ -220,6 +222,13 @@ class Engine:
             tuple(gate.items()): gate for gate in (*target.workload_gates(), *target.helm.health)
         }.values()
         await_gates(self.world.cluster, self.world.clock, target, gates, self.world.held.check)
+
+    def _listening(self, target: Target) -> None:
+        """Wait until a database that was only just started can be talked to; the hook says whether it can."""
+        try:
+            self._await(target)
+        except DeployError as fault:
+            self.say(f"{self.redactor.text(str(fault))}; its rollback hook is tried nevertheless")
 
     def _hook(self, name: str, key: str) -> None:
         backup = self.course.backup(key)

@@ -111,7 +111,13 @@ def entries(history: History) -> Iterator[Entry]:
 
 
 def running(history: History) -> Entry | None:
-    """The newest entry that says what runs; None before the first ``apply``."""
+    """The entry that says what runs; None where nothing does: at first, and after an uninstall."""
+    entry = last(history)
+    return entry if entry and entry.running else None
+
+
+def last(history: History) -> Entry | None:
+    """The newest entry that says what runs, be it nothing; None before the first ``apply``."""
     return next((entry for entry in entries(history) if entry.changed), None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from airstore.core.errors import DeployError, UsageError
+from airstore.core.errors import AirstoreError, DeployError, UsageError
 from airstore.core.site import SiteFile
 from airstore.deploy.images import samples, strangers
 from airstore.deploy.journal import Journal, unfinished
@@ -15,7 +15,18 @@ from airstore.deploy.preflight import problems, refused
 from airstore.deploy.protocols import Permission
 from airstore.deploy.steps import End, Mode
 from airstore.ops.access import Access
-from airstore.ops.drive import LEASE_NAMESPACE, Outcome, Site, alone, disturbed, drive, open_run, statuses
+from airstore.ops.backups import prune_backups
+from airstore.ops.drive import (
+    LEASE_NAMESPACE,
+    Outcome,
+    Site,
+    alone,
+    disturbed,
+    drive,
+    look_at,
+    open_run,
+    statuses,
+)
 from airstore.ops.images import image_problems
 from airstore.ops.plan_site import Planned, SitePlan, make_plan
 from airstore.ops.runs import RunPlan
@@ -40,6 +51,7 @@ class Wish:
         check_images: see first whether nodes can pull every image.
         ask_registry: and ask the registry for each; not where what it lacks is going to be pushed.
         check_nodes: what every node has to pull: ``one`` image of each host, ``all``, or ``none``.
+        skipped: keys of Helm releases that are not backed up; a run that is resumed keeps its own.
     """
 
     site_file: SiteFile
@@ -48,6 +60,7 @@ class Wish:
     check_images: bool = True
     ask_registry: bool = True
     check_nodes: str = "one"
+    skipped: frozenset[str] = frozenset()
 
 
 def plan_apply(site: Site, wish: Wish) -> SitePlan:
@@ -84,14 +97,32 @@ def apply(site: Site, wish: Wish) -> Outcome:
         if journal:
             _check_resumed(site, wish, journal)
             site.say(f"going on with run {journal.name}")
-            return drive(site, held, journal)
+            outcome = drive(site, held, journal)
+            _prune(site, wish.site_file)
+            return outcome
         planned = _observe(site, wish)
         _preflight(site, wish, planned)
         if wish.check_images:
             _stop_at(_node_problems(site, wish, planned))
         if planned.plan.version == planned.plan.running and not _changes(planned):
-            return Outcome("", End.SUCCEEDED, planned.plan.version, {})
-        return drive(site, held, _begin(site, planned))
+            running = make_targets(planned.now, planned.release)
+            return Outcome("", End.SUCCEEDED, planned.plan.version, *look_at(site, running, {}))
+        outcome = drive(site, held, _begin(site, wish, planned))
+        _prune(site, wish.site_file)
+        return outcome
+
+
+def _prune(site: Site, site_file: SiteFile) -> None:
+    """As the site's policy says; the release runs, whatever becomes of old backups."""
+    if (keep := site_file.backups.get("keep")) is None:
+        return
+    try:
+        pruned = prune_backups(site.store, keep, site_file.backups.get("states"))
+    except AirstoreError as fault:
+        site.say(f"old backups were not pruned: {fault}")
+    else:
+        for run in pruned:
+            site.say(f"pruned the backups of run {run}, which no rollback needs")
 
 
 def _observe(site: Site, wish: Wish) -> Planned:
@@ -165,7 +196,7 @@ def _changes(planned: Planned) -> bool:
     return any(step.action != "unchanged" for step in planned.plan.steps)
 
 
-def _begin(site: Site, planned: Planned) -> Journal:
+def _begin(site: Site, wish: Wish, planned: Planned) -> Journal:
     runs = site.runs
     name = runs.name(site.now())
     actions = {step.key: step.action for step in planned.plan.steps}
@@ -181,10 +212,11 @@ def _begin(site: Site, planned: Planned) -> Journal:
     plan = RunPlan(
         Mode.APPLY,
         planned.plan.version,
-        planned.plan.running,
+        planned.previous,
         tuple((key, action, "") for key, action in actions.items()),
         tuple(new),
         planned.now,
+        wish.skipped,
     )
     return runs.begin(name, plan)
 
@@ -194,6 +226,11 @@ def _check_resumed(site: Site, wish: Wish, journal: Journal) -> None:
     if plan.mode is not Mode.APPLY:
         raise UsageError(
             f"{plan.mode} run {journal.name} has not ended", hint=f"go on with it: airstore {plan.mode}"
+        )
+    if wish.skipped - plan.skipped:
+        raise UsageError(
+            f"run {journal.name} has not ended; it backs up what it was begun with",
+            hint="go on with it without --skip-backup; or turn it back: `airstore rollback`",
         )
     if wish.version and wish.version != plan.version:
         raise UsageError(

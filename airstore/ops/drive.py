@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 
 from airstore.charts.guard import await_end
-from airstore.core.errors import DeployError, OperatorNeededError
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
 from airstore.deploy.engine import Engine, World
@@ -19,10 +18,13 @@ from airstore.deploy.helm_calls import HelmCalls
 from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.hooks import HookRunner
 from airstore.deploy.journal import Journal, unfinished
+from airstore.deploy.observed import observe
 from airstore.deploy.plan import as_installed
 from airstore.deploy.protocols import ClusterActions, Held
-from airstore.deploy.steps import End, Mode, Status, states
+from airstore.deploy.redact import Redactor
+from airstore.deploy.steps import End, Mode
 from airstore.deploy.target import Target
+from airstore.ops import report
 from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.prepare import Rendering
@@ -77,6 +79,19 @@ class Site:
         calls = HelmCalls(self.rendering.helm, self.kubeconfig, self.runs.guard)
         return HelmActions(calls, self.cluster, self.supplies, self.supplies)
 
+    def hook_runner(self, directory: Path, redactor: Redactor) -> HookRunner:
+        """Runs hooks, and keeps what they say in a directory."""
+        return HookRunner(
+            product=trusted_release(self.store).product,
+            scripts=self.supplies,
+            jobs=self.cluster,
+            directory=directory,
+            kubeconfig=self.kubeconfig,
+            environment=self.environment,
+            redactor=redactor,
+            guard=self.runs.guard,
+        )
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -84,14 +99,16 @@ class Outcome:
 
     Attributes:
         run: its name; empty where there was nothing to do.
-        version: what runs now.
-        states: Helm release to its state.
+        version: what should run now; empty for nothing.
+        states: Helm release to what was found of it in the cluster.
+        confirmed: that is what should run, healthy, and nothing else of the product.
     """
 
     run: str
     end: End
     version: str
     states: Mapping[str, str]
+    confirmed: bool
 
 
 @contextmanager
@@ -138,9 +155,29 @@ def close_recorded(site: Site) -> Journal | None:
 def outcome_of(site: Site, journal: Journal, end: End) -> Outcome:
     """What to say of a run that has ended well, or as an operator wanted it to end."""
     plan = site.runs.plan(journal)
+    version, running = plan.outcome if end is End.SUCCEEDED else (plan.previous, plan.old)
+    states, confirmed = look(site, journal, succeeded=end is End.SUCCEEDED)
+    return Outcome(journal.name, end, version if running else "", states, confirmed)
+
+
+def look(site: Site, journal: Journal, *, succeeded: bool) -> tuple[dict[str, str], bool]:
+    """Key to what is found of each Helm release of a run, and whether that is what should be there."""
+    plan = site.runs.plan(journal)
     course = site.supplies.course(plan, journal.directory)
-    version = plan.outcome[0] if end is End.SUCCEEDED else plan.previous
-    return Outcome(journal.name, end, version, states(course.run, journal.events))
+    newer = succeeded and plan.mode is Mode.APPLY
+    back = not succeeded or plan.mode is Mode.ROLLBACK
+    wanted = course.new if newer else course.old if back else {}
+    return look_at(site, wanted, {**course.new, **course.old})
+
+
+def look_at(
+    site: Site, wanted: Mapping[str, Target], others: Mapping[str, Target]
+) -> tuple[dict[str, str], bool]:
+    """As `look`, of any Helm releases that should run and others that should not."""
+    seen = observe(site.helm_actions(), site.cluster, wanted, others)
+    redactor = site.runs.redactor(target.running for target in {**others, **wanted}.values())
+    states = {key: redactor.text(str(each)) for key, each in seen.items()}
+    return states, all(each.is_as(wanted.get(key)) for key, each in seen.items())
 
 
 def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False) -> Outcome:
@@ -159,16 +196,7 @@ def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False)
     plan = site.runs.plan(journal)
     course = site.supplies.course(plan, journal.directory)
     redactor = site.runs.redactor([*plan.new, *plan.old])
-    hooks = HookRunner(
-        product=trusted_release(site.store).product,
-        scripts=site.supplies,
-        jobs=site.cluster,
-        directory=journal.directory,
-        kubeconfig=site.kubeconfig,
-        environment=site.environment,
-        redactor=redactor,
-        guard=site.runs.guard,
-    )
+    hooks = site.hook_runner(journal.directory, redactor)
     helm, clock = site.helm_actions(), SystemClock()
     world = World(helm, site.cluster, hooks, site.supplies, clock, held, site.let_pull)
     end = Engine(world, course, journal, redactor, site.say).drive()
@@ -223,21 +251,18 @@ def _disturbed(site: Site, target: Target, found: HelmStatus | None) -> str:
 
 
 def _outcome(site: Site, journal: Journal, plan: RunPlan, end: End) -> Outcome:
-    course = site.supplies.course(plan, journal.directory)
-    said = states(course.run, journal.events)
     _end(site, journal, plan, end)
     if end is End.SUCCEEDED:
         return outcome_of(site, journal, end)
-    what = _what(plan)
+    states, confirmed = look(site, journal, succeeded=False)
     if end is End.NEEDS_OPERATOR:
-        listed = "\n".join(f"  {key}: {state}" for key, state in said.items())
-        raise OperatorNeededError(
-            f"{what}, and the way back failed too: {_failures(journal)[-1]}\n{listed}",
-            hint=f"look at the cluster, mend what is broken, then go on with: {site.resume}",
-        )
-    done = "nothing was changed" if end is End.UNTOUCHED else f"{_before(plan)} runs again"
-    why = _failures(journal) or ["an operator turned it back"]
-    raise DeployError(f"{what}; {done}: {why[0]}", hint=f"logs are in {journal.directory}")
+        raise report.needs_operator(journal, plan, states, site.resume)
+    run = site.supplies.course(plan, journal.directory).run
+    lost = "".join(
+        f"the data of {key} stay as the failed upgrade left them: their backup was given up\n"
+        for key in report.lost_data(run, journal, plan)
+    )
+    raise report.failed(journal, plan, end, states, confirmed=confirmed, lost=lost)
 
 
 def _end(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
@@ -246,21 +271,8 @@ def _end(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
         journal.close(end)
 
 
-def _what(plan: RunPlan) -> str:
-    names = {Mode.APPLY: "applying", Mode.ROLLBACK: "rolling back from", Mode.UNINSTALL: "uninstalling"}
-    return f"{names[plan.mode]} {plan.version or plan.previous} failed"
-
-
-def _before(plan: RunPlan) -> str:
-    return f"release {plan.previous}" if plan.previous else "what there was before (nothing)"
-
-
-def _failures(journal: Journal) -> list[str]:
-    return [f"{event.step}: {event.detail}" for event in journal.events if event.status is Status.FAILED]
-
-
 def _record(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
-    failures = _failures(journal)
+    failures = report.failures(journal)
     details: dict[str, str | int] = {"run": journal.name, "end": str(end)}
     if failures:
         details["failure"] = failures[-1] if end is End.NEEDS_OPERATOR else failures[0]

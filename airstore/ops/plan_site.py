@@ -40,12 +40,14 @@ class Planned:
         release: the release that would run.
         wanted: its Helm releases as they would run, in the order of the product file.
         now: those that run.
+        previous: the release that runs or, after an uninstall, ran last; empty before the first one.
     """
 
     plan: SitePlan
     release: Release
     wanted: tuple[Prepared, ...]
     now: tuple[Running, ...]
+    previous: str = ""
 
 
 def plan_site(
@@ -90,13 +92,14 @@ def make_plan(
         UsageError: a chart does not render, or a bound variable is not set.
     """
     release = held_release(store, blobs, version)
-    entry = ledger.running(store.history)
-    running, now = (entry.version, entry.running) if entry and entry.running else ("", ())
+    last = ledger.last(store.history)
+    previous, now = (last.version, last.running) if last else ("", ())
+    running = previous if now else ""
     upgrades = replace(rendering, installed=rendering.installed | {each.key for each in now})
     wanted = prepare_release(store, blobs, upgrades, site, release)
     same = _same(Runs(store), wanted, {each.key: each for each in now})
     steps = plan([each.running for each in wanted], now, same)
-    return Planned(SitePlan(release.version, running, steps), release, wanted, now)
+    return Planned(SitePlan(release.version, running, steps), release, wanted, now, previous)
 
 
 def _same(runs: Runs, wanted: Sequence[Prepared], now: Mapping[str, Running]) -> set[str]:

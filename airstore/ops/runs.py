@@ -30,6 +30,7 @@ from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import LIMITS
 from airstore.core.release import HelmRelease, Release
+from airstore.deploy.backups import relative
 from airstore.deploy.engine import Course
 from airstore.deploy.journal import Journal
 from airstore.deploy.kept import Kept
@@ -53,7 +54,8 @@ class RunPlan:
     Attributes:
         version: of the product, that ``new`` is; empty for an uninstall.
         previous: that ``old`` is; empty before the first one.
-        items: action and data to restore, by key, in order.
+        items: action and data to restore (a place in the store), by key, in order.
+        skipped: keys whose data the operator gave up: neither backed up nor restored.
     """
 
     mode: Mode
@@ -62,6 +64,7 @@ class RunPlan:
     items: tuple[tuple[str, str, str], ...]
     new: tuple[Running, ...] = field(repr=False)
     old: tuple[Running, ...] = field(repr=False)
+    skipped: frozenset[str] = frozenset()
 
     @property
     def outcome(self) -> tuple[str, tuple[Running, ...]]:
@@ -117,6 +120,7 @@ class Runs:
             "version": plan.version,
             "previous": plan.previous,
             "items": [list(item) for item in plan.items],
+            "skipBackup": sorted(plan.skipped),
             "new": [running.to_json() for running in plan.new],
             "old": [running.to_json() for running in plan.old],
         }
@@ -137,6 +141,7 @@ class Runs:
                 tuple((str(key), str(action), str(backup)) for key, action, backup in document["items"]),
                 _read_side(journal.directory / "new", document["new"]),
                 _read_side(journal.directory / "old", document["old"]),
+                frozenset(map(str, document.get("skipBackup", ()))),
             )
         except (KeyError, ValueError, TypeError, OSError) as fault:
             raise DamagedError(f"the plan of run {journal.name} does not read: {fault}") from fault
@@ -283,13 +288,11 @@ class StoreSupplies:
         """Everything it takes to do the steps of a run."""
         new = targets(plan.new, self.release(plan.version) if plan.version else None)
         old = targets(plan.old, self.release(plan.previous) if plan.previous else None)
-        ranks = {key: rank for rank, key in enumerate(old)}
-        namespaces = {target.name: target.namespace for target in new.values()}
-        items = [
-            _item(key, action, backup, new.get(key), namespaces, ranks.get(key, len(ranks)))
-            for key, action, backup in plan.items
-        ]
-        return Course(Run(tuple(items), plan.mode), new, old, plan.previous, directory / "backup")
+        found = tuple(
+            replace(item, backup=str(self._store.path / relative(item.backup))) if item.backup else item
+            for item in items(plan, new, old)
+        )
+        return Course(Run(found, plan.mode), new, old, plan.previous, directory / "backup")
 
 
 def _inputs(prepared: Prepared) -> dict[str, Any]:
@@ -314,11 +317,27 @@ def _covers(known: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None) -
     return places and wanted["images"].items() <= known["images"].items()
 
 
-def _item(
-    key: str, action: str, backup: str, new: Target | None, namespaces: Mapping[str, str], rank: int
-) -> Item:
-    needs = tuple(f"{namespaces[name]}/{name}" for name in new.helm.needs) if new else ()
-    return Item(key, action, needs, frozenset(new.helm.hooks) if new else frozenset(), backup, rank)
+def items(plan: RunPlan, new: Mapping[str, Target], old: Mapping[str, Target]) -> tuple[Item, ...]:
+    """What the state machine is told of each Helm release of a run."""
+    ranks = {key: rank for rank, key in enumerate(old)}
+    return tuple(
+        Item(
+            key,
+            action,
+            tuple(sorted(_needs(new, key) | _needs(old, key))),
+            frozenset(new[key].helm.hooks) if key in new else frozenset(),
+            backup,
+            ranks.get(key, len(ranks)),
+            key in plan.skipped,
+        )
+        for key, action, backup in plan.items
+    )
+
+
+def _needs(side: Mapping[str, Target], key: str) -> set[str]:
+    """Keys that a Helm release needs in one of the two states."""
+    names = side[key].helm.needs if key in side else ()
+    return {other for other, target in side.items() if target.name in names}
 
 
 def targets(all_running: Iterable[Running], release: Release | None) -> dict[str, Target]:

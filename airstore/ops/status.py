@@ -99,7 +99,7 @@ def status(site: Site) -> SiteStatus:
     found = _targets(site, entry) if entry else {}
     return SiteStatus(
         newest=trusted_release(site.store).version,
-        running=entry.version if entry and entry.running else "",
+        running=entry.version if entry else "",
         run=journal.name if journal else "",
         releases=tuple(_status(site, target) for target in found.values()),
     )

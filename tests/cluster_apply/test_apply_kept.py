@@ -38,8 +38,8 @@ data:
 _SERVICE = """apiVersion: v1
 kind: Service
 metadata: {name: {{ .Release.Name }}}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 80}, {name: dns, port: 53, protocol: UDP, targetPort:
-    53}]}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 80}, {name: dns, port: 53, protocol:
+    UDP, targetPort: 53}]}
 """
 CHARTS = {
     "db": {"templates/guarded.yaml": _GUARDED},

@@ -64,7 +64,7 @@ def test_at_first_everything_is_installed_in_order(ready: Path) -> None:
     assert "shop.acme.example" in text
     assert "storageClassName: fast" in text
     shown = done("-C", ready, "plan").out
-    assert "release 1.0.0; running: nothing yet" in shown
+    assert "release 1.0.0; running: nothing\n" in shown
     assert "to upload: 39 blobs" in shown
     assert "+++ planned/db.yaml" in shown
     assert "+++" not in done("-C", ready, "plan", "--no-diff").out
