@@ -22,6 +22,7 @@ from airstore.ops.drive import Site
 from airstore.ops.give_up import given_up
 from airstore.ops.own_registry import own_registry
 from airstore.ops.push import Run, plan_registry, push_release
+from airstore.ops.status import Repairs, drifted
 from airstore.ops.trusted import trusted_release
 
 
@@ -38,6 +39,9 @@ from airstore.ops.trusted import trusted_release
     type=click.Choice(("one", "all", "none")),
     default="one",
     help="What every node has to pull first: the smallest image of each registry host, all, or nothing.",
+)
+@click.option(
+    "--repair", is_flag=True, help="First put back what drifted, or what Helm lost, as it was installed."
 )
 @skip_backup_option
 @yes_option
@@ -56,6 +60,7 @@ def command(
     push: bool,
     check_images: bool,
     check_nodes: str,
+    repair: bool,
     skipped: tuple[str, ...],
     yes: bool,
     kubeconfig: Path | None,
@@ -85,11 +90,24 @@ def command(
             planned = plan_apply(site, wish)
             note = _what_to_push(site, wish) if push and output == "table" else ""
             show_plan(planned, output, diff=diff, note=note)
+            _say_drift(context, site)
             return
         if push and not goes_on(site):
             _push(context, site, wish)
+        for line in Repairs(site).repair() if repair else ():
+            context.say(line)
         outcome = apply(site, wish)
-    show_outcome(outcome, output)
+        show_outcome(outcome, output)
+        _say_drift(context, site)
+
+
+def _say_drift(context: Context, site: Site) -> None:
+    """An apply leaves what it has no reason to touch; that it is not as installed must not be hidden."""
+    lines = drifted(site)
+    for line in lines:
+        context.say(f"drifted: {line}")
+    if lines:
+        context.say("next: `airstore apply --repair` puts it back as it was installed")
 
 
 def _loss(keys: Iterable[str]) -> str:

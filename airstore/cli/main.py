@@ -103,7 +103,7 @@ def main(
     failed, 50 a change failed and what ran before runs again, 51 an operator is needed, 130 interrupted.
     """
     ctx.obj = Context(
-        store_path=store, quiet=quiet, verbose=verbose, bars=not no_progress, json_log=log_format == "json"
+        named=store, quiet=quiet, verbose=verbose, bars=not no_progress, json_log=log_format == "json"
     )
 
 

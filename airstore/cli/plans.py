@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from airstore.charts.helm import Helm
+from airstore.charts.render_live import LiveCluster
 from airstore.cli.context import Context
 from airstore.cli.helm import IN_CLUSTER, find_helm
 from airstore.cli.kubeconfig import find_kubeconfig
@@ -20,10 +22,11 @@ from airstore.cli.sitefile import read_site_file
 from airstore.cli.text import printable
 from airstore.core.site import SiteFile
 from airstore.ops.applier_marker import refuse_marked
-from airstore.ops.cluster_actions import open_cluster
+from airstore.ops.cluster_actions import RealCluster, open_cluster
 from airstore.ops.directory import SITE
 from airstore.ops.drive import Outcome, Site
 from airstore.ops.plan_site import SitePlan
+from airstore.ops.prepare import Rendering
 from airstore.ops.pulls import pull_login
 
 # The last two are how programs find the cluster whose pod they run in.
@@ -89,6 +92,15 @@ class Reach:
     site_file: Path | None
 
 
+def live_rendering(helm: Helm, cluster: RealCluster, kubeconfig: Path | None) -> Rendering:
+    """Rendering against a cluster.
+
+    Raises:
+        TransferError: it cannot be reached.
+    """
+    return Rendering(helm, LiveCluster(kubeconfig, cluster.version(), cluster.served))
+
+
 @contextmanager
 def open_site(context: Context, options: Reach, what: str, resume: str = "rollback") -> Iterator[Site]:
     """The site's store and its cluster.
@@ -102,8 +114,9 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
     store = context.store(SITE, what)
     refuse_marked(store, what)
     cluster = find_kubeconfig(options.kubeconfig)
-    login = pull_login(store, read_site_file(context.store_path, options.site_file))
-    words = ["airstore", "-C", str(context.store_path.absolute()), resume]
+    file = read_site_file(context.store_path, options.site_file)
+    login = pull_login(store, file)
+    words = ["airstore", "-C", str(context.store_path), resume]
     words += ["--kubeconfig", str(cluster)] if cluster else []
     words += ["--site-file", str(options.site_file.absolute())] if options.site_file else []
     words += ["--helm", str(options.helm.absolute())] if options.helm else []
@@ -111,9 +124,10 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
         yield Site(
             store=store,
             blobs=blobs,
-            helm=find_helm(options.helm),
+            rendering=live_rendering(find_helm(options.helm), actions, cluster),
             cluster=actions,
             kubeconfig=cluster,
+            file=file,
             environment={name: os.environ[name] for name in _SEEN_BY_HOOKS if name in os.environ},
             say=context.say,
             now=context.now,

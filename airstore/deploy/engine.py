@@ -16,7 +16,8 @@ from airstore.charts.rewrite import rewrite
 from airstore.core.errors import AirstoreError, DeployError, LockedError, StorageError, UsageError
 from airstore.deploy import crds
 from airstore.deploy.health import Clock, await_gates, unhealthy
-from airstore.deploy.helm_actions import HelmStatus, Supplies, protect_claims
+from airstore.deploy.helm_actions import Supplies, protect_claims
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.hooks import Hook, clear
 from airstore.deploy.immutable import make_room
 from airstore.deploy.journal import Journal
@@ -35,6 +36,9 @@ class HelmReleases(Protocol):
 
     def install(self, target: Target, *, wait: bool) -> None:
         """Install or upgrade, whatever state an earlier run left the release in."""
+
+    def reinstate(self, target: Target) -> None:
+        """Install again the very objects that were installed before."""
 
     def turn(self, target: Target) -> None:
         """Before the old chart follows a failed upgrade: see to it that nothing of that will be left."""
@@ -256,7 +260,7 @@ class Engine:
         self._namespace(old)
         self.world.helm.turn(old)
         try:
-            self.world.helm.install(old, wait=False)
+            self.world.helm.reinstate(old)
         except UsageError:
             make_room(self.world.cluster, old)  # for the next attempt
             raise

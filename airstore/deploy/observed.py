@@ -8,7 +8,7 @@ from typing import Protocol
 
 from airstore.core.errors import AirstoreError
 from airstore.deploy.health import unhealthy
-from airstore.deploy.helm_actions import HelmStatus
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.protocols import Workloads
 from airstore.deploy.target import Target
 

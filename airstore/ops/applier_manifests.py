@@ -19,7 +19,7 @@ from airstore.deploy.preflight import permissions
 from airstore.deploy.target import Target
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.drive import LEASE_NAMESPACE
-from airstore.ops.prepare import prepare_release
+from airstore.ops.prepare import Rendering, prepare_release
 from airstore.ops.runs import targets
 from airstore.ops.trusted import all_releases, held_release, is_held, trusted_release
 from airstore.store.blobs import BlobStore
@@ -94,7 +94,7 @@ def _works(source: Source, release: Release) -> Iterator[Target]:
 
 
 def _rendered(source: Source, release: Release) -> Iterable[Target]:
-    prepared = prepare_release(source.store, source.blobs, source.helm, source.site, release)
+    prepared = prepare_release(source.store, source.blobs, Rendering(source.helm), source.site, release)
     return targets([each.running for each in prepared], release).values()
 
 

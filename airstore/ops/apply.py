@@ -16,7 +16,17 @@ from airstore.deploy.protocols import Permission
 from airstore.deploy.steps import End, Mode
 from airstore.ops.access import Access
 from airstore.ops.backups import prune_backups
-from airstore.ops.drive import LEASE_NAMESPACE, Outcome, Site, alone, drive, look_at, open_run, statuses
+from airstore.ops.drive import (
+    LEASE_NAMESPACE,
+    Outcome,
+    Site,
+    alone,
+    disturbed,
+    drive,
+    look_at,
+    open_run,
+    statuses,
+)
 from airstore.ops.images import image_problems
 from airstore.ops.plan_site import Planned, SitePlan, make_plan
 from airstore.ops.runs import RunPlan
@@ -116,7 +126,7 @@ def _prune(site: Site, site_file: SiteFile) -> None:
 
 
 def _observe(site: Site, wish: Wish) -> Planned:
-    planned = make_plan(site.store, site.blobs, site.helm, wish.site_file, wish.version)
+    planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
     _stop_at(refused(site.cluster, targets.values(), pulling=site.pulling))
     found = statuses(site, targets)
@@ -127,7 +137,9 @@ def _observe(site: Site, wish: Wish) -> Planned:
             f"{', '.join(sorted(foreign))}",
             hint="uninstall them with helm, or use the store that installed them",
         )
-    return replace(planned, plan=replace(planned.plan, steps=observed(planned.plan.steps, found)))
+    now = make_targets(planned.now, None)
+    steps = observed(planned.plan.steps, disturbed(site, now, found))
+    return replace(planned, plan=replace(planned.plan, steps=steps))
 
 
 def _changed(planned: Planned) -> set[str]:
@@ -192,7 +204,11 @@ def _begin(site: Site, wish: Wish, planned: Planned) -> Journal:
     new: list[Running] = []
     for prepared in planned.wanted:
         unchanged = actions[prepared.running.key] == "unchanged"
-        new.append(before[prepared.running.key] if unchanged else runs.keep_values(name, prepared))
+        new.append(
+            runs.renew(name, before[prepared.running.key], prepared)
+            if unchanged
+            else runs.keep_values(name, prepared)
+        )
     plan = RunPlan(
         Mode.APPLY,
         planned.plan.version,

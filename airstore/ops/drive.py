@@ -6,16 +6,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from airstore.charts.guard import await_end
-from airstore.charts.helm import Helm
+from airstore.core.site import SiteFile
 from airstore.deploy import ledger
 from airstore.deploy.engine import Engine, World
 from airstore.deploy.helm_actions import HelmActions
+from airstore.deploy.helm_calls import HelmCalls
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.hooks import HookRunner
 from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.observed import observe
+from airstore.deploy.plan import as_installed
 from airstore.deploy.protocols import ClusterActions, Held
 from airstore.deploy.redact import Redactor
 from airstore.deploy.steps import End, Mode
@@ -23,6 +27,7 @@ from airstore.deploy.target import Target
 from airstore.ops import report
 from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.prepare import Rendering
 from airstore.ops.runs import RunPlan, Runs, StoreSupplies
 from airstore.ops.trusted import trusted_release
 from airstore.store.blobs import BlobStore
@@ -36,6 +41,8 @@ class Site:
     """A site's store and its cluster, and how to work on them.
 
     Attributes:
+        rendering: Helm, and how it renders charts against this cluster.
+        file: the site file.
         environment: what hook scripts see besides what is documented.
         say: told what is done, in words for people.
         now: seconds since the epoch.
@@ -46,9 +53,10 @@ class Site:
 
     store: StoreDirectory
     blobs: BlobStore
-    helm: Helm
+    rendering: Rendering
     cluster: ClusterActions
     kubeconfig: Path | None
+    file: SiteFile
     environment: Mapping[str, str] = field(repr=False)
     say: Callable[[str], None] = field(repr=False)
     now: Callable[[], int] = field(repr=False)
@@ -61,14 +69,15 @@ class Site:
         """The runs of the store."""
         return Runs(self.store)
 
-    @property
+    @cached_property
     def supplies(self) -> StoreSupplies:
         """Charts, values and hooks."""
         return StoreSupplies(self.store, self.blobs, self.runs)
 
     def helm_actions(self) -> HelmActions:
         """Helm on the cluster."""
-        return HelmActions(self.helm, self.cluster, self.supplies, self.kubeconfig, self.runs.guard)
+        calls = HelmCalls(self.rendering.helm, self.kubeconfig, self.runs.guard)
+        return HelmActions(calls, self.cluster, self.supplies, self.supplies)
 
     def hook_runner(self, directory: Path, redactor: Redactor) -> HookRunner:
         """Runs hooks, and keeps what they say in a directory."""
@@ -209,11 +218,36 @@ class SystemClock:
         time.sleep(seconds)
 
 
-def statuses(site: Site, targets: Mapping[str, Target]) -> dict[str, str]:
-    """Key to Helm's status, for the Helm releases that exist."""
+def statuses(site: Site, targets: Mapping[str, Target]) -> dict[str, HelmStatus]:
+    """Key to what Helm says, for the Helm releases that exist."""
     actions = site.helm_actions()
     found = {key: actions.status(target) for key, target in targets.items()}
-    return {key: status.status for key, status in found.items() if status is not None}
+    return {key: status for key, status in found.items() if status is not None}
+
+
+def disturbed(site: Site, targets: Mapping[str, Target], found: Mapping[str, HelmStatus]) -> dict[str, str]:
+    """Key to what somebody else than airstore did to a Helm release that airstore installed.
+
+    Args:
+        site: store and cluster.
+        targets: what the ledger says runs.
+        found: of `statuses`.
+    """
+    reasons = {key: _disturbed(site, target, found.get(key)) for key, target in targets.items()}
+    return {key: reason for key, reason in reasons.items() if reason}
+
+
+def _disturbed(site: Site, target: Target, found: HelmStatus | None) -> str:
+    if found is None:
+        return "Helm no longer has it"
+    if found.status != "deployed":
+        return f"Helm says that it is {found.status}"
+    kept = site.supplies.kept(target)
+    if kept and kept.revision != found.revision:
+        return f"revision {found.revision} was not installed by airstore, which left revision {kept.revision}"
+    if kept and kept != site.helm_actions().installed(target):
+        return f"Helm's record of revision {found.revision} was changed"
+    return ""
 
 
 def _outcome(site: Site, journal: Journal, plan: RunPlan, end: End) -> Outcome:
@@ -250,7 +284,7 @@ def _record(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
         "succeeded" if succeeded else "failed",
         site.now(),
         details,
-        running if succeeded else (),
+        tuple(as_installed(each, site.runs.kept(each)) for each in running) if succeeded else (),
     )
     ledger.record(site.store.history, entry, (site.store.name, f"airstore@{site.store.name}.invalid"))
 

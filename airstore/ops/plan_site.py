@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from airstore.charts.helm import Helm
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
 from airstore.deploy.ledger import Running
-from airstore.deploy.plan import Step, plan
+from airstore.deploy.plan import Step, alike, plan
 from airstore.ops.directory import StoreDirectory
-from airstore.ops.prepare import Prepared, prepare_release
+from airstore.ops.prepare import Prepared, Rendering, prepare_release
+from airstore.ops.runs import Runs
 from airstore.ops.trusted import held_release
 from airstore.store.blobs import BlobStore
 
@@ -50,14 +51,19 @@ class Planned:
 
 
 def plan_site(
-    store: StoreDirectory, blobs: BlobStore, helm: Helm, site: SiteFile, version: str, compare: str = ""
+    store: StoreDirectory,
+    blobs: BlobStore,
+    rendering: Rendering,
+    site: SiteFile,
+    version: str,
+    compare: str = "",
 ) -> SitePlan:
     """Compare a release, rendered with the site's values, with what the ledger says runs.
 
     Args:
         store: a site's.
         blobs: the store's blobs.
-        helm: renders.
+        rendering: how charts are rendered.
         site: the site file.
         version: the release to plan; empty for the newest one.
         compare: compare with this release, rendered with the same site file, instead of the ledger.
@@ -67,15 +73,17 @@ def plan_site(
         IncompleteError: blobs of it are missing.
         UsageError: a chart does not render, or a bound variable is not set.
     """
-    planned = make_plan(store, blobs, helm, site, version)
+    planned = make_plan(store, blobs, rendering, site, version)
     if not compare:
         return planned.plan
-    other = prepare_release(store, blobs, helm, site, held_release(store, blobs, compare))
+    other = prepare_release(store, blobs, rendering, site, held_release(store, blobs, compare))
     steps = plan([each.running for each in planned.wanted], [each.running for each in other])
     return SitePlan(planned.plan.version, compare, steps)
 
 
-def make_plan(store: StoreDirectory, blobs: BlobStore, helm: Helm, site: SiteFile, version: str) -> Planned:
+def make_plan(
+    store: StoreDirectory, blobs: BlobStore, rendering: Rendering, site: SiteFile, version: str
+) -> Planned:
     """As `plan_site` against the ledger; ``airstore apply`` carries it out.
 
     Raises:
@@ -84,9 +92,21 @@ def make_plan(store: StoreDirectory, blobs: BlobStore, helm: Helm, site: SiteFil
         UsageError: a chart does not render, or a bound variable is not set.
     """
     release = held_release(store, blobs, version)
-    wanted = prepare_release(store, blobs, helm, site, release)
     last = ledger.last(store.history)
     previous, now = (last.version, last.running) if last else ("", ())
     running = previous if now else ""
-    steps = plan([each.running for each in wanted], now)
+    upgrades = replace(rendering, installed=rendering.installed | {each.key for each in now})
+    wanted = prepare_release(store, blobs, upgrades, site, release)
+    same = _same(Runs(store), wanted, {each.key: each for each in now})
+    steps = plan([each.running for each in wanted], now, same)
     return Planned(SitePlan(release.version, running, steps), release, wanted, now, previous)
+
+
+def _same(runs: Runs, wanted: Sequence[Prepared], now: Mapping[str, Running]) -> set[str]:
+    """Keys of what runs as it is wanted: made of the same, whatever random values it renders to now."""
+    pairs = ((each, now[each.running.key]) for each in wanted if each.running.key in now)
+    return {
+        old.key
+        for each, old in pairs
+        if (runs.same_inputs(old, each) if old.values else alike(each.running, old))
+    }

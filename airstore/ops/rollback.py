@@ -14,7 +14,17 @@ from airstore.deploy.plan import observed, plan
 from airstore.deploy.stack import below
 from airstore.deploy.steps import End, Kind, Mode, Status, Step
 from airstore.ops.backups import is_there, read_index
-from airstore.ops.drive import Outcome, Site, alone, close_recorded, drive, open_run, outcome_of, statuses
+from airstore.ops.drive import (
+    Outcome,
+    Site,
+    alone,
+    close_recorded,
+    disturbed,
+    drive,
+    open_run,
+    outcome_of,
+    statuses,
+)
 from airstore.ops.plan_site import SitePlan
 from airstore.ops.restore import Choice, Journey, find_backups
 from airstore.ops.runs import RunPlan
@@ -133,7 +143,8 @@ def _plan(site: Site, goal: Goal) -> tuple[RunPlan, tuple[str, ...]]:
     hooked = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in release.helm_releases}
     # The plan is read the way there: what the present state added goes, what it removed comes back.
     targets = {**make_targets(before.running, None), **make_targets(now.running, None)}
-    steps = observed(plan(now.running, before.running), statuses(site, targets))
+    changed = disturbed(site, make_targets(now.running, None), statuses(site, targets))
+    steps = observed(plan(now.running, before.running), changed)
     there = [step.key for step in steps if step.action in {"change", "unchanged"}]
     journey = Journey(
         index,

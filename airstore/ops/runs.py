@@ -5,6 +5,7 @@
     guard.lock                    held by every Helm and hook while it runs
     runs/RUN/journal.jsonl        what was done (`airstore.deploy.journal`)
     runs/RUN/values/NAME.json     values a Helm release was applied with, and its rewriting, mode 0600
+    runs/RUN/kept/NAME.json       what Helm really installed of it, Secrets in plain text, mode 0600
     runs/RUN/new|old/NS_NAME.yaml manifests, Secrets redacted
     runs/RUN/backup/NS_NAME/      what the backup hook wrote
     runs/RUN/logs/                what hooks said, secrets redacted
@@ -13,6 +14,7 @@
 from __future__ import annotations
 
 import base64
+import calendar
 import re
 import secrets
 import time
@@ -31,6 +33,7 @@ from airstore.core.release import HelmRelease, Release
 from airstore.deploy.backups import relative
 from airstore.deploy.engine import Course
 from airstore.deploy.journal import Journal
+from airstore.deploy.kept import Kept
 from airstore.deploy.ledger import Running
 from airstore.deploy.redact import Redactor
 from airstore.deploy.steps import Item, Mode, Run
@@ -41,6 +44,7 @@ from airstore.ops.trusted import trusted_release
 from airstore.store.blobs import BlobStore
 
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_TIME, _STAMP = "%Y%m%dT%H%M%SZ", 16  # of a run's name, and its length
 
 
 @dataclass(frozen=True)
@@ -79,23 +83,31 @@ class Runs:
         self.guard = store.path / "deploy" / "guard.lock"
 
     def name(self, now: int) -> str:
-        """A name for a new run; names sort by time."""
-        return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{secrets.token_hex(4)}"
+        """A name for a new run; names sort in the order of runs, even if the clock stands or goes back."""
+        there = self.directory.iterdir() if self.directory.is_dir() else ()
+        newest = max((path.name for path in there if _NAME.fullmatch(path.name)), default="")
+        last = calendar.timegm(time.strptime(newest[:_STAMP], _TIME)) if newest else -1
+        return f"{time.strftime(_TIME, time.gmtime(max(now, last + 1)))}-{secrets.token_hex(4)}"
 
     def keep_values(self, run: str, prepared: Prepared) -> Running:
         """Keep a Helm release's values with a run; returns the Helm release that names them."""
         reference = f"{run}/{prepared.running.name}"
-        document = {
-            "values": [base64.b64encode(each).decode() for each in prepared.values],
-            "secrets": sorted(prepared.secrets),
-            "rewriting": prepared.rewriting.to_json() if prepared.rewriting else None,
-            "hookRewriting": prepared.hook_rewriting.to_json() if prepared.hook_rewriting else None,
-        }
+        known = {"secrets": sorted(prepared.secrets), "kubeVersion": prepared.kube_version}
+        document = {**known, **_inputs(prepared)}
         self._private(self.directory / run)
         write_file(self._values_path(reference), strictjson.dumps(document), mode=0o600)
         return Running.from_json(
             {**prepared.running.to_json(), "values": reference}, prepared.running.rendered
         )
+
+    def renew(self, run: str, running: Running, prepared: Prepared) -> Running:
+        """What stays as it is: the same, unless the images of its hooks are to be found elsewhere now."""
+        if not running.values or self.same_hooks(running, prepared):
+            return running
+        renewed = replace(running, values=self.keep_values(run, prepared).values)
+        if kept := self.kept(running):
+            self.keep(renewed, kept)
+        return renewed
 
     def begin(self, run: str, plan: RunPlan) -> Journal:
         """Write everything a run needs to be resumed, and then the journal's first line."""
@@ -156,6 +168,45 @@ class Runs:
         known = [self._values(running)["secrets"] for running in all_running if running.values]
         return Redactor(frozenset(text for each in known for text in each))
 
+    def same_inputs(self, running: Running, prepared: Prepared) -> bool:
+        """Whether a Helm release was applied with the same chart, values and rewriting as are wanted now.
+
+        What it renders to is not asked: random values, dates and ``lookup`` would make it another one each
+        time.
+        """
+        if running.archive != prepared.running.archive or not self._values_path(running.values).is_file():
+            return False
+        known, wanted = self._values(running), _inputs(prepared)
+        if _moved(
+            known.get("kubeVersion"), prepared.kube_version
+        ):  # charts may render otherwise on a newer cluster
+            return running.rendered == prepared.running.rendered
+        return known.get("values") == wanted["values"] and _covers(
+            known.get("rewriting"), wanted["rewriting"]
+        )
+
+    def same_hooks(self, running: Running, prepared: Prepared) -> bool:
+        """Whether the images of its hooks' Jobs are rewritten as they were when it was applied."""
+        return bool(self._values(running).get("hookRewriting") == _inputs(prepared)["hookRewriting"])
+
+    def kept(self, running: Running) -> Kept | None:
+        """What Helm really installed; None where an older airstore did not keep it, or nothing was installed.
+
+        Raises:
+            DamagedError: it does not read.
+        """
+        path = self._kept_path(running.values) if running.values else None
+        if path is None or not path.is_file():
+            return None
+        with storage_errors(path):
+            return Kept.from_json(strictjson.load_object(path.read_bytes(), str(path)))
+
+    def keep(self, running: Running, kept: Kept) -> None:
+        """Keep what Helm really installed, over what was kept of an earlier revision of it."""
+        path = self._kept_path(running.values)
+        self._private(path.parents[1])
+        write_file(path, strictjson.dumps(kept.to_json()), mode=0o600)
+
     def _values(self, running: Running) -> dict[str, Any]:
         path = self._values_path(running.values)
         try:
@@ -167,10 +218,16 @@ class Runs:
         return strictjson.load_object(data, str(path))
 
     def _values_path(self, reference: str) -> Path:
+        return self._path(reference, "values")
+
+    def _kept_path(self, reference: str) -> Path:
+        return self._path(reference, "kept")
+
+    def _path(self, reference: str, folder: str) -> Path:
         run, _, name = reference.partition("/")
         if not _NAME.fullmatch(run) or "/" in name or not name:
             raise DamagedError(f"{reference!r} does not name values of a run")
-        return self.directory / run / "values" / f"{name}.json"
+        return self.directory / run / folder / f"{name}.json"
 
     def _private(self, directory: Path) -> Path:
         with storage_errors(directory):
@@ -202,6 +259,14 @@ class StoreSupplies:
         """See `airstore.deploy.helm_actions.Supplies`."""
         return self._runs.values(target.running)
 
+    def kept(self, target: Target) -> Kept | None:
+        """See `airstore.deploy.helm_actions.Keeping`."""
+        return self._runs.kept(target.running)
+
+    def keep(self, target: Target, kept: Kept) -> None:
+        """See `airstore.deploy.helm_actions.Keeping`."""
+        self._runs.keep(target.running, kept)
+
     def rewriting(self, target: Target) -> Rewriting | None:
         """See `airstore.deploy.helm_actions.Supplies`."""
         return self._runs.rewriting(target.running)
@@ -228,6 +293,28 @@ class StoreSupplies:
             for item in items(plan, new, old)
         )
         return Course(Run(found, plan.mode), new, old, plan.previous, directory / "backup")
+
+
+def _inputs(prepared: Prepared) -> dict[str, Any]:
+    """What decides, besides the chart, how a Helm release is installed."""
+    return {
+        "values": [base64.b64encode(each).decode() for each in prepared.values],
+        "rewriting": prepared.rewriting.to_json() if prepared.rewriting else None,
+        "hookRewriting": prepared.hook_rewriting.to_json() if prepared.hook_rewriting else None,
+    }
+
+
+def _moved(known: object, now: str) -> bool:
+    """Whether the cluster has another minor version; False where one of them is not known."""
+    return bool(known and now) and str(known).split(".")[:2] != now.split(".")[:2]
+
+
+def _covers(known: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None) -> bool:
+    """Whether rewriting by what is known gives what is wanted; it may know images that are not asked for."""
+    if known is None or wanted is None:
+        return known is wanted
+    places = all(known[key] == wanted[key] for key in ("place", "pullSecret"))
+    return places and wanted["images"].items() <= known["images"].items()
 
 
 def items(plan: RunPlan, new: Mapping[str, Target], old: Mapping[str, Target]) -> tuple[Item, ...]:

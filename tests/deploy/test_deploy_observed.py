@@ -8,7 +8,7 @@ from deploy_world import MemoryCluster, MemoryHelm, make_target
 
 from airstore.core.errors import TransferError
 from airstore.core.release import HelmRelease
-from airstore.deploy.helm_actions import HelmStatus
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.observed import observe
 from airstore.deploy.target import Target
 

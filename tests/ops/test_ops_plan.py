@@ -16,6 +16,7 @@ from airstore.deploy import ledger
 from airstore.deploy.ledger import Entry, Running
 from airstore.ops.directory import open_directory
 from airstore.ops.plan_site import make_plan
+from airstore.ops.prepare import Rendering
 
 CANARY = "hunter2-canary"
 AUTHOR = ("acme", "airstore@acme.invalid")
@@ -42,7 +43,7 @@ def apply(site: Path, helm: Path, version: str = "") -> tuple[Running, ...]:
     file = site / "site.yaml"
     site_file = load_site_file(file) if file.exists() else SiteFile()
     with store.open_blobs() as blobs:
-        planned = make_plan(store, blobs, Helm(helm), site_file, version)
+        planned = make_plan(store, blobs, Rendering(Helm(helm)), site_file, version)
     running = tuple(each.running for each in planned.wanted)
     entry = Entry("apply", planned.plan.version, "succeeded", 1_767_225_600, {}, running)
     ledger.record(store.history, entry, AUTHOR)
