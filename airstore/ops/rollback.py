@@ -157,7 +157,7 @@ def _plan(site: Site, goal: Goal) -> tuple[RunPlan, tuple[str, ...]]:
     items = tuple((s.key, s.action, backups[s.key].place if s.key in backups else "") for s in steps)
     skipped = frozenset(there) if goal.choice.keep else goal.choice.skipped
     begun = RunPlan(Mode.ROLLBACK, now.version, before.version, items, now.running, before.running, skipped)
-    return begun, tuple(_warnings(before.version, backups))
+    return begun, tuple(_warnings(before.version, backups)) if goal.choice.runs else ()
 
 
 def _warnings(version: str, backups: Mapping[str, Backup]) -> list[str]:
