@@ -1,4 +1,4 @@
-"""Logs of the runs of the applier in the cluster: what hooks said, secrets redacted, read out of its volume."""
+"""Logs of the applier's runs in the cluster: what hooks said, secrets redacted, read out of its volume."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def list_logs(cluster: Cluster, settings: ApplierSettings) -> list[RunLogs]:
         NotFoundError: there is no applier that runs.
         TransferError: the API server refused or the connection broke.
     """
-    # Coreutils and findutils are in the image of every version; an older airstore there lacks newer commands.
+    # Coreutils and findutils are in the image of every version; an older airstore lacks newer commands.
     found = (
         "-type",
         "f",
@@ -102,7 +102,6 @@ def _ask(cluster: Cluster, settings: ApplierSettings, command: list[str]) -> byt
     code = execute(cluster.connection, where, command, lambda channel, data: said[channel].extend(data))
     if code:
         why = b"".join(bytes(data) for channel, data in said.items() if channel != STDOUT)
-        raise TransferError(
-            f"{command[0]} in the applier's pod ended with exit code {code}: {why.decode(errors='replace').strip()}"
-        )
+        about = f"{command[0]} in the applier's pod ended with exit code {code}"
+        raise TransferError(f"{about}: {why.decode(errors='replace').strip()}")
     return bytes(said[STDOUT])
