@@ -20,6 +20,7 @@ from airstore.trust.certificates import KeyPair
 NAME = "registry"
 HTPASSWD, TLS, PULL_SECRET = "registry-htpasswd", "registry-tls", REGISTRY_PULL
 PASSWORDS = "airstore.example/passwords"  # annotation
+PRODUCT = "airstore.example/product"  # annotation: whose it is
 PULL_USER, PUSH_USER = "pull", "push"
 PULL_PORT, PUSH_PORT = 5000, 5010
 NODE_LABEL = {"primary-registry": "true"}
@@ -63,9 +64,10 @@ class RegistrySecrets:
     secret_uid: str = ""
 
 
-def namespace(name: str) -> Document:
-    """A Namespace; nothing but its name is ours."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+def namespace(name: str, product: str) -> Document:
+    """A Namespace that is made for a product; nothing else in it is ours."""
+    metadata = {"name": name, "annotations": {PRODUCT: product}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def htpasswd_secret(settings: RegistrySettings, secrets: RegistrySecrets) -> Document:
@@ -117,7 +119,7 @@ def ingress(settings: RegistrySettings) -> Document:
     if settings.ingress_class:
         spec["ingressClassName"] = settings.ingress_class
     document = _object("networking.k8s.io/v1", "Ingress", settings, NAME, spec=spec)
-    document["metadata"]["annotations"] = dict(_UNLIMITED)
+    document["metadata"]["annotations"] |= _UNLIMITED
     return document
 
 
@@ -248,5 +250,6 @@ def encoded(data: Mapping[str, str]) -> dict[str, str]:
 
 def _object(api_version: str, kind: str, settings: RegistrySettings, name: str, **fields: Any) -> Document:
     labels = {**SELECTOR, "app.kubernetes.io/part-of": settings.product}
-    metadata = {"name": name, "namespace": settings.namespace, "labels": labels}
+    metadata: Document = {"name": name, "namespace": settings.namespace, "labels": labels}
+    metadata["annotations"] = {PRODUCT: settings.product}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
