@@ -125,7 +125,7 @@ def _loss(keys: Iterable[str]) -> str:
 def _push(context: Context, site: Site, wish: Wish) -> None:
     release = trusted_release(site.store, wish.version)
     with own_registry(site.store, release, wish.site_file, wish.access, site.kubeconfig) as target:
-        run = Run(context.progress, 4, context.now())
+        run = Run(context.progress, 4, context.now(), keep_tags=target.ours)
         summary, _ = push_release(
             site.store, site.blobs, release, target.url, target.access, run, target.name
         )

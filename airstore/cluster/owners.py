@@ -17,7 +17,7 @@ from airstore.cluster.registry_objects import (
     TLS,
 )
 from airstore.cluster.registry_settings import RegistrySettings
-from airstore.core.errors import UsageError
+from airstore.core.errors import NotFoundError, UsageError
 
 _PART_OF = "app.kubernetes.io/part-of"
 _INGRESS = ("networking.k8s.io/v1", "Ingress")
@@ -53,6 +53,33 @@ def registry_owner(objects: Objects, namespace: str) -> str:
         TransferError: the API server refused or cannot be reached.
     """
     return next((owner for document in _parts(objects, namespace) if (owner := owner_of(document))), "")
+
+
+def find_registry(objects: Objects, host: str, namespace: str = "") -> tuple[str, str]:
+    """Namespace and product of the registry that answers for a host, given with or without a port.
+
+    Args:
+        objects: the cluster.
+        host: of the registry.
+        namespace: where to look; empty: everywhere.
+
+    Raises:
+        NotFoundError: airstore made none for this host; those that there are are named.
+        TransferError: the API server refused or cannot be reached.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    for document in objects.list(*_INGRESS, namespace, labels=f"app.kubernetes.io/name={NAME}"):
+        if owner := owner_of(document):
+            where = (str(document["metadata"]["namespace"]), owner)
+            known |= dict.fromkeys(_hosts(document), where)
+    try:
+        return known[host.partition(":")[0]]
+    except KeyError:
+        listed = ", ".join(f"{name} ({owner})" for name, (_, owner) in sorted(known.items()))
+        raise NotFoundError(
+            f"the cluster has no registry that airstore made for {host}",
+            hint=f"registry.host in site.yaml must be one of: {listed or 'none; make one without --share'}",
+        ) from None
 
 
 def refuse_others(objects: Objects, settings: RegistrySettings) -> None:

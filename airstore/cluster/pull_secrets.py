@@ -72,6 +72,11 @@ def pull_secret(login: PullLogin, where: str, existing: Mapping[str, Any] | None
     }
 
 
+def password_of(secret: Mapping[str, Any], host: str) -> str:
+    """The password that such a Secret has for a host; empty where it has none."""
+    return str((_known(secret)[0].get(host) or {}).get("password") or "")
+
+
 def let_pull(objects: Objects, login: PullLogin, where: str) -> None:
     """Apply the Secret to a namespace, which is made if need be, and add it to the default ServiceAccount.
 

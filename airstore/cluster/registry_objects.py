@@ -19,6 +19,7 @@ from airstore.trust.certificates import KeyPair
 
 NAME = "registry"
 HTPASSWD, TLS, PULL_SECRET = "registry-htpasswd", "registry-tls", REGISTRY_PULL
+PUSH_SECRET = "registry-push"  # noqa: S105 - its name; no pod has it, products that share the registry read it
 PASSWORDS = "airstore.example/passwords"  # annotation
 PRODUCT = "airstore.example/product"  # annotation: whose it is
 PULL_USER, PUSH_USER = "pull", "push"
@@ -78,6 +79,19 @@ def htpasswd_secret(settings: RegistrySettings, secrets: RegistrySecrets) -> Doc
         "http-secret": secrets.http_secret,
     }
     return _object("v1", "Secret", settings, HTPASSWD, type="Opaque", data=encoded(data))
+
+
+def push_secret(settings: RegistrySettings, secrets: RegistrySecrets, ca: str) -> Document:
+    """What another product needs to share this registry, for those who may read this namespace's Secrets.
+
+    Args:
+        settings: of the registry.
+        secrets: its passwords.
+        ca: certificate authority (PEM) to trust; may be empty.
+    """
+    data = {"username": PUSH_USER, "password": secrets.push_password}
+    data |= {"host": settings.host, "push-host": settings.push_host, **({"ca.crt": ca} if ca else {})}
+    return _object("v1", "Secret", settings, PUSH_SECRET, type="kubernetes.io/basic-auth", data=encoded(data))
 
 
 def tls_secret(settings: RegistrySettings, pair: KeyPair) -> Document:
@@ -246,6 +260,11 @@ def _item(key: str) -> dict[str, str]:
 def encoded(data: Mapping[str, str]) -> dict[str, str]:
     """Texts as the ``data`` of a Secret has them."""
     return {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+
+
+def decoded(secret: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of a Secret."""
+    return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
 
 
 def _object(api_version: str, kind: str, settings: RegistrySettings, name: str, **fields: Any) -> Document:

@@ -26,7 +26,7 @@ from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.patience import Patience
-from airstore.ops.registry_secrets import registry_secrets
+from airstore.ops.registry_secrets import read_authority, registry_secrets
 from airstore.ops.registry_tunnel import LABELS, own_passwords, push_port
 from airstore.registry.archive_out import write_oci_archive
 from airstore.registry.client import RegistryClient
@@ -133,7 +133,10 @@ def _prepare(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> str
     """Everything but the Deployment; returns the uid of the Secret with the passwords."""
     settings = work.plan.settings
     documents = {
-        "passwords": [make.htpasswd_secret(settings, secrets)],
+        "passwords": [
+            make.htpasswd_secret(settings, secrets),
+            make.push_secret(settings, secrets, read_authority(work.store, work.site)),
+        ],
         "certificate": [make.tls_secret(settings, secrets.tls)] if secrets.tls else [],
         "volume": [make.claim(settings)],
         "service": [make.service(settings)],

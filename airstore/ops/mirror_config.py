@@ -9,11 +9,12 @@ from airstore.cluster.mirror_config import Mirror, NodeFile, mirror_files
 from airstore.cluster.registry_objects import PULL_USER
 from airstore.cluster.registry_settings import settings_of
 from airstore.core.durable import write_file
-from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.errors import UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory
-from airstore.ops.registry_secrets import authority_file, pull_password, registry_secrets
+from airstore.ops.registry_access import shared_access
+from airstore.ops.registry_secrets import pull_password, read_authority, registry_secrets
 
 
 def node_files(
@@ -45,18 +46,17 @@ def node_files(
             "the site file does not say what nodes shall call the registry",
             hint="add 'registry: {host: registry.site.example}' to site.yaml",
         )
-    if site.registry.get("mode", "cluster") == "cluster":
+    if site.registry.get("mode", "cluster") == "cluster" and not shared_access(store, site):
         # Nodes must trust the registry before it can be started from itself, so its authority is made by now.
         with store.locked():
             registry_secrets(store, settings_of(release, site), site, now)
-    authority = authority_file(store, site)
     upstreams = sorted({image.reference.host for image in release.images} - {host})
     mirror = Mirror(
         host,
         tuple(upstreams),
-        _read(authority) if authority else "",
+        read_authority(store, site),
         PULL_USER if credentials else "",
-        pull_password(store) if credentials else "",
+        pull_password(store, site) if credentials else "",
         str(site.registry.get("prefix", "")),
     )
     return mirror_files(runtime, mirror)
@@ -74,12 +74,3 @@ def write_files(files: list[NodeFile], directory: Path) -> list[Path]:
         write_file(path, file.text.encode(), mode=0o600 if file.private else 0o644)
         written.append(path)
     return written
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii")
-    except OSError as fault:
-        raise NotFoundError(f"cannot read {path}: {fault.strerror}") from fault
-    except UnicodeDecodeError as fault:
-        raise UsageError(f"{path} is not a certificate in PEM form") from fault

@@ -7,6 +7,7 @@ from airstore.cluster.registry_objects import PULL_USER
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.registry_access import shared_access
 from airstore.ops.registry_secrets import has_registry, pull_password
 from airstore.ops.trusted import trusted_release
 
@@ -22,12 +23,13 @@ def pull_login(store: StoreDirectory, site: SiteFile) -> PullLogin | None:
     if not host or site.registry.get("pullSecret"):
         return None
     if site.registry.get("pullUser"):
-        user, password = str(site.registry["pullUser"]), _password(site)
-    elif site.registry.get("mode", "cluster") == "cluster" and has_registry(store):
-        user, password = PULL_USER, pull_password(store)
+        user, password, decides = str(site.registry["pullUser"]), _password(site), False
+    elif site.registry.get("mode", "cluster") == "cluster" and has_registry(store, site):
+        user, password = PULL_USER, pull_password(store, site)
+        decides = shared_access(store, site) is None
     else:
         return None
-    return PullLogin(host, user, password, trusted_release(store).product)
+    return PullLogin(host, user, password, trusted_release(store).product, decides)
 
 
 def _password(site: SiteFile) -> str:

@@ -1,4 +1,4 @@
-"""Two products at one site: whose registry, Lease, namespace and pull Secret it is, with a real API server."""
+"""Two products at one site: whose registry, Lease, namespace and pull Secret it is, by a real API server."""
 
 from __future__ import annotations
 
