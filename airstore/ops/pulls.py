@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from airstore.cluster.pull_secrets import PullLogin
 from airstore.cluster.registry_objects import PULL_USER
 from airstore.core.errors import NotFoundError, UsageError
@@ -19,8 +21,18 @@ def pull_login(store: StoreDirectory, site: SiteFile) -> PullLogin | None:
         NotFoundError: the site file names a password file that cannot be read.
         UsageError: that file is empty or not UTF-8.
     """
+    login = None if site.registry.get("pullSecret") else registry_login(store, site)
+    return replace(login, product=trusted_release(store).product) if login else None
+
+
+def registry_login(store: StoreDirectory, site: SiteFile) -> PullLogin | None:
+    """Who nodes and pods may be to the site's registry, of no product yet; None where nobody is named.
+
+    Raises:
+        NotFoundError, UsageError: as `pull_login`.
+    """
     host = str(site.registry.get("host") or "")
-    if not host or site.registry.get("pullSecret"):
+    if not host:
         return None
     if site.registry.get("pullUser"):
         user, password, decides = str(site.registry["pullUser"]), _password(site), False
@@ -29,7 +41,7 @@ def pull_login(store: StoreDirectory, site: SiteFile) -> PullLogin | None:
         decides = shared_access(store, site) is None
     else:
         return None
-    return PullLogin(host, user, password, trusted_release(store).product, decides)
+    return PullLogin(host, user, password, decides=decides)
 
 
 def _password(site: SiteFile) -> str:
