@@ -21,11 +21,15 @@ from airstore.ops.mirror_config import node_files, write_files
 
 SHOP = Mirror(HOST, ("docker.io", "shop.example"), "PEM\n", product="shop")
 BANK = replace(SHOP, upstreams=("bank.example", "docker.io"), product="bank")
-LOGGED_IN = {"user": "pull", "password": "word"}
+
 ELSEWHERE = replace(BANK, host="other.example")
 REGISTRIES = "etc/rancher/k3s/registries.yaml"
 DOCKER = "etc/containerd/certs.d/docker.io/hosts.toml"
 CRIO = "etc/containers/registries.conf.d/50-airstore.conf"
+
+
+def logged_in(mirror: Mirror) -> Mirror:
+    return replace(mirror, user="pull", password="word")
 
 
 def write(runtime: str, mirror: Mirror, directory: Path) -> list[str]:
@@ -66,7 +70,7 @@ def test_k3s_keeps_what_a_person_wrote_beside_it(tmp_path: Path) -> None:
     mine.write_text(
         "mirrors:\n  quay.io: {endpoint: ['https://mine']}\nconfigs: {mine: {auth: {token: t}}}\n"
     )
-    assert write("k3s", replace(SHOP, **LOGGED_IN), tmp_path) == []
+    assert write("k3s", logged_in(SHOP), tmp_path) == []
     found = yamlfile.load(mine.read_bytes(), "")
     assert found["mirrors"]["quay.io"] == {"endpoint": ["https://mine"]}
     assert found["mirrors"]["docker.io"] == {"endpoint": [f"https://{HOST}"]}
@@ -108,7 +112,7 @@ def test_what_does_not_read_is_left_alone(tmp_path: Path, text: bytes) -> None:
 
 def test_containerd_keeps_a_login_that_another_product_needs(tmp_path: Path) -> None:
     path = tmp_path / DOCKER
-    write("containerd", replace(SHOP, **LOGGED_IN), tmp_path)
+    write("containerd", logged_in(SHOP), tmp_path)
     assert write("containerd", BANK, tmp_path) == []
     assert "authorization" in tomllib.loads(path.read_text())["header"]
     assert path.read_text().startswith("# airstore: for product bank, shop\n")
@@ -119,8 +123,8 @@ def test_containerd_keeps_a_login_that_another_product_needs(tmp_path: Path) -> 
 
 def test_crio_has_one_file_of_logins_for_all(tmp_path: Path) -> None:
     file = tmp_path / "etc/airstore/registry-auth.json"
-    write("crio", replace(SHOP, **LOGGED_IN), tmp_path)
-    elsewhere = replace(ELSEWHERE, upstreams=("bank.example",), **LOGGED_IN)
+    write("crio", logged_in(SHOP), tmp_path)
+    elsewhere = logged_in(replace(ELSEWHERE, upstreams=("bank.example",)))
     assert write("crio", elsewhere, tmp_path) == []
     document = json.loads(file.read_text())
     assert {*document["auths"]} == {HOST, "docker.io", "shop.example", "other.example", "bank.example"}
