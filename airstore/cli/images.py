@@ -12,8 +12,8 @@ from airstore.charts.finding import Finding, why
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import find_helm, helm_option
 from airstore.cli.output import output_option, show_rows
+from airstore.cli.productfile import product_file
 from airstore.cli.registries import access_options, make_access
-from airstore.cli.release import product_file
 from airstore.core.errors import NotFoundError
 from airstore.core.reference import Reference
 from airstore.ops.create_release import gather

@@ -10,7 +10,7 @@ from airstore.charts.finding import Finding, wanted
 from airstore.charts.helm import Helm
 from airstore.charts.resolve import ResolvedChart
 from airstore.core.digest import Digest
-from airstore.core.errors import SequenceError
+from airstore.core.errors import NotFoundError, SequenceError
 from airstore.core.product import Product, load_product
 from airstore.core.progress import Progress
 from airstore.core.reference import Reference
@@ -94,14 +94,26 @@ def create_release(
     access: Access,
     signing: Signing,
     progress: Progress,
+    *,
+    whole: bool = False,
 ) -> Created:
     """Take everything in, then commit and sign.
 
     Creating a version again from the same inputs changes nothing and is no error.
 
+    Args:
+        store: a publisher's.
+        contents: from `gather`.
+        version: of the product.
+        access: how images are reached.
+        signing: who makes the release.
+        progress: shows each image.
+        whole: refuse a release that lacks an optional part of an image.
+
     Raises:
         SequenceError: the version exists with other content.
-        NotFoundError, TransferError, DamagedError: an image cannot be had as its digests say.
+        NotFoundError: an image, or with ``whole`` an optional part of one, cannot be had.
+        TransferError, DamagedError: an image is not as its digests say, or its source broke off.
     """
     earlier = all_releases(store)
     files = tree_files(contents.product, contents.charts, contents.manifests)
@@ -111,6 +123,8 @@ def create_release(
         return _release(contents.product, version, taken, files, earlier)
 
     def accept(taken: Ingested) -> None:
+        if whole:
+            _check_whole(taken)
         if existing:
             _check_same(existing, make(taken))
 
@@ -153,6 +167,15 @@ def _release(
         registry=product.registry,
         applier=product.applier,
     )
+
+
+def _check_whole(taken: Ingested) -> None:
+    lost = [f"{image.reference}: {part}: {part.why}" for image in taken.images for part in image.unavailable]
+    if lost:
+        raise NotFoundError(
+            f"{len(lost)} optional parts of images cannot be had: " + "; ".join(lost[:5]),
+            hint="leave out --require-attachments to release the images without them",
+        )
 
 
 def _check_same(existing: Release, release: Release) -> None:
