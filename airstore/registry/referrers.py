@@ -14,7 +14,7 @@ import requests
 from airstore.core import oci, strictjson
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
-from airstore.core.errors import AirstoreError, DamagedError, TransferError
+from airstore.core.errors import DamagedError, TransferError
 from airstore.core.limits import LIMITS
 from airstore.core.oci import Manifest
 from airstore.registry.faults import RefusedError
@@ -39,11 +39,11 @@ def find_referrers(transport: Transport, repository: str, subject: Digest) -> li
         PartialListError: not every way worked; it carries what was found.
     """
     listed: list[Descriptor] = []
-    faults: list[AirstoreError] = []
+    faults: list[str] = []
     try:
         found = list_by_api(transport, repository, subject)
     except (DamagedError, TransferError) as fault:
-        faults.append(fault)
+        faults.append(str(fault))
         found = None
     if found is None:
         listed += _tried(lambda: list_by_tag(transport, repository, subject), faults)
@@ -54,15 +54,15 @@ def find_referrers(transport: Transport, repository: str, subject: Digest) -> li
         listed += _tried(lambda tag=tag: _by_cosign(transport, repository, tag), faults)  # type: ignore[misc]
     unique = list({descriptor.digest: descriptor for descriptor in listed}.values())
     if faults:
-        raise PartialListError(str(faults[0]), unique)
+        raise PartialListError(faults[0], unique)
     return unique
 
 
-def _tried(ask: Callable[[], list[Descriptor]], faults: list[AirstoreError]) -> list[Descriptor]:
+def _tried(ask: Callable[[], list[Descriptor]], faults: list[str]) -> list[Descriptor]:
     try:
         return ask()
     except (DamagedError, TransferError) as fault:
-        faults.append(fault)
+        faults.append(str(fault))
         return []
 
 

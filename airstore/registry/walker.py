@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from airstore.core import oci, strictjson
 from airstore.core.descriptor import Descriptor, Platform
 from airstore.core.digest import Digest, verified
-from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, TransferError
+from airstore.core.errors import DamagedError, NotFoundError, TransferError
 from airstore.core.limits import LIMITS
 from airstore.core.oci import Manifest
 from airstore.core.reference import Reference
@@ -255,17 +255,18 @@ class Walker:
             raise DamagedError(f"{self._reference}: {descriptor.digest} is listed as {both}")
 
     def _attached_to(self, subject: Digest) -> list[tuple[Digest, Descriptor]]:
-        found: Sequence[Descriptor] = ()
-        fault: AirstoreError | None = None
-        try:
-            found = self._source.referrers(self._reference, subject)
-        except PartialListError as partial:
-            found, fault = partial.found, partial
-        except SOURCE_FAULTS as other:
-            fault = other
-        if fault:
-            self.unavailable.append(Unavailable(subject, None, "listing", str(fault)))
+        found, why = self._referrers(subject)
+        if why:
+            self.unavailable.append(Unavailable(subject, None, "listing", why))
         return [(subject, each) for each in found]
+
+    def _referrers(self, subject: Digest) -> tuple[Sequence[Descriptor], str]:
+        try:
+            return self._source.referrers(self._reference, subject), ""
+        except PartialListError as fault:
+            return fault.found, str(fault)
+        except SOURCE_FAULTS as fault:
+            return (), str(fault)
 
     def _check_subject(self, subject: Digest, manifest: Manifest, descriptor: Descriptor) -> None:
         # Cosign's tag scheme has no subject field; the tag is the only link there.
