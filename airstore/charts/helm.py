@@ -164,6 +164,7 @@ class Helm:
         what: str = "",
         kube_version: str = "",
         include_crds: bool = True,
+        api_versions: Sequence[str] = (),
         upgrade: bool = False,
         check_values: bool = True,
     ) -> str:
@@ -176,6 +177,7 @@ class Helm:
             values: values files, later ones win.
             what: chart and variant, for errors.
             kube_version: what the chart is told to run on; Helm's own default where empty.
+            api_versions: what it is told the cluster serves, besides Helm's own defaults.
             include_crds: also what is in ``crds/``.
             upgrade: render as for an upgrade instead of a first installation.
             check_values: hold the values against the chart's JSON schema.
@@ -191,6 +193,7 @@ class Helm:
             arguments += ["--is-upgrade"] if upgrade else []
             arguments += [] if check_values else ["--skip-schema-validation"]
             arguments += [f"--kube-version={kube_version}"] if kube_version else []
+            arguments += [f"--api-versions={each}" for each in api_versions]
             return self.run([*arguments, "--", name, str(chart.absolute())], what)
 
     def package(self, directory: Path, destination: Path, what: str) -> Path:

@@ -9,7 +9,8 @@ import click
 
 from airstore.cli.attachments import say_unavailable
 from airstore.cli.context import Context, pass_context
-from airstore.cli.helm import find_helm, helm_option
+from airstore.cli.helm import find_helm, helm_option, kube_version_option
+from airstore.cli.notices import notice_fields, say_notices
 from airstore.cli.output import output_option, show_fields, show_rows
 from airstore.cli.productfile import product_file
 from airstore.cli.registries import access_options, make_access
@@ -17,7 +18,15 @@ from airstore.cli.secrets import ask_passphrase, key_option, passphrase_option
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
 from airstore.history.names import check_person, check_version
-from airstore.ops.create_release import Created, Signing, create_release, gather
+from airstore.ops.access import Access
+from airstore.ops.create_release import (
+    Contents,
+    Created,
+    Signing,
+    check_contents,
+    create_release,
+    gather,
+)
 from airstore.ops.directory import PUBLISHER, StoreDirectory
 from airstore.ops.keys import load_key
 
@@ -32,12 +41,14 @@ from airstore.ops.keys import load_key
     help="Where images are: oci:DIR, oci-archive:FILE, docker-archive:FILE, docker://HOST[/PREFIX].",
 )
 @click.option("--author", default="", metavar="'NAME <MAIL>'", help="Author of the commit.")
-@click.option("--dry-run", is_flag=True, help="Resolve charts and find images; take nothing in.")
+@click.option("--dry-run", is_flag=True, help="Check everything, the images' sources too; take nothing in.")
+@click.option("--strict", is_flag=True, help="Fail over anything that a person should decide.")
 @click.option(
     "--require-attachments",
     is_flag=True,
     help="Fail where a signature, an SBOM or another optional part of an image cannot be had.",
 )
+@kube_version_option
 @helm_option
 @access_options
 @key_option
@@ -51,6 +62,8 @@ def command(
     sources: tuple[str, ...],
     author: str,
     dry_run: bool,
+    strict: bool,
+    kube_versions: tuple[str, ...],
     require_attachments: bool,
     helm_path: Path | None,
     plain_http: tuple[str, ...],
@@ -73,22 +86,26 @@ def command(
         registry_config=registry_config,
         sources=sources,
     )
-    contents = gather(product_file(store), helm, access)
-    if dry_run:
-        rows = [{"kind": "chart", "name": f"{c.name} {c.version}", "from": c.source} for c in contents.charts]
-        places = access.places(contents.product, contents.references)
-        rows += [{"kind": "image", "name": str(image), "from": place} for image, place in places.items()]
-        show_rows(rows, output, {"kind": "KIND", "name": "NAME", "from": "FROM"})
-        return
+    contents = gather(product_file(store), helm, access, kube_versions)
+    say_notices(context, contents.notices, strict=strict)
     key = load_key(store, key_name, ask_passphrase(passphrase_file))
-    signing = Signing(key, who, now)
+    if dry_run:
+        check_contents(store, contents, access)
+        _show_places(contents, access, output)
+        return
+    signing, whole = Signing(key, who, now), require_attachments or strict
     with store.locked():
-        created = create_release(
-            store, contents, version, access, signing, context.progress, whole=require_attachments
-        )
+        created = create_release(store, contents, version, access, signing, context.progress, whole=whole)
     say_unavailable(context, created.release)
     _warn_sparse(context, created.release)
-    show_fields(_summary(created), output)
+    show_fields(_summary(created) | notice_fields(contents.notices, output), output)
+
+
+def _show_places(contents: Contents, access: Access, output: str) -> None:
+    rows = [{"kind": "chart", "name": f"{c.name} {c.version}", "from": c.source} for c in contents.charts]
+    places = access.places(contents.product, contents.references)
+    rows += [{"kind": "image", "name": str(image), "from": place} for image, place in places.items()]
+    show_rows(rows, output, {"kind": "KIND", "name": "NAME", "from": "FROM"})
 
 
 def _author(text: str, store: StoreDirectory) -> tuple[str, str]:

@@ -37,6 +37,20 @@ def read_manifest(transport: Transport, repository: str, selector: str) -> tuple
     return Descriptor(media_type, digest, len(data)), data
 
 
+def has_manifest(transport: Transport, repository: str, selector: str) -> bool:
+    """Whether a registry says so to a HEAD; a no may only mean that it does not answer those.
+
+    Raises:
+        TransferError: the registry cannot be reached.
+    """
+    request = Request("HEAD", repository, f"manifests/{selector}", _ACCEPT)
+    try:
+        transport.send(request).close()
+    except RefusedError:
+        return False
+    return True
+
+
 def write_manifest(
     transport: Transport, repository: str, selector: str, media_type: str, data: bytes
 ) -> None:

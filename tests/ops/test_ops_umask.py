@@ -16,7 +16,9 @@ def test_media_are_open_to_whoever_carries_them(umask: int, road: Road, tmp_path
         done("-C", road.publisher, "media", "create", "--to", "1.0.0", tmp_path / "media")
     finally:
         os.umask(before)
-    modes = {path: path.stat().st_mode & 0o777 for path in (tmp_path / "media", *tmp_path.rglob("media/**/*"))}
+    modes = {
+        path: path.stat().st_mode & 0o777 for path in (tmp_path / "media", *tmp_path.rglob("media/**/*"))
+    }
     assert len(modes) > 3
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o755}
     assert {mode for path, mode in modes.items() if path.is_file()} == {0o444}
