@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from airstore.cli.attachments import say_unattached
 from airstore.cli.confirm import confirm, skip_backup_option, yes_option
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
@@ -126,9 +127,10 @@ def _push(context: Context, site: Site, wish: Wish) -> None:
     release = trusted_release(site.store, wish.version)
     with own_registry(site.store, release, wish.site_file, wish.access, site.kubeconfig) as target:
         run = Run(context.progress, 4, context.now())
-        summary, _ = push_release(
+        summary, result = push_release(
             site.store, site.blobs, release, target.url, target.access, run, target.name
         )
+    say_unattached(context, result)
     context.say(f"pushed to {target.name}: {summary.upload_blobs} blobs were missing")
 
 
