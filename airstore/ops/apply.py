@@ -28,7 +28,7 @@ from airstore.ops.drive import (
     statuses,
 )
 from airstore.ops.images import image_problems
-from airstore.ops.plan_site import Planned, SitePlan, make_plan
+from airstore.ops.plan_site import Planned, SitePlan, backups_of, make_plan
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
 
@@ -76,7 +76,7 @@ def plan_apply(site: Site, wish: Wish) -> SitePlan:
         )
     planned = _observe(site, wish)
     _preflight(site, wish, planned)
-    return planned.plan
+    return replace(planned.plan, backups=backups_of(site.store, planned, wish.skipped))
 
 
 def goes_on(site: Site) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airstore.core.release import Release
@@ -10,10 +10,11 @@ from airstore.core.site import SiteFile
 from airstore.deploy import ledger
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import Step, alike, plan
+from airstore.deploy.steps import Mode, Run, backed_up
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.prepare import Prepared, Rendering, prepare_release
-from airstore.ops.runs import Runs
-from airstore.ops.trusted import held_release
+from airstore.ops.runs import RunPlan, Runs, items, targets
+from airstore.ops.trusted import held_release, trusted_release
 from airstore.store.blobs import BlobStore
 
 
@@ -24,11 +25,13 @@ class SitePlan:
     Attributes:
         version: the release that would run.
         running: the release that runs now; empty when nothing does.
+        backups: keys of the Helm releases that are backed up first.
     """
 
     version: str
     running: str
     steps: tuple[Step, ...]
+    backups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def plan_site(
     """
     planned = make_plan(store, blobs, rendering, site, version)
     if not compare:
-        return planned.plan
+        return replace(planned.plan, backups=backups_of(store, planned))
     other = prepare_release(store, blobs, rendering, site, held_release(store, blobs, compare))
     steps = plan([each.running for each in planned.wanted], [each.running for each in other])
     return SitePlan(planned.plan.version, compare, steps)
@@ -100,6 +103,23 @@ def make_plan(
     same = _same(Runs(store), wanted, {each.key: each for each in now})
     steps = plan([each.running for each in wanted], now, same)
     return Planned(SitePlan(release.version, running, steps), release, wanted, now, previous)
+
+
+def backups_of(store: StoreDirectory, planned: Planned, skipped: Collection[str] = ()) -> tuple[str, ...]:
+    """Keys of the Helm releases that an apply of this plan would back up, but for those that are skipped."""
+    running = tuple(each.running for each in planned.wanted)
+    older = trusted_release(store, planned.previous) if planned.previous else None
+    plan_of_run = RunPlan(
+        Mode.APPLY,
+        planned.plan.version,
+        planned.previous,
+        tuple((step.key, step.action, "") for step in planned.plan.steps),
+        running,
+        planned.now,
+        frozenset(skipped),
+    )
+    found = items(plan_of_run, targets(running, planned.release), targets(planned.now, older))
+    return tuple(item.key for item in backed_up(Run(found)))
 
 
 def _same(runs: Runs, wanted: Sequence[Prepared], now: Mapping[str, Running]) -> set[str]:
