@@ -145,12 +145,11 @@ class HookRunner:
 
 
 def _require_backup(hook: Hook) -> None:
-    """A script that restores must not be handed an empty directory in place of a backup."""
+    """A script that restores must not be given an empty directory in place of a backup."""
     uses = hook.name in {"verifyBackup", "rollback"} and "preUpgrade" in hook.target.helm.hooks
     if uses and not hook.backup.is_dir():
-        raise DeployError(
-            f"hook {hook.name} of {hook.target.running.key} cannot run: the backup {hook.backup} is gone from disk"
-        )
+        what = f"hook {hook.name} of {hook.target.running.key}"
+        raise DeployError(f"{what} cannot run: its backup is gone from disk: {hook.backup}")
 
 
 def clear(backup: Path) -> None:
