@@ -50,6 +50,8 @@ def show_steps(planned: SitePlan, *, diff: bool) -> None:
         "lines": "MANIFEST LINES",
     }
     show_rows(rows, "table", columns, "no Helm releases")
+    if planned.backups:
+        click.echo(f"backed up first: {', '.join(planned.backups)}")
     for step in planned.steps:
         if diff and step.diff:
             click.echo(f"\n{printable(step.diff)}", nl=False)

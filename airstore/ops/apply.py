@@ -33,6 +33,7 @@ from airstore.ops.drive import (
 )
 from airstore.ops.images import image_problems
 from airstore.ops.installations import Adopted
+from airstore.ops.plan_backups import backups_of
 from airstore.ops.plan_site import Planned, SitePlan, make_plan
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
@@ -83,7 +84,7 @@ def plan_apply(site: Site, wish: Wish) -> SitePlan:
         )
     planned, _ = _observe(site, wish)
     _preflight(site, wish, planned)
-    return planned.plan
+    return replace(planned.plan, backups=backups_of(site.store, planned, wish.skipped))
 
 
 def goes_on(site: Site) -> bool:

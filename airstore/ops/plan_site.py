@@ -28,11 +28,13 @@ class SitePlan:
     Attributes:
         version: the release that would run.
         running: the release that runs now; empty when nothing does.
+        backups: keys of the Helm releases that are backed up first.
     """
 
     version: str
     running: str
     steps: tuple[Step, ...]
+    backups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def plan_site(
     """
     planned = make_plan(store, blobs, rendering, site, version)
     if not compare:
-        return planned.plan
+        return replace(planned.plan, backups=backups_of(store, planned))
     other = prepare_release(store, blobs, rendering, site, held_release(store, blobs, compare))
     steps = plan([each.running for each in planned.wanted], [each.running for each in other])
     return SitePlan(planned.plan.version, compare, steps)
