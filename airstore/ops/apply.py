@@ -33,8 +33,7 @@ from airstore.ops.drive import (
 )
 from airstore.ops.images import image_problems
 from airstore.ops.installations import Adopted
-from airstore.ops.plan_backups import backups_of
-from airstore.ops.plan_site import Planned, SitePlan, make_plan
+from airstore.ops.plan_site import Planned, SitePlan, backups_of, make_plan
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
 
