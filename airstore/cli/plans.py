@@ -50,6 +50,12 @@ def show_steps(planned: SitePlan, *, diff: bool) -> None:
         "lines": "MANIFEST LINES",
     }
     show_rows(rows, "table", columns, "no Helm releases")
+    for step in planned.steps:
+        for line in (
+            *([step.reason] if step.reason else []),
+            *(f"warning: {each}" for each in step.warnings),
+        ):
+            click.echo(printable(f"{step.key}: {line}"))
     if planned.backups:
         click.echo(f"backed up first: {', '.join(planned.backups)}")
     for step in planned.steps:

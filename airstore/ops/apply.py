@@ -34,6 +34,7 @@ from airstore.ops.drive import (
 from airstore.ops.images import image_problems
 from airstore.ops.installations import Adopted
 from airstore.ops.plan_site import Planned, SitePlan, backups_of, make_plan
+from airstore.ops.regenerated import regenerated
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
 
@@ -111,6 +112,9 @@ def apply(site: Site, wish: Wish) -> Outcome:
         _preflight(site, wish, planned)
         if wish.check_images:
             _stop_at(_node_problems(site, wish, planned))
+        for step in planned.plan.steps:
+            for warning in step.warnings:
+                site.say(f"warning: {step.key}: {warning}")
         if found:
             planned = replace(planned, now=adopt(site, found))
         if planned.plan.version == planned.plan.running and not _changes(planned):
@@ -147,11 +151,12 @@ def _observe(site: Site, wish: Wish) -> tuple[Planned, tuple[Adopted, ...]]:
         planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version, others)
     now = make_targets((each for each in planned.now if each.key not in foreign), None)
     steps = observed(planned.plan.steps, disturbed(site, now, found))
+    planned = replace(planned, plan=replace(planned.plan, steps=steps))
+    before = {each.key: each for each in planned.now or _uninstalled(site)}
+    warnings = regenerated(site, wish.site_file, planned, before)
+    reasons = {key: f"adopted: Helm's revision {each.revision}" for key, each in foreign.items()}
     steps = tuple(
-        replace(step, reason=f"adopted: Helm's revision {foreign[step.key].revision}")
-        if step.key in foreign
-        else step
-        for step in steps
+        replace(s, reason=reasons.get(s.key, s.reason), warnings=warnings.get(s.key, ())) for s in steps
     )
     return replace(planned, plan=replace(planned.plan, steps=steps)), adopted
 

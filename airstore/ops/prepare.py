@@ -6,7 +6,7 @@ import base64
 import binascii
 import dataclasses
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,9 +73,14 @@ class Rendering:
 
 
 def prepare_release(
-    store: StoreDirectory, blobs: BlobStore, rendering: Rendering, site: SiteFile, release: Release
+    store: StoreDirectory,
+    blobs: BlobStore,
+    rendering: Rendering,
+    site: SiteFile,
+    release: Release,
+    only: Collection[str] | None = None,
 ) -> tuple[Prepared, ...]:
-    """Render every Helm release of a release as this site would install it.
+    """Render every Helm release of a release, or those of these names, as this site would install it.
 
     Raises:
         UsageError: a chart does not render, or a bound variable is not set.
@@ -84,6 +89,8 @@ def prepare_release(
     commit = store.history.find(release.version).commit
     prepared = []
     for wanted in release.helm_releases:
+        if only is not None and wanted.name not in only:
+            continue
         chart = charts[wanted.chart]
         archive = blobs.read_bytes(chart.archive.digest, LIMITS.chart_archive)
         values = [store.history.read(commit, path) for path in wanted.values]
