@@ -43,6 +43,9 @@ from airstore.ops.trusted import trusted_release
 @click.option(
     "--repair", is_flag=True, help="First put back what drifted, or what Helm lost, as it was installed."
 )
+@click.option(
+    "--adopt", is_flag=True, help="Take over Helm releases that somebody else installed, data included."
+)
 @skip_backup_option
 @yes_option
 @kubeconfig_option
@@ -61,6 +64,7 @@ def command(
     check_images: bool,
     check_nodes: str,
     repair: bool,
+    adopt: bool,
     skipped: tuple[str, ...],
     yes: bool,
     kubeconfig: Path | None,
@@ -82,7 +86,7 @@ def command(
     push = push and bool(site_values.registry_address) and site_values.registry.get("mode") != "serve"
     asks = not (push and dry_run)  # what a registry lacks will have been pushed
     keys = given_up(context.store(SITE, "apply"), skipped, version)
-    wish = Wish(site_values, version, access, check_images, asks, check_nodes, keys)
+    wish = Wish(site_values, version, access, check_images, asks, check_nodes, keys, adopt)
     if keys and not dry_run:
         confirm(context, _loss(keys), yes=yes)
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as site:

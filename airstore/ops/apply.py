@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from airstore.core.errors import AirstoreError, DeployError, UsageError
 from airstore.core.site import SiteFile
+from airstore.deploy import ledger
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.images import samples, strangers
 from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.ledger import Running
@@ -14,7 +16,9 @@ from airstore.deploy.plan import observed
 from airstore.deploy.preflight import problems, refused
 from airstore.deploy.protocols import Permission
 from airstore.deploy.steps import End, Mode
+from airstore.deploy.target import Target
 from airstore.ops.access import Access
+from airstore.ops.adopt import adopt, find_adopted, not_adoptable
 from airstore.ops.backups import prune_backups
 from airstore.ops.drive import (
     LEASE_NAMESPACE,
@@ -28,6 +32,7 @@ from airstore.ops.drive import (
     statuses,
 )
 from airstore.ops.images import image_problems
+from airstore.ops.installations import Adopted
 from airstore.ops.plan_site import Planned, SitePlan, backups_of, make_plan
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
@@ -52,6 +57,7 @@ class Wish:
         ask_registry: and ask the registry for each; not where what it lacks is going to be pushed.
         check_nodes: what every node has to pull: ``one`` image of each host, ``all``, or ``none``.
         skipped: keys of Helm releases that are not backed up; a run that is resumed keeps its own.
+        adopt: take over Helm releases that somebody else installed.
     """
 
     site_file: SiteFile
@@ -61,6 +67,7 @@ class Wish:
     ask_registry: bool = True
     check_nodes: str = "one"
     skipped: frozenset[str] = frozenset()
+    adopt: bool = False
 
 
 def plan_apply(site: Site, wish: Wish) -> SitePlan:
@@ -74,7 +81,7 @@ def plan_apply(site: Site, wish: Wish) -> SitePlan:
         raise UsageError(
             f"run {journal.name} has not ended", hint="`airstore apply` goes on with it; --dry-run cannot"
         )
-    planned = _observe(site, wish)
+    planned, _ = _observe(site, wish)
     _preflight(site, wish, planned)
     return replace(planned.plan, backups=backups_of(site.store, planned, wish.skipped))
 
@@ -100,10 +107,12 @@ def apply(site: Site, wish: Wish) -> Outcome:
             outcome = drive(site, held, journal)
             _prune(site, wish.site_file)
             return outcome
-        planned = _observe(site, wish)
+        planned, found = _observe(site, wish)
         _preflight(site, wish, planned)
         if wish.check_images:
             _stop_at(_node_problems(site, wish, planned))
+        if found:
+            planned = replace(planned, now=adopt(site, found))
         if planned.plan.version == planned.plan.running and not _changes(planned):
             running = make_targets(planned.now, planned.release)
             return Outcome("", End.SUCCEEDED, planned.plan.version, *look_at(site, running, {}))
@@ -125,21 +134,40 @@ def _prune(site: Site, site_file: SiteFile) -> None:
             site.say(f"pruned the backups of run {run}, which no rollback needs")
 
 
-def _observe(site: Site, wish: Wish) -> Planned:
+def _observe(site: Site, wish: Wish) -> tuple[Planned, tuple[Adopted, ...]]:
+    """The plan in view of the cluster, and what is to be adopted for it."""
     planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
     _stop_at(refused(site.cluster, targets.values(), pulling=site.pulling))
     found = statuses(site, targets)
-    foreign = found.keys() - {running.key for running in planned.now}
-    if foreign:
-        raise DeployError(
-            f"nothing was changed: Helm releases exist that this site's ledger does not know: "
-            f"{', '.join(sorted(foreign))}",
-            hint="uninstall them with helm, or use the store that installed them",
-        )
-    now = make_targets(planned.now, None)
+    foreign = {key: found[key] for key in found.keys() - {running.key for running in planned.now}}
+    adopted = _to_adopt(site, wish, {key: targets[key] for key in foreign}, foreign)
+    if adopted:
+        others = [each.running for each in adopted]
+        planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version, others)
+    now = make_targets((each for each in planned.now if each.key not in foreign), None)
     steps = observed(planned.plan.steps, disturbed(site, now, found))
-    return replace(planned, plan=replace(planned.plan, steps=steps))
+    steps = tuple(
+        replace(step, reason=f"adopted: Helm's revision {foreign[step.key].revision}")
+        if step.key in foreign
+        else step
+        for step in steps
+    )
+    return replace(planned, plan=replace(planned.plan, steps=steps)), adopted
+
+
+def _to_adopt(
+    site: Site, wish: Wish, targets: Mapping[str, Target], foreign: Mapping[str, HelmStatus]
+) -> tuple[Adopted, ...]:
+    if foreign and not wish.adopt:
+        raise DeployError(
+            "nothing was changed: Helm releases exist that this site's ledger does not know: "
+            f"{', '.join(sorted(foreign))}",
+            hint="`airstore apply --adopt` takes them over with their data and Secrets, and can go back to"
+            " them; --adopt --dry-run shows what it would change",
+        )
+    _stop_at(not_adoptable(foreign))
+    return find_adopted(site, targets)
 
 
 def _changed(planned: Planned) -> set[str]:
@@ -197,17 +225,18 @@ def _changes(planned: Planned) -> bool:
 
 
 def _begin(site: Site, wish: Wish, planned: Planned) -> Journal:
-    runs = site.runs
+    runs, kept = site.runs, site.installations
     name = runs.name(site.now())
     actions = {step.key: step.action for step in planned.plan.steps}
     before = {running.key: running for running in planned.now}
+    earlier = {} if before else {each.key: each for each in _uninstalled(site)}
     new: list[Running] = []
     for prepared in planned.wanted:
         unchanged = actions[prepared.running.key] == "unchanged"
         new.append(
-            runs.renew(name, before[prepared.running.key], prepared)
+            kept.renew(name, before[prepared.running.key], prepared)
             if unchanged
-            else runs.keep_values(name, prepared)
+            else kept.inherit(name, prepared, earlier.get(prepared.running.key))
         )
     plan = RunPlan(
         Mode.APPLY,
@@ -219,6 +248,12 @@ def _begin(site: Site, wish: Wish, planned: Planned) -> Journal:
         wish.skipped,
     )
     return runs.begin(name, plan)
+
+
+def _uninstalled(site: Site) -> tuple[Running, ...]:
+    """What ran last, of a product that was uninstalled; its volumes and their Secrets may have stayed."""
+    entries = ledger.entries(site.store.history)
+    return next((entry.running for entry in entries if entry.changed and entry.running), ())
 
 
 def _check_resumed(site: Site, wish: Wish, journal: Journal) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from airstore.core.release import Release
+from airstore.core.release import HelmRelease, Release
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
-from airstore.deploy.ledger import Running
+from airstore.deploy.crds import KIND as DEFINITION
+from airstore.deploy.generated import alike_but_generated
+from airstore.deploy.ledger import ADOPTED, Running
 from airstore.deploy.plan import Step, alike, plan
 from airstore.deploy.steps import Mode, Run, backed_up
+from airstore.deploy.target import Target
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.installations import Installations
 from airstore.ops.prepare import Prepared, Rendering, prepare_release
-from airstore.ops.runs import RunPlan, Runs, items, targets
+from airstore.ops.runs import RunPlan, items, targets
 from airstore.ops.trusted import held_release, trusted_release
 from airstore.store.blobs import BlobStore
 
@@ -85,9 +90,22 @@ def plan_site(
 
 
 def make_plan(
-    store: StoreDirectory, blobs: BlobStore, rendering: Rendering, site: SiteFile, version: str
+    store: StoreDirectory,
+    blobs: BlobStore,
+    rendering: Rendering,
+    site: SiteFile,
+    version: str,
+    adopted: Sequence[Running] = (),
 ) -> Planned:
     """As `plan_site` against the ledger; ``airstore apply`` carries it out.
+
+    Args:
+        store: a site's.
+        blobs: the store's blobs.
+        rendering: how charts are rendered.
+        site: the site file.
+        version: the release to plan; empty for the newest one.
+        adopted: what runs besides, installed by somebody else.
 
     Raises:
         NotFoundError: no such release.
@@ -96,19 +114,23 @@ def make_plan(
     """
     release = held_release(store, blobs, version)
     last = ledger.last(store.history)
-    previous, now = (last.version, last.running) if last else ("", ())
-    running = previous if now else ""
+    previous, known = (last.version, last.running) if last else ("", ())
+    now = (*known, *adopted)
     upgrades = replace(rendering, installed=rendering.installed | {each.key for each in now})
     wanted = prepare_release(store, blobs, upgrades, site, release)
-    same = _same(Runs(store), wanted, {each.key: each for each in now})
+    same = _same(Installations(store), wanted, {each.key: each for each in known})
+    if adopted:
+        again = prepare_release(store, blobs, upgrades, site, release)
+        same |= set(_as_adopted(adopted, wanted, again))
     steps = plan([each.running for each in wanted], now, same)
-    return Planned(SitePlan(release.version, running, steps), release, wanted, now, previous)
+    shown = SitePlan(release.version, previous if known else "", steps)
+    return Planned(shown, release, wanted, now, previous or (ADOPTED if adopted else ""))
 
 
 def backups_of(store: StoreDirectory, planned: Planned, skipped: Collection[str] = ()) -> tuple[str, ...]:
     """Keys of the Helm releases that an apply of this plan would back up, but for those that are skipped."""
     running = tuple(each.running for each in planned.wanted)
-    older = trusted_release(store, planned.previous) if planned.previous else None
+    older = trusted_release(store, planned.previous) if ledger.is_release(planned.previous) else None
     plan_of_run = RunPlan(
         Mode.APPLY,
         planned.plan.version,
@@ -122,11 +144,28 @@ def backups_of(store: StoreDirectory, planned: Planned, skipped: Collection[str]
     return tuple(item.key for item in backed_up(Run(found)))
 
 
-def _same(runs: Runs, wanted: Sequence[Prepared], now: Mapping[str, Running]) -> set[str]:
+def _as_adopted(
+    adopted: Iterable[Running], first: Sequence[Prepared], second: Sequence[Prepared]
+) -> Iterator[str]:
+    """Keys of what somebody else installed just as the release would, but for generated values."""
+    one, other = ({each.running.key: each.running for each in side} for side in (first, second))
+    for each in adopted:
+        if each.key in one:
+            sides = _objects(each), _objects(one[each.key]), _objects(other[each.key])
+            if alike_but_generated(*sides, each.namespace):
+                yield each.key
+
+
+def _objects(running: Running) -> list[dict[str, Any]]:
+    found = Target(running, HelmRelease(running.name, running.namespace, running.chart)).documents()
+    return [each for each in found if each.get("kind") != DEFINITION]
+
+
+def _same(installations: Installations, wanted: Sequence[Prepared], now: Mapping[str, Running]) -> set[str]:
     """Keys of what runs as it is wanted: made of the same, whatever random values it renders to now."""
     pairs = ((each, now[each.running.key]) for each in wanted if each.running.key in now)
     return {
         old.key
         for each, old in pairs
-        if (runs.same_inputs(old, each) if old.values else alike(each.running, old))
+        if (installations.same_inputs(old, each) if old.values else alike(each.running, old))
     }
