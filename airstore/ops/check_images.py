@@ -45,7 +45,9 @@ def _united(
     # What a source has instead helps with one image; of many it would bury the names.
     own = [first.hint] if len(faults) == 1 and first.hint else []
     hint = "; ".join([*own, f"what the product does not need goes under images.exclude: [{exclude}]"])
-    return type(first)("\n".join([f"{count}:", *lines]), hint=hint)
+    # A registry's refusal is one kind of transfer error, and the united one is of the kind as such.
+    kind = next(each for each in type(first).__mro__ if each.__module__ == AirstoreError.__module__)
+    return kind("\n".join([f"{count}:", *lines]), hint=hint)
 
 
 def _explained(reference: Reference, fault: AirstoreError, findings: Sequence[Finding]) -> Iterator[str]:
