@@ -26,7 +26,7 @@ def check_images(source: Places, references: Sequence[Reference], findings: Sequ
         try:
             source.check(reference)
         except (NotFoundError, TransferError, DamagedError, UsageError) as fault:
-            return fault
+            return _plain(fault)
         return None
 
     answers = run_all(ask, references, _AT_ONCE)
@@ -45,9 +45,15 @@ def _united(
     # What a source has instead helps with one image; of many it would bury the names.
     own = [first.hint] if len(faults) == 1 and first.hint else []
     hint = "; ".join([*own, f"what the product does not need goes under images.exclude: [{exclude}]"])
-    # A registry's refusal is one kind of transfer error, and the united one is of the kind as such.
-    kind = next(each for each in type(first).__mro__ if each.__module__ == AirstoreError.__module__)
-    return kind("\n".join([f"{count}:", *lines]), hint=hint)
+    return type(first)("\n".join([f"{count}:", *lines]), hint=hint)
+
+
+def _plain(fault: AirstoreError) -> AirstoreError:
+    """The fault without what it holds on to, connections above all, and of its family as such."""
+    families: list[type[AirstoreError]] = [
+        each for each in type(fault).__mro__ if each.__module__ == AirstoreError.__module__
+    ]
+    return families[0](str(fault), hint=fault.hint)
 
 
 def _explained(reference: Reference, fault: AirstoreError, findings: Sequence[Finding]) -> Iterator[str]:
