@@ -75,15 +75,17 @@ def make_product(
     releases: Mapping[str, tuple[str, ...]],
     timeout: str = "30s",
     hooks: Mapping[str, str] = SCRIPTS,
+    others: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """A product file; each release's chart has its name, and the database has hooks."""
+    """A product file; each release's chart has its name, and the database has hooks; ``others`` may, too."""
     helms: list[dict[str, Any]] = [
         {"name": name, "namespace": namespace, "chart": name, "needs": list(needs), "timeout": timeout}
         for name, needs in releases.items()
     ]
     for helm in helms:
-        if helm["name"] == "db":
-            helm["hooks"] = {hook: f"hooks/{script}" for hook, script in hooks.items()}
+        scripts = {"db": hooks, **(others or {})}.get(helm["name"], {})
+        if scripts:
+            helm["hooks"] = {hook: f"hooks/{script}" for hook, script in scripts.items()}
     return {
         "name": namespace,  # appliers of one product wait for each other, in the whole cluster
         "charts": [{"name": name, "source": f"./{name}"} for name in releases],

@@ -15,8 +15,9 @@ from typing import Any
 from airstore.charts.rewrite import Rewriting
 from airstore.core import yamlfile
 from airstore.core.release import HelmRelease
-from airstore.deploy.helm_actions import HelmStatus
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.hooks import Hook
+from airstore.deploy.kept import Kept
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import normalise
 from airstore.deploy.target import Target
@@ -51,10 +52,11 @@ def make_target(
 
 @dataclass
 class MemorySupplies:
-    """Charts by Helm release and version."""
+    """Charts, and what was installed of them, by Helm release and version."""
 
     charts: dict[tuple[str, str], bytes] = field(default_factory=dict)
     rewritten: dict[str, Rewriting] = field(default_factory=dict)
+    installed: dict[tuple[str, str], Kept] = field(default_factory=dict)
 
     def chart(self, target: Target) -> bytes:
         return self.charts[target.running.key, target.version]
@@ -64,6 +66,12 @@ class MemorySupplies:
 
     def rewriting(self, target: Target) -> Rewriting | None:
         return self.rewritten.get(target.running.key)
+
+    def kept(self, target: Target) -> Kept | None:
+        return self.installed.get((target.running.key, target.version))
+
+    def keep(self, target: Target, kept: Kept) -> None:
+        self.installed[target.running.key, target.version] = kept
 
 
 @dataclass
@@ -150,6 +158,9 @@ class MemoryHelm:
                 _merged(document, {"metadata": {"annotations": annotations}}), target.namespace
             )
         self.released[target.running.key] = revision + 1, target
+
+    def reinstate(self, target: Target) -> None:
+        self.install(target, wait=False)
 
     def turn(self, target: Target) -> None:
         """Nothing fails half-way here."""

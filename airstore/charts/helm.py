@@ -20,6 +20,7 @@ from pathlib import Path
 from airstore.charts import postrender, process
 from airstore.charts.private import check_private, copy_values
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
+from airstore.core.limits import LIMITS
 
 _NETWORK = re.compile(
     r"dial tcp|connection refused|connection reset|no such host|i/o timeout|deadline exceeded|TLS handshake"
@@ -109,6 +110,7 @@ class Helm:
         stdin: bytes = b"",
         timeout: float | None = None,
         guard: Path | None = None,
+        limit: int = LIMITS.yaml_document,
     ) -> str:
         """Run one Helm command and return its standard output.
 
@@ -118,6 +120,7 @@ class Helm:
             stdin: a password, where the command reads one.
             timeout: seconds; the object's own by default.
             guard: a lock file to hold meanwhile; the program then dies with this process.
+            limit: bytes of output that are accepted.
 
         Raises:
             NotFoundError: no such Helm, or Helm says that what was asked for does not exist.
@@ -127,7 +130,12 @@ class Helm:
         argv = [str(self._binary.absolute()), *arguments]
         try:
             ended = process.run(
-                argv, self._variables, stdin=stdin, timeout=timeout or self._timeout, guard=guard
+                argv,
+                self._variables,
+                stdin=stdin,
+                timeout=timeout or self._timeout,
+                limit=limit,
+                guard=guard,
             )
         except UsageError as fault:
             raise UsageError(f"{what}: {fault}", hint=fault.hint) from fault
@@ -167,6 +175,7 @@ class Helm:
         api_versions: Sequence[str] = (),
         upgrade: bool = False,
         check_values: bool = True,
+        cluster: Sequence[str] = (),
     ) -> str:
         """Render a chart; hooks and tests are included.
 
@@ -181,6 +190,7 @@ class Helm:
             include_crds: also what is in ``crds/``.
             upgrade: render as for an upgrade instead of a first installation.
             check_values: hold the values against the chart's JSON schema.
+            cluster: flags that name a cluster which ``lookup`` may ask.
 
         Raises:
             UsageError: the chart does not render.
@@ -194,7 +204,40 @@ class Helm:
             arguments += [] if check_values else ["--skip-schema-validation"]
             arguments += [f"--kube-version={kube_version}"] if kube_version else []
             arguments += [f"--api-versions={each}" for each in api_versions]
+            arguments += ["--dry-run=server", *cluster] if cluster else []
             return self.run([*arguments, "--", name, str(chart.absolute())], what)
+
+    def rehearse(
+        self,
+        chart: Path,
+        name: str,
+        namespace: str,
+        values: Sequence[Path] = (),
+        *,
+        what: str,
+        cluster: Sequence[str],
+    ) -> str:
+        """What ``helm upgrade --install`` would install in a cluster, as the JSON of Helm's record of it.
+
+        The chart sees the cluster: its version and APIs, ``lookup``, and whether it is an upgrade. Nothing
+        changes.
+
+        Args:
+            chart: a packaged chart.
+            name: of the Helm release.
+            namespace: of the Helm release.
+            values: values files, later ones win.
+            what: chart and variant, for errors.
+            cluster: flags that name the cluster; none in a pod of it.
+
+        Raises:
+            UsageError: the chart does not render, or Helm would refuse to install what it renders to.
+        """
+        with tempfile.TemporaryDirectory(prefix="values-", dir=check_private(self._home)) as directory:
+            copies = copy_values(values, Path(directory))
+            arguments = ["upgrade", "--install", "--dry-run=server", "--output=json", "--skip-crds"]
+            arguments += [f"--namespace={namespace}", *cluster, *(f"--values={copy}" for copy in copies)]
+            return self.run([*arguments, "--", name, str(chart.absolute())], what, limit=LIMITS.json_document)
 
     def package(self, directory: Path, destination: Path, what: str) -> Path:
         """``helm package``: the archive it wrote.

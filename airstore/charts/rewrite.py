@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,12 @@ class Rewriting:
     def from_json(cls, document: Mapping[str, Any]) -> Rewriting:
         """What `to_json` wrote."""
         return cls(str(document["place"]), dict(document["images"]), str(document["pullSecret"]))
+
+    def only(self, documents: Iterable[Any]) -> Rewriting:
+        """The same for just the images that these documents name, before they are rewritten."""
+        named = {str(hit.reference) for document in documents for hit in find_images(document)}
+        images = {name: digest for name, digest in self.images.items() if name in named}
+        return Rewriting(self.place, images, self.pull_secret)
 
     def knows(self, reference: Reference) -> bool:
         """Whether the release has this image, and the site has it elsewhere than the reference says."""

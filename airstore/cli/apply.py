@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from airstore.cli.attachments import say_unattached
+from airstore.cli.confirm import confirm, skip_backup_option, yes_option
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
 from airstore.cli.kubeconfig import kubeconfig_option
@@ -16,9 +18,12 @@ from airstore.cli.registries import access_options, make_access
 from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.cli.text import human
 from airstore.ops.apply import Wish, apply, goes_on, plan_apply
+from airstore.ops.directory import SITE
 from airstore.ops.drive import Site
+from airstore.ops.give_up import given_up
 from airstore.ops.own_registry import own_registry
 from airstore.ops.push import Run, plan_registry, push_release
+from airstore.ops.status import Repairs, drifted
 from airstore.ops.trusted import trusted_release
 
 
@@ -36,6 +41,14 @@ from airstore.ops.trusted import trusted_release
     default="one",
     help="What every node has to pull first: the smallest image of each registry host, all, or nothing.",
 )
+@click.option(
+    "--repair", is_flag=True, help="First put back what drifted, or what Helm lost, as it was installed."
+)
+@click.option(
+    "--adopt", is_flag=True, help="Take over Helm releases that somebody else installed, data included."
+)
+@skip_backup_option
+@yes_option
 @kubeconfig_option
 @site_file_option
 @helm_option
@@ -51,6 +64,10 @@ def command(
     push: bool,
     check_images: bool,
     check_nodes: str,
+    repair: bool,
+    adopt: bool,
+    skipped: tuple[str, ...],
+    yes: bool,
     kubeconfig: Path | None,
     site_file: Path | None,
     helm_path: Path | None,
@@ -69,17 +86,41 @@ def command(
     access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
     push = push and bool(site_values.registry_address) and site_values.registry.get("mode") != "serve"
     asks = not (push and dry_run)  # what a registry lacks will have been pushed
-    wish = Wish(site_values, version, access, check_images, asks, check_nodes)
+    keys = given_up(context.store(SITE, "apply"), skipped, version)
+    wish = Wish(site_values, version, access, check_images, asks, check_nodes, keys, adopt)
+    if keys and not dry_run:
+        confirm(context, _loss(keys), yes=yes)
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as site:
         if dry_run:
             planned = plan_apply(site, wish)
             note = _what_to_push(site, wish) if push and output == "table" else ""
             show_plan(planned, output, diff=diff, note=note)
+            _say_drift(context, site)
             return
         if push and not goes_on(site):
             _push(context, site, wish)
+        for line in Repairs(site).repair() if repair else ():
+            context.say(line)
         outcome = apply(site, wish)
-    show_outcome(outcome, output)
+        show_outcome(outcome, output)
+        _say_drift(context, site)
+
+
+def _say_drift(context: Context, site: Site) -> None:
+    """An apply leaves what it has no reason to touch; that it is not as installed must not be hidden."""
+    lines = drifted(site)
+    for line in lines:
+        context.say(f"drifted: {line}")
+    if lines:
+        context.say("next: `airstore apply --repair` puts it back as it was installed")
+
+
+def _loss(keys: Iterable[str]) -> str:
+    return "\n".join(
+        f"{key} is not backed up: if this run fails, the data of {key} stay as the failed upgrade left them, "
+        "and no later rollback can restore those of now"
+        for key in sorted(keys)
+    )
 
 
 def _push(context: Context, site: Site, wish: Wish) -> None:

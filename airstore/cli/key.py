@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -52,8 +53,9 @@ def list_(context: Context, output: str) -> None:
 
 
 def _new_passphrase(file: Path | None) -> bytes:
-    if file:
-        return read_passphrase(file)
+    named = file or os.environ.get("AIRSTORE_PASSPHRASE_FILE")
+    if named:
+        return read_passphrase(Path(named))
     if not sys.stdin.isatty():
         raise UsageError("a passphrase is needed", hint="give --passphrase-file FILE, or use a terminal")
     text: str = click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)

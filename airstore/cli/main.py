@@ -34,6 +34,7 @@ _COMMANDS = {
     "plan": ("plan", "What an apply would do, without doing it."),
     "apply": ("apply", "Bring the cluster to a release: as a whole, or back to where it was."),
     "rollback": ("rollback", "Back to what ran before, data included."),
+    "backup": ("backup", "The backups that upgrades made: list, test, prune."),
     "uninstall": ("uninstall", "Uninstall the Helm releases; data stay."),
     "status": ("status", "What should run, what runs, what drifted."),
     "applier": ("applier", "The applier in the cluster: make it, and tell it what to do."),
@@ -102,7 +103,7 @@ def main(
     failed, 50 a change failed and what ran before runs again, 51 an operator is needed, 130 interrupted.
     """
     ctx.obj = Context(
-        store_path=store, quiet=quiet, verbose=verbose, bars=not no_progress, json_log=log_format == "json"
+        named=store, quiet=quiet, verbose=verbose, bars=not no_progress, json_log=log_format == "json"
     )
 
 

@@ -176,7 +176,7 @@ def _role(context: Context, trust: Path | None) -> Role | None:
     try:
         return context.store().trust_root().release_role
     except NotFoundError:
-        if context.store_path != Path():
+        if context.named != Path():
             raise  # whoever names a store means its trust root
         return None
 

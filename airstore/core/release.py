@@ -93,6 +93,7 @@ class HelmRelease:
         health: gates, as the product file writes them.
         references: ``rewrite`` where rendered image references are rewritten to the site's registry, else
             ``keep``: bindings or the nodes' mirrors lead there.
+        ignore: what is no drift, rules as the product file writes them.
     """
 
     name: str
@@ -105,6 +106,7 @@ class HelmRelease:
     hooks: Mapping[str, str] = field(default_factory=dict, hash=False)
     health: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     references: str = "keep"
+    ignore: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,7 @@ def _helm_to_json(helm: HelmRelease) -> dict[str, Any]:
         "hooks": dict(helm.hooks),
         "health": [dict(gate) for gate in helm.health],
         **({} if helm.references == "keep" else {"references": helm.references}),
+        **({"drift": {"ignore": [dict(rule) for rule in helm.ignore]}} if helm.ignore else {}),
     }
 
 
@@ -293,6 +296,7 @@ def helm_from_json(entry: Mapping[str, Any]) -> HelmRelease:
         hooks=dict(entry.get("hooks", {})),
         health=tuple(entry.get("health", ())),
         references=entry.get("references", "keep"),
+        ignore=tuple(entry.get("drift", {}).get("ignore", ())),
     )
 
 

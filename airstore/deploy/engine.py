@@ -16,7 +16,8 @@ from airstore.charts.rewrite import rewrite
 from airstore.core.errors import AirstoreError, DeployError, LockedError, StorageError, UsageError
 from airstore.deploy import crds
 from airstore.deploy.health import Clock, await_gates, unhealthy
-from airstore.deploy.helm_actions import HelmStatus, Supplies, protect_claims
+from airstore.deploy.helm_actions import Supplies, protect_claims
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.hooks import Hook, clear
 from airstore.deploy.immutable import make_room
 from airstore.deploy.journal import Journal
@@ -35,6 +36,9 @@ class HelmReleases(Protocol):
 
     def install(self, target: Target, *, wait: bool) -> None:
         """Install or upgrade, whatever state an earlier run left the release in."""
+
+    def reinstate(self, target: Target) -> None:
+        """Install again the very objects that were installed before."""
 
     def turn(self, target: Target) -> None:
         """Before the old chart follows a failed upgrade: see to it that nothing of that will be left."""
@@ -167,6 +171,8 @@ class Engine:
 
     def _perform(self, step: Step) -> None:
         key = step.item
+        if step.kind is Kind.RESTORE_AGAIN:
+            self._listening(self.course.old[key])
         if step.kind in _HOOKS:
             self._hook(_HOOKS[step.kind], key)
         elif step.kind is Kind.CRDS:
@@ -217,6 +223,13 @@ class Engine:
         }.values()
         await_gates(self.world.cluster, self.world.clock, target, gates, self.world.held.check)
 
+    def _listening(self, target: Target) -> None:
+        """Wait until a database that was only just started can be talked to; the hook says whether it can."""
+        try:
+            self._await(target)
+        except DeployError as fault:
+            self.say(f"{self.redactor.text(str(fault))}; its rollback hook is tried nevertheless")
+
     def _hook(self, name: str, key: str) -> None:
         backup = self.course.backup(key)
         if name == "preUpgrade":
@@ -247,7 +260,7 @@ class Engine:
         self._namespace(old)
         self.world.helm.turn(old)
         try:
-            self.world.helm.install(old, wait=False)
+            self.world.helm.reinstate(old)
         except UsageError:
             make_room(self.world.cluster, old)  # for the next attempt
             raise

@@ -40,6 +40,28 @@ class Objects(Protocol):
         """
 
 
+class Drifting(Protocol):
+    """Whether live objects are as they were installed, and making them so again."""
+
+    def predict(self, document: Document, namespace: str) -> dict[str, Any] | str:
+        """What the API server would make of a live object by this document, or why it refuses.
+
+        Nothing changes.
+
+        Raises:
+            TransferError: the server did not answer.
+        """
+
+    def put_back(self, document: Document, namespace: str, owner: Mapping[str, str]) -> None:
+        """Have an object be what the document says, as Helm would; conflicts are forced.
+
+        Args:
+            document: what was installed.
+            namespace: where the document says none.
+            owner: annotations that say which Helm release it belongs to.
+        """
+
+
 class Workloads(Protocol):
     """What runs in pods.
 
@@ -174,5 +196,5 @@ class Jobs(Protocol):
         """Delete a Job of this name with its pods, and wait until they are gone; there may be none."""
 
 
-class ClusterActions(Objects, Workloads, Leases, Facts, Nodes, Jobs, Protocol):
+class ClusterActions(Objects, Drifting, Workloads, Leases, Facts, Nodes, Jobs, Protocol):
     """All of it, on one cluster."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from airstore.core.errors import DeployError, UsageError
+from airstore.core.errors import AirstoreError, DeployError, UsageError
 from airstore.core.site import SiteFile
+from airstore.deploy import ledger
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.images import samples, strangers
 from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.ledger import Running
@@ -14,10 +16,25 @@ from airstore.deploy.plan import observed
 from airstore.deploy.preflight import problems, refused
 from airstore.deploy.protocols import Permission
 from airstore.deploy.steps import End, Mode
+from airstore.deploy.target import Target
 from airstore.ops.access import Access
-from airstore.ops.drive import LEASE_NAMESPACE, Outcome, Site, alone, drive, open_run, statuses
+from airstore.ops.adopt import adopt, find_adopted, not_adoptable
+from airstore.ops.backups import prune_backups
+from airstore.ops.drive import (
+    LEASE_NAMESPACE,
+    Outcome,
+    Site,
+    alone,
+    disturbed,
+    drive,
+    look_at,
+    open_run,
+    statuses,
+)
 from airstore.ops.images import image_problems
-from airstore.ops.plan_site import Planned, SitePlan, make_plan
+from airstore.ops.installations import Adopted
+from airstore.ops.plan_site import Planned, SitePlan, backups_of, make_plan
+from airstore.ops.regenerated import regenerated
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
 
@@ -40,6 +57,8 @@ class Wish:
         check_images: see first whether nodes can pull every image.
         ask_registry: and ask the registry for each; not where what it lacks is going to be pushed.
         check_nodes: what every node has to pull: ``one`` image of each host, ``all``, or ``none``.
+        skipped: keys of Helm releases that are not backed up; a run that is resumed keeps its own.
+        adopt: take over Helm releases that somebody else installed.
     """
 
     site_file: SiteFile
@@ -48,6 +67,8 @@ class Wish:
     check_images: bool = True
     ask_registry: bool = True
     check_nodes: str = "one"
+    skipped: frozenset[str] = frozenset()
+    adopt: bool = False
 
 
 def plan_apply(site: Site, wish: Wish) -> SitePlan:
@@ -61,9 +82,9 @@ def plan_apply(site: Site, wish: Wish) -> SitePlan:
         raise UsageError(
             f"run {journal.name} has not ended", hint="`airstore apply` goes on with it; --dry-run cannot"
         )
-    planned = _observe(site, wish)
+    planned, _ = _observe(site, wish)
     _preflight(site, wish, planned)
-    return planned.plan
+    return replace(planned.plan, backups=backups_of(site.store, planned, wish.skipped))
 
 
 def goes_on(site: Site) -> bool:
@@ -84,29 +105,74 @@ def apply(site: Site, wish: Wish) -> Outcome:
         if journal:
             _check_resumed(site, wish, journal)
             site.say(f"going on with run {journal.name}")
-            return drive(site, held, journal)
-        planned = _observe(site, wish)
+            outcome = drive(site, held, journal)
+            _prune(site, wish.site_file)
+            return outcome
+        planned, found = _observe(site, wish)
         _preflight(site, wish, planned)
         if wish.check_images:
             _stop_at(_node_problems(site, wish, planned))
+        for step in planned.plan.steps:
+            for warning in step.warnings:
+                site.say(f"warning: {step.key}: {warning}")
+        if found:
+            planned = replace(planned, now=adopt(site, found))
         if planned.plan.version == planned.plan.running and not _changes(planned):
-            return Outcome("", End.SUCCEEDED, planned.plan.version, {})
-        return drive(site, held, _begin(site, planned))
+            running = make_targets(planned.now, planned.release)
+            return Outcome("", End.SUCCEEDED, planned.plan.version, *look_at(site, running, {}))
+        outcome = drive(site, held, _begin(site, wish, planned))
+        _prune(site, wish.site_file)
+        return outcome
 
 
-def _observe(site: Site, wish: Wish) -> Planned:
-    planned = make_plan(site.store, site.blobs, site.helm, wish.site_file, wish.version)
+def _prune(site: Site, site_file: SiteFile) -> None:
+    """As the site's policy says; the release runs, whatever becomes of old backups."""
+    if (keep := site_file.backups.get("keep")) is None:
+        return
+    try:
+        pruned = prune_backups(site.store, keep, site_file.backups.get("states"))
+    except AirstoreError as fault:
+        site.say(f"old backups were not pruned: {fault}")
+    else:
+        for run in pruned:
+            site.say(f"pruned the backups of run {run}, which no rollback needs")
+
+
+def _observe(site: Site, wish: Wish) -> tuple[Planned, tuple[Adopted, ...]]:
+    """The plan in view of the cluster, and what is to be adopted for it."""
+    planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
     _stop_at(refused(site.cluster, targets.values(), pulling=site.pulling))
     found = statuses(site, targets)
-    foreign = found.keys() - {running.key for running in planned.now}
-    if foreign:
+    foreign = {key: found[key] for key in found.keys() - {running.key for running in planned.now}}
+    adopted = _to_adopt(site, wish, {key: targets[key] for key in foreign}, foreign)
+    if adopted:
+        others = [each.running for each in adopted]
+        planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version, others)
+    now = make_targets((each for each in planned.now if each.key not in foreign), None)
+    steps = observed(planned.plan.steps, disturbed(site, now, found))
+    planned = replace(planned, plan=replace(planned.plan, steps=steps))
+    before = {each.key: each for each in planned.now or _uninstalled(site)}
+    warnings = regenerated(site, wish.site_file, planned, before)
+    reasons = {key: f"adopted: Helm's revision {each.revision}" for key, each in foreign.items()}
+    steps = tuple(
+        replace(s, reason=reasons.get(s.key, s.reason), warnings=warnings.get(s.key, ())) for s in steps
+    )
+    return replace(planned, plan=replace(planned.plan, steps=steps)), adopted
+
+
+def _to_adopt(
+    site: Site, wish: Wish, targets: Mapping[str, Target], foreign: Mapping[str, HelmStatus]
+) -> tuple[Adopted, ...]:
+    if foreign and not wish.adopt:
         raise DeployError(
-            f"nothing was changed: Helm releases exist that this site's ledger does not know: "
+            "nothing was changed: Helm releases exist that this site's ledger does not know: "
             f"{', '.join(sorted(foreign))}",
-            hint="uninstall them with helm, or use the store that installed them",
+            hint="`airstore apply --adopt` takes them over with their data and Secrets, and can go back to"
+            " them; --adopt --dry-run shows what it would change",
         )
-    return replace(planned, plan=replace(planned.plan, steps=observed(planned.plan.steps, found)))
+    _stop_at(not_adoptable(foreign))
+    return find_adopted(site, targets)
 
 
 def _changed(planned: Planned) -> set[str]:
@@ -163,24 +229,36 @@ def _changes(planned: Planned) -> bool:
     return any(step.action != "unchanged" for step in planned.plan.steps)
 
 
-def _begin(site: Site, planned: Planned) -> Journal:
-    runs = site.runs
+def _begin(site: Site, wish: Wish, planned: Planned) -> Journal:
+    runs, kept = site.runs, site.installations
     name = runs.name(site.now())
     actions = {step.key: step.action for step in planned.plan.steps}
     before = {running.key: running for running in planned.now}
+    earlier = {} if before else {each.key: each for each in _uninstalled(site)}
     new: list[Running] = []
     for prepared in planned.wanted:
         unchanged = actions[prepared.running.key] == "unchanged"
-        new.append(before[prepared.running.key] if unchanged else runs.keep_values(name, prepared))
+        new.append(
+            kept.renew(name, before[prepared.running.key], prepared)
+            if unchanged
+            else kept.inherit(name, prepared, earlier.get(prepared.running.key))
+        )
     plan = RunPlan(
         Mode.APPLY,
         planned.plan.version,
-        planned.plan.running,
+        planned.previous,
         tuple((key, action, "") for key, action in actions.items()),
         tuple(new),
         planned.now,
+        wish.skipped,
     )
     return runs.begin(name, plan)
+
+
+def _uninstalled(site: Site) -> tuple[Running, ...]:
+    """What ran last, of a product that was uninstalled; its volumes and their Secrets may have stayed."""
+    entries = ledger.entries(site.store.history)
+    return next((entry.running for entry in entries if entry.changed and entry.running), ())
 
 
 def _check_resumed(site: Site, wish: Wish, journal: Journal) -> None:
@@ -188,6 +266,11 @@ def _check_resumed(site: Site, wish: Wish, journal: Journal) -> None:
     if plan.mode is not Mode.APPLY:
         raise UsageError(
             f"{plan.mode} run {journal.name} has not ended", hint=f"go on with it: airstore {plan.mode}"
+        )
+    if wish.skipped - plan.skipped:
+        raise UsageError(
+            f"run {journal.name} has not ended; it backs up what it was begun with",
+            hint="go on with it without --skip-backup; or turn it back: `airstore rollback`",
         )
     if wish.version and wish.version != plan.version:
         raise UsageError(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from airstore.cluster import drifting, permissions
 from airstore.cluster import lease as leases
-from airstore.cluster import permissions
 from airstore.cluster.connection import ApiError, Connection, connect
+from airstore.cluster.discovery import served_versions, server_version
 from airstore.cluster.facts import gather_classes
 from airstore.cluster.jobs import end_job, run_job, stop_job
 from airstore.cluster.objects import Objects, describe
@@ -36,6 +37,22 @@ class RealCluster:
         self.start_writers = self._workloads.start_writers
         self.ready = self._workloads.ready
 
+    def version(self) -> str:
+        """The API server's version, such as ``v1.36.3``.
+
+        Raises:
+            TransferError: it cannot be reached.
+        """
+        return server_version(self._connection)
+
+    def served(self) -> list[str]:
+        """What it serves, as Helm's ``.Capabilities`` lists it.
+
+        Raises:
+            TransferError: it cannot be reached.
+        """
+        return served_versions(self._connection)
+
     def ensure_namespace(self, name: str) -> None:
         """See `airstore.deploy.protocols.Objects`."""
         document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
@@ -47,6 +64,15 @@ class RealCluster:
         self._objects.apply(document, namespace, force=True)
         if document.get("kind") == "CustomResourceDefinition":
             self._await_established(document)
+
+    def predict(self, document: Document, namespace: str) -> dict[str, Any] | str:
+        """See `airstore.deploy.protocols.Drifting`."""
+        predicted = drifting.predict(self._objects, document, namespace)
+        return str(predicted) if isinstance(predicted, ApiError) else predicted
+
+    def put_back(self, document: Document, namespace: str, owner: Mapping[str, str]) -> None:
+        """See `airstore.deploy.protocols.Drifting`."""
+        drifting.put_back(self._objects, document, namespace, owner)
 
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
         """See `airstore.deploy.protocols.Objects`."""

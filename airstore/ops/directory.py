@@ -36,6 +36,7 @@ class StoreDirectory:
     """An existing store.
 
     Attributes:
+        path: absolute, whatever it was made with: programs that are run work in directories of their own.
         side: `PUBLISHER` or `SITE`.
         name: the product at a publisher, the site's name at a site.
         product_file: at a publisher, where the product file is.
@@ -47,6 +48,9 @@ class StoreDirectory:
     name: str
     product_file: Path | None
     disk: Disk = LOCAL_DISK
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", absolute(self.path))
 
     @property
     def blobs(self) -> Path:
@@ -118,6 +122,20 @@ class StoreDirectory:
             raise UsageError(f"{what} is for a {side}; {self.path} is the store of a {self.side}")
 
 
+def absolute(path: Path) -> Path:
+    """A path that means the same in any directory; links stay.
+
+    Raises:
+        NotFoundError: it is relative to a directory that is gone.
+    """
+    try:
+        return path.absolute()
+    except FileNotFoundError as fault:
+        raise NotFoundError(
+            f"{path} is relative to the current directory, which was deleted", hint="cd to another one"
+        ) from fault
+
+
 def open_directory(path: Path) -> StoreDirectory:
     """Open the store at ``path``.
 
@@ -125,6 +143,7 @@ def open_directory(path: Path) -> StoreDirectory:
         NotFoundError: there is none.
         DamagedError: its configuration is unreadable.
     """
+    path = absolute(path)
     config = path / CONFIG
     if not config.is_file():
         raise NotFoundError(
@@ -161,6 +180,7 @@ def create_directory(
         UsageError: there is something else already.
         StorageError: it cannot be written.
     """
+    path = absolute(path)
     if (path / CONFIG).exists():
         raise UsageError(f"{path} is a store already")
     with storage_errors(path):

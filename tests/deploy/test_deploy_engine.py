@@ -22,9 +22,10 @@ from deploy_world import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airstore.core.errors import LockedError, TransferError
+from airstore.core.errors import DeployError, LockedError, TransferError
 from airstore.core.release import HelmRelease
 from airstore.deploy.engine import Course, Engine, World
+from airstore.deploy.hooks import Hook
 from airstore.deploy.journal import Journal
 from airstore.deploy.redact import Redactor
 from airstore.deploy.steps import End, Item, Run, Status
@@ -235,6 +236,78 @@ def test_an_unhealthy_release_is_named(place: Place, tmp_path: Path) -> None:
     (failure,) = (event.detail for event in engine.journal.events if event.status is Status.FAILED)
     assert failure == "shop/web is not healthy after 20s: deployment nowhere: there is no deployment nowhere"
     assert place.picture() == place.before
+
+
+def test_a_database_that_stays_gets_its_rows_back(place: Place, tmp_path: Path) -> None:
+    """The application's migration writes into it; then the application does not get healthy."""
+    engine = _migrating(place, tmp_path)
+    said = list[str]()
+    assert replace(engine, say=said.append).drive() is End.ROLLED_BACK
+    assert place.picture() == place.before
+    assert place.helm.released["shop/db"][0] == 1, "it was installed again"
+    assert [line for line in place.hooks.ran if "db" in line] == [
+        "preUpgrade shop/db",
+        "verifyBackup shop/db",
+        "rollback shop/db",
+    ]
+
+
+def test_a_database_that_the_hook_could_not_reach_is_asked_again_once_it_is_up(
+    place: Place, tmp_path: Path
+) -> None:
+    """It is a Deployment, stopped with the writers, and starts more slowly than a hook is tried again."""
+    clock = FastClock()
+    engine = _migrating(place, tmp_path)
+    started = list[float]()
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.cluster, name)
+
+        def start_writers(self, namespace: str, helm_release: str, places: Any) -> None:
+            place.cluster.start_writers(namespace, helm_release, places)
+            started.append(clock.now())
+
+        def ready(self, gate: Any, namespace: str) -> str:
+            slow = started and clock.now() - started[0] < 15
+            return (
+                "it starts" if slow and gate == {"deployment": "db"} else place.cluster.ready(gate, namespace)
+            )
+
+    class Remote(MemoryHooks):
+        def run(self, hook: Hook) -> None:
+            if hook.name == "rollback" and (not started or clock.now() - started[0] < 15):
+                raise DeployError("connection refused")
+            super().run(hook)
+
+    place.hooks = Remote(place.hooks.data)
+    world = replace(engine.world, cluster=Slow(), hooks=place.hooks, clock=clock)
+    assert replace(engine, world=world).drive() is End.ROLLED_BACK
+    assert place.picture() == place.before
+
+
+def _migrating(place: Place, directory: Path) -> Engine:
+    """The database stays, the application changes its rows and then never gets healthy."""
+    place.new["shop/db"] = place.old["shop/db"]
+    api = place.new["shop/api"]
+    place.new["shop/api"] = replace(api, helm=replace(api.helm, health=({"deployment": "nowhere"},)))
+    engine = place.engine(directory, always())
+    items = [
+        replace(item, action="unchanged") if item.key == "shop/db" else item
+        for item in engine.course.run.items
+    ]
+
+    class Migrating:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.helm, name)
+
+        def install(self, target: Target, *, wait: bool) -> None:
+            place.helm.install(target, wait=wait)
+            if target is place.new["shop/api"]:
+                place.hooks.data["shop/db"] = "rows that 1.1.0 migrated"
+
+    world = replace(engine.world, helm=Migrating())
+    return replace(engine, world=world, course=replace(engine.course, run=Run(tuple(items))))
 
 
 @pytest.mark.parametrize("expectation", ALL)
