@@ -26,7 +26,7 @@ def check_images(source: Places, references: Sequence[Reference], findings: Sequ
         try:
             source.check(reference)
         except (NotFoundError, TransferError, DamagedError, UsageError) as fault:
-            return fault
+            return _plain(fault)
         return None
 
     answers = run_all(ask, references, _AT_ONCE)
@@ -46,6 +46,14 @@ def _united(
     own = [first.hint] if len(faults) == 1 and first.hint else []
     hint = "; ".join([*own, f"what the product does not need goes under images.exclude: [{exclude}]"])
     return type(first)("\n".join([f"{count}:", *lines]), hint=hint)
+
+
+def _plain(fault: AirstoreError) -> AirstoreError:
+    """The fault without what it holds on to, connections above all, and of its family as such."""
+    families: list[type[AirstoreError]] = [
+        each for each in type(fault).__mro__ if each.__module__ == AirstoreError.__module__
+    ]
+    return families[0](str(fault), hint=fault.hint)
 
 
 def _explained(reference: Reference, fault: AirstoreError, findings: Sequence[Finding]) -> Iterator[str]:

@@ -25,8 +25,8 @@ from airstore.ops.directory import StoreDirectory
 from airstore.ops.find_images import check_readable, find_images, resolve_charts
 from airstore.ops.ingest import Ingested, ingest
 from airstore.ops.release_tree import in_tree, tree_files
-from airstore.ops.trusted import all_releases
-from airstore.ops.verify_release import ENVELOPE_FILE, RELEASE_FILE, VerifiedRelease
+from airstore.ops.trusted import verified
+from airstore.ops.verify_release import ENVELOPE_FILE, RELEASE_FILE
 from airstore.trust import envelope, sshsig
 from airstore.trust.keys import PrivateKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
@@ -135,12 +135,12 @@ def create_release(
         TransferError, DamagedError: an image is not as its digests say, or its source broke off.
     """
     check_readable(contents.unreadable)
-    earlier = all_releases(store)
+    before = _before(store)
     files = tree_files(contents.product, contents.charts, contents.manifests)
-    existing = next((link.release for link in earlier if link.release.version == version), None)
+    existing = verified(store, version).release if store.history.lookup(version) else None
 
     def make(taken: Ingested) -> Release:
-        return _release(contents.product, version, taken, files, earlier)
+        return _release(contents.product, version, taken, files, before)
 
     def accept(taken: Ingested) -> None:
         if whole:
@@ -196,18 +196,33 @@ def _check_acceptable(store: StoreDirectory, release: Release, files: Mapping[st
     rehearse(store.history, {**files, RELEASE_FILE: data})
 
 
+@dataclass(frozen=True)
+class _Before:
+    """What a new release continues: how many there are, and the newest one's digest."""
+
+    count: int
+    newest: Digest | None
+
+
+def _before(store: StoreDirectory) -> _Before:
+    """The newest release alone is verified: its signature is over the digest of the one before, and so on."""
+    history = store.history
+    count = len(history.ancestry(history.tip))
+    return _Before(count, verified(store).digest if count else None)
+
+
 def _release(
     product: Product,
     version: str,
     ingested: Ingested,
     files: dict[str, bytes],
-    earlier: Sequence[VerifiedRelease],
+    before: _Before,
 ) -> Release:
     return Release(
         product=product.name,
         version=version,
-        sequence=len(earlier) + 1,
-        previous=earlier[-1].digest if earlier else None,
+        sequence=before.count + 1,
+        previous=before.newest,
         platforms=tuple(map(str, product.platforms)),
         images=ingested.images,
         charts=ingested.charts,

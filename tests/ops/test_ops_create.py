@@ -26,6 +26,8 @@ from road_parts import (
 from tiny_product import IMAGE, POD, Tiny, make_layout, pack_chart
 
 from airstore.core.oci import OCI_LAYER
+from airstore.history.commits import Tag
+from airstore.history.reader import Reader
 from airstore.ops.directory import open_directory
 from airstore.store.blobs import BlobStore
 from airstore.store.check import statistics
@@ -367,3 +369,30 @@ def test_a_release_mends_what_the_store_lost(tiny: Tiny) -> None:
     with BlobStore(tiny.store) as blobs:
         for digest in open_directory(tiny.store).history.release("1.0.0").blobs():
             assert b"".join(blobs.read(digest))
+
+
+def test_what_a_release_costs_does_not_grow_with_the_history(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    original = Reader.read_tag
+
+    def counting(self: Reader, version: str, oid: str) -> Tag:
+        read.append(version)
+        return original(self, version, oid)
+
+    monkeypatch.setattr(Reader, "read_tag", counting)
+    costs = []
+    for number in range(6):
+        (tiny.base / "app" / "values.yaml").write_text(f"n: {number}\n")
+        read.clear()
+        assert tiny.create(f"1.0.{number}").code == 0
+        costs.append(len(read))
+        read.clear()
+        done("-C", tiny.store, "release", "show", f"1.0.{number}")
+        costs.append(len(read))
+    assert costs[2:4] == costs[-2:]
+    assert max(costs) < 4
+    read.clear()
+    done("-C", tiny.store, "release", "list")
+    assert len(read) <= 2 * 6
