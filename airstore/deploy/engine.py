@@ -14,6 +14,7 @@ from typing import Protocol
 from airstore.charts.archive import read_chart
 from airstore.charts.rewrite import rewrite
 from airstore.core.errors import AirstoreError, DeployError, LockedError, StorageError, UsageError
+from airstore.core.excerpt import excerpt
 from airstore.deploy import crds
 from airstore.deploy.health import Clock, await_gates, unhealthy
 from airstore.deploy.helm_actions import Supplies, protect_claims
@@ -28,7 +29,7 @@ from airstore.deploy.target import Target
 
 _ATTEMPTS = 3  # of a step on the way back
 _PAUSE = 5.0  # seconds between them
-_TAIL = 2000  # characters of an error that the journal keeps
+_LONGEST = 4000  # characters of an error that the journal keeps
 
 
 class HelmReleases(Protocol):
@@ -141,7 +142,7 @@ class Engine:
                 continue
             text = self.redactor.text(str(fault))
             self.say(f"{step} failed: {text}")
-            self.journal.record(Status.FAILED, step, text[-_TAIL:])
+            self.journal.record(Status.FAILED, step, excerpt(text, _LONGEST))
         return step
 
     def _end_left_hooks(self) -> None:

@@ -15,6 +15,7 @@ from airstore.deploy.preflight import problems, refused
 from airstore.deploy.protocols import Permission
 from airstore.deploy.steps import End, Mode
 from airstore.ops.access import Access
+from airstore.ops.at_work import refuse_unfinished
 from airstore.ops.backups import prune_backups
 from airstore.ops.drive import (
     LEASE_NAMESPACE,
@@ -67,13 +68,12 @@ def plan_apply(site: Site, wish: Wish) -> SitePlan:
     """What `apply` would do now: the plan against the ledger and what Helm says runs. Changes nothing.
 
     Raises:
+        LockedError: another process is at work on a run.
         UsageError: an earlier run is to be finished first.
         DeployError: a prerequisite is missing.
     """
-    if journal := unfinished(site.runs.directory):
-        raise UsageError(
-            f"run {journal.name} has not ended", hint="`airstore apply` goes on with it; --dry-run cannot"
-        )
+    goes_on_with = "`airstore apply` goes on with it; --dry-run cannot"
+    refuse_unfinished(site.store, unfinished(site.runs.directory), goes_on_with)
     planned = _observe(site, wish)
     _preflight(site, wish, planned)
     return planned.plan

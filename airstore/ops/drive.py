@@ -34,6 +34,7 @@ from airstore.store.blobs import BlobStore
 
 LEASE_NAMESPACE = "airstore"
 _DEAD_CHILDREN = 30.0  # seconds for programs of a killed run to be gone
+_LOOKS = 1.0  # seconds; whoever only asks whether somebody is at work holds the lock for a moment
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def alone(site: Site) -> Iterator[Held]:
         LockedError: somebody is at it.
     """
     refuse_marked(site.store, "apply")
-    with site.store.locked():
+    with site.store.locked(_LOOKS):
         await_end(site.runs.guard, _DEAD_CHILDREN)
         product = trusted_release(site.store).product
         with site.cluster.lease(f"airstore-{product}", LEASE_NAMESPACE) as held:

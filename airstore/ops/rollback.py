@@ -13,6 +13,7 @@ from airstore.deploy.ledger import Entry
 from airstore.deploy.plan import observed, plan
 from airstore.deploy.stack import below
 from airstore.deploy.steps import End, Kind, Mode, Status, Step
+from airstore.ops.at_work import refuse_unfinished
 from airstore.ops.backups import is_there, read_index
 from airstore.ops.drive import (
     Outcome,
@@ -88,8 +89,7 @@ def plan_rollback(site: Site, goal: Goal) -> RollbackPlan:
     Raises:
         NotFoundError, UsageError, DeployError: as `rollback`; and where a run has not ended.
     """
-    if journal := unfinished(site.runs.directory):
-        raise UsageError(f"run {journal.name} has not ended", hint="`airstore rollback` turns it back")
+    refuse_unfinished(site.store, unfinished(site.runs.directory), "`airstore rollback` turns it back")
     begun, warnings = _plan(site, goal)
     steps = plan(begun.old, begun.new)
     restores = {key: backup.split("/")[2] for key, _, backup in begun.items if backup}
