@@ -24,6 +24,7 @@ class Step:
         action: ``install``, ``change``, ``unchanged`` or ``remove``.
         diff: unified diff of the rendered manifests, Secrets redacted.
         reason: why it changes although nothing about it is new; empty otherwise.
+        replaces: objects that cannot be changed, and are deleted and made again.
     """
 
     action: str
@@ -35,6 +36,7 @@ class Step:
     removed: int
     diff: str = field(repr=False)
     reason: str = ""
+    replaces: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from airstore.core.errors import AirstoreError, DeployError, UsageError
+from airstore.core.release import Release
 from airstore.core.site import SiteFile
-from airstore.deploy.images import samples, strangers
+from airstore.deploy import ledger
 from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import observed
 from airstore.deploy.preflight import problems, refused
-from airstore.deploy.protocols import Permission
 from airstore.deploy.steps import End, Mode
-from airstore.ops.access import Access
 from airstore.ops.at_work import refuse_unfinished
 from airstore.ops.backups import prune_backups
 from airstore.ops.drive import (
-    LEASE_NAMESPACE,
     Outcome,
     Site,
     alone,
@@ -28,18 +26,12 @@ from airstore.ops.drive import (
     open_run,
     statuses,
 )
-from airstore.ops.images import image_problems
 from airstore.ops.plan_site import Planned, SitePlan, make_plan
+from airstore.ops.preflight import stop_at
+from airstore.ops.pullable import Coming, ImageChecks, image_findings, node_findings
+from airstore.ops.rehearse import rehearse_apply
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
-
-_PULL = 180.0  # seconds for a node to pull one image
-_PROBING = (
-    Permission("list", "nodes"),
-    Permission("patch", "pods", "", LEASE_NAMESPACE),
-    Permission("create", "pods", "", LEASE_NAMESPACE),
-    Permission("delete", "pods", "", LEASE_NAMESPACE),
-)
 
 
 @dataclass(frozen=True)
@@ -47,21 +39,19 @@ class Wish:
     """What an apply is asked for.
 
     Attributes:
+        images: how images are checked, and the site file.
         version: empty for the newest release, or for that of a run to be resumed.
-        access: how to reach the registry that nodes pull from.
-        check_images: see first whether nodes can pull every image.
-        ask_registry: and ask the registry for each; not where what it lacks is going to be pushed.
-        check_nodes: what every node has to pull: ``one`` image of each host, ``all``, or ``none``.
         skipped: keys of Helm releases that are not backed up; a run that is resumed keeps its own.
     """
 
-    site_file: SiteFile
+    images: ImageChecks
     version: str
-    access: Access
-    check_images: bool = True
-    ask_registry: bool = True
-    check_nodes: str = "one"
     skipped: frozenset[str] = frozenset()
+
+    @property
+    def site_file(self) -> SiteFile:
+        """The site file."""
+        return self.images.site_file
 
 
 def plan_apply(site: Site, wish: Wish) -> SitePlan:
@@ -75,13 +65,18 @@ def plan_apply(site: Site, wish: Wish) -> SitePlan:
     goes_on_with = "`airstore apply` goes on with it; --dry-run cannot"
     refuse_unfinished(site.store, unfinished(site.runs.directory), goes_on_with)
     planned = _observe(site, wish)
-    _preflight(site, wish, planned)
-    return planned.plan
+    return _preflight(site, wish, planned).plan
 
 
 def goes_on(site: Site) -> bool:
     """Whether `apply` would go on with a run that was killed, which needs no registry first."""
     return unfinished(site.runs.directory) is not None
+
+
+def running(site: Site) -> Release | None:
+    """The release of the product that runs, by the ledger."""
+    entry = ledger.running(site.store.history)
+    return site.supplies.release(entry.version) if entry else None
 
 
 def apply(site: Site, wish: Wish) -> Outcome:
@@ -101,9 +96,8 @@ def apply(site: Site, wish: Wish) -> Outcome:
             _prune(site, wish.site_file)
             return outcome
         planned = _observe(site, wish)
-        _preflight(site, wish, planned)
-        if wish.check_images:
-            _stop_at(_node_problems(site, wish, planned))
+        planned = _preflight(site, wish, planned)
+        stop_at(node_findings(site, wish.images, _coming(site, planned)))
         if planned.plan.version == planned.plan.running and not _changes(planned):
             running = make_targets(planned.now, planned.release)
             return Outcome("", End.SUCCEEDED, planned.plan.version, *look_at(site, running, {}))
@@ -128,7 +122,7 @@ def _prune(site: Site, site_file: SiteFile) -> None:
 def _observe(site: Site, wish: Wish) -> Planned:
     planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
-    _stop_at(refused(site.cluster, targets.values(), pulling=site.pulling))
+    stop_at(refused(site.cluster, targets.values(), pulling=site.pulling))
     found = statuses(site, targets)
     foreign = found.keys() - {running.key for running in planned.now}
     if foreign:
@@ -146,50 +140,43 @@ def _changed(planned: Planned) -> set[str]:
     return {step.key for step in planned.plan.steps if step.action in {"install", "change"}}
 
 
-def _preflight(site: Site, wish: Wish, planned: Planned) -> None:
+def _preflight(site: Site, wish: Wish, planned: Planned) -> Planned:
+    """Stop at everything that stands in the way; else the plan, with what would be replaced."""
     changed = _changed(planned)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
     found = problems(
         site.cluster, [target for key, target in targets.items() if key in changed], site.store.path
     )
-    if wish.check_images and changed:
-        found += _image_problems(site, wish, planned, changed)
-    _stop_at(found)
+    if not _changes(planned):
+        stop_at(found)
+        return planned
+    answers = rehearse_apply(
+        site, planned, _run_plan(wish, planned, (each.running for each in planned.wanted))
+    )
+    stop_at([*found, *answers.findings, *_image_problems(site, wish, planned)])
+    return replace(planned, plan=replace(planned.plan, steps=answers.shown(planned.plan.steps)))
 
 
-def _image_problems(site: Site, wish: Wish, planned: Planned, changed: Collection[str]) -> Iterator[str]:
-    """What nodes could not pull: named as the release does not have it, or not in the registry."""
-    wanted = [each for each in planned.wanted if each.running.key in changed]
-    for each in wanted:
-        yield from (f"{each.running.key}: {left}" for left in each.leftovers)
-    targets = make_targets([each.running for each in wanted], planned.release)
-    yield from strangers(targets.values(), planned.release, wish.site_file.registry_address)
-    if wish.ask_registry:
-        yield from image_problems(site.store, planned.release, wish.site_file, wish.access, site.kubeconfig)
-
-
-def _node_problems(site: Site, wish: Wish, planned: Planned) -> Iterator[str]:
-    """What the nodes themselves cannot pull; asked last, because it makes pods."""
-    if wish.check_nodes == "none" or not wish.site_file.registry_address:
-        return
-    if any(site.cluster.refusals(_PROBING)):
-        site.say("whether the nodes can pull is not checked: you may not list nodes or make pods for that")
-        return
+def _image_problems(site: Site, wish: Wish, planned: Planned) -> Iterator[str]:
     changed = _changed(planned)
-    targets = make_targets([e.running for e in planned.wanted if e.running.key in changed], planned.release)
-    place, every = wish.site_file.registry_address, wish.check_nodes == "all"
-    images = samples(targets.values(), planned.release, place, every=every)
-    if not images:
-        return
-    site.say(f"the nodes pull {', '.join(images)}")
-    site.let_pull(LEASE_NAMESPACE)
-    secret = "" if wish.site_file.registry.get("pullSecret") else wish.site_file.pull_secret
-    yield from site.cluster.unpullable(images, LEASE_NAMESPACE, secret, _PULL * len(images))
+    for each in planned.wanted if wish.images.wanted else ():
+        if each.running.key in changed:
+            yield from (f"{each.running.key}: {left}" for left in each.leftovers)
+    for coming in _coming(site, planned):
+        yield from image_findings(site, wish.images, coming)
 
 
-def _stop_at(found: Iterable[str]) -> None:
-    if listed := "\n".join(f"  {problem}" for problem in found):
-        raise DeployError(f"nothing was changed: prerequisites are missing\n{listed}")
+def _coming(site: Site, planned: Planned) -> list[Coming]:
+    """What is going to run, and what runs now and would run again after a failure."""
+    changed = _changed(planned)
+    wanted = [each.running for each in planned.wanted if each.running.key in changed]
+    coming = [Coming(planned.release, make_targets(wanted, planned.release))]
+    actions = {step.key: step.action for step in planned.plan.steps}
+    before = [each for each in planned.now if actions.get(each.key) in {"change", "remove"}]
+    if before:
+        release = site.supplies.release(planned.previous)
+        coming.append(Coming(release, make_targets(before, release), back=True))
+    return coming
 
 
 def _changes(planned: Planned) -> bool:
@@ -209,16 +196,13 @@ def _begin(site: Site, wish: Wish, planned: Planned) -> Journal:
             if unchanged
             else runs.keep_values(name, prepared)
         )
-    plan = RunPlan(
-        Mode.APPLY,
-        planned.plan.version,
-        planned.previous,
-        tuple((key, action, "") for key, action in actions.items()),
-        tuple(new),
-        planned.now,
-        wish.skipped,
-    )
-    return runs.begin(name, plan)
+    return runs.begin(name, _run_plan(wish, planned, new))
+
+
+def _run_plan(wish: Wish, planned: Planned, new: Iterable[Running]) -> RunPlan:
+    items = tuple((step.key, step.action, "") for step in planned.plan.steps)
+    version, previous = planned.plan.version, planned.previous
+    return RunPlan(Mode.APPLY, version, previous, items, tuple(new), planned.now, wish.skipped)
 
 
 def _check_resumed(site: Site, wish: Wish, journal: Journal) -> None:

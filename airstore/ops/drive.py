@@ -12,7 +12,7 @@ from pathlib import Path
 from airstore.charts.guard import await_end
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
-from airstore.deploy.engine import Engine, World
+from airstore.deploy.engine import Engine
 from airstore.deploy.helm_actions import HelmActions
 from airstore.deploy.helm_calls import HelmCalls
 from airstore.deploy.helm_records import HelmStatus
@@ -24,6 +24,7 @@ from airstore.deploy.protocols import ClusterActions, Held
 from airstore.deploy.redact import Redactor
 from airstore.deploy.steps import End, Mode
 from airstore.deploy.target import Target
+from airstore.deploy.world import World
 from airstore.ops import report
 from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.directory import StoreDirectory

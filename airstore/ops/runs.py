@@ -31,13 +31,13 @@ from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import LIMITS
 from airstore.core.release import HelmRelease, Release
 from airstore.deploy.backups import relative
-from airstore.deploy.engine import Course
 from airstore.deploy.journal import Journal
 from airstore.deploy.kept import Kept
 from airstore.deploy.ledger import Running
 from airstore.deploy.redact import Redactor
 from airstore.deploy.steps import Item, Mode, Run
 from airstore.deploy.target import Target
+from airstore.deploy.world import Course
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.prepare import Prepared
 from airstore.ops.trusted import trusted_release
