@@ -17,9 +17,10 @@ from airstore.core import yamlfile
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.hooks import Hook
-from airstore.deploy.kept import Kept
+from airstore.deploy.kept import Kept, Standing
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import normalise
+from airstore.deploy.protocols import Change, Refusal
 from airstore.deploy.target import Target
 
 Document = Mapping[str, Any]
@@ -76,10 +77,15 @@ class MemorySupplies:
 
 @dataclass
 class MemoryCluster:
-    """Objects by namespace, kind and name; pods end at once, and what has replicas is ready."""
+    """Objects by namespace, kind and name; pods end at once, and what has replicas is ready.
+
+    Attributes:
+        refusals: kind and name to what a dry run says.
+    """
 
     objects: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     namespaces: set[str] = field(default_factory=set)
+    refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
 
     def ensure_namespace(self, name: str) -> None:
         self.namespaces.add(name)
@@ -91,8 +97,11 @@ class MemoryCluster:
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.objects.get(self._key(document, namespace)))
 
-    def is_fixed(self, _document: Document, _namespace: str) -> bool:
-        return False
+    def rehearse(self, change: Change) -> Refusal | None:
+        return self.refusals.get((str(change.document["kind"]), change.document["metadata"]["name"]))
+
+    def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:  # noqa: ARG002
+        return self.refusals.get(("Pod", pod["metadata"]["name"].removesuffix("-dry-run")))
 
     def remove(self, document: Document, namespace: str) -> None:
         self.objects.pop(self._key(document, namespace), None)
@@ -161,6 +170,14 @@ class MemoryHelm:
 
     def reinstate(self, target: Target) -> None:
         self.install(target, wait=False)
+
+    def standing(self, target: Target) -> Standing:
+        revision, found = self.released.get(target.running.key, (0, None))
+        chart = f"{found.running.chart}-{found.running.chart_version}" if found else ""
+        return Standing(Kept(revision, chart, found.running.rendered) if found else None, on_server=True)
+
+    def reinstates(self, target: Target) -> tuple[Document, ...]:
+        return tuple(target.documents())
 
     def turn(self, target: Target) -> None:
         """Nothing fails half-way here."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from airstore.charts import postrender, process
 from airstore.charts.private import check_private, copy_values
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
+from airstore.core.excerpt import excerpt_lines
 from airstore.core.limits import LIMITS
 
 _NETWORK = re.compile(
@@ -29,6 +30,7 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _ABSENT = re.compile(r"not found|no chart version found|\b404\b", re.IGNORECASE)
+_LINES = 20  # of what Helm says; the beginning tells what failed, the end why
 _SIGNALLED = 128  # and the signal's number: how a shell, and our keeper, say that a program was ended
 _VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
 
@@ -309,7 +311,8 @@ _REMOTE = frozenset({"pull", "dependency", "repo", "registry"})
 
 def _fault(what: str, stderr: str, *, network: bool) -> AirstoreError:
     lines = [line for line in stderr.strip().splitlines() if not line.startswith("WARNING:")]
-    message = f"{what}: helm: " + ("\n".join(lines[-20:]).removeprefix("Error: ") or "failed without a word")
+    said = "\n".join(excerpt_lines(lines, _LINES)).removeprefix("Error: ")
+    message = f"{what}: helm: {said or 'failed without a word'}"
     if network and _NETWORK.search(message):
         return TransferError(message, hint="check the address, the credentials and the certificate authority")
     if network and _ABSENT.search(message):

@@ -29,6 +29,7 @@ from airstore.ops.plan_site import SitePlan
 from airstore.ops.prepare import Rendering
 from airstore.ops.pulls import pull_login
 
+_REPLACED = "cannot be changed: it is deleted and made again"
 # The last two are how programs find the cluster whose pod they run in.
 _SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ", *IN_CLUSTER)
 
@@ -51,8 +52,22 @@ def show_steps(planned: SitePlan, *, diff: bool) -> None:
     }
     show_rows(rows, "table", columns, "no Helm releases")
     for step in planned.steps:
+        for line in (
+            *([step.reason] if step.reason else []),
+            *(f"warning: {each}" for each in step.warnings),
+            *(f"{each} {_REPLACED}{_stays(each)}" for each in step.replaces),
+        ):
+            click.echo(printable(f"{step.key}: {line}"))
+    if planned.backups:
+        click.echo(f"backed up first: {', '.join(planned.backups)}")
+    for step in planned.steps:
         if diff and step.diff:
             click.echo(f"\n{printable(step.diff)}", nl=False)
+
+
+def _stays(what: str) -> str:
+    stays = "; its pods stay until they are replaced, its claims for good"
+    return stays if what.startswith("StatefulSet ") else ""
 
 
 def show_plan(planned: SitePlan, output: str, *, diff: bool, note: str = "") -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from airstore.core.excerpt import excerpt
+
 Document = Mapping[str, Any]
 
-_MESSAGE = 240  # characters of a kubelet's message
+_MESSAGE = 300  # characters of a kubelet's message; runtimes put the cause last
 
 
 def deployment(document: Document) -> str:
@@ -100,7 +102,7 @@ def pod_troubles(pods: Iterable[Document]) -> Iterator[str]:
             state = container.get("state") or {}
             waiting, ended = state.get("waiting") or {}, (container.get("lastState") or {}).get("terminated")
             if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
-                said = f": {_shortened(waiting['message'])}" if waiting.get("message") else ""
+                said = f": {excerpt(waiting['message'], _MESSAGE)}" if waiting.get("message") else ""
                 code = f" (exit code {ended.get('exitCode')})" if ended else ""
                 yield f"pod {name}, container {container['name']}: {waiting['reason']}{code}{said}"
 
@@ -141,11 +143,6 @@ def image_digests(pods: Iterable[Document]) -> dict[str, set[str]]:
             if at:
                 found.setdefault(str(container["image"]), set()).add(digest)
     return found
-
-
-def _shortened(message: str) -> str:
-    # Runtimes put the cause last, after the same long reference several times.
-    return message if len(message) <= _MESSAGE else f"... {message[-_MESSAGE:]}"
 
 
 def _containers(status: Document) -> Iterator[Document]:

@@ -11,6 +11,7 @@ from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.reference import Reference
+from airstore.core.unavailable import Unavailable, parts_from_json, parts_to_json
 
 API_VERSION = "airstore/v1"
 
@@ -22,10 +23,10 @@ class Image:
     Attributes:
         reference: as charts ask for it, normalised.
         root: the manifest or index that the reference resolves to.
-        blobs: every blob that travels, root, manifests, configs, layers and referrers included,
-            each once, sorted by digest.
+        blobs: every blob that travels, root and referrers included, each once, sorted by digest.
         referrers: manifests attached to this image (signatures, SBOMs), also among ``blobs``.
-        missing: children of an index left behind because the product file limits platforms.
+        missing: children of an index left behind: platforms that nobody asked for, and unavailable ones.
+        unavailable: optional parts that could not be had.
     """
 
     reference: Reference
@@ -33,6 +34,7 @@ class Image:
     blobs: tuple[Descriptor, ...]
     referrers: tuple[Descriptor, ...] = ()
     missing: tuple[Descriptor, ...] = ()
+    unavailable: tuple[Unavailable, ...] = ()
 
     @property
     def repository(self) -> str:
@@ -41,7 +43,7 @@ class Image:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tag it gets there; none where the reference is a digest alone."""
+        """The tag it asks for there; none where the reference is a digest alone. See `settle_tags`."""
         return (self.reference.tag,) if self.reference.tag else ()
 
 
@@ -202,6 +204,7 @@ def _image_to_json(image: Image) -> dict[str, Any]:
         "blobs": [blob.to_json() for blob in image.blobs],
         "referrers": [blob.to_json() for blob in image.referrers],
         "missing": [blob.to_json() for blob in image.missing],
+        **parts_to_json(image.unavailable),
     }
 
 
@@ -227,7 +230,6 @@ def _helm_to_json(helm: HelmRelease) -> dict[str, Any]:
         "timeout": helm.timeout,
         "hooks": dict(helm.hooks),
         "health": [dict(gate) for gate in helm.health],
-        # Left out where nothing is said: releases made before there was a choice stay the same bytes.
         **({} if helm.references == "keep" else {"references": helm.references}),
         **({"drift": {"ignore": [dict(rule) for rule in helm.ignore]}} if helm.ignore else {}),
     }
@@ -256,6 +258,7 @@ def _image_from_json(entry: dict[str, Any], what: str) -> Image:
         blobs=_descriptors(entry["blobs"], what),
         referrers=_descriptors(entry["referrers"], what),
         missing=_descriptors(entry["missing"], what),
+        unavailable=parts_from_json(entry),
     )
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from airstore.core import yamlfile
+from airstore.deploy.crds import KIND as DEFINITION
+from airstore.deploy.ledger import Running
+
 Document = Mapping[str, Any]
 Identity = tuple[str, str, str, str]
 
@@ -33,6 +37,24 @@ def alike_but_generated(
     return all(_alike(*(side[key] for side in sides)) for key in sides[0])
 
 
+def adopted_alike(
+    adopted: Iterable[Running], first: Sequence[Running], second: Sequence[Running]
+) -> Iterator[str]:
+    """Keys of what somebody else installed just as a release would, but for generated values.
+
+    Args:
+        adopted: as it is installed.
+        first: the release, rendered now.
+        second: rendered a second time.
+    """
+    one, other = ({each.key: each for each in side} for side in (first, second))
+    for each in adopted:
+        if each.key in one:
+            sides = _objects(each), _objects(one[each.key]), _objects(other[each.key])
+            if alike_but_generated(*sides, each.namespace):
+                yield each.key
+
+
 def generated_secrets(
     first: Iterable[Document], second: Iterable[Document], namespace: str
 ) -> Iterator[tuple[Document, str]]:
@@ -45,6 +67,11 @@ def generated_secrets(
         for part in ("data", "stringData"):
             values, others = document.get(part) or {}, other.get(part) or {}
             yield from ((document, key) for key in values if values[key] != others.get(key))
+
+
+def _objects(running: Running) -> list[Document]:
+    found = yamlfile.load_manifests(running.rendered, f"manifests of {running.name}")
+    return [each for each in found if isinstance(each, dict) and each.get("kind") != DEFINITION]
 
 
 def _alike(installed: Any, first: Any, second: Any) -> bool:

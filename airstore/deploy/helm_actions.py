@@ -22,7 +22,7 @@ from airstore.core.durable import write_file
 from airstore.deploy import secret
 from airstore.deploy.helm_calls import HelmCalls
 from airstore.deploy.helm_records import HelmRecords, HelmStatus
-from airstore.deploy.kept import Kept, kept_record
+from airstore.deploy.kept import Kept, Standing, kept_record
 from airstore.deploy.protocols import Objects
 from airstore.deploy.target import CLAIM, Target
 
@@ -139,6 +139,18 @@ class HelmActions:
             self._upgrade(target, chart, [*flags, *more], Path(scratch))
         self._keep(target)
 
+    def standing(self, target: Target) -> Standing:
+        """What Helm has installed, and how it will go on."""
+        record = self.records.newest(target)
+        return Standing(kept_record(record) if record else None, self._on_server(record))
+
+    def reinstates(self, target: Target) -> tuple[Mapping[str, Any], ...]:
+        """What `reinstate` would install, hooks included; Secrets only where it was kept."""
+        kept = self.keeping.kept(target)
+        if kept:
+            return tuple(each for each in kept.everything() if isinstance(each, dict))
+        return tuple(each for each in target.documents() if each.get("kind") != "Secret")
+
     def _upgrade(self, target: Target, chart: bytes, more: Sequence[str], scratch: Path) -> None:
         packed = Path(scratch, "chart.tgz")
         write_file(packed, chart)
@@ -155,17 +167,24 @@ class HelmActions:
         if kept:
             self.keeping.keep(target, kept)
 
+    def _on_server(self, newest: Mapping[str, Any] | None) -> bool:
+        """Whether Helm goes on with server-side apply.
+
+        Helm 3 knows none. Helm 4 goes on with the method of the newest revision: one that Helm 3 wrote, or
+        that says ``csa``, is patched from here (helm.sh/helm/v4 pkg/action/upgrade.go,
+        ``getUpgradeServerSideValue``).
+        """
+        if self.calls.major < 4:
+            return False
+        fresh = newest is None or (newest.get("info") or {}).get("status") == "uninstalled"
+        return fresh or (newest or {}).get("apply_method") == "ssa"
+
     def _conflicts(self, newest: Mapping[str, Any] | None) -> list[str]:
         """Replicas that `stop_writers` set, or a person, must not stop an upgrade.
 
-        Helm 3 never asks. Helm 4 goes on with the method of the newest revision: one that Helm 3 wrote, or
-        that says ``csa``, is patched from here, where there are no conflicts and the flag is refused
-        (helm.sh/helm/v4 pkg/action/upgrade.go, ``getUpgradeServerSideValue``).
+        Where objects are patched from here there are no conflicts, and Helm 4 refuses the flag.
         """
-        if self.calls.major < 4:
-            return []
-        fresh = newest is None or (newest.get("info") or {}).get("status") == "uninstalled"
-        return ["--force-conflicts"] if fresh or (newest or {}).get("apply_method") == "ssa" else []
+        return ["--force-conflicts"] if self._on_server(newest) else []
 
     def _rewriting(self, target: Target, path: Path) -> list[str]:
         rules = self.supplies.rewriting(target)

@@ -21,6 +21,7 @@ from airstore.ops.applier import Cluster, UnansweredError, has_store, running_po
 from airstore.ops.applier_manifests import Applier
 from airstore.ops.applier_marker import MARKER, Moved, has_arrived, mark, unmark
 from airstore.ops.applier_receive import ledger_tip
+from airstore.ops.at_work import refuse_unfinished
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.patience import Patience
 from airstore.ops.pulls import pull_login
@@ -83,10 +84,8 @@ def install(cluster: Cluster, applier: Applier, store: StoreDirectory, site: Sit
 
 
 def _check_settled(store: StoreDirectory, site: SiteFile) -> None:
-    if journal := unfinished(Runs(store).directory):
-        raise UsageError(
-            f"run {journal.name} has not ended", hint="end it first: `airstore apply` or `airstore rollback`"
-        )
+    end_it = "end it first: `airstore apply` or `airstore rollback`"
+    refuse_unfinished(store, unfinished(Runs(store).directory), end_it)
     for name in ("ca", "certificate", "certificateKey", "pullPasswordFile"):
         named = site.registry.get(name)
         if named and not site.path(str(named)).resolve().is_relative_to(store.path.resolve()):

@@ -12,7 +12,7 @@ from pathlib import Path
 from airstore.charts.guard import await_end
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
-from airstore.deploy.engine import Engine, World
+from airstore.deploy.engine import Engine
 from airstore.deploy.helm_actions import HelmActions
 from airstore.deploy.helm_calls import HelmCalls
 from airstore.deploy.helm_records import HelmStatus
@@ -24,6 +24,7 @@ from airstore.deploy.protocols import ClusterActions, Held
 from airstore.deploy.redact import Redactor
 from airstore.deploy.steps import End, Mode
 from airstore.deploy.target import Target
+from airstore.deploy.world import World
 from airstore.ops import report
 from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.directory import StoreDirectory
@@ -36,6 +37,7 @@ from airstore.store.blobs import BlobStore
 
 LEASE_NAMESPACE = "airstore"
 _DEAD_CHILDREN = 30.0  # seconds for programs of a killed run to be gone
+_LOOKS = 1.0  # seconds; whoever only asks whether somebody is at work holds the lock for a moment
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def alone(site: Site) -> Iterator[Held]:
         LockedError: somebody is at it.
     """
     refuse_marked(site.store, "apply")
-    with site.store.locked():
+    with site.store.locked(_LOOKS):
         await_end(site.runs.guard, _DEAD_CHILDREN)
         product = trusted_release(site.store).product
         with site.cluster.lease(f"airstore-{product}", LEASE_NAMESPACE) as held:

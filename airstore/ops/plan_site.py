@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from airstore.core.release import HelmRelease, Release
+from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
-from airstore.deploy.crds import KIND as DEFINITION
-from airstore.deploy.generated import alike_but_generated
-from airstore.deploy.ledger import ADOPTED, Running
+from airstore.deploy.generated import adopted_alike
+from airstore.deploy.ledger import ADOPTED, Running, is_release
 from airstore.deploy.plan import Step, alike, plan
-from airstore.deploy.target import Target
+from airstore.deploy.steps import Mode, Run, backed_up
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.installations import Installations
 from airstore.ops.prepare import Prepared, Rendering, prepare_release
-from airstore.ops.trusted import held_release
+from airstore.ops.runs import RunPlan, items, targets
+from airstore.ops.trusted import held_release, trusted_release
 from airstore.store.blobs import BlobStore
 
 
@@ -28,11 +27,13 @@ class SitePlan:
     Attributes:
         version: the release that would run.
         running: the release that runs now; empty when nothing does.
+        backups: keys of the Helm releases that are backed up first.
     """
 
     version: str
     running: str
     steps: tuple[Step, ...]
+    backups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def plan_site(
     """
     planned = make_plan(store, blobs, rendering, site, version)
     if not compare:
-        return planned.plan
+        return replace(planned.plan, backups=backups_of(store, planned))
     other = prepare_release(store, blobs, rendering, site, held_release(store, blobs, compare))
     steps = plan([each.running for each in planned.wanted], [each.running for each in other])
     return SitePlan(planned.plan.version, compare, steps)
@@ -117,27 +118,29 @@ def make_plan(
     same = _same(Installations(store), wanted, {each.key: each for each in known})
     if adopted:
         again = prepare_release(store, blobs, upgrades, site, release)
-        same |= set(_as_adopted(adopted, wanted, again))
+        sides = ([each.running for each in side] for side in (wanted, again))
+        same |= set(adopted_alike(adopted, *sides))
     steps = plan([each.running for each in wanted], now, same)
     shown = SitePlan(release.version, previous if known else "", steps)
     return Planned(shown, release, wanted, now, previous or (ADOPTED if adopted else ""))
 
 
-def _as_adopted(
-    adopted: Iterable[Running], first: Sequence[Prepared], second: Sequence[Prepared]
-) -> Iterator[str]:
-    """Keys of what somebody else installed just as the release would, but for generated values."""
-    one, other = ({each.running.key: each.running for each in side} for side in (first, second))
-    for each in adopted:
-        if each.key in one:
-            sides = _objects(each), _objects(one[each.key]), _objects(other[each.key])
-            if alike_but_generated(*sides, each.namespace):
-                yield each.key
-
-
-def _objects(running: Running) -> list[dict[str, Any]]:
-    found = Target(running, HelmRelease(running.name, running.namespace, running.chart)).documents()
-    return [each for each in found if each.get("kind") != DEFINITION]
+def backups_of(store: StoreDirectory, planned: Planned, skipped: Collection[str] = ()) -> tuple[str, ...]:
+    """Keys of the Helm releases that an apply of this plan would back up, but for those that are skipped."""
+    running = tuple(each.running for each in planned.wanted)
+    known = is_release(planned.previous)
+    older = trusted_release(store, planned.previous) if known else None
+    plan_of_run = RunPlan(
+        Mode.APPLY,
+        planned.plan.version,
+        planned.previous,
+        tuple((step.key, step.action, "") for step in planned.plan.steps),
+        running,
+        planned.now,
+        frozenset(skipped),
+    )
+    found = items(plan_of_run, targets(running, planned.release), targets(planned.now, older))
+    return tuple(item.key for item in backed_up(Run(found)))
 
 
 def _same(installations: Installations, wanted: Sequence[Prepared], now: Mapping[str, Running]) -> set[str]:

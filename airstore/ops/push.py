@@ -127,7 +127,7 @@ def push_release(
     name = name or address
     with client:
         planned = plan_push(client, release.artifacts, blobs, _platforms(release))
-        if run.keep_tags:
+        if run.keep_tags and planned.current:
             _refuse_foreign(store, planned, release.product)
         with run.progress.task(f"pushing to {client.host}", planned.upload_bytes) as advance:
             result = push(client, planned, blobs, advance, jobs=run.jobs)

@@ -135,3 +135,18 @@ def test_uninstalled_then_applied_finds_its_data(shop: Landscape) -> None:
     assert password(shop) == old
     assert shop.config("db") == "1.0.0"
     assert shop.run("status", "-o", "json").json["condition"] == "good"
+
+
+def test_a_password_that_would_be_generated_beside_a_volume_is_said(shop: Landscape) -> None:
+    shop.run("apply", "--adopt")
+    old = password(shop)
+    shop.release("1.1.0", dict.fromkeys(CHARTS, "1.1.0"), CHARTS)
+    steps = {s["name"]: s for s in shop.run("apply", "--dry-run", "-o", "json").json["steps"]}
+    assert steps["web"]["warnings"] == []
+    (warning,) = steps["db"]["warnings"]
+    assert "generates password of Secret db-open anew" in warning
+    site = {"apiVersion": "airstore/v1", "kind": "Site", "values": {"db": {"given": old}}}
+    (shop.site.path / "site.yaml").write_text(json.dumps(site))
+    said = shop.run("apply").err
+    assert "warning" not in said
+    assert password(shop) == old

@@ -30,7 +30,9 @@ def migration(command: str) -> str:
     return json.dumps(document)
 
 
-MIGRATION = migration("echo migrated by {{ .Chart.Version }} >> /data/table")
+# As migrations are, it can run twice: Helm runs it again when its chart comes back.
+_DONE = "migrated by {{ .Chart.Version }}"
+MIGRATION = migration(f"/bin/busybox grep -q '{_DONE}' /data/table || echo {_DONE} >> /data/table")
 CRASHING = chart("web", command=["/bin/busybox", "sh", "-ec", "echo this schema is not mine; exit 3"])
 
 

@@ -24,12 +24,13 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DeployError, LockedError, TransferError
 from airstore.core.release import HelmRelease
-from airstore.deploy.engine import Course, Engine, World
+from airstore.deploy.engine import Engine
 from airstore.deploy.hooks import Hook
 from airstore.deploy.journal import Journal
 from airstore.deploy.redact import Redactor
 from airstore.deploy.steps import End, Item, Run, Status
 from airstore.deploy.target import Target
+from airstore.deploy.world import Course, World
 
 HOOKS = {name: f"hooks/{name}" for name in ("preUpgrade", "verifyBackup", "postUpgrade", "rollback")}
 NAMES = ("db", "api", "web")
