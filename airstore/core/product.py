@@ -10,7 +10,7 @@ from typing import Any
 from airstore.core import schema, yamlfile
 from airstore.core.descriptor import Platform
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.release import HelmRelease, helm_from_json
+from airstore.core.helm_release import HelmRelease, helm_from_json
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def await_gates(
     clock: Clock,
     target: Target,
     gates: Iterable[Mapping[str, Any]],
-    check: Callable[[], None],
+    check: Callable[[str], None],
 ) -> None:
     """Ask until every gate holds for a moment: a container that dies at once was up, too.
 
@@ -37,7 +37,7 @@ def await_gates(
         clock: measures the Helm release's time-out.
         target: the Helm release.
         gates: as the product file writes them.
-        check: called before each round; raises when the run must stop.
+        check: called with what does not hold, after each round; raises when the run must stop.
 
     Raises:
         DeployError: time is up; the message names what is not healthy and why.
@@ -46,8 +46,8 @@ def await_gates(
     deadline = clock.now() + target.timeout
     since: float | None = None
     while every:
-        check()
         reasons = unhealthy(workloads, target, every)
+        check(reasons)
         now = clock.now()
         since = None if reasons else now if since is None else since
         if since is not None and now - since >= _SETTLED:

@@ -24,6 +24,7 @@ from airstore.deploy.protocols import ClusterActions, Held
 from airstore.deploy.redact import Redactor
 from airstore.deploy.steps import End, Mode
 from airstore.deploy.target import Target
+from airstore.deploy.watching import Display, Silent
 from airstore.deploy.world import World
 from airstore.ops import report
 from airstore.ops.applier_marker import refuse_marked
@@ -51,6 +52,7 @@ class Site:
         let_pull: makes pods of a namespace able to pull from the site's registry.
         pulling: that takes a Secret and a change of the default ServiceAccount.
         resume: the command that goes on after an operator has looked.
+        display: shows how far a step has come.
     """
 
     store: StoreDirectory
@@ -65,6 +67,7 @@ class Site:
     let_pull: Callable[[str], None] = field(repr=False)
     pulling: bool
     resume: str
+    display: Display = field(default_factory=Silent, repr=False)
 
     @property
     def runs(self) -> Runs:
@@ -200,7 +203,7 @@ def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False)
     redactor = site.runs.redactor([*plan.new, *plan.old])
     hooks = site.hook_runner(journal.directory, redactor)
     helm, clock = site.helm_actions(), SystemClock()
-    world = World(helm, site.cluster, hooks, site.supplies, clock, held, site.let_pull)
+    world = World(helm, site.cluster, hooks, site.supplies, clock, held, site.let_pull, site.display)
     end = Engine(world, course, journal, redactor, site.say).drive()
     if asked_back and end in {End.ROLLED_BACK, End.UNTOUCHED}:
         _end(site, journal, plan, end)
