@@ -38,9 +38,10 @@ spec: {accessModes: [ReadWriteOnce], storageClassName: "", resources: {requests:
 """
 # No server takes it, and says so in a dry run; and what none takes either, but only once it is real.
 INVALID = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Not_A_Name}\n"
-REFUSED = (
-    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: refused, labels: {airstore.example/refused: x}}\n"
-)
+REFUSED = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: refused, labels: {airstore.example/refused: x}}
+"""
 _POLICY = "airstore-tests-refused"
 POLICY = {
     "apiVersion": "v1",
@@ -59,7 +60,7 @@ POLICY = {
                             "apiGroups": [""],
                             "apiVersions": ["v1"],
                             "operations": ["CREATE", "UPDATE"],
-                            "resources": ["configmaps"],
+                            "resources": ["configmaps", "services"],
                         }
                     ],
                 },

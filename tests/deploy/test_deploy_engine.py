@@ -323,8 +323,8 @@ def test_nothing_is_stopped_that_could_not_start_again(place: Place, tmp_path: P
         def __getattr__(self, name: str) -> Any:
             return getattr(place.cluster, name)
 
-        def stop_writers(self, _namespace: str, helm_release: str, *_: Any, **__: Any) -> None:
-            stops.append(helm_release)
+        def stop_writers(self, namespace: str, helm_release: str, *_: Any, **__: Any) -> None:
+            stops.append(f"{namespace}/{helm_release}")
 
     engine = replace(engine, world=replace(engine.world, cluster=Watched()))
     assert engine.drive() is End.NEEDS_OPERATOR

@@ -1,4 +1,4 @@
-"""What the API server refuses, judged: what is a finding, and what only says that a release is not there yet."""
+"""What the API server refuses, judged: a finding, or only a release that is not there yet."""
 
 from __future__ import annotations
 
