@@ -76,6 +76,8 @@ def create(
         sources=sources,
     )
     contents = gather(product_file(store), helm, access)
+    for warning in contents.warnings:
+        context.say(f"warning: {warning}")
     if dry_run:
         rows = [{"kind": "chart", "name": f"{c.name} {c.version}", "from": c.source} for c in contents.charts]
         places = access.places(contents.product, contents.references)

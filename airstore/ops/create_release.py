@@ -20,6 +20,7 @@ from airstore.ops.diff_releases import diff_releases
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.find_images import find_images, render_all, resolve_charts, vendor_manifests
 from airstore.ops.ingest import Ingested, ingest
+from airstore.ops.record_sizes import check_records
 from airstore.ops.release_tree import in_tree, tree_files
 from airstore.ops.trusted import all_releases
 from airstore.ops.verify_release import ENVELOPE_FILE, RELEASE_FILE, VerifiedRelease
@@ -50,6 +51,7 @@ class Contents:
         references: images to take in, sorted.
         findings: everything discovery saw, excluded and doubtful places too.
         manifests: Helm release name to what Helm would install without any site's values.
+        warnings: what will be a problem one day, for people.
     """
 
     product: Product
@@ -57,6 +59,7 @@ class Contents:
     references: tuple[Reference, ...]
     findings: tuple[Finding, ...]
     manifests: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ def gather(product_file: Path, helm: Helm, access: Access) -> Contents:
     rendered = render_all(product, charts, helm)
     findings = find_images(product, charts, rendered)
     manifests = vendor_manifests(product, rendered)
-    return Contents(product, charts, tuple(wanted(findings)), findings, manifests)
+    warnings = check_records(product, charts, rendered)
+    return Contents(product, charts, tuple(wanted(findings)), findings, manifests, warnings)
 
 
 def create_release(
