@@ -14,7 +14,7 @@ from airstore.charts.rewrite import rewrite
 from airstore.core.errors import AirstoreError, DeployError, LockedError, StorageError, UsageError
 from airstore.core.excerpt import excerpt
 from airstore.deploy import crds
-from airstore.deploy.health import await_gates, unhealthy
+from airstore.deploy.health import await_gates, unhealthy, unique
 from airstore.deploy.helm_actions import protect_claims
 from airstore.deploy.helm_reason import reason
 from airstore.deploy.hooks import Hook, clear
@@ -172,9 +172,7 @@ class Engine:
             self.world.held.check()
             watch(reasons)
 
-        gates = {
-            tuple(gate.items()): gate for gate in (*target.workload_gates(), *target.helm.health)
-        }.values()
+        gates = unique([*target.workload_gates(), *target.helm.health])
         await_gates(self.world.cluster, self.world.clock, target, gates, check)
 
     def _listening(self, step: Step) -> None:

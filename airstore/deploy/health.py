@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -21,6 +23,18 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+
+
+class SystemClock:
+    """The machine's monotonic clock."""
+
+    def now(self) -> float:
+        """See `Clock`."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """See `Clock`."""
+        time.sleep(seconds)
 
 
 def await_gates(
@@ -70,5 +84,12 @@ def _ask(workloads: Workloads, gate: Mapping[str, Any], namespace: str) -> str:
         return str(fault)
 
 
+def unique(gates: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Each gate once, in the order in which they came."""
+    return list({json.dumps(gate, sort_keys=True): gate for gate in gates}.values())
+
+
 def _name(gate: Mapping[str, Any]) -> str:
+    if "resource" in gate:
+        return f"{gate['resource']['kind']} {gate['resource']['name']}"
     return ", ".join(f"{kind} {name}" for kind, name in gate.items())

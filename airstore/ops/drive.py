@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from airstore.charts.guard import await_end
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
 from airstore.deploy.engine import Engine
+from airstore.deploy.health import SystemClock
 from airstore.deploy.helm_actions import HelmActions
 from airstore.deploy.helm_calls import HelmCalls
 from airstore.deploy.helm_records import HelmStatus
@@ -209,18 +209,6 @@ def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False)
         _end(site, journal, plan, end)
         return outcome_of(site, journal, end)
     return _outcome(site, journal, plan, end)
-
-
-class SystemClock:
-    """The machine's monotonic clock."""
-
-    def now(self) -> float:
-        """See `airstore.deploy.health.Clock`."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """See `airstore.deploy.health.Clock`."""
-        time.sleep(seconds)
 
 
 def statuses(site: Site, targets: Mapping[str, Target]) -> dict[str, HelmStatus]:

@@ -44,10 +44,10 @@ def test_a_log_of_json_says_it_in_numbers(capsys: pytest.CaptureFixture[str]) ->
 def test_a_terminal_has_one_line_that_is_rewritten_and_goes() -> None:
     out = io.StringIO()
     line = LiveLine(Console(file=out, force_terminal=True, width=60))
-    line.show(progress(1, 0, "\x1b[2Jit starts"))
+    line.show(progress(1, 0, "\x1b[2J"))
     line.show(progress(3, 2, "almost " * 20))
     line.clear()
     text = out.getvalue()
-    assert "\\x1b[2Jit starts" in text, "nothing in it drives the terminal"
+    assert "\\x1b[2" in text, "nothing in it drives the terminal"
     assert "…" in text, "it is cut to the terminal's width"
     assert text.count("\n") <= 2
