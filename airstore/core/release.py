@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.core import schema, strictjson
-from airstore.core.descriptor import Descriptor
+from airstore.core.descriptor import Descriptor, parse_all
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.reference import Reference
@@ -52,7 +52,7 @@ class Chart:
     """One chart, kept as the OCI artifact that Helm pushes and pulls.
 
     Attributes:
-        source: where it came from, for people: ``./charts/shop``, ``oci://...``, a repository URL.
+        source: where the release has it, unpacked; older releases say where it came from.
         root: its OCI manifest.
         archive: the ``.tgz`` blob.
         blobs: manifest, config, archive and provenance, each once, sorted by digest.
@@ -255,9 +255,9 @@ def _image_from_json(entry: dict[str, Any], what: str) -> Image:
     return Image(
         reference=_reference(entry["reference"], what),
         root=Descriptor.parse(entry["root"], what),
-        blobs=_descriptors(entry["blobs"], what),
-        referrers=_descriptors(entry["referrers"], what),
-        missing=_descriptors(entry["missing"], what),
+        blobs=parse_all(entry["blobs"], what),
+        referrers=parse_all(entry["referrers"], what),
+        missing=parse_all(entry["missing"], what),
         unavailable=parts_from_json(entry),
     )
 
@@ -279,7 +279,7 @@ def _chart_from_json(entry: dict[str, Any], what: str) -> Chart:
         source=entry["source"],
         root=Descriptor.parse(entry["root"], what),
         archive=Descriptor.parse(entry["archive"], what),
-        blobs=_descriptors(entry["blobs"], what),
+        blobs=parse_all(entry["blobs"], what),
     )
 
 
@@ -298,7 +298,3 @@ def helm_from_json(entry: Mapping[str, Any]) -> HelmRelease:
         references=entry.get("references", "keep"),
         ignore=tuple(entry.get("drift", {}).get("ignore", ())),
     )
-
-
-def _descriptors(entries: list[Any], what: str) -> tuple[Descriptor, ...]:
-    return tuple(Descriptor.parse(entry, what) for entry in entries)
