@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from airstore.charts.finding import Finding, why
+from airstore.cli import compare
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.helm import find_helm, helm_option, kube_version_option
@@ -26,6 +27,9 @@ from airstore.ops.directory import PUBLISHER
 @click.group("images", cls=Group)
 def command() -> None:
     """What image discovery finds, and why."""
+
+
+command.add_command(compare.command)
 
 
 @command.command("find")
