@@ -1,0 +1,32 @@
+//! Records a gzip file and rebuilds it, and says what that cost: `exact FILE...`
+use std::time::Instant;
+
+fn main() {
+    for name in std::env::args().skip(1) {
+        let gzip = std::fs::read(&name).expect("readable");
+        let (mut plain, mut side, mut back) = (Vec::new(), Vec::new(), Vec::with_capacity(gzip.len()));
+        let start = Instant::now();
+        let (encoder, _) = match exact::record_members(&gzip[..], &mut plain, &mut side) {
+            Ok(done) => done,
+            Err(fault) => {
+                println!("{name}: {fault}");
+                continue;
+            }
+        };
+        let recorded = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let result = exact::rebuild(&plain[..], &side[..], &mut back);
+        let rebuilt = start.elapsed().as_secs_f64();
+        let mb = plain.len() as f64 / 1e6;
+        println!(
+            "{name}: {encoder}: plain {} gzip {} side {} = {:.4} %; record {:.0} MB/s, rebuild {:.0} MB/s: {}",
+            plain.len(),
+            gzip.len(),
+            side.len(),
+            side.len() as f64 * 100.0 / gzip.len() as f64,
+            mb / recorded,
+            mb / rebuilt,
+            if result.is_ok() && back == gzip { "exact".into() } else { format!("WRONG {:?}", result.err()) },
+        );
+    }
+}

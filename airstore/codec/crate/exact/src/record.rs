@@ -1,0 +1,309 @@
+//! Recording: a gzip stream becomes plain bytes and side data.
+
+use crate::bits::BitReader;
+use crate::crc::Trailer;
+use crate::encoder::{Encoder, WithModel};
+use crate::engine::{Engine, Goal};
+use crate::error::{Error, Result};
+use crate::follow::Follow;
+use crate::guide::Plan;
+use crate::gzip::{self, Next};
+use crate::inflate::{Block, Inflate, Start};
+use crate::models::{Model, View, LOOKAHEAD};
+use crate::plain::Plain;
+use crate::side::{opening, Frame, Record, MAX_FIXES, MAX_REST, MAX_TAIL};
+use std::io::{Read, Write};
+
+/// Plain bytes of a frame.
+const STEP: u64 = 4 << 20;
+/// Plain bytes that encoders are tried on.
+const TRIAL: u64 = 1 << 20;
+
+/// What reads a gzip stream and writes what it is recorded as.
+pub struct Recorder<R, P, S> {
+    reader: BitReader<R>,
+    plain_out: P,
+    side_out: S,
+    inflate: Inflate,
+    plain: Plain,
+    written: u64,
+    trailer: Trailer,
+    follow: Follow,
+    /// The first block of the next segment, if it was read.
+    waiting: Option<Block>,
+    /// Where the current segment ends, if that is known, and how.
+    end: Option<u64>,
+    tail: Vec<Plan>,
+    position: u64,
+    header: Vec<u8>,
+    /// How many bytes of side data were written.
+    pub side: u64,
+}
+
+/// Record a stream's members with the model that fits best. Returns the encoder, and the size of the side data.
+pub fn record_members(source: impl Read, plain: impl Write, side: impl Write) -> Result<(Encoder, u64)> {
+    let mut recorder = Recorder {
+        reader: BitReader::new(source),
+        plain_out: plain,
+        side_out: side,
+        inflate: Inflate::default(),
+        plain: Plain::default(),
+        written: 0,
+        trailer: Trailer::default(),
+        follow: Follow::default(),
+        waiting: None,
+        end: None,
+        tail: Vec::new(),
+        position: 0,
+        header: Vec::new(),
+        side: 0,
+    };
+    let Next::Member(header) = gzip::read_header(&mut recorder.reader)? else {
+        return Err(Error::Unsupported("not a gzip stream"));
+    };
+    recorder.start();
+    recorder.decode(TRIAL + LOOKAHEAD as u64)?;
+    let encoder = recorder.choose(&header)?;
+    recorder.emit(&opening(encoder))?;
+    recorder.put(&Record::Header(header.clone()))?;
+    recorder.header = header;
+    let side = encoder.with(Members(recorder))?;
+    Ok((encoder, side))
+}
+
+struct Members<R, P, S>(Recorder<R, P, S>);
+
+impl<R: Read, P: Write, S: Write> WithModel for Members<R, P, S> {
+    type Output = Result<u64>;
+
+    fn call<M: Model>(self, mut engine: Engine<M>) -> Result<u64> {
+        let mut recorder = self.0;
+        loop {
+            recorder.member(&mut engine)?;
+            match gzip::read_header(&mut recorder.reader)? {
+                Next::Member(header) => recorder.next_member(header)?,
+                Next::Other(bytes) => {
+                    recorder.rest(bytes)?;
+                    break;
+                }
+                Next::End => break,
+            }
+        }
+        recorder.put(&Record::End)?;
+        recorder.plain_out.flush()?;
+        recorder.side_out.flush()?;
+        Ok(recorder.side)
+    }
+}
+
+impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
+    fn start(&mut self) {
+        self.inflate = Inflate::default();
+        self.plain.clear();
+        self.position = 0;
+        self.written = 0;
+        self.trailer = Trailer::default();
+        self.end = None;
+    }
+
+    fn next_member(&mut self, header: Vec<u8>) -> Result<()> {
+        if header == self.header {
+            self.put(&Record::SameHeader)?;
+        } else {
+            self.put(&Record::Header(header.clone()))?;
+            self.header = header;
+        }
+        self.start();
+        Ok(())
+    }
+
+    fn member<M: Model>(&mut self, engine: &mut Engine<M>) -> Result<()> {
+        loop {
+            self.decode(STEP + LOOKAHEAD as u64)?;
+            self.frame(engine)?;
+            if self.end == Some(self.position) {
+                if self.inflate.ended() && self.waiting.is_none() {
+                    return self.finish();
+                }
+                self.end = None;
+            }
+        }
+    }
+
+    /// Read blocks until so many plain bytes lie ahead, or the segment's end is known.
+    fn decode(&mut self, ahead: u64) -> Result<()> {
+        if self.end.is_none() {
+            self.tail.clear();
+        }
+        while self.end.is_none() && self.plain.end() - self.position < ahead {
+            let before = self.plain.end();
+            if let Some(block) = self.next_block()? {
+                self.take(block, before)?;
+            }
+        }
+        self.write_plain()
+    }
+
+    /// The next block, unless it is an empty part of a long one.
+    fn next_block(&mut self) -> Result<Option<Block>> {
+        if let Some(block) = self.waiting.take() {
+            return Ok(Some(block));
+        }
+        let block = self.inflate.block(&mut self.reader, &mut self.plain)?;
+        let nothing = block.span == 0 && block.start == Start::Continue;
+        if nothing && self.inflate.ended() {
+            self.end = Some(self.plain.end());
+        }
+        Ok((!nothing).then_some(block))
+    }
+
+    fn take(&mut self, block: Block, before: u64) -> Result<()> {
+        let before = before.min(self.plain.end() - block.span as u64);
+        if block.span == 0 {
+            return self.segment_end(block, before);
+        }
+        self.follow.blocks.push_back(block);
+        if self.inflate.ended() {
+            self.end = Some(self.plain.end());
+        }
+        Ok(())
+    }
+
+    /// Empty blocks end a segment.
+    fn segment_end(&mut self, block: Block, end: u64) -> Result<()> {
+        self.end = Some(end);
+        self.tail.push(Plan { start: block.start, last: block.last, literals: false });
+        while !self.inflate.ended() {
+            if let Some(block) = self.next_block()? {
+                if block.span > 0 {
+                    self.waiting = Some(block);
+                    break;
+                }
+                if self.tail.len() == MAX_TAIL {
+                    return Err(Error::Unsupported("too many empty blocks"));
+                }
+                self.tail.push(Plan { start: block.start, last: block.last, literals: false });
+            }
+        }
+        Ok(())
+    }
+
+    /// Run the model as far as enough lies ahead, and write what it missed.
+    fn frame<M: Model>(&mut self, engine: &mut Engine<M>) -> Result<()> {
+        let there = self.end.unwrap_or(self.plain.end());
+        let stop = self.end.unwrap_or(there - LOOKAHEAD as u64);
+        let last = self.end.is_some() && self.inflate.ended() && self.waiting.is_none() && self.tail.is_empty();
+        let goal = match (self.end, last) {
+            (None, _) => Goal::Middle,
+            (_, false) => Goal::Segment,
+            (_, true) => Goal::Last,
+        };
+        let before = self.position;
+        self.position = run(&self.plain, self.position, there, stop, goal, engine, &mut self.follow)?;
+        let fixes = self.follow.fixes.take();
+        if fixes.len() > MAX_FIXES {
+            return Err(Error::Unsupported("the model does not fit at all"));
+        }
+        let ahead = (there - self.position).min(LOOKAHEAD as u64);
+        let tail = std::mem::take(&mut self.tail);
+        let frame = Frame { span: self.position - before, ahead, fixes, tail, last };
+        self.put(&Record::Frame(frame))?;
+        self.plain.forget_before(self.position);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let (_, padding) = self.reader.align()?;
+        let mut trailer = [0; 8];
+        self.reader.exact_bytes(&mut trailer)?;
+        let stated = (trailer != self.trailer.bytes()).then_some(trailer);
+        self.put(&Record::Trailer(padding as u8, stated))
+    }
+
+    /// What follows the last member.
+    fn rest(&mut self, bytes: Vec<u8>) -> Result<()> {
+        let mut bytes = bytes;
+        while !bytes.is_empty() {
+            bytes.chunks(MAX_REST).try_for_each(|piece| self.put(&Record::Rest(piece.to_vec())))?;
+            bytes.resize(MAX_REST, 0);
+            let n = self.reader.bytes(&mut bytes)?;
+            bytes.truncate(n);
+        }
+        Ok(())
+    }
+
+    fn write_plain(&mut self) -> Result<()> {
+        let fresh = self.plain.span(self.written, self.plain.end());
+        self.trailer.update(fresh);
+        self.plain_out.write_all(fresh)?;
+        self.written = self.plain.end();
+        Ok(())
+    }
+
+    fn put(&mut self, record: &Record) -> Result<()> {
+        let mut out = Vec::new();
+        record.put(&mut out);
+        self.emit(&out)
+    }
+
+    fn emit(&mut self, bytes: &[u8]) -> Result<()> {
+        self.side += bytes.len() as u64;
+        self.side_out.write_all(bytes)?;
+        Ok(())
+    }
+
+    /// The encoder whose model errs least over the first plain bytes.
+    fn choose(&mut self, _header: &[u8]) -> Result<Encoder> {
+        let there = self.end.unwrap_or(self.plain.end());
+        let stop = self.end.unwrap_or(there.saturating_sub(LOOKAHEAD as u64)).min(TRIAL);
+        let mut best = (Encoder::GoLazy(6), usize::MAX);
+        for encoder in Encoder::all() {
+            let blocks = self.follow.blocks.clone();
+            let trial = Trial { plain: &self.plain, there, stop, blocks, bound: best.1 };
+            let cost = encoder.with(trial)?;
+            if cost < best.1 {
+                best = (encoder, cost);
+            }
+        }
+        Ok(best.0)
+    }
+}
+
+struct Trial<'a> {
+    plain: &'a Plain,
+    there: u64,
+    stop: u64,
+    blocks: std::collections::VecDeque<Block>,
+    bound: usize,
+}
+
+impl WithModel for Trial<'_> {
+    type Output = Result<usize>;
+
+    fn call<M: Model>(self, mut engine: Engine<M>) -> Result<usize> {
+        let mut follow = Follow::default();
+        follow.blocks = self.blocks;
+        let mut position = 0;
+        while position < self.stop && follow.fixes.bytes.len() < self.bound {
+            let stop = self.stop.min(position + (1 << 16));
+            let engine = &mut engine;
+            position = run(self.plain, position, self.there, stop, Goal::Middle, engine, &mut follow)?;
+        }
+        Ok(follow.fixes.bytes.len())
+    }
+}
+
+fn run<M: Model>(
+    plain: &Plain,
+    from: u64,
+    there: u64,
+    stop: u64,
+    goal: Goal,
+    engine: &mut Engine<M>,
+    follow: &mut Follow,
+) -> Result<u64> {
+    let base = plain.base;
+    let view = View { bytes: &plain.bytes[..(there - base) as usize], base };
+    let at = engine.run(&view, (from - base) as usize, (stop - base) as usize, goal, follow)?;
+    Ok(base + at as u64)
+}
