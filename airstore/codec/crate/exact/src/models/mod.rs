@@ -1,7 +1,9 @@
 //! Models of encoders. A model need not be right: whatever it says is compared with the real stream.
 
 pub mod chain;
+pub mod go_fast;
 pub mod go_lazy;
+pub mod klauspost5;
 
 use crate::guide::{Plan, Unit};
 use crate::token::Token;

@@ -1,6 +1,7 @@
 //! How encoders build their Huffman codes and choose between kinds of blocks.
 
 pub mod go;
+pub mod klauspost;
 pub mod merge;
 pub mod runs;
 
