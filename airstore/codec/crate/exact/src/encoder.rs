@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::models::go_fast::GoFast;
 use crate::models::go_lazy::GoLazy;
 use crate::models::klauspost5::Klauspost5;
+use crate::models::zlib::{Variant, Zlib};
 use crate::models::Model;
 use crate::rules::klauspost::Rules;
 use std::fmt;
@@ -20,6 +21,8 @@ pub enum Encoder {
     Klauspost5(Epoch),
     /// pgzip, level 5.
     Pgzip5(Epoch),
+    /// zlib or a program over it, levels 1 to 9.
+    Zlib(Variant, u8),
 }
 
 /// Versions of klauspost/compress with the same output.
@@ -39,6 +42,7 @@ pub trait WithModel {
     fn call<M: Model>(self, engine: Engine<M>) -> Self::Output;
 }
 
+const VARIANTS: [Variant; 4] = [Variant::Zlib(8), Variant::Zlib(9), Variant::Gnu, Variant::Pigz];
 const EPOCHS: [Epoch; 2] = [Epoch::V1_15_12, Epoch::V1_18_2];
 
 impl Epoch {
@@ -54,6 +58,9 @@ impl Encoder {
         all.extend((2..=9).map(Encoder::GoLazy));
         all.extend(EPOCHS.map(Encoder::Klauspost5));
         all.extend(EPOCHS.map(Encoder::Pgzip5));
+        for variant in VARIANTS {
+            all.extend((1..=9).map(|level| Encoder::Zlib(variant, level)));
+        }
         all
     }
 
@@ -64,6 +71,9 @@ impl Encoder {
             Encoder::GoLazy(level) => [1, level],
             Encoder::Klauspost5(epoch) => [2, epoch as u8],
             Encoder::Pgzip5(epoch) => [3, epoch as u8],
+            Encoder::Zlib(Variant::Gnu, level) => [4, level],
+            Encoder::Zlib(Variant::Pigz, level) => [5, level],
+            Encoder::Zlib(Variant::Zlib(memory), level) => [memory, level],
         }
     }
 
@@ -82,6 +92,7 @@ impl Encoder {
             Encoder::GoLazy(level) => work.call(Engine::new(GoLazy::new(level))),
             Encoder::Klauspost5(epoch) => work.call(Engine::new(Klauspost5::new(epoch.rules(), false, 2))),
             Encoder::Pgzip5(epoch) => work.call(Engine::new(Klauspost5::new(epoch.rules(), true, 2))),
+            Encoder::Zlib(variant, level) => work.call(Engine::new(Zlib::new(variant, level))),
         }
     }
 }
@@ -102,6 +113,10 @@ impl fmt::Display for Encoder {
             Encoder::GoLazy(level) => write!(out, "Go 1.19 to 1.26, level {level}"),
             Encoder::Klauspost5(epoch) => write!(out, "klauspost/compress {epoch}, level 5"),
             Encoder::Pgzip5(epoch) => write!(out, "pgzip with klauspost/compress {epoch}, level 5"),
+            Encoder::Zlib(Variant::Gnu, level) => write!(out, "GNU gzip, level {level}"),
+            Encoder::Zlib(Variant::Pigz, level) => write!(out, "pigz, level {level}"),
+            Encoder::Zlib(Variant::Zlib(8), level) => write!(out, "zlib, level {level}"),
+            Encoder::Zlib(Variant::Zlib(_), level) => write!(out, "zlib, level {level}, memLevel 9"),
         }
     }
 }

@@ -17,6 +17,8 @@ use std::io::{Read, Write};
 /// Plain bytes of a frame.
 const STEP: u64 = 4 << 20;
 /// Plain bytes that encoders are tried on.
+/// pigz may end its blocks without a trace but their length.
+const PIGZ_BLOCK: u64 = 1 << 17;
 const TRIAL: u64 = 1 << 20;
 
 /// What reads a gzip stream and writes what it is recorded as.
@@ -34,6 +36,10 @@ pub struct Recorder<R, P, S> {
     /// Where the current segment ends, if that is known, and how.
     end: Option<u64>,
     tail: Vec<Plan>,
+    /// Where the current segment starts.
+    segment: u64,
+    /// Whether all segments so far were as long as pigz's.
+    piecewise: bool,
     position: u64,
     header: Vec<u8>,
     /// How many bytes of side data were written.
@@ -54,6 +60,8 @@ pub fn record_members(source: impl Read, plain: impl Write, side: impl Write) ->
         waiting: None,
         end: None,
         tail: Vec::new(),
+        segment: 0,
+        piecewise: true,
         position: 0,
         header: Vec::new(),
         side: 0,
@@ -104,6 +112,8 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
         self.written = 0;
         self.trailer = Trailer::default();
         self.end = None;
+        self.segment = 0;
+        self.piecewise = true;
     }
 
     fn next_member(&mut self, header: Vec<u8>) -> Result<()> {
@@ -126,6 +136,7 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
                     return self.finish();
                 }
                 self.end = None;
+                self.segment = self.position;
             }
         }
     }
@@ -160,19 +171,25 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
     fn take(&mut self, block: Block, before: u64) -> Result<()> {
         let before = before.min(self.plain.end() - block.span as u64);
         if block.span == 0 {
-            return self.segment_end(block, before);
+            return self.segment_end(Some(block), before);
         }
         self.follow.blocks.push_back(block);
+        let end = self.plain.end();
         if self.inflate.ended() {
-            self.end = Some(self.plain.end());
+            self.end = Some(end);
+        } else if !self.inflate.open() && self.piecewise && end - self.segment == PIGZ_BLOCK {
+            return self.segment_end(None, end);
+        } else if end - self.segment > PIGZ_BLOCK {
+            self.piecewise = false;
         }
         Ok(())
     }
 
     /// Empty blocks end a segment.
-    fn segment_end(&mut self, block: Block, end: u64) -> Result<()> {
+    fn segment_end(&mut self, block: Option<Block>, end: u64) -> Result<()> {
         self.end = Some(end);
-        self.tail.push(Plan { start: block.start, last: block.last, literals: false });
+        self.piecewise &= end - self.segment == PIGZ_BLOCK;
+        self.tail.extend(block.map(|block| Plan { start: block.start, last: block.last, literals: false }));
         while !self.inflate.ended() {
             if let Some(block) = self.next_block()? {
                 if block.span > 0 {

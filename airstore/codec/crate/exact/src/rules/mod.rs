@@ -1,9 +1,11 @@
 //! How encoders build their Huffman codes and choose between kinds of blocks.
 
 pub mod go;
+pub mod heap;
 pub mod klauspost;
 pub mod merge;
 pub mod runs;
+pub mod zlib;
 
 use crate::token::{distance_index, length_index, Token, DISTANCE_EXTRA, END_OF_BLOCK, FIRST_LENGTH, LENGTH_EXTRA};
 

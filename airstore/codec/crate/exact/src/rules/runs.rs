@@ -61,6 +61,47 @@ impl Runs {
         runs
     }
 
+    /// As zlib writes them: a repetition only where that is shorter, those of distances apart.
+    pub fn zlib(literals: &[u8], distances: &[u8]) -> Self {
+        let mut runs = Runs::default();
+        runs.add_zlib(literals);
+        runs.add_zlib(distances);
+        runs
+    }
+
+    fn add_zlib(&mut self, lengths: &[u8]) {
+        let mut before = None;
+        let mut times = 0;
+        let (mut most, mut least) = if lengths.first() == Some(&0) { (138, 3) } else { (7, 4) };
+        for (index, length) in lengths.iter().enumerate() {
+            let next = lengths.get(index + 1);
+            times += 1;
+            if times < most && next == Some(length) {
+                continue;
+            }
+            if times < least {
+                self.plain(*length, times);
+            } else if *length != 0 {
+                if before != Some(*length) {
+                    self.plain(*length, 1);
+                    times -= 1;
+                }
+                self.add(16, times - 3, 2);
+            } else if times <= 10 {
+                self.add(17, times - 3, 3);
+            } else {
+                self.add(18, times - 11, 7);
+            }
+            times = 0;
+            before = Some(*length);
+            (most, least) = match next {
+                Some(0) => (138, 3),
+                Some(next) if next == length => (6, 3),
+                _ => (7, 4),
+            };
+        }
+    }
+
     /// Bits of the header behind the block's first three, with these lengths of its own code.
     pub fn bits(&self, own: &[u8; 19]) -> usize {
         let symbols = self.runs.iter().map(|run| usize::from(own[usize::from(run.symbol)] + run.bits));
