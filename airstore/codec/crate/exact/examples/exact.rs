@@ -10,7 +10,7 @@ fn main() {
         let gzip = std::fs::read(&name).expect("readable");
         let (mut plain, mut side, mut back) = (Vec::new(), Vec::new(), Vec::with_capacity(gzip.len()));
         let begin = cpu();
-        let (encoder, _) = match exact::record_members(&gzip[..], &mut plain, &mut side) {
+        let report = match exact::record(&gzip[..], &mut plain, &mut side) {
             Ok(done) => done,
             Err(fault) => {
                 println!("{name}: {fault}");
@@ -23,7 +23,8 @@ fn main() {
         let rebuilt = cpu() - begin;
         let mb = plain.len() as f64 / 1e6;
         println!(
-            "{name}: {encoder}: plain {} gzip {} side {} = {:.4} %; record {:.0} MB/s, rebuild {:.0} MB/s: {}",
+            "{name}: {}: plain {} gzip {} side {} = {:.4} %; record {:.0} MB/s, rebuild {:.0} MB/s: {}",
+            report.encoder,
             plain.len(),
             gzip.len(),
             side.len(),

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::models::go_fast::GoFast;
 use crate::models::go_lazy::GoLazy;
 use crate::models::klauspost5::Klauspost5;
+use crate::models::null::Null;
 use crate::models::zlib::{Variant, Zlib};
 use crate::models::Model;
 use crate::rules::klauspost::Rules;
@@ -13,6 +14,8 @@ use std::fmt;
 /// An encoder and its level.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Encoder {
+    /// None that is modelled: the tokens themselves are stored.
+    Tokens,
     /// Go 1.19 to 1.26, level 1.
     GoFast,
     /// Go 1.19 to 1.26, levels 2 to 9.
@@ -52,9 +55,9 @@ impl Epoch {
 }
 
 impl Encoder {
-    /// All that are modelled.
+    /// All that side data can name.
     pub fn all() -> Vec<Encoder> {
-        let mut all = vec![Encoder::GoFast];
+        let mut all = vec![Encoder::Tokens, Encoder::GoFast];
         all.extend((2..=9).map(Encoder::GoLazy));
         all.extend(EPOCHS.map(Encoder::Klauspost5));
         all.extend(EPOCHS.map(Encoder::Pgzip5));
@@ -67,6 +70,7 @@ impl Encoder {
     /// The two bytes that side data have for it.
     pub fn bytes(self) -> [u8; 2] {
         match self {
+            Encoder::Tokens => [0, 0],
             Encoder::GoFast => [1, 1],
             Encoder::GoLazy(level) => [1, level],
             Encoder::Klauspost5(epoch) => [2, epoch as u8],
@@ -88,6 +92,7 @@ impl Encoder {
     /// Do something with this encoder's model.
     pub fn with<W: WithModel>(self, work: W) -> W::Output {
         match self {
+            Encoder::Tokens => work.call(Engine::new(Null)),
             Encoder::GoFast => work.call(Engine::new(GoFast::default())),
             Encoder::GoLazy(level) => work.call(Engine::new(GoLazy::new(level))),
             Encoder::Klauspost5(epoch) => work.call(Engine::new(Klauspost5::new(epoch.rules(), false, 2))),
@@ -109,6 +114,7 @@ impl fmt::Display for Epoch {
 impl fmt::Display for Encoder {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Encoder::Tokens => out.write_str("tokens"),
             Encoder::GoFast => out.write_str("Go 1.19 to 1.26, level 1"),
             Encoder::GoLazy(level) => write!(out, "Go 1.19 to 1.26, level {level}"),
             Encoder::Klauspost5(epoch) => write!(out, "klauspost/compress {epoch}, level 5"),

@@ -5,8 +5,9 @@
 //! same model over the plain bytes, with the deviations. Formats: `docs/formats-codec.md`.
 #![forbid(unsafe_code)]
 
-pub mod bits;
+mod bits;
 mod blocks;
+mod choose;
 mod crc;
 mod encoder;
 mod engine;
@@ -19,6 +20,7 @@ mod huffman;
 mod inflate;
 mod models;
 mod plain;
+mod prove;
 mod rebuild;
 mod record;
 mod rules;
@@ -31,4 +33,4 @@ mod wire;
 pub use encoder::Encoder;
 pub use error::{Error, Result};
 pub use rebuild::rebuild;
-pub use record::record_members;
+pub use prove::{record, Report};

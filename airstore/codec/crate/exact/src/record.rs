@@ -16,10 +16,10 @@ use std::io::{Read, Write};
 
 /// Plain bytes of a frame.
 const STEP: u64 = 4 << 20;
-/// Plain bytes that encoders are tried on.
+/// Plain bytes of a frame where an encoder is tried.
+const TRIAL_STEP: u64 = 1 << 16;
 /// pigz may end its blocks without a trace but their length.
 const PIGZ_BLOCK: u64 = 1 << 17;
-const TRIAL: u64 = 1 << 20;
 
 /// What reads a gzip stream and writes what it is recorded as.
 pub struct Recorder<R, P, S> {
@@ -42,69 +42,86 @@ pub struct Recorder<R, P, S> {
     piecewise: bool,
     position: u64,
     header: Vec<u8>,
-    /// How many bytes of side data were written.
-    pub side: u64,
+    /// Plain bytes of a frame.
+    step: u64,
+    /// Bytes of deviations so far, and how many are too many.
+    deviations: u64,
+    bound: u64,
 }
 
-/// Record a stream's members with the model that fits best. Returns the encoder, and the size of the side data.
-pub fn record_members(source: impl Read, plain: impl Write, side: impl Write) -> Result<(Encoder, u64)> {
-    let mut recorder = Recorder {
-        reader: BitReader::new(source),
-        plain_out: plain,
-        side_out: side,
-        inflate: Inflate::default(),
-        plain: Plain::default(),
-        written: 0,
-        trailer: Trailer::default(),
-        follow: Follow::default(),
-        waiting: None,
-        end: None,
-        tail: Vec::new(),
-        segment: 0,
-        piecewise: true,
-        position: 0,
-        header: Vec::new(),
-        side: 0,
-    };
-    let Next::Member(header) = gzip::read_header(&mut recorder.reader)? else {
-        return Err(Error::Unsupported("not a gzip stream"));
-    };
-    recorder.start();
-    recorder.decode(TRIAL + LOOKAHEAD as u64)?;
-    let encoder = recorder.choose(&header)?;
-    recorder.emit(&opening(encoder))?;
-    recorder.put(&Record::Header(header.clone()))?;
-    recorder.header = header;
-    let side = encoder.with(Members(recorder))?;
-    Ok((encoder, side))
+/// Record a stream with this encoder's model.
+pub fn record_members(encoder: Encoder, source: impl Read, plain: impl Write, side: impl Write) -> Result<()> {
+    encoder.with(Members { encoder, recorder: Recorder::new(source, plain, side, STEP, u64::MAX) }).0
 }
 
-struct Members<R, P, S>(Recorder<R, P, S>);
+/// Bytes of deviations that a model has over a stream's first bytes; about `bound` if there are more.
+pub fn try_encoder(encoder: Encoder, prefix: &[u8], bound: u64) -> u64 {
+    let recorder = Recorder::new(prefix, std::io::sink(), std::io::sink(), TRIAL_STEP, bound);
+    // The prefix may end anywhere: the error that this gives says nothing.
+    encoder.with(Members { encoder, recorder }).1
+}
+
+struct Members<R, P, S> {
+    encoder: Encoder,
+    recorder: Recorder<R, P, S>,
+}
 
 impl<R: Read, P: Write, S: Write> WithModel for Members<R, P, S> {
-    type Output = Result<u64>;
+    type Output = (Result<()>, u64);
 
-    fn call<M: Model>(self, mut engine: Engine<M>) -> Result<u64> {
-        let mut recorder = self.0;
+    fn call<M: Model>(mut self, mut engine: Engine<M>) -> Self::Output {
+        let result = self.recorder.all(self.encoder, &mut engine);
+        (result, self.recorder.deviations)
+    }
+}
+
+impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
+    fn new(source: R, plain: P, side: S, step: u64, bound: u64) -> Self {
+        Recorder {
+            reader: BitReader::new(source),
+            plain_out: plain,
+            side_out: side,
+            inflate: Inflate::default(),
+            plain: Plain::default(),
+            written: 0,
+            trailer: Trailer::default(),
+            follow: Follow::default(),
+            waiting: None,
+            end: None,
+            tail: Vec::new(),
+            segment: 0,
+            piecewise: true,
+            position: 0,
+            header: Vec::new(),
+            step,
+            deviations: 0,
+            bound,
+        }
+    }
+
+    fn all<M: Model>(&mut self, encoder: Encoder, engine: &mut Engine<M>) -> Result<()> {
+        let Next::Member(header) = gzip::read_header(&mut self.reader)? else {
+            return Err(Error::Unsupported("not a gzip stream"));
+        };
+        self.emit(&opening(encoder))?;
+        self.next_member(header)?;
         loop {
-            recorder.member(&mut engine)?;
-            match gzip::read_header(&mut recorder.reader)? {
-                Next::Member(header) => recorder.next_member(header)?,
+            self.member(engine)?;
+            match gzip::read_header(&mut self.reader)? {
+                Next::Member(header) => self.next_member(header)?,
                 Next::Other(bytes) => {
-                    recorder.rest(bytes)?;
+                    self.rest(bytes)?;
                     break;
                 }
                 Next::End => break,
             }
         }
-        recorder.put(&Record::End)?;
-        recorder.plain_out.flush()?;
-        recorder.side_out.flush()?;
-        Ok(recorder.side)
+        self.put(&Record::End)?;
+        self.plain_out.flush()?;
+        self.side_out.flush()?;
+        Ok(())
     }
-}
 
-impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
     fn start(&mut self) {
         self.inflate = Inflate::default();
         self.plain.clear();
@@ -129,7 +146,7 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
 
     fn member<M: Model>(&mut self, engine: &mut Engine<M>) -> Result<()> {
         loop {
-            self.decode(STEP + LOOKAHEAD as u64)?;
+            self.decode(self.step + LOOKAHEAD as u64)?;
             self.frame(engine)?;
             if self.end == Some(self.position) {
                 if self.inflate.ended() && self.waiting.is_none() {
@@ -218,7 +235,8 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
         let before = self.position;
         self.position = run(&self.plain, self.position, there, stop, goal, engine, &mut self.follow)?;
         let fixes = self.follow.fixes.take();
-        if fixes.len() > MAX_FIXES {
+        self.deviations += fixes.len() as u64;
+        if fixes.len() > MAX_FIXES || self.deviations > self.bound {
             return Err(Error::Unsupported("the model does not fit at all"));
         }
         let ahead = (there - self.position).min(LOOKAHEAD as u64);
@@ -264,49 +282,8 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
     }
 
     fn emit(&mut self, bytes: &[u8]) -> Result<()> {
-        self.side += bytes.len() as u64;
         self.side_out.write_all(bytes)?;
         Ok(())
-    }
-
-    /// The encoder whose model errs least over the first plain bytes.
-    fn choose(&mut self, _header: &[u8]) -> Result<Encoder> {
-        let there = self.end.unwrap_or(self.plain.end());
-        let stop = self.end.unwrap_or(there.saturating_sub(LOOKAHEAD as u64)).min(TRIAL);
-        let mut best = (Encoder::GoLazy(6), usize::MAX);
-        for encoder in Encoder::all() {
-            let blocks = self.follow.blocks.clone();
-            let trial = Trial { plain: &self.plain, there, stop, blocks, bound: best.1 };
-            let cost = encoder.with(trial)?;
-            if cost < best.1 {
-                best = (encoder, cost);
-            }
-        }
-        Ok(best.0)
-    }
-}
-
-struct Trial<'a> {
-    plain: &'a Plain,
-    there: u64,
-    stop: u64,
-    blocks: std::collections::VecDeque<Block>,
-    bound: usize,
-}
-
-impl WithModel for Trial<'_> {
-    type Output = Result<usize>;
-
-    fn call<M: Model>(self, mut engine: Engine<M>) -> Result<usize> {
-        let mut follow = Follow::default();
-        follow.blocks = self.blocks;
-        let mut position = 0;
-        while position < self.stop && follow.fixes.bytes.len() < self.bound {
-            let stop = self.stop.min(position + (1 << 16));
-            let engine = &mut engine;
-            position = run(self.plain, position, self.there, stop, Goal::Middle, engine, &mut follow)?;
-        }
-        Ok(follow.fixes.bytes.len())
     }
 }
 

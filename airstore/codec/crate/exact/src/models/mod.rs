@@ -4,6 +4,7 @@ pub mod chain;
 pub mod go_fast;
 pub mod go_lazy;
 pub mod klauspost5;
+pub mod null;
 pub mod zlib;
 
 use crate::guide::{Plan, Unit};
