@@ -138,12 +138,6 @@ impl<R: Read> BitReader<R> {
         }
         Ok(())
     }
-
-    /// Whether the stream is at its end; the reader must stand at a byte's first bit.
-    pub fn at_end(&mut self) -> Result<bool> {
-        self.refill()?;
-        Ok(self.count == 0)
-    }
 }
 
 #[inline]
@@ -216,13 +210,8 @@ impl BitWriter {
     }
 
     /// How many bits are held.
-    pub fn len(&self) -> usize {
+    pub fn length(&self) -> usize {
         self.at * 8 + self.count as usize
-    }
-
-    /// Whether nothing is held.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The bytes that are complete.
@@ -262,7 +251,7 @@ mod tests {
             assert_eq!(u64::from(reader.take(width).unwrap()), expected, "{n}");
         }
         reader.align().unwrap();
-        assert!(reader.at_end().unwrap());
+        assert_eq!(reader.bytes(&mut [0]).unwrap(), 0);
         assert!(reader.take(1).is_err());
     }
 

@@ -7,8 +7,8 @@ use crate::huffman::{codes, Code};
 use crate::inflate::Start;
 use crate::tables::{Lengths, DISTANCES, LITERALS};
 use crate::token::{
-    distance_index, length_index, Token, DISTANCE_BASE, DISTANCE_EXTRA, END_OF_BLOCK, FIRST_LENGTH, LENGTH_BASE,
-    LENGTH_EXTRA,
+    distance_index, length_index, Token, DISTANCE_BASE, DISTANCE_EXTRA, END_OF_BLOCK, FIRST_LENGTH,
+    LENGTH_BASE, LENGTH_EXTRA,
 };
 
 /// Writes one stream's blocks.

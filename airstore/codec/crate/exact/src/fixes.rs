@@ -2,10 +2,10 @@
 //!
 //! Nothing in them depends on where in the stream they stand.
 
+use crate::bits::BitReader;
 use crate::error::{ensure, Error, Result};
 use crate::guide::Plan;
 use crate::inflate::Start;
-use crate::bits::BitReader;
 use crate::tables::{read_header, Header, MAX_HEADER_BITS};
 use crate::token::Token;
 use crate::wire::{put_number, Wire};

@@ -117,7 +117,8 @@ impl Guide for Follow {
 
     fn end(&mut self, chunked: bool) -> Result<bool> {
         let hidden_to_its_end = self.hidden == 0 && self.unit.as_ref().is_some_and(|unit| unit.literals);
-        if chunked || self.at_boundary() || hidden_to_its_end {
+        let stored = self.current.as_ref().is_some_and(|block| matches!(block.start, Start::Stored(_)));
+        if self.at_boundary() || hidden_to_its_end || chunked && !stored {
             self.fixes.right();
             return Ok(true);
         }

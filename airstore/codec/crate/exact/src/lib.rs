@@ -32,5 +32,5 @@ mod wire;
 
 pub use encoder::Encoder;
 pub use error::{Error, Result};
-pub use rebuild::rebuild;
 pub use prove::{record, Report};
+pub use rebuild::rebuild;

@@ -43,7 +43,11 @@ pub fn record(source: impl Read, plain: impl Write, side: impl Write) -> Result<
             rebuild(Pieces::new(plain_out), Pieces::new(side_out), &mut compare)?;
             compare.finish()
         });
-        let mut gzip = Tee { inner: io::Cursor::new(prefix.bytes).chain(prefix.rest), copy: Copy::Free(gzip_in), count: 0 };
+        let mut gzip = Tee {
+            inner: io::Cursor::new(prefix.bytes).chain(prefix.rest),
+            copy: Copy::Free(gzip_in),
+            count: 0,
+        };
         let mut plain = Tee { inner: plain, copy: Copy::Free(plain_in), count: 0 };
         let mut side = Tee { inner: side, copy: Copy::Bounded(side_in), count: 0 };
         let recorded = record_members(encoder, &mut gzip, &mut plain, &mut side);
@@ -53,7 +57,9 @@ pub fn record(source: impl Read, plain: impl Write, side: impl Write) -> Result<
         match (recorded, proven) {
             (Ok(()), Ok(())) => Ok(report),
             (Ok(()), Err(_)) => Err(MISMATCH),
-            (Err(Error::Io(fault)), _) if fault.get_ref().is_some_and(|inner| inner.is::<GaveUp>()) => Err(MISMATCH),
+            (Err(Error::Io(fault)), _) if fault.get_ref().is_some_and(|inner| inner.is::<GaveUp>()) => {
+                Err(MISMATCH)
+            }
             (Err(fault), _) => Err(fault),
         }
     })

@@ -157,7 +157,9 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
         let trailer = &mut self.trailer;
         self.plain.append(missing, |room| {
             source.read_exact(room).map_err(|fault| match fault.kind() {
-                std::io::ErrorKind::UnexpectedEof => Error::Damaged("there are fewer plain bytes than recorded"),
+                std::io::ErrorKind::UnexpectedEof => {
+                    Error::Damaged("there are fewer plain bytes than recorded")
+                }
                 _ => Error::Io(fault),
             })?;
             trailer.update(room);
@@ -181,7 +183,10 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
 
     fn finish(&mut self, padding: u8, stated: Option<[u8; 8]>) -> Result<()> {
         ensure(self.inside && self.ended, "side data: a trailer outside a member")?;
-        ensure(u32::from(padding) >> self.blocks.out.free() == 0, "side data: a member has too much padding")?;
+        ensure(
+            u32::from(padding) >> self.blocks.out.free() == 0,
+            "side data: a member has too much padding",
+        )?;
         self.blocks.out.align(u32::from(padding));
         self.flush()?;
         self.out.write_all(&stated.unwrap_or(self.trailer.bytes()))?;

@@ -50,7 +50,12 @@ pub struct Recorder<R, P, S> {
 }
 
 /// Record a stream with this encoder's model.
-pub fn record_members(encoder: Encoder, source: impl Read, plain: impl Write, side: impl Write) -> Result<()> {
+pub fn record_members(
+    encoder: Encoder,
+    source: impl Read,
+    plain: impl Write,
+    side: impl Write,
+) -> Result<()> {
     encoder.with(Members { encoder, recorder: Recorder::new(source, plain, side, STEP, u64::MAX) }).0
 }
 
@@ -226,7 +231,8 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
     fn frame<M: Model>(&mut self, engine: &mut Engine<M>) -> Result<()> {
         let there = self.end.unwrap_or(self.plain.end());
         let stop = self.end.unwrap_or(there - LOOKAHEAD as u64);
-        let last = self.end.is_some() && self.inflate.ended() && self.waiting.is_none() && self.tail.is_empty();
+        let last =
+            self.end.is_some() && self.inflate.ended() && self.waiting.is_none() && self.tail.is_empty();
         let goal = match (self.end, last) {
             (None, _) => Goal::Middle,
             (_, false) => Goal::Segment,

@@ -91,7 +91,7 @@ pub fn read_header<R: Read>(reader: &mut BitReader<R>) -> Result<Header> {
     let mut lengths = Lengths { literals: [0; LITERALS], distances: [0; DISTANCES] };
     lengths.literals[..literals].copy_from_slice(&stated[..literals]);
     lengths.distances[..distances].copy_from_slice(&stated[literals..literals + distances]);
-    let bits = input.copy.len();
+    let bits = input.copy.length();
     Ok(Header { packed: input.copy.into_packed(), bits, lengths: Arc::new(lengths) })
 }
 

@@ -165,7 +165,9 @@ impl Klauspost5 {
             let next_bytes = load64(view.bytes, next);
             self.put_both(view, at, hashes);
             hashes = (hash4(next_bytes), hash7(next_bytes));
-            if let Some(found) = self.candidates(view, end, (at, bytes, short, long), (next, next_bytes, hashes)) {
+            if let Some(found) =
+                self.candidates(view, end, (at, bytes, short, long), (next, next_bytes, hashes))
+            {
                 return self.improve(view, end, literals_from, next, found);
             }
             at = next;
@@ -238,7 +240,10 @@ impl Klauspost5 {
             }
         }
         let first = (self.history.saturating_sub(view.base)) as usize;
-        while at > literals_from && at - distance > first && view.bytes[at - 1] == view.bytes[at - 1 - distance] {
+        while at > literals_from
+            && at - distance > first
+            && view.bytes[at - 1] == view.bytes[at - 1 - distance]
+        {
             at -= 1;
             length += 1;
         }

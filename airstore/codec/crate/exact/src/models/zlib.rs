@@ -83,7 +83,7 @@ impl Zlib {
             variant,
             level: &LEVELS[number - 1],
             slow: number > 3,
-            shift: (bits + 2) / 3,
+            shift: u32::div_ceil(bits, 3),
             block_tokens,
             chains: Chains::new(bits),
             here: None,

@@ -55,7 +55,11 @@ impl Planner {
         let span = unit.span;
         let whole = |start, literals| Plan { start, last: false, literals };
         if flush && span < 128 {
-            return if span <= 32 { whole(Start::Stored(0), false) } else { whole(self.literals(bytes), true) };
+            return if span <= 32 {
+                whole(Start::Stored(0), false)
+            } else {
+                whole(self.literals(bytes), true)
+            };
         }
         if unit.tokens.len() == span {
             return whole(Start::Stored(0), false);
@@ -140,7 +144,8 @@ impl Planner {
         counts.distances[0] = 1;
         let mut own = [0; 286];
         lengths(&counts.literals[..FIRST_LENGTH], 15, &mut own[..FIRST_LENGTH]);
-        let estimate = code_bits(&counts.literals, &own) + open.map_or(GUESSED_HEADER, |open| open.header_bits);
+        let estimate =
+            code_bits(&counts.literals, &own) + open.map_or(GUESSED_HEADER, |open| open.header_bits);
         let estimate = estimate + (estimate >> self.rules.penalty);
         if (bytes.len() + 5) * 8 <= estimate {
             return Start::Stored(0);

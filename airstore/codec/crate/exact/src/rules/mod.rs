@@ -7,7 +7,9 @@ pub mod merge;
 pub mod runs;
 pub mod zlib;
 
-use crate::token::{distance_index, length_index, Token, DISTANCE_EXTRA, END_OF_BLOCK, FIRST_LENGTH, LENGTH_EXTRA};
+use crate::token::{
+    distance_index, length_index, Token, DISTANCE_EXTRA, END_OF_BLOCK, FIRST_LENGTH, LENGTH_EXTRA,
+};
 
 /// How often each symbol occurs in a block.
 pub struct Counts {

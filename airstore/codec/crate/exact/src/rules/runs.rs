@@ -128,7 +128,7 @@ impl Runs {
         let mut lengths = Lengths { literals: [0; LITERALS], distances: [0; DISTANCES] };
         lengths.literals[..literals.len()].copy_from_slice(literals);
         lengths.distances[..distances.len()].copy_from_slice(distances);
-        Header { bits: out.len(), packed: out.into_packed(), lengths: Arc::new(lengths) }
+        Header { bits: out.length(), packed: out.into_packed(), lengths: Arc::new(lengths) }
     }
 }
 
