@@ -70,12 +70,12 @@ fn candidates(prefix: &[u8]) -> Vec<Encoder> {
     // pgzip and klauspost write Go's zero time, cut to 32 bits.
     let klauspost = time == [0, 9, 0x6e, 0x88];
     all.sort_by_key(|encoder| match encoder {
-        Encoder::Pgzip5(Epoch::V1_15_12) if klauspost => 0,
-        Encoder::Pgzip5(_) | Encoder::Klauspost5(_) if klauspost => 1,
+        Encoder::Klauspost(5, Epoch::V1_15_12, true) if klauspost => 0,
+        Encoder::Klauspost(..) if klauspost => 1,
         Encoder::GoFast if system == 255 && speed == 4 => 0,
         Encoder::GoLazy(9) if system == 255 && speed == 2 => 0,
         Encoder::GoLazy(6) if system == 255 && speed == 0 => 0,
-        Encoder::GoFast | Encoder::GoLazy(_) if system == 255 => 1,
+        Encoder::GoFast | Encoder::GoLazy(_) | Encoder::Go27(_) if system == 255 => 1,
         Encoder::Zlib(_, 9) if speed == 2 && system != 255 => 0,
         Encoder::Zlib(_, 1) if speed == 4 && system != 255 => 0,
         Encoder::Zlib(Variant::Zlib(8), 6) => 1,
@@ -94,7 +94,10 @@ mod tests {
         let first = |header: &[u8]| candidates(header)[0];
         assert_eq!(first(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]), Encoder::GoLazy(6));
         assert_eq!(first(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255]), Encoder::GoFast);
-        assert_eq!(first(&[0x1f, 0x8b, 8, 0, 0, 9, 0x6e, 0x88, 0, 255]), Encoder::Pgzip5(Epoch::V1_15_12));
+        assert_eq!(
+            first(&[0x1f, 0x8b, 8, 0, 0, 9, 0x6e, 0x88, 0, 255]),
+            Encoder::Klauspost(5, Epoch::V1_15_12, true)
+        );
         assert!(matches!(first(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3]), Encoder::Zlib(_, 9)));
         assert_eq!(candidates(&[]).len() + 1, Encoder::all().len());
     }

@@ -2,9 +2,11 @@
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::models::chunked::Chunked;
 use crate::models::go_fast::GoFast;
 use crate::models::go_lazy::GoLazy;
-use crate::models::klauspost5::Klauspost5;
+use crate::models::klauspost5::Level5;
+use crate::models::klauspost6::Level6;
 use crate::models::null::Null;
 use crate::models::zlib::{Variant, Zlib};
 use crate::models::Model;
@@ -20,10 +22,10 @@ pub enum Encoder {
     GoFast,
     /// Go 1.19 to 1.26, levels 2 to 9.
     GoLazy(u8),
-    /// klauspost/compress, level 5.
-    Klauspost5(Epoch),
-    /// pgzip, level 5.
-    Pgzip5(Epoch),
+    /// Go from 1.27 on, level 6.
+    Go27(u8),
+    /// klauspost/compress, levels 5 and 6; or pgzip over it.
+    Klauspost(u8, Epoch, bool),
     /// zlib or a program over it, levels 1 to 9.
     Zlib(Variant, u8),
 }
@@ -54,13 +56,25 @@ impl Epoch {
     }
 }
 
+fn klauspost<W: WithModel>(level: u8, epoch: Epoch, parallel: bool, work: W) -> W::Output {
+    let rules = epoch.rules();
+    match level {
+        6 => work.call(Engine::new(Chunked::new(Level6::new(), rules, parallel))),
+        _ => work.call(Engine::new(Chunked::new(Level5::new(2), rules, parallel))),
+    }
+}
+
 impl Encoder {
     /// All that side data can name.
     pub fn all() -> Vec<Encoder> {
         let mut all = vec![Encoder::Tokens, Encoder::GoFast];
         all.extend((2..=9).map(Encoder::GoLazy));
-        all.extend(EPOCHS.map(Encoder::Klauspost5));
-        all.extend(EPOCHS.map(Encoder::Pgzip5));
+        all.push(Encoder::Go27(6));
+        for epoch in EPOCHS {
+            for parallel in [true, false] {
+                all.extend([5, 6].map(|level| Encoder::Klauspost(level, epoch, parallel)));
+            }
+        }
         for variant in VARIANTS {
             all.extend((1..=9).map(|level| Encoder::Zlib(variant, level)));
         }
@@ -73,8 +87,8 @@ impl Encoder {
             Encoder::Tokens => [0, 0],
             Encoder::GoFast => [1, 1],
             Encoder::GoLazy(level) => [1, level],
-            Encoder::Klauspost5(epoch) => [2, epoch as u8],
-            Encoder::Pgzip5(epoch) => [3, epoch as u8],
+            Encoder::Go27(level) => [2, level],
+            Encoder::Klauspost(level, epoch, parallel) => [16 + 2 * epoch as u8 + u8::from(parallel), level],
             Encoder::Zlib(Variant::Gnu, level) => [4, level],
             Encoder::Zlib(Variant::Pigz, level) => [5, level],
             Encoder::Zlib(Variant::Zlib(memory), level) => [memory, level],
@@ -95,8 +109,8 @@ impl Encoder {
             Encoder::Tokens => work.call(Engine::new(Null)),
             Encoder::GoFast => work.call(Engine::new(GoFast::default())),
             Encoder::GoLazy(level) => work.call(Engine::new(GoLazy::new(level))),
-            Encoder::Klauspost5(epoch) => work.call(Engine::new(Klauspost5::new(epoch.rules(), false, 2))),
-            Encoder::Pgzip5(epoch) => work.call(Engine::new(Klauspost5::new(epoch.rules(), true, 2))),
+            Encoder::Klauspost(level, epoch, parallel) => klauspost(level, epoch, parallel, work),
+            Encoder::Go27(level) => klauspost(level, Epoch::V1_18_2, false, work),
             Encoder::Zlib(variant, level) => work.call(Engine::new(Zlib::new(variant, level))),
         }
     }
@@ -117,8 +131,11 @@ impl fmt::Display for Encoder {
             Encoder::Tokens => out.write_str("tokens"),
             Encoder::GoFast => out.write_str("Go 1.19 to 1.26, level 1"),
             Encoder::GoLazy(level) => write!(out, "Go 1.19 to 1.26, level {level}"),
-            Encoder::Klauspost5(epoch) => write!(out, "klauspost/compress {epoch}, level 5"),
-            Encoder::Pgzip5(epoch) => write!(out, "pgzip with klauspost/compress {epoch}, level 5"),
+            Encoder::Go27(level) => write!(out, "Go 1.27, level {level}"),
+            Encoder::Klauspost(level, epoch, parallel) => {
+                let name = if *parallel { "pgzip with klauspost/compress" } else { "klauspost/compress" };
+                write!(out, "{name} {epoch}, level {level}")
+            }
             Encoder::Zlib(Variant::Gnu, level) => write!(out, "GNU gzip, level {level}"),
             Encoder::Zlib(Variant::Pigz, level) => write!(out, "pigz, level {level}"),
             Encoder::Zlib(Variant::Zlib(8), level) => write!(out, "zlib, level {level}"),

@@ -1,10 +1,13 @@
 //! Models of encoders. A model need not be right: whatever it says is compared with the real stream.
 
 pub mod chain;
+pub mod chunked;
 pub mod go_fast;
 pub mod go_lazy;
 pub mod klauspost5;
+pub mod klauspost6;
 pub mod null;
+pub mod tables;
 pub mod zlib;
 
 use crate::guide::{Plan, Unit};
