@@ -199,6 +199,12 @@ impl BitWriter {
         self.at = self.room.len();
     }
 
+    /// Append what another writer holds, at a byte's first bit.
+    pub fn append(&mut self, other: &BitWriter) {
+        self.put_bytes(other.bytes());
+        self.put(other.bits, other.count);
+    }
+
     /// Append the first `n` bits of `bytes`.
     pub fn put_packed(&mut self, bytes: &[u8], n: usize) {
         let mut left = n;

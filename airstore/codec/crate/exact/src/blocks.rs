@@ -40,6 +40,14 @@ impl BlockWriter {
         Ok(())
     }
 
+    /// Append what another writer wrote from a byte's first bit on.
+    pub fn append(&mut self, other: &mut BlockWriter) -> Result<()> {
+        self.close()?;
+        ensure(self.out.free() == 0, "side data: a segment does not start with a byte")?;
+        self.out.append(&other.out);
+        Ok(())
+    }
+
     /// Write a unit; `plain`: the bytes it stands for.
     pub fn unit(&mut self, plan: &Plan, tokens: &[Token], plain: &[u8]) -> Result<()> {
         self.start(plan, plain)?;

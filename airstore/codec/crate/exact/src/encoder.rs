@@ -103,6 +103,11 @@ impl Encoder {
             .ok_or(Error::Damaged("side data of an unknown encoder: a newer airstore wrote them"))
     }
 
+    /// Whether its segments know nothing of each other but plain bytes, and end with whole bytes.
+    pub fn is_parallel(self) -> bool {
+        matches!(self, Encoder::Klauspost(_, _, true) | Encoder::Zlib(Variant::Pigz, _))
+    }
+
     /// Do something with this encoder's model.
     pub fn with<W: WithModel>(self, work: W) -> W::Output {
         match self {

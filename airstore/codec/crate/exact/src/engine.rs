@@ -18,6 +18,7 @@ pub enum Goal {
 }
 
 /// A model, and the unit it is in.
+#[derive(Clone)]
 pub struct Engine<M> {
     /// The model.
     pub model: M,
@@ -56,8 +57,13 @@ impl<M: Model> Engine<M> {
                         check(token, at, view)?;
                     }
                     self.model.commit(view, at, token);
+                    let mut last = token;
+                    if token.is_literal() && token == predicted {
+                        at += self.literals(view, at, stop, guide);
+                        last = Token::literal(view.bytes[at]);
+                    }
                     at += token.span();
-                    self.take(view, at, token, guide)?;
+                    self.take(view, at, last, guide)?;
                 }
                 Step::Cut => {
                     ensure(!self.unit.tokens.is_empty(), "side data: a block ends where none goes on")?;
@@ -72,6 +78,20 @@ impl<M: Model> Engine<M> {
             self.fresh = true;
         }
         Ok(at)
+    }
+
+    /// Literals that follow this one: the unit takes all but the last.
+    #[inline]
+    fn literals<G: Guide>(&mut self, view: &View, at: usize, stop: usize, guide: &mut G) -> usize {
+        let room = (2 * MAX_TOKENS).saturating_sub(self.unit.tokens.len());
+        let sure = self.model.literals(view, at).min(stop - at).min(room);
+        if sure < 2 {
+            return 0;
+        }
+        let more = guide.literals(&view.bytes[at..at + sure]) - 1;
+        self.unit.tokens.extend(view.bytes[at..at + more].iter().map(|byte| Token::literal(*byte)));
+        self.unit.span += more;
+        more
     }
 
     #[inline]

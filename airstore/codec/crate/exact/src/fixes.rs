@@ -161,6 +161,14 @@ impl FixReader {
         right
     }
 
+    /// How many of the next `n` answers are as expected before one is not.
+    #[inline]
+    pub fn all_right(&mut self, n: u64) -> u64 {
+        let right = n.min(self.left);
+        self.left -= right;
+        right
+    }
+
     /// The fix that is due.
     pub fn take(&mut self, predicted: Token) -> Result<Fix> {
         let mut wire = Wire(&mut self.bytes);

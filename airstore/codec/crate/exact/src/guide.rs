@@ -6,7 +6,7 @@ use crate::inflate::Start;
 use crate::token::Token;
 
 /// Tokens that are planned together: a block, or what the encoder decides on at once.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Unit {
     /// The tokens.
     pub tokens: Vec<Token>,
@@ -47,6 +47,10 @@ pub trait Guide {
     fn open(&mut self, span: usize);
     /// The model expects this token.
     fn token(&mut self, predicted: Token, byte: u8) -> Result<Step>;
+    /// The model expects these bytes to be literals: how many are, the first of which `token` has confirmed.
+    fn literals(&mut self, bytes: &[u8]) -> usize {
+        bytes.len().min(1)
+    }
     /// The model expects the unit to end here. `chunked`: that a unit ends need not end a block.
     fn end(&mut self, chunked: bool) -> Result<bool>;
     /// The model expects the unit to be written so. Returns how it was.

@@ -24,6 +24,7 @@ mod prove;
 mod rebuild;
 mod record;
 mod rules;
+mod segment;
 mod side;
 mod steer;
 mod tables;

@@ -8,8 +8,10 @@ use crate::error::{ensure, Error, Result};
 use crate::fixes::FixReader;
 use crate::models::{Model, View, LOOKAHEAD};
 use crate::plain::Plain;
+use crate::segment::{run_all, Job, AT_ONCE, MAX_APART};
 use crate::side::{read_opening, Frame, Record};
 use crate::steer::Steer;
+use crate::token::MAX_DISTANCE;
 use crate::wire::Wire;
 use std::io::{Read, Write};
 
@@ -24,22 +26,24 @@ const STEP: usize = 1 << 20;
 pub fn rebuild(plain: impl Read, side: impl Read, out: impl Write) -> Result<()> {
     let mut side = Wire(side);
     let encoder = read_opening(&mut side)?;
-    encoder.with(Work { plain, side, out })
+    encoder.with(Work { plain, side, out, apart: encoder.is_parallel() })
 }
 
 struct Work<P, S, O> {
     plain: P,
     side: Wire<S>,
     out: O,
+    apart: bool,
 }
 
 impl<P: Read, S: Read, O: Write> WithModel for Work<P, S, O> {
     type Output = Result<()>;
 
     fn call<M: Model>(self, engine: Engine<M>) -> Result<()> {
-        let Work { plain, mut side, out } = self;
-        let mut state = Rebuild::new(plain, out, engine);
+        let Work { plain, mut side, out, apart } = self;
+        let mut state = Rebuild::new(plain, out, engine, apart);
         while state.record(Record::read(&mut side)?)? {}
+        state.join()?;
         ensure(side.at_end()?, "side data go on behind their end")?;
         ensure(!state.inside, "side data end inside a member")?;
         let mut one = [0];
@@ -53,6 +57,11 @@ struct Rebuild<P, O, M> {
     source: P,
     out: O,
     engine: Engine<M>,
+    /// Segments are rebuilt apart, by these engines; the jobs that wait for that.
+    apart: Vec<Engine<M>>,
+    jobs: Vec<Job>,
+    /// The position is a segment's start.
+    fresh: bool,
     plain: Plain,
     position: u64,
     trailer: Trailer,
@@ -63,11 +72,15 @@ struct Rebuild<P, O, M> {
 }
 
 impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
-    fn new(source: P, out: O, engine: Engine<M>) -> Self {
+    fn new(source: P, out: O, engine: Engine<M>, apart: bool) -> Self {
+        let apart = if apart { vec![engine.clone(); AT_ONCE] } else { Vec::new() };
         Rebuild {
             source,
             out,
             engine,
+            apart,
+            jobs: Vec::new(),
+            fresh: true,
             plain: Plain::default(),
             position: 0,
             trailer: Trailer::default(),
@@ -80,6 +93,9 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
 
     /// Do what a record says; false if it was the last.
     fn record(&mut self, record: Record) -> Result<bool> {
+        if !matches!(record, Record::Frame(_)) {
+            self.join()?;
+        }
         match record {
             Record::Header(header) => {
                 self.header = header;
@@ -103,6 +119,7 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
         self.ended = false;
         self.plain.clear();
         self.position = 0;
+        self.fresh = true;
         self.trailer = Trailer::default();
         self.out.write_all(&self.header)?;
         Ok(())
@@ -110,6 +127,12 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
 
     fn frame(&mut self, frame: Frame) -> Result<()> {
         ensure(self.inside && !self.ended, "side data: a frame outside a member")?;
+        let fresh = std::mem::replace(&mut self.fresh, frame.ahead == 0);
+        if fresh && frame.ahead == 0 && frame.span <= MAX_APART && !self.apart.is_empty() {
+            return self.put_off(frame);
+        }
+        self.join()?;
+        ensure(!self.ended, "side data: blocks follow the last one")?;
         let end = self.position + frame.span;
         let known = end.saturating_add(frame.ahead);
         let goal = match (frame.ahead, frame.last) {
@@ -133,6 +156,36 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
         ensure(fixes.done(), "side data: deviations are left over")?;
         if goal != Goal::Middle {
             self.segment(&frame.tail, frame.last)?;
+        }
+        self.flush()
+    }
+
+    /// Keep a whole segment to be rebuilt beside others.
+    fn put_off(&mut self, frame: Frame) -> Result<()> {
+        let end = self.position + frame.span;
+        self.fetch(end)?;
+        let start = self.position.saturating_sub(MAX_DISTANCE as u64).max(self.plain.base);
+        let bytes = self.plain.span(start, end).to_vec();
+        self.jobs.push(Job { bytes, base: start, from: (self.position - start) as usize, frame });
+        self.position = end;
+        self.plain.forget_before(end);
+        if self.jobs.len() == AT_ONCE {
+            self.join()?;
+        }
+        Ok(())
+    }
+
+    /// Rebuild the segments that were put off.
+    fn join(&mut self) -> Result<()> {
+        let jobs = std::mem::take(&mut self.jobs);
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        for done in run_all(jobs, &mut self.apart) {
+            let mut done = done?;
+            ensure(!self.ended, "side data: blocks follow the last one")?;
+            self.ended = done.ended;
+            self.blocks.append(&mut done.blocks)?;
         }
         self.flush()
     }

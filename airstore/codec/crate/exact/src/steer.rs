@@ -34,6 +34,11 @@ impl Guide for Steer<'_> {
         }
     }
 
+    #[inline]
+    fn literals(&mut self, bytes: &[u8]) -> usize {
+        1 + self.fixes.all_right(bytes.len() as u64 - 1) as usize
+    }
+
     fn end(&mut self, _: bool) -> Result<bool> {
         if self.fixes.is_right() {
             return Ok(true);

@@ -6,6 +6,7 @@ const WINDOW: usize = 1 << 15;
 const MASK: u32 = WINDOW as u32 - 1;
 
 /// Positions by hash, the newest first. Position 0 stands for none: positions are kept plus one.
+#[derive(Clone)]
 pub struct Chains {
     head: Vec<u32>,
     prev: Box<[u32; WINDOW]>,

@@ -43,7 +43,7 @@ pub struct Found {
 }
 
 /// Looks for matches as one level does.
-pub trait Matcher {
+pub trait Matcher: Clone + Send {
     /// Forget all positions.
     fn forget(&mut self);
     /// A chunk starts.
@@ -63,6 +63,7 @@ enum Next {
 }
 
 /// An encoder over chunks.
+#[derive(Clone)]
 pub struct Chunked<M> {
     matcher: M,
     chunk_end: u64,
@@ -180,6 +181,16 @@ impl<M: Matcher> Model for Chunked<M> {
             }
             _ => Token::literal(view.bytes[at]),
         }
+    }
+
+    #[inline]
+    fn literals(&self, view: &View, at: usize) -> usize {
+        let end = match self.next {
+            Next::Match(_, start, _) => start,
+            Next::None => self.chunk_end,
+            Next::Search(_) => return 1,
+        };
+        (end.saturating_sub(view.base + at as u64) as usize).min(view.bytes.len() - at)
     }
 
     #[inline]

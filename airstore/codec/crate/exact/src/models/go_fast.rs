@@ -36,6 +36,7 @@ enum Next {
 }
 
 /// The encoder's state.
+#[derive(Clone)]
 pub struct GoFast {
     table: Vec<Entry>,
     /// The current chunk's first and last position plus one.
@@ -145,6 +146,16 @@ impl Model for GoFast {
             Next::Match(start, length, distance) if start == position => Token::copy(length, distance),
             _ => Token::literal(view.bytes[at]),
         }
+    }
+
+    #[inline]
+    fn literals(&self, view: &View, at: usize) -> usize {
+        let end = match self.next {
+            Next::Match(start, ..) => start,
+            Next::None => self.chunk.1,
+            Next::Search(_) => return 1,
+        };
+        (end.saturating_sub(view.base + at as u64) as usize).min(view.bytes.len() - at)
     }
 
     #[inline]

@@ -45,6 +45,7 @@ struct Match {
 const NO_MATCH: Match = Match { length: NONE, distance: 0 };
 
 /// The encoder's state.
+#[derive(Clone)]
 pub struct GoLazy {
     level: &'static Level,
     chains: Chains,

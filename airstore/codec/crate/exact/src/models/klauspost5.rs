@@ -7,6 +7,7 @@ use super::load64;
 use super::tables::{hash4, hash7, hashes, Hashes, Span, Tables, MARGIN};
 
 /// The level's state.
+#[derive(Clone)]
 pub struct Level5 {
     tables: Tables,
     /// How many bytes at the start of a match may differ when its end is looked up; 0 before 1.15.12.

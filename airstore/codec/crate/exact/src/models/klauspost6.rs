@@ -11,6 +11,7 @@ use crate::token::MAX_LENGTH;
 const SKIP: usize = 2;
 
 /// The level's state.
+#[derive(Clone)]
 pub struct Level6 {
     tables: Tables,
     /// The distance of the chunk's last match.

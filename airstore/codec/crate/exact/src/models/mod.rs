@@ -33,7 +33,7 @@ impl View<'_> {
 }
 
 /// What an encoder does. Indices are into the view's bytes.
-pub trait Model {
+pub trait Model: Clone + Send {
     /// Whether a unit's end need not be the end of a block.
     const CHUNKED: bool;
     /// A segment starts here: the encoder was flushed, or started.
@@ -42,6 +42,11 @@ pub trait Model {
     fn hidden(&self, view: &View, at: usize) -> usize;
     /// The next token.
     fn predict(&mut self, view: &View, at: usize) -> Token;
+    /// How many literals are sure to be expected from here on; asked where one is.
+    #[inline]
+    fn literals(&self, _: &View, _: usize) -> usize {
+        1
+    }
     /// The token that was written.
     fn commit(&mut self, view: &View, at: usize, token: Token);
     /// Whether the unit ends with the token before this index.
@@ -58,11 +63,10 @@ pub fn common(bytes: &[u8], a: usize, b: usize, limit: usize) -> usize {
     let left = &bytes[a..a + limit];
     let right = &bytes[b..b + limit];
     let mut n = 0;
-    while n + 8 <= limit {
-        let x = u64::from_le_bytes(left[n..n + 8].try_into().unwrap_or_default());
-        let y = u64::from_le_bytes(right[n..n + 8].try_into().unwrap_or_default());
-        if x != y {
-            return n + ((x ^ y).trailing_zeros() >> 3) as usize;
+    for (x, y) in left.chunks_exact(8).zip(right.chunks_exact(8)) {
+        let differing = load64(x, 0) ^ load64(y, 0);
+        if differing != 0 {
+            return n + (differing.trailing_zeros() >> 3) as usize;
         }
         n += 8;
     }

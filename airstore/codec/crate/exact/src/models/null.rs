@@ -7,6 +7,7 @@ use crate::inflate::Start;
 use crate::token::Token;
 
 /// Expects literals only, and one block.
+#[derive(Clone)]
 pub struct Null;
 
 impl Model for Null {

@@ -16,6 +16,7 @@ pub const MARGIN: usize = 11;
 pub type Hashes = (usize, usize);
 
 /// Both tables.
+#[derive(Clone)]
 pub struct Tables {
     /// Positions by four bytes.
     pub short: Box<[u32; SLOTS]>,

@@ -56,6 +56,7 @@ struct Match {
 const NO_MATCH: Match = Match { length: NONE, distance: 0 };
 
 /// The encoder's state.
+#[derive(Clone)]
 pub struct Zlib {
     variant: Variant,
     level: &'static Level,

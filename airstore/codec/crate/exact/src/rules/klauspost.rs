@@ -27,6 +27,7 @@ pub struct Rules {
 }
 
 /// The block that is open.
+#[derive(Clone)]
 struct Open {
     header_bits: usize,
     lengths: Arc<Lengths>,
@@ -34,6 +35,7 @@ struct Open {
 }
 
 /// Decides how chunks are written.
+#[derive(Clone)]
 pub struct Planner {
     rules: Rules,
     open: Option<Open>,
