@@ -33,6 +33,8 @@ pub enum Encoder {
 /// Versions of klauspost/compress with the same output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Epoch {
+    /// Before 1.15.12; as 1.15.9, which versions before 1.15.0 resemble.
+    V1_15_9,
     /// 1.15.12 to 1.18.0.
     V1_15_12,
     /// From 1.18.2 on.
@@ -48,11 +50,11 @@ pub trait WithModel {
 }
 
 const VARIANTS: [Variant; 4] = [Variant::Zlib(8), Variant::Zlib(9), Variant::Gnu, Variant::Pigz];
-const EPOCHS: [Epoch; 2] = [Epoch::V1_15_12, Epoch::V1_18_2];
+const EPOCHS: [Epoch; 3] = [Epoch::V1_15_9, Epoch::V1_15_12, Epoch::V1_18_2];
 
 impl Epoch {
     fn rules(self) -> Rules {
-        Rules { full_headers: self == Epoch::V1_15_12, penalty: 7 }
+        Rules { full_headers: self != Epoch::V1_18_2, penalty: 7 }
     }
 }
 
@@ -60,7 +62,11 @@ fn klauspost<W: WithModel>(level: u8, epoch: Epoch, parallel: bool, work: W) -> 
     let rules = epoch.rules();
     match level {
         6 => work.call(Engine::new(Chunked::new(Level6::new(), rules, parallel))),
-        _ => work.call(Engine::new(Chunked::new(Level5::new(2), rules, parallel))),
+        _ => work.call(Engine::new(Chunked::new(
+            Level5::new(if epoch == Epoch::V1_15_9 { 0 } else { 2 }),
+            rules,
+            parallel,
+        ))),
     }
 }
 
@@ -124,6 +130,7 @@ impl Encoder {
 impl fmt::Display for Epoch {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
+            Epoch::V1_15_9 => "before 1.15.12",
             Epoch::V1_15_12 => "1.15.12 to 1.18.0",
             Epoch::V1_18_2 => "1.18.2 and later",
         })
