@@ -33,7 +33,11 @@ pub enum Encoder {
 /// Versions of klauspost/compress with the same output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Epoch {
-    /// Before 1.15.12; as 1.15.9, which versions before 1.15.0 resemble.
+    /// As 1.11.13.
+    V1_11_13,
+    /// As 1.13.6.
+    V1_13_6,
+    /// As 1.15.9.
     V1_15_9,
     /// 1.15.12 to 1.18.0.
     V1_15_12,
@@ -49,12 +53,23 @@ pub trait WithModel {
     fn call<M: Model>(self, engine: Engine<M>) -> Self::Output;
 }
 
-const VARIANTS: [Variant; 4] = [Variant::Zlib(8), Variant::Zlib(9), Variant::Gnu, Variant::Pigz];
-const EPOCHS: [Epoch; 3] = [Epoch::V1_15_9, Epoch::V1_15_12, Epoch::V1_18_2];
+const VARIANTS: [Variant; 5] =
+    [Variant::Zlib(8), Variant::Zlib(9), Variant::Gnu, Variant::Pigz, Variant::Chromium];
+const EPOCHS: [Epoch; 5] = [Epoch::V1_15_12, Epoch::V1_18_2, Epoch::V1_15_9, Epoch::V1_13_6, Epoch::V1_11_13];
 
 impl Epoch {
     fn rules(self) -> Rules {
-        Rules { full_headers: self != Epoch::V1_18_2, penalty: 7 }
+        let filled = matches!(self, Epoch::V1_11_13 | Epoch::V1_13_6);
+        Rules { full_headers: self != Epoch::V1_18_2, filled, penalty: 7 }
+    }
+
+    /// See `Level5`.
+    fn skip(self) -> Option<usize> {
+        match self {
+            Epoch::V1_11_13 => None,
+            Epoch::V1_13_6 | Epoch::V1_15_9 => Some(0),
+            Epoch::V1_15_12 | Epoch::V1_18_2 => Some(2),
+        }
     }
 }
 
@@ -62,11 +77,7 @@ fn klauspost<W: WithModel>(level: u8, epoch: Epoch, parallel: bool, work: W) -> 
     let rules = epoch.rules();
     match level {
         6 => work.call(Engine::new(Chunked::new(Level6::new(), rules, parallel))),
-        _ => work.call(Engine::new(Chunked::new(
-            Level5::new(if epoch == Epoch::V1_15_9 { 0 } else { 2 }),
-            rules,
-            parallel,
-        ))),
+        _ => work.call(Engine::new(Chunked::new(Level5::new(epoch.skip()), rules, parallel))),
     }
 }
 
@@ -97,6 +108,7 @@ impl Encoder {
             Encoder::Klauspost(level, epoch, parallel) => [16 + 2 * epoch as u8 + u8::from(parallel), level],
             Encoder::Zlib(Variant::Gnu, level) => [4, level],
             Encoder::Zlib(Variant::Pigz, level) => [5, level],
+            Encoder::Zlib(Variant::Chromium, level) => [6, level],
             Encoder::Zlib(Variant::Zlib(memory), level) => [memory, level],
         }
     }
@@ -130,7 +142,9 @@ impl Encoder {
 impl fmt::Display for Epoch {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Epoch::V1_15_9 => "before 1.15.12",
+            Epoch::V1_11_13 => "as 1.11.13",
+            Epoch::V1_13_6 => "as 1.13.6",
+            Epoch::V1_15_9 => "as 1.15.9",
             Epoch::V1_15_12 => "1.15.12 to 1.18.0",
             Epoch::V1_18_2 => "1.18.2 and later",
         })
@@ -150,6 +164,7 @@ impl fmt::Display for Encoder {
             }
             Encoder::Zlib(Variant::Gnu, level) => write!(out, "GNU gzip, level {level}"),
             Encoder::Zlib(Variant::Pigz, level) => write!(out, "pigz, level {level}"),
+            Encoder::Zlib(Variant::Chromium, level) => write!(out, "Chromium's zlib (Node), level {level}"),
             Encoder::Zlib(Variant::Zlib(8), level) => write!(out, "zlib, level {level}"),
             Encoder::Zlib(Variant::Zlib(_), level) => write!(out, "zlib, level {level}, memLevel 9"),
         }

@@ -10,13 +10,14 @@ use super::tables::{hash4, hash7, hashes, Hashes, Span, Tables, MARGIN};
 #[derive(Clone)]
 pub struct Level5 {
     tables: Tables,
-    /// How many bytes at the start of a match may differ when its end is looked up; 0 before 1.15.12.
-    skip: usize,
+    /// How many bytes at the start of a match may differ when its end is looked up, if it is: 0 before 1.15.12,
+    /// and not at all before 1.13.
+    skip: Option<usize>,
 }
 
 impl Level5 {
     /// The level as a version has it.
-    pub fn new(skip: usize) -> Self {
+    pub fn new(skip: Option<usize>) -> Self {
         Level5 { tables: Tables::new(), skip }
     }
 
@@ -52,10 +53,10 @@ impl Level5 {
         let mut best = chunk.whole(found);
         let (at, length, _) = best;
         let behind = at + length;
-        if length < 30 && behind < chunk.end - MARGIN {
+        if let Some(skip) = self.skip.filter(|_| length < 30 && behind < chunk.end - MARGIN) {
             let position = self.tables.long[hash7(load64(chunk.view.bytes, behind))][0];
             let distance = chunk.end_distance(at, behind, length, position);
-            if let Some(longer) = chunk.longer(at + self.skip, distance, length) {
+            if let Some(longer) = chunk.longer(at + skip, distance, length) {
                 best = longer;
             }
         }

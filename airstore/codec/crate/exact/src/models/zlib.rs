@@ -45,6 +45,40 @@ pub enum Variant {
     Gnu,
     /// pigz.
     Pigz,
+    /// zlib as Chromium and Node have it, which hashes by CRC-32C: three bytes from level 6 on, four below.
+    Chromium,
+}
+
+/// CRC-32C of four bytes, without inversions: one table by each byte.
+struct Castagnoli([[u32; 256]; 4]);
+
+static CASTAGNOLI: Castagnoli = Castagnoli(castagnoli());
+
+const fn castagnoli() -> [[u32; 256]; 4] {
+    let mut tables = [[0; 256]; 4];
+    let mut index = 0;
+    while index < 256 {
+        let mut value = index as u32;
+        let mut place = 4;
+        while place > 0 {
+            place -= 1;
+            let mut bit = 0;
+            while bit < 8 {
+                value = (value >> 1) ^ (0x82F6_3B78 & (value & 1).wrapping_neg());
+                bit += 1;
+            }
+            tables[place][index] = value;
+        }
+        index += 1;
+    }
+    tables
+}
+
+impl Castagnoli {
+    fn hash(&self, bytes: [u8; 4]) -> usize {
+        let tables = self.0.iter().zip(bytes);
+        tables.fold(0, |hash, (table, byte)| hash ^ table[usize::from(byte)]) as usize
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -69,6 +103,8 @@ pub struct Zlib {
     hashed: u64,
     /// The first position of the window; no match starts there.
     origin: u64,
+    castagnoli: &'static Castagnoli,
+    four: bool,
 }
 
 impl Zlib {
@@ -91,6 +127,8 @@ impl Zlib {
             next: NO_MATCH,
             hashed: 0,
             origin: 0,
+            castagnoli: &CASTAGNOLI,
+            four: number < 6,
         }
     }
 
@@ -106,6 +144,12 @@ impl Zlib {
     #[inline]
     fn insert(&mut self, view: &View, at: usize) -> u32 {
         self.hashed = view.base + at as u64 + 1;
+        if self.variant == Variant::Chromium {
+            let Some([a, b, c, d]) = view.bytes[at..].first_chunk::<4>() else { return 0 };
+            let d = if self.four { *d } else { 0 };
+            let hash = self.castagnoli.hash([*a, *b, *c, d]);
+            return self.chains.insert(view, at, hash);
+        }
         let Some([a, b, c]) = view.bytes[at..].first_chunk::<3>() else { return 0 };
         let hash = (usize::from(*a) << (2 * self.shift)) ^ (usize::from(*b) << self.shift) ^ usize::from(*c);
         self.chains.insert(view, at, hash)

@@ -22,6 +22,8 @@ const GUESSED_HEADER: usize = 70 * 8;
 pub struct Rules {
     /// Headers of blocks that may go on state all 286 and 30 lengths (before 1.18.2).
     pub full_headers: bool,
+    /// Symbols that do not occur get codes too, so that codes always fit; no fixed blocks (before 1.15.0).
+    pub filled: bool,
     /// New codes are thought to cost this fraction (as a power of two) of the chunk.
     pub penalty: u32,
 }
@@ -84,7 +86,46 @@ impl Planner {
         }
     }
 
+    /// As before 1.15.0.
+    fn filled(&self, tokens: &[Token], span: usize, flush: bool) -> Start {
+        let mut counts = Counts::of(tokens);
+        let mut number = tokens.len();
+        if !flush {
+            counts.literals[END_OF_BLOCK] = 0;
+            for count in counts.literals.iter_mut().filter(|count| **count == 0) {
+                *count = 1;
+                number += 1;
+            }
+            counts.distances.iter_mut().for_each(|count| *count = (*count).max(1));
+        } else if used(&counts.distances) == 0 {
+            counts.distances[0] = 1;
+        }
+        let extra = counts.extra_bits();
+        let stored = (span + 5) * 8;
+        let poor = |size: usize| stored < size + (size >> 4);
+        if let Some(open) = self.open.as_ref().filter(|open| !open.literals) {
+            let new = open.header_bits + estimated_bits(&counts, number);
+            let new = new + (new >> self.rules.penalty);
+            let reused = bits(&counts, &open.lengths) + extra;
+            if poor(new.min(reused)) {
+                return Start::Stored(0);
+            }
+            if reused <= new {
+                return Start::Continue;
+            }
+        }
+        let numbers = if flush { (used(&counts.literals), used(&counts.distances)) } else { (286, 30) };
+        let header = header(&counts, numbers);
+        if poor(3 + header.bits + bits(&counts, &header.lengths) + extra) {
+            return Start::Stored(0);
+        }
+        Start::Dynamic(header)
+    }
+
     fn tokens(&self, tokens: &[Token], span: usize, flush: bool) -> Start {
+        if self.rules.filled {
+            return self.filled(tokens, span, flush);
+        }
         let mut counts = Counts::of(tokens);
         counts.literals[END_OF_BLOCK] = u32::from(flush);
         let number = tokens.len() + usize::from(flush);
@@ -138,7 +179,7 @@ impl Planner {
         let mut counts = Counts::of(&[]);
         counts.literals[END_OF_BLOCK] = 0;
         bytes.iter().for_each(|byte| counts.literals[usize::from(*byte)] += 1);
-        if bytes.len() > 1024 && flat(&counts, bytes.len()) {
+        if !self.rules.filled && bytes.len() > 1024 && flat(&counts, bytes.len()) {
             return Start::Stored(0);
         }
         let open = self.open.as_ref();
