@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import io
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from airstore.deploy.kept import Kept, Standing
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import normalise
 from airstore.deploy.protocols import Change, Refusal
+from airstore.deploy.sights import Sight
 from airstore.deploy.target import Target
 
 Document = Mapping[str, Any]
@@ -81,11 +82,13 @@ class MemoryCluster:
 
     Attributes:
         refusals: kind and name to what a dry run says.
+        sights: name of a workload to how its pods are.
     """
 
     objects: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     namespaces: set[str] = field(default_factory=set)
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
+    sights: dict[str, Sight] = field(default_factory=dict)
 
     def ensure_namespace(self, name: str) -> None:
         self.namespaces.add(name)
@@ -127,6 +130,9 @@ class MemoryCluster:
                 if document["spec"][name] == off:
                     document["spec"][name] = before
 
+    def look(self, document: Document, namespace: str) -> Sight | None:
+        return self.sights.get(document["metadata"]["name"]) if self.live(document, namespace) else None
+
     def ready(self, gate: Document, namespace: str) -> str:
         ((kind, name),) = gate.items()
         for (where, found, named), document in self.objects.items():
@@ -156,7 +162,9 @@ class MemoryHelm:
     cluster: MemoryCluster
     released: dict[str, tuple[int, Target]] = field(default_factory=dict)
 
-    def install(self, target: Target, *, wait: bool) -> None:  # noqa: ARG002 - nothing here takes time
+    def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
+        if wait and watch:  # nothing here takes time
+            watch()
         revision, before = self.released.get(target.running.key, (0, None))
         for document in before.documents() if before else ():
             if not any(_same(document, other) for other in target.documents()):

@@ -17,6 +17,7 @@ from airstore.charts.render_live import LiveCluster
 from airstore.cli.context import Context
 from airstore.cli.helm import IN_CLUSTER, find_helm
 from airstore.cli.kubeconfig import find_kubeconfig
+from airstore.cli.live import display
 from airstore.cli.output import show_document, show_rows
 from airstore.cli.sitefile import read_site_file
 from airstore.cli.text import printable
@@ -135,6 +136,12 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
     words += ["--kubeconfig", str(cluster)] if cluster else []
     words += ["--site-file", str(options.site_file.absolute())] if options.site_file else []
     words += ["--helm", str(options.helm.absolute())] if options.helm else []
+    shown = display(context)
+
+    def say(message: str) -> None:
+        shown.clear()
+        context.say(message)
+
     with store.open_blobs() as blobs, open_cluster(cluster) as actions:
         yield Site(
             store=store,
@@ -144,9 +151,10 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
             kubeconfig=cluster,
             file=file,
             environment={name: os.environ[name] for name in _SEEN_BY_HOOKS if name in os.environ},
-            say=context.say,
+            say=say,
             now=context.now,
             let_pull=partial(actions.let_pull, login) if login else lambda _namespace: None,
             pulling=login is not None,
             resume=shlex.join(words),
+            display=shown,
         )

@@ -14,8 +14,9 @@ from airstore.charts.rewrite import rewrite
 from airstore.core.errors import AirstoreError, DeployError, LockedError, StorageError, UsageError
 from airstore.core.excerpt import excerpt
 from airstore.deploy import crds
-from airstore.deploy.health import await_gates, unhealthy
+from airstore.deploy.health import await_gates, unhealthy, unique
 from airstore.deploy.helm_actions import protect_claims
+from airstore.deploy.helm_reason import reason
 from airstore.deploy.hooks import Hook, clear
 from airstore.deploy.journal import Journal
 from airstore.deploy.redact import Redactor
@@ -23,6 +24,7 @@ from airstore.deploy.rehearsal import rehearse
 from airstore.deploy.replacing import make_room, move_of
 from airstore.deploy.steps import End, Kind, Status, Step, next_step, stopped
 from airstore.deploy.target import Target
+from airstore.deploy.watching import Stage, Watch
 from airstore.deploy.world import Course, World
 
 _ATTEMPTS = 3  # of a step on the way back
@@ -57,7 +59,10 @@ class Engine:
             self.world.held.check()
             self.journal.record(Status.BEGIN, step)
             self.say(f"{step} ...")
-            fault = self._attempt(step)
+            try:
+                fault = self._attempt(step)
+            finally:
+                self.world.display.clear()
             if fault is None:
                 self.journal.record(Status.DONE, step)
                 continue
@@ -94,13 +99,13 @@ class Engine:
     def _perform(self, step: Step) -> None:
         key = step.item
         if step.kind is Kind.RESTORE_AGAIN:
-            self._listening(self.course.old[key])
+            self._listening(step)
         if step.kind in _HOOKS:
             self._hook(_HOOKS[step.kind], key)
         elif step.kind is Kind.CRDS:
             self._crds(self.course.new[key])
         elif step.kind is Kind.UPGRADE:
-            self._upgrade(self.course.new[key], self.course.old.get(key))
+            self._upgrade(step)
         elif step.kind is Kind.REMOVE:
             self.world.helm.uninstall(self.course.old[key])
         elif step.kind is Kind.UNINSTALL:
@@ -108,18 +113,20 @@ class Engine:
         elif step.kind is Kind.REINSTATE:
             self._reinstate(self.course.old[key])
         else:
-            self._workloads(step.kind, key)
+            self._workloads(step)
 
-    def _workloads(self, kind: Kind, key: str) -> None:
+    def _workloads(self, step: Step) -> None:
+        kind, key = step.kind, step.item
         target = self._present(key)
         if kind is Kind.STOP:
             self._stop(key, target)
         elif kind is Kind.START:
             self.world.cluster.start_writers(target.namespace, target.name, self._places(key))
         elif kind is Kind.HEALTH:
-            self._await(self.course.new[key])
+            new = self.course.new[key]
+            self._await(new, Watch(self._stage, str(step), new, early=new.helm.fail_fast))
         elif kind is Kind.RECOVERED:
-            self._await(self.course.old[key])
+            self._await(self.course.old[key], Watch(self._stage, str(step), self.course.old[key]))
 
     def _stop(self, key: str, target: Target) -> None:
         self._check_return()
@@ -156,16 +163,23 @@ class Engine:
         sides = (self.course.new.get(key), self.course.old.get(key))
         return sorted({place for side in sides if side for place in side.namespaces})
 
-    def _await(self, target: Target) -> None:
-        gates = {
-            tuple(gate.items()): gate for gate in (*target.workload_gates(), *target.helm.health)
-        }.values()
-        await_gates(self.world.cluster, self.world.clock, target, gates, self.world.held.check)
+    @property
+    def _stage(self) -> Stage:
+        return Stage(self.world.cluster, self.world.clock, self.world.display, self.redactor)
 
-    def _listening(self, target: Target) -> None:
+    def _await(self, target: Target, watch: Watch) -> None:
+        def check(reasons: str) -> None:
+            self.world.held.check()
+            watch(reasons)
+
+        gates = unique([*target.workload_gates(), *target.helm.health])
+        await_gates(self.world.cluster, self.world.clock, target, gates, check)
+
+    def _listening(self, step: Step) -> None:
         """Wait until a database that was only just started can be talked to; the hook says whether it can."""
+        target = self.course.old[step.item]
         try:
-            self._await(target)
+            self._await(target, Watch(self._stage, str(step), target))
         except DeployError as fault:
             self.say(f"{self.redactor.text(str(fault))}; its rollback hook is tried nevertheless")
 
@@ -183,17 +197,19 @@ class Engine:
             live = self.world.cluster.live(document, target.namespace)
             self.world.cluster.apply(crds.additive(document, live), target.namespace)
 
-    def _upgrade(self, new: Target, old: Target | None) -> None:
+    def _upgrade(self, step: Step) -> None:
+        new, old = self.course.new[step.item], self.course.old.get(step.item)
         self._namespace(new)
         if old:
             protect_claims(self.world.cluster, old, new)
         make_room(self.world.cluster, move_of(self.world.helm, new, tuple(new.documents())), self.say)
+        watch = Watch(self._stage, str(step), new, early=new.helm.fail_fast, changed=True)
         try:
-            self.world.helm.install(new, wait=True)
+            self.world.helm.install(new, wait=True, watch=watch)
         except UsageError as fault:
             # Helm says at most which object is not ready; the pods say why.
-            why = unhealthy(self.world.cluster, new, new.workload_gates())
-            raise DeployError(f"{fault}\n{why}" if why else str(fault)) from fault
+            why = unhealthy(self.world.cluster, new, new.workload_gates()) or watch.reason
+            raise DeployError(reason(new, str(fault), why)) from fault
 
     def _reinstate(self, old: Target) -> None:
         # Without waiting: what was scaled to 0, and has no replicas in its chart, starts only afterwards.

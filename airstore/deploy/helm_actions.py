@@ -7,7 +7,7 @@ have lost, with hooks of the wrong release. The rollback is the engine's, from t
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,7 +66,7 @@ class HelmActions:
         """Helm's own records."""
         return HelmRecords(self.calls, self.objects)
 
-    def install(self, target: Target, *, wait: bool) -> None:
+    def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
         """Install or upgrade; whatever state an earlier run left the release in.
 
         Where the store keeps what the same installation made before (before it was killed, or before an
@@ -75,11 +75,12 @@ class HelmActions:
         Args:
             target: what is to run.
             wait: until everything is ready, Jobs included.
+            watch: called every second meanwhile; what it raises ends Helm, and is raised.
 
         Raises:
             UsageError: Helm refused or its time was up.
         """
-        self._install(target, self._wait if wait else [])
+        self._install(target, self._wait if wait else [], watch)
 
     def reinstate(self, target: Target, *, hooks: bool = True) -> None:
         """Install again the very objects that were installed before, without waiting for them.
@@ -127,7 +128,7 @@ class HelmActions:
         record = self.records.newest(target)
         return kept_record(record) if record else None
 
-    def _install(self, target: Target, flags: Sequence[str]) -> None:
+    def _install(self, target: Target, flags: Sequence[str], watch: Callable[[], None] | None = None) -> None:
         kept = self.keeping.kept(target)
         self._settled(target)
         with tempfile.TemporaryDirectory(prefix="airstore-apply-") as scratch:
@@ -136,7 +137,7 @@ class HelmActions:
                 chart = literal_chart(read_chart(chart), kept.stream)
             else:
                 more = self._rewriting(target, Path(scratch, "rewriting.json"))
-            self._upgrade(target, chart, [*flags, *more], Path(scratch))
+            self._upgrade(target, chart, [*flags, *more], Path(scratch), watch)
         self._keep(target)
 
     def standing(self, target: Target) -> Standing:
@@ -151,7 +152,14 @@ class HelmActions:
             return tuple(each for each in kept.everything() if isinstance(each, dict))
         return tuple(each for each in target.documents() if each.get("kind") != "Secret")
 
-    def _upgrade(self, target: Target, chart: bytes, more: Sequence[str], scratch: Path) -> None:
+    def _upgrade(
+        self,
+        target: Target,
+        chart: bytes,
+        more: Sequence[str],
+        scratch: Path,
+        watch: Callable[[], None] | None = None,
+    ) -> None:
         packed = Path(scratch, "chart.tgz")
         write_file(packed, chart)
         flags = [f"--timeout={target.timeout:g}s", "--skip-crds", f"--history-max={_HISTORY}", *more]
@@ -160,7 +168,7 @@ class HelmActions:
             path = Path(scratch, f"values-{number}.yaml")
             write_file(path, content, mode=0o600)
             flags.append(f"--values={path}")
-        self.calls.run(["upgrade", "--install", *flags, "--", target.name, str(packed)], target)
+        self.calls.run(["upgrade", "--install", *flags, "--", target.name, str(packed)], target, watch)
 
     def _keep(self, target: Target) -> None:
         kept = self.installed(target)

@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from airstore.deploy.sights import Sight
+
 Document = Mapping[str, Any]
 
 
@@ -140,6 +142,9 @@ class Workloads(Protocol):
 
         An object that has been given replicas again meanwhile (by Helm) keeps them.
         """
+
+    def look(self, document: Document, namespace: str) -> Sight | None:
+        """How the pods of a Deployment, StatefulSet, DaemonSet or Job are; None where it is not there."""
 
     def ready(self, gate: Document, namespace: str) -> str:
         """Ask once whether a health gate holds.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,13 +15,14 @@ from airstore.deploy.kept import Standing
 from airstore.deploy.protocols import Document, Held, Objects, Rehearsing, Workloads
 from airstore.deploy.steps import Item, Run
 from airstore.deploy.target import Target
+from airstore.deploy.watching import Display, Silent
 
 
 class HelmReleases(Protocol):
     """Helm; `airstore.deploy.helm_actions.HelmActions` is the real one."""
 
-    def install(self, target: Target, *, wait: bool) -> None:
-        """Install or upgrade, whatever state an earlier run left the release in."""
+    def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
+        """Install or upgrade, whatever state an earlier run left it in; what ``watch`` raises ends it."""
 
     def reinstate(self, target: Target) -> None:
         """Install again the very objects that were installed before."""
@@ -62,6 +63,7 @@ class World:
 
     Attributes:
         let_pull: makes pods of a namespace able to pull; called before anything is installed there.
+        display: shows how far a step has come.
     """
 
     helm: HelmReleases
@@ -71,6 +73,7 @@ class World:
     clock: Clock
     held: Held
     let_pull: Callable[[str], None]
+    display: Display = field(default_factory=Silent)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from airstore.cluster import lease as leases
 from airstore.cluster.connection import ApiError, Connection, connect
 from airstore.cluster.discovery import served_versions, server_version
 from airstore.cluster.facts import gather_classes
+from airstore.cluster.glances import glance
 from airstore.cluster.jobs import end_job, run_job, stop_job
 from airstore.cluster.objects import Objects, describe
 from airstore.cluster.pull_probe import unpullable
@@ -20,6 +21,7 @@ from airstore.cluster.pull_secrets import PullLogin, let_pull
 from airstore.cluster.workloads import Workloads
 from airstore.core.errors import TransferError
 from airstore.deploy.protocols import Change, Document, Held, JobResult, Permission, Refusal
+from airstore.deploy.sights import Cause, Sight, Trouble
 
 _ESTABLISHED = 30.0  # seconds for a definition to be served
 _GONE = 60.0  # seconds for an object to disappear
@@ -129,6 +131,14 @@ class RealCluster:
     ) -> list[str]:
         """See `airstore.deploy.protocols.Nodes`."""
         return unpullable(self._objects, namespace, images, pull_secret, timeout)
+
+    def look(self, document: Document, namespace: str) -> Sight | None:
+        """See `airstore.deploy.protocols.Workloads`."""
+        found = glance(self._objects, document, namespace)
+        if found is None:
+            return None
+        troubles = tuple(Trouble(Cause(each.cause), each.subject, each.text) for each in found.troubles)
+        return Sight(found.workload, found.mark, found.ready, found.wanted, troubles, found.said)
 
     def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
         """See `airstore.deploy.protocols.Jobs`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from airstore.deploy import ledger
+from airstore.deploy.health import unique
 from airstore.deploy.journal import unfinished
 from airstore.deploy.target import Target
 from airstore.ops.at_work import is_at_work
@@ -193,8 +194,7 @@ def _status(site: Site, target: Target) -> ReleaseStatus:
     key = target.running.key
     found = statuses(site, {key: target})
     gates = [*target.helm.health, *target.workload_gates()]
-    unique = {tuple(sorted(gate.items())): gate for gate in gates}.values()
-    reasons = (site.cluster.ready(gate, target.namespace) for gate in unique)
+    reasons = (site.cluster.ready(gate, target.namespace) for gate in unique(gates))
     # Crashed containers are quoted, and what drifted may be a password: an applier's log is read by many.
     redactor = site.installations.redactor([target.running])
     return ReleaseStatus(

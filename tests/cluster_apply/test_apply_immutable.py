@@ -102,7 +102,7 @@ def test_the_way_back_makes_again_what_was_made_in_another_shape(
     delete = {"backup.sh": HOOKS["backup.sh"] + 'kubectl delete service fixed -n "$AIRSTORE_NAMESPACE"\n'}
     more = {"db": service(type="NodePort"), "web": {"templates/bad.yaml": REFUSED}}
     shop.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), more, hooks=delete)
-    assert "Not_A_Name" in shop.run("apply", code=50).err
+    assert "Refused_When_Real" in shop.run("apply", code=50).err
     assert api.json("get", "service", "fixed", "-n", namespace)["spec"]["clusterIP"] == "None"
     assert state(shop) == OLD
     assert shop.helm() == BOTH
