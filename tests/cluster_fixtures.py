@@ -24,7 +24,8 @@ CLUSTER = Path(__file__).parents[1] / "scripts" / "cluster"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on the one real cluster are marked: they share its node, so they run one after another."""
     for item in items:
-        if item.get_closest_marker("cluster") and "cluster" in getattr(item, "fixturenames", ()):
+        shared = "cluster" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("alone")
+        if item.get_closest_marker("cluster") and shared:
             item.add_marker(pytest.mark.onecluster)
 
 

@@ -32,6 +32,9 @@ from airstore.ops.trusted import trusted_release
 @click.option(
     "--repair", is_flag=True, help="First put back what drifted, or what Helm lost, as it was installed."
 )
+@click.option(
+    "--adopt", is_flag=True, help="Take over Helm releases that somebody else installed, data included."
+)
 @skip_backup_option
 @yes_option
 @kubeconfig_option
@@ -50,6 +53,7 @@ def command(
     check_images: bool,
     check_nodes: str,
     repair: bool,
+    adopt: bool,
     skipped: tuple[str, ...],
     yes: bool,
     kubeconfig: Path | None,
@@ -72,7 +76,7 @@ def command(
     # What a registry lacks will have been pushed.
     checks = image_checks(site_values, reach, (check_images, check_nodes), pushed=push and dry_run)
     keys = given_up(context.store(SITE, "apply"), skipped, version)
-    wish = Wish(checks, version, keys)
+    wish = Wish(checks, version, keys, adopt)
     if keys and not dry_run:
         confirm(context, _loss(keys), yes=yes)
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as site:

@@ -91,7 +91,7 @@ def push_lacking(
         place = (target.url, target.access)
         if not always and plan_registry(site.blobs, release, *place).upload_blobs == 0:
             return
-        run = Run(context.progress, _JOBS, context.now())
+        run = Run(context.progress, _JOBS, context.now(), keep_tags=target.ours)
         summary, _ = push_release(site.store, site.blobs, release, *place, run, target.name)
     context.say(f"pushed {release.version} to {target.name}: {summary.upload_blobs} blobs were missing")
 

@@ -53,8 +53,14 @@ def show_steps(planned: SitePlan, *, diff: bool) -> None:
     }
     show_rows(rows, "table", columns, "no Helm releases")
     for step in planned.steps:
-        for each in step.replaces:
-            click.echo(f"{step.key}: {printable(each)} {_REPLACED}{_stays(each)}")
+        for line in (
+            *([step.reason] if step.reason else []),
+            *(f"warning: {each}" for each in step.warnings),
+            *(f"{each} {_REPLACED}{_stays(each)}" for each in step.replaces),
+        ):
+            click.echo(printable(f"{step.key}: {line}"))
+    if planned.backups:
+        click.echo(f"backed up first: {', '.join(planned.backups)}")
     for step in planned.steps:
         if diff and step.diff:
             click.echo(f"\n{printable(step.diff)}", nl=False)

@@ -97,8 +97,8 @@ def parse(data: bytes, media_type: str, what: str) -> Manifest:
     )
 
 
-def media_type_of(data: bytes, what: str) -> str:
-    """The media type of a document that came without one (a layout, an archive).
+def media_type_of(data: bytes, what: str, otherwise: str = "") -> str:
+    """The media type of a document: what it says; else ``otherwise``; else what its fields tell.
 
     Raises:
         DamagedError: it names none and its fields do not tell.
@@ -107,7 +107,7 @@ def media_type_of(data: bytes, what: str) -> str:
     stated = document.get("mediaType")
     if isinstance(stated, str):
         return stated
-    return OCI_INDEX if "manifests" in document else OCI_MANIFEST
+    return otherwise or (OCI_INDEX if "manifests" in document else OCI_MANIFEST)
 
 
 def _check_spelling(document: dict[str, Any], what: str) -> None:

@@ -36,9 +36,12 @@ class Product:
     Attributes:
         directory: what relative paths in it are relative to.
         platforms: empty means every platform that an index offers.
+        kube_versions: what sites' clusters run; charts are rendered for each, for Helm's default where empty.
+        api_versions: APIs that sites may have installed; charts are rendered without and with them.
         variants: values files; each chart is rendered once under each of them, and once without any.
         include: image references that discovery cannot find.
         exclude: glob patterns of false hits.
+        no_images: globs over ``Kind.group`` of custom resources that are known to bring no image.
         sources: glob pattern of references to the place that holds them.
         registry: the registry that a site may run in its cluster.
         applier: the applier that a site may run there.
@@ -50,9 +53,12 @@ class Product:
     platforms: tuple[Platform, ...]
     charts: tuple[ChartSource, ...]
     helm_releases: tuple[HelmRelease, ...]
+    kube_versions: tuple[str, ...] = ()
+    api_versions: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    no_images: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
     registry: Mapping[str, Any] = field(default_factory=dict, hash=False)
     applier: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -117,9 +123,12 @@ def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
         platforms=tuple(Platform.parse(text) for text in document.get("platforms", ())),
         charts=tuple(ChartSource(c["name"], c["source"], c.get("version", "")) for c in document["charts"]),
         helm_releases=tuple(helm_from_json(entry) for entry in document["releases"]),
+        kube_versions=tuple(document.get("kubeVersions", ())),
+        api_versions=tuple(document.get("apiVersions", ())),
         variants=tuple(discover.get("values", ())),
         include=tuple(images.get("include", ())),
         exclude=tuple(images.get("exclude", ())),
+        no_images=tuple(images.get("noImages", ())),
         sources=dict(images.get("sources", {})),
         registry=document.get("registry", {}),
         applier=document.get("applier", {}),

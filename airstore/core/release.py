@@ -12,6 +12,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.helm_release import HelmRelease, helm_from_json, helm_to_json
 from airstore.core.reference import Reference
+from airstore.core.unavailable import Unavailable, parts_from_json, parts_to_json
 
 __all__ = ["API_VERSION", "Artifact", "Chart", "HelmRelease", "Image", "Release"]
 
@@ -25,10 +26,10 @@ class Image:
     Attributes:
         reference: as charts ask for it, normalised.
         root: the manifest or index that the reference resolves to.
-        blobs: every blob that travels, root, manifests, configs, layers and referrers included,
-            each once, sorted by digest.
+        blobs: every blob that travels, root and referrers included, each once, sorted by digest.
         referrers: manifests attached to this image (signatures, SBOMs), also among ``blobs``.
-        missing: children of an index left behind because the product file limits platforms.
+        missing: children of an index left behind: platforms that nobody asked for, and unavailable ones.
+        unavailable: optional parts that could not be had.
     """
 
     reference: Reference
@@ -36,6 +37,7 @@ class Image:
     blobs: tuple[Descriptor, ...]
     referrers: tuple[Descriptor, ...] = ()
     missing: tuple[Descriptor, ...] = ()
+    unavailable: tuple[Unavailable, ...] = ()
 
     @property
     def repository(self) -> str:
@@ -44,7 +46,7 @@ class Image:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tag it gets there; none where the reference is a digest alone."""
+        """The tag it asks for there; none where the reference is a digest alone. See `settle_tags`."""
         return (self.reference.tag,) if self.reference.tag else ()
 
 
@@ -175,6 +177,7 @@ def _image_to_json(image: Image) -> dict[str, Any]:
         "blobs": [blob.to_json() for blob in image.blobs],
         "referrers": [blob.to_json() for blob in image.referrers],
         "missing": [blob.to_json() for blob in image.missing],
+        **parts_to_json(image.unavailable),
     }
 
 
@@ -212,6 +215,7 @@ def _image_from_json(entry: dict[str, Any], what: str) -> Image:
         blobs=_descriptors(entry["blobs"], what),
         referrers=_descriptors(entry["referrers"], what),
         missing=_descriptors(entry["missing"], what),
+        unavailable=parts_from_json(entry),
     )
 
 

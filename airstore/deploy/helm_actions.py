@@ -67,7 +67,10 @@ class HelmActions:
         return HelmRecords(self.calls, self.objects)
 
     def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
-        """Render and install, or upgrade; whatever state an earlier run left the release in.
+        """Install or upgrade; whatever state an earlier run left the release in.
+
+        Where the store keeps what the same installation made before (before it was killed, or before an
+        uninstall), that is installed, with every value generated then; else the chart is rendered.
 
         Args:
             target: what is to run.
@@ -77,15 +80,10 @@ class HelmActions:
         Raises:
             UsageError: Helm refused or its time was up.
         """
-        self._settled(target)
-        with tempfile.TemporaryDirectory(prefix="airstore-apply-") as scratch:
-            flags = self._rewriting(target, Path(scratch, "rewriting.json"))
-            flags += self._wait if wait else []
-            self._upgrade(target, self.supplies.chart(target), flags, Path(scratch), watch)
-        self._keep(target)
+        self._install(target, self._wait if wait else [], watch)
 
     def reinstate(self, target: Target, *, hooks: bool = True) -> None:
-        """Install again the very objects that were installed before, with every value generated then.
+        """Install again the very objects that were installed before, without waiting for them.
 
         Args:
             target: what ran before.
@@ -94,17 +92,7 @@ class HelmActions:
         Raises:
             UsageError: Helm refused or its time was up.
         """
-        kept = self.keeping.kept(target)
-        flags = [] if hooks else ["--no-hooks"]
-        self._settled(target)
-        with tempfile.TemporaryDirectory(prefix="airstore-apply-") as scratch:
-            if kept is None:  # an older airstore installed it: rendering again is the best there is
-                flags += self._rewriting(target, Path(scratch, "rewriting.json"))
-                chart = self.supplies.chart(target)
-            else:
-                chart = literal_chart(read_chart(self.supplies.chart(target)), kept.stream)
-            self._upgrade(target, chart, flags, Path(scratch))
-        self._keep(target)
+        self._install(target, [] if hooks else ["--no-hooks"])
 
     def turn(self, target: Target) -> None:
         """Before a failed upgrade is rolled back: have Helm see what that upgrade changed.
@@ -115,7 +103,7 @@ class HelmActions:
         self.records.turn(target, self._settled(target))
 
     def uninstall(self, target: Target) -> None:
-        """Uninstall unless that was done already; volume claims stay, and so do CRDs.
+        """Uninstall unless that was done already; volume claims stay, with their Secrets, and so do CRDs.
 
         Raises:
             UsageError: Helm refused or its time was up.
@@ -123,7 +111,7 @@ class HelmActions:
         found = self.status(target)
         if found is None or found.status == "uninstalled":
             return
-        self.records.keep_claims(target, found)
+        self.records.keep_data(target, found)
         flags = ["--wait", f"--timeout={target.timeout:g}s"]
         self.calls.run(["uninstall", *flags, "--", target.name], target)
 
@@ -139,6 +127,18 @@ class HelmActions:
         """What Helm's own record says is installed; None where there is no such release."""
         record = self.records.newest(target)
         return kept_record(record) if record else None
+
+    def _install(self, target: Target, flags: Sequence[str], watch: Callable[[], None] | None = None) -> None:
+        kept = self.keeping.kept(target)
+        self._settled(target)
+        with tempfile.TemporaryDirectory(prefix="airstore-apply-") as scratch:
+            chart, more = self.supplies.chart(target), list[str]()
+            if kept:
+                chart = literal_chart(read_chart(chart), kept.stream)
+            else:
+                more = self._rewriting(target, Path(scratch, "rewriting.json"))
+            self._upgrade(target, chart, [*flags, *more], Path(scratch), watch)
+        self._keep(target)
 
     def standing(self, target: Target) -> Standing:
         """What Helm has installed, and how it will go on."""

@@ -93,9 +93,9 @@ class HelmRecords:
             for each in before:
                 self._mark(target, each, "superseded")
 
-    def keep_claims(self, target: Target, found: HelmStatus) -> None:
-        """Have Helm leave volume claims when it uninstalls."""
-        if changed := secret.keep_claims(self._stored(target, found)):
+    def keep_data(self, target: Target, found: HelmStatus) -> None:
+        """Have Helm leave volume claims when it uninstalls, and Secrets of what has volumes."""
+        if changed := secret.keep_data(self._stored(target, found)):
             self.objects.apply(changed, target.namespace)
 
     def _history(self, target: Target) -> list[HelmStatus]:

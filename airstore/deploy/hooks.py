@@ -81,6 +81,7 @@ class HookRunner:
             DeployError: it failed; the message ends with what it said.
             UsageError: a script took longer than the Helm release's time-out; or not a Job's manifest.
         """
+        _require_backup(hook)
         content = self.scripts.hook(hook.target, hook.name)
         path = hook.target.helm.hooks[hook.name]
         with storage_errors(hook.backup):
@@ -142,6 +143,14 @@ class HookRunner:
             "AIRSTORE_VERSION": hook.target.version,
             "AIRSTORE_PREVIOUS": hook.previous,
         }
+
+
+def _require_backup(hook: Hook) -> None:
+    """A script that restores must not be given an empty directory in place of a backup."""
+    uses = hook.name in {"verifyBackup", "rollback"} and "preUpgrade" in hook.target.helm.hooks
+    if uses and not hook.backup.is_dir():
+        what = f"hook {hook.name} of {hook.target.running.key}"
+        raise DeployError(f"{what} cannot run: its backup is gone from disk: {hook.backup}")
 
 
 def clear(backup: Path) -> None:

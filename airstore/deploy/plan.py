@@ -24,6 +24,7 @@ class Step:
         action: ``install``, ``change``, ``unchanged`` or ``remove``.
         diff: unified diff of the rendered manifests, Secrets redacted.
         reason: why it changes although nothing about it is new; empty otherwise.
+        warnings: what somebody should know before it happens.
         replaces: objects that cannot be changed, and are deleted and made again.
     """
 
@@ -36,6 +37,7 @@ class Step:
     removed: int
     diff: str = field(repr=False)
     reason: str = ""
+    warnings: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
 
     @property

@@ -37,15 +37,16 @@ def stack(oldest_first: Iterable[Entry]) -> tuple[State, ...]:
     for entry in oldest_first:
         if not entry.changed or entry.action == "uninstall":
             continue
-        run = str(entry.details.get("run", ""))
+        # To adopt changes no data, so no backup is missed that it did not make.
+        runs = () if entry.action == "adopt" else (str(entry.details.get("run", "")),)
         depth = below(states, entry.version)
         if entry.action == "rollback" and depth is not None:
             del states[depth + 1 :]
             states[depth] = replace(states[depth], entry=entry)
         elif states and states[-1].version == entry.version:
-            states[-1] = State(entry, (*states[-1].runs, run))
+            states[-1] = State(entry, (*states[-1].runs, *runs))
         else:
-            states.append(State(entry, (run,)))
+            states.append(State(entry, runs))
     return tuple(states)
 
 

@@ -84,10 +84,13 @@ def _works(source: Source, release: Release) -> Iterator[Target]:
     """
     entries = [entry for entry in ledger.entries(source.store.history) if entry.changed][:_STATES]
     for entry in entries:
-        yield from targets(entry.running, trusted_release(source.store, entry.version)).values()
-    known = {link.release.version: link.release for link in all_releases(source.store)}
-    since = known[entries[0].version].sequence if entries else release.sequence
-    for each in known.values():
+        known = ledger.is_release(entry.version)
+        ran = trusted_release(source.store, entry.version) if known else None
+        yield from targets(entry.running, ran).values()
+    every = {link.release.version: link.release for link in all_releases(source.store)}
+    newest = every.get(entries[0].version) if entries else None
+    since = newest.sequence if newest else release.sequence
+    for each in every.values():
         between = since < each.sequence < release.sequence and is_held(source.blobs, each)
         if each.version == release.version or between:
             yield from _rendered(source, each)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from airstore.core.errors import AirstoreError, DeployError, UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import observed
 from airstore.deploy.preflight import problems, refused
 from airstore.deploy.steps import End, Mode
+from airstore.deploy.target import Target
+from airstore.ops.adopt import adopt, find_adopted, not_adoptable
 from airstore.ops.at_work import refuse_unfinished
 from airstore.ops.backups import prune_backups
 from airstore.ops.drive import (
@@ -26,9 +29,11 @@ from airstore.ops.drive import (
     open_run,
     statuses,
 )
-from airstore.ops.plan_site import Planned, SitePlan, make_plan
+from airstore.ops.installations import Adopted
+from airstore.ops.plan_site import Planned, SitePlan, backups_of, make_plan
 from airstore.ops.preflight import stop_at
 from airstore.ops.pullable import Coming, ImageChecks, image_findings, node_findings
+from airstore.ops.regenerated import regenerated
 from airstore.ops.rehearse import rehearse_apply
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
@@ -42,11 +47,13 @@ class Wish:
         images: how images are checked, and the site file.
         version: empty for the newest release, or for that of a run to be resumed.
         skipped: keys of Helm releases that are not backed up; a run that is resumed keeps its own.
+        adopt: take over Helm releases that somebody else installed.
     """
 
     images: ImageChecks
     version: str
     skipped: frozenset[str] = frozenset()
+    adopt: bool = False
 
     @property
     def site_file(self) -> SiteFile:
@@ -64,8 +71,9 @@ def plan_apply(site: Site, wish: Wish) -> SitePlan:
     """
     goes_on_with = "`airstore apply` goes on with it; --dry-run cannot"
     refuse_unfinished(site.store, unfinished(site.runs.directory), goes_on_with)
-    planned = _observe(site, wish)
-    return _preflight(site, wish, planned).plan
+    planned, _ = _observe(site, wish)
+    planned = _preflight(site, wish, planned)
+    return replace(planned.plan, backups=backups_of(site.store, planned, wish.skipped))
 
 
 def goes_on(site: Site) -> bool:
@@ -74,9 +82,9 @@ def goes_on(site: Site) -> bool:
 
 
 def running(site: Site) -> Release | None:
-    """The release of the product that runs, by the ledger."""
+    """The release of the product that runs, by the ledger; None of nothing, and of what was adopted."""
     entry = ledger.running(site.store.history)
-    return site.supplies.release(entry.version) if entry else None
+    return site.supplies.find_release(entry.version) if entry else None
 
 
 def apply(site: Site, wish: Wish) -> Outcome:
@@ -95,9 +103,14 @@ def apply(site: Site, wish: Wish) -> Outcome:
             outcome = drive(site, held, journal)
             _prune(site, wish.site_file)
             return outcome
-        planned = _observe(site, wish)
+        planned, found = _observe(site, wish)
         planned = _preflight(site, wish, planned)
         stop_at(node_findings(site, wish.images, _coming(site, planned)))
+        for step in planned.plan.steps:
+            for warning in step.warnings:
+                site.say(f"warning: {step.key}: {warning}")
+        if found:
+            planned = replace(planned, now=adopt(site, found))
         if planned.plan.version == planned.plan.running and not _changes(planned):
             running = make_targets(planned.now, planned.release)
             return Outcome("", End.SUCCEEDED, planned.plan.version, *look_at(site, running, {}))
@@ -119,21 +132,41 @@ def _prune(site: Site, site_file: SiteFile) -> None:
             site.say(f"pruned the backups of run {run}, which no rollback needs")
 
 
-def _observe(site: Site, wish: Wish) -> Planned:
+def _observe(site: Site, wish: Wish) -> tuple[Planned, tuple[Adopted, ...]]:
+    """The plan in view of the cluster, and what is to be adopted for it."""
     planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
     stop_at(refused(site.cluster, targets.values(), pulling=site.pulling))
     found = statuses(site, targets)
-    foreign = found.keys() - {running.key for running in planned.now}
-    if foreign:
-        raise DeployError(
-            f"nothing was changed: Helm releases exist that this site's ledger does not know: "
-            f"{', '.join(sorted(foreign))}",
-            hint="uninstall them with helm, or use the store that installed them",
-        )
-    now = make_targets(planned.now, None)
+    foreign = {key: found[key] for key in found.keys() - {running.key for running in planned.now}}
+    adopted = _to_adopt(site, wish, {key: targets[key] for key in foreign}, foreign)
+    if adopted:
+        others = [each.running for each in adopted]
+        planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version, others)
+    now = make_targets((each for each in planned.now if each.key not in foreign), None)
     steps = observed(planned.plan.steps, disturbed(site, now, found))
-    return replace(planned, plan=replace(planned.plan, steps=steps))
+    planned = replace(planned, plan=replace(planned.plan, steps=steps))
+    before = {each.key: each for each in planned.now or _uninstalled(site)}
+    warnings = regenerated(site, wish.site_file, planned, before)
+    reasons = {key: f"adopted: Helm's revision {each.revision}" for key, each in foreign.items()}
+    steps = tuple(
+        replace(s, reason=reasons.get(s.key, s.reason), warnings=warnings.get(s.key, ())) for s in steps
+    )
+    return replace(planned, plan=replace(planned.plan, steps=steps)), adopted
+
+
+def _to_adopt(
+    site: Site, wish: Wish, targets: Mapping[str, Target], foreign: Mapping[str, HelmStatus]
+) -> tuple[Adopted, ...]:
+    if foreign and not wish.adopt:
+        raise DeployError(
+            "nothing was changed: Helm releases exist that this site's ledger does not know: "
+            f"{', '.join(sorted(foreign))}",
+            hint="`airstore apply --adopt` takes them over with their data and Secrets, and can go back to"
+            " them; --adopt --dry-run shows what it would change",
+        )
+    stop_at(not_adoptable(foreign))
+    return find_adopted(site, targets)
 
 
 def _changed(planned: Planned) -> set[str]:
@@ -173,8 +206,8 @@ def _coming(site: Site, planned: Planned) -> list[Coming]:
     coming = [Coming(planned.release, make_targets(wanted, planned.release))]
     actions = {step.key: step.action for step in planned.plan.steps}
     before = [each for each in planned.now if actions.get(each.key) in {"change", "remove"}]
-    if before:
-        release = site.supplies.release(planned.previous)
+    release = site.supplies.find_release(planned.previous)
+    if before and release:  # what was adopted came from wherever its nodes pulled it
         coming.append(Coming(release, make_targets(before, release), back=True))
     return coming
 
@@ -184,17 +217,18 @@ def _changes(planned: Planned) -> bool:
 
 
 def _begin(site: Site, wish: Wish, planned: Planned) -> Journal:
-    runs = site.runs
+    runs, kept = site.runs, site.installations
     name = runs.name(site.now())
     actions = {step.key: step.action for step in planned.plan.steps}
     before = {running.key: running for running in planned.now}
+    earlier = {} if before else {each.key: each for each in _uninstalled(site)}
     new: list[Running] = []
     for prepared in planned.wanted:
         unchanged = actions[prepared.running.key] == "unchanged"
         new.append(
-            runs.renew(name, before[prepared.running.key], prepared)
+            kept.renew(name, before[prepared.running.key], prepared)
             if unchanged
-            else runs.keep_values(name, prepared)
+            else kept.inherit(name, prepared, earlier.get(prepared.running.key))
         )
     return runs.begin(name, _run_plan(wish, planned, new))
 
@@ -203,6 +237,12 @@ def _run_plan(wish: Wish, planned: Planned, new: Iterable[Running]) -> RunPlan:
     items = tuple((step.key, step.action, "") for step in planned.plan.steps)
     version, previous = planned.plan.version, planned.previous
     return RunPlan(Mode.APPLY, version, previous, items, tuple(new), planned.now, wish.skipped)
+
+
+def _uninstalled(site: Site) -> tuple[Running, ...]:
+    """What ran last, of a product that was uninstalled; its volumes and their Secrets may have stayed."""
+    entries = ledger.entries(site.store.history)
+    return next((entry.running for entry in entries if entry.changed and entry.running), ())
 
 
 def _check_resumed(site: Site, wish: Wish, journal: Journal) -> None:

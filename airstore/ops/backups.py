@@ -153,7 +153,7 @@ def _releases(store: StoreDirectory) -> Releases:
 def _record(runs: Runs, journal: Journal, releases: Releases) -> RunRecord:
     plan = runs.plan(journal)
     newer = releases(plan.version) if plan.version else None
-    older = releases(plan.previous) if plan.previous else None
+    older = releases(plan.previous) if ledger.is_release(plan.previous) else None
     found = items(plan, targets(plan.new, newer), targets(plan.old, older))
     done = {event.step for event in journal.events if event.status is Status.DONE}
     product = next((each.product for each in (newer, older) if each), "")
@@ -213,7 +213,7 @@ def _fault(site: Site, backup: Backup) -> str:
     target = site.supplies.course(plan, directory).new[backup.key]
     if "verifyBackup" not in target.helm.hooks:
         return f"release {backup.made_by} has no verifyBackup hook for it"
-    runner = site.hook_runner(directory / "verify", site.runs.redactor(plan.new))
+    runner = site.hook_runner(directory / "verify", site.installations.redactor(plan.new))
     try:
         site.say(f"verify-backup {backup.key} of run {backup.run} ...")
         runner.run(Hook("verifyBackup", target, backup.state, site.store.path / backup.place))

@@ -103,7 +103,7 @@ class RealCluster:
     def lease(self, name: str, namespace: str) -> AbstractContextManager[Held]:
         """See `airstore.deploy.protocols.Leases`."""
         self.ensure_namespace(namespace)
-        return leases.hold(self._connection, namespace, name)
+        return leases.hold(self._connection, namespace, name, name.removeprefix("airstore-"))
 
     def refusals(self, wanted: Sequence[Permission]) -> list[Permission]:
         """See `airstore.deploy.protocols.Facts`."""

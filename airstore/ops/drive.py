@@ -29,8 +29,10 @@ from airstore.deploy.world import World
 from airstore.ops import report
 from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.installations import Installations
 from airstore.ops.prepare import Rendering
-from airstore.ops.runs import RunPlan, Runs, StoreSupplies
+from airstore.ops.runs import RunPlan, Runs
+from airstore.ops.supplies import StoreSupplies
 from airstore.ops.trusted import trusted_release
 from airstore.store.blobs import BlobStore
 
@@ -74,10 +76,15 @@ class Site:
         """The runs of the store."""
         return Runs(self.store)
 
+    @property
+    def installations(self) -> Installations:
+        """What its runs installed."""
+        return Installations(self.store)
+
     @cached_property
     def supplies(self) -> StoreSupplies:
         """Charts, values and hooks."""
-        return StoreSupplies(self.store, self.blobs, self.runs)
+        return StoreSupplies(self.store, self.blobs, self.installations)
 
     def helm_actions(self) -> HelmActions:
         """Helm on the cluster."""
@@ -180,7 +187,7 @@ def look_at(
 ) -> tuple[dict[str, str], bool]:
     """As `look`, of any Helm releases that should run and others that should not."""
     seen = observe(site.helm_actions(), site.cluster, wanted, others)
-    redactor = site.runs.redactor(target.running for target in {**others, **wanted}.values())
+    redactor = site.installations.redactor(target.running for target in {**others, **wanted}.values())
     states = {key: redactor.text(str(each)) for key, each in seen.items()}
     return states, all(each.is_as(wanted.get(key)) for key, each in seen.items())
 
@@ -200,7 +207,7 @@ def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False)
     """
     plan = site.runs.plan(journal)
     course = site.supplies.course(plan, journal.directory)
-    redactor = site.runs.redactor([*plan.new, *plan.old])
+    redactor = site.installations.redactor([*plan.new, *plan.old])
     hooks = site.hook_runner(journal.directory, redactor)
     helm, clock = site.helm_actions(), SystemClock()
     world = World(helm, site.cluster, hooks, site.supplies, clock, held, site.let_pull, site.display)
@@ -277,7 +284,7 @@ def _record(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
         "succeeded" if succeeded else "failed",
         site.now(),
         details,
-        tuple(as_installed(each, site.runs.kept(each)) for each in running) if succeeded else (),
+        tuple(as_installed(each, site.installations.kept(each)) for each in running) if succeeded else (),
     )
     ledger.record(site.store.history, entry, (site.store.name, f"airstore@{site.store.name}.invalid"))
 

@@ -6,7 +6,7 @@ import base64
 import binascii
 import dataclasses
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,14 @@ class Rendering:
 
 
 def prepare_release(
-    store: StoreDirectory, blobs: BlobStore, rendering: Rendering, site: SiteFile, release: Release
+    store: StoreDirectory,
+    blobs: BlobStore,
+    rendering: Rendering,
+    site: SiteFile,
+    release: Release,
+    only: Collection[str] | None = None,
 ) -> tuple[Prepared, ...]:
-    """Render every Helm release of a release as this site would install it.
+    """Render every Helm release of a release, or those of these names, as this site would install it.
 
     Raises:
         UsageError: a chart does not render, or a bound variable is not set.
@@ -87,6 +92,8 @@ def prepare_release(
     commit = store.history.find(release.version).commit
     prepared = []
     for wanted in release.helm_releases:
+        if only is not None and wanted.name not in only:
+            continue
         chart = charts[wanted.chart]
         archive = blobs.read_bytes(chart.archive.digest, LIMITS.chart_archive)
         values = [store.history.read(commit, path) for path in wanted.values]
@@ -101,7 +108,7 @@ def prepare_release(
         rules = rules.only(each.body for each in rendered) if rules else None
         known = Redactor.of([extra, *(yamlfile.load(each, "values") for each in values)]).secrets
         running = _running(wanted, chart, documents)
-        secrets = known | frozenset(_secrets(documents))
+        secrets = known | secret_values(each.body for each in documents)
         bound = _REGISTRY in wanted.bind.values()
         hooks = _where(release, site) if rules or bound else None
         kube = rendering.cluster.version if rendering.cluster else ""
@@ -186,18 +193,21 @@ def _key(wanted: HelmRelease) -> str:
     return f"{wanted.namespace}/{wanted.name}"
 
 
-def _secrets(documents: Iterable[Document]) -> Iterator[str]:
+def secret_values(documents: Iterable[Any]) -> frozenset[str]:
     """What the values of rendered Secrets are, long enough not to be part of ordinary words."""
-    for document in documents:
-        if document.kind != "Secret":
-            continue
-        for text in (document.body.get("stringData") or {}).values():
+    return frozenset(text for each in documents if isinstance(each, dict) for text in _secrets(each))
+
+
+def _secrets(document: dict[str, Any]) -> Iterator[str]:
+    if document.get("kind") != "Secret":
+        return
+    for text in (document.get("stringData") or {}).values():
+        yield from _long(str(text))
+    for text in (document.get("data") or {}).values():
+        try:
+            yield from _long(base64.b64decode(str(text), validate=True).decode())
+        except (binascii.Error, UnicodeDecodeError):
             yield from _long(str(text))
-        for text in (document.body.get("data") or {}).values():
-            try:
-                yield from _long(base64.b64decode(str(text), validate=True).decode())
-            except (binascii.Error, UnicodeDecodeError):
-                yield from _long(str(text))
 
 
 def _long(text: str) -> Iterator[str]:

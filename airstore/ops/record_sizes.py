@@ -8,6 +8,7 @@ from airstore.charts.record import LARGEST, Record, record_of
 from airstore.charts.render import Rendered
 from airstore.charts.resolve import ResolvedChart
 from airstore.core.errors import UsageError
+from airstore.core.notice import Notice
 from airstore.core.product import Product
 
 _TIGHT = LARGEST * 9 // 10  # from here on a site's own values may be what is too much
@@ -15,8 +16,8 @@ _TIGHT = LARGEST * 9 // 10  # from here on a site's own values may be what is to
 
 def check_records(
     product: Product, charts: Iterable[ResolvedChart], rendered: Iterable[Rendered]
-) -> tuple[str, ...]:
-    """Warnings about Helm releases whose record nearly fills a Secret.
+) -> tuple[Notice, ...]:
+    """What is said of Helm releases whose record nearly fills a Secret.
 
     Raises:
         UsageError: one is larger than a Secret can be; the message names the chart's largest files.
@@ -31,7 +32,10 @@ def check_records(
             " .helmignore; or split the chart",
         )
     return tuple(
-        f"{name}: Helm's record of it is close to the {LARGEST} bytes that it may have: {_told(record)}"
+        Notice(
+            "record-size",
+            f"{name}: Helm's record of it is close to the {LARGEST} bytes that it may have: {_told(record)}",
+        )
         for name, record in found.items()
         if record.size > _TIGHT
     )

@@ -43,7 +43,7 @@ def rehearse_apply(site: Site, planned: Planned, run: RunPlan) -> Answers:
     """
     changed = {key for key, action, _ in run.items if action in {"install", "change"}}
     new = make_targets([each.running for each in planned.wanted], planned.release)
-    old = make_targets(run.old, site.supplies.release(run.previous) if run.previous and run.old else None)
+    old = make_targets(run.old, site.supplies.find_release(run.previous))
     standing = _Standings(site)
     forward = [
         standing.move(new[each.running.key], each.documents)
@@ -56,7 +56,7 @@ def rehearse_apply(site: Site, planned: Planned, run: RunPlan) -> Answers:
         if key in old
     ]
     known = frozenset(text for each in planned.wanted for text in each.secrets)
-    redactor = Redactor(known | site.runs.redactor(run.old).secrets)
+    redactor = Redactor(known | site.installations.redactor(run.old).secrets)
     return _answers(site, forward, back, redactor)
 
 
@@ -69,7 +69,7 @@ def rehearse_rollback(site: Site, run: RunPlan) -> Answers:
     course = site.supplies.course(run, site.runs.directory)
     standing = _Standings(site)
     back = [standing.back(course.old[key]) for key in stopped(course.run, ())]
-    return _answers(site, [], back, site.runs.redactor([*run.new, *run.old]))
+    return _answers(site, [], back, site.installations.redactor([*run.new, *run.old]))
 
 
 class _Standings:

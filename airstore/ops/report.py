@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from airstore.core.errors import AirstoreError, DeployError, OperatorNeededError
 from airstore.deploy.journal import Journal
+from airstore.deploy.ledger import ADOPTED
 from airstore.deploy.reach import needed
 from airstore.deploy.steps import End, Kind, Mode, Run, Status
 from airstore.ops.runs import RunPlan
@@ -41,9 +42,9 @@ def failed(
     hint = f"logs are in {journal.directory}"
     if end is End.UNTOUCHED:
         return DeployError(f"{_what(plan)}; nothing was changed: {why}", hint=hint)
-    back = f"release {plan.previous} runs again" if plan.old else "nothing runs, as before"
+    back = f"{_named(plan.previous)} runs again" if plan.old else "nothing runs, as before"
     if not confirmed:
-        before = f"release {plan.previous}" if plan.old else "nothing"
+        before = _named(plan.previous) if plan.old else "nothing"
         back = f"{before} should run again, but this is what was found below"
         hint += "; `airstore status` looks again"
     return DeployError(f"{_what(plan)}; {back}: {why}\n{lost}{_listed(seen)}", hint=hint)
@@ -57,6 +58,10 @@ def lost_data(run: Run, journal: Journal, plan: RunPlan) -> Iterator[str]:
     given_up = {event.step.item for event in journal.events if event.status is Status.GIVE_UP and event.step}
     hooked = {item.key for item in run.items if "rollback" in item.hooks}
     yield from sorted(reached & hooked & (plan.skipped | given_up))
+
+
+def _named(version: str) -> str:
+    return "what was adopted" if version == ADOPTED else f"release {version}"
 
 
 def _what(plan: RunPlan) -> str:

@@ -85,7 +85,7 @@ def rollback(site: Site, goal: Goal) -> Outcome:
             for warning in warnings:
                 site.say(warning)
             _preflight(site, goal, begun)
-            stop_at(node_findings(site, goal.images, [_coming(site, begun)]))
+            stop_at(node_findings(site, goal.images, _coming(site, begun)))
             return drive(site, held, site.runs.begin(site.runs.name(site.now()), begun))
         if release := comes_back(site, goal):
             course = site.supplies.course(site.runs.plan(journal), journal.directory)
@@ -119,21 +119,23 @@ def comes_back(site: Site, goal: Goal) -> Release | None:
     if journal is None:
         index = read_index(site.store)
         version = index.states[_entries(site, index, goal.version)[1]].entry.version
-    return site.supplies.release(version) if version else None
+    return site.supplies.find_release(version)
 
 
 def _preflight(site: Site, goal: Goal, begun: RunPlan) -> Answers:
     """Stop at what the API server would refuse, or nodes could not pull; nothing has been stopped yet."""
     answers = rehearse_rollback(site, begun)
-    stop_at([*answers.findings, *image_findings(site, goal.images, _coming(site, begun))])
+    images = (found for each in _coming(site, begun) for found in image_findings(site, goal.images, each))
+    stop_at([*answers.findings, *images])
     return answers
 
 
-def _coming(site: Site, begun: RunPlan) -> Coming:
-    """What runs again, apart from what is not even stopped."""
+def _coming(site: Site, begun: RunPlan) -> list[Coming]:
+    """What runs again, apart from what is not even stopped; nothing of what was adopted is ours to check."""
     course = site.supplies.course(begun, site.runs.directory)
     again = {key: course.old[key] for key in stopped(course.run, ())}
-    return Coming(site.supplies.release(begun.previous), again, back=True)
+    release = site.supplies.find_release(begun.previous)
+    return [Coming(release, again, back=True)] if release else []
 
 
 def _gone_back(site: Site, journal: Journal, version: str) -> Outcome | None:
@@ -197,7 +199,7 @@ def _plan(site: Site, goal: Goal) -> tuple[RunPlan, tuple[str, ...]]:
     items = tuple((s.key, s.action, backups[s.key].place if s.key in backups else "") for s in steps)
     skipped = frozenset(there) if goal.choice.keep else goal.choice.skipped
     begun = RunPlan(Mode.ROLLBACK, now.version, before.version, items, now.running, before.running, skipped)
-    return begun, tuple(_warnings(before.version, backups))
+    return begun, tuple(_warnings(before.version, backups)) if goal.choice.runs else ()
 
 
 def _warnings(version: str, backups: Mapping[str, Backup]) -> list[str]:

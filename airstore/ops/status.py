@@ -157,7 +157,7 @@ class Repairs:
         self.site.helm_actions().reinstate(target, hooks=False)
 
     def _put_back(self, target: Target, seen: set[str]) -> Iterator[str]:
-        redactor = self.site.runs.redactor([target.running])
+        redactor = self.site.installations.redactor([target.running])
         for each in drift_of(self.site, target):
             name = f"{target.running.key}: {redactor.text('; '.join(each.lines))}"
             seen.add(name)
@@ -180,14 +180,14 @@ def drifted(site: Site) -> list[str]:
     changed = disturbed(site, targets, statuses(site, targets))
     lines = [f"{key}: {reason}" for key, reason in changed.items()]
     for key, target in targets.items():
-        redactor = site.runs.redactor([target.running])
+        redactor = site.installations.redactor([target.running])
         found = drift_of(site, target) if key not in changed else ()
         lines += [f"{key}: {redactor.text(line)}" for each in found for line in each.lines]
     return lines
 
 
 def _targets(site: Site, entry: ledger.Entry) -> dict[str, Target]:
-    return make_targets(entry.running, site.supplies.release(entry.version))
+    return make_targets(entry.running, site.supplies.find_release(entry.version))
 
 
 def _status(site: Site, target: Target) -> ReleaseStatus:
@@ -196,7 +196,7 @@ def _status(site: Site, target: Target) -> ReleaseStatus:
     gates = [*target.helm.health, *target.workload_gates()]
     reasons = (site.cluster.ready(gate, target.namespace) for gate in unique(gates))
     # Crashed containers are quoted, and what drifted may be a password: an applier's log is read by many.
-    redactor = site.runs.redactor([target.running])
+    redactor = site.installations.redactor([target.running])
     return ReleaseStatus(
         name=target.name,
         namespace=target.namespace,

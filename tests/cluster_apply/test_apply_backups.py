@@ -61,6 +61,9 @@ def test_rows_that_an_application_migrated_come_back_and_the_database_is_not_ins
 ) -> None:
     overwrite(shop, "orders of today")
     release(shop, "1.1.0", BAD)
+    assert shop.run("apply", "--dry-run", "-o", "json").json["backups"] == [f"{shop.namespace}/db"]
+    skipping = ("apply", "--dry-run", "--skip-backup", "db", "-o", "json")
+    assert shop.run(*skipping).json["backups"] == []
     failed = shop.run("apply", code=50).err
     assert state(shop) == ("1.0.0", "1.0.0", "1.0.0", "orders of today")
     assert revisions(shop)["db"] == "1"
@@ -157,7 +160,10 @@ def test_data_that_were_given_up_are_named_when_the_run_fails_and_when_it_is_res
 def test_a_restore_that_never_succeeds_can_be_given_up(shop: Landscape) -> None:
     release(shop, "1.1.0", BAD, hooks={"restore.sh": "#!/bin/sh\necho the dump is cut off; exit 1\n"})
     assert "the dump is cut off" in shop.run("apply", code=51).err
-    assert "the dump is cut off" in shop.run("rollback", code=51).err
+    shutil.rmtree(shop.site.path / "deploy" / "runs" / backups(shop)[0]["run"] / "backup")
+    gone = shop.run("rollback", code=51).err
+    assert "gone from disk" in gone  # the script is not run on an empty directory
+    assert "the dump is cut off" not in gone.rpartition("airstore: ")[2]
     assert "no Helm release" in shop.run("rollback", "--skip-backup", "x", "--yes", code=2).err
     assert "that it made itself" in shop.run("rollback", "--backup", backups(shop)[0]["run"], code=2).err
     shop.run("rollback", "--skip-backup", "db", "--yes")
@@ -170,8 +176,11 @@ def test_old_backups_are_pruned_by_policy_but_none_that_a_rollback_needs(shop: L
         shop.run("apply", code=50)
     assert "--keep" in shop.site("backup", "prune", code=2).err
     (shop.site.path / "site.yaml").write_text("apiVersion: airstore/v1\nkind: Site\nbackups: {keep: 1}\n")
+    left = shop.site.path / "deploy" / "runs" / backups(shop)[0]["run"] / "backup.pruning"
+    left.mkdir()  # by a prune that was killed
     release(shop, "1.3.0")
     said = shop.run("apply").err
+    assert not left.exists()
     third, second, first = backups(shop)
     assert [each["kept"] for each in (third, second, first)] == ["store", "pruned", "pruned"]
     assert f"pruned the backups of run {second['run']}" in said

@@ -21,8 +21,7 @@ kind: Secret
 metadata:
   name: {{ .Release.Name }}-open
   annotations: {rendered: {{ now | unixEpoch | quote }}, kube: {{ .Capabilities.KubeVersion.Version }}}
-stringData: {password: {{ randAlphaNum 24 | quote }}, as: {{ ternary "upgrade" "install" .Release.IsUpgrade
-    }}}
+stringData: {password: {{ randAlphaNum 24 | quote }}, as: {{ ternary "an upgrade" "1st" .Release.IsUpgrade }}}
 """
 _GUARDED = """{{- $old := lookup "v1" "Secret" .Release.Namespace (printf "%s-guarded" .Release.Name) }}
 apiVersion: v1

@@ -76,12 +76,12 @@ metadata:
 
 
 def test_volume_claims_in_a_stored_manifest_are_kept() -> None:
-    changed = secret.keep_claims(stored("deployed", MANIFEST))
+    changed = secret.keep_data(stored("deployed", MANIFEST))
     assert changed
     documents = yamlfile.load_manifests(secret.decode(changed)["manifest"], "m")
     assert documents[0] == yamlfile.load_manifests(MANIFEST, "m")[0]
     assert documents[1]["metadata"]["annotations"] == {"mine": "1", "helm.sh/resource-policy": "keep"}
-    assert secret.keep_claims(changed) is None
+    assert secret.keep_data(changed) is None
 
 
 @pytest.mark.parametrize("data", [{}, {"release": "!"}, {"release": base64.b64encode(b"e30=").decode()}])

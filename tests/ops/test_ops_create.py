@@ -23,22 +23,14 @@ from road_parts import (
     sound,
     unchanged,
 )
-from tiny_product import IMAGE, POD, Tiny, make_layout, make_tiny, pack_chart
+from tiny_product import IMAGE, POD, Tiny, make_layout, pack_chart
 
 from airstore.core.oci import OCI_LAYER
+from airstore.history.commits import Tag
+from airstore.history.reader import Reader
 from airstore.ops.directory import open_directory
 from airstore.store.blobs import BlobStore
 from airstore.store.check import statistics
-
-
-@pytest.fixture(scope="session")
-def tiny_made(helm4: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    return make_tiny(tmp_path_factory.mktemp("tiny") / "tiny")
-
-
-@pytest.fixture
-def tiny(tiny_made: Tiny, tmp_path: Path) -> Tiny:
-    return Tiny(shutil.copytree(tiny_made.base, tmp_path / "tiny"))
 
 
 def objects(store: Path) -> tuple[int, int]:
@@ -162,7 +154,6 @@ def test_a_layout_with_other_bytes_than_its_digests_is_damage(part: str, fault: 
 
 
 Change = dict[str, Any]
-FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 
 
 def entry(**changes: Any) -> Change:
@@ -178,8 +169,6 @@ def entry(**changes: Any) -> Change:
         ({"layers": [entry(digest="sha256:../../../etc/passwd")]}, "sha256"),
         ({"layers": [entry(size=-1)]}, "size"),
         ({"layers": [entry(size="1")]}, "size"),
-        ({"layers": [entry(urls=["https://example.com/layer"])]}, "url"),
-        ({"layers": [entry(mediaType=FOREIGN, urls=["https://example.com/layer"])]}, "foreign"),
         ({"layers": {}}, "layers"),
         ({"config": None}, "descriptor"),
         ({"schemaVersion": 1}, "schemaVersion"),
@@ -380,3 +369,30 @@ def test_a_release_mends_what_the_store_lost(tiny: Tiny) -> None:
     with BlobStore(tiny.store) as blobs:
         for digest in open_directory(tiny.store).history.release("1.0.0").blobs():
             assert b"".join(blobs.read(digest))
+
+
+def test_what_a_release_costs_does_not_grow_with_the_history(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    original = Reader.read_tag
+
+    def counting(self: Reader, version: str, oid: str) -> Tag:
+        read.append(version)
+        return original(self, version, oid)
+
+    monkeypatch.setattr(Reader, "read_tag", counting)
+    costs = []
+    for number in range(6):
+        (tiny.base / "app" / "values.yaml").write_text(f"n: {number}\n")
+        read.clear()
+        assert tiny.create(f"1.0.{number}").code == 0
+        costs.append(len(read))
+        read.clear()
+        done("-C", tiny.store, "release", "show", f"1.0.{number}")
+        costs.append(len(read))
+    assert costs[2:4] == costs[-2:]
+    assert max(costs) < 4
+    read.clear()
+    done("-C", tiny.store, "release", "list")
+    assert len(read) <= 2 * 6

@@ -93,7 +93,7 @@ def test_what_left_the_product_is_removed(ready: Path, helm4: Path) -> None:
     running = apply(ready, helm4)
     gone = Running("gone", "shop", "gone", "1", running[0].archive, "kind: Gone\n")
     store = open_directory(ready)
-    entry = Entry("apply", "0.9.0", "succeeded", 1, {}, (gone, *running))
+    entry = Entry("apply", "1.0.0", "succeeded", 1, {}, (gone, *running))
     ledger.record(store.history, entry, AUTHOR)
     planned = plan(ready)
     assert actions(planned) == {"db": "unchanged", "shop": "unchanged", "gone": "remove"}

@@ -81,8 +81,21 @@ def test_other_bytes_than_those_pinned_are_refused(
     other = b'{"schemaVersion":2,"manifests":[]}'
     headers = {"Content-Type": oci.OCI_INDEX, "Docker-Content-Digest": str(image.root.digest)}
     proxy.faults.append(Fault("GET", "manifests", times=99, status=200, headers=headers, body=other))
+    pinned = Reference.parse(f"{image.reference.name}@{image.root.digest}")
     with pytest.raises(DamagedError, match=f"{image.root.digest} is expected"):
-        client.resolve(image.reference)
+        client.resolve(pinned)
+
+
+@pytest.mark.parametrize("header", ["sha256:" + "0" * 64, "sha512:0", "nonsense"])
+def test_what_a_header_says_of_a_tag_is_not_believed(
+    connect: Connect, proxy: FaultProxy, shipment: Shipment, header: str
+) -> None:
+    client, image = connect(proxy.host), shipment.images[2]
+    root = shipment.reader.read_bytes(image.root.digest, 1 << 20)
+    headers = {"Content-Type": oci.DOCKER_MANIFEST, "Docker-Content-Digest": header}
+    proxy.faults.append(Fault("GET", "manifests", status=200, headers=headers, body=root))
+    # The document says itself of which kind it is; a proxy that serves it as another changes nothing.
+    assert client.resolve(image.reference) == image.root
 
 
 @pytest.mark.parametrize("resets", [1, 3])
