@@ -20,6 +20,7 @@ _SWITCH = ("get", "list", "patch")
 _ROLES = {"Role": "roles", "ClusterRole": "clusterroles"}
 _BINDINGS = {"RoleBinding", "ClusterRoleBinding"}
 _DEFINITIONS = "customresourcedefinitions"
+_MAKES_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"})
 _RISKY = frozenset({"escalate", "impersonate"})
 
 Document = Mapping[str, Any]
@@ -95,6 +96,9 @@ def rights_of(parts: Sequence[Part], wanted: Iterable[Right], lease: tuple[str, 
 def _part(part: Part) -> Iterator[Right]:
     for place in part.places:
         yield from _workloads(place)
+        # In dry runs, to see whether pods will be admitted; by such a workload any could be made anyway.
+        if any(document.get("kind") in _MAKES_PODS for document in part.documents):
+            yield Right("create", "pods", "", place)
     yield from _all(("get", "patch"), "serviceaccounts", "", part.namespace, "default")  # pull secrets
     for url in part.urls:
         namespace, service = service_of(url, part.namespace)
@@ -115,9 +119,6 @@ def _workloads(place: str) -> Iterator[Right]:
     """What it takes to see why something is not healthy, and to stop writers."""
     yield from _all(_LOOK, "pods", "", place)
     yield Right("get", "pods/log", "", place)
-    yield Right(
-        "create", "pods", "", place
-    )  # in dry runs: would they be admitted? Deployments make them anyway
     yield from _all(("get", "list"), "events", "", place)
     yield from _all(_LOOK, "replicasets", "apps", place)
     for resource, group in (("deployments", "apps"), ("statefulsets", "apps"), ("cronjobs", "batch")):
