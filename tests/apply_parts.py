@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from apply_binder import Cluster
-from apply_product import ENDLESS, HOOKS, REFUSED, SCRIPTS, make_product, write_charts
+from apply_product import ENDLESS, HOOKS, INVALID, REFUSED, SCRIPTS, make_product, write_charts
 from e2e_road import Airstore, Result, Store, carry, publisher, run, site, write_product
 
-__all__ = ["ENDLESS", "HOOKS", "REFUSED", "Landscape", "landscape"]
+__all__ = ["ENDLESS", "HOOKS", "INVALID", "REFUSED", "Landscape", "landscape"]
 
 
 @dataclass

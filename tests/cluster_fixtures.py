@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from apply_binder import binder
+from apply_product import POLICY
 from cluster_server import ApiServer, api_server, programs
 from cluster_site import RealCluster, find_cluster
 
@@ -35,6 +36,7 @@ def cluster() -> RealCluster:
     found = find_cluster()
     if done.returncode or not found:
         pytest.fail(f"scripts/cluster up\n{done.stdout}{done.stderr}", pytrace=False)
+    found.kubectl("apply", "-f", "-", stdin=POLICY)
     return found
 
 
@@ -45,6 +47,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     if not found:
         pytest.fail("etcd and kube-apiserver are not on PATH: run scripts/cluster", pytrace=False)
     with api_server(tmp_path_factory.mktemp("api"), *found) as server:
+        server.kubectl("apply", "-f", "-", stdin=POLICY)
         yield server
 
 

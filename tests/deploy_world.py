@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import io
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +17,11 @@ from airstore.core import yamlfile
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.hooks import Hook
-from airstore.deploy.kept import Kept
+from airstore.deploy.kept import Kept, Standing
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import normalise
+from airstore.deploy.protocols import Change, Refusal
+from airstore.deploy.sights import Sight
 from airstore.deploy.target import Target
 
 Document = Mapping[str, Any]
@@ -76,10 +78,17 @@ class MemorySupplies:
 
 @dataclass
 class MemoryCluster:
-    """Objects by namespace, kind and name; pods end at once, and what has replicas is ready."""
+    """Objects by namespace, kind and name; pods end at once, and what has replicas is ready.
+
+    Attributes:
+        refusals: kind and name to what a dry run says.
+        sights: name of a workload to how its pods are.
+    """
 
     objects: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     namespaces: set[str] = field(default_factory=set)
+    refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
+    sights: dict[str, Sight] = field(default_factory=dict)
 
     def ensure_namespace(self, name: str) -> None:
         self.namespaces.add(name)
@@ -91,8 +100,11 @@ class MemoryCluster:
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.objects.get(self._key(document, namespace)))
 
-    def is_fixed(self, _document: Document, _namespace: str) -> bool:
-        return False
+    def rehearse(self, change: Change) -> Refusal | None:
+        return self.refusals.get((str(change.document["kind"]), change.document["metadata"]["name"]))
+
+    def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:  # noqa: ARG002
+        return self.refusals.get(("Pod", pod["metadata"]["name"].removesuffix("-dry-run")))
 
     def remove(self, document: Document, namespace: str) -> None:
         self.objects.pop(self._key(document, namespace), None)
@@ -117,6 +129,9 @@ class MemoryCluster:
                 name, off = ("suspend", True) if kind == "CronJob" else ("replicas", 0)
                 if document["spec"][name] == off:
                     document["spec"][name] = before
+
+    def look(self, document: Document, namespace: str) -> Sight | None:
+        return self.sights.get(document["metadata"]["name"]) if self.live(document, namespace) else None
 
     def ready(self, gate: Document, namespace: str) -> str:
         ((kind, name),) = gate.items()
@@ -147,7 +162,9 @@ class MemoryHelm:
     cluster: MemoryCluster
     released: dict[str, tuple[int, Target]] = field(default_factory=dict)
 
-    def install(self, target: Target, *, wait: bool) -> None:  # noqa: ARG002 - nothing here takes time
+    def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
+        if wait and watch:  # nothing here takes time
+            watch()
         revision, before = self.released.get(target.running.key, (0, None))
         for document in before.documents() if before else ():
             if not any(_same(document, other) for other in target.documents()):
@@ -161,6 +178,14 @@ class MemoryHelm:
 
     def reinstate(self, target: Target) -> None:
         self.install(target, wait=False)
+
+    def standing(self, target: Target) -> Standing:
+        revision, found = self.released.get(target.running.key, (0, None))
+        chart = f"{found.running.chart}-{found.running.chart_version}" if found else ""
+        return Standing(Kept(revision, chart, found.running.rendered) if found else None, on_server=True)
+
+    def reinstates(self, target: Target) -> tuple[Document, ...]:
+        return tuple(target.documents())
 
     def turn(self, target: Target) -> None:
         """Nothing fails half-way here."""

@@ -105,6 +105,7 @@ class Helm:
         timeout: float | None = None,
         guard: Path | None = None,
         limit: int = LIMITS.yaml_document,
+        watch: Callable[[], None] | None = None,
     ) -> str:
         """Run one Helm command and return its standard output.
 
@@ -115,6 +116,7 @@ class Helm:
             timeout: seconds; the object's own by default.
             guard: a lock file to hold meanwhile; the program then dies with this process.
             limit: bytes of output that are accepted.
+            watch: called every second meanwhile; what it raises ends Helm, and is raised.
 
         Raises:
             NotFoundError: no such Helm, or Helm says that what was asked for does not exist.
@@ -130,6 +132,7 @@ class Helm:
                 timeout=timeout or self._timeout,
                 limit=limit,
                 guard=guard,
+                watch=watch,
             )
         except UsageError as fault:
             raise UsageError(f"{what}: {fault}", hint=fault.hint) from fault

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
+from airstore.core.excerpt import excerpt_lines
 
 _NETWORK = re.compile(
     r"dial tcp|connection refused|connection reset|no such host|i/o timeout|deadline exceeded|TLS handshake"
@@ -13,6 +14,7 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _ABSENT = re.compile(r"not found|no chart version found|\b404\b", re.IGNORECASE)
+_LINES = 20  # of what Helm says; the beginning tells what failed, the end why
 _REMOTE = frozenset({"pull", "dependency", "repo", "registry"})
 
 
@@ -20,7 +22,8 @@ def helm_fault(what: str, command: str, stderr: str) -> AirstoreError:
     """The error for what a Helm command that failed wrote to standard error."""
     network = command in _REMOTE
     lines = [line for line in stderr.strip().splitlines() if not line.startswith("WARNING:")]
-    message = f"{what}: helm: " + ("\n".join(lines[-20:]).removeprefix("Error: ") or "failed without a word")
+    said = "\n".join(excerpt_lines(lines, _LINES)).removeprefix("Error: ")
+    message = f"{what}: helm: {said or 'failed without a word'}"
     if network and _NETWORK.search(message):
         return TransferError(message, hint="check the address, the credentials and the certificate authority")
     if network and _ABSENT.search(message):

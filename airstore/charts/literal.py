@@ -50,7 +50,7 @@ def _escaped(text: str) -> str:
 def _without_templates(files: Mapping[str, bytes]) -> dict[str, bytes]:
     kept = {}
     for path, data in files.items():
-        inner = _innermost(path)
+        inner = innermost(path)
         if inner.startswith("templates/") or inner == _SCHEMA:
             continue
         packed = inner.startswith("charts/") and inner.endswith(".tgz") and inner.count("/") == 1
@@ -63,7 +63,7 @@ def _packed_without(archive: bytes) -> bytes:
     return write_tarball(chart.name, _without_templates(chart.files))
 
 
-def _innermost(path: str) -> str:
+def innermost(path: str) -> str:
     """A path within the subchart that it belongs to, however deep that is."""
     parts = path.split("/")
     while len(parts) > 2 and parts[0] == "charts":

@@ -20,6 +20,7 @@ _STATE = re.compile(
     r"|conflict occurred while applying",
     re.IGNORECASE,
 )
+_Place = tuple[Path, str, str, Sequence[Path]]
 _FORBIDDEN = re.compile(r"forbidden|unauthorized|must be logged in", re.IGNORECASE)
 
 
@@ -71,20 +72,39 @@ def render_live(
         try:
             text = helm.rehearse(*place, what=what, cluster=cluster.flags)
         except UsageError as fault:
-            forbidden = _FORBIDDEN.search(str(fault))
+            forbidden = bool(_FORBIDDEN.search(str(fault)))
             if not (forbidden or _STATE.search(str(fault))):
                 raise
-            rendered = helm.template(
-                *place,
-                what=what,
-                kube_version=cluster.version,
-                api_versions=() if forbidden else cluster.api_versions(),
-                include_crds=False,
-                upgrade=target.upgrade,
-                cluster=() if forbidden else cluster.flags,
-            )
+            rendered = _template(helm, place, target, cluster, what, seeing=not forbidden)
             return tuple(parse(rendered, what))
         return tuple(_documents(text, what))
+
+
+def _template(
+    helm: Helm, place: _Place, target: Target, cluster: LiveCluster, what: str, *, seeing: bool
+) -> str:
+    """Render by ``helm template``; ``seeing``: the chart may ask the cluster, unless that is what fails."""
+    try:
+        return helm.template(
+            *place,
+            what=what,
+            kube_version=cluster.version,
+            api_versions=cluster.api_versions() if seeing else (),
+            include_crds=False,
+            upgrade=target.upgrade,
+            cluster=cluster.flags if seeing else (),
+        )
+    except UsageError as fault:
+        if not (seeing and _STATE.search(str(fault))):
+            raise
+        return helm.template(  # Helm 4 holds what it renders against the cluster's kinds here, too
+            *place,
+            what=what,
+            kube_version=cluster.version,
+            api_versions=cluster.api_versions(),
+            include_crds=False,
+            upgrade=target.upgrade,
+        )
 
 
 def _private_files(directory: Path, values: Sequence[bytes]) -> Iterator[Path]:

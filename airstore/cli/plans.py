@@ -17,6 +17,7 @@ from airstore.charts.render_live import LiveCluster
 from airstore.cli.context import Context
 from airstore.cli.helm import IN_CLUSTER, find_helm
 from airstore.cli.kubeconfig import find_kubeconfig
+from airstore.cli.live import display
 from airstore.cli.output import show_document, show_rows
 from airstore.cli.sitefile import read_site_file
 from airstore.cli.text import printable
@@ -29,6 +30,7 @@ from airstore.ops.plan_site import SitePlan
 from airstore.ops.prepare import Rendering
 from airstore.ops.pulls import pull_login
 
+_REPLACED = "cannot be changed: it is deleted and made again"
 # The last two are how programs find the cluster whose pod they run in.
 _SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ", *IN_CLUSTER)
 
@@ -54,6 +56,7 @@ def show_steps(planned: SitePlan, *, diff: bool) -> None:
         for line in (
             *([step.reason] if step.reason else []),
             *(f"warning: {each}" for each in step.warnings),
+            *(f"{each} {_REPLACED}{_stays(each)}" for each in step.replaces),
         ):
             click.echo(printable(f"{step.key}: {line}"))
     if planned.backups:
@@ -61,6 +64,11 @@ def show_steps(planned: SitePlan, *, diff: bool) -> None:
     for step in planned.steps:
         if diff and step.diff:
             click.echo(f"\n{printable(step.diff)}", nl=False)
+
+
+def _stays(what: str) -> str:
+    stays = "; its pods stay until they are replaced, its claims for good"
+    return stays if what.startswith("StatefulSet ") else ""
 
 
 def show_plan(planned: SitePlan, output: str, *, diff: bool, note: str = "") -> None:
@@ -128,6 +136,12 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
     words += ["--kubeconfig", str(cluster)] if cluster else []
     words += ["--site-file", str(options.site_file.absolute())] if options.site_file else []
     words += ["--helm", str(options.helm.absolute())] if options.helm else []
+    shown = display(context)
+
+    def say(message: str) -> None:
+        shown.clear()
+        context.say(message)
+
     with store.open_blobs() as blobs, open_cluster(cluster) as actions:
         yield Site(
             store=store,
@@ -137,9 +151,10 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
             kubeconfig=cluster,
             file=file,
             environment={name: os.environ[name] for name in _SEEN_BY_HOOKS if name in os.environ},
-            say=context.say,
+            say=say,
             now=context.now,
             let_pull=partial(actions.let_pull, login) if login else lambda _namespace: None,
             pulling=login is not None,
             resume=shlex.join(words),
+            display=shown,
         )

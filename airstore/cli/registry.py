@@ -35,6 +35,7 @@ def command() -> None:
 
 
 command.add_command(bootstrap.command)
+command.add_command(bootstrap.export)
 command.add_command(mirrors.command)
 
 
@@ -124,19 +125,19 @@ def push(
     with ExitStack() as stack:
         blobs = stack.enter_context(store.open_blobs())
         release = held_release(store, blobs, version)
-        name = ""
+        name, shared = "", False
         if not url:
             store.require(SITE, "registry push without a URL")
             site = read_site_file(context.store_path, site_file)
             target = stack.enter_context(
                 own_registry(store, release, site, access, find_kubeconfig(kubeconfig))
             )
-            url, name, access = target.url, target.name, target.access
+            url, name, access, shared = target.url, target.name, target.access, target.ours
         if dry_run:
             planned = plan_registry(blobs, release, url, access).summary()
             show_fields(planned | ({"registry": name} if name else {}), output)
             return
-        run = Run(context.progress, jobs, context.now())
+        run = Run(context.progress, jobs, context.now(), keep_tags=shared)
         summary, result = push_release(store, blobs, release, url, access, run, name)
     for other in result.substituted:
         context.say(

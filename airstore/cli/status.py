@@ -71,7 +71,9 @@ def _show(seen: SiteStatus, output: str) -> None:
         show_document({**asdict(seen), "condition": seen.condition, "good": seen.good}, output)
         return
     click.echo(f"running: {seen.running or 'nothing'}; newest in the store: {seen.newest}")
-    if seen.run:
+    if seen.at_work:
+        click.echo(f"another airstore process is at work on run {seen.run}: wait for it to end")
+    elif seen.run:
         click.echo(f"run {seen.run} has not ended: `airstore apply` goes on, `airstore rollback` turns back")
     rows = [
         {

@@ -115,6 +115,9 @@ def _workloads(place: str) -> Iterator[Right]:
     """What it takes to see why something is not healthy, and to stop writers."""
     yield from _all(_LOOK, "pods", "", place)
     yield Right("get", "pods/log", "", place)
+    yield Right(
+        "create", "pods", "", place
+    )  # in dry runs: would they be admitted? Deployments make them anyway
     yield from _all(("get", "list"), "events", "", place)
     yield from _all(_LOOK, "replicasets", "apps", place)
     for resource, group in (("deployments", "apps"), ("statefulsets", "apps"), ("cronjobs", "batch")):

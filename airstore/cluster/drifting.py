@@ -50,12 +50,12 @@ def put_back(objects: Objects, document: Document, namespace: str, owner: Mappin
     Raises:
         TransferError: the server refused or cannot be reached.
     """
-    owned = _owned(document, owner)
-    live = objects.live(owned, namespace)
+    marked = owned(document, owner)
+    live = objects.live(marked, namespace)
     if live is None or _applied(live):
-        objects.apply(owned, namespace, force=True, manager=HELM)
+        objects.apply(marked, namespace, force=True, manager=HELM)
     else:
-        _patch(objects, owned, namespace, dry_run=False)
+        _patch(objects, marked, namespace, dry_run=False)
 
 
 def _patch(objects: Objects, document: Document, namespace: str, *, dry_run: bool) -> dict[str, Any]:
@@ -73,8 +73,8 @@ def _applied(live: Document) -> bool:
     return any((each.get("manager"), each.get("operation")) == (HELM, "Apply") for each in fields)
 
 
-def _owned(document: Document, owner: Mapping[str, str]) -> dict[str, Any]:
-    """With the marks that Helm gives every object (helm.sh/helm pkg/action/validate.go)."""
+def owned(document: Document, owner: Mapping[str, str]) -> dict[str, Any]:
+    """A document with the marks that Helm gives every object (helm.sh/helm pkg/action/validate.go)."""
     metadata = document.get("metadata") or {}
     labels = {**(metadata.get("labels") or {}), "app.kubernetes.io/managed-by": "Helm"}
     annotations = {**(metadata.get("annotations") or {}), **owner}

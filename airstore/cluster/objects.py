@@ -76,6 +76,21 @@ class Objects:
                 raise _conflict(call.about, fault) from fault
             raise
 
+    def create(
+        self, document: Document, namespace: str = "", *, dry_run: bool = False, manager: str = ""
+    ) -> dict[str, Any]:
+        """Create an object that must not exist; ``dry_run``: only have the API server check everything.
+
+        Raises:
+            ApiError: refused, or there is one.
+        """
+        metadata = document.get("metadata") or {}
+        path = self._collection(
+            document["apiVersion"], document["kind"], metadata.get("namespace") or namespace
+        )
+        query = [("fieldManager", manager or self._manager), *([("dryRun", "All")] if dry_run else [])]
+        return self.connection.send(Call("POST", path, describe(document, namespace), tuple(query), document))
+
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
         """An object, or None if there is no such object or no such kind.
 

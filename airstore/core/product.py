@@ -10,7 +10,8 @@ from typing import Any
 from airstore.core import schema, yamlfile
 from airstore.core.descriptor import Platform
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.release import HelmRelease, helm_from_json
+from airstore.core.helm_release import HelmRelease, helm_from_json
+from airstore.core.jsonpath import JsonPath
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,25 @@ def load_product(path: Path) -> Product:
     schema.check_yaml(document, text, "product", str(path))
     product = replace(_from_yaml(document, path.resolve().parent), text=text, file=path)
     _check_names(product, text, path)
+    _check_gates(product, text, path)
     return product
+
+
+_GATES = ("deployment", "statefulset", "daemonset", "job", "http", "resource")
+
+
+def gate_fault(gate: Mapping[str, Any]) -> str:
+    """What is wrong with a health gate that the schema lets through; empty if nothing is."""
+    if len(named := [kind for kind in _GATES if kind in gate]) != 1:
+        return f"exactly one of {', '.join(_GATES)} must be given"
+    asked = [field for field in ("condition", "jsonPath") if field in gate]
+    if named == ["resource"] and len(asked) != 1:
+        return "with resource, exactly one of condition, jsonPath must be given"
+    try:
+        JsonPath.parse(str(gate.get("jsonPath", ".")))
+    except UsageError as fault:
+        return str(fault)
+    return ""
 
 
 def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
@@ -126,6 +145,14 @@ def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
         registry=document.get("registry", {}),
         applier=document.get("applier", {}),
     )
+
+
+def _check_gates(product: Product, text: bytes, path: Path) -> None:
+    for index, helm in enumerate(product.helm_releases):
+        for number, gate in enumerate(helm.health):
+            if why := gate_fault(gate):
+                line = yamlfile.line_of(text, ("releases", index, "health", number))
+                raise UsageError(f"{path}:{line}: releases[{index}].health[{number}]: {why}")
 
 
 def published(product: Product) -> bytes:

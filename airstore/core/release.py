@@ -10,8 +10,11 @@ from airstore.core import schema, strictjson
 from airstore.core.descriptor import Descriptor, parse_all
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.helm_release import HelmRelease, helm_from_json, helm_to_json
 from airstore.core.reference import Reference
 from airstore.core.unavailable import Unavailable, parts_from_json, parts_to_json
+
+__all__ = ["API_VERSION", "Artifact", "Chart", "HelmRelease", "Image", "Release"]
 
 API_VERSION = "airstore/v1"
 
@@ -77,36 +80,6 @@ class Chart:
 
 
 Artifact = Image | Chart
-
-
-@dataclass(frozen=True)
-class HelmRelease:
-    """One Helm release of the product, in the order of the product file.
-
-    Attributes:
-        chart: name of a `Chart` of the release.
-        values: paths of values files in the release's tree, later ones win.
-        bind: chart value path to site variable, such as ``ingress.host`` to ``site.hostname``.
-        needs: names of Helm releases that come before.
-        timeout: as Helm writes durations.
-        hooks: hook name to path in the release's tree.
-        health: gates, as the product file writes them.
-        references: ``rewrite`` where rendered image references are rewritten to the site's registry, else
-            ``keep``: bindings or the nodes' mirrors lead there.
-        ignore: what is no drift, rules as the product file writes them.
-    """
-
-    name: str
-    namespace: str
-    chart: str
-    values: tuple[str, ...] = ()
-    bind: Mapping[str, str] = field(default_factory=dict, hash=False)
-    needs: tuple[str, ...] = ()
-    timeout: str = "5m"
-    hooks: Mapping[str, str] = field(default_factory=dict, hash=False)
-    health: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
-    references: str = "keep"
-    ignore: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
 
 
 @dataclass(frozen=True)
@@ -190,7 +163,7 @@ def _to_json(release: Release) -> dict[str, Any]:
         "platforms": list(release.platforms),
         "images": [_image_to_json(image) for image in release.images],
         "charts": [_chart_to_json(chart) for chart in release.charts],
-        "releases": [_helm_to_json(helm) for helm in release.helm_releases],
+        "releases": [helm_to_json(helm) for helm in release.helm_releases],
         "registry": dict(release.registry),
         **({"applier": dict(release.applier)} if release.applier else {}),
         "files": {path: str(digest) for path, digest in release.files.items()},
@@ -216,22 +189,6 @@ def _chart_to_json(chart: Chart) -> dict[str, Any]:
         "root": chart.root.to_json(),
         "archive": chart.archive.to_json(),
         "blobs": [blob.to_json() for blob in chart.blobs],
-    }
-
-
-def _helm_to_json(helm: HelmRelease) -> dict[str, Any]:
-    return {
-        "name": helm.name,
-        "namespace": helm.namespace,
-        "chart": helm.chart,
-        "values": list(helm.values),
-        "bind": dict(helm.bind),
-        "needs": list(helm.needs),
-        "timeout": helm.timeout,
-        "hooks": dict(helm.hooks),
-        "health": [dict(gate) for gate in helm.health],
-        **({} if helm.references == "keep" else {"references": helm.references}),
-        **({"drift": {"ignore": [dict(rule) for rule in helm.ignore]}} if helm.ignore else {}),
     }
 
 
@@ -280,21 +237,4 @@ def _chart_from_json(entry: dict[str, Any], what: str) -> Chart:
         root=Descriptor.parse(entry["root"], what),
         archive=Descriptor.parse(entry["archive"], what),
         blobs=parse_all(entry["blobs"], what),
-    )
-
-
-def helm_from_json(entry: Mapping[str, Any]) -> HelmRelease:
-    """A Helm release as product files and ``release.json`` write it."""
-    return HelmRelease(
-        name=entry["name"],
-        namespace=entry["namespace"],
-        chart=entry["chart"],
-        values=tuple(entry.get("values", ())),
-        bind=dict(entry.get("bind", {})),
-        needs=tuple(entry.get("needs", ())),
-        timeout=entry.get("timeout", "5m"),
-        hooks=dict(entry.get("hooks", {})),
-        health=tuple(entry.get("health", ())),
-        references=entry.get("references", "keep"),
-        ignore=tuple(entry.get("drift", {}).get("ignore", ())),
     )

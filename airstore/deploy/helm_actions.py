@@ -7,7 +7,7 @@ have lost, with hooks of the wrong release. The rollback is the engine's, from t
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from airstore.core.durable import write_file
 from airstore.deploy import secret
 from airstore.deploy.helm_calls import HelmCalls
 from airstore.deploy.helm_records import HelmRecords, HelmStatus
-from airstore.deploy.kept import Kept, kept_record
+from airstore.deploy.kept import Kept, Standing, kept_record
 from airstore.deploy.protocols import Objects
 from airstore.deploy.target import CLAIM, Target
 
@@ -66,7 +66,7 @@ class HelmActions:
         """Helm's own records."""
         return HelmRecords(self.calls, self.objects)
 
-    def install(self, target: Target, *, wait: bool) -> None:
+    def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
         """Install or upgrade; whatever state an earlier run left the release in.
 
         Where the store keeps what the same installation made before (before it was killed, or before an
@@ -75,11 +75,12 @@ class HelmActions:
         Args:
             target: what is to run.
             wait: until everything is ready, Jobs included.
+            watch: called every second meanwhile; what it raises ends Helm, and is raised.
 
         Raises:
             UsageError: Helm refused or its time was up.
         """
-        self._install(target, self._wait if wait else [])
+        self._install(target, self._wait if wait else [], watch)
 
     def reinstate(self, target: Target, *, hooks: bool = True) -> None:
         """Install again the very objects that were installed before, without waiting for them.
@@ -127,7 +128,7 @@ class HelmActions:
         record = self.records.newest(target)
         return kept_record(record) if record else None
 
-    def _install(self, target: Target, flags: Sequence[str]) -> None:
+    def _install(self, target: Target, flags: Sequence[str], watch: Callable[[], None] | None = None) -> None:
         kept = self.keeping.kept(target)
         self._settled(target)
         with tempfile.TemporaryDirectory(prefix="airstore-apply-") as scratch:
@@ -136,10 +137,29 @@ class HelmActions:
                 chart = literal_chart(read_chart(chart), kept.stream)
             else:
                 more = self._rewriting(target, Path(scratch, "rewriting.json"))
-            self._upgrade(target, chart, [*flags, *more], Path(scratch))
+            self._upgrade(target, chart, [*flags, *more], Path(scratch), watch)
         self._keep(target)
 
-    def _upgrade(self, target: Target, chart: bytes, more: Sequence[str], scratch: Path) -> None:
+    def standing(self, target: Target) -> Standing:
+        """What Helm has installed, and how it will go on."""
+        record = self.records.newest(target)
+        return Standing(kept_record(record) if record else None, self._on_server(record))
+
+    def reinstates(self, target: Target) -> tuple[Mapping[str, Any], ...]:
+        """What `reinstate` would install, hooks included; Secrets only where it was kept."""
+        kept = self.keeping.kept(target)
+        if kept:
+            return tuple(each for each in kept.everything() if isinstance(each, dict))
+        return tuple(each for each in target.documents() if each.get("kind") != "Secret")
+
+    def _upgrade(
+        self,
+        target: Target,
+        chart: bytes,
+        more: Sequence[str],
+        scratch: Path,
+        watch: Callable[[], None] | None = None,
+    ) -> None:
         packed = Path(scratch, "chart.tgz")
         write_file(packed, chart)
         flags = [f"--timeout={target.timeout:g}s", "--skip-crds", f"--history-max={_HISTORY}", *more]
@@ -148,24 +168,31 @@ class HelmActions:
             path = Path(scratch, f"values-{number}.yaml")
             write_file(path, content, mode=0o600)
             flags.append(f"--values={path}")
-        self.calls.run(["upgrade", "--install", *flags, "--", target.name, str(packed)], target)
+        self.calls.run(["upgrade", "--install", *flags, "--", target.name, str(packed)], target, watch)
 
     def _keep(self, target: Target) -> None:
         kept = self.installed(target)
         if kept:
             self.keeping.keep(target, kept)
 
+    def _on_server(self, newest: Mapping[str, Any] | None) -> bool:
+        """Whether Helm goes on with server-side apply.
+
+        Helm 3 knows none. Helm 4 goes on with the method of the newest revision: one that Helm 3 wrote, or
+        that says ``csa``, is patched from here (helm.sh/helm/v4 pkg/action/upgrade.go,
+        ``getUpgradeServerSideValue``).
+        """
+        if self.calls.major < 4:
+            return False
+        fresh = newest is None or (newest.get("info") or {}).get("status") == "uninstalled"
+        return fresh or (newest or {}).get("apply_method") == "ssa"
+
     def _conflicts(self, newest: Mapping[str, Any] | None) -> list[str]:
         """Replicas that `stop_writers` set, or a person, must not stop an upgrade.
 
-        Helm 3 never asks. Helm 4 goes on with the method of the newest revision: one that Helm 3 wrote, or
-        that says ``csa``, is patched from here, where there are no conflicts and the flag is refused
-        (helm.sh/helm/v4 pkg/action/upgrade.go, ``getUpgradeServerSideValue``).
+        Where objects are patched from here there are no conflicts, and Helm 4 refuses the flag.
         """
-        if self.calls.major < 4:
-            return []
-        fresh = newest is None or (newest.get("info") or {}).get("status") == "uninstalled"
-        return ["--force-conflicts"] if fresh or (newest or {}).get("apply_method") == "ssa" else []
+        return ["--force-conflicts"] if self._on_server(newest) else []
 
     def _rewriting(self, target: Target, path: Path) -> list[str]:
         rules = self.supplies.rewriting(target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,8 +31,13 @@ class HelmCalls:
         """3 or 4."""
         return self.helm.version()[0]
 
-    def run(self, arguments: Sequence[str], target: Target) -> str:
+    def run(self, arguments: Sequence[str], target: Target, watch: Callable[[], None] | None = None) -> str:
         """Run one command for a Helm release; returns its standard output.
+
+        Args:
+            arguments: Helm's.
+            target: the Helm release.
+            watch: called every second meanwhile; what it raises ends Helm, and is raised.
 
         Raises:
             UsageError: Helm refused or its time was up.
@@ -42,4 +47,5 @@ class HelmCalls:
         command, *rest = arguments
         what = f"{command} {target.running.key}"
         timeout = target.timeout + _GRACE
-        return self.helm.run([command, *flags, *rest], what, timeout=timeout, guard=self.guard)
+        words = [command, *flags, *rest]
+        return self.helm.run(words, what, timeout=timeout, guard=self.guard, watch=watch)

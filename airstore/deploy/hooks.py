@@ -16,13 +16,14 @@ from airstore.charts import process
 from airstore.charts.rewrite import Rewriting, rewrite
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DeployError
+from airstore.core.excerpt import excerpt_lines
 from airstore.core.limits import MIB
 from airstore.deploy.hook_jobs import is_job, read_job, with_environment
 from airstore.deploy.protocols import Jobs
 from airstore.deploy.redact import Redactor
 from airstore.deploy.target import Target
 
-_TAIL = 20  # lines of output in an error
+_LINES = 20  # of output in an error; the log has all of it
 _LIMIT = 16 * MIB
 
 
@@ -94,8 +95,8 @@ class HookRunner:
         log = self.directory / "logs" / f"{hook.target.name}-{hook.name}.log"
         write_file(log, said.encode(), mode=0o600)
         if not succeeded:
-            tail = "\n".join(said.strip().splitlines()[-_TAIL:])
-            raise DeployError(f"hook {hook.name} of {hook.target.running.key} failed:\n{tail}".strip())
+            shown = "\n".join(excerpt_lines(said.strip().splitlines(), _LINES))
+            raise DeployError(f"hook {hook.name} of {hook.target.running.key} failed:\n{shown}".strip())
 
     def end(self, target: Target) -> None:
         """End the Jobs of a Helm release's hooks: unlike scripts they outlive an airstore that was killed.

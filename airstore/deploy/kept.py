@@ -5,7 +5,7 @@ A record is the JSON of helm.sh/helm pkg/release/v1 (`Release`), which `airstore
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,7 @@ class Kept:
     def documents(self) -> list[dict[str, Any]]:
         """The objects that Helm manages; hooks are not among them."""
         found = yamlfile.load_manifests(self.manifest, f"kept manifest of {self.chart}")
-        return [inner for each in found if isinstance(each, dict) for inner in _items(each)]
+        return flattened(found)
 
     def everything(self) -> list[Any]:
         """The objects that Helm manages, and those of its hooks except for tests."""
@@ -74,6 +74,30 @@ class Kept:
             return cls(revision, str(document["chart"]), str(document["manifest"]), hooks, tests)
         except (KeyError, TypeError, ValueError) as fault:
             raise DamagedError(f"this is not a kept Helm release: {fault}") from fault
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What Helm has of a Helm release, and how it will go on.
+
+    Attributes:
+        installed: what its newest revision installed; None where there is no such release.
+        on_server: it applies the next revision on the server instead of patching from here.
+    """
+
+    installed: Kept | None
+    on_server: bool
+
+    @property
+    def documents(self) -> tuple[dict[str, Any], ...]:
+        """The objects of the newest revision, hooks included."""
+        found = self.installed.everything() if self.installed else ()
+        return tuple(each for each in found if isinstance(each, dict))
+
+
+def flattened(documents: Iterable[Any]) -> list[dict[str, Any]]:
+    """Objects; those of a list, which Helm installs one by one, one by one."""
+    return [inner for each in documents if isinstance(each, dict) for inner in _items(each)]
 
 
 def _items(document: dict[str, Any]) -> list[dict[str, Any]]:

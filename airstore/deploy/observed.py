@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from airstore.core.errors import AirstoreError
-from airstore.deploy.health import unhealthy
+from airstore.deploy.health import unhealthy, unique
 from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.protocols import Workloads
 from airstore.deploy.target import Target
@@ -71,7 +71,6 @@ def _look(helm: Statuses, workloads: Workloads, target: Target) -> Seen:
         if found is None or found.status == "uninstalled":
             return Seen(None)
         gates = [*target.helm.health, *target.workload_gates()]
-        unique = {tuple(sorted(gate.items())): gate for gate in gates}.values()
-        return Seen(found, unhealthy(workloads, target, unique))
+        return Seen(found, unhealthy(workloads, target, unique(gates)))
     except AirstoreError as fault:
         return Seen(None, fault=str(fault))

@@ -25,6 +25,7 @@ class Step:
         diff: unified diff of the rendered manifests, Secrets redacted.
         reason: why it changes although nothing about it is new; empty otherwise.
         warnings: what somebody should know before it happens.
+        replaces: objects that cannot be changed, and are deleted and made again.
     """
 
     action: str
@@ -37,6 +38,7 @@ class Step:
     diff: str = field(repr=False)
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

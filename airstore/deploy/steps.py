@@ -191,6 +191,20 @@ def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> I
             yield Step(Kind.RECOVERED, item.key)
 
 
+def stopped(run: Run, events: Sequence[Event]) -> list[str]:
+    """Keys of what the way back stops, if it begins now, and that comes back."""
+    installed = {item.key for item in run.items if item.action == "install"}
+    steps = back_steps(run, _touched(run, events), events)
+    return [step.item for step in steps if step.kind is Kind.STOP and step.item not in installed]
+
+
+def stopped_at_most(run: Run) -> list[str]:
+    """Keys of what a way back stops, and that comes back, when everything fails after every backup."""
+    begun = [Event(Status.BEGIN, step) for step in forward_steps(run)]
+    done = [Event(Status.DONE, step) for step in forward_steps(run) if step.kind is Kind.BACKUP]
+    return stopped(run, [*begun, *done])
+
+
 def backed_up(run: Run) -> list[Item]:
     """Items that a run backs up first: they are there, and a change reaches their data."""
     there = [item for item in reached(run) if item.action in {"change", "unchanged"}]

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from airstore.core.errors import AirstoreError, DeployError, UsageError
+from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
 from airstore.deploy.helm_records import HelmStatus
-from airstore.deploy.images import samples, strangers
 from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import observed
 from airstore.deploy.preflight import problems, refused
-from airstore.deploy.protocols import Permission
 from airstore.deploy.steps import End, Mode
 from airstore.deploy.target import Target
-from airstore.ops.access import Access
 from airstore.ops.adopt import adopt, find_adopted, not_adoptable
+from airstore.ops.at_work import refuse_unfinished
 from airstore.ops.backups import prune_backups
 from airstore.ops.drive import (
-    LEASE_NAMESPACE,
     Outcome,
     Site,
     alone,
@@ -31,20 +29,14 @@ from airstore.ops.drive import (
     open_run,
     statuses,
 )
-from airstore.ops.images import image_problems
 from airstore.ops.installations import Adopted
 from airstore.ops.plan_site import Planned, SitePlan, backups_of, make_plan
+from airstore.ops.preflight import stop_at
+from airstore.ops.pullable import Coming, ImageChecks, image_findings, node_findings
 from airstore.ops.regenerated import regenerated
+from airstore.ops.rehearse import rehearse_apply
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
-
-_PULL = 180.0  # seconds for a node to pull one image
-_PROBING = (
-    Permission("list", "nodes"),
-    Permission("patch", "pods", "", LEASE_NAMESPACE),
-    Permission("create", "pods", "", LEASE_NAMESPACE),
-    Permission("delete", "pods", "", LEASE_NAMESPACE),
-)
 
 
 @dataclass(frozen=True)
@@ -52,44 +44,47 @@ class Wish:
     """What an apply is asked for.
 
     Attributes:
+        images: how images are checked, and the site file.
         version: empty for the newest release, or for that of a run to be resumed.
-        access: how to reach the registry that nodes pull from.
-        check_images: see first whether nodes can pull every image.
-        ask_registry: and ask the registry for each; not where what it lacks is going to be pushed.
-        check_nodes: what every node has to pull: ``one`` image of each host, ``all``, or ``none``.
         skipped: keys of Helm releases that are not backed up; a run that is resumed keeps its own.
         adopt: take over Helm releases that somebody else installed.
     """
 
-    site_file: SiteFile
+    images: ImageChecks
     version: str
-    access: Access
-    check_images: bool = True
-    ask_registry: bool = True
-    check_nodes: str = "one"
     skipped: frozenset[str] = frozenset()
     adopt: bool = False
+
+    @property
+    def site_file(self) -> SiteFile:
+        """The site file."""
+        return self.images.site_file
 
 
 def plan_apply(site: Site, wish: Wish) -> SitePlan:
     """What `apply` would do now: the plan against the ledger and what Helm says runs. Changes nothing.
 
     Raises:
+        LockedError: another process is at work on a run.
         UsageError: an earlier run is to be finished first.
         DeployError: a prerequisite is missing.
     """
-    if journal := unfinished(site.runs.directory):
-        raise UsageError(
-            f"run {journal.name} has not ended", hint="`airstore apply` goes on with it; --dry-run cannot"
-        )
+    goes_on_with = "`airstore apply` goes on with it; --dry-run cannot"
+    refuse_unfinished(site.store, unfinished(site.runs.directory), goes_on_with)
     planned, _ = _observe(site, wish)
-    _preflight(site, wish, planned)
+    planned = _preflight(site, wish, planned)
     return replace(planned.plan, backups=backups_of(site.store, planned, wish.skipped))
 
 
 def goes_on(site: Site) -> bool:
     """Whether `apply` would go on with a run that was killed, which needs no registry first."""
     return unfinished(site.runs.directory) is not None
+
+
+def running(site: Site) -> Release | None:
+    """The release of the product that runs, by the ledger; None of nothing, and of what was adopted."""
+    entry = ledger.running(site.store.history)
+    return site.supplies.find_release(entry.version) if entry else None
 
 
 def apply(site: Site, wish: Wish) -> Outcome:
@@ -109,9 +104,8 @@ def apply(site: Site, wish: Wish) -> Outcome:
             _prune(site, wish.site_file)
             return outcome
         planned, found = _observe(site, wish)
-        _preflight(site, wish, planned)
-        if wish.check_images:
-            _stop_at(_node_problems(site, wish, planned))
+        planned = _preflight(site, wish, planned)
+        stop_at(node_findings(site, wish.images, _coming(site, planned)))
         for step in planned.plan.steps:
             for warning in step.warnings:
                 site.say(f"warning: {step.key}: {warning}")
@@ -142,7 +136,7 @@ def _observe(site: Site, wish: Wish) -> tuple[Planned, tuple[Adopted, ...]]:
     """The plan in view of the cluster, and what is to be adopted for it."""
     planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
-    _stop_at(refused(site.cluster, targets.values(), pulling=site.pulling))
+    stop_at(refused(site.cluster, targets.values(), pulling=site.pulling))
     found = statuses(site, targets)
     foreign = {key: found[key] for key in found.keys() - {running.key for running in planned.now}}
     adopted = _to_adopt(site, wish, {key: targets[key] for key in foreign}, foreign)
@@ -171,7 +165,7 @@ def _to_adopt(
             hint="`airstore apply --adopt` takes them over with their data and Secrets, and can go back to"
             " them; --adopt --dry-run shows what it would change",
         )
-    _stop_at(not_adoptable(foreign))
+    stop_at(not_adoptable(foreign))
     return find_adopted(site, targets)
 
 
@@ -179,50 +173,43 @@ def _changed(planned: Planned) -> set[str]:
     return {step.key for step in planned.plan.steps if step.action in {"install", "change"}}
 
 
-def _preflight(site: Site, wish: Wish, planned: Planned) -> None:
+def _preflight(site: Site, wish: Wish, planned: Planned) -> Planned:
+    """Stop at everything that stands in the way; else the plan, with what would be replaced."""
     changed = _changed(planned)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
     found = problems(
         site.cluster, [target for key, target in targets.items() if key in changed], site.store.path
     )
-    if wish.check_images and changed:
-        found += _image_problems(site, wish, planned, changed)
-    _stop_at(found)
+    if not _changes(planned):
+        stop_at(found)
+        return planned
+    answers = rehearse_apply(
+        site, planned, _run_plan(wish, planned, (each.running for each in planned.wanted))
+    )
+    stop_at([*found, *answers.findings, *_image_problems(site, wish, planned)])
+    return replace(planned, plan=replace(planned.plan, steps=answers.shown(planned.plan.steps)))
 
 
-def _image_problems(site: Site, wish: Wish, planned: Planned, changed: Collection[str]) -> Iterator[str]:
-    """What nodes could not pull: named as the release does not have it, or not in the registry."""
-    wanted = [each for each in planned.wanted if each.running.key in changed]
-    for each in wanted:
-        yield from (f"{each.running.key}: {left}" for left in each.leftovers)
-    targets = make_targets([each.running for each in wanted], planned.release)
-    yield from strangers(targets.values(), planned.release, wish.site_file.registry_address)
-    if wish.ask_registry:
-        yield from image_problems(site.store, planned.release, wish.site_file, wish.access, site.kubeconfig)
-
-
-def _node_problems(site: Site, wish: Wish, planned: Planned) -> Iterator[str]:
-    """What the nodes themselves cannot pull; asked last, because it makes pods."""
-    if wish.check_nodes == "none" or not wish.site_file.registry_address:
-        return
-    if any(site.cluster.refusals(_PROBING)):
-        site.say("whether the nodes can pull is not checked: you may not list nodes or make pods for that")
-        return
+def _image_problems(site: Site, wish: Wish, planned: Planned) -> Iterator[str]:
     changed = _changed(planned)
-    targets = make_targets([e.running for e in planned.wanted if e.running.key in changed], planned.release)
-    place, every = wish.site_file.registry_address, wish.check_nodes == "all"
-    images = samples(targets.values(), planned.release, place, every=every)
-    if not images:
-        return
-    site.say(f"the nodes pull {', '.join(images)}")
-    site.let_pull(LEASE_NAMESPACE)
-    secret = "" if wish.site_file.registry.get("pullSecret") else wish.site_file.pull_secret
-    yield from site.cluster.unpullable(images, LEASE_NAMESPACE, secret, _PULL * len(images))
+    for each in planned.wanted if wish.images.wanted else ():
+        if each.running.key in changed:
+            yield from (f"{each.running.key}: {left}" for left in each.leftovers)
+    for coming in _coming(site, planned):
+        yield from image_findings(site, wish.images, coming)
 
 
-def _stop_at(found: Iterable[str]) -> None:
-    if listed := "\n".join(f"  {problem}" for problem in found):
-        raise DeployError(f"nothing was changed: prerequisites are missing\n{listed}")
+def _coming(site: Site, planned: Planned) -> list[Coming]:
+    """What is going to run, and what runs now and would run again after a failure."""
+    changed = _changed(planned)
+    wanted = [each.running for each in planned.wanted if each.running.key in changed]
+    coming = [Coming(planned.release, make_targets(wanted, planned.release))]
+    actions = {step.key: step.action for step in planned.plan.steps}
+    before = [each for each in planned.now if actions.get(each.key) in {"change", "remove"}]
+    release = site.supplies.find_release(planned.previous)
+    if before and release:  # what was adopted came from wherever its nodes pulled it
+        coming.append(Coming(release, make_targets(before, release), back=True))
+    return coming
 
 
 def _changes(planned: Planned) -> bool:
@@ -243,16 +230,13 @@ def _begin(site: Site, wish: Wish, planned: Planned) -> Journal:
             if unchanged
             else kept.inherit(name, prepared, earlier.get(prepared.running.key))
         )
-    plan = RunPlan(
-        Mode.APPLY,
-        planned.plan.version,
-        planned.previous,
-        tuple((key, action, "") for key, action in actions.items()),
-        tuple(new),
-        planned.now,
-        wish.skipped,
-    )
-    return runs.begin(name, plan)
+    return runs.begin(name, _run_plan(wish, planned, new))
+
+
+def _run_plan(wish: Wish, planned: Planned, new: Iterable[Running]) -> RunPlan:
+    items = tuple((step.key, step.action, "") for step in planned.plan.steps)
+    version, previous = planned.plan.version, planned.previous
+    return RunPlan(Mode.APPLY, version, previous, items, tuple(new), planned.now, wish.skipped)
 
 
 def _uninstalled(site: Site) -> tuple[Running, ...]:

@@ -24,6 +24,7 @@ from airstore.ops.diff_releases import diff_releases
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.find_images import check_readable, find_images, resolve_charts
 from airstore.ops.ingest import Ingested, ingest
+from airstore.ops.record_sizes import check_records
 from airstore.ops.release_tree import in_tree, tree_files
 from airstore.ops.trusted import verified
 from airstore.ops.verify_release import ENVELOPE_FILE, RELEASE_FILE
@@ -101,8 +102,9 @@ def gather(product_file: Path, helm: Helm, access: Access, kube_versions: Sequen
     surveyed = survey(helm, product, {chart.name: chart for chart in charts})
     found = find_images(product, charts, surveyed)
     references = tuple(wanted(found.findings))
+    notices = (*found.notices, *check_records(product, charts, surveyed.rendered))
     return Contents(
-        product, charts, references, found.findings, surveyed.manifests, found.unreadable, found.notices
+        product, charts, references, found.findings, surveyed.manifests, found.unreadable, notices
     )
 
 

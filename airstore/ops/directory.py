@@ -22,7 +22,7 @@ from typing import Any
 
 from airstore.core import schema, strictjson
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors, write_file
-from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.errors import DamagedError, LockedError, NotFoundError, UsageError
 from airstore.history.repository import History
 from airstore.store.blobs import BlobStore
 from airstore.trust.root import TrustRoot, verify_first
@@ -97,6 +97,15 @@ class StoreDirectory:
         """
         with exclusive_lock(self.path / "lock", wait):
             yield
+
+    @property
+    def busy(self) -> bool:
+        """Whether another airstore process is changing this store now."""
+        try:
+            with self.locked():
+                return False
+        except LockedError:
+            return True
 
     def trust_root(self) -> TrustRoot:
         """The trust root of this store.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ from pathlib import Path
 from airstore.charts.guard import await_end
 from airstore.core.site import SiteFile
 from airstore.deploy import ledger
-from airstore.deploy.engine import Engine, World
+from airstore.deploy.engine import Engine
+from airstore.deploy.health import SystemClock
 from airstore.deploy.helm_actions import HelmActions
 from airstore.deploy.helm_calls import HelmCalls
 from airstore.deploy.helm_records import HelmStatus
@@ -24,6 +24,8 @@ from airstore.deploy.protocols import ClusterActions, Held
 from airstore.deploy.redact import Redactor
 from airstore.deploy.steps import End, Mode
 from airstore.deploy.target import Target
+from airstore.deploy.watching import Display, Silent
+from airstore.deploy.world import World
 from airstore.ops import report
 from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.directory import StoreDirectory
@@ -36,6 +38,7 @@ from airstore.store.blobs import BlobStore
 
 LEASE_NAMESPACE = "airstore"
 _DEAD_CHILDREN = 30.0  # seconds for programs of a killed run to be gone
+_LOOKS = 1.0  # seconds; whoever only asks whether somebody is at work holds the lock for a moment
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Site:
         let_pull: makes pods of a namespace able to pull from the site's registry.
         pulling: that takes a Secret and a change of the default ServiceAccount.
         resume: the command that goes on after an operator has looked.
+        display: shows how far a step has come.
     """
 
     store: StoreDirectory
@@ -65,6 +69,7 @@ class Site:
     let_pull: Callable[[str], None] = field(repr=False)
     pulling: bool
     resume: str
+    display: Display = field(default_factory=Silent, repr=False)
 
     @property
     def runs(self) -> Runs:
@@ -127,7 +132,7 @@ def alone(site: Site) -> Iterator[Held]:
         LockedError: somebody is at it.
     """
     refuse_marked(site.store, "apply")
-    with site.store.locked():
+    with site.store.locked(_LOOKS):
         await_end(site.runs.guard, _DEAD_CHILDREN)
         product = trusted_release(site.store).product
         with site.cluster.lease(f"airstore-{product}", LEASE_NAMESPACE) as held:
@@ -205,24 +210,12 @@ def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False)
     redactor = site.installations.redactor([*plan.new, *plan.old])
     hooks = site.hook_runner(journal.directory, redactor)
     helm, clock = site.helm_actions(), SystemClock()
-    world = World(helm, site.cluster, hooks, site.supplies, clock, held, site.let_pull)
+    world = World(helm, site.cluster, hooks, site.supplies, clock, held, site.let_pull, site.display)
     end = Engine(world, course, journal, redactor, site.say).drive()
     if asked_back and end in {End.ROLLED_BACK, End.UNTOUCHED}:
         _end(site, journal, plan, end)
         return outcome_of(site, journal, end)
     return _outcome(site, journal, plan, end)
-
-
-class SystemClock:
-    """The machine's monotonic clock."""
-
-    def now(self) -> float:
-        """See `airstore.deploy.health.Clock`."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """See `airstore.deploy.health.Clock`."""
-        time.sleep(seconds)
 
 
 def statuses(site: Site, targets: Mapping[str, Target]) -> dict[str, HelmStatus]:

@@ -24,6 +24,7 @@ from airstore.core.limits import LIMITS
 from airstore.core.release import Chart, HelmRelease, Release
 from airstore.core.site import SiteFile
 from airstore.deploy.crds import chart_crds
+from airstore.deploy.kept import flattened
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import normalise
 from airstore.deploy.redact import Redactor
@@ -46,6 +47,7 @@ class Prepared:
         rewriting: how its image references are rewritten; None where they are not.
         hook_rewriting: how those of its hooks' Jobs are: nothing renders them, so no binding reaches them.
         leftovers: images that rewriting cannot reach, each with its place.
+        documents: what would be installed, hooks included, Secrets in plain text.
         kube_version: of the cluster it was rendered for; empty where it was rendered without one.
     """
 
@@ -56,6 +58,7 @@ class Prepared:
     hook_rewriting: Rewriting | None = field(default=None, repr=False)
     leftovers: tuple[str, ...] = ()
     kube_version: str = ""
+    documents: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ def prepare_release(
         bound = _REGISTRY in wanted.bind.values()
         hooks = _where(release, site) if rules or bound else None
         kube = rendering.cluster.version if rendering.cluster else ""
-        prepared.append(Prepared(running, tuple(values), secrets, rules, hooks, left, kube))
+        bodies = tuple(flattened(each.body for each in documents if not each.is_test))
+        prepared.append(Prepared(running, tuple(values), secrets, rules, hooks, left, kube, bodies))
     return tuple(prepared)
 
 

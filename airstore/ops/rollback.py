@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.release import Release
 from airstore.deploy import ledger
 from airstore.deploy.backups import Backup, Index
 from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.ledger import Entry
 from airstore.deploy.plan import observed, plan
 from airstore.deploy.stack import below
-from airstore.deploy.steps import End, Kind, Mode, Status, Step
+from airstore.deploy.steps import End, Kind, Mode, Status, Step, stopped
+from airstore.ops.at_work import refuse_unfinished
 from airstore.ops.backups import is_there, read_index
 from airstore.ops.drive import (
     Outcome,
@@ -26,6 +28,9 @@ from airstore.ops.drive import (
     statuses,
 )
 from airstore.ops.plan_site import SitePlan
+from airstore.ops.preflight import stop_at
+from airstore.ops.pullable import Coming, ImageChecks, image_findings, node_findings
+from airstore.ops.rehearse import Answers, rehearse_rollback
 from airstore.ops.restore import Choice, Journey, find_backups
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
@@ -37,9 +42,11 @@ class Goal:
 
     Attributes:
         version: the release to go back to; empty for the one below what runs.
+        images: how images are checked.
         choice: what becomes of data.
     """
 
+    images: ImageChecks
     version: str = ""
     choice: Choice = field(default_factory=Choice)
 
@@ -77,7 +84,13 @@ def rollback(site: Site, goal: Goal) -> Outcome:
             begun, warnings = _plan(site, goal)
             for warning in warnings:
                 site.say(warning)
+            _preflight(site, goal, begun)
+            stop_at(node_findings(site, goal.images, _coming(site, begun)))
             return drive(site, held, site.runs.begin(site.runs.name(site.now()), begun))
+        if release := comes_back(site, goal):
+            course = site.supplies.course(site.runs.plan(journal), journal.directory)
+            coming = Coming(release, course.old, back=True)
+            stop_at(image_findings(site, goal.images, coming), f"run {journal.name} was not turned back")
         _turn(site, journal, goal)
         return drive(site, held, journal, asked_back=True)
 
@@ -88,12 +101,41 @@ def plan_rollback(site: Site, goal: Goal) -> RollbackPlan:
     Raises:
         NotFoundError, UsageError, DeployError: as `rollback`; and where a run has not ended.
     """
-    if journal := unfinished(site.runs.directory):
-        raise UsageError(f"run {journal.name} has not ended", hint="`airstore rollback` turns it back")
+    refuse_unfinished(site.store, unfinished(site.runs.directory), "`airstore rollback` turns it back")
     begun, warnings = _plan(site, goal)
-    steps = plan(begun.old, begun.new)
+    steps = _preflight(site, goal, begun).shown(plan(begun.old, begun.new))
     restores = {key: backup.split("/")[2] for key, _, backup in begun.items if backup}
     return RollbackPlan(SitePlan(begun.previous, begun.version, steps), restores, warnings)
+
+
+def comes_back(site: Site, goal: Goal) -> Release | None:
+    """The release of the product that `rollback` would have run again; None for nothing.
+
+    Raises:
+        NotFoundError: there is nothing to go back to.
+    """
+    journal = unfinished(site.runs.directory)
+    version = site.runs.plan(journal).previous if journal else ""
+    if journal is None:
+        index = read_index(site.store)
+        version = index.states[_entries(site, index, goal.version)[1]].entry.version
+    return site.supplies.find_release(version)
+
+
+def _preflight(site: Site, goal: Goal, begun: RunPlan) -> Answers:
+    """Stop at what the API server would refuse, or nodes could not pull; nothing has been stopped yet."""
+    answers = rehearse_rollback(site, begun)
+    images = (found for each in _coming(site, begun) for found in image_findings(site, goal.images, each))
+    stop_at([*answers.findings, *images])
+    return answers
+
+
+def _coming(site: Site, begun: RunPlan) -> list[Coming]:
+    """What runs again, apart from what is not even stopped; nothing of what was adopted is ours to check."""
+    course = site.supplies.course(begun, site.runs.directory)
+    again = {key: course.old[key] for key in stopped(course.run, ())}
+    release = site.supplies.find_release(begun.previous)
+    return [Coming(release, again, back=True)] if release else []
 
 
 def _gone_back(site: Site, journal: Journal, version: str) -> Outcome | None:

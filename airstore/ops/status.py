@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from airstore.deploy import ledger
+from airstore.deploy.health import unique
 from airstore.deploy.journal import unfinished
 from airstore.deploy.target import Target
+from airstore.ops.at_work import is_at_work
 from airstore.ops.drift import drift_of, put_back
 from airstore.ops.drive import Site, alone, disturbed, statuses
 from airstore.ops.runs import targets as make_targets
@@ -67,12 +69,14 @@ class SiteStatus:
         newest: the newest release in the store.
         running: the release that runs, by the ledger; empty for none.
         run: a run that has not ended; empty if there is none.
+        at_work: another process is at work on that run right now; else it was killed, or needs an operator.
     """
 
     newest: str
     running: str
     run: str
     releases: tuple[ReleaseStatus, ...]
+    at_work: bool = False
 
     @property
     def condition(self) -> Condition:
@@ -102,6 +106,7 @@ def status(site: Site) -> SiteStatus:
         running=entry.version if entry else "",
         run=journal.name if journal else "",
         releases=tuple(_status(site, target) for target in found.values()),
+        at_work=is_at_work(site.store, journal),
     )
 
 
@@ -189,8 +194,7 @@ def _status(site: Site, target: Target) -> ReleaseStatus:
     key = target.running.key
     found = statuses(site, {key: target})
     gates = [*target.helm.health, *target.workload_gates()]
-    unique = {tuple(sorted(gate.items())): gate for gate in gates}.values()
-    reasons = (site.cluster.ready(gate, target.namespace) for gate in unique)
+    reasons = (site.cluster.ready(gate, target.namespace) for gate in unique(gates))
     # Crashed containers are quoted, and what drifted may be a password: an applier's log is read by many.
     redactor = site.installations.redactor([target.running])
     return ReleaseStatus(

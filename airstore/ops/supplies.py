@@ -11,11 +11,11 @@ from airstore.core.errors import NotFoundError
 from airstore.core.limits import LIMITS
 from airstore.core.release import Release
 from airstore.deploy.backups import relative
-from airstore.deploy.engine import Course
 from airstore.deploy.kept import Kept
 from airstore.deploy.ledger import is_release
 from airstore.deploy.steps import Run
 from airstore.deploy.target import Target
+from airstore.deploy.world import Course
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.installations import Installations
 from airstore.ops.runs import RunPlan, items, targets

@@ -3,9 +3,11 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	_ "time/tzdata" // CronJobs with time zones
 
 	"github.com/coredns/coredns/core/dnsserver"
@@ -34,6 +36,19 @@ var programs = map[string]func() *cobra.Command{
 	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 }
 
+// Flags that CoreDNS defines for the whole process; --version of the others must stay theirs.
+var dnsFlags = []string{"conf", "dns.port", "p", "pidfile", "plugins", "quiet", "version"}
+
+func withoutDNS() {
+	kept := flag.NewFlagSet(os.Args[0], flag.ExitOnError)
+	flag.CommandLine.VisitAll(func(each *flag.Flag) {
+		if !slices.Contains(dnsFlags, each.Name) {
+			kept.Var(each.Value, each.Name, each.Usage)
+		}
+	})
+	flag.CommandLine = kept
+}
+
 func main() {
 	name := filepath.Base(os.Args[0])
 	if name == "coredns" {
@@ -46,5 +61,6 @@ func main() {
 		fmt.Fprintf(os.Stderr, "%s is not a program of the cluster\n", name)
 		os.Exit(2)
 	}
+	withoutDNS()
 	os.Exit(cli.Run(make()))
 }
