@@ -22,7 +22,7 @@ from codec_encoders import Encoder, encoders
 
 from airstore.codec import KeptWholeError, rebuild, record
 
-CAP = 16 << 20  # bytes of each content
+CAP = 8 << 20  # bytes of each content
 
 
 class Figures(NamedTuple):
@@ -99,14 +99,16 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--small", action="store_true", help="newest versions, less of each content")
     parser.add_argument("--only", default="", help="only encoders with this in their name")
+    parser.add_argument("--levels", default="-1,1,2,3,4,5,6,7,8,9", help="only these; -1 is an encoder's default")
     parser.add_argument("contents", type=Path, nargs="+")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     contents = [content(path)[: CAP >> (3 if options.small else 0)] for path in options.contents]
+    levels = [int(level) for level in options.levels.split(",")]
     print("| encoder | level | model | side data, median | worst | encode MB/s | record | rebuild |")
     print("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for encoder in encoders(options.work, newest_only=options.small):
-        if options.only in encoder.name:
+        if options.only in encoder.name and encoder.level in levels:
             print(row(encoder, [measure(encoder, plain) for plain in contents]), flush=True)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from codec_encoders import Encoder, encoders
 
 SEED = 20261125
-LEVELS = {"Go": (-1, 1, 9), "pgzip": (-1, 6), "gzip": (-1,), "zlib": (1, 6, 9), "GNU": (1, 6), "pigz": (6,)}
+LEVELS = {"Go": (-1, 1, 9), "pgzip": (-1,), "gzip": (-1, 6), "zlib": (1, 6, 9), "GNU": (1, 6), "pigz": (6,)}
 
 
 def content(size: int) -> bytes:
@@ -55,9 +55,10 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     options.out.mkdir(parents=True, exist_ok=True)
-    plain, long = content(72_000), content(40_000) * 30
+    plain, long = content(72_000), content(24_000) * 45
     for encoder in filter(wanted, encoders(options.work)):
-        name = re.sub(r"[^a-z0-9.]+", "-", f"{encoder.name} level {encoder.level}".lower())
+        level = "default" if encoder.level < 0 else encoder.level
+        name = re.sub(r"[^a-z0-9.]+", "-", f"{encoder.name} level {level}".lower())
         several = encoder.name.startswith(("pgzip", "pigz"))
         (options.out / f"{name}.gz").write_bytes(encoder.compress(long if several else plain))
 

@@ -11,7 +11,7 @@ const SHORT: usize = 1 << 17;
 /// ... and those that did well.
 const LONG: usize = 1 << 20;
 /// Deviations of more than this part of the stream are worse than its tokens, which delta better.
-const WORTHWHILE: u64 = 5;
+const WORTHWHILE: u64 = 2;
 
 /// A stream's first bytes, which were read, and the rest of it.
 pub struct Prefix<R> {
@@ -69,13 +69,14 @@ fn candidates(prefix: &[u8]) -> Vec<Encoder> {
     all.retain(|encoder| *encoder != Encoder::Tokens);
     // pgzip and klauspost write Go's zero time, cut to 32 bits.
     let klauspost = time == [0, 9, 0x6e, 0x88];
+    let go = system == 255 && !klauspost;
     all.sort_by_key(|encoder| match encoder {
         Encoder::Klauspost(5, Epoch::V1_15_12, true) if klauspost => 0,
         Encoder::Klauspost(..) if klauspost => 1,
-        Encoder::GoFast if system == 255 && speed == 4 => 0,
-        Encoder::GoLazy(9) if system == 255 && speed == 2 => 0,
-        Encoder::GoLazy(6) if system == 255 && speed == 0 => 0,
-        Encoder::GoFast | Encoder::GoLazy(_) | Encoder::Go27(_) if system == 255 => 1,
+        Encoder::GoFast if go && speed == 4 => 0,
+        Encoder::GoLazy(9) if go && speed == 2 => 0,
+        Encoder::GoLazy(6) if go && speed == 0 => 0,
+        Encoder::GoFast | Encoder::GoLazy(_) | Encoder::Go27(_) if go => 1,
         Encoder::Zlib(_, 9) if speed == 2 && system != 255 => 0,
         Encoder::Zlib(_, 1) if speed == 4 && system != 255 => 0,
         Encoder::Zlib(Variant::Zlib(8), 6) => 1,

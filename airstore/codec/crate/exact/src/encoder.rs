@@ -60,7 +60,7 @@ const EPOCHS: [Epoch; 5] = [Epoch::V1_15_12, Epoch::V1_18_2, Epoch::V1_15_9, Epo
 impl Epoch {
     fn rules(self) -> Rules {
         let filled = matches!(self, Epoch::V1_11_13 | Epoch::V1_13_6);
-        Rules { full_headers: self != Epoch::V1_18_2, filled, penalty: 7 }
+        Rules { full_headers: self != Epoch::V1_18_2, filled, penalty: if filled { 8 } else { 7 } }
     }
 
     /// See `Level5`.

@@ -18,9 +18,11 @@ fn vectors() -> Vec<(String, Vec<u8>)> {
 /// The most bytes that side data may have, as a thousandth of the blob, beyond a fixed part.
 fn allowance(name: &str) -> usize {
     match name {
-        _ if name.starts_with("node") => 1000,
-        _ if name.contains("1.11.13") || name.contains("1.13.6") => 30,
-        _ if name.starts_with("go-1.27") && !name.ends_with("level-1") => 1000,
+        // Not modelled, or not well: their tokens, or much of them.
+        _ if name.starts_with("go-1.27") && !name.ends_with("default") => 1100,
+        _ if name.starts_with("node") => 60,
+        // Level 6 of klauspost before 1.15.12 is not modelled apart.
+        _ if name.ends_with("level-6") && name.contains("klauspost-compress-1.1") => 30,
         _ => 0,
     }
 }
@@ -29,7 +31,8 @@ fn allowance(name: &str) -> usize {
 fn real_encoders_come_back_at_the_promised_cost() {
     for (name, blob) in vectors() {
         let (mut plain, mut side, mut back) = (Vec::new(), Vec::new(), Vec::new());
-        let report = exact::record(&blob[..], &mut plain, &mut side).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        let report =
+            exact::record(&blob[..], &mut plain, &mut side).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         exact::rebuild(&plain[..], &side[..], &mut back).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         assert!(back == blob, "{name}");
         let bound = 120 + blob.len() * allowance(&name) / 1000;

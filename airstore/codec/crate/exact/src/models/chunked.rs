@@ -70,14 +70,15 @@ pub struct Chunked<M> {
     next: Next,
     history: u64,
     parallel: bool,
+    cut: bool,
     planner: Planner,
 }
 
 impl<M: Matcher> Chunked<M> {
     /// The encoder; `parallel`: pgzip over it.
     pub fn new(matcher: M, rules: Rules, parallel: bool) -> Self {
-        let planner = Planner::new(rules);
-        Chunked { matcher, chunk_end: 0, next: Next::None, history: 0, parallel, planner }
+        let (planner, cut) = (Planner::new(rules), rules.filled);
+        Chunked { matcher, chunk_end: 0, next: Next::None, history: 0, parallel, cut, planner }
     }
 
     fn forget(&mut self, position: u64) {
@@ -137,11 +138,12 @@ impl<M: Matcher> Chunked<M> {
     }
 }
 
-/// The part of a long match that is written next.
-fn token_length(left: usize) -> usize {
+/// The part of a long match that is written next; `cut`: any long match is cut after 255 (before 1.15.0).
+fn token_length(left: usize, cut: bool) -> usize {
     match left {
         0..=258 => left,
         259..=261 => 255,
+        _ if cut => 255,
         _ => 258,
     }
 }
@@ -177,7 +179,7 @@ impl<M: Matcher> Model for Chunked<M> {
         }
         match self.next {
             Next::Match(found, start, left) if start == position => {
-                Token::copy(token_length(left), found.distance)
+                Token::copy(token_length(left, self.cut), found.distance)
             }
             _ => Token::literal(view.bytes[at]),
         }
@@ -206,7 +208,8 @@ impl<M: Matcher> Model for Chunked<M> {
             }
             return;
         }
-        let expected = here.filter(|(found, left)| Token::copy(token_length(*left), found.distance) == token);
+        let expected =
+            here.filter(|(found, left)| Token::copy(token_length(*left, self.cut), found.distance) == token);
         let end = at + token.length();
         self.next = match expected {
             Some((found, left)) if left > token.length() => {

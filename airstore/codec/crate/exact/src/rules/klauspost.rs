@@ -22,7 +22,8 @@ const GUESSED_HEADER: usize = 70 * 8;
 pub struct Rules {
     /// Headers of blocks that may go on state all 286 and 30 lengths (before 1.18.2).
     pub full_headers: bool,
-    /// Symbols that do not occur get codes too, so that codes always fit; no fixed blocks (before 1.15.0).
+    /// As before 1.15.0: symbols that do not occur get codes too, so that codes always fit; no fixed blocks;
+    /// long matches are cut after 255 bytes.
     pub filled: bool,
     /// New codes are thought to cost this fraction (as a power of two) of the chunk.
     pub penalty: u32,
