@@ -1,8 +1,7 @@
 """The Helm command line, closed in: no plugins, no state of the user, no shell, fixed flags.
 
-Helm runs on what a vendor wrote, so it gets a private home, an empty plugin directory, a bounded
-address space and a deadline; values travel in files, never in ``--set`` (CVE-2022-36055), and DNS
-lookups from templates stay off (CVE-2023-25165).
+Helm runs on what a vendor wrote, so it gets a private home, no plugins, a bounded address space and a
+deadline; values travel in files, never in ``--set`` (CVE-2022-36055); DNS lookups are off (CVE-2023-25165).
 """
 
 from __future__ import annotations
