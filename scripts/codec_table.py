@@ -99,9 +99,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--small", action="store_true", help="newest versions, less of each content")
     parser.add_argument("--only", default="", help="only encoders with this in their name")
-    parser.add_argument(
-        "--levels", default="-1,1,2,3,4,5,6,7,8,9", help="only these; -1 is an encoder's default"
-    )
+    every = ",".join(map(str, (-1, *range(1, 10))))
+    parser.add_argument("--levels", default=every, help="only these; -1 is an encoder's default")
     parser.add_argument("contents", type=Path, nargs="+")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)

@@ -21,9 +21,8 @@ LEVELS = {"Go": (-1, 1, 9), "pgzip": (-1,), "gzip": (-1, 6), "zlib": (1, 6, 9), 
 def content(size: int) -> bytes:
     """Text, records, noise and zeros, one after the other, with repetitions near and far."""
     chance = random.Random(SEED)  # noqa: S311 - the same bytes each time
-    words = [
-        bytes(chance.choices(b"abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 11))) for _ in range(400)
-    ]
+    letters = b"abcdefghijklmnopqrstuvwxyz"
+    words = [bytes(chance.choices(letters, k=chance.randint(2, 11))) for _ in range(400)]
     out = bytearray()
     while len(out) < size:
         kind = chance.randrange(6)

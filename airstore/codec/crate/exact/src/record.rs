@@ -168,7 +168,7 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
         if self.end.is_none() {
             self.tail.clear();
         }
-        while self.end.is_none() && self.plain.end() - self.position < ahead {
+        while self.end.is_none() && (self.waiting.is_some() || self.plain.end() - self.position < ahead) {
             let before = self.plain.end();
             if let Some(block) = self.next_block()? {
                 self.take(block, before)?;
@@ -230,7 +230,7 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
     /// Run the model as far as enough lies ahead, and write what it missed.
     fn frame<M: Model>(&mut self, engine: &mut Engine<M>) -> Result<()> {
         let there = self.end.unwrap_or(self.plain.end());
-        let stop = self.end.unwrap_or(there - LOOKAHEAD as u64);
+        let stop = self.end.unwrap_or_else(|| there - LOOKAHEAD as u64);
         let last =
             self.end.is_some() && self.inflate.ended() && self.waiting.is_none() && self.tail.is_empty();
         let goal = match (self.end, last) {
