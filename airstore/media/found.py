@@ -25,7 +25,7 @@ def find_media(named: Sequence[Path]) -> list[Path]:
         below = [directory] if (directory / INDEX_NAME).is_file() else _below(directory)
         if not below:
             raise NotFoundError(
-                f"{directory} holds no airstore media, nor does anything below it",
+                f"{directory} holds no airstore media: {INDEX_NAME} is missing, in it and below it",
                 hint="name the directory that `airstore media create` wrote, or the carrier's",
             )
         found |= dict.fromkeys(below)
@@ -34,7 +34,9 @@ def find_media(named: Sequence[Path]) -> list[Path]:
 
 def _below(directory: Path) -> list[Path]:
     if not directory.is_dir():
-        raise NotFoundError(f"{directory} is no directory", hint="is the carrier mounted?")
+        raise NotFoundError(
+            f"{directory} holds no airstore media: it is no directory", hint="is the carrier mounted?"
+        )
     found = []
     for parent, directories, names in os.walk(directory):
         here = Path(parent)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from airstore.core.errors import AirstoreError, IncompleteError
+from airstore.core.errors import AirstoreError, DamagedError, IncompleteError
 from airstore.core.progress import Progress
 from airstore.media.found import find_media
 from airstore.media.index import MediaIndex
@@ -68,9 +68,9 @@ def import_all(
 
     Raises:
         NotFoundError: a directory holds no media.
-        DamagedError: an index cannot be read.
+        DamagedError, NotTrustedError: an index cannot be read.
     """
-    results = [Result(path, Media(path).claimed_index()) for path in find_media(named)]
+    results = [Result(path, _claimed(store, path, now, progress)) for path in find_media(named)]
     results.sort(key=lambda result: (result.index.release.sequence, result.index.base is not None))
     waiting = results
     while waiting:
@@ -82,6 +82,14 @@ def import_all(
         arrived = any(result.state == "imported" for result in waiting)
         waiting = [result for result in waiting if result.state == "does not fit"] if arrived else []
     return results
+
+
+def _claimed(store: StoreDirectory, path: Path, now: datetime, progress: Progress) -> MediaIndex:
+    try:
+        return Media(path).claimed_index()
+    except DamagedError:
+        import_media(store, path, now, progress, dry_run=True)  # who signed it is the first thing to say
+        raise
 
 
 def first_fault(results: Sequence[Result]) -> AirstoreError | None:

@@ -60,6 +60,17 @@ def test_commands_run_as_written(document: str, desk: Desk, shop: Landscape) -> 
     assert len(done) >= 3
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_the_publishers_comparison_runs_as_written(way: str, shop: Landscape, tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "publishing", way)
+    desk.directory.mkdir()
+    shop.publisher.path.rename(desk.store)
+    shutil.copy(shop.api.kubeconfig, desk / "admin.kubeconfig")
+    desk.names = {"FILE": os.path.relpath(desk / "admin.kubeconfig", desk.where)}
+    (compare,) = [each for each in commands("docs/guide-publisher.md") if each.tier == "api"]
+    desk.run(compare)
+
+
 def test_a_store_that_was_moved_goes_on(desk: Desk, shop: Landscape) -> None:
     """Nothing that it keeps says where it was: values and backups are found at the new place."""
     apply, rollback = (Command("", 0, f"airstore -C STORE {word}") for word in ("apply", "rollback"))

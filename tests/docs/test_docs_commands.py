@@ -22,7 +22,7 @@ PUBLISHERS = {"init", "key generate", "images find", "release create", "media cr
 HERE = ("README.md", "docs/guide-publisher.md", "docs/guide-site.md")
 TESTED = {
     "": {*HERE},
-    "api": {"README.md", "docs/apply.md"},
+    "api": {"README.md", "docs/apply.md", "docs/guide-publisher.md"},
     "nodes": {"README.md", "docs/registry-in-cluster.md", "docs/applier.md"},
 }
 
@@ -147,8 +147,8 @@ def test_the_readme(journey: Journey, registry: RegistryServer, prefix: str) -> 
     site = open_directory(journey.site.store)
     assert [release.version for release in site.history.releases()] == ["1.0.0", "1.1.0"]
     assert len(list((journey.site / "MEDIA" / "packs").iterdir())) > 0
-    stock = ["git", "-C", "STORE/history.git", "log", "--show-signature", "--stat"]
-    assert f"`{' '.join(stock)}`" in Path(__file__).parents[2].joinpath("README.md").read_text()
+    stock = ["git", "-C", "STORE/history.git", "log", "--show-signature", "--stat", "main"]
+    assert f"\n{' '.join(stock)}\n" in Path(__file__).parents[2].joinpath("README.md").read_text()
     said = subprocess.run(stock, cwd=journey.site.directory, capture_output=True, text=True, check=True)
     assert 'Good "git" signature' in said.stdout + said.stderr
 
