@@ -54,15 +54,35 @@ pip_of() {
     "$python" -m pip --quiet --disable-pip-version-check "$@"
 }
 
+# A cargo that is new enough to build the native codec: the system's, or one that scripts/tools fetches.
+need_cargo() {
+    PATH="$PATH:$TOOLS"
+    if ! cargo --version 2>/dev/null | grep -qE ' 1\.(8[5-9]|9[0-9]|[1-9][0-9]{2})\.'; then
+        "$ROOT/scripts/tools" cargo
+        PATH="$TOOLS:$PATH"
+    fi
+    export PATH
+}
+
+# What the native codec is built from.
+codec_stamp() {
+    (cd "$ROOT/airstore/codec/crate" && find . -path ./target -prune -o -type f -print0 | sort -z | xargs -0 sha256sum)
+}
+
 # The project's own environment; it is made anew when its stamp says that something has changed.
 setup_venv() {
     local python stamp
+    need_cargo
     python="$(find_python)"
     stamp="$(printf '%s\n' "$ROOT" "$("$python" -V)" && sha256sum "$ROOT/pyproject.toml")"
     if [ "$(cat "$VENV/stamp" 2>/dev/null)" != "$stamp" ]; then
         make_venv "$python" "$VENV"
         pip_of "$VENV" install --editable "$ROOT" --group "$ROOT/pyproject.toml:dev"
         printf '%s\n' "$stamp" >"$VENV/stamp"
+        codec_stamp >"$VENV/codec-stamp"
+    elif ! codec_stamp | cmp -s - "$VENV/codec-stamp"; then
+        pip_of "$VENV" install --editable "$ROOT" --no-deps
+        codec_stamp >"$VENV/codec-stamp"
     fi
     export PATH="$VENV/bin:$TOOLS:$PATH"
 }

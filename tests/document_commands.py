@@ -25,7 +25,7 @@ WAYS = ("relative", "absolute", "inside")
 FILES = frozenset({"MEDIA", "OUT", "FILE", "airstore.yaml", "root.json", "receipt.json", "site.pub", "node/"})
 FILES |= {"cert.pem", "key.pem"}
 # What takes a cluster: for these an API server is enough, in these documents and for that one pods must run.
-_API = frozenset({"apply", "rollback", "status", "uninstall", "history", "backup list"})
+_API = frozenset({"images compare", "apply", "rollback", "status", "uninstall", "history", "backup list"})
 _PODS = frozenset({"docs/applier.md", "docs/registry-in-cluster.md"})
 _BOOTSTRAP = "registry bootstrap"
 

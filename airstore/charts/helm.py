@@ -1,8 +1,7 @@
 """The Helm command line, closed in: no plugins, no state of the user, no shell, fixed flags.
 
-Helm runs on what a vendor wrote, so it gets a private home, an empty plugin directory, a bounded
-address space and a deadline; values travel in files, never in ``--set`` (CVE-2022-36055), and DNS
-lookups from templates stay off (CVE-2023-25165).
+Helm runs on what a vendor wrote, so it gets a private home, no plugins, a bounded address space and a
+deadline; values travel in files, never in ``--set`` (CVE-2022-36055); DNS lookups are off (CVE-2023-25165).
 """
 
 from __future__ import annotations
@@ -18,19 +17,11 @@ from functools import cached_property
 from pathlib import Path
 
 from airstore.charts import postrender, process
+from airstore.charts.helm_faults import helm_fault
 from airstore.charts.private import check_private, copy_values
-from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
-from airstore.core.excerpt import excerpt_lines
+from airstore.core.errors import TransferError, UsageError
 from airstore.core.limits import LIMITS
 
-_NETWORK = re.compile(
-    r"dial tcp|connection refused|connection reset|no such host|i/o timeout|deadline exceeded|TLS handshake"
-    r"|x509|unauthorized|authentication required|credential not found|denied|\b40[13]\b|\b50[0-9]\b|EOF"
-    r"|server gave HTTP response|looks like .* is not a valid chart repository",
-    re.IGNORECASE,
-)
-_ABSENT = re.compile(r"not found|no chart version found|\b404\b", re.IGNORECASE)
-_LINES = 20  # of what Helm says; the beginning tells what failed, the end why
 _SIGNALLED = 128  # and the signal's number: how a shell, and our keeper, say that a program was ended
 _VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
 
@@ -147,7 +138,7 @@ class Helm:
         if ended.code < 0 or ended.code > _SIGNALLED:
             raise UsageError(f"{what}: helm was ended by signal {abs(ended.code) % _SIGNALLED}")
         if ended.code != 0:
-            raise _fault(what, ended.stderr.decode(errors="replace"), network=arguments[0] in _REMOTE)
+            raise helm_fault(what, arguments[0], ended.stderr.decode(errors="replace"))
         return ended.stdout.decode(errors="replace")
 
     def version(self) -> tuple[int, str]:
@@ -307,17 +298,3 @@ class Helm:
         if len(archives) != 1:
             raise TransferError(f"{what}: helm pull wrote {len(archives)} archives, one was expected")
         return archives[0]
-
-
-_REMOTE = frozenset({"pull", "dependency", "repo", "registry"})
-
-
-def _fault(what: str, stderr: str, *, network: bool) -> AirstoreError:
-    lines = [line for line in stderr.strip().splitlines() if not line.startswith("WARNING:")]
-    said = "\n".join(excerpt_lines(lines, _LINES)).removeprefix("Error: ")
-    message = f"{what}: helm: {said or 'failed without a word'}"
-    if network and _NETWORK.search(message):
-        return TransferError(message, hint="check the address, the credentials and the certificate authority")
-    if network and _ABSENT.search(message):
-        return NotFoundError(message, hint="check the name and the version")
-    return UsageError(message)

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.helm import find_helm, helm_option
 from airstore.cli.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.output import output_option, show_document, show_fields, show_rows
@@ -38,7 +39,7 @@ _release_option = click.option(
 _class_option = click.option("--storage-class", default="", help="Of its volume; default: the cluster's.")
 
 
-@click.group("applier")
+@click.group("applier", cls=Group)
 def command() -> None:
     """The applier in the cluster: the site's store in a volume, and airstore beside it.
 

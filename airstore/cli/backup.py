@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.helm import helm_option
 from airstore.cli.kubeconfig import kubeconfig_option
 from airstore.cli.output import output_option, show_rows
@@ -20,7 +21,7 @@ from airstore.ops.backups import list_backups, prune_backups, verify_backups
 from airstore.ops.directory import SITE
 
 
-@click.group("backup")
+@click.group("backup", cls=Group)
 def command() -> None:
     """The backups that were made before upgrades: list, test and prune them."""
 

@@ -98,6 +98,8 @@ def command(
         created = create_release(store, contents, version, access, signing, context.progress, whole=whole)
     say_unavailable(context, created.release)
     _warn_sparse(context, created.release)
+    if created.commit:
+        context.say(f"next: airstore media create --to {version} OUT")
     show_fields(_summary(created) | notice_fields(contents.notices, output), output)
 
 

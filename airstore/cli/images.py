@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from airstore.charts.finding import Finding, why
+from airstore.cli import compare
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.helm import find_helm, helm_option, kube_version_option
 from airstore.cli.notices import say_notices
 from airstore.cli.output import output_option, show_rows
@@ -22,9 +24,12 @@ from airstore.ops.create_release import Contents, gather
 from airstore.ops.directory import PUBLISHER
 
 
-@click.group("images")
+@click.group("images", cls=Group)
 def command() -> None:
     """What image discovery finds, and why."""
+
+
+command.add_command(compare.command)
 
 
 @command.command("find")

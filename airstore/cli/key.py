@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.output import output_option, show_rows
 from airstore.cli.secrets import passphrase_option, read_passphrase
 from airstore.core.errors import UsageError
@@ -16,7 +17,7 @@ from airstore.ops.directory import PUBLISHER
 from airstore.ops.keys import generate_key, list_keys
 
 
-@click.group("key")
+@click.group("key", cls=Group)
 def command() -> None:
     """Keys that sign releases."""
 
@@ -34,6 +35,7 @@ def generate(context: Context, name: str, *, encrypt: bool, passphrase_file: Pat
     context.say(f"key {entry.name}: {entry.path} (keep it secret; back it up)")
     if first:
         context.say(f"trust root: {store.root_file} (give it to the sites; it is not secret)")
+        context.say("next: airstore release create --version V")
     else:
         context.say("the trust root does not name it: it cannot sign releases")
     context.say("its key id:")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.output import output_option, show_fields, show_rows
 from airstore.cli.secrets import ask_passphrase, key_option, passphrase_option
 from airstore.cli.text import human
@@ -38,7 +39,7 @@ _trust_option = click.option(
 )
 
 
-@click.group("media")
+@click.group("media", cls=Group)
 def command() -> None:
     """What crosses the gap: a history bundle, packs and a signed index in one directory."""
 
@@ -95,6 +96,7 @@ def create(
         index = create_media(
             store, blobs, plan, out, lambda data: envelope.sign(data, STATEMENT_TYPE, [key]), context.progress
         )
+    context.say(f"next: copy {out} to the carrier, then airstore media verify it there")
     show_fields({**summary, "media_bytes": index.size, "out": str(out)}, output)
 
 

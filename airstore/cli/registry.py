@@ -12,6 +12,7 @@ import click
 from airstore.cli import bootstrap, mirrors
 from airstore.cli.attachments import say_unattached
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.output import output_option, show_fields
 from airstore.cli.registries import access_options, login_options, make_access, read_login
@@ -28,7 +29,7 @@ from airstore.registry.server import Tls
 from airstore.registry.server import serve as serve_app
 
 
-@click.group("registry")
+@click.group("registry", cls=Group)
 def command() -> None:
     """Serve or push what the store holds; digests are upstream's."""
 
@@ -152,5 +153,7 @@ def push(
     show_fields(
         {"release": release.version, **summary.summary(), **done, **left, "state": "read back"}, output
     )
+    if store.side == SITE:
+        context.say("next: airstore plan")
     if refused and require_attachments:
         raise TransferError(f"the registry lacks {len(refused)} of what is attached to the images")

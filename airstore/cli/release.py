@@ -10,6 +10,7 @@ import click
 
 from airstore.cli import create
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.output import output_option, show_document, show_rows
 from airstore.cli.text import human, printable
 from airstore.core.errors import NotFoundError
@@ -18,7 +19,7 @@ from airstore.ops.diff_releases import ReleaseDiff, diff_releases
 from airstore.ops.trusted import all_releases, count_held, trusted_release, verified
 
 
-@click.group("release")
+@click.group("release", cls=Group)
 def command() -> None:
     """Create, list, compare and verify releases."""
 
@@ -58,8 +59,6 @@ def list_(context: Context, output: str) -> None:
         "held": "HELD",
         "commit": "COMMIT",
     }
-    if output == "table":
-        rows = [{**row, "commit": str(row["commit"])[:12]} for row in rows]
     show_rows(rows, output, columns, "no releases yet")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,6 +156,11 @@ def _check_data(data: object, digest: Digest, size: int, what: str) -> None:
         raise DamagedError(f"{what}: data of {digest} is not base64") from fault
     if len(plain) != size or Digest.of(plain) != digest:
         raise DamagedError(f"{what}: data of {digest} is not the content it describes")
+
+
+def parse_all(entries: Iterable[object], what: str) -> tuple[Descriptor, ...]:
+    """Descriptors of a list; raises as `Descriptor.parse`."""
+    return tuple(Descriptor.parse(entry, what) for entry in entries)
 
 
 def annotations_of(document: Mapping[str, Any], what: str) -> dict[str, str]:

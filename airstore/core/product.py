@@ -46,6 +46,7 @@ class Product:
         registry: the registry that a site may run in its cluster.
         applier: the applier that a site may run there.
         text: the product file itself, as it was read.
+        file: where it was read.
     """
 
     directory: Path
@@ -63,6 +64,7 @@ class Product:
     registry: Mapping[str, Any] = field(default_factory=dict, hash=False)
     applier: Mapping[str, Any] = field(default_factory=dict, hash=False)
     text: bytes = field(default=b"", repr=False)
+    file: Path = Path("airstore.yaml")
 
     def path(self, relative: str) -> Path:
         """A file that the product file names.
@@ -73,10 +75,20 @@ class Product:
         """
         path = (self.directory / relative).resolve()
         if not path.is_relative_to(self.directory.resolve()):
-            raise UsageError(f"{relative} is outside the product's directory {self.directory}")
+            raise UsageError(
+                f"{self._line(relative)}{relative} is outside the product's directory {self.directory}"
+            )
         if not path.exists():
-            raise NotFoundError(f"the product file names {relative}, which is not in {self.directory}")
+            raise NotFoundError(
+                f"{self._line(relative)}the product file names {relative}, which is not in {self.directory}"
+            )
         return path
+
+    def _line(self, word: str) -> str:
+        """Where the product file names something, for messages."""
+        lines = self.text.decode(errors="replace").splitlines()
+        number = next((number for number, line in enumerate(lines, 1) if word in line.partition("#")[0]), 0)
+        return f"{self.file}:{number}: " if number else ""
 
 
 def load_product(path: Path) -> Product:
@@ -92,7 +104,7 @@ def load_product(path: Path) -> Product:
         raise NotFoundError(f"cannot read the product file {path}: {fault.strerror}") from fault
     document = yamlfile.load(text, str(path))
     schema.check_yaml(document, text, "product", str(path))
-    product = replace(_from_yaml(document, path.resolve().parent), text=text)
+    product = replace(_from_yaml(document, path.resolve().parent), text=text, file=path)
     _check_names(product, text, path)
     _check_gates(product, text, path)
     return product
@@ -141,6 +153,24 @@ def _check_gates(product: Product, text: bytes, path: Path) -> None:
             if why := gate_fault(gate):
                 line = yamlfile.line_of(text, ("releases", index, "health", number))
                 raise UsageError(f"{path}:{line}: releases[{index}].health[{number}]: {why}")
+
+
+def published(product: Product) -> bytes:
+    """The product file as it is signed and travels: without where the publisher keeps things, and comments.
+
+    A chart's source is where the release has it; images are found in the release by their references.
+    """
+    document = yamlfile.load(product.text, "airstore.yaml")
+    for chart in document["charts"]:
+        chart["source"] = published_source(chart["name"])
+    if "sources" in document.get("images", {}):
+        document["images"] = {key: value for key, value in document["images"].items() if key != "sources"}
+    return yamlfile.dump(document).encode()
+
+
+def published_source(name: str) -> str:
+    """Where a release has a chart."""
+    return f"charts/{name}"
 
 
 def _check_names(product: Product, text: bytes, path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.core import schema, strictjson
-from airstore.core.descriptor import Descriptor
+from airstore.core.descriptor import Descriptor, parse_all
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.helm_release import HelmRelease, helm_from_json, helm_to_json
@@ -55,7 +55,7 @@ class Chart:
     """One chart, kept as the OCI artifact that Helm pushes and pulls.
 
     Attributes:
-        source: where it came from, for people: ``./charts/shop``, ``oci://...``, a repository URL.
+        source: where the release has it, unpacked; older releases say where it came from.
         root: its OCI manifest.
         archive: the ``.tgz`` blob.
         blobs: manifest, config, archive and provenance, each once, sorted by digest.
@@ -212,9 +212,9 @@ def _image_from_json(entry: dict[str, Any], what: str) -> Image:
     return Image(
         reference=_reference(entry["reference"], what),
         root=Descriptor.parse(entry["root"], what),
-        blobs=_descriptors(entry["blobs"], what),
-        referrers=_descriptors(entry["referrers"], what),
-        missing=_descriptors(entry["missing"], what),
+        blobs=parse_all(entry["blobs"], what),
+        referrers=parse_all(entry["referrers"], what),
+        missing=parse_all(entry["missing"], what),
         unavailable=parts_from_json(entry),
     )
 
@@ -236,9 +236,5 @@ def _chart_from_json(entry: dict[str, Any], what: str) -> Chart:
         source=entry["source"],
         root=Descriptor.parse(entry["root"], what),
         archive=Descriptor.parse(entry["archive"], what),
-        blobs=_descriptors(entry["blobs"], what),
+        blobs=parse_all(entry["blobs"], what),
     )
-
-
-def _descriptors(entries: list[Any], what: str) -> tuple[Descriptor, ...]:
-    return tuple(Descriptor.parse(entry, what) for entry in entries)

@@ -13,7 +13,7 @@ _WAITED = re.compile(
     re.IGNORECASE,
 )
 _WRAPPING = re.compile(r"\b(UPGRADE|INSTALLATION|ROLLBACK|UNINSTALLATION) FAILED: |\bError: ")
-_COUNTED = re.compile(r"\d+ errors? occurred:\s*")
+_COUNTED = re.compile(r"\d+ errors? occurred:\s*(\* )?")
 
 
 def reason(target: Target, said: str, pods: str) -> str:

@@ -10,6 +10,7 @@ from airstore.charts.resolve import ResolvedChart
 from airstore.core.descriptor import Descriptor, Platform
 from airstore.core.digest import Digest
 from airstore.core.errors import UsageError
+from airstore.core.product import published_source
 from airstore.core.progress import Advance, Progress
 from airstore.core.reference import Reference
 from airstore.core.release import Artifact, Chart, Image
@@ -108,7 +109,12 @@ class _Taker:
         for blob, data in artifact.contents.items():
             self._put(blob, partial(iter, (data,)))
         return Chart(
-            resolved.name, resolved.version, resolved.source, artifact.root, artifact.archive, artifact.blobs
+            resolved.name,
+            resolved.version,
+            published_source(resolved.name),
+            artifact.root,
+            artifact.archive,
+            artifact.blobs,
         )
 
     def _put(self, blob: Descriptor, source: Callable[[], Iterable[bytes]]) -> None:

@@ -221,6 +221,7 @@ class Walker:
         what = f"{self._reference}: {descriptor.digest}"
         manifest = oci.parse(data, descriptor.media_type, what)
         self.found = replace(self.found, document_bytes=total)
+        descriptor = replace(descriptor, media_type=manifest.media_type)
         self._add(descriptor)
         # A digest first met as some manifest's layer is served as what it is.
         self.found.blobs[descriptor.digest] = descriptor

@@ -196,14 +196,17 @@ def test_a_reader_that_goes_away_is_no_fault(form: str, road: Road) -> None:
 
 
 def test_tables_in_a_pipe_are_not_folded(road: Road) -> None:
-    out = separately("-C", road.publisher, "log").out.splitlines()
+    out = separately("-C", road.publisher, "log", "-o", "wide").out.splitlines()
     assert len(out) == 3
     commit = done("-C", road.publisher, "log", "-o", "json").json()[0]["commit"]
     assert commit in out[1]
-    shown = separately("-C", road.publisher, "release", "show", "1.0.0").out
-    digests = [word for line in shown.splitlines() for word in line.split() if word.startswith("sha256:")]
-    assert digests
-    assert all(len(digest) == 71 for digest in digests)
+    show = ("-C", road.publisher, "release", "show", "1.0.0")
+    for form, length in (("wide", 71), ("table", 19)):
+        shown = separately(*show, "-o", form).out
+        digests = [word for line in shown.splitlines() for word in line.split() if word.startswith("sha256:")]
+        assert digests
+        assert {len(digest) for digest in digests} == {length}
+    assert commit[:12] in separately("-C", road.publisher, "log").out
 
 
 @pytest.mark.parametrize("words", [("check",), ("log",), ("media", "import", "x"), ("receipt",)])

@@ -11,6 +11,7 @@ from registry_faults import Fault, FaultProxy
 from registry_parts import Connect, Shipment, single_blob_image
 from registry_support import RegistryServer, free_port
 
+from airstore.charts.artifact import upstream_artifact
 from airstore.charts.helm import Helm
 from airstore.charts.package import package_directory
 from airstore.core import oci
@@ -184,6 +185,14 @@ def test_a_chart_that_helm_pushed_is_fetched_whole(
     assert found.archive == archive
     assert json.loads(found.config)["name"] == "demo"
     assert found.provenance is None
+    # Helm passes over further layers; they travel, so that upstream's digest holds.
+    document = json.loads(found.manifest)
+    document["layers"].append({**document["config"], "mediaType": "text/markdown"})
+    data = json.dumps(document).encode()
+    write_manifest(client.transport, client.repository("charts/demo"), "2.0.0", oci.OCI_MANIFEST, data)
+    more = fetch_chart(client, "charts/demo", "2.0.0")
+    artifact = upstream_artifact(more.manifest, more.config, more.archive, None, "demo", more.more)
+    assert (artifact.manifest, list(more.more.values())) == (data, [found.config])
     with pytest.raises(NotFoundError, match=r"no chart .*charts/demo in version 9"):
         fetch_chart(client, "charts/demo", "9")
     with pytest.raises(UsageError, match="must give its version"):

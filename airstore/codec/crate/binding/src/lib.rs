@@ -1,0 +1,141 @@
+//! The exact gzip codec behind a plain C interface, for `airstore.codec`.
+//!
+//! Streams are functions of the caller, called by the calling thread only. A panic does not cross the border.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+use exact::{Error, Report};
+use std::io::{self, BufReader, Read, Write};
+use std::panic::catch_unwind;
+
+/// Fill a buffer; returns how many bytes, 0 at the end, or a negative number if reading failed.
+pub type ReadFn = extern "C" fn(buffer: *mut u8, size: usize) -> isize;
+/// Take bytes; returns a negative number if that failed.
+pub type WriteFn = extern "C" fn(bytes: *const u8, size: usize) -> isize;
+
+/// Everything went well.
+pub const DONE: i32 = 0;
+/// A function of the caller failed.
+pub const STREAM: i32 = 1;
+/// The gzip stream has to be kept as it is.
+pub const UNSUPPORTED: i32 = 2;
+/// Side data or plain bytes are damaged.
+pub const DAMAGED: i32 = 3;
+/// A bug in the codec.
+pub const PANICKED: i32 = 4;
+
+/// What was recorded.
+#[repr(C)]
+pub struct Sizes {
+    gzip: u64,
+    plain: u64,
+    side: u64,
+}
+
+/// A text for the caller: what was recorded, or what is wrong.
+#[repr(C)]
+pub struct Text {
+    size: usize,
+    bytes: [u8; 240],
+}
+
+struct Source(ReadFn);
+
+impl Read for Source {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = (self.0)(out.as_mut_ptr(), out.len());
+        match usize::try_from(n) {
+            Ok(n) if n <= out.len() => Ok(n),
+            _ => Err(io::Error::other("the caller's stream failed")),
+        }
+    }
+}
+
+struct Sink(WriteFn);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_empty() || (self.0)(bytes.as_ptr(), bytes.len()) >= 0 {
+            return Ok(bytes.len());
+        }
+        Err(io::Error::other("the caller's stream failed"))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Text {
+    fn set(&mut self, text: &str) {
+        let n = text.len().min(self.bytes.len());
+        self.bytes[..n].copy_from_slice(&text.as_bytes()[..n]);
+        self.size = n;
+    }
+}
+
+fn outcome<T>(
+    work: impl FnOnce() -> exact::Result<T> + std::panic::UnwindSafe,
+    text: &mut Text,
+) -> Result<T, i32> {
+    let fault = match catch_unwind(work) {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(fault)) => fault,
+        Err(_) => {
+            text.set("the codec panicked");
+            return Err(PANICKED);
+        }
+    };
+    text.set(&fault.to_string());
+    Err(match fault {
+        Error::Io(_) => STREAM,
+        Error::Unsupported(_) | Error::Unproven(_) => UNSUPPORTED,
+        Error::Damaged(_) => DAMAGED,
+    })
+}
+
+/// The version of this interface.
+#[no_mangle]
+pub extern "C" fn airstore_codec_interface() -> u32 {
+    1
+}
+
+/// Record a gzip stream; see `exact::record`. The text is the encoder, or what is wrong.
+///
+/// # Safety
+/// `sizes` and `text` point to a `Sizes` and a `Text` of the caller, for this call.
+#[no_mangle]
+pub unsafe extern "C" fn airstore_codec_record(
+    source: ReadFn,
+    plain: WriteFn,
+    side: WriteFn,
+    sizes: *mut Sizes,
+    text: *mut Text,
+) -> i32 {
+    // SAFETY: by the contract above; nothing else refers to them during the call.
+    let (sizes, text) = unsafe { (&mut *sizes, &mut *text) };
+    match outcome(move || exact::record(Source(source), Sink(plain), Sink(side)), text) {
+        Ok(Report { encoder, gzip, plain, side }) => {
+            *sizes = Sizes { gzip, plain, side };
+            text.set(&encoder.to_string());
+            DONE
+        }
+        Err(code) => code,
+    }
+}
+
+/// Rebuild a gzip stream; see `exact::rebuild`. The text is what is wrong.
+///
+/// # Safety
+/// `text` points to a `Text` of the caller, for this call.
+#[no_mangle]
+pub unsafe extern "C" fn airstore_codec_rebuild(
+    plain: ReadFn,
+    side: ReadFn,
+    gzip: WriteFn,
+    text: *mut Text,
+) -> i32 {
+    // SAFETY: by the contract above; nothing else refers to it during the call.
+    let text = unsafe { &mut *text };
+    let work = move || exact::rebuild(Source(plain), BufReader::new(Source(side)), Sink(gzip));
+    outcome(work, text).map_or_else(|code| code, |()| DONE)
+}

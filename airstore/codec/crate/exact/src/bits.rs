@@ -1,0 +1,275 @@
+//! Bits in DEFLATE's order: the least significant bit of each byte first.
+
+use crate::error::{Error, Result};
+use std::io::Read;
+
+const CHUNK: usize = 1 << 16;
+const SHORT: Error = Error::Unsupported("the gzip stream ends too early");
+
+/// Reads bits and bytes of a stream.
+pub struct BitReader<R> {
+    source: R,
+    chunk: Box<[u8]>,
+    at: usize,
+    end: usize,
+    bits: u64,
+    count: u32,
+    ended: bool,
+}
+
+impl<R: Read> BitReader<R> {
+    /// A reader that starts at a byte's first bit.
+    pub fn new(source: R) -> Self {
+        let chunk = vec![0; CHUNK].into_boxed_slice();
+        BitReader { source, chunk, at: 0, end: 0, bits: 0, count: 0, ended: false }
+    }
+
+    fn fetch(&mut self) -> Result<()> {
+        self.at = 0;
+        self.end = 0;
+        loop {
+            match self.source.read(&mut self.chunk) {
+                Ok(0) => self.ended = true,
+                Ok(n) => self.end = n,
+                Err(fault) if fault.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(fault) => return Err(fault.into()),
+            }
+            return Ok(());
+        }
+    }
+
+    /// Have at least 56 bits at hand, or all there are.
+    #[inline]
+    pub fn refill(&mut self) -> Result<()> {
+        if self.count >= 56 {
+            return Ok(());
+        }
+        if let Some(next) = self.chunk[self.at..self.end].first_chunk::<8>() {
+            let taken = (63 - self.count) >> 3;
+            self.bits |= u64::from_le_bytes(*next) << self.count;
+            self.at += taken as usize;
+            self.count += taken * 8;
+            // Bits above count were set too; they are the very bits that the next refill sets again.
+            return Ok(());
+        }
+        self.refill_slowly()
+    }
+
+    #[cold]
+    fn refill_slowly(&mut self) -> Result<()> {
+        self.bits &= low(self.count);
+        while self.count < 56 {
+            if self.at == self.end {
+                if self.ended {
+                    return Ok(());
+                }
+                self.fetch()?;
+                continue;
+            }
+            self.bits |= u64::from(self.chunk[self.at]) << self.count;
+            self.at += 1;
+            self.count += 8;
+        }
+        Ok(())
+    }
+
+    /// The next bits; those behind the stream's end are 0. Valid for as many as `refill` brought.
+    #[inline]
+    pub fn peek(&self) -> u64 {
+        self.bits
+    }
+
+    /// Leave `n` bits behind.
+    #[inline]
+    pub fn skip(&mut self, n: u32) -> Result<()> {
+        if n > self.count {
+            return Err(SHORT);
+        }
+        self.bits >>= n;
+        self.count -= n;
+        Ok(())
+    }
+
+    /// The next `n` bits, at most 32.
+    pub fn take(&mut self, n: u32) -> Result<u32> {
+        self.refill()?;
+        let value = self.bits & low(n);
+        self.skip(n)?;
+        Ok(value as u32)
+    }
+
+    /// The bits up to the next byte: their number and value.
+    pub fn align(&mut self) -> Result<(u32, u32)> {
+        let n = self.count % 8;
+        Ok((n, self.take(n)?))
+    }
+
+    /// Read bytes; the reader must stand at a byte's first bit. Fewer than asked for only at the end.
+    pub fn bytes(&mut self, mut out: &mut [u8]) -> Result<usize> {
+        let mut done = 0;
+        self.bits &= low(self.count);
+        while self.count >= 8 && !out.is_empty() {
+            out[0] = self.bits as u8;
+            self.bits >>= 8;
+            self.count -= 8;
+            out = &mut out[1..];
+            done += 1;
+        }
+        while !out.is_empty() {
+            if self.at == self.end {
+                self.fetch()?;
+                if self.ended {
+                    break;
+                }
+            }
+            let n = out.len().min(self.end - self.at);
+            out[..n].copy_from_slice(&self.chunk[self.at..self.at + n]);
+            self.at += n;
+            out = &mut out[n..];
+            done += n;
+        }
+        Ok(done)
+    }
+
+    /// Read exactly as many bytes as fit.
+    pub fn exact_bytes(&mut self, out: &mut [u8]) -> Result<()> {
+        if self.bytes(out)? < out.len() {
+            return Err(SHORT);
+        }
+        Ok(())
+    }
+}
+
+#[inline]
+fn low(n: u32) -> u64 {
+    if n >= 64 {
+        u64::MAX
+    } else {
+        (1 << n) - 1
+    }
+}
+
+/// Collects bits into bytes.
+#[derive(Default)]
+pub struct BitWriter {
+    room: Vec<u8>,
+    at: usize,
+    bits: u64,
+    count: u32,
+}
+
+impl BitWriter {
+    /// Append the `n` low bits of `value`, at most 56; the others must be 0.
+    #[inline]
+    pub fn put(&mut self, value: u64, n: u32) {
+        self.bits |= value << self.count;
+        self.count += n;
+        if self.at + 8 > self.room.len() {
+            self.grow();
+        }
+        self.room[self.at..self.at + 8].copy_from_slice(&self.bits.to_le_bytes());
+        self.at += (self.count >> 3) as usize;
+        self.bits = self.bits.checked_shr(self.count & !7).unwrap_or(0);
+        self.count &= 7;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.room.resize(self.room.len() * 2 + 4096, 0);
+    }
+
+    /// Fill what is left of the current byte with `value`, and start the next.
+    pub fn align(&mut self, value: u32) {
+        if self.count > 0 {
+            let free = self.free();
+            self.put(u64::from(value) & low(free), free);
+        }
+    }
+
+    /// Bits of the current byte that are still free: 0 to 7.
+    pub fn free(&self) -> u32 {
+        (8 - self.count) % 8
+    }
+
+    /// Append bytes at a byte's first bit.
+    pub fn put_bytes(&mut self, bytes: &[u8]) {
+        self.align(0);
+        self.room.truncate(self.at);
+        self.room.extend_from_slice(bytes);
+        self.at = self.room.len();
+    }
+
+    /// Append what another writer holds, at a byte's first bit.
+    pub fn append(&mut self, other: &BitWriter) {
+        self.put_bytes(other.bytes());
+        self.put(other.bits, other.count);
+    }
+
+    /// Append the first `n` bits of `bytes`.
+    pub fn put_packed(&mut self, bytes: &[u8], n: usize) {
+        let mut left = n;
+        for byte in bytes {
+            let now = left.min(8);
+            self.put(u64::from(*byte) & low(now as u32), now as u32);
+            left -= now;
+        }
+    }
+
+    /// How many bits are held.
+    pub fn length(&self) -> usize {
+        self.at * 8 + self.count as usize
+    }
+
+    /// The bytes that are complete.
+    pub fn bytes(&self) -> &[u8] {
+        &self.room[..self.at]
+    }
+
+    /// Forget the bytes that are complete; the bits of the current one stay.
+    pub fn clear_bytes(&mut self) {
+        self.at = 0;
+    }
+
+    /// All bits, the last byte filled with zeros.
+    pub fn into_packed(mut self) -> Vec<u8> {
+        self.align(0);
+        self.room.truncate(self.at);
+        self.room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_come_back_over_every_border() {
+        let mut writer = BitWriter::default();
+        for n in 0..2000u64 {
+            let width = (n * 7 % 33) as u32;
+            writer.put(n.wrapping_mul(0x9E37_79B9_7F4A_7C15) & low(width), width);
+        }
+        let packed = writer.into_packed();
+        let mut reader = BitReader::new(Trickle(&packed));
+        for n in 0..2000u64 {
+            let width = (n * 7 % 33) as u32;
+            let expected = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) & low(width);
+            assert_eq!(u64::from(reader.take(width).unwrap()), expected, "{n}");
+        }
+        reader.align().unwrap();
+        assert_eq!(reader.bytes(&mut [0]).unwrap(), 0);
+        assert!(reader.take(1).is_err());
+    }
+
+    /// Gives 1 to 13 bytes a call.
+    struct Trickle<'a>(&'a [u8]);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            let n = (self.0.len() % 13 + 1).min(out.len()).min(self.0.len());
+            out[..n].copy_from_slice(&self.0[..n]);
+            self.0 = &self.0[n..];
+            Ok(n)
+        }
+    }
+}

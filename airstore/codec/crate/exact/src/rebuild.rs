@@ -1,0 +1,255 @@
+//! Rebuilding: plain bytes and side data become the gzip stream again.
+
+use crate::blocks::BlockWriter;
+use crate::crc::Trailer;
+use crate::encoder::WithModel;
+use crate::engine::{Engine, Goal};
+use crate::error::{ensure, Error, Result};
+use crate::fixes::FixReader;
+use crate::models::{Model, View, LOOKAHEAD};
+use crate::plain::Plain;
+use crate::segment::{run_all, Job, AT_ONCE, MAX_APART};
+use crate::side::{read_opening, Frame, Record};
+use crate::steer::Steer;
+use crate::token::MAX_DISTANCE;
+use crate::wire::Wire;
+use std::io::{Read, Write};
+
+/// Plain bytes that a model runs over at once.
+const STEP: usize = 1 << 20;
+
+/// Write the gzip stream that was recorded as these plain bytes and side data.
+///
+/// # Errors
+/// `Damaged` if they do not belong together or were damaged; `Io` if a stream fails. What was written until then
+/// is worth nothing. The stream's digest is for the caller to compare.
+pub fn rebuild(plain: impl Read, side: impl Read, out: impl Write) -> Result<()> {
+    let mut side = Wire(side);
+    let encoder = read_opening(&mut side)?;
+    encoder.with(Work { plain, side, out, apart: encoder.is_parallel() })
+}
+
+struct Work<P, S, O> {
+    plain: P,
+    side: Wire<S>,
+    out: O,
+    apart: bool,
+}
+
+impl<P: Read, S: Read, O: Write> WithModel for Work<P, S, O> {
+    type Output = Result<()>;
+
+    fn call<M: Model>(self, engine: Engine<M>) -> Result<()> {
+        let Work { plain, mut side, out, apart } = self;
+        let mut state = Rebuild::new(plain, out, engine, apart);
+        while state.record(Record::read(&mut side)?)? {}
+        state.join()?;
+        ensure(side.at_end()?, "side data go on behind their end")?;
+        ensure(!state.inside, "side data end inside a member")?;
+        let mut one = [0];
+        ensure(state.source.read(&mut one)? == 0, "there are more plain bytes than were recorded")?;
+        state.out.flush()?;
+        Ok(())
+    }
+}
+
+struct Rebuild<P, O, M> {
+    source: P,
+    out: O,
+    engine: Engine<M>,
+    /// Segments are rebuilt apart, by these engines; the jobs that wait for that.
+    apart: Vec<Engine<M>>,
+    jobs: Vec<Job>,
+    /// The position is a segment's start.
+    fresh: bool,
+    plain: Plain,
+    position: u64,
+    trailer: Trailer,
+    blocks: BlockWriter,
+    header: Vec<u8>,
+    inside: bool,
+    ended: bool,
+}
+
+impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
+    fn new(source: P, out: O, engine: Engine<M>, apart: bool) -> Self {
+        let apart = if apart { vec![engine.clone(); AT_ONCE] } else { Vec::new() };
+        Rebuild {
+            source,
+            out,
+            engine,
+            apart,
+            jobs: Vec::new(),
+            fresh: true,
+            plain: Plain::default(),
+            position: 0,
+            trailer: Trailer::default(),
+            blocks: BlockWriter::default(),
+            header: Vec::new(),
+            inside: false,
+            ended: false,
+        }
+    }
+
+    /// Do what a record says; false if it was the last.
+    fn record(&mut self, record: Record) -> Result<bool> {
+        if !matches!(record, Record::Frame(_)) {
+            self.join()?;
+        }
+        match record {
+            Record::Header(header) => {
+                self.header = header;
+                self.start()?;
+            }
+            Record::SameHeader => self.start()?,
+            Record::Frame(frame) => self.frame(frame)?,
+            Record::Trailer(padding, stated) => self.finish(padding, stated)?,
+            Record::Rest(bytes) => {
+                ensure(!self.inside, "side data: bytes inside a member")?;
+                self.out.write_all(&bytes)?;
+            }
+            Record::End => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn start(&mut self) -> Result<()> {
+        ensure(!self.inside, "side data: a member inside another")?;
+        self.inside = true;
+        self.ended = false;
+        self.plain.clear();
+        self.position = 0;
+        self.fresh = true;
+        self.trailer = Trailer::default();
+        self.out.write_all(&self.header)?;
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: Frame) -> Result<()> {
+        ensure(self.inside && !self.ended, "side data: a frame outside a member")?;
+        let fresh = std::mem::replace(&mut self.fresh, frame.ahead == 0);
+        if fresh && frame.ahead == 0 && frame.span <= MAX_APART && !self.apart.is_empty() {
+            return self.put_off(frame);
+        }
+        self.join()?;
+        ensure(!self.ended, "side data: blocks follow the last one")?;
+        let end = self.position + frame.span;
+        let known = end.saturating_add(frame.ahead);
+        let goal = match (frame.ahead, frame.last) {
+            (1.., _) => Goal::Middle,
+            (0, false) => Goal::Segment,
+            (0, true) => Goal::Last,
+        };
+        let mut fixes = FixReader::new(frame.fixes)?;
+        loop {
+            self.fetch(known.min(self.position + (STEP + LOOKAHEAD) as u64))?;
+            let there = self.plain.end().min(known);
+            let whole = there == known;
+            let stop = if whole { end } else { end.min(there - LOOKAHEAD as u64) };
+            let goal = if stop == end { goal } else { Goal::Middle };
+            fixes = self.run(stop, there, goal, fixes)?;
+            if stop == end {
+                break;
+            }
+        }
+        ensure(self.position == end, "side data: a frame ends inside a token")?;
+        ensure(fixes.done(), "side data: deviations are left over")?;
+        if goal != Goal::Middle {
+            self.segment(&frame.tail, frame.last)?;
+        }
+        self.flush()
+    }
+
+    /// Keep a whole segment to be rebuilt beside others.
+    fn put_off(&mut self, frame: Frame) -> Result<()> {
+        let end = self.position + frame.span;
+        self.fetch(end)?;
+        let start = self.position.saturating_sub(MAX_DISTANCE as u64).max(self.plain.base);
+        let bytes = self.plain.span(start, end).to_vec();
+        self.jobs.push(Job { bytes, base: start, from: (self.position - start) as usize, frame });
+        self.position = end;
+        self.plain.forget_before(end);
+        if self.jobs.len() == AT_ONCE {
+            self.join()?;
+        }
+        Ok(())
+    }
+
+    /// Rebuild the segments that were put off.
+    fn join(&mut self) -> Result<()> {
+        let jobs = std::mem::take(&mut self.jobs);
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        for done in run_all(jobs, &mut self.apart) {
+            let mut done = done?;
+            ensure(!self.ended, "side data: blocks follow the last one")?;
+            self.ended = done.ended;
+            self.blocks.append(&mut done.blocks)?;
+        }
+        self.flush()
+    }
+
+    fn run(&mut self, stop: u64, there: u64, goal: Goal, fixes: FixReader) -> Result<FixReader> {
+        let base = self.plain.base;
+        let view = View { bytes: &self.plain.bytes[..(there - base) as usize], base };
+        let mut guide = Steer { fixes, blocks: &mut self.blocks };
+        let from = (self.position - base) as usize;
+        let at = self.engine.run(&view, from, (stop - base) as usize, goal, &mut guide)?;
+        self.position = base + at as u64;
+        let fixes = guide.fixes;
+        self.plain.forget_before(self.position);
+        self.flush()?;
+        Ok(fixes)
+    }
+
+    /// Have the plain bytes up to a position.
+    fn fetch(&mut self, to: u64) -> Result<()> {
+        let missing = to.saturating_sub(self.plain.end()) as usize;
+        let source = &mut self.source;
+        let trailer = &mut self.trailer;
+        self.plain.append(missing, |room| {
+            source.read_exact(room).map_err(|fault| match fault.kind() {
+                std::io::ErrorKind::UnexpectedEof => {
+                    Error::Damaged("there are fewer plain bytes than recorded")
+                }
+                _ => Error::Io(fault),
+            })?;
+            trailer.update(room);
+            Ok(())
+        })
+    }
+
+    fn segment(&mut self, tail: &[crate::guide::Plan], last: bool) -> Result<()> {
+        ensure(self.plain.end() == self.position, "side data: a segment ends too early")?;
+        if last || !tail.is_empty() {
+            self.blocks.close()?;
+        }
+        for plan in tail {
+            ensure(!self.ended, "side data: blocks follow the last one")?;
+            self.blocks.empty(plan)?;
+            self.ended = plan.last;
+        }
+        self.ended |= last;
+        Ok(())
+    }
+
+    fn finish(&mut self, padding: u8, stated: Option<[u8; 8]>) -> Result<()> {
+        ensure(self.inside && self.ended, "side data: a trailer outside a member")?;
+        ensure(
+            u32::from(padding) >> self.blocks.out.free() == 0,
+            "side data: a member has too much padding",
+        )?;
+        self.blocks.out.align(u32::from(padding));
+        self.flush()?;
+        self.out.write_all(&stated.unwrap_or(self.trailer.bytes()))?;
+        self.inside = false;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.out.write_all(self.blocks.out.bytes())?;
+        self.blocks.out.clear_bytes();
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! One segment's blocks, rebuilt apart from the others: pgzip's and pigz's segments know nothing of each other
+//! but 32 KiB of plain bytes, and end with a whole byte.
+
+use crate::blocks::BlockWriter;
+use crate::engine::{Engine, Goal};
+use crate::error::{ensure, Result};
+use crate::fixes::FixReader;
+use crate::models::{Model, View};
+use crate::side::Frame;
+use crate::steer::Steer;
+use std::thread;
+
+/// The most plain bytes of a segment that is rebuilt apart.
+pub const MAX_APART: u64 = 4 << 20;
+/// Segments that are rebuilt at once.
+pub const AT_ONCE: usize = 2;
+
+/// A segment to rebuild: its plain bytes, with their history in front.
+pub struct Job {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The position of the first of them.
+    pub base: u64,
+    /// The index where the segment starts.
+    pub from: usize,
+    /// What else there is.
+    pub frame: Frame,
+}
+
+/// A segment's blocks.
+pub struct Done {
+    /// The blocks.
+    pub blocks: BlockWriter,
+    /// Whether one of them is the stream's last.
+    pub ended: bool,
+}
+
+impl Job {
+    /// Rebuild the segment.
+    pub fn run<M: Model>(self, engine: &mut Engine<M>) -> Result<Done> {
+        let mut blocks = BlockWriter::default();
+        let Frame { fixes, tail, last, .. } = self.frame;
+        let view = View { bytes: &self.bytes, base: self.base };
+        let mut guide = Steer { fixes: FixReader::new(fixes)?, blocks: &mut blocks };
+        let goal = if last { Goal::Last } else { Goal::Segment };
+        let at = engine.run(&view, self.from, self.bytes.len(), goal, &mut guide)?;
+        ensure(at == self.bytes.len(), "side data: a frame ends inside a token")?;
+        ensure(guide.fixes.done(), "side data: deviations are left over")?;
+        let mut ended = last;
+        blocks.close()?;
+        for plan in &tail {
+            ensure(!ended, "side data: blocks follow the last one")?;
+            blocks.empty(plan)?;
+            ended = plan.last;
+        }
+        Ok(Done { blocks, ended })
+    }
+}
+
+/// Rebuild segments, all but the first by another thread.
+pub fn run_all<M: Model + Send>(jobs: Vec<Job>, engines: &mut [Engine<M>]) -> Vec<Result<Done>> {
+    thread::scope(|scope| {
+        let mut pairs = jobs.into_iter().zip(engines);
+        let first = pairs.next();
+        let others: Vec<_> = pairs.map(|(job, engine)| scope.spawn(|| job.run(engine))).collect();
+        let mut done: Vec<_> = first.into_iter().map(|(job, engine)| job.run(engine)).collect();
+        done.extend(others.into_iter().map(|other| match other.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }));
+        done
+    })
+}

@@ -1,0 +1,48 @@
+"""Builds the native codec into the package, for wheels and editable installs alike.
+
+AIRSTORE_CODEC names a library that was built elsewhere, AIRSTORE_WHEEL_PLATFORM its wheel's platform tag.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+LIBRARY = "libairstore_codec.so"
+MISSING = (
+    "airstore's codec is written in Rust: install cargo 1.85 or newer (Debian 12: cargo-web) and try again"
+)
+
+
+class CodecHook(BuildHookInterface):  # type: ignore[type-arg]
+    """Runs cargo, and puts the library where the package looks for it."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        del version
+        package = Path(self.root, "airstore/codec")
+        shutil.copyfile(self._library(package / "crate"), package / f"{LIBRARY}.new")
+        Path(package, f"{LIBRARY}.new").replace(package / LIBRARY)
+        platform = os.environ.get("AIRSTORE_WHEEL_PLATFORM") or sysconfig.get_platform()
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{platform.replace('-', '_').replace('.', '_')}"
+        build_data["artifacts"].append(f"airstore/codec/{LIBRARY}")
+
+    def _library(self, crate: Path) -> Path:
+        built = os.environ.get("AIRSTORE_CODEC")
+        if built:
+            return Path(built)
+        cargo = shutil.which(os.environ.get("CARGO", "cargo"))
+        if cargo is None:
+            raise SystemExit(MISSING)
+        target = Path(os.environ.get("CARGO_TARGET_DIR", Path(self.root, "build/cargo")))
+        command = [cargo, "build", "--release", "--locked", "--offline", "--quiet", "--package", "binding"]
+        done = subprocess.run([*command, "--target-dir", target], cwd=crate, check=False)
+        if done.returncode != 0:
+            raise SystemExit("cargo could not build airstore's codec: see above")
+        return target / "release" / LIBRARY
