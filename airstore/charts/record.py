@@ -29,15 +29,20 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Record:
-    """The larger one of the records that an installation and a rollback write.
+    """The records that an installation and a rollback write, in bytes of a Secret's data.
 
     Attributes:
-        size: bytes of the Secret's data.
         largest: path within the chart to bytes that it takes in the record, compressed, largest first.
     """
 
-    size: int
+    installed: int
+    reinstated: int
     largest: tuple[tuple[str, int], ...] = field(default=())
+
+    @property
+    def size(self) -> int:
+        """The larger one."""
+        return max(self.installed, self.reinstated)
 
 
 def record_of(chart: ChartArchive, values: Mapping[str, Any], rendered: str) -> Record:
@@ -52,11 +57,11 @@ def record_of(chart: ChartArchive, values: Mapping[str, Any], rendered: str) -> 
     own = {path: data for path, data in chart.files.items() if not _is_other(path)}
     kept = {path: data for path, data in own.items() if not path.startswith("templates/")}
     back = {**kept, "templates/kept.yaml": manifest.encode()}
-    size = max(len(_packed(_release(chart, each, values, manifest))) for each in (own, back))
+    sizes = [len(_packed(_release(chart, each, values, manifest))) for each in (own, back)]
     costs = {path: len(_compressed(base64.b64encode(data))) * 4 // 3 for path, data in own.items()}
     costs["what it renders to"] = len(_compressed(manifest.encode())) * 4 // 3
     largest = sorted(costs.items(), key=lambda each: -each[1])[:_SHOWN]
-    return Record(size, tuple(largest))
+    return Record(sizes[0], sizes[1], tuple(largest))
 
 
 def _release(

@@ -14,7 +14,8 @@ from airstore.cli.text import human
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.ops.drive import Site
-from airstore.ops.own_registry import own_registry
+from airstore.ops.images import image_problems
+from airstore.ops.own_registry import Target, own_registry
 from airstore.ops.pullable import ImageChecks
 from airstore.ops.push import Run, plan_registry, push_release
 from airstore.ops.trusted import is_held
@@ -89,11 +90,19 @@ def push_lacking(
         return
     with own_registry(site.store, release, checks.site_file, checks.access, site.kubeconfig) as target:
         place = (target.url, target.access)
-        if not always and plan_registry(site.blobs, release, *place).upload_blobs == 0:
+        if not always and _has_all(site, checks, release, target):
             return
         run = Run(context.progress, _JOBS, context.now(), keep_tags=target.ours)
         summary, _ = push_release(site.store, site.blobs, release, *place, run, target.name)
     context.say(f"pushed {release.version} to {target.name}: {summary.upload_blobs} blobs were missing")
+
+
+def _has_all(site: Site, checks: ImageChecks, release: Release, target: Target) -> bool:
+    """Whether the registry has every blob of a release, and each image under its tag."""
+    if plan_registry(site.blobs, release, target.url, target.access).upload_blobs:
+        return False
+    where = (checks.site_file, checks.access, site.kubeconfig)
+    return not image_problems(site.store, release, *where, release.images)
 
 
 def lacking(site: Site, checks: ImageChecks, release: Release) -> str:
