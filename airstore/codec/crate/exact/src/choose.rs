@@ -1,6 +1,6 @@
 //! Which encoder wrote a stream: its header gives an order, the first blocks decide.
 
-use crate::encoder::{Encoder, Epoch};
+use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::models::zlib::Variant;
 use crate::record::try_encoder;
@@ -89,6 +89,7 @@ fn candidates(prefix: &[u8]) -> Vec<Encoder> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoder::Epoch;
 
     #[test]
     fn headers_give_the_order() {
