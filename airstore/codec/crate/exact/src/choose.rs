@@ -1,6 +1,6 @@
 //! Which encoder wrote a stream: its header gives an order, the first blocks decide.
 
-use crate::encoder::{Encoder, Epoch};
+use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::models::zlib::Variant;
 use crate::record::try_encoder;
@@ -71,11 +71,11 @@ fn candidates(prefix: &[u8]) -> Vec<Encoder> {
     let klauspost = time == [0, 9, 0x6e, 0x88];
     let go = system == 255 && !klauspost;
     all.sort_by_key(|encoder| match encoder {
-        Encoder::Klauspost(5, Epoch::V1_15_12, true) if klauspost => 0,
+        Encoder::Klauspost(5, _, true) if klauspost => 0,
         Encoder::Klauspost(..) if klauspost => 1,
         Encoder::GoFast if go && speed == 4 => 0,
         Encoder::GoLazy(9) if go && speed == 2 => 0,
-        Encoder::GoLazy(6) if go && speed == 0 => 0,
+        Encoder::GoLazy(6) | Encoder::Go27(6) if go && speed == 0 => 0,
         Encoder::GoFast | Encoder::GoLazy(_) | Encoder::Go27(_) if go => 1,
         Encoder::Zlib(_, 9) if speed == 2 && system != 255 => 0,
         Encoder::Zlib(_, 1) if speed == 4 && system != 255 => 0,
@@ -89,6 +89,7 @@ fn candidates(prefix: &[u8]) -> Vec<Encoder> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoder::Epoch;
 
     #[test]
     fn headers_give_the_order() {

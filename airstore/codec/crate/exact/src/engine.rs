@@ -36,13 +36,12 @@ impl<M: Model> Engine<M> {
     pub fn run<G: Guide>(
         &mut self,
         view: &View,
-        from: usize,
-        stop: usize,
+        span: std::ops::Range<usize>,
         goal: Goal,
         guide: &mut G,
     ) -> Result<usize> {
-        let mut at = from;
-        if self.fresh && stop > from {
+        let (mut at, stop) = (span.start, span.end);
+        if self.fresh && stop > at {
             self.model.begin(view, at);
             self.fresh = false;
         }

@@ -195,7 +195,7 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
         let view = View { bytes: &self.plain.bytes[..(there - base) as usize], base };
         let mut guide = Steer { fixes, blocks: &mut self.blocks };
         let from = (self.position - base) as usize;
-        let at = self.engine.run(&view, from, (stop - base) as usize, goal, &mut guide)?;
+        let at = self.engine.run(&view, from..(stop - base) as usize, goal, &mut guide)?;
         self.position = base + at as u64;
         let fixes = guide.fixes;
         self.plain.forget_before(self.position);

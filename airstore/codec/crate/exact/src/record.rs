@@ -239,7 +239,10 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
             (_, true) => Goal::Last,
         };
         let before = self.position;
-        self.position = run(&self.plain, self.position, there, stop, goal, engine, &mut self.follow)?;
+        let base = self.plain.base;
+        let view = View { bytes: &self.plain.bytes[..(there - base) as usize], base };
+        let span = (self.position - base) as usize..(stop - base) as usize;
+        self.position = base + engine.run(&view, span, goal, &mut self.follow)? as u64;
         let fixes = self.follow.fixes.take();
         self.deviations += fixes.len() as u64;
         if fixes.len() > MAX_FIXES || self.deviations > self.bound {
@@ -291,19 +294,4 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
         self.side_out.write_all(bytes)?;
         Ok(())
     }
-}
-
-fn run<M: Model>(
-    plain: &Plain,
-    from: u64,
-    there: u64,
-    stop: u64,
-    goal: Goal,
-    engine: &mut Engine<M>,
-    follow: &mut Follow,
-) -> Result<u64> {
-    let base = plain.base;
-    let view = View { bytes: &plain.bytes[..(there - base) as usize], base };
-    let at = engine.run(&view, (from - base) as usize, (stop - base) as usize, goal, follow)?;
-    Ok(base + at as u64)
 }

@@ -43,7 +43,7 @@ impl Job {
         let view = View { bytes: &self.bytes, base: self.base };
         let mut guide = Steer { fixes: FixReader::new(fixes)?, blocks: &mut blocks };
         let goal = if last { Goal::Last } else { Goal::Segment };
-        let at = engine.run(&view, self.from, self.bytes.len(), goal, &mut guide)?;
+        let at = engine.run(&view, self.from..self.bytes.len(), goal, &mut guide)?;
         ensure(at == self.bytes.len(), "side data: a frame ends inside a token")?;
         ensure(guide.fixes.done(), "side data: deviations are left over")?;
         let mut ended = last;

@@ -4,6 +4,7 @@
 //! chains over three bytes; up to level 3 the first match is taken, from level 4 on it is put off for a longer
 //! one a byte later. pigz runs it over blocks of 128 KiB, each with the 32 KiB before it as dictionary.
 
+use super::castagnoli::{Castagnoli, CASTAGNOLI};
 use super::chain::Chains;
 use super::{common, Model, View};
 use crate::guide::{Plan, Unit};
@@ -47,38 +48,6 @@ pub enum Variant {
     Pigz,
     /// zlib as Chromium and Node have it, which hashes by CRC-32C: three bytes from level 6 on, four below.
     Chromium,
-}
-
-/// CRC-32C of four bytes, without inversions: one table by each byte.
-struct Castagnoli([[u32; 256]; 4]);
-
-static CASTAGNOLI: Castagnoli = Castagnoli(castagnoli());
-
-const fn castagnoli() -> [[u32; 256]; 4] {
-    let mut tables = [[0; 256]; 4];
-    let mut index = 0;
-    while index < 256 {
-        let mut value = index as u32;
-        let mut place = 4;
-        while place > 0 {
-            place -= 1;
-            let mut bit = 0;
-            while bit < 8 {
-                value = (value >> 1) ^ (0x82F6_3B78 & (value & 1).wrapping_neg());
-                bit += 1;
-            }
-            tables[place][index] = value;
-        }
-        index += 1;
-    }
-    tables
-}
-
-impl Castagnoli {
-    fn hash(&self, bytes: [u8; 4]) -> usize {
-        let tables = self.0.iter().zip(bytes);
-        tables.fold(0, |hash, (table, byte)| hash ^ table[usize::from(byte)]) as usize
-    }
 }
 
 #[derive(Clone, Copy)]
