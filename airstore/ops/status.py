@@ -121,13 +121,11 @@ class Repairs:
     site: Site
     tried: Counter[str] = field(default_factory=Counter)
 
-    def repair(self, *, reinstall: bool = True) -> list[str]:
+    def repair(self) -> list[str]:
         """Put back what drifted or is absent, from the store; returns what was done, for people.
 
-        Only what the ledger says runs is put back, as it was kept: nothing is rendered, no hook runs.
-
-        Args:
-            reinstall: install again what Helm lost or somebody else changed.
+        Only what the ledger says runs is put back, as it was kept: nothing is rendered, no hook runs. What Helm
+        lost or somebody else changed is installed again.
 
         Raises:
             LockedError: another process holds the lock.
@@ -138,7 +136,7 @@ class Repairs:
             if entry is None or unfinished(self.site.runs.directory):
                 return []
             targets = _targets(self.site, entry)
-            changed = disturbed(self.site, targets, statuses(self.site, targets)) if reinstall else {}
+            changed = disturbed(self.site, targets, statuses(self.site, targets))
             done, seen = list[str](), set[str]()
             for key, target in targets.items():
                 held.check()
