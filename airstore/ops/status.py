@@ -124,8 +124,8 @@ class Repairs:
     def repair(self) -> list[str]:
         """Put back what drifted or is absent, from the store; returns what was done, for people.
 
-        Only what the ledger says runs is put back, as it was kept: nothing is rendered, no hook runs. What Helm
-        lost or somebody else changed is installed again.
+        Only what the ledger says runs is put back, as it was kept: nothing is rendered, no hook runs. What
+        Helm lost or somebody else changed is installed again.
 
         Raises:
             LockedError: another process holds the lock.
