@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from apply_binder import Cluster
-from apply_product import ENDLESS, HOOKS, REFUSED, SCRIPTS, make_product, write_charts
+from apply_product import ENDLESS, HOOKS, INVALID, REFUSED, SCRIPTS, make_product, write_charts
 from e2e_road import Airstore, Result, Store, carry, publisher, run, site, write_product
 
-__all__ = ["ENDLESS", "HOOKS", "REFUSED", "Landscape", "landscape"]
+__all__ = ["ENDLESS", "HOOKS", "INVALID", "REFUSED", "Landscape", "landscape"]
 
 
 @dataclass
@@ -25,7 +25,8 @@ class Landscape:
 
     Attributes:
         namespace: of every Helm release.
-        scripts: name of a hook to its file.
+        scripts: name of a hook of the database to its file.
+        others: Helm release to the same, of others that have hooks.
     """
 
     api: Cluster
@@ -34,6 +35,7 @@ class Landscape:
     site: Store
     namespace: str
     scripts: Mapping[str, str] = field(default_factory=lambda: SCRIPTS)
+    others: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def write(
         self,
@@ -50,7 +52,7 @@ class Landscape:
             (product / "hooks").mkdir(exist_ok=True)
             (product / "hooks" / name).write_text(text)
         order = {name: (needs or {}).get(name, tuple(charts)[:index]) for index, name in enumerate(charts)}
-        write_product(product, make_product(self.namespace, order, timeout, self.scripts))
+        write_product(product, make_product(self.namespace, order, timeout, self.scripts, self.others))
 
     def release(
         self,

@@ -36,7 +36,47 @@ kind: PersistentVolumeClaim
 metadata: {name: {{ .Release.Name }}-data}
 spec: {accessModes: [ReadWriteOnce], storageClassName: "", resources: {requests: {storage: 1Mi}}}
 """
-REFUSED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Not_A_Name}\n"  # renders, but no server takes it
+# No server takes it, and says so in a dry run; and what none takes either, but only once it is real.
+INVALID = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Not_A_Name}\n"
+REFUSED = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: refused, labels: {airstore.example/refused: x}}
+"""
+_POLICY = "airstore-tests-refused"
+POLICY = {
+    "apiVersion": "v1",
+    "kind": "List",
+    "items": [
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": _POLICY},
+            "spec": {
+                "failurePolicy": "Fail",
+                "matchConstraints": {
+                    "objectSelector": {"matchLabels": {"airstore.example/refused": "x"}},
+                    "resourceRules": [
+                        {
+                            "apiGroups": [""],
+                            "apiVersions": ["v1"],
+                            "operations": ["CREATE", "UPDATE"],
+                            "resources": ["configmaps", "services"],
+                        }
+                    ],
+                },
+                "validations": [
+                    {"expression": "has(request.dryRun) && request.dryRun", "message": "Refused_When_Real"}
+                ],
+            },
+        },
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": _POLICY},
+            "spec": {"policyName": _POLICY, "validationActions": ["Deny"]},
+        },
+    ],
+}
 # Helm waits for it, and nothing here runs it.
 ENDLESS = """apiVersion: batch/v1
 kind: Job
@@ -75,15 +115,17 @@ def make_product(
     releases: Mapping[str, tuple[str, ...]],
     timeout: str = "30s",
     hooks: Mapping[str, str] = SCRIPTS,
+    others: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """A product file; each release's chart has its name, and the database has hooks."""
+    """A product file; each release's chart has its name, and the database has hooks; ``others`` may, too."""
     helms: list[dict[str, Any]] = [
         {"name": name, "namespace": namespace, "chart": name, "needs": list(needs), "timeout": timeout}
         for name, needs in releases.items()
     ]
     for helm in helms:
-        if helm["name"] == "db":
-            helm["hooks"] = {hook: f"hooks/{script}" for hook, script in hooks.items()}
+        scripts = {"db": hooks, **(others or {})}.get(helm["name"], {})
+        if scripts:
+            helm["hooks"] = {hook: f"hooks/{script}" for hook, script in scripts.items()}
     return {
         "name": namespace,  # appliers of one product wait for each other, in the whole cluster
         "charts": [{"name": name, "source": f"./{name}"} for name in releases],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from apply_binder import binder
+from apply_product import POLICY
 from cluster_server import ApiServer, api_server, programs
 from cluster_site import RealCluster, find_cluster
 
@@ -23,7 +24,8 @@ CLUSTER = Path(__file__).parents[1] / "scripts" / "cluster"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on the one real cluster are marked: they share its node, so they run one after another."""
     for item in items:
-        if item.get_closest_marker("cluster") and "cluster" in getattr(item, "fixturenames", ()):
+        shared = "cluster" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("alone")
+        if item.get_closest_marker("cluster") and shared:
             item.add_marker(pytest.mark.onecluster)
 
 
@@ -34,6 +36,7 @@ def cluster() -> RealCluster:
     found = find_cluster()
     if done.returncode or not found:
         pytest.fail(f"scripts/cluster up\n{done.stdout}{done.stderr}", pytrace=False)
+    found.kubectl("apply", "-f", "-", stdin=POLICY)
     return found
 
 
@@ -44,6 +47,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     if not found:
         pytest.fail("etcd and kube-apiserver are not on PATH: run scripts/cluster", pytrace=False)
     with api_server(tmp_path_factory.mktemp("api"), *found) as server:
+        server.kubectl("apply", "-f", "-", stdin=POLICY)
         yield server
 
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 import copy
 import io
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.charts.rewrite import Rewriting
 from airstore.core import yamlfile
 from airstore.core.release import HelmRelease
-from airstore.deploy.helm_actions import HelmStatus
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.hooks import Hook
+from airstore.deploy.kept import Kept, Standing
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import normalise
+from airstore.deploy.protocols import Change, Refusal
+from airstore.deploy.sights import Sight
 from airstore.deploy.target import Target
 
 Document = Mapping[str, Any]
@@ -51,10 +54,11 @@ def make_target(
 
 @dataclass
 class MemorySupplies:
-    """Charts by Helm release and version."""
+    """Charts, and what was installed of them, by Helm release and version."""
 
     charts: dict[tuple[str, str], bytes] = field(default_factory=dict)
     rewritten: dict[str, Rewriting] = field(default_factory=dict)
+    installed: dict[tuple[str, str], Kept] = field(default_factory=dict)
 
     def chart(self, target: Target) -> bytes:
         return self.charts[target.running.key, target.version]
@@ -65,13 +69,26 @@ class MemorySupplies:
     def rewriting(self, target: Target) -> Rewriting | None:
         return self.rewritten.get(target.running.key)
 
+    def kept(self, target: Target) -> Kept | None:
+        return self.installed.get((target.running.key, target.version))
+
+    def keep(self, target: Target, kept: Kept) -> None:
+        self.installed[target.running.key, target.version] = kept
+
 
 @dataclass
 class MemoryCluster:
-    """Objects by namespace, kind and name; pods end at once, and what has replicas is ready."""
+    """Objects by namespace, kind and name; pods end at once, and what has replicas is ready.
+
+    Attributes:
+        refusals: kind and name to what a dry run says.
+        sights: name of a workload to how its pods are.
+    """
 
     objects: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     namespaces: set[str] = field(default_factory=set)
+    refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
+    sights: dict[str, Sight] = field(default_factory=dict)
 
     def ensure_namespace(self, name: str) -> None:
         self.namespaces.add(name)
@@ -83,8 +100,11 @@ class MemoryCluster:
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.objects.get(self._key(document, namespace)))
 
-    def is_fixed(self, _document: Document, _namespace: str) -> bool:
-        return False
+    def rehearse(self, change: Change) -> Refusal | None:
+        return self.refusals.get((str(change.document["kind"]), change.document["metadata"]["name"]))
+
+    def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:  # noqa: ARG002
+        return self.refusals.get(("Pod", pod["metadata"]["name"].removesuffix("-dry-run")))
 
     def remove(self, document: Document, namespace: str) -> None:
         self.objects.pop(self._key(document, namespace), None)
@@ -109,6 +129,9 @@ class MemoryCluster:
                 name, off = ("suspend", True) if kind == "CronJob" else ("replicas", 0)
                 if document["spec"][name] == off:
                     document["spec"][name] = before
+
+    def look(self, document: Document, namespace: str) -> Sight | None:
+        return self.sights.get(document["metadata"]["name"]) if self.live(document, namespace) else None
 
     def ready(self, gate: Document, namespace: str) -> str:
         ((kind, name),) = gate.items()
@@ -139,7 +162,9 @@ class MemoryHelm:
     cluster: MemoryCluster
     released: dict[str, tuple[int, Target]] = field(default_factory=dict)
 
-    def install(self, target: Target, *, wait: bool) -> None:  # noqa: ARG002 - nothing here takes time
+    def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
+        if wait and watch:  # nothing here takes time
+            watch()
         revision, before = self.released.get(target.running.key, (0, None))
         for document in before.documents() if before else ():
             if not any(_same(document, other) for other in target.documents()):
@@ -150,6 +175,17 @@ class MemoryHelm:
                 _merged(document, {"metadata": {"annotations": annotations}}), target.namespace
             )
         self.released[target.running.key] = revision + 1, target
+
+    def reinstate(self, target: Target) -> None:
+        self.install(target, wait=False)
+
+    def standing(self, target: Target) -> Standing:
+        revision, found = self.released.get(target.running.key, (0, None))
+        chart = f"{found.running.chart}-{found.running.chart_version}" if found else ""
+        return Standing(Kept(revision, chart, found.running.rendered) if found else None, on_server=True)
+
+    def reinstates(self, target: Target) -> tuple[Document, ...]:
+        return tuple(target.documents())
 
     def turn(self, target: Target) -> None:
         """Nothing fails half-way here."""

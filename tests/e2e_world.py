@@ -90,11 +90,20 @@ def debian_layout(directory: Path, tag: str = "12") -> Path:
     run("umoci", "init", "--layout", directory)
     run("umoci", "new", "--image", image)
     for source in (_LICENSES, Path("/etc/debian_version"), Path(shutil.which("busybox") or "").resolve()):
-        run("umoci", "insert", "--rootless", "--image", image, source, source)
+        run("umoci", "insert", "--rootless", "--image", image, _owned(source, directory.parent), source)
     run(
         "umoci", "config", "--image", image, "--config.cmd", "/bin/busybox", "--config.label", "made=by umoci"
     )
     return directory
+
+
+def _owned(source: Path, beside: Path) -> Path:
+    """A copy of a system's file or directory: umoci makes what it reads readable, and what that is in."""
+    copy = beside / "sources" / source.relative_to("/")
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        return shutil.copytree(source, copy, symlinks=True, dirs_exist_ok=True)
+    return Path(shutil.copy(source, copy))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from road_parts import Road, build_road
+from tiny_product import Tiny, make_tiny
 
 Copy = Callable[[Path], Path]
 
@@ -54,3 +55,14 @@ def copy(tmp_path: Path) -> Copy:
         return shutil.copytree(directory, tmp_path / f"copy-{number}" / directory.name)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_made(helm4: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    return make_tiny(tmp_path_factory.mktemp("tiny") / "tiny")
+
+
+@pytest.fixture
+def tiny(tiny_made: Tiny, tmp_path: Path) -> Tiny:
+    """The smallest product and its publisher, to spoil."""
+    return Tiny(shutil.copytree(tiny_made.base, tmp_path / "tiny"))

@@ -112,3 +112,12 @@ def pack_chart(path: Path, members: Iterable[tuple[tarfile.TarInfo, bytes]] = ()
         for info, data in ((tarfile.TarInfo("app/Chart.yaml"), CHART), *members):
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
+
+
+def site_of(tiny: Tiny, version: str = "1.0.0") -> Path:
+    """A site that took in a release of it."""
+    media, site = tiny.base / "media", tiny.base / "site"
+    done("-C", tiny.store, "media", "create", "--to", version, media)
+    done("init", site, "--site", "acme", "--trust", tiny.store / "trust" / "root.json")
+    done("-C", site, "media", "import", media)
+    return site

@@ -24,6 +24,12 @@ _NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _VERSION = re.compile(r"v?\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
 _STEP = 1 << 20
 _DEPTH = 8  # charts within charts
+_KINDS = {tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE}
+_GZIP = b"\x1f\x8b"
+_WAY_OUT = (
+    "Helm may take it all the same: unpack it with `helm pull --untar` or tar, correct that, and name the"
+    " directory as the chart's source"
+)
 
 
 @dataclass(frozen=True)
@@ -94,33 +100,40 @@ def read_chart(archive: bytes | Path, what: str = "") -> ChartArchive:
                 archive = file.read(LIMITS.chart_archive + 1)
         except OSError as fault:
             raise NotFoundError(f"cannot read the chart {what}: {fault.strerror}") from fault
-    return _read(archive, what or "chart archive", _Budget(), 0)
+    try:
+        return _read(archive, what or "chart archive", _Budget(), 0)
+    except DamagedError as fault:
+        raise DamagedError(str(fault), hint=fault.hint or _WAY_OUT) from fault
 
 
 def _read(archive: bytes, what: str, budget: _Budget, depth: int) -> ChartArchive:
     if depth > _DEPTH:
         raise DamagedError(f"{what}: charts are nested deeper than {_DEPTH} levels")
     members = _members(_decompress(archive, what, budget), what, budget)
-    tops = {PurePosixPath(name).parts[0] for name in members}
+    # As Helm does: the first directory's name says nothing, and there may be several.
     files = {str(PurePosixPath(*PurePosixPath(n).parts[1:])): data for n, data in members.items()}
-    if len(tops) != 1 or "Chart.yaml" not in files:
-        raise DamagedError(f"{what} must hold one directory with a Chart.yaml, it holds {sorted(tops)[:5]}")
-    chart = _chart(files, what, budget, depth)
-    if tops != {chart.name}:
-        raise DamagedError(f"{what}: its directory is {tops.pop()!r}, its Chart.yaml says {chart.name!r}")
-    return chart
+    if "Chart.yaml" not in files:
+        tops = sorted({PurePosixPath(name).parts[0] for name in members})
+        raise DamagedError(f"{what} must hold a directory with a Chart.yaml, it holds {tops[:5]}")
+    if len(files) != len(members):
+        raise DamagedError(f"{what} holds a file twice, in two directories")
+    return _chart(files, what, budget, depth)
 
 
 def _chart(files: dict[str, bytes], what: str, budget: _Budget, depth: int) -> ChartArchive:
     try:
-        metadata = yamlfile.load(files["Chart.yaml"], f"{what}: Chart.yaml")
+        documents = yamlfile.load_manifests(files["Chart.yaml"], f"{what}: Chart.yaml")
     except UsageError as fault:
         raise DamagedError(str(fault)) from fault
+    metadata = documents[0] if documents else None
     if not isinstance(metadata, dict):
         raise DamagedError(f"{what}: Chart.yaml must be a mapping")
     name, version = metadata.get("name"), metadata.get("version")
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 128:
-        raise DamagedError(f"{what}: {name!r} is not a chart name")
+        raise DamagedError(
+            f"{what}: {name!r} is not a chart name that registries take",
+            hint="unpack the chart, write its name in lower case, and name the directory as the source",
+        )
     if not isinstance(version, str) or not _VERSION.fullmatch(version) or len(version) > 128:
         raise DamagedError(f"{what}: {version!r} is not a chart version; quote it if it is a number")
     return ChartArchive(name, version, metadata, files, _subcharts(files, what, budget, depth))
@@ -145,7 +158,19 @@ def _subcharts(files: dict[str, bytes], what: str, budget: _Budget, depth: int) 
 def _decompress(archive: bytes, what: str, budget: _Budget) -> bytes:
     if len(archive) > LIMITS.chart_archive:
         raise DamagedError(f"{what} is larger than {LIMITS.chart_archive} bytes")
-    decoder, plain, pending = zlib.decompressobj(wbits=31), bytearray(), archive
+    plain, pending = bytearray(), archive
+    while pending.rstrip(b"\0"):  # several members are one stream to every reader, and padding is none
+        if plain and not pending.startswith(_GZIP):
+            raise DamagedError(f"{what} has {len(pending)} bytes after its end")
+        pending = _inflate(pending, plain, what, budget)
+    if not archive:
+        raise DamagedError(f"{what} is empty")
+    return bytes(plain)
+
+
+def _inflate(pending: bytes, plain: bytearray, what: str, budget: _Budget) -> bytes:
+    """Append one member's content; returns what comes after it."""
+    decoder = zlib.decompressobj(wbits=31)
     try:
         while not decoder.eof:
             piece = decoder.decompress(pending, _STEP)
@@ -156,9 +181,7 @@ def _decompress(archive: bytes, what: str, budget: _Budget) -> bytes:
             plain += piece
     except zlib.error as fault:
         raise DamagedError(f"{what} is not gzip: {fault}") from fault
-    if decoder.unused_data:
-        raise DamagedError(f"{what} has {len(decoder.unused_data)} bytes after its end")
-    return bytes(plain)
+    return decoder.unused_data
 
 
 def _members(plain: bytes, what: str, budget: _Budget) -> dict[str, bytes]:
@@ -168,13 +191,15 @@ def _members(plain: bytes, what: str, budget: _Budget) -> dict[str, bytes]:
         with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as tar:
             for member in tar:
                 budget.take(0, 1, what)
+                member.name = member.name.removeprefix("./")
                 _check_member(member, members, what)
-                if not member.isdir():
+                # A link is an empty file to Helm; nothing is ever made under its name, so it may stay.
+                if not (member.isdir() or member.issym() or member.islnk()):
                     members[member.name] = _content(tar, member)
             rest = plain[tar.offset :]
     except (tarfile.TarError, ValueError, OverflowError, EOFError, RecursionError, OSError) as fault:
         raise DamagedError(f"{what} is not a tar archive: {fault}") from fault
-    if len(rest) < tarfile.BLOCKSIZE or rest.strip(b"\0"):
+    if rest.strip(b"\0"):  # without an end mark gzip's own checksum says that nothing is missing
         raise DamagedError(f"{what}: its tar archive is cut off or damaged at byte {len(plain) - len(rest)}")
     directories = {str(parent) for name in members for parent in PurePosixPath(name).parents}
     if clash := directories & members.keys():
@@ -189,8 +214,8 @@ def _check_member(member: tarfile.TarInfo, members: Mapping[str, bytes], what: s
         raise DamagedError(f"{what}: {name!r} is not a path within the chart")
     if "\\" in name or ":" in parts[0]:
         raise DamagedError(f"{what}: {name!r} is not a plain relative path")
-    if member.issparse() or not (member.isdir() or member.type in {tarfile.REGTYPE, tarfile.AREGTYPE}):
-        raise DamagedError(f"{what}: {name!r} is a link, a device or a sparse file")
+    if member.issparse() or member.type not in _KINDS:
+        raise DamagedError(f"{what}: {name!r} is a device, a pipe or a sparse file")
     if name in members:
         raise DamagedError(f"{what} holds {name!r} twice")
     if not member.isdir() and len(parts) < 2:

@@ -26,6 +26,7 @@ _FIELDS = (
 _DEPENDENCY = (
     "name", "version", "repository", "condition", "tags", "enabled", "import-values", "alias",
 )  # fmt: skip
+_NO_MORE: Mapping[Descriptor, bytes] = {}
 _MAINTAINER = ("name", "email", "url")
 
 
@@ -80,9 +81,14 @@ def chart_artifact(archive: bytes, provenance: bytes | None = None) -> ChartArti
 
 
 def upstream_artifact(
-    manifest: bytes, config: bytes, archive: bytes, provenance: bytes | None, what: str
+    manifest: bytes,
+    config: bytes,
+    archive: bytes,
+    provenance: bytes | None,
+    what: str,
+    more: Mapping[Descriptor, bytes] = _NO_MORE,
 ) -> ChartArtifact:
-    """Keep an artifact exactly as a registry served it.
+    """Keep an artifact exactly as a registry served it; ``more`` are layers that Helm passes over.
 
     Raises:
         DamagedError: it is not a Helm chart, or its parts are not what its manifest says.
@@ -95,6 +101,7 @@ def upstream_artifact(
     given = {parsed.config: config, layers[oci.HELM_CHART]: archive}
     if provenance is not None and oci.HELM_PROVENANCE in layers:
         given[layers[oci.HELM_PROVENANCE]] = provenance
+    given |= {blob: data for blob, data in more.items() if blob in parsed.layers}
     if set(parsed.blobs) != set(given):
         raise DamagedError(f"{what} has layers that a Helm chart does not have")
     for blob, data in given.items():

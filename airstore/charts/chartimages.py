@@ -7,7 +7,7 @@ Sources: HIP-15 (``helm.sh/images``), Artifact Hub (``artifacthub.io/images``), 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airstore.charts.archive import ChartArchive
@@ -75,7 +75,7 @@ def default_images(placed: PlacedChart) -> Iterator[Hit]:
     version = str(placed.chart.metadata.get("appVersion") or "")
     completed = _complete(placed.values, registry if isinstance(registry, str) else "", version)
     for hit in find_images(completed):
-        yield Hit(hit.reference, "possible", hit.path)
+        yield replace(hit, confidence="possible")
 
 
 def _place(
@@ -118,7 +118,7 @@ def _entries(entries: Any, placed: PlacedChart, path: tuple[str, ...]) -> Iterat
         condition = entry.get("condition") if isinstance(entry, dict) else None
         off = isinstance(condition, str) and _lookup(placed.values, condition) is False
         confidence: Confidence = "certain" if placed.enabled and not off else "possible"
-        yield Hit(reference, confidence, (*path, index))
+        yield Hit(reference, confidence, (*path, index), str(text), "the chart's own list")
 
 
 def _parse(text: str, name: str) -> Any:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from airstore.charts.archive import ChartArchive
 from airstore.charts.chartimages import default_images, listed_images, place
-from airstore.charts.documents import find_images
-from airstore.charts.finding import Finding, Hit, matches, show_path
+from airstore.charts.documents import find_images, unreadable_images
+from airstore.charts.finding import Finding, Hit, Unreadable, matches, show_path
+from airstore.charts.podspec import is_workload
 from airstore.charts.render import Rendered
 from airstore.core.reference import Reference
 
@@ -32,11 +34,33 @@ def discover(
     """
     found = dict.fromkeys(_rendered(rendered))
     charts = list(archives)
-    found |= dict.fromkeys(_listed(charts, rendered))
+    unused = list(_unused(charts, rendered))
+    found |= dict.fromkeys(_listed(charts, rendered, [*found, *unused]))
     known = {finding.reference for finding in found}
-    found |= dict.fromkeys(f for f in _unused(charts, rendered) if f.reference not in known)
+    found |= dict.fromkeys(f for f in unused if f.reference not in known)
     found |= dict.fromkeys(_included(include))
     return sorted((_judge(finding, exclude) for finding in found), key=_order)
+
+
+def unreadable(rendered: Iterable[Rendered], exclude: Sequence[str] = ()) -> list[Unreadable]:
+    """What containers have for an image and is none, each place once."""
+    found: dict[tuple[str, ...], Unreadable] = {}
+    for chart in rendered:
+        for document in chart.documents:
+            for path, text in unreadable_images(document.body):
+                one = Unreadable(
+                    text=text,
+                    chart=chart.chart,
+                    variant=chart.variant,
+                    source=document.source,
+                    kind=document.kind,
+                    name=document.name,
+                    path=show_path(path),
+                    stops=is_workload(document.body),
+                    excluded_by=next((pattern for pattern in exclude if fnmatchcase(text, pattern)), ""),
+                )
+                found.setdefault((one.source, one.kind, one.name, one.path, one.text), one)
+    return list(found.values())
 
 
 def _rendered(rendered: Iterable[Rendered]) -> Iterator[Finding]:
@@ -47,12 +71,29 @@ def _rendered(rendered: Iterable[Rendered]) -> Iterator[Finding]:
                 yield replace(finding, kind=document.kind, name=document.name, test=document.is_test)
 
 
-def _listed(charts: Iterable[ChartArchive], rendered: Sequence[Rendered]) -> Iterator[Finding]:
+def _listed(
+    charts: Iterable[ChartArchive], rendered: Sequence[Rendered], others: Sequence[Finding]
+) -> Iterator[Finding]:
+    """What charts list themselves.
+
+    Annotations are their author's defaults: an image that the values or the manifests name, too, is decided
+    there. One that only the annotation knows is run by some program.
+    """
+    used = {finding.reference for finding in others if finding.kind}
+    decided = {_last(finding.reference) for finding in others}
     for chart in charts:
         for variant, values in _choices(chart, rendered):
             for placed in place(chart, values):
                 for file, hit in listed_images(placed):
-                    yield _finding(hit, chart.name, variant, f"{placed.path}/{file}")
+                    doubtful = (
+                        file == "Chart.yaml" and hit.reference not in used and _last(hit.reference) in decided
+                    )
+                    one = replace(hit, confidence="possible") if doubtful else hit
+                    yield _finding(one, chart.name, variant, f"{placed.path}/{file}")
+
+
+def _last(reference: Reference) -> str:
+    return reference.path.rpartition("/")[2]
 
 
 def _unused(charts: Iterable[ChartArchive], rendered: Sequence[Rendered]) -> Iterator[Finding]:
@@ -71,17 +112,39 @@ def _choices(chart: ChartArchive, rendered: Sequence[Rendered]) -> list[tuple[st
 def _included(include: Iterable[str]) -> Iterator[Finding]:
     for index, text in enumerate(include):
         yield Finding(
-            Reference.parse(text), "certain", "", "", "airstore.yaml", path=f"images.include[{index}]"
+            Reference.parse(text),
+            "certain",
+            "",
+            "",
+            "airstore.yaml",
+            path=f"images.include[{index}]",
+            text=text,
+            rule="the product file says so",
         )
 
 
 def _finding(hit: Hit, chart: str, variant: str, source: str) -> Finding:
-    return Finding(hit.reference, hit.confidence, chart, variant, source, path=show_path(hit.path))
+    return Finding(
+        hit.reference,
+        hit.confidence,
+        chart,
+        variant,
+        source,
+        path=show_path(hit.path),
+        text=hit.text,
+        rule=hit.rule,
+        variable=hit.variable,
+    )
 
 
 def _judge(finding: Finding, exclude: Iterable[str]) -> Finding:
-    pattern = next((pattern for pattern in exclude if matches(finding.reference, pattern)), "")
+    pattern = next((pattern for pattern in exclude if excludes(pattern, finding)), "")
     return replace(finding, excluded_by=pattern)
+
+
+def excludes(pattern: str, finding: Finding) -> bool:
+    """Whether a pattern means what was found: the reference, or what is written there."""
+    return matches(finding.reference, pattern) or bool(finding.text and fnmatchcase(finding.text, pattern))
 
 
 def _order(finding: Finding) -> tuple[str, ...]:

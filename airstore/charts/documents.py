@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airstore.charts.candidate import named, says_image
-from airstore.charts.finding import Hit, Path
-from airstore.charts.splitref import split_references
+from airstore.charts.candidate import mentions_image, named, says_image
+from airstore.charts.finding import Confidence, Hit, Path, is_tagged
+from airstore.charts.splitref import Scope, split_references
 from airstore.charts.text import scan, scan_words
 from airstore.core import strictjson, yamlfile
 from airstore.core.errors import DamagedError, UsageError
@@ -19,9 +19,49 @@ from airstore.core.reference import Reference
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 # Values that only look like images: labels are names, selectors repeat them.
 _SKIPPED = frozenset({"labels", "matchLabels", "podLabels", "selector", "nodeSelector", "ownerReferences"})
-_PROSE = frozenset({"description", "documentation", "summary"})
+_PROSE = frozenset(
+    {
+        "description",
+        "documentation",
+        "summary",
+        "comment",
+        "comments",
+        "help",
+        "doc",
+        "docs",
+        "example",
+        "examples",
+    }
+)
+INJECTED = "auto"
+"""What Istio's gateways write as a container's image: whoever injects the pod's sidecar replaces it."""
 _DEPTH = 5  # documents within strings within documents
 _LONGEST = 100  # keys and indexes to a string that is still looked into; keeps the recursion bounded
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a search stands.
+
+    Attributes:
+        key: what says what a value is: its own key, or one above.
+        variable: the variable, parameter or flag it belongs to.
+        depth: documents within strings that are still looked into.
+    """
+
+    path: Path = ()
+    key: str = ""
+    variable: str = ""
+    scope: Scope = field(default_factory=Scope)
+    depth: int = _DEPTH
+
+    def below(self, part: str | int, key: str = "", variable: str = "") -> _Place:
+        """One key or index further down."""
+        return replace(self, path=(*self.path, part), key=key, variable=variable)
+
+    def hit(self, reference: Reference, confidence: Confidence, text: str, rule: str) -> Hit:
+        """A hit at this very place."""
+        return Hit(reference, confidence, self.path, text, rule, self.variable)
 
 
 def find_images(body: Any) -> Iterator[Hit]:
@@ -32,92 +72,156 @@ def find_images(body: Any) -> Iterator[Hit]:
     """
     kind = body.get("kind") if isinstance(body, dict) else ""
     if kind == "CustomResourceDefinition":
-        yield from _defaults(body, (), "")
+        yield from _defaults(body, _Place())
         return
     if kind == "Secret" and isinstance(body.get("data"), dict):
         body = {**body, "data": {key: _decoded(value) for key, value in body["data"].items()}}
-    yield from _walk(body, (), "", _DEPTH)
+    yield from _walk(body, _Place())
 
 
-def _walk(node: Any, path: Path, key: str, depth: int) -> Iterator[Hit]:
+def unreadable_images(body: Any) -> Iterator[tuple[Path, str]]:
+    """Containers' images that are no references; strings within the document are not looked into."""
+    waiting: list[tuple[Any, Path]] = [(body, ())]
+    while waiting:
+        node, path = waiting.pop()
+        if isinstance(node, dict):
+            waiting += [(value, (*path, key)) for key, value in node.items()]
+        elif isinstance(node, list):
+            waiting += [(item, (*path, index)) for index, item in enumerate(node)]
+            image = [item.get("image") if isinstance(item, dict) else None for item in node]
+            for index, text in enumerate(image if path[-1:] and path[-1] in _CONTAINERS else []):
+                if isinstance(text, str) and text.strip() and _certain(text) is None:
+                    yield (*path, index, "image"), text
+
+
+def _walk(node: Any, place: _Place) -> Iterator[Hit]:
     if isinstance(node, dict):
-        yield from _mapping(node, path, key, depth)
+        yield from _mapping(node, replace(place, scope=place.scope.within(node)))
     elif isinstance(node, list):
-        yield from _sequence(node, path, key, depth)
+        yield from _sequence(node, place)
     elif isinstance(node, str):
-        yield from _string(node, path, key, depth)
+        yield from _string(node, place)
 
 
-def _mapping(node: Mapping[str, Any], path: Path, key: str, depth: int) -> Iterator[Hit]:
+def _mapping(node: Mapping[str, Any], place: _Place) -> Iterator[Hit]:
     done = set(_SKIPPED)
-    for split in split_references(node, key):
-        done |= split.keys
-        yield Hit(split.reference, split.confidence, (*path, split.path_key))
-    for hit, claimed in _pod_parts(node, path):
+    for hit, claimed in (*_splits(node, place), *_pod_parts(node, place)):
         yield hit
-        done.add(claimed)
+        done |= claimed
     variable = _variable(node)
     for name, value in node.items():
-        below = (*path, name)
         if name in done:
             continue
         if name in _CONTAINERS and isinstance(value, list):
-            yield from _containers(value, below, depth)
+            yield from _containers(value, place.below(name))
         elif name == "value" and variable:
-            yield from _walk(value, below, variable, depth)
-        elif name in _PROSE:
-            yield from (replace(hit, confidence="possible") for hit in _walk(value, below, name, depth))
+            yield from _walk(value, place.below(name, variable, variable))
+        elif _is_prose(name):
+            for hit in _walk(value, place.below(name, name)):
+                yield replace(hit, confidence="possible")
         else:
-            yield from _walk(value, below, _says(path, name, value), depth)
+            yield from _walk(value, place.below(name, _says(place.path, name, value), place.variable))
 
 
-def _containers(items: list[Any], path: Path, depth: int) -> Iterator[Hit]:
+def _is_prose(key: str) -> bool:
+    """Whether people read it: ``description``, ``example.com/description``, ``_example``."""
+    return key.rpartition("/")[2].lstrip("_").lower() in _PROSE
+
+
+def _splits(node: Mapping[str, Any], place: _Place) -> Iterator[tuple[Hit, frozenset[str]]]:
+    """References in parts: next to each other, or a bare name below a hub and a tag."""
+    taken: set[str] = set()
+    for split in split_references(node, place.key, place.scope):
+        taken |= split.keys
+        here = replace(place, path=(*place.path, split.path_key))
+        yield here.hit(split.reference, split.confidence, split.text, "written in parts"), split.keys
+    text = "" if "image" in taken else place.scope.complete(node.get("image"))
+    reference = named(text) if text else None
+    if reference:
+        here = place.below("image")
+        yield here.hit(reference, "likely", text, "below a hub and a tag"), frozenset({"image"})
+
+
+def _containers(items: list[Any], place: _Place) -> Iterator[Hit]:
     """Containers as a pod has them, wherever they stand: a custom resource's pod template counts too."""
     for index, item in enumerate(items):
-        below = (*path, index)
+        below = place.below(index)
         image = _certain(item.get("image")) if isinstance(item, dict) else None
         if image:
-            yield Hit(image, "certain", (*below, "image"))
+            text = item["image"].strip()
+            confidence: Confidence = "possible" if text == INJECTED else "certain"
+            yield below.below("image").hit(image, confidence, text, "a container's image")
+        if isinstance(item, dict) and isinstance(item.get("image"), str):  # what is none: `unreadable_images`
             item = {key: value for key, value in item.items() if key != "image"}  # noqa: PLW2901
-        yield from _walk(item, below, "", depth)
+        yield from _walk(item, below)
 
 
-def _pod_parts(node: Mapping[str, Any], path: Path) -> Iterator[tuple[Hit, str]]:
+def _pod_parts(node: Mapping[str, Any], place: _Place) -> Iterator[tuple[Hit, frozenset[str]]]:
     """Image volumes (``volumes[].image.reference``) and OCI repositories (``url: oci://``, ``ref.tag``)."""
     image = node.get("image")
-    if isinstance(image, dict) and isinstance(image.get("reference"), str) and "volumes" in path[-2:]:
+    if isinstance(image, dict) and isinstance(image.get("reference"), str) and "volumes" in place.path[-2:]:
         reference = _certain(image["reference"])
         if reference:
-            yield Hit(reference, "certain", (*path, "image", "reference")), "image"
+            here = place.below("image").below("reference")
+            hit = here.hit(reference, "certain", image["reference"].strip(), "an image volume")
+            yield hit, frozenset({"image"})
     url, ref = node.get("url"), node.get("ref")
     if isinstance(url, str) and url.startswith("oci://") and isinstance(ref, dict):
         name, tag, digest = url.removeprefix("oci://"), ref.get("tag"), ref.get("digest")
         pinned = name + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
         reference = named(pinned) if tag or digest else None
         if reference:
-            yield Hit(reference, "likely", (*path, "url")), "url"
+            hit = place.below("url").hit(reference, "likely", pinned, "an OCI repository")
+            yield hit, frozenset({"url"})
 
 
-def _sequence(node: list[Any], path: Path, key: str, depth: int) -> Iterator[Hit]:
-    if says_image(key) or not all(isinstance(item, str) for item in node):
+def _sequence(node: list[Any], place: _Place) -> Iterator[Hit]:
+    if says_image(place.key) or not all(isinstance(item, str) for item in node):
+        done: set[int] = set()
+        for hit, claimed in _pairs(node, place):
+            yield hit
+            done |= claimed
         for index, item in enumerate(node):
-            yield from _walk(item, (*path, index), key, depth)
+            if index not in done:
+                yield from _walk(item, place.below(index, place.key))
         return
-    for index, (reference, confidence) in scan_words(node):
-        yield Hit(reference, confidence, (*path, index))
+    for index, found in scan_words(node):
+        yield place.below(index, variable=found.flag).hit(*found[:3], rule="an argument or a list")
 
 
-def _string(text: str, path: Path, key: str, depth: int) -> Iterator[Hit]:
-    inner = _embedded(text) if depth and len(path) < _LONGEST else None
+def _pairs(node: list[Any], place: _Place) -> Iterator[tuple[Hit, set[int]]]:
+    """A reference in several variables: ``APP_IMAGE`` and ``APP_VERSION`` of one environment."""
+    names = {name: index for index, item in enumerate(node) if (name := _variable(item))}
+    values = {name: node[index]["value"] for name, index in names.items()}
+    for split in split_references(values, "", Scope()) if len(values) > 1 else ():
+        if len(split.keys) > 1:
+            claimed = {names[key] for key in split.keys}
+            here = place.below(names[split.path_key]).below("value", variable=split.path_key)
+            yield here.hit(split.reference, split.confidence, split.text, "several variables"), claimed
+
+
+def _string(text: str, place: _Place) -> Iterator[Hit]:
+    inner = _embedded(text) if place.depth and len(place.path) < _LONGEST else None
     if inner is not None:
-        yield from _walk(inner, path, "", depth - 1)
+        yield from _walk(inner, replace(place, key="", variable="", depth=place.depth - 1))
         return
-    if says_image(key):
-        references = [named(piece) for piece in text.replace(",", " ").split()]
+    if says_image(place.key) or mentions_image(place.key):
+        pieces = text.replace(",", " ").split()
+        references = [_said(piece, place.key) for piece in pieces]
         if references and all(references):
-            yield from (Hit(reference, "likely", path) for reference in references if reference)
+            rule = "its variable says so" if place.variable else "its key says so"
+            for piece, reference in zip(pieces, references, strict=True):
+                if reference:
+                    yield place.hit(reference, "likely", piece, rule)
             return
-    yield from (Hit(reference, confidence, path) for reference, confidence in scan(text))
+    for found in scan(text):
+        yield place.hit(*found[:3], rule="running text")
+
+
+def _said(piece: str, key: str) -> Reference | None:
+    """What a value means under a key with "image" in it; one that may name other things proves less."""
+    sure = says_image(key) or is_tagged(piece)
+    return named(piece) if sure else None
 
 
 def _embedded(text: str) -> Any:
@@ -140,21 +244,27 @@ def _embedded(text: str) -> Any:
     return structured[0] if len(structured) == 1 else structured
 
 
-def _defaults(node: Any, path: Path, key: str) -> Iterator[Hit]:
-    """A definition names images only as defaults; its descriptions give examples."""
+def _defaults(node: Any, place: _Place) -> Iterator[Hit]:
+    """A definition names images only as defaults; its descriptions give examples.
+
+    A default without a tag is part of a reference that only a resource completes.
+    """
     if isinstance(node, dict):
         for name, value in node.items():
             if name == "default":
-                yield from _walk(value, (*path, name), key, _DEPTH)
+                for hit in _walk(value, place.below(name, place.key)):
+                    yield hit if hit.is_tagged else replace(hit, confidence="possible")
             else:
-                yield from _defaults(value, (*path, name), name)
+                yield from _defaults(value, place.below(name, name))
     elif isinstance(node, list):
         for index, item in enumerate(node):
-            yield from _defaults(item, (*path, index), key)
+            yield from _defaults(item, place.below(index, place.key))
 
 
-def _variable(node: Mapping[str, Any]) -> str:
+def _variable(node: object) -> str:
     """The name of an environment variable or parameter written as a pair."""
+    if not isinstance(node, Mapping):
+        return ""
     name = node.get("name", node.get("key"))
     return name if isinstance(name, str) and isinstance(node.get("value"), str) else ""
 

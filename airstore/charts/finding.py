@@ -14,17 +14,33 @@ Confidence = Literal["certain", "likely", "possible"]
 Path = tuple[str | int, ...]
 
 
+def is_tagged(text: str) -> bool:
+    """Whether a reference as it is written has a tag or a digest."""
+    return "@" in text or ":" in text.rpartition("/")[2]
+
+
 @dataclass(frozen=True)
 class Hit:
     """An image named somewhere in one document.
 
     Attributes:
         path: keys and indexes that lead there; a document within a string continues the path.
+        text: what is written there; put together where it is written in parts.
+        rule: why that is an image.
+        variable: the variable, parameter or flag whose value it is.
     """
 
     reference: Reference
     confidence: Confidence
     path: Path = ()
+    text: str = ""
+    rule: str = ""
+    variable: str = ""
+
+    @property
+    def is_tagged(self) -> bool:
+        """Whether a tag or a digest is written there, rather than ``latest`` understood."""
+        return is_tagged(self.text) if self.text else self.reference.tag != "latest"
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,9 @@ class Finding:
         path: where in the object, such as ``spec.image``.
         test: only ``helm test`` uses it.
         excluded_by: the product file's pattern that says this is no image; empty where none does.
+        text: what is written there.
+        rule: why that is an image.
+        variable: the variable, parameter or flag whose value it is.
     """
 
     reference: Reference
@@ -54,11 +73,39 @@ class Finding:
     path: str = ""
     test: bool = False
     excluded_by: str = ""
+    text: str = ""
+    rule: str = ""
+    variable: str = ""
 
     @property
     def fetched(self) -> bool:
         """Whether a release contains the image because of this finding."""
         return self.confidence != "possible" and not self.excluded_by
+
+    @property
+    def untagged(self) -> bool:
+        """Whether ``latest`` was understood rather than written."""
+        return bool(self.text) and not is_tagged(self.text)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What a container has for an image and nobody could pull.
+
+    Attributes:
+        stops: Kubernetes' own kind: the chart cannot work as it is. Elsewhere a program may complete it.
+        excluded_by: the product file's pattern that says that this is meant; empty where none does.
+    """
+
+    text: str
+    chart: str
+    variant: str
+    source: str
+    kind: str
+    name: str
+    path: str
+    stops: bool
+    excluded_by: str = ""
 
 
 def wanted(findings: Iterable[Finding]) -> list[Reference]:
@@ -78,7 +125,7 @@ def why(findings: Iterable[Finding], image: str) -> list[Finding]:
         exact = Reference.parse(image)
     except UsageError:
         exact = None
-    return [f for f in findings if f.reference == exact or matches(f.reference, image)]
+    return [f for f in findings if f.reference == exact or matches(f.reference, image) or f.text == image]
 
 
 def matches(reference: Reference, pattern: str) -> bool:

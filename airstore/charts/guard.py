@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from airstore.core.durable import storage_errors
 from airstore.core.errors import LockedError
 
 _KEEPER = Path(__file__).with_name("keeper.py")
@@ -27,9 +28,10 @@ def guarded(argv: Sequence[str], lock: Path | None) -> Iterator[tuple[list[str],
     if lock is None:
         yield list(argv), ()
         return
+    _make_place(lock)
     read, write = os.pipe()
     try:
-        words = [sys.executable, "-I", "-S", str(_KEEPER), str(lock), str(read), *argv]
+        words = [sys.executable, "-I", "-S", str(_KEEPER), str(lock.absolute()), str(read), *argv]
         yield words, (read,)
     finally:
         os.close(read)
@@ -42,7 +44,7 @@ def await_end(lock: Path, timeout: float) -> None:
     Raises:
         LockedError: one still runs after ``timeout`` seconds.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    _make_place(lock)
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + timeout
     try:
@@ -55,6 +57,12 @@ def await_end(lock: Path, timeout: float) -> None:
             time.sleep(_POLL)
     finally:
         os.close(handle)
+
+
+def _make_place(lock: Path) -> None:
+    """Its directory; a site's first command may be one that changes nothing else."""
+    with storage_errors(lock):
+        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _try_lock(handle: int) -> bool:

@@ -1,8 +1,7 @@
 """The Helm command line, closed in: no plugins, no state of the user, no shell, fixed flags.
 
-Helm runs on what a vendor wrote, so it gets a private home, an empty plugin directory, a bounded
-address space and a deadline; values travel in files, never in ``--set`` (CVE-2022-36055), and DNS
-lookups from templates stay off (CVE-2023-25165).
+Helm runs on what a vendor wrote, so it gets a private home, no plugins, a bounded address space and a
+deadline; values travel in files, never in ``--set`` (CVE-2022-36055); DNS lookups are off (CVE-2023-25165).
 """
 
 from __future__ import annotations
@@ -18,16 +17,11 @@ from functools import cached_property
 from pathlib import Path
 
 from airstore.charts import postrender, process
+from airstore.charts.helm_faults import helm_fault
 from airstore.charts.private import check_private, copy_values
-from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
+from airstore.core.errors import TransferError, UsageError
+from airstore.core.limits import LIMITS
 
-_NETWORK = re.compile(
-    r"dial tcp|connection refused|connection reset|no such host|i/o timeout|deadline exceeded|TLS handshake"
-    r"|x509|unauthorized|authentication required|credential not found|denied|\b40[13]\b|\b50[0-9]\b|EOF"
-    r"|server gave HTTP response|looks like .* is not a valid chart repository",
-    re.IGNORECASE,
-)
-_ABSENT = re.compile(r"not found|no chart version found|\b404\b", re.IGNORECASE)
 _SIGNALLED = 128  # and the signal's number: how a shell, and our keeper, say that a program was ended
 _VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
 
@@ -109,6 +103,8 @@ class Helm:
         stdin: bytes = b"",
         timeout: float | None = None,
         guard: Path | None = None,
+        limit: int = LIMITS.yaml_document,
+        watch: Callable[[], None] | None = None,
     ) -> str:
         """Run one Helm command and return its standard output.
 
@@ -118,6 +114,8 @@ class Helm:
             stdin: a password, where the command reads one.
             timeout: seconds; the object's own by default.
             guard: a lock file to hold meanwhile; the program then dies with this process.
+            limit: bytes of output that are accepted.
+            watch: called every second meanwhile; what it raises ends Helm, and is raised.
 
         Raises:
             NotFoundError: no such Helm, or Helm says that what was asked for does not exist.
@@ -127,14 +125,20 @@ class Helm:
         argv = [str(self._binary.absolute()), *arguments]
         try:
             ended = process.run(
-                argv, self._variables, stdin=stdin, timeout=timeout or self._timeout, guard=guard
+                argv,
+                self._variables,
+                stdin=stdin,
+                timeout=timeout or self._timeout,
+                limit=limit,
+                guard=guard,
+                watch=watch,
             )
         except UsageError as fault:
             raise UsageError(f"{what}: {fault}", hint=fault.hint) from fault
         if ended.code < 0 or ended.code > _SIGNALLED:
             raise UsageError(f"{what}: helm was ended by signal {abs(ended.code) % _SIGNALLED}")
         if ended.code != 0:
-            raise _fault(what, ended.stderr.decode(errors="replace"), network=arguments[0] in _REMOTE)
+            raise helm_fault(what, arguments[0], ended.stderr.decode(errors="replace"))
         return ended.stdout.decode(errors="replace")
 
     def version(self) -> tuple[int, str]:
@@ -164,8 +168,10 @@ class Helm:
         what: str = "",
         kube_version: str = "",
         include_crds: bool = True,
+        api_versions: Sequence[str] = (),
         upgrade: bool = False,
         check_values: bool = True,
+        cluster: Sequence[str] = (),
     ) -> str:
         """Render a chart; hooks and tests are included.
 
@@ -176,9 +182,11 @@ class Helm:
             values: values files, later ones win.
             what: chart and variant, for errors.
             kube_version: what the chart is told to run on; Helm's own default where empty.
+            api_versions: what it is told the cluster serves, besides Helm's own defaults.
             include_crds: also what is in ``crds/``.
             upgrade: render as for an upgrade instead of a first installation.
             check_values: hold the values against the chart's JSON schema.
+            cluster: flags that name a cluster which ``lookup`` may ask.
 
         Raises:
             UsageError: the chart does not render.
@@ -191,7 +199,41 @@ class Helm:
             arguments += ["--is-upgrade"] if upgrade else []
             arguments += [] if check_values else ["--skip-schema-validation"]
             arguments += [f"--kube-version={kube_version}"] if kube_version else []
+            arguments += [f"--api-versions={each}" for each in api_versions]
+            arguments += ["--dry-run=server", *cluster] if cluster else []
             return self.run([*arguments, "--", name, str(chart.absolute())], what)
+
+    def rehearse(
+        self,
+        chart: Path,
+        name: str,
+        namespace: str,
+        values: Sequence[Path] = (),
+        *,
+        what: str,
+        cluster: Sequence[str],
+    ) -> str:
+        """What ``helm upgrade --install`` would install in a cluster, as the JSON of Helm's record of it.
+
+        The chart sees the cluster: its version and APIs, ``lookup``, and whether it is an upgrade. Nothing
+        changes.
+
+        Args:
+            chart: a packaged chart.
+            name: of the Helm release.
+            namespace: of the Helm release.
+            values: values files, later ones win.
+            what: chart and variant, for errors.
+            cluster: flags that name the cluster; none in a pod of it.
+
+        Raises:
+            UsageError: the chart does not render, or Helm would refuse to install what it renders to.
+        """
+        with tempfile.TemporaryDirectory(prefix="values-", dir=check_private(self._home)) as directory:
+            copies = copy_values(values, Path(directory))
+            arguments = ["upgrade", "--install", "--dry-run=server", "--output=json", "--skip-crds"]
+            arguments += [f"--namespace={namespace}", *cluster, *(f"--values={copy}" for copy in copies)]
+            return self.run([*arguments, "--", name, str(chart.absolute())], what, limit=LIMITS.json_document)
 
     def package(self, directory: Path, destination: Path, what: str) -> Path:
         """``helm package``: the archive it wrote.
@@ -256,16 +298,3 @@ class Helm:
         if len(archives) != 1:
             raise TransferError(f"{what}: helm pull wrote {len(archives)} archives, one was expected")
         return archives[0]
-
-
-_REMOTE = frozenset({"pull", "dependency", "repo", "registry"})
-
-
-def _fault(what: str, stderr: str, *, network: bool) -> AirstoreError:
-    lines = [line for line in stderr.strip().splitlines() if not line.startswith("WARNING:")]
-    message = f"{what}: helm: " + ("\n".join(lines[-20:]).removeprefix("Error: ") or "failed without a word")
-    if network and _NETWORK.search(message):
-        return TransferError(message, hint="check the address, the credentials and the certificate authority")
-    if network and _ABSENT.search(message):
-        return NotFoundError(message, hint="check the name and the version")
-    return UsageError(message)

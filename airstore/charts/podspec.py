@@ -32,6 +32,13 @@ def with_pull_secret(body: Any, name: str) -> Any:
     return _added(body, _PLACES.get(str(body.get("kind")), ()), name)
 
 
+def is_workload(body: Any) -> bool:
+    """Whether it is one of Kubernetes' own kinds that make pods."""
+    if not isinstance(body, Mapping):
+        return False
+    return body.get("apiVersion") in _GROUPS and str(body.get("kind")) in _PLACES
+
+
 def _added(node: Mapping[str, Any], path: tuple[str, ...], name: str) -> Any:
     if path:
         inner = node.get(path[0])

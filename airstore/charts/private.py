@@ -48,8 +48,8 @@ def copy_values(values: Sequence[Path], directory: Path) -> list[Path]:
 def copy_chart(source: Path, destination: Path) -> None:
     """Copy a chart directory that holds regular files only.
 
-    Symbolic links are refused wherever they point: Helm before 3.18.4 follows a linked ``Chart.lock``
-    (CVE-2025-53547), and what a link names is not part of the chart.
+    A link to a file of the chart itself is that file; one that leads out is refused: Helm before 3.18.4
+    writes through a linked ``Chart.lock`` (CVE-2025-53547), and what it names is not part of the chart.
 
     Raises:
         NotFoundError: there is no such directory, or a file in it cannot be read.
@@ -60,7 +60,7 @@ def copy_chart(source: Path, destination: Path) -> None:
         kind = UsageError if source.is_dir() else NotFoundError
         raise kind(f"{source} is not a chart: it has no Chart.yaml")
     count = size = 0
-    for path, mode, length in _walk(source):
+    for path, mode, length in _walk(source, source):
         target = destination / path.relative_to(source)
         if stat.S_ISDIR(mode):
             target.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def _copy_file(source: Path, target: Path) -> None:
         shutil.copyfileobj(file, copy)
 
 
-def _walk(directory: Path) -> Iterator[tuple[Path, int, int]]:
+def _walk(directory: Path, top: Path) -> Iterator[tuple[Path, int, int]]:
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise UsageError(f"{directory} must be a directory, not a link to one")
@@ -91,12 +91,23 @@ def _walk(directory: Path) -> Iterator[tuple[Path, int, int]]:
     for path in sorted(directory.iterdir()):
         status = path.lstat()
         if stat.S_ISDIR(status.st_mode):
-            yield from _walk(path)
+            yield from _walk(path, top)
         elif stat.S_ISREG(status.st_mode):
             yield path, status.st_mode, status.st_size
+        elif stat.S_ISLNK(status.st_mode) and _stays(path, top):
+            yield path, stat.S_IFREG, path.stat().st_size
         else:
-            kind = "symbolic link" if stat.S_ISLNK(status.st_mode) else "special file"
+            kind = "symbolic link that leads out" if stat.S_ISLNK(status.st_mode) else "special file"
             raise UsageError(
                 f"{path} is a {kind}; a chart may hold regular files only",
                 hint="put the file itself in its place",
             )
+
+
+def _stays(link: Path, top: Path) -> bool:
+    """Whether a link is another name of a file of the chart."""
+    try:
+        target = link.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return False
+    return target.is_relative_to(top.resolve()) and target.is_file()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from airstore.core.limits import GIB, LIMITS, MIB
 MEMORY = 6 * GIB  # address space of the program; a template can otherwise ask for all there is
 _STDERR = MIB
 _READ = 1 << 16
+_LOOK = 1.0  # seconds between looks of a watch
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Outcome:
     stderr: bytes
 
 
-def run(
+def run(  # noqa: PLR0913 - the bounds of one program, one each
     argv: Sequence[str],
     environment: Mapping[str, str],
     *,
@@ -42,6 +43,7 @@ def run(
     limit: int = LIMITS.yaml_document,
     guard: Path | None = None,
     memory: int = MEMORY,
+    watch: Callable[[], None] | None = None,
 ) -> Outcome:
     """Run a program to its end.
 
@@ -54,6 +56,7 @@ def run(
         guard: a lock file to hold while the program runs; it is killed when this process dies, however it
             dies, and the lock is free once it is gone.
         memory: bytes of address space; 0 for no bound.
+        watch: called every second while the program runs; what it raises ends the program, and is raised.
 
     Raises:
         NotFoundError: there is no such program.
@@ -64,15 +67,25 @@ def run(
         given.write(stdin)
         given.seek(0)
         with guarded(argv, guard) as (words, handles):
-            return _run(_start(words, environment, given, handles), name, timeout, limit, memory)
+            bounds = _Bounds(timeout, limit, memory, watch)
+            return _run(_start(words, environment, given, handles), name, bounds)
 
 
-def _run(process: subprocess.Popen[bytes], name: str, timeout: float, limit: int, memory: int) -> Outcome:
+@dataclass(frozen=True)
+class _Bounds:
+    timeout: float
+    limit: int
+    memory: int
+    watch: Callable[[], None] | None
+
+
+def _run(process: subprocess.Popen[bytes], name: str, bounds: _Bounds) -> Outcome:
+    timeout, limit, memory = bounds.timeout, bounds.limit, bounds.memory
     try:
         if memory:
             resource.prlimit(process.pid, resource.RLIMIT_AS, (memory, memory))
         deadline = time.monotonic() + timeout
-        stdout, stderr = _read(process, deadline, limit)
+        stdout, stderr = _read(process, deadline, limit, bounds.watch)
         return Outcome(process.wait(deadline - time.monotonic()), stdout, stderr)
     except (TimeoutError, subprocess.TimeoutExpired) as fault:
         raise UsageError(f"{name} did not end within {timeout:g} seconds and was stopped") from fault
@@ -102,7 +115,9 @@ def _start(
         ) from fault
 
 
-def _read(process: subprocess.Popen[bytes], deadline: float, limit: int) -> tuple[bytes, bytes]:
+def _read(
+    process: subprocess.Popen[bytes], deadline: float, limit: int, watch: Callable[[], None] | None
+) -> tuple[bytes, bytes]:
     assert process.stdout is not None  # noqa: S101 - both were asked for as pipes
     assert process.stderr is not None  # noqa: S101
     wanted = {process.stdout: bytearray(), process.stderr: bytearray()}
@@ -110,7 +125,10 @@ def _read(process: subprocess.Popen[bytes], deadline: float, limit: int) -> tupl
         for pipe in wanted:
             selector.register(pipe, selectors.EVENT_READ)
         while selector.get_map():
-            ready = selector.select(deadline - time.monotonic())
+            left = deadline - time.monotonic()
+            ready = selector.select(min(left, _LOOK) if watch else left)
+            if watch:
+                watch()
             if not ready and time.monotonic() >= deadline:
                 raise TimeoutError
             for key, _ in ready:

@@ -59,6 +59,7 @@ class Target:
         kube_version: what the chart is told to run on; Helm's own default where empty.
         upgrade: as for an upgrade instead of a first installation.
         check_values: hold the values against the chart's JSON schema.
+        api_versions: what it is told the cluster serves, besides Helm's own defaults.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Target:
     kube_version: str = ""
     upgrade: bool = False
     check_values: bool = True
+    api_versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def render(
             kube_version=target.kube_version,
             upgrade=target.upgrade,
             check_values=target.check_values,
+            api_versions=target.api_versions,
         )
         return Rendered(chart, target, variant, text, tuple(parse(text, what)), merged)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from airstore.charts.archive import ChartArchive, read_chart
 from airstore.charts.artifact import ChartArtifact, chart_artifact, upstream_artifact
 from airstore.charts.helm import Access, Helm, Reach
 from airstore.charts.package import package_directory
+from airstore.core.descriptor import Descriptor
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.product import ChartSource, Product
@@ -24,6 +25,7 @@ class FetchedChart:
     config: bytes = field(repr=False)
     archive: bytes = field(repr=False)
     provenance: bytes | None = field(default=None, repr=False)
+    more: Mapping[Descriptor, bytes] = field(default_factory=dict, repr=False, hash=False)
 
 
 FetchOci = Callable[[str, str], FetchedChart]  # source (``oci://host/path``) and version
@@ -39,6 +41,7 @@ class ResolvedChart:
         manifest: upstream's, where the chart came from a registry, so that its digest stays the same.
         config: upstream's, likewise.
         provenance: Helm's signature file (``.prov``), where there is one.
+        more: upstream's other layers, which Helm passes over.
     """
 
     name: str
@@ -48,6 +51,7 @@ class ResolvedChart:
     manifest: bytes | None = field(default=None, repr=False)
     config: bytes | None = field(default=None, repr=False)
     provenance: bytes | None = field(default=None, repr=False)
+    more: Mapping[Descriptor, bytes] = field(default_factory=dict, repr=False, hash=False)
 
     def read(self) -> ChartArchive:
         """The archive, read.
@@ -65,7 +69,9 @@ class ResolvedChart:
         """
         if self.manifest is None or self.config is None:
             return chart_artifact(self.archive, self.provenance)
-        return upstream_artifact(self.manifest, self.config, self.archive, self.provenance, self.source)
+        return upstream_artifact(
+            self.manifest, self.config, self.archive, self.provenance, self.source, self.more
+        )
 
 
 def resolve(
@@ -101,6 +107,7 @@ def resolve(
         found.manifest or None,
         found.config or None,
         found.provenance,
+        found.more,
     )
     resolved.artifact()
     return resolved

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,12 @@ class Rewriting:
     def from_json(cls, document: Mapping[str, Any]) -> Rewriting:
         """What `to_json` wrote."""
         return cls(str(document["place"]), dict(document["images"]), str(document["pullSecret"]))
+
+    def only(self, documents: Iterable[Any]) -> Rewriting:
+        """The same for just the images that these documents name, before they are rewritten."""
+        named = {str(hit.reference) for document in documents for hit in find_images(document)}
+        images = {name: digest for name, digest in self.images.items() if name in named}
+        return Rewriting(self.place, images, self.pull_secret)
 
     def knows(self, reference: Reference) -> bool:
         """Whether the release has this image, and the site has it elsewhere than the reference says."""
@@ -113,9 +119,11 @@ def _text(text: str, reference: Reference, rules: Rewriting, *, pinned: bool) ->
     def token(match: re.Match[str]) -> str:
         written = match[0].rstrip(".,:")
         bare = written.removeprefix(_SCHEME)
+        scheme = written[: len(written) - len(bare)]
+        if bare == reference.name:  # its tag stands elsewhere
+            return scheme + rules.name(reference) + match[0][len(written) :]
         if _parse(bare) != reference:
             return match[0]
-        scheme = written[: len(written) - len(bare)]
         return scheme + rules.put(reference, pinned=pinned) + match[0][len(written) :]
 
     return _TOKEN.sub(token, text)
@@ -123,10 +131,15 @@ def _text(text: str, reference: Reference, rules: Rewriting, *, pinned: bool) ->
 
 def _apart(node: Mapping[str, Any], split: Split, reference: Reference, rules: Rewriting) -> dict[str, Any]:
     """A mapping whose keys spell one reference: the registry gets its own key where there is one."""
-    registry = next((key for key in split.keys if key.lower().endswith("registry")), "")
+    registry = next((key for key in split.keys if key.lower().endswith(("registry", "hub"))), "")
     if registry:
-        return {**node, registry: rules.place, split.path_key: reference.path}
-    return {**node, split.path_key: rules.name(reference)}
+        return {**node, registry: rules.place, split.path_key: _without(reference.path, split.suffix)}
+    return {**node, split.path_key: _without(rules.name(reference), split.suffix)}
+
+
+def _without(name: str, suffix: str) -> str:
+    """A name without its last part, where a key of its own has that."""
+    return name.removesuffix(f"/{suffix}") if suffix else name
 
 
 def _parts(body: Any, hit: Hit) -> tuple[Path, Split | None]:

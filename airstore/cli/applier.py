@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.helm import find_helm, helm_option
 from airstore.cli.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.output import output_option, show_document, show_fields, show_rows
@@ -21,8 +22,10 @@ from airstore.cluster.applier_settings import applier_settings
 from airstore.cluster.connection import connect
 from airstore.cluster.execute import STDERR
 from airstore.core import yamlfile
+from airstore.core.errors import UsageError
 from airstore.ops.applier import Cluster, run, send_media
 from airstore.ops.applier_install import install, plan_install
+from airstore.ops.applier_logs import list_logs, read_logs, write_logs
 from airstore.ops.applier_manifests import Applier, Source, plan_applier
 from airstore.ops.applier_receive import descends, has_arrived, receive_media, receive_store
 from airstore.ops.directory import SITE, StoreDirectory
@@ -36,7 +39,7 @@ _release_option = click.option(
 _class_option = click.option("--storage-class", default="", help="Of its volume; default: the cluster's.")
 
 
-@click.group("applier")
+@click.group("applier", cls=Group)
 def command() -> None:
     """The applier in the cluster: the site's store in a volume, and airstore beside it.
 
@@ -125,6 +128,37 @@ def send(context: Context, media: Path, *, kubeconfig: Path | None) -> None:
     with _cluster(context, kubeconfig) as cluster:
         code = send_media(cluster, settings, media)
     click.get_current_context().exit(code)
+
+
+@command.command("logs")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write them as files into this directory."
+)
+@kubeconfig_option
+@output_option
+@click.argument("run", default="")
+@pass_context
+def logs(context: Context, *, run: str, out: Path | None, kubeconfig: Path | None, output: str) -> None:
+    """What the hooks of RUN said there, secrets redacted; without RUN, which runs there are."""
+    if out and not run:
+        raise UsageError("--out needs a run", hint="`airstore applier logs` lists them")
+    store = _store(context)
+    settings = applier_settings(trusted_release(store), read_site_file(store.path, None))
+    with _cluster(context, kubeconfig) as cluster:
+        if not run:
+            rows = [{"run": each.run, "logs": ", ".join(each.sizes)} for each in list_logs(cluster, settings)]
+            show_rows(rows, output, {"run": "RUN", "logs": "LOGS"}, "no runs")
+            return
+        found = read_logs(cluster, settings, run)
+    if out:
+        show_rows([{"file": str(path)} for path in write_logs(found, out)], output, {"file": "FILE"})
+        return
+    if output != "table":
+        show_document({name: data.decode(errors="replace") for name, data in found.items()}, output)
+        return
+    for name, data in found.items():
+        click.echo(f"# --- {name}")
+        click.echo(data, nl=not data.endswith(b"\n"))
 
 
 @command.command("await", hidden=True)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from airstore.cli.confirm import confirm, skip_backup_option, yes_option
 from airstore.cli.context import Context, pass_context
 from airstore.cli.helm import helm_option
+from airstore.cli.imagechecks import image_checks, image_options, lacking, push_lacking, pushes
 from airstore.cli.kubeconfig import kubeconfig_option
 from airstore.cli.output import output_option
 from airstore.cli.plans import Reach, open_site, show_outcome, show_plan
-from airstore.cli.registries import access_options, make_access
+from airstore.cli.registries import access_options
 from airstore.cli.sitefile import read_site_file, site_file_option
-from airstore.cli.text import human
-from airstore.ops.apply import Wish, apply, goes_on, plan_apply
+from airstore.ops.apply import Wish, apply, goes_on, plan_apply, running
+from airstore.ops.directory import SITE
 from airstore.ops.drive import Site
-from airstore.ops.own_registry import own_registry
-from airstore.ops.push import Run, plan_registry, push_release
+from airstore.ops.give_up import given_up
+from airstore.ops.status import Repairs, drifted
 from airstore.ops.trusted import trusted_release
 
 
@@ -25,16 +28,15 @@ from airstore.ops.trusted import trusted_release
 @click.option("--release", "version", default="", help="The release to apply; default: the newest.")
 @click.option("--dry-run", is_flag=True, help="Check the prerequisites and print the plan, change nothing.")
 @click.option("--diff/--no-diff", default=True, help="With --dry-run: show the difference of the manifests.")
-@click.option("--push/--no-push", default=True, help="Push to the site's registry first what it lacks.")
+@image_options
 @click.option(
-    "--check-images/--no-check-images", default=True, help="See first whether nodes can pull every image."
+    "--repair", is_flag=True, help="First put back what drifted, or what Helm lost, as it was installed."
 )
 @click.option(
-    "--check-nodes",
-    type=click.Choice(("one", "all", "none")),
-    default="one",
-    help="What every node has to pull first: the smallest image of each registry host, all, or nothing.",
+    "--adopt", is_flag=True, help="Take over Helm releases that somebody else installed, data included."
 )
+@skip_backup_option
+@yes_option
 @kubeconfig_option
 @site_file_option
 @helm_option
@@ -50,6 +52,10 @@ def command(
     push: bool,
     check_images: bool,
     check_nodes: str,
+    repair: bool,
+    adopt: bool,
+    skipped: tuple[str, ...],
+    yes: bool,
     kubeconfig: Path | None,
     site_file: Path | None,
     helm_path: Path | None,
@@ -65,35 +71,51 @@ def command(
     51 the way back failed too, and somebody has to look.
     """
     site_values = read_site_file(context.store_path, site_file)
-    access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
-    push = push and bool(site_values.registry_address) and site_values.registry.get("mode") != "serve"
-    asks = not (push and dry_run)  # what a registry lacks will have been pushed
-    wish = Wish(site_values, version, access, check_images, asks, check_nodes)
+    push = pushes(site_values, push=push)
+    reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
+    # What a registry lacks will have been pushed.
+    checks = image_checks(site_values, reach, (check_images, check_nodes), pushed=push and dry_run)
+    keys = given_up(context.store(SITE, "apply"), skipped, version)
+    wish = Wish(checks, version, keys, adopt)
+    if keys and not dry_run:
+        confirm(context, _loss(keys), yes=yes)
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as site:
         if dry_run:
             planned = plan_apply(site, wish)
-            note = _what_to_push(site, wish) if push and output == "table" else ""
+            release = trusted_release(site.store, version)
+            note = lacking(site, checks, release) if push and output == "table" else ""
             show_plan(planned, output, diff=diff, note=note)
+            _say_drift(context, site)
             return
         if push and not goes_on(site):
             _push(context, site, wish)
+        for line in Repairs(site).repair() if repair else ():
+            context.say(line)
         outcome = apply(site, wish)
-    show_outcome(outcome, output)
+        show_outcome(outcome, output)
+        _say_drift(context, site)
+
+
+def _say_drift(context: Context, site: Site) -> None:
+    """An apply leaves what it has no reason to touch; that it is not as installed must not be hidden."""
+    lines = drifted(site)
+    for line in lines:
+        context.say(f"drifted: {line}")
+    if lines:
+        context.say("next: `airstore apply --repair` puts it back as it was installed")
+
+
+def _loss(keys: Iterable[str]) -> str:
+    return "\n".join(
+        f"{key} is not backed up: if this run fails, the data of {key} stay as the failed upgrade left them, "
+        "and no later rollback can restore those of now"
+        for key in sorted(keys)
+    )
 
 
 def _push(context: Context, site: Site, wish: Wish) -> None:
+    """What is to run; and what runs, which has to be there if that fails."""
     release = trusted_release(site.store, wish.version)
-    with own_registry(site.store, release, wish.site_file, wish.access, site.kubeconfig) as target:
-        run = Run(context.progress, 4, context.now())
-        summary, _ = push_release(
-            site.store, site.blobs, release, target.url, target.access, run, target.name
-        )
-    context.say(f"pushed to {target.name}: {summary.upload_blobs} blobs were missing")
-
-
-def _what_to_push(site: Site, wish: Wish) -> str:
-    release = trusted_release(site.store, wish.version)
-    with own_registry(site.store, release, wish.site_file, wish.access, site.kubeconfig) as target:
-        planned = plan_registry(site.blobs, release, target.url, target.access)
-    size = human(planned.upload_bytes)
-    return f"registry: {target.name}; to upload: {planned.upload_blobs} blobs, {size}"
+    push_lacking(context, site, wish.images, release, always=True)
+    if (now := running(site)) and now.version != release.version:
+        push_lacking(context, site, wish.images, now, always=False)

@@ -15,9 +15,13 @@ from airstore.cli.output import output_option, show_document, show_fields, show_
 from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.cluster.bootstrap import BootstrapPlan
 from airstore.cluster.connection import connect
+from airstore.cluster.registry_settings import settings_of
+from airstore.core.errors import UsageError
 from airstore.ops.bootstrap_registry import Bootstrap, bootstrap, plan_bootstrap
 from airstore.ops.directory import SITE
 from airstore.ops.node_access import NodeOptions, find_loader
+from airstore.ops.registry_access import write_access
+from airstore.ops.share_registry import Share, own_access, share
 from airstore.ops.trusted import trusted_release
 
 
@@ -34,6 +38,12 @@ from airstore.ops.trusted import trusted_release
     help="Leave the image in this directory of k3s on this machine instead.",
 )
 @click.option("--timeout", type=click.IntRange(5, 3600), default=300, help="Seconds to wait for pods.")
+@click.option("--share", "sharing", is_flag=True, help="Use the registry of another product instead.")
+@click.option(
+    "--access",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --share: a file of `registry export-access`, where you may not read the registry's Secrets.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print the plan.")
 @kubeconfig_option
 @site_file_option
@@ -48,16 +58,27 @@ def command(
     socket_path: str,
     k3s_images: Path | None,
     timeout: int,
+    sharing: bool,
+    access: Path | None,
     dry_run: bool,
     kubeconfig: Path | None,
     site_file: Path | None,
     output: str,
 ) -> None:
-    """Make a registry in the cluster from the image that the release brings; run again, it goes on."""
+    """Make a registry in the cluster from the image that the release brings; run again, it goes on.
+
+    With --share nothing is made: the registry of another product that is there is used.
+    """
+    if access and not sharing:
+        raise UsageError("--access goes with --share")
     store = context.store(SITE, "registry bootstrap")
     site = read_site_file(context.store_path, site_file)
     release = trusted_release(store, version)
     with connect(find_kubeconfig(kubeconfig)) as connection, store.open_blobs() as blobs:
+        if sharing:
+            work = Share(store, connection, site, release, context.say, access)
+            show_fields(share(work, dry_run=dry_run), output)
+            return
         planned = plan_bootstrap(connection, release, site, node)
         options = NodeOptions(ssh, socket_path, k3s_images)
         loader = find_loader(planned.node, options, _here()) if planned.node else None
@@ -67,10 +88,23 @@ def command(
             _show(planned, output)
             return
         now = dt.datetime.fromtimestamp(context.now(), dt.UTC)
-        work = Bootstrap(
+        made = Bootstrap(
             store, blobs, connection, site, planned, loader, context.progress, context.say, now, timeout
         )
-        show_fields(bootstrap(work), output)
+        show_fields(bootstrap(made), output)
+
+
+@click.command("export-access")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@site_file_option
+@pass_context
+def export(context: Context, file: Path, *, site_file: Path | None) -> None:
+    """Write the passwords of this store's registry to FILE (mode 0600), for `bootstrap --share --access`."""
+    store = context.store(SITE, "registry export-access")
+    site = read_site_file(context.store_path, site_file)
+    release = trusted_release(store)
+    write_access(own_access(store, release, site, settings_of(release, site).namespace), file)
+    click.echo(file)
 
 
 def _show(planned: BootstrapPlan, output: str) -> None:

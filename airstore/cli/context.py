@@ -14,7 +14,7 @@ import click
 from airstore.cli.text import LAST_SECOND, printable
 from airstore.core.errors import UsageError
 from airstore.core.progress import QUIET, Progress
-from airstore.ops.directory import StoreDirectory, open_directory
+from airstore.ops.directory import StoreDirectory, absolute, open_directory
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,24 @@ class Context:
     """Global options, and the environment read once.
 
     Attributes:
+        named: the store as the command line has it; the current directory by default.
         bars: progress bars are wanted; they still need a terminal.
     """
 
-    store_path: Path
+    named: Path
     quiet: bool
     verbose: bool
     bars: bool
     json_log: bool
+
+    @property
+    def store_path(self) -> Path:
+        """Absolute path of the store, which need not exist.
+
+        Raises:
+            NotFoundError: the current directory was deleted.
+        """
+        return absolute(self.named)
 
     def store(self, side: str = "", what: str = "this command") -> StoreDirectory:
         """Open the store; with ``side``, refuse that of the other one."""

@@ -17,6 +17,13 @@ helm_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="The Helm program (or AIRSTORE_HELM); default: helm on PATH.",
 )
+kube_version_option = click.option(
+    "--kube-version",
+    "kube_versions",
+    multiple=True,
+    metavar="VERSION",
+    help="Kubernetes that sites run; in place of the product file's kubeVersions. May be repeated.",
+)
 IN_CLUSTER = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 _PROXY = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
@@ -27,10 +34,11 @@ def find_helm(named: Path | None) -> Helm:
     Raises:
         NotFoundError: there is none.
     """
-    path = str(named or os.environ.get("AIRSTORE_HELM") or "") or shutil.which("helm")
-    if not path or not Path(path).is_file():
+    wanted = str(named or os.environ.get("AIRSTORE_HELM") or "helm")
+    path = shutil.which(wanted)  # on PATH, or as it is where it has a slash
+    if not path:
         raise NotFoundError(
-            f"Helm was not found{f' at {path}' if path else ''}",
+            f"Helm was not found: {wanted} is no program" + ("" if "/" in wanted else " on PATH"),
             hint="install Helm 3 or 4, or name the program with --helm or AIRSTORE_HELM",
         )
     seen = {name: os.environ[name] for name in (*_PROXY, *IN_CLUSTER) if name in os.environ}

@@ -9,25 +9,33 @@ from typing import Any
 import click
 
 from airstore.charts.finding import Finding, why
+from airstore.cli import compare
 from airstore.cli.context import Context, pass_context
-from airstore.cli.helm import find_helm, helm_option
+from airstore.cli.group import Group
+from airstore.cli.helm import find_helm, helm_option, kube_version_option
+from airstore.cli.notices import say_notices
 from airstore.cli.output import output_option, show_rows
+from airstore.cli.productfile import product_file
 from airstore.cli.registries import access_options, make_access
-from airstore.cli.release import product_file
+from airstore.cli.suggest import suggestions
 from airstore.core.errors import NotFoundError
 from airstore.core.reference import Reference
-from airstore.ops.create_release import gather
+from airstore.ops.create_release import Contents, gather
 from airstore.ops.directory import PUBLISHER
 
 
-@click.group("images")
+@click.group("images", cls=Group)
 def command() -> None:
     """What image discovery finds, and why."""
+
+
+command.add_command(compare.command)
 
 
 @command.command("find")
 @click.option("--why", "image", default="", metavar="IMAGE", help="Every place that asks for this image.")
 @click.option("--all", "everything", is_flag=True, help="Also doubtful and excluded ones.")
+@kube_version_option
 @helm_option
 @access_options
 @output_option
@@ -37,6 +45,7 @@ def find(
     *,
     image: str,
     everything: bool,
+    kube_versions: tuple[str, ...],
     helm_path: Path | None,
     plain_http: tuple[str, ...],
     ca: Path | None,
@@ -50,10 +59,12 @@ def find(
     """
     store = context.store(PUBLISHER, "images find")
     access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
-    contents = gather(product_file(store), find_helm(helm_path), access)
+    contents = gather(product_file(store), find_helm(helm_path), access, kube_versions)
     if image:
-        _show_why(contents.findings, image, output)
+        _show_why(contents, image, output)
         return
+    say_notices(context, contents.notices)
+    _say_unreadable(context, contents)
     rows = _grouped(contents.findings, everything=everything)
     columns = {
         "image": "IMAGE", "confidence": "CONFIDENCE", "taken": "TAKEN IN", "tests_only": "TESTS ONLY",
@@ -62,15 +73,45 @@ def find(
     show_rows(rows, output, columns, "no images found")
 
 
-def _show_why(findings: tuple[Finding, ...], image: str, output: str) -> None:
-    rows = [asdict(finding) | {"reference": str(finding.reference)} for finding in why(findings, image)]
+def _say_unreadable(context: Context, contents: Contents) -> None:
+    for one in contents.unreadable:
+        if one.stops and not one.excluded_by:
+            context.say(
+                f"warning: {one.text!r} is no image reference, and `release create` refuses it: {one.kind} "
+                f"{one.name}, {one.path} ({one.source})"
+            )
+    possible = {f.reference for f in contents.findings if f.confidence == "possible" and not f.excluded_by}
+    possible -= {f.reference for f in contents.findings if f.fetched}
+    if possible:
+        context.say(f"{len(possible)} more are possible; --all lists them")
+
+
+def _show_why(contents: Contents, image: str, output: str) -> None:
+    rows = _places(why(contents.findings, image))
+    unread = [one for one in contents.unreadable if one.text == image]
+    rows += [
+        asdict(one) | {"reference": "", "confidence": "unreadable", "rule": "no reference"} for one in unread
+    ]
     if not rows:
-        raise NotFoundError(f"nothing asks for {image}", hint="list all with `airstore images find --all`")
+        close = suggestions(image, (str(finding.reference) for finding in contents.findings))
+        hint = f"did you mean {close}?" if close else "list all with `airstore images find --all`"
+        raise NotFoundError(f"nothing asks for {image}", hint=hint)
     columns = {
-        "confidence": "CONFIDENCE", "chart": "CHART", "variant": "VARIANT", "source": "MANIFEST",
-        "kind": "KIND", "name": "NAME", "path": "PATH", "excluded_by": "EXCLUDED BY",
+        "confidence": "CONFIDENCE", "text": "TEXT", "rule": "WHY", "variable": "VARIABLE", "chart": "CHART",
+        "variant": "VARIANT", "source": "MANIFEST", "kind": "KIND", "name": "NAME", "path": "PATH",
+        "excluded_by": "EXCLUDED BY",
     }  # fmt: skip
     show_rows(rows, output, columns)
+
+
+def _places(findings: list[Finding]) -> list[dict[str, Any]]:
+    """Each place once, with every variant that names the image there."""
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for one in findings:
+        place = (str(one.reference), one.confidence, one.source, one.kind, one.name, one.path, one.text)
+        row = rows.setdefault(place, asdict(one) | {"reference": str(one.reference), "variant": []})
+        row["variant"] += [one.variant] if one.variant and one.variant not in row["variant"] else []
+    return list(rows.values())
 
 
 def _grouped(findings: tuple[Finding, ...], *, everything: bool) -> list[dict[str, Any]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.output import output_option, show_rows
 from airstore.cli.secrets import passphrase_option, read_passphrase
 from airstore.core.errors import UsageError
@@ -15,7 +17,7 @@ from airstore.ops.directory import PUBLISHER
 from airstore.ops.keys import generate_key, list_keys
 
 
-@click.group("key")
+@click.group("key", cls=Group)
 def command() -> None:
     """Keys that sign releases."""
 
@@ -33,6 +35,7 @@ def generate(context: Context, name: str, *, encrypt: bool, passphrase_file: Pat
     context.say(f"key {entry.name}: {entry.path} (keep it secret; back it up)")
     if first:
         context.say(f"trust root: {store.root_file} (give it to the sites; it is not secret)")
+        context.say("next: airstore release create --version V")
     else:
         context.say("the trust root does not name it: it cannot sign releases")
     context.say("its key id:")
@@ -52,8 +55,9 @@ def list_(context: Context, output: str) -> None:
 
 
 def _new_passphrase(file: Path | None) -> bytes:
-    if file:
-        return read_passphrase(file)
+    named = file or os.environ.get("AIRSTORE_PASSPHRASE_FILE")
+    if named:
+        return read_passphrase(Path(named))
     if not sys.stdin.isatty():
         raise UsageError("a passphrase is needed", hint="give --passphrase-file FILE, or use a terminal")
     text: str = click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)

@@ -15,8 +15,10 @@ import click
 
 from airstore import __version__
 from airstore.cli.context import Context
+from airstore.cli.group import Group, with_store_option
 from airstore.cli.text import printable
 from airstore.core.errors import AirstoreError, StorageError
+from airstore.ops.directory import CONFIG
 
 # Command name to its module and help line; modules are imported only when their command runs, so that
 # `airstore --help` does not load cryptography, pygit2 and the rest.
@@ -34,12 +36,14 @@ _COMMANDS = {
     "plan": ("plan", "What an apply would do, without doing it."),
     "apply": ("apply", "Bring the cluster to a release: as a whole, or back to where it was."),
     "rollback": ("rollback", "Back to what ran before, data included."),
+    "backup": ("backup", "The backups that upgrades made: list, test, prune."),
     "uninstall": ("uninstall", "Uninstall the Helm releases; data stay."),
     "status": ("status", "What should run, what runs, what drifted."),
     "applier": ("applier", "The applier in the cluster: make it, and tell it what to do."),
     "history": ("history", "The ledger: what was done at this site."),
     "check": ("check", "Read everything again and name what is damaged."),
     "doctor": ("doctor", "What is installed, what is missing, what that costs."),
+    "completion": ("completion", "Completion for bash, zsh and fish."),
 }
 
 
@@ -51,7 +55,7 @@ _REFUSED = _FORBIDDEN | {
 }
 
 
-class _Lazy(click.Group):
+class _Lazy(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
@@ -60,7 +64,7 @@ class _Lazy(click.Group):
             return None
         module = import_module(f"airstore.cli.{_COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
-        return command
+        return with_store_option(command)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -84,7 +88,10 @@ class _Lazy(click.Group):
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option(
-    "-C", "store", type=click.Path(path_type=Path), default=Path(), help="The store; default: here."
+    "-C",
+    "store",
+    type=click.Path(path_type=Path),
+    help="The store (or AIRSTORE_STORE); default: here, or the directory above that is one.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more about what is done.")
@@ -93,7 +100,7 @@ class _Lazy(click.Group):
 @click.version_option(__version__, prog_name="airstore")
 @click.pass_context
 def main(
-    ctx: click.Context, store: Path, *, quiet: bool, verbose: bool, no_progress: bool, log_format: str
+    ctx: click.Context, store: Path | None, *, quiet: bool, verbose: bool, no_progress: bool, log_format: str
 ) -> None:
     """Git for air-gapped Kubernetes releases.
 
@@ -102,8 +109,25 @@ def main(
     failed, 50 a change failed and what ran before runs again, 51 an operator is needed, 130 interrupted.
     """
     ctx.obj = Context(
-        store_path=store, quiet=quiet, verbose=verbose, bars=not no_progress, json_log=log_format == "json"
+        named=store or _found_store(),
+        quiet=quiet,
+        verbose=verbose,
+        bars=not no_progress,
+        json_log=log_format == "json",
     )
+
+
+def _found_store() -> Path:
+    """The store that nobody named: the variable's, else the nearest one upwards, as with git."""
+    named = os.environ.get("AIRSTORE_STORE")
+    if named:
+        return Path(named)
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was deleted; whoever needs a store says so
+        return Path()
+    above = (path for path in here.parents if (path / CONFIG).is_file())
+    return Path() if (here / CONFIG).is_file() else next(above, Path())
 
 
 def _output_fails() -> bool:

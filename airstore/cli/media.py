@@ -9,15 +9,23 @@ from typing import Any
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.output import output_option, show_fields, show_rows
 from airstore.cli.secrets import ask_passphrase, key_option, passphrase_option
 from airstore.cli.text import human
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.media.index import MediaIndex
 from airstore.media.reader import Media
-from airstore.ops.create_media import Base, base_from_receipt, base_from_release, create_media, plan_media
+from airstore.ops.create_media import (
+    Base,
+    base_from_receipt,
+    base_from_release,
+    create_media,
+    is_current,
+    plan_media,
+)
 from airstore.ops.directory import PUBLISHER, SITE, StoreDirectory
-from airstore.ops.import_media import import_media
+from airstore.ops.import_many import first_fault, import_all
 from airstore.ops.keys import load_key
 from airstore.ops.receipts import read_receipt
 from airstore.ops.trusted import read_root
@@ -31,7 +39,7 @@ _trust_option = click.option(
 )
 
 
-@click.group("media")
+@click.group("media", cls=Group)
 def command() -> None:
     """What crosses the gap: a history bundle, packs and a signed index in one directory."""
 
@@ -66,6 +74,10 @@ def create(
     if base_version and receipt:
         raise UsageError("--from and --receipt exclude each other", hint="the receipt is the more exact one")
     base = _base(store, base_version, receipt)
+    if base and base.site and is_current(store, base, version):
+        context.say(f"site {base.site} holds release {version} as a whole: there is nothing to bring")
+        show_fields({"release": version, "site": base.site, "state": "nothing to bring"}, output)
+        return
     with store.open_blobs() as blobs:
         plan = plan_media(store, blobs, version, base)
         summary: dict[str, Any] = {
@@ -84,6 +96,7 @@ def create(
         index = create_media(
             store, blobs, plan, out, lambda data: envelope.sign(data, STATEMENT_TYPE, [key]), context.progress
         )
+    context.say(f"next: copy {out} to the carrier, then airstore media verify it there")
     show_fields({**summary, "media_bytes": index.size, "out": str(out)}, output)
 
 
@@ -129,31 +142,28 @@ def verify(context: Context, media: Path, trust: Path | None) -> None:
 @output_option
 @pass_context
 def import_(context: Context, media: tuple[Path, ...], *, dry_run: bool, output: str) -> None:
-    """Verify MEDIA and take them in; several are taken in the order given."""
+    """Verify MEDIA and take them in; a directory with media below it, such as a carrier's, will do.
+
+    Several are sorted by their releases, and what fits is taken in; one that fails keeps no other out.
+    """
     store = context.store(SITE, "media import")
-    rows, now = [], datetime.fromtimestamp(context.now(), UTC)
-    for source in media:
-        if len(media) > 1:  # so that an error is about the one named last
-            context.say(f"importing {source}")
-        result = import_media(store, source, now, context.progress, dry_run=dry_run)
-        rows.append(
-            {
-                "media": str(source),
-                "release": result.release.version,
-                "kind": result.index.kind,
-                "new_releases": list(result.chain),
-                "media_bytes": result.index.size,
-                "state": "held already" if result.already else "verified" if dry_run else "imported",
-            }
-        )
+    now = datetime.fromtimestamp(context.now(), UTC)
+    results = import_all(store, media, now, context.progress, context.say, dry_run=dry_run)
+    fault = first_fault(results)
+    if fault and len(results) == 1:
+        raise fault
     columns = {
-        "media": "MEDIA",
-        "release": "RELEASE",
-        "kind": "KIND",
-        "media_bytes": "SIZE",
+        "media": "MEDIA", "release": "RELEASE", "kind": "KIND", "from": "FROM", "media_bytes": "SIZE",
         "state": "STATE",
-    }
-    show_rows(rows, output, columns)
+    }  # fmt: skip
+    show_rows([result.row() for result in results], output, columns)
+    if fault:
+        failed = next(result for result in results if result.fault is fault)
+        raise type(fault)(f"{failed.source}: {fault}", hint=fault.hint)
+    newest = next((r for r in reversed(results) if r.state == "imported"), None)
+    if newest:
+        version = newest.index.release.version
+        context.say(f"next: airstore plan, or airstore registry push, for release {version}")
 
 
 def _base(store: StoreDirectory, version: str | None, receipt: Path | None) -> Base | None:
@@ -168,7 +178,7 @@ def _role(context: Context, trust: Path | None) -> Role | None:
     try:
         return context.store().trust_root().release_role
     except NotFoundError:
-        if context.store_path != Path():
+        if context.named != Path():
             raise  # whoever names a store means its trust root
         return None
 

@@ -10,6 +10,7 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.cluster.mirror_config import RUNTIMES
+from airstore.cluster.mirror_merge import marked
 from airstore.core.errors import UsageError
 from airstore.ops.directory import SITE
 from airstore.ops.mirror_config import node_files, write_files
@@ -44,8 +45,10 @@ def command(
     release, now = trusted_release(store, version), dt.datetime.fromtimestamp(context.now(), dt.UTC)
     files = node_files(store, release, site, runtime, now, credentials=credentials)
     if out:
-        for path in write_files(files, out):
-            click.echo(path)
+        for written in write_files(files, out, release.product):
+            click.echo(written.path)
+            if written.why:
+                context.say(f"to merge: {written.why}; what this product needs is in {written.path}")
         return
-    for file in files:
+    for file in (marked(each, [release.product]) for each in files):
         click.echo(f"# --- {file.path}\n{file.text}", nl=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,13 +14,32 @@ from airstore.core import yamlfile
 
 Row = Mapping[str, Any]
 
+_WIDE = "airstore.wide"
+_DIGEST = re.compile(r"\b(sha256:[0-9a-f]{12})[0-9a-f]{52}\b")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def _form(ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    ctx.meta[_WIDE] = value == "wide"
+    return "table" if value == "wide" else value
+
+
 output_option = click.option(
     "-o",
     "--output",
-    type=click.Choice(["table", "json", "yaml"]),
+    type=click.Choice(["table", "wide", "json", "yaml"]),
     default="table",
-    help="Form of the result.",
+    callback=_form,
+    help="Form of the result; wide is a table with whole digests.",
 )
+
+
+def shortened(text: str) -> str:
+    """A text for people: digests and commits cut as git and docker do, unless ``-o wide`` was given."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None and ctx.meta.get(_WIDE):
+        return text
+    return text[:12] if _COMMIT.fullmatch(text) else _DIGEST.sub(r"\1", text)
 
 
 def show_rows(rows: Sequence[Row], output: str, columns: Mapping[str, str], empty: str = "") -> None:
@@ -66,4 +86,4 @@ def _cell(field: str, value: object) -> str:
         return human(value)
     if isinstance(value, list | tuple):
         value = ", ".join(map(str, value))
-    return printable(str(value))
+    return printable(shortened(str(value)))

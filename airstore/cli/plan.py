@@ -17,6 +17,7 @@ from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.cli.text import human
 from airstore.ops.directory import SITE
 from airstore.ops.plan_site import SitePlan, plan_site
+from airstore.ops.prepare import Rendering
 from airstore.ops.push import plan_registry
 from airstore.ops.trusted import trusted_release
 
@@ -65,7 +66,8 @@ def command(
         user=read_login(user, password_file),
     )
     with store.open_blobs() as blobs:
-        planned = plan_site(store, blobs, find_helm(helm_path), site, version, compare)
+        rendering = Rendering(find_helm(helm_path))
+        planned = plan_site(store, blobs, rendering, site, version, compare)
         release = trusted_release(store, planned.version)
         push = plan_registry(blobs, release, url or external_registry(site), access)
     if output != "table":
@@ -75,7 +77,7 @@ def command(
 
 
 def _show(planned: SitePlan, push: dict[str, Any], *, diff: bool) -> None:
-    click.echo(f"release {planned.version}; running: {planned.running or 'nothing yet'}")
+    click.echo(f"release {planned.version}; running: {planned.running or 'nothing'}")
     target = push["registry"] or "none was asked (--registry names one)"
     click.echo(
         f"registry: {target}; to upload: {push['upload_blobs']} blobs, {human(push['upload_bytes'])}; "

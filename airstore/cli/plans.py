@@ -12,20 +12,25 @@ from pathlib import Path
 
 import click
 
+from airstore.charts.helm import Helm
+from airstore.charts.render_live import LiveCluster
 from airstore.cli.context import Context
 from airstore.cli.helm import IN_CLUSTER, find_helm
 from airstore.cli.kubeconfig import find_kubeconfig
+from airstore.cli.live import display
 from airstore.cli.output import show_document, show_rows
 from airstore.cli.sitefile import read_site_file
 from airstore.cli.text import printable
 from airstore.core.site import SiteFile
 from airstore.ops.applier_marker import refuse_marked
-from airstore.ops.cluster_actions import open_cluster
+from airstore.ops.cluster_actions import RealCluster, open_cluster
 from airstore.ops.directory import SITE
 from airstore.ops.drive import Outcome, Site
 from airstore.ops.plan_site import SitePlan
+from airstore.ops.prepare import Rendering
 from airstore.ops.pulls import pull_login
 
+_REPLACED = "cannot be changed: it is deleted and made again"
 # The last two are how programs find the cluster whose pod they run in.
 _SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ", *IN_CLUSTER)
 
@@ -48,8 +53,22 @@ def show_steps(planned: SitePlan, *, diff: bool) -> None:
     }
     show_rows(rows, "table", columns, "no Helm releases")
     for step in planned.steps:
+        for line in (
+            *([step.reason] if step.reason else []),
+            *(f"warning: {each}" for each in step.warnings),
+            *(f"{each} {_REPLACED}{_stays(each)}" for each in step.replaces),
+        ):
+            click.echo(printable(f"{step.key}: {line}"))
+    if planned.backups:
+        click.echo(f"backed up first: {', '.join(planned.backups)}")
+    for step in planned.steps:
         if diff and step.diff:
             click.echo(f"\n{printable(step.diff)}", nl=False)
+
+
+def _stays(what: str) -> str:
+    stays = "; its pods stay until they are replaced, its claims for good"
+    return stays if what.startswith("StatefulSet ") else ""
 
 
 def show_plan(planned: SitePlan, output: str, *, diff: bool, note: str = "") -> None:
@@ -57,7 +76,7 @@ def show_plan(planned: SitePlan, output: str, *, diff: bool, note: str = "") -> 
     if output != "table":
         show_document(asdict(planned), output)
         return
-    click.echo(f"release {planned.version or 'none'}; running: {planned.running or 'nothing yet'}")
+    click.echo(f"release {planned.version or 'none'}; running: {planned.running or 'nothing'}")
     if note:
         click.echo(note)
     show_steps(planned, diff=diff)
@@ -68,12 +87,16 @@ def show_outcome(outcome: Outcome, output: str) -> None:
     if output != "table":
         show_document(asdict(outcome), output)
         return
-    if not outcome.run:
-        click.echo(f"release {outcome.version} runs already; nothing to do")
-        return
     rows = [{"release": key, "state": state} for key, state in outcome.states.items()]
-    show_rows(rows, "table", {"release": "RELEASE", "state": "STATE"}, "no Helm releases")
-    click.echo(f"{outcome.end}; running: {outcome.version or 'nothing'}")
+    if outcome.run or not outcome.confirmed:
+        show_rows(rows, "table", {"release": "RELEASE", "state": "FOUND"}, "no Helm releases")
+    what = f"release {outcome.version}" if outcome.version else "nothing"
+    if not outcome.confirmed:
+        click.echo(f"{outcome.end}; {what} should run now, but that is not what was found: see above")
+    elif outcome.run:
+        click.echo(f"{outcome.end}; running: {outcome.version or 'nothing'}")
+    else:
+        click.echo(f"{what} runs already; nothing to do")
 
 
 @dataclass(frozen=True)
@@ -83,6 +106,15 @@ class Reach:
     kubeconfig: Path | None
     helm: Path | None
     site_file: Path | None
+
+
+def live_rendering(helm: Helm, cluster: RealCluster, kubeconfig: Path | None) -> Rendering:
+    """Rendering against a cluster.
+
+    Raises:
+        TransferError: it cannot be reached.
+    """
+    return Rendering(helm, LiveCluster(kubeconfig, cluster.version(), cluster.served))
 
 
 @contextmanager
@@ -98,22 +130,31 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
     store = context.store(SITE, what)
     refuse_marked(store, what)
     cluster = find_kubeconfig(options.kubeconfig)
-    login = pull_login(store, read_site_file(context.store_path, options.site_file))
-    words = ["airstore", "-C", str(context.store_path.absolute()), resume]
+    file = read_site_file(context.store_path, options.site_file)
+    login = pull_login(store, file)
+    words = ["airstore", "-C", str(context.store_path), resume]
     words += ["--kubeconfig", str(cluster)] if cluster else []
     words += ["--site-file", str(options.site_file.absolute())] if options.site_file else []
     words += ["--helm", str(options.helm.absolute())] if options.helm else []
+    shown = display(context)
+
+    def say(message: str) -> None:
+        shown.clear()
+        context.say(message)
+
     with store.open_blobs() as blobs, open_cluster(cluster) as actions:
         yield Site(
             store=store,
             blobs=blobs,
-            helm=find_helm(options.helm),
+            rendering=live_rendering(find_helm(options.helm), actions, cluster),
             cluster=actions,
             kubeconfig=cluster,
+            file=file,
             environment={name: os.environ[name] for name in _SEEN_BY_HOOKS if name in os.environ},
-            say=context.say,
+            say=say,
             now=context.now,
             let_pull=partial(actions.let_pull, login) if login else lambda _namespace: None,
             pulling=login is not None,
             resume=shlex.join(words),
+            display=shown,
         )

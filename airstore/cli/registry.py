@@ -10,12 +10,14 @@ from pathlib import Path
 import click
 
 from airstore.cli import bootstrap, mirrors
+from airstore.cli.attachments import say_unattached
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.output import output_option, show_fields
 from airstore.cli.registries import access_options, login_options, make_access, read_login
 from airstore.cli.sitefile import read_site_file, site_file_option
-from airstore.core.errors import UsageError
+from airstore.core.errors import TransferError, UsageError
 from airstore.ops.directory import SITE
 from airstore.ops.own_registry import own_registry
 from airstore.ops.push import Run, plan_registry, push_release
@@ -27,12 +29,13 @@ from airstore.registry.server import Tls
 from airstore.registry.server import serve as serve_app
 
 
-@click.group("registry")
+@click.group("registry", cls=Group)
 def command() -> None:
     """Serve or push what the store holds; digests are upstream's."""
 
 
 command.add_command(bootstrap.command)
+command.add_command(bootstrap.export)
 command.add_command(mirrors.command)
 
 
@@ -78,6 +81,11 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
 @click.option("--release", "version", default="", help="The release to push; default: the newest.")
 @click.option("--jobs", type=click.IntRange(1, 32), default=4, help="Uploads at once.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@click.option(
+    "--require-attachments",
+    is_flag=True,
+    help="Fail where the registry refuses a signature, SBOM or the like.",
+)
 @login_options
 @access_options
 @kubeconfig_option
@@ -93,6 +101,7 @@ def push(
     password_file: Path | None,
     jobs: int,
     dry_run: bool,
+    require_attachments: bool,
     plain_http: tuple[str, ...],
     ca: Path | None,
     insecure_skip_tls_verify: bool,
@@ -116,24 +125,35 @@ def push(
     with ExitStack() as stack:
         blobs = stack.enter_context(store.open_blobs())
         release = held_release(store, blobs, version)
-        name = ""
+        name, shared = "", False
         if not url:
             store.require(SITE, "registry push without a URL")
             site = read_site_file(context.store_path, site_file)
             target = stack.enter_context(
                 own_registry(store, release, site, access, find_kubeconfig(kubeconfig))
             )
-            url, name, access = target.url, target.name, target.access
+            url, name, access, shared = target.url, target.name, target.access, target.ours
         if dry_run:
             planned = plan_registry(blobs, release, url, access).summary()
             show_fields(planned | ({"registry": name} if name else {}), output)
             return
-        run = Run(context.progress, jobs, context.now())
+        run = Run(context.progress, jobs, context.now(), keep_tags=shared)
         summary, result = push_release(store, blobs, release, url, access, run, name)
     for other in result.substituted:
         context.say(
             f"the registry refuses incomplete indexes: {other.repository}:{other.tag} is "
             f"{other.manifest.platform or other.manifest.digest.short} alone, not index {other.index.short}"
         )
+    say_unattached(context, result)
     done = {"uploaded": len(result.uploaded), "mounted": len(result.mounted), "tags": len(result.tags)}
-    show_fields({"release": release.version, **summary.summary(), **done, "state": "read back"}, output)
+    refused = [{"repository": e.repository, "digest": str(e.digest), "why": e.why} for e in result.unattached]
+    left = {"unattached": [f"{e['repository']}@{e['digest']}" for e in refused]} if refused else {}
+    if output != "table":
+        left = {"unattached": refused}  # type: ignore[dict-item]
+    show_fields(
+        {"release": release.version, **summary.summary(), **done, **left, "state": "read back"}, output
+    )
+    if store.side == SITE:
+        context.say("next: airstore plan")
+    if refused and require_attachments:
+        raise TransferError(f"the registry lacks {len(refused)} of what is attached to the images")

@@ -4,90 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
+from airstore.cli import create
 from airstore.cli.context import Context, pass_context
-from airstore.cli.helm import find_helm, helm_option
-from airstore.cli.output import output_option, show_document, show_fields, show_rows
-from airstore.cli.registries import access_options, make_access
-from airstore.cli.secrets import ask_passphrase, key_option, passphrase_option
+from airstore.cli.group import Group
+from airstore.cli.output import output_option, show_document, show_rows
 from airstore.cli.text import human, printable
-from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.errors import NotFoundError
 from airstore.core.release import Release
-from airstore.history.names import check_person, check_version
-from airstore.ops.create_release import Created, Signing, create_release, gather
 from airstore.ops.diff_releases import ReleaseDiff, diff_releases
-from airstore.ops.directory import CONFIG, PUBLISHER, StoreDirectory
-from airstore.ops.keys import load_key
 from airstore.ops.trusted import all_releases, count_held, trusted_release, verified
 
 
-@click.group("release")
+@click.group("release", cls=Group)
 def command() -> None:
     """Create, list, compare and verify releases."""
 
 
-@command.command("create")
-@click.option("--version", required=True, help="Version of the product, such as 1.4.0.")
-@click.option(
-    "--image-source",
-    "sources",
-    multiple=True,
-    metavar="PATTERN=PLACE",
-    help="Where images are: oci:DIR, oci-archive:FILE, docker-archive:FILE, docker://HOST[/PREFIX].",
-)
-@click.option("--author", default="", metavar="'NAME <MAIL>'", help="Author of the commit.")
-@click.option("--dry-run", is_flag=True, help="Resolve charts and find images; take nothing in.")
-@helm_option
-@access_options
-@key_option
-@passphrase_option
-@output_option
-@pass_context
-def create(
-    context: Context,
-    *,
-    version: str,
-    sources: tuple[str, ...],
-    author: str,
-    dry_run: bool,
-    helm_path: Path | None,
-    plain_http: tuple[str, ...],
-    ca: Path | None,
-    insecure_skip_tls_verify: bool,
-    registry_config: Path | None,
-    key_name: str,
-    passphrase_file: Path | None,
-    output: str,
-) -> None:
-    """Resolve charts, find and take in images, then commit and sign the release."""
-    store = context.store(PUBLISHER, "release create")
-    check_version(version)
-    who, now = _author(author, store), context.now()
-    helm = find_helm(helm_path)
-    access = make_access(
-        plain_http,
-        ca,
-        insecure=insecure_skip_tls_verify,
-        registry_config=registry_config,
-        sources=sources,
-    )
-    contents = gather(product_file(store), helm, access)
-    if dry_run:
-        rows = [{"kind": "chart", "name": f"{c.name} {c.version}", "from": c.source} for c in contents.charts]
-        places = access.places(contents.product, contents.references)
-        rows += [{"kind": "image", "name": str(image), "from": place} for image, place in places.items()]
-        show_rows(rows, output, {"kind": "KIND", "name": "NAME", "from": "FROM"})
-        return
-    key = load_key(store, key_name, ask_passphrase(passphrase_file))
-    signing = Signing(key, who, now)
-    with store.locked():
-        created = create_release(store, contents, version, access, signing, context.progress)
-    _warn_sparse(context, created.release)
-    show_fields(_summary(created), output)
+command.add_command(create.command)
 
 
 @command.command("list")
@@ -122,8 +59,6 @@ def list_(context: Context, output: str) -> None:
         "held": "HELD",
         "commit": "COMMIT",
     }
-    if output == "table":
-        rows = [{**row, "commit": str(row["commit"])[:12]} for row in rows]
     show_rows(rows, output, columns, "no releases yet")
 
 
@@ -145,6 +80,9 @@ def show(context: Context, version: str, output: str) -> None:
     )
     columns = {"kind": "KIND", "name": "NAME", "digest": "DIGEST", "blobs": "BLOBS", "size": "SIZE"}
     show_rows(rows, output, columns)
+    for image in link.release.images:
+        for part in image.unavailable:
+            click.echo(f"{image.reference} travels without {part}")
     for entry in link.release.helm_releases:
         needs = f", after {', '.join(entry.needs)}" if entry.needs else ""
         click.echo(f"helm release {entry.name}: chart {entry.chart} in namespace {entry.namespace}{needs}")
@@ -199,60 +137,12 @@ def verify(context: Context, versions: tuple[str, ...], output: str) -> None:
 _GENERATED = frozenset({"release.json", "signatures/release.dsse.json"})
 
 
-def product_file(store: StoreDirectory) -> Path:
-    """Where the product file of a publisher's store is."""
-    if store.product_file is None:
-        raise UsageError(f"{store.path} names no product file", hint="make the store with `airstore init`")
-    if not store.product_file.exists():
-        raise NotFoundError(
-            f"the product file {store.product_file} is gone",
-            hint=f"if it or the store was moved, correct productFile in {store.path / CONFIG}",
-        )
-    return store.product_file
-
-
-def _author(text: str, store: StoreDirectory) -> tuple[str, str]:
-    if not text:
-        return f"{store.name} publisher", f"publisher@{store.name}.invalid"
-    name, bracket, rest = text.partition("<")
-    mail = rest.rstrip().removesuffix(">")
-    if not bracket:
-        raise UsageError(f"--author {text!r}: write 'NAME <MAIL>'")
-    check_person(name.strip(), mail)
-    return name.strip(), mail
-
-
-def _warn_sparse(context: Context, release: Release) -> None:
-    for image in release.images:
-        if image.missing:
-            left = ", ".join(sorted({str(child.platform) for child in image.missing}))
-            context.say(
-                f"{image.reference} travels without {left}: registries that refuse incomplete indexes "
-                "get one platform's manifest under the tag"
-            )
-
-
-def _summary(created: Created) -> dict[str, Any]:
-    release = created.release
-    return {
-        "version": release.version,
-        "state": "created" if created.commit else "unchanged: it exists with the same content",
-        "sequence": release.sequence,
-        "commit": created.commit or None,
-        "images": len(release.images),
-        "charts": len(release.charts),
-        "blobs": len(release.blobs()),
-        "total_bytes": sum(blob.size for blob in release.blobs().values()),
-        "new_blobs": created.ingested.new_blobs,
-        "new_stored_bytes": created.ingested.new_bytes,
-    }
-
-
 def _artifact_rows(release: Release) -> Iterator[dict[str, Any]]:
     for image in release.images:
         size = sum(blob.size for blob in image.blobs)
         row = {"kind": "image", "name": str(image.reference), "digest": str(image.root.digest)}
-        yield {**row, "blobs": len(image.blobs), "size": size}
+        left = {"unavailable": [part.to_json() for part in image.unavailable]} if image.unavailable else {}
+        yield {**row, "blobs": len(image.blobs), "size": size, **left}
     for chart in release.charts:
         size = sum(blob.size for blob in chart.blobs)
         row = {"kind": "chart", "name": f"{chart.name} {chart.version}", "digest": str(chart.root.digest)}

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.output import output_option, show_rows
 from airstore.ops.directory import PUBLISHER
 from airstore.ops.receipts import add_site, list_sites
 
 
-@click.group("site")
+@click.group("site", cls=Group)
 def command() -> None:
     """Sites whose receipts this publisher accepts."""
 

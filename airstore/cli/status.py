@@ -16,7 +16,9 @@ from airstore.cli.plans import Reach, open_site
 from airstore.cli.sitefile import site_file_option
 from airstore.core.errors import AirstoreError
 from airstore.ops.drive import Site
-from airstore.ops.status import SiteStatus, reconcile, status
+from airstore.ops.status import Condition, Repairs, SiteStatus, status
+
+_CODES = {Condition.GOOD: 0, Condition.DRIFTED: 60, Condition.UNHEALTHY: 61}
 
 
 @click.command("status")
@@ -37,35 +39,48 @@ def command(
     site_file: Path | None,
     output: str,
 ) -> None:
-    """What should run, what runs, and how live objects differ from what was applied."""
+    """What should run, what runs, and how live objects differ from what was installed.
+
+    Exit codes for monitoring: 0 all is as it should be, 60 something drifted, 61 something is not healthy or
+    a run has not ended, 40 the cluster cannot be reached.
+    """
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "status") as site:
         if not watch:
-            _show(status(site), output)
-            return
+            seen = status(site)
+            _show(seen, output)
+            click.get_current_context().exit(_CODES[seen.condition])
+        repairs = Repairs(site)
         while True:
-            _look(context, site, output)
+            _look(context, site, repairs, output)
             time.sleep(interval)
 
 
-def _look(context: Context, site: Site, output: str) -> None:
+def _look(context: Context, site: Site, repairs: Repairs, output: str) -> None:
     try:
         seen = status(site)
         _show(seen, output)
-        for key in reconcile(site, seen):
-            context.say(f"installed again: {key}")
+        if any(each.drift or each.disturbed for each in seen.releases) and not seen.run:
+            for line in repairs.repair():
+                context.say(line)
     except AirstoreError as fault:  # somebody applies, the server restarts, Helm is refused: look again later
         context.say(str(fault))
 
 
 def _show(seen: SiteStatus, output: str) -> None:
     if output != "table":
-        show_document({**asdict(seen), "good": seen.good}, output)
+        show_document({**asdict(seen), "condition": seen.condition, "good": seen.good}, output)
         return
     click.echo(f"running: {seen.running or 'nothing'}; newest in the store: {seen.newest}")
-    if seen.run:
+    if seen.at_work:
+        click.echo(f"another airstore process is at work on run {seen.run}: wait for it to end")
+    elif seen.run:
         click.echo(f"run {seen.run} has not ended: `airstore apply` goes on, `airstore rollback` turns back")
     rows = [
-        {**asdict(each), "health": "; ".join(each.health) or "good", "drift": "; ".join(each.drift) or "none"}
+        {
+            **asdict(each),
+            "health": "; ".join(each.health) or "good",
+            "drift": "; ".join([*([each.disturbed] if each.disturbed else []), *each.drift]) or "none",
+        }
         for each in seen.releases
     ]
     columns = {

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+_NAME = re.compile(r"sha256:[0-9a-f]+|[0-9a-f]{12}|[0-9a-f]{40}")
+
 
 def print_table(headings: Iterable[str], right: Collection[str], rows: Iterable[Iterable[str]]) -> None:
     """Print rows of cells under headings; the columns of those in ``right`` are aligned to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
-    for row in rows:
+    cells = [list(row) for row in rows]
+    for number, heading in enumerate(headings):
+        whole = any(_NAME.fullmatch(row[number]) for row in cells)  # a digest in two lines is none
+        side: Literal["left", "right"] = "right" if heading in right else "left"
+        table.add_column(heading, justify=side, overflow="fold", no_wrap=whole)
+    for row in cells:
         table.add_row(*map(Text, row))
     _console().print(table)
 

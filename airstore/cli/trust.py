@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
 from airstore.cli.output import output_option, show_document, show_fields, show_rows
 from airstore.core.errors import NotFoundError
 from airstore.trust.root import parse_root
 
 
-@click.group("trust")
+@click.group("trust", cls=Group)
 def command() -> None:
     """The trust root: which keys may sign what, and how many of them must."""
 

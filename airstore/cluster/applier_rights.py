@@ -20,6 +20,7 @@ _SWITCH = ("get", "list", "patch")
 _ROLES = {"Role": "roles", "ClusterRole": "clusterroles"}
 _BINDINGS = {"RoleBinding", "ClusterRoleBinding"}
 _DEFINITIONS = "customresourcedefinitions"
+_MAKES_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"})
 _RISKY = frozenset({"escalate", "impersonate"})
 
 Document = Mapping[str, Any]
@@ -95,6 +96,9 @@ def rights_of(parts: Sequence[Part], wanted: Iterable[Right], lease: tuple[str, 
 def _part(part: Part) -> Iterator[Right]:
     for place in part.places:
         yield from _workloads(place)
+        # In dry runs, to see whether pods will be admitted; by such a workload any could be made anyway.
+        if any(document.get("kind") in _MAKES_PODS for document in part.documents):
+            yield Right("create", "pods", "", place)
     yield from _all(("get", "patch"), "serviceaccounts", "", part.namespace, "default")  # pull secrets
     for url in part.urls:
         namespace, service = service_of(url, part.namespace)

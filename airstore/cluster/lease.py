@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from airstore.cluster.connection import ApiError, Call, Connection, path_of
+from airstore.cluster.registry_objects import PRODUCT
 from airstore.core.errors import AirstoreError, LockedError, TransferError
 
 DURATION = 30  # seconds without a renewal after which others may take over
@@ -69,9 +70,12 @@ class Holder:
 class Lease:
     """A Lease that is ours until `release`; a thread renews it."""
 
-    def __init__(self, connection: Connection, namespace: str, name: str, holder: Holder) -> None:
+    def __init__(
+        self, connection: Connection, namespace: str, name: str, holder: Holder, product: str = ""
+    ) -> None:
         self._connection = connection
         self._path = path_of(*_GROUP, namespace, "leases")
+        self._metadata = {"name": name, **({"annotations": {PRODUCT: product}} if product else {})}
         self._name = name
         self._about = f"Lease {namespace}/{name}"
         self._me = str(holder)
@@ -139,7 +143,7 @@ class Lease:
         document = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": {"name": self._name},
+            "metadata": self._metadata,
             "spec": self._spec(0),
         }
         return self._sent(Call("POST", self._path, self._about, body=document))
@@ -208,14 +212,20 @@ class Lease:
 
 
 @contextmanager
-def hold(connection: Connection, namespace: str, name: str) -> Iterator[Lease]:
+def hold(connection: Connection, namespace: str, name: str, product: str = "") -> Iterator[Lease]:
     """Hold a Lease for the length of the block.
+
+    Args:
+        connection: to the API server.
+        namespace: of the Lease.
+        name: of the Lease.
+        product: whose Lease it is, noted where it is made.
 
     Raises:
         LockedError: another process holds it; the message names the holder.
         TransferError: the API server refused or did not answer.
     """
-    lease = Lease(connection, namespace, name, Holder.current())
+    lease = Lease(connection, namespace, name, Holder.current(), product)
     lease.acquire()
     try:
         yield lease

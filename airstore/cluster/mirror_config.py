@@ -16,6 +16,18 @@ from airstore.core import yamlfile
 
 _CERTS = "/etc/containerd/certs.d"
 _AUTH_FILE = "/etc/airstore/registry-auth.json"
+_OPENSHIFT_HEAD = """\
+# oc apply -f; the machine config operator then rolls the nodes.
+# An airstore before product names called these objects `airstore`: once this is applied,
+# oc delete imagedigestmirrorset/airstore imagetagmirrorset/airstore
+"""
+# The cluster has one list of authorities, which may be another product's or the site's own.
+_TRUST_HEAD = """\
+# To merge: the cluster trusts the authorities of one ConfigMap, for all who need one. Is there one already?
+#   oc get image.config.openshift.io/cluster -o jsonpath='{{.spec.additionalTrustedCA.name}}'
+# If it names one other than {1}, do not apply this: add the key for {0} below to that ConfigMap of
+# namespace openshift-config (oc edit). If it names none, oc apply -f this file.
+"""
 _NOTE = """\
 # For nodes with containerd. /etc/containerd/config.toml must say where these files are, once:
 #   version 2:  [plugins."io.containerd.grpc.v1.cri".registry]    config_path = "/etc/containerd/certs.d"
@@ -33,6 +45,7 @@ class Mirror:
         ca: certificate authority (PEM) to trust; empty where nodes trust it already.
         user: who to be; empty: pods bring imagePullSecrets.
         prefix: path below which it keeps everything; may be empty.
+        product: whose images it holds.
     """
 
     host: str
@@ -41,6 +54,7 @@ class Mirror:
     user: str = ""
     password: str = field(default="", repr=False)
     prefix: str = ""
+    product: str = ""
 
     @property
     def place(self) -> str:
@@ -60,11 +74,14 @@ class NodeFile:
     Attributes:
         path: absolute, or a plain name.
         private: it holds a password and must have mode 0600.
+        form: ``hosts``, ``k3s``, ``crio``, ``auths`` and ``ca`` may have others' content, too; ``plain`` and
+            ``objects`` are the same for all, or this product's own.
     """
 
     path: str
     text: str = field(repr=False)
     private: bool = False
+    form: str = "plain"
 
 
 def mirror_files(runtime: str, mirror: Mirror) -> list[NodeFile]:
@@ -79,11 +96,10 @@ def mirror_files(runtime: str, mirror: Mirror) -> list[NodeFile]:
 def _containerd(mirror: Mirror) -> Iterator[NodeFile]:
     ca = f"{_CERTS}/{mirror.host}/ca.pem"
     for host in _hosts(mirror):
-        yield NodeFile(
-            f"{_CERTS}/{host}/hosts.toml", _hosts_toml(mirror, ca, own=host == mirror.host), bool(mirror.user)
-        )
+        text = _hosts_toml(mirror, ca, own=host == mirror.host)
+        yield NodeFile(f"{_CERTS}/{host}/hosts.toml", text, bool(mirror.user), "hosts")
     if mirror.ca:
-        yield NodeFile(ca, mirror.ca)
+        yield NodeFile(ca, mirror.ca, form="ca")
 
 
 def _hosts_toml(mirror: Mirror, ca: str, *, own: bool) -> str:
@@ -102,11 +118,11 @@ def _hosts_toml(mirror: Mirror, ca: str, *, own: bool) -> str:
 
 
 def _k3s(mirror: Mirror) -> Iterator[NodeFile]:
-    ca = "/etc/rancher/k3s/airstore-ca.pem"
+    ca = f"/etc/rancher/k3s/airstore-{mirror.host.replace(':', '-')}-ca.pem"
     config: dict[str, Any] = {}
     if mirror.ca:
         config["tls"] = {"ca_file": ca}
-        yield NodeFile(ca, mirror.ca)
+        yield NodeFile(ca, mirror.ca, form="ca")
     if mirror.user:
         config["auth"] = {"username": mirror.user, "password": mirror.password}
     rewrite = {"rewrite": {"^(.*)$": f"{mirror.prefix}/$1"}} if mirror.prefix else {}
@@ -116,7 +132,8 @@ def _k3s(mirror: Mirror) -> Iterator[NodeFile]:
     if config:
         document["configs"] = {mirror.host: config}
     head = "# For k3s; RKE2 reads /etc/rancher/rke2/registries.yaml. Restart the service on each node.\n"
-    yield NodeFile("/etc/rancher/k3s/registries.yaml", head + yamlfile.dump(document), bool(mirror.user))
+    text = head + yamlfile.dump(document)
+    yield NodeFile("/etc/rancher/k3s/registries.yaml", text, bool(mirror.user), "k3s")
     # Otherwise k3s tries upstream last.
     no_fallback = yamlfile.dump({"disable-default-registry-endpoint": True})
     yield NodeFile("/etc/rancher/k3s/config.yaml.d/airstore.yaml", no_fallback)
@@ -126,12 +143,14 @@ def _crio(mirror: Mirror) -> Iterator[NodeFile]:
     # Another location instead of a mirror: CRI-O tries upstream after mirrors.
     tables = [f'[[registry]]\nprefix = "{host}"\nlocation = "{mirror.place}"\n' for host in mirror.upstreams]
     head = "# For nodes with CRI-O; reload it: systemctl reload crio\n"
-    yield NodeFile("/etc/containers/registries.conf.d/50-airstore.conf", head + "\n".join(tables))
+    yield NodeFile(
+        "/etc/containers/registries.conf.d/50-airstore.conf", head + "\n".join(tables), form="crio"
+    )
     if mirror.ca:
-        yield NodeFile(f"/etc/containers/certs.d/{mirror.host}/ca.crt", mirror.ca)
+        yield NodeFile(f"/etc/containers/certs.d/{mirror.host}/ca.crt", mirror.ca, form="ca")
     if mirror.user:
         auths = {host: {"auth": mirror.token} for host in _hosts(mirror)}
-        yield NodeFile(_AUTH_FILE, json.dumps({"auths": auths}, indent=2) + "\n", private=True)
+        yield NodeFile(_AUTH_FILE, json.dumps({"auths": auths}, indent=2) + "\n", True, "auths")
         setting = f'[crio.image]\nglobal_auth_file = "{_AUTH_FILE}"\n'
         yield NodeFile("/etc/crio/crio.conf.d/50-airstore.conf", setting)
 
@@ -142,15 +161,15 @@ def _openshift(mirror: Mirror) -> Iterator[NodeFile]:
         ("ImageTagMirrorSet", "imageTagMirrors"),
     )
     documents = [_mirror_set(kind, name, mirror) for kind, name in sets]
+    yield NodeFile(f"airstore-{mirror.product}-mirrors.yaml", _OPENSHIFT_HEAD + _stream(documents))
     if mirror.ca:
-        documents += _trusted(mirror)
-    head = "# oc apply -f; the machine config operator then rolls the nodes\n"
-    yield NodeFile("airstore-mirrors.yaml", head + _stream(documents))
+        text = _TRUST_HEAD.format(mirror.host, _trust_name(mirror)) + _stream(_trusted(mirror))
+        yield NodeFile(f"airstore-{mirror.product}-trust-to-merge.yaml", text)
     if mirror.user:
         auths = {mirror.host: {"auth": mirror.token}}
         text = json.dumps({"auths": auths}, indent=2) + "\n"
         # It has to be merged into Secret openshift-config/pull-secret, which holds others' passwords too.
-        yield NodeFile("airstore-pull-secret-to-merge.json", text, private=True)
+        yield NodeFile(f"airstore-{mirror.product}-pull-secret-to-merge.json", text, private=True)
 
 
 def _mirror_set(kind: str, name: str, mirror: Mirror) -> dict[str, Any]:
@@ -161,13 +180,17 @@ def _mirror_set(kind: str, name: str, mirror: Mirror) -> dict[str, Any]:
     return {
         "apiVersion": "config.openshift.io/v1",
         "kind": kind,
-        "metadata": {"name": "airstore"},
+        "metadata": {"name": f"airstore-{mirror.product}"},
         "spec": {name: entries},
     }
 
 
+def _trust_name(mirror: Mirror) -> str:
+    return f"airstore-{mirror.product}-ca"
+
+
 def _trusted(mirror: Mirror) -> list[dict[str, Any]]:
-    metadata = {"name": "airstore-registry-ca", "namespace": "openshift-config"}
+    metadata = {"name": _trust_name(mirror), "namespace": "openshift-config"}
     key = mirror.host.replace(":", "..")
     image = {"additionalTrustedCA": {"name": metadata["name"]}}
     return [

@@ -42,7 +42,13 @@ class Objects:
         self._kinds: dict[str, dict[str, Kind]] = {}
 
     def apply(
-        self, document: Document, namespace: str = "", *, force: bool = False, dry_run: bool = False
+        self,
+        document: Document,
+        namespace: str = "",
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+        manager: str = "",
     ) -> dict[str, Any]:
         """Create an object or change it to what the document says, as its field manager.
 
@@ -51,12 +57,13 @@ class Objects:
             namespace: where the document says none; ignored for kinds outside of namespaces.
             force: take over fields that others manage.
             dry_run: let the API server check everything and change nothing.
+            manager: another field manager than usual.
 
         Raises:
             ConflictError: others manage a field.
             ApiError: refused.
         """
-        query = [("fieldManager", self._manager), ("force", str(force).lower())]
+        query = [("fieldManager", manager or self._manager), ("force", str(force).lower())]
         if dry_run:
             query.append(("dryRun", "All"))
         call = Call(
@@ -68,6 +75,21 @@ class Objects:
             if fault.status == 409:
                 raise _conflict(call.about, fault) from fault
             raise
+
+    def create(
+        self, document: Document, namespace: str = "", *, dry_run: bool = False, manager: str = ""
+    ) -> dict[str, Any]:
+        """Create an object that must not exist; ``dry_run``: only have the API server check everything.
+
+        Raises:
+            ApiError: refused, or there is one.
+        """
+        metadata = document.get("metadata") or {}
+        path = self._collection(
+            document["apiVersion"], document["kind"], metadata.get("namespace") or namespace
+        )
+        query = [("fieldManager", manager or self._manager), *([("dryRun", "All")] if dry_run else [])]
+        return self.connection.send(Call("POST", path, describe(document, namespace), tuple(query), document))
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
         """An object, or None if there is no such object or no such kind.
@@ -119,10 +141,26 @@ class Objects:
         Raises:
             ApiError: refused, or no such object.
         """
-        query = (("fieldManager", self._manager),)
-        call = Call(
-            "PATCH", self._path(document, namespace), describe(document, namespace), query, document, _MERGE
-        )
+        return self.patch(document, namespace, _MERGE)
+
+    def patch(
+        self, document: Document, namespace: str, form: str, *, manager: str = "", dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Change an existing object by a patch.
+
+        Args:
+            document: the patch; it names the object.
+            namespace: where the document says none; ignored for kinds outside of namespaces.
+            form: media type of the patch.
+            manager: another field manager than usual.
+            dry_run: let the API server check everything and change nothing.
+
+        Raises:
+            ApiError: refused, or no such object.
+        """
+        query = [("fieldManager", manager or self._manager), *([("dryRun", "All")] if dry_run else [])]
+        about = describe(document, namespace)
+        call = Call("PATCH", self._path(document, namespace), about, tuple(query), document, form)
         return self.connection.send(call)
 
     def delete(

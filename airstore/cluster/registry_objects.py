@@ -19,7 +19,9 @@ from airstore.trust.certificates import KeyPair
 
 NAME = "registry"
 HTPASSWD, TLS, PULL_SECRET = "registry-htpasswd", "registry-tls", REGISTRY_PULL
+PUSH_SECRET = "registry-push"  # noqa: S105 - its name; no pod has it, products that share the registry read it
 PASSWORDS = "airstore.example/passwords"  # annotation
+PRODUCT = "airstore.example/product"  # annotation: whose it is
 PULL_USER, PUSH_USER = "pull", "push"
 PULL_PORT, PUSH_PORT = 5000, 5010
 NODE_LABEL = {"primary-registry": "true"}
@@ -63,9 +65,10 @@ class RegistrySecrets:
     secret_uid: str = ""
 
 
-def namespace(name: str) -> Document:
-    """A Namespace; nothing but its name is ours."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+def namespace(name: str, product: str) -> Document:
+    """A Namespace that is made for a product; nothing else in it is ours."""
+    metadata = {"name": name, "annotations": {PRODUCT: product}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def htpasswd_secret(settings: RegistrySettings, secrets: RegistrySecrets) -> Document:
@@ -76,6 +79,19 @@ def htpasswd_secret(settings: RegistrySettings, secrets: RegistrySecrets) -> Doc
         "http-secret": secrets.http_secret,
     }
     return _object("v1", "Secret", settings, HTPASSWD, type="Opaque", data=encoded(data))
+
+
+def push_secret(settings: RegistrySettings, secrets: RegistrySecrets, ca: str) -> Document:
+    """What another product needs to share this registry, for those who may read this namespace's Secrets.
+
+    Args:
+        settings: of the registry.
+        secrets: its passwords.
+        ca: certificate authority (PEM) to trust; may be empty.
+    """
+    data = {"username": PUSH_USER, "password": secrets.push_password}
+    data |= {"host": settings.host, "push-host": settings.push_host, **({"ca.crt": ca} if ca else {})}
+    return _object("v1", "Secret", settings, PUSH_SECRET, type="kubernetes.io/basic-auth", data=encoded(data))
 
 
 def tls_secret(settings: RegistrySettings, pair: KeyPair) -> Document:
@@ -117,7 +133,7 @@ def ingress(settings: RegistrySettings) -> Document:
     if settings.ingress_class:
         spec["ingressClassName"] = settings.ingress_class
     document = _object("networking.k8s.io/v1", "Ingress", settings, NAME, spec=spec)
-    document["metadata"]["annotations"] = dict(_UNLIMITED)
+    document["metadata"]["annotations"] |= _UNLIMITED
     return document
 
 
@@ -246,7 +262,13 @@ def encoded(data: Mapping[str, str]) -> dict[str, str]:
     return {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
 
 
+def decoded(secret: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of a Secret."""
+    return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
+
+
 def _object(api_version: str, kind: str, settings: RegistrySettings, name: str, **fields: Any) -> Document:
     labels = {**SELECTOR, "app.kubernetes.io/part-of": settings.product}
-    metadata = {"name": name, "namespace": settings.namespace, "labels": labels}
+    metadata: Document = {"name": name, "namespace": settings.namespace, "labels": labels}
+    metadata["annotations"] = {PRODUCT: settings.product}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}

@@ -75,8 +75,13 @@ class RegistrySettings:
     @property
     def service_names(self) -> tuple[str, ...]:
         """What its Service is called inside the cluster."""
-        short = f"registry.{self.namespace}.svc"
-        return (short, f"{short}.cluster.local")
+        return service_names(self.namespace)
+
+
+def service_names(namespace: str) -> tuple[str, str]:
+    """What the Service of a registry in this namespace is called inside the cluster."""
+    short = f"registry.{namespace}.svc"
+    return (short, f"{short}.cluster.local")
 
 
 def settings_of(release: Release, site: SiteFile) -> RegistrySettings:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-Document = Mapping[str, Any]
+from airstore.cluster.troubles import containers, troubles
 
-_MESSAGE = 240  # characters of a kubelet's message
+Document = Mapping[str, Any]
 
 
 def deployment(document: Document) -> str:
     """Why a Deployment is not rolled out and available; an empty string if it is."""
     spec, status = document.get("spec") or {}, document.get("status") or {}
-    if _stale(document):
+    if is_stale(document):
         return "the controller has not seen the change yet"
     wanted = _count(spec, "replicas", 1)
     for condition in status.get("conditions") or ():
         if condition.get("type") == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
             return f"it makes no progress: {condition.get('message')}"
+    if refused := replica_failure(document):
+        return refused
     if _count(status, "updatedReplicas") < wanted:
         return f"{_count(status, 'updatedReplicas')} of {wanted} pods are updated"
     if _count(status, "replicas") > _count(status, "updatedReplicas"):
@@ -31,7 +33,7 @@ def deployment(document: Document) -> str:
 def stateful_set(document: Document) -> str:
     """Why a StatefulSet is not rolled out and ready."""
     spec, status = document.get("spec") or {}, document.get("status") or {}
-    if _stale(document):
+    if is_stale(document):
         return "the controller has not seen the change yet"
     wanted = _count(spec, "replicas", 1)
     if _count(status, "readyReplicas") < wanted:
@@ -46,7 +48,7 @@ def stateful_set(document: Document) -> str:
 def daemon_set(document: Document) -> str:
     """Why a DaemonSet is not rolled out and ready on every node."""
     status = document.get("status") or {}
-    if _stale(document):
+    if is_stale(document):
         return "the controller has not seen the change yet"
     wanted = _count(status, "desiredNumberScheduled")
     for field, word in (("updatedNumberScheduled", "updated"), ("numberAvailable", "available")):
@@ -90,25 +92,21 @@ def selector(document: Document) -> str:
 
 def pod_troubles(pods: Iterable[Document]) -> Iterator[str]:
     """What keeps pods from running, in the words of scheduler and kubelet."""
-    for pod in pods:
-        name = pod["metadata"]["name"]
-        status = pod.get("status") or {}
-        for condition in status.get("conditions") or ():
-            if condition.get("reason") == "Unschedulable":
-                yield f"pod {name} cannot be scheduled: {condition.get('message')}"
-        for container in _containers(status):
-            state = container.get("state") or {}
-            waiting, ended = state.get("waiting") or {}, (container.get("lastState") or {}).get("terminated")
-            if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
-                said = f": {_shortened(waiting['message'])}" if waiting.get("message") else ""
-                code = f" (exit code {ended.get('exitCode')})" if ended else ""
-                yield f"pod {name}, container {container['name']}: {waiting['reason']}{code}{said}"
+    return (each.text for each in troubles(pods))
+
+
+def replica_failure(document: Document) -> str:
+    """Why no pods of a Deployment can be made; empty if they can."""
+    for condition in (document.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            return f"its pods are refused: {condition.get('reason')}: {condition.get('message')}"
+    return ""
 
 
 def crashing(pods: Iterable[Document]) -> Iterator[tuple[str, str]]:
     """Pod and container of what ended with a fault and is not started at once again."""
     for pod in pods:
-        for container in _containers(pod.get("status") or {}):
+        for container in containers(pod.get("status") or {}):
             waiting = (container.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") == "CrashLoopBackOff":
                 yield pod["metadata"]["name"], container["name"]
@@ -126,7 +124,7 @@ def unready(pods: Iterable[Document]) -> Iterator[str]:
 
 def started(pod: Document) -> Iterator[str]:
     """Names of containers that have begun to run, and so have a log."""
-    for container in _containers(pod.get("status") or {}):
+    for container in containers(pod.get("status") or {}):
         state = container.get("state") or {}
         if "running" in state or "terminated" in state:
             yield container["name"]
@@ -136,24 +134,15 @@ def image_digests(pods: Iterable[Document]) -> dict[str, set[str]]:
     """Image reference of each running container to the digests that the kubelet reports for it."""
     found: dict[str, set[str]] = {}
     for pod in pods:
-        for container in _containers(pod.get("status") or {}):
+        for container in containers(pod.get("status") or {}):
             _, at, digest = str(container.get("imageID") or "").partition("@")
             if at:
                 found.setdefault(str(container["image"]), set()).add(digest)
     return found
 
 
-def _shortened(message: str) -> str:
-    # Runtimes put the cause last, after the same long reference several times.
-    return message if len(message) <= _MESSAGE else f"... {message[-_MESSAGE:]}"
-
-
-def _containers(status: Document) -> Iterator[Document]:
-    yield from status.get("initContainerStatuses") or ()
-    yield from status.get("containerStatuses") or ()
-
-
-def _stale(document: Document) -> bool:
+def is_stale(document: Document) -> bool:
+    """Whether a controller has not seen the present specification yet."""
     generation = (document.get("metadata") or {}).get("generation") or 0
     return _count(document.get("status") or {}, "observedGeneration") < generation
 

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
-from airstore.cluster import rollout
+from airstore.cluster import resource_gates, rollout
 from airstore.cluster.connection import ApiError, path_of
 from airstore.cluster.objects import Objects, describe
 from airstore.core.errors import TransferError, UsageError
@@ -47,13 +47,16 @@ class Workloads:
         """Why a health gate does not hold now; an empty string if it does.
 
         Args:
-            gate: one of ``{"deployment": NAME}``, ``statefulset``, ``daemonset``, ``job``, ``{"http": URL}``.
+            gate: one of ``{"deployment": NAME}``, ``statefulset``, ``daemonset``, ``job``, ``{"http": URL}``;
+                or ``{"resource": ...}``, see `resource_gates`.
             namespace: of the Helm release.
 
         Raises:
             UsageError: no such kind of gate.
             TransferError: the API server did not answer or refused.
         """
+        if "resource" in gate:
+            return self._resource(gate, namespace)
         ((kind, name),) = gate.items()
         if kind == "http":
             return self._asked(str(name), namespace)
@@ -65,6 +68,15 @@ class Workloads:
             return f"there is no {proper} {namespace}/{name}"
         why = judge(found)
         return f"{proper} {namespace}/{name}: {why}{self._troubles(found, namespace)}" if why else ""
+
+    def _resource(self, gate: Document, namespace: str) -> str:
+        named = gate["resource"]
+        where = str(named.get("namespace") or namespace)
+        found = self._objects.get(named["apiVersion"], named["kind"], named["name"], where)
+        if found is None:
+            return f"there is no {named['kind']} {where}/{named['name']}"
+        why = resource_gates.judge(gate, found)
+        return f"{describe(found)}: {why}" if why else ""
 
     def image_digests(self, namespace: str, labels: str = "") -> dict[str, set[str]]:
         """Image reference of each container in a namespace to the digests that the kubelet reports."""

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+
+_SYSTEMS = {"macos": "darwin"}
+# Other names of an architecture, and the variant that the name itself says.
+_ARCHITECTURES = {
+    "aarch64": ("arm64", ""),
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "i386": ("386", ""),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
+}
+_VARIANTS = {"arm64": "v8", "amd64": "v1", "arm": "v7"}  # what an architecture alone means
 
 
 @dataclass(frozen=True)
@@ -31,10 +43,26 @@ class Platform:
             raise DamagedError(f"not a platform: {text!r}; write os/architecture, such as linux/amd64")
         return cls(*parts)
 
+    @property
+    def canonical(self) -> Platform:
+        """The same machine under one spelling: ``arm64``, ``arm64/v8`` and ``aarch64`` are one.
+
+        Source: containerd/platforms, normalizeOS and normalizeArch. An architecture that has variants
+        always gets one here, its default where nothing is said.
+        """
+        system, architecture, variant = self.os.lower(), self.architecture.lower(), self.variant.lower()
+        architecture, given = _ARCHITECTURES.get(architecture, (architecture, ""))
+        variant = variant or given
+        variant = f"v{variant}" if variant.isdigit() else variant
+        return Platform(
+            _SYSTEMS.get(system, system), architecture, variant or _VARIANTS.get(architecture, "")
+        )
+
     def matches(self, wanted: Platform) -> bool:
         """Whether this one is asked for by ``wanted``; a wanted platform without variant takes any."""
-        same = (self.os, self.architecture) == (wanted.os, wanted.architecture)
-        return same and wanted.variant in {"", self.variant}
+        own, other = self.canonical, wanted.canonical
+        same = (own.os, own.architecture) == (other.os, other.architecture)
+        return same and (not (wanted.variant or _says_variant(wanted)) or own.variant == other.variant)
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
@@ -42,7 +70,11 @@ class Platform:
 
 @dataclass(frozen=True)
 class Descriptor:
-    """What a registry needs to know of a blob: media type, digest, size in bytes."""
+    """What a registry needs to know of a blob: media type, digest, size in bytes.
+
+    Attributes:
+        foreign: it names other places (``urls``) that hold the bytes; a registry need not have them.
+    """
 
     media_type: str
     digest: Digest
@@ -50,6 +82,7 @@ class Descriptor:
     platform: Platform | None = field(default=None, compare=False)
     artifact_type: str = field(default="", compare=False)
     annotations: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
+    foreign: bool = field(default=False, compare=False)
 
     @classmethod
     def parse(cls, document: object, what: str) -> Descriptor:
@@ -65,8 +98,6 @@ class Descriptor:
             raise DamagedError(f"{what}: a descriptor needs mediaType and digest")
         if type(size) is not int or size < 0:
             raise DamagedError(f"{what}: size of {digest} must be a whole number, not {size!r}")
-        if document.get("urls"):
-            raise DamagedError(f"{what}: {digest} is a foreign layer (urls); its bytes cannot be shipped")
         name = _digest(digest, what)
         if document.get("data") is not None:
             _check_data(document["data"], name, size, what)
@@ -77,6 +108,7 @@ class Descriptor:
             platform=_platform(document.get("platform")),
             artifact_type=str(document.get("artifactType") or ""),
             annotations=annotations_of(document, what),
+            foreign=bool(document.get("urls")),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -100,6 +132,10 @@ class Descriptor:
         return document
 
 
+def _says_variant(platform: Platform) -> bool:
+    return bool(_ARCHITECTURES.get(platform.architecture.lower(), ("", ""))[1])
+
+
 def _digest(text: str, what: str) -> Digest:
     try:
         return Digest(text)
@@ -120,6 +156,11 @@ def _check_data(data: object, digest: Digest, size: int, what: str) -> None:
         raise DamagedError(f"{what}: data of {digest} is not base64") from fault
     if len(plain) != size or Digest.of(plain) != digest:
         raise DamagedError(f"{what}: data of {digest} is not the content it describes")
+
+
+def parse_all(entries: Iterable[object], what: str) -> tuple[Descriptor, ...]:
+    """Descriptors of a list; raises as `Descriptor.parse`."""
+    return tuple(Descriptor.parse(entry, what) for entry in entries)
 
 
 def annotations_of(document: Mapping[str, Any], what: str) -> dict[str, str]:

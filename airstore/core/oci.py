@@ -79,10 +79,19 @@ def parse(data: bytes, media_type: str, what: str) -> Manifest:
         raise DamagedError(f"{what} is both an index and a manifest")
     if media_type not in DOCUMENTS:
         raise DamagedError(f"{what}: unsupported media type {media_type!r}")
-    if document.get("mediaType", media_type) != media_type:
-        raise DamagedError(f"{what} says it is {document['mediaType']!r} but was given as {media_type!r}")
+    stated = document.get("mediaType", media_type)
+    if stated != media_type:
+        # Tools list Docker's documents as OCI's and the other way round: what it says itself counts.
+        families = (MANIFESTS, INDEXES) if isinstance(stated, str) else ()
+        if not any({stated, media_type} <= family for family in families):
+            raise DamagedError(f"{what} says it is {stated!r} but was given as {media_type!r}")
+        media_type = stated
     if document.get("schemaVersion") != 2:
-        raise DamagedError(f"{what}: schemaVersion must be 2")
+        raise DamagedError(
+            f"{what}: schemaVersion must be 2",
+            hint="Docker's first format is gone from containerd, too: copy the image to a registry of yours"
+            " with `skopeo copy --format v2s2`, and name that under images.sources",
+        )
     index = media_type in INDEXES
     if index != ("manifests" in document):
         raise DamagedError(f"{what} has not the fields of {media_type!r}")
@@ -97,8 +106,8 @@ def parse(data: bytes, media_type: str, what: str) -> Manifest:
     )
 
 
-def media_type_of(data: bytes, what: str) -> str:
-    """The media type of a document that came without one (a layout, an archive).
+def media_type_of(data: bytes, what: str, otherwise: str = "") -> str:
+    """The media type of a document: what it says; else ``otherwise``; else what its fields tell.
 
     Raises:
         DamagedError: it names none and its fields do not tell.
@@ -107,7 +116,7 @@ def media_type_of(data: bytes, what: str) -> str:
     stated = document.get("mediaType")
     if isinstance(stated, str):
         return stated
-    return OCI_INDEX if "manifests" in document else OCI_MANIFEST
+    return otherwise or (OCI_INDEX if "manifests" in document else OCI_MANIFEST)
 
 
 def _check_spelling(document: dict[str, Any], what: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from airstore.core import schema, yamlfile
 from airstore.core.descriptor import Platform
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.release import HelmRelease, helm_from_json
+from airstore.core.helm_release import HelmRelease, helm_from_json
+from airstore.core.jsonpath import JsonPath
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,17 @@ class Product:
     Attributes:
         directory: what relative paths in it are relative to.
         platforms: empty means every platform that an index offers.
+        kube_versions: what sites' clusters run; charts are rendered for each, for Helm's default where empty.
+        api_versions: APIs that sites may have installed; charts are rendered without and with them.
         variants: values files; each chart is rendered once under each of them, and once without any.
         include: image references that discovery cannot find.
         exclude: glob patterns of false hits.
+        no_images: globs over ``Kind.group`` of custom resources that are known to bring no image.
         sources: glob pattern of references to the place that holds them.
         registry: the registry that a site may run in its cluster.
         applier: the applier that a site may run there.
         text: the product file itself, as it was read.
+        file: where it was read.
     """
 
     directory: Path
@@ -49,13 +54,17 @@ class Product:
     platforms: tuple[Platform, ...]
     charts: tuple[ChartSource, ...]
     helm_releases: tuple[HelmRelease, ...]
+    kube_versions: tuple[str, ...] = ()
+    api_versions: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    no_images: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
     registry: Mapping[str, Any] = field(default_factory=dict, hash=False)
     applier: Mapping[str, Any] = field(default_factory=dict, hash=False)
     text: bytes = field(default=b"", repr=False)
+    file: Path = Path("airstore.yaml")
 
     def path(self, relative: str) -> Path:
         """A file that the product file names.
@@ -66,10 +75,20 @@ class Product:
         """
         path = (self.directory / relative).resolve()
         if not path.is_relative_to(self.directory.resolve()):
-            raise UsageError(f"{relative} is outside the product's directory {self.directory}")
+            raise UsageError(
+                f"{self._line(relative)}{relative} is outside the product's directory {self.directory}"
+            )
         if not path.exists():
-            raise NotFoundError(f"the product file names {relative}, which is not in {self.directory}")
+            raise NotFoundError(
+                f"{self._line(relative)}the product file names {relative}, which is not in {self.directory}"
+            )
         return path
+
+    def _line(self, word: str) -> str:
+        """Where the product file names something, for messages."""
+        lines = self.text.decode(errors="replace").splitlines()
+        number = next((number for number, line in enumerate(lines, 1) if word in line.partition("#")[0]), 0)
+        return f"{self.file}:{number}: " if number else ""
 
 
 def load_product(path: Path) -> Product:
@@ -85,9 +104,27 @@ def load_product(path: Path) -> Product:
         raise NotFoundError(f"cannot read the product file {path}: {fault.strerror}") from fault
     document = yamlfile.load(text, str(path))
     schema.check_yaml(document, text, "product", str(path))
-    product = replace(_from_yaml(document, path.resolve().parent), text=text)
+    product = replace(_from_yaml(document, path.resolve().parent), text=text, file=path)
     _check_names(product, text, path)
+    _check_gates(product, text, path)
     return product
+
+
+_GATES = ("deployment", "statefulset", "daemonset", "job", "http", "resource")
+
+
+def gate_fault(gate: Mapping[str, Any]) -> str:
+    """What is wrong with a health gate that the schema lets through; empty if nothing is."""
+    if len(named := [kind for kind in _GATES if kind in gate]) != 1:
+        return f"exactly one of {', '.join(_GATES)} must be given"
+    asked = [field for field in ("condition", "jsonPath") if field in gate]
+    if named == ["resource"] and len(asked) != 1:
+        return "with resource, exactly one of condition, jsonPath must be given"
+    try:
+        JsonPath.parse(str(gate.get("jsonPath", ".")))
+    except UsageError as fault:
+        return str(fault)
+    return ""
 
 
 def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
@@ -98,13 +135,42 @@ def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
         platforms=tuple(Platform.parse(text) for text in document.get("platforms", ())),
         charts=tuple(ChartSource(c["name"], c["source"], c.get("version", "")) for c in document["charts"]),
         helm_releases=tuple(helm_from_json(entry) for entry in document["releases"]),
+        kube_versions=tuple(document.get("kubeVersions", ())),
+        api_versions=tuple(document.get("apiVersions", ())),
         variants=tuple(discover.get("values", ())),
         include=tuple(images.get("include", ())),
         exclude=tuple(images.get("exclude", ())),
+        no_images=tuple(images.get("noImages", ())),
         sources=dict(images.get("sources", {})),
         registry=document.get("registry", {}),
         applier=document.get("applier", {}),
     )
+
+
+def _check_gates(product: Product, text: bytes, path: Path) -> None:
+    for index, helm in enumerate(product.helm_releases):
+        for number, gate in enumerate(helm.health):
+            if why := gate_fault(gate):
+                line = yamlfile.line_of(text, ("releases", index, "health", number))
+                raise UsageError(f"{path}:{line}: releases[{index}].health[{number}]: {why}")
+
+
+def published(product: Product) -> bytes:
+    """The product file as it is signed and travels: without where the publisher keeps things, and comments.
+
+    A chart's source is where the release has it; images are found in the release by their references.
+    """
+    document = yamlfile.load(product.text, "airstore.yaml")
+    for chart in document["charts"]:
+        chart["source"] = published_source(chart["name"])
+    if "sources" in document.get("images", {}):
+        document["images"] = {key: value for key, value in document["images"].items() if key != "sources"}
+    return yamlfile.dump(document).encode()
+
+
+def published_source(name: str) -> str:
+    """Where a release has a chart."""
+    return f"charts/{name}"
 
 
 def _check_names(product: Product, text: bytes, path: Path) -> None:

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.core import schema, strictjson
-from airstore.core.descriptor import Descriptor
+from airstore.core.descriptor import Descriptor, parse_all
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.helm_release import HelmRelease, helm_from_json, helm_to_json
 from airstore.core.reference import Reference
+from airstore.core.unavailable import Unavailable, parts_from_json, parts_to_json
+
+__all__ = ["API_VERSION", "Artifact", "Chart", "HelmRelease", "Image", "Release"]
 
 API_VERSION = "airstore/v1"
 
@@ -22,10 +26,10 @@ class Image:
     Attributes:
         reference: as charts ask for it, normalised.
         root: the manifest or index that the reference resolves to.
-        blobs: every blob that travels, root, manifests, configs, layers and referrers included,
-            each once, sorted by digest.
+        blobs: every blob that travels, root and referrers included, each once, sorted by digest.
         referrers: manifests attached to this image (signatures, SBOMs), also among ``blobs``.
-        missing: children of an index left behind because the product file limits platforms.
+        missing: children of an index left behind: platforms that nobody asked for, and unavailable ones.
+        unavailable: optional parts that could not be had.
     """
 
     reference: Reference
@@ -33,6 +37,7 @@ class Image:
     blobs: tuple[Descriptor, ...]
     referrers: tuple[Descriptor, ...] = ()
     missing: tuple[Descriptor, ...] = ()
+    unavailable: tuple[Unavailable, ...] = ()
 
     @property
     def repository(self) -> str:
@@ -41,7 +46,7 @@ class Image:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tag it gets there; none where the reference is a digest alone."""
+        """The tag it asks for there; none where the reference is a digest alone. See `settle_tags`."""
         return (self.reference.tag,) if self.reference.tag else ()
 
 
@@ -50,7 +55,7 @@ class Chart:
     """One chart, kept as the OCI artifact that Helm pushes and pulls.
 
     Attributes:
-        source: where it came from, for people: ``./charts/shop``, ``oci://...``, a repository URL.
+        source: where the release has it, unpacked; older releases say where it came from.
         root: its OCI manifest.
         archive: the ``.tgz`` blob.
         blobs: manifest, config, archive and provenance, each once, sorted by digest.
@@ -75,34 +80,6 @@ class Chart:
 
 
 Artifact = Image | Chart
-
-
-@dataclass(frozen=True)
-class HelmRelease:
-    """One Helm release of the product, in the order of the product file.
-
-    Attributes:
-        chart: name of a `Chart` of the release.
-        values: paths of values files in the release's tree, later ones win.
-        bind: chart value path to site variable, such as ``ingress.host`` to ``site.hostname``.
-        needs: names of Helm releases that come before.
-        timeout: as Helm writes durations.
-        hooks: hook name to path in the release's tree.
-        health: gates, as the product file writes them.
-        references: ``rewrite`` where rendered image references are rewritten to the site's registry, else
-            ``keep``: bindings or the nodes' mirrors lead there.
-    """
-
-    name: str
-    namespace: str
-    chart: str
-    values: tuple[str, ...] = ()
-    bind: Mapping[str, str] = field(default_factory=dict, hash=False)
-    needs: tuple[str, ...] = ()
-    timeout: str = "5m"
-    hooks: Mapping[str, str] = field(default_factory=dict, hash=False)
-    health: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
-    references: str = "keep"
 
 
 @dataclass(frozen=True)
@@ -186,7 +163,7 @@ def _to_json(release: Release) -> dict[str, Any]:
         "platforms": list(release.platforms),
         "images": [_image_to_json(image) for image in release.images],
         "charts": [_chart_to_json(chart) for chart in release.charts],
-        "releases": [_helm_to_json(helm) for helm in release.helm_releases],
+        "releases": [helm_to_json(helm) for helm in release.helm_releases],
         "registry": dict(release.registry),
         **({"applier": dict(release.applier)} if release.applier else {}),
         "files": {path: str(digest) for path, digest in release.files.items()},
@@ -200,6 +177,7 @@ def _image_to_json(image: Image) -> dict[str, Any]:
         "blobs": [blob.to_json() for blob in image.blobs],
         "referrers": [blob.to_json() for blob in image.referrers],
         "missing": [blob.to_json() for blob in image.missing],
+        **parts_to_json(image.unavailable),
     }
 
 
@@ -211,22 +189,6 @@ def _chart_to_json(chart: Chart) -> dict[str, Any]:
         "root": chart.root.to_json(),
         "archive": chart.archive.to_json(),
         "blobs": [blob.to_json() for blob in chart.blobs],
-    }
-
-
-def _helm_to_json(helm: HelmRelease) -> dict[str, Any]:
-    return {
-        "name": helm.name,
-        "namespace": helm.namespace,
-        "chart": helm.chart,
-        "values": list(helm.values),
-        "bind": dict(helm.bind),
-        "needs": list(helm.needs),
-        "timeout": helm.timeout,
-        "hooks": dict(helm.hooks),
-        "health": [dict(gate) for gate in helm.health],
-        # Left out where nothing is said: releases made before there was a choice stay the same bytes.
-        **({} if helm.references == "keep" else {"references": helm.references}),
     }
 
 
@@ -250,9 +212,10 @@ def _image_from_json(entry: dict[str, Any], what: str) -> Image:
     return Image(
         reference=_reference(entry["reference"], what),
         root=Descriptor.parse(entry["root"], what),
-        blobs=_descriptors(entry["blobs"], what),
-        referrers=_descriptors(entry["referrers"], what),
-        missing=_descriptors(entry["missing"], what),
+        blobs=parse_all(entry["blobs"], what),
+        referrers=parse_all(entry["referrers"], what),
+        missing=parse_all(entry["missing"], what),
+        unavailable=parts_from_json(entry),
     )
 
 
@@ -273,25 +236,5 @@ def _chart_from_json(entry: dict[str, Any], what: str) -> Chart:
         source=entry["source"],
         root=Descriptor.parse(entry["root"], what),
         archive=Descriptor.parse(entry["archive"], what),
-        blobs=_descriptors(entry["blobs"], what),
+        blobs=parse_all(entry["blobs"], what),
     )
-
-
-def helm_from_json(entry: Mapping[str, Any]) -> HelmRelease:
-    """A Helm release as product files and ``release.json`` write it."""
-    return HelmRelease(
-        name=entry["name"],
-        namespace=entry["namespace"],
-        chart=entry["chart"],
-        values=tuple(entry.get("values", ())),
-        bind=dict(entry.get("bind", {})),
-        needs=tuple(entry.get("needs", ())),
-        timeout=entry.get("timeout", "5m"),
-        hooks=dict(entry.get("hooks", {})),
-        health=tuple(entry.get("health", ())),
-        references=entry.get("references", "keep"),
-    )
-
-
-def _descriptors(entries: list[Any], what: str) -> tuple[Descriptor, ...]:
-    return tuple(Descriptor.parse(entry, what) for entry in entries)

@@ -99,6 +99,11 @@ def _explain(fault: Any) -> Iterator[tuple[FieldPath, str]]:
         yield path, f"{', '.join(map(repr, missing))} must be given"
     elif fault.validator == "pattern":
         yield path, f"{_shown(value)} is not {fault.schema.get('title', 'of the right form')}"
+    elif fault.validator == "dependentRequired":
+        for given, needed in fault.validator_value.items():
+            missing = [name for name in needed if given in value and name not in value]
+            if missing:
+                yield path, f"with {given!r}, {', '.join(map(repr, missing))} must be given"
     elif fault.validator in {"minProperties", "maxProperties"} and "properties" in fault.schema:
         yield path, f"exactly one of {', '.join(fault.schema['properties'])} must be given"
     elif fault.validator == "type" and fault.validator_value == "string" and _is_scalar(value):

@@ -22,12 +22,16 @@ class SiteFile:
         variables: the ``vars`` section: the ``site.*`` names that product files bind.
         values: Helm release name to values that override the vendor's.
         name: how messages call the file.
+        drift: Helm release name to what is no drift here, rules as the file writes them.
+        backups: the ``backups`` section: how many are kept.
     """
 
     registry: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     name: str = "site.yaml"
+    drift: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    backups: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def registry_address(self) -> str:
@@ -83,4 +87,5 @@ def load_site_file(path: Path) -> SiteFile:
     document = yamlfile.load(text, str(path))
     schema.check_yaml(document, text, "site", str(path))
     registry, variables, values = (document.get(section, {}) for section in ("registry", "vars", "values"))
-    return SiteFile(registry, variables, values, str(path))
+    ignored = {name: tuple(each["ignore"]) for name, each in document.get("drift", {}).items()}
+    return SiteFile(registry, variables, values, str(path), ignored, document.get("backups", {}))

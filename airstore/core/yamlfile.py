@@ -15,6 +15,7 @@ from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
 
 PathPart = str | int
+_TYPED = frozenset({"null", "bool", "int", "float"})  # scalars that are more than text to Kubernetes
 
 
 class _Bounded:
@@ -69,11 +70,20 @@ def load_manifests(data: bytes | str, name: str) -> list[Any]:
     return _load(data, name, manifests=True)
 
 
-def _load(data: bytes | str, name: str, *, manifests: bool) -> list[Any]:
+def load_texts(data: bytes | str, name: str) -> list[Any]:
+    """As `load_manifests`, for files of programs that read numbers as text: a version 1.10 stays 1.10.
+
+    Raises:
+        UsageError: as `load_manifests`.
+    """
+    return _load(data, name, manifests=True, typed=frozenset({"null", "bool"}))
+
+
+def _load(data: bytes | str, name: str, *, manifests: bool, typed: frozenset[str] = _TYPED) -> list[Any]:
     if len(data) > LIMITS.yaml_document:
         raise UsageError(f"{name} is {len(data)} bytes; at most {LIMITS.yaml_document} are accepted")
     try:
-        return list(_documents(_Loader(data), name, manifests))
+        return list(_documents(_Loader(data), name, manifests, typed))
     except yaml.MarkedYAMLError as fault:
         line = f":{fault.problem_mark.line + 1}" if fault.problem_mark else ""
         raise UsageError(f"{name}{line}: {fault.problem or fault.context}") from fault
@@ -104,26 +114,26 @@ def line_of(data: bytes | str, path: Iterable[PathPart]) -> int:
     return line
 
 
-def _documents(loader: Any, name: str, manifests: bool) -> Iterator[Any]:
+def _documents(loader: Any, name: str, manifests: bool, typed: frozenset[str]) -> Iterator[Any]:
     try:
         while loader.check_node():
             node = loader.get_node()
             _check(node, name, manifests)
-            yield _plain(loader, node, 0) if manifests else loader.construct_document(node)
+            yield _plain(loader, node, typed, 0) if manifests else loader.construct_document(node)
     finally:
         loader.dispose()
 
 
-def _plain(loader: Any, node: yaml.Node, depth: int) -> Any:
+def _plain(loader: Any, node: yaml.Node, typed: frozenset[str], depth: int) -> Any:
     """The types of JSON and nothing else; aliases of aliases go deeper than the text, so depth counts too."""
     if depth > LIMITS.yaml_depth:
         raise ValueError(f"nested deeper than {LIMITS.yaml_depth} levels")
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)  # "<<"
-        return {str(key.value): _plain(loader, value, depth + 1) for key, value in node.value}
+        return {str(key.value): _plain(loader, value, typed, depth + 1) for key, value in node.value}
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(loader, value, depth + 1) for value in node.value]
-    known = node.tag.rpartition(":")[2] in {"null", "bool", "int", "float"}
+        return [_plain(loader, value, typed, depth + 1) for value in node.value]
+    known = node.tag.rpartition(":")[2] in typed
     return loader.construct_object(node) if known else node.value
 
 

@@ -6,103 +6,30 @@ may be done again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
 from airstore.charts.archive import read_chart
 from airstore.charts.rewrite import rewrite
 from airstore.core.errors import AirstoreError, DeployError, LockedError, StorageError, UsageError
+from airstore.core.excerpt import excerpt
 from airstore.deploy import crds
-from airstore.deploy.health import Clock, await_gates, unhealthy
-from airstore.deploy.helm_actions import HelmStatus, Supplies, protect_claims
+from airstore.deploy.health import await_gates, unhealthy, unique
+from airstore.deploy.helm_actions import protect_claims
+from airstore.deploy.helm_reason import reason
 from airstore.deploy.hooks import Hook, clear
-from airstore.deploy.immutable import make_room
 from airstore.deploy.journal import Journal
-from airstore.deploy.protocols import Held, Objects, Workloads
 from airstore.deploy.redact import Redactor
-from airstore.deploy.steps import End, Item, Kind, Run, Status, Step, next_step
+from airstore.deploy.rehearsal import rehearse
+from airstore.deploy.replacing import make_room, move_of
+from airstore.deploy.steps import End, Kind, Status, Step, next_step, stopped
 from airstore.deploy.target import Target
+from airstore.deploy.watching import Stage, Watch
+from airstore.deploy.world import Course, World
 
 _ATTEMPTS = 3  # of a step on the way back
 _PAUSE = 5.0  # seconds between them
-_TAIL = 2000  # characters of an error that the journal keeps
-
-
-class HelmReleases(Protocol):
-    """Helm; `airstore.deploy.helm_actions.HelmActions` is the real one."""
-
-    def install(self, target: Target, *, wait: bool) -> None:
-        """Install or upgrade, whatever state an earlier run left the release in."""
-
-    def turn(self, target: Target) -> None:
-        """Before the old chart follows a failed upgrade: see to it that nothing of that will be left."""
-
-    def uninstall(self, target: Target) -> None:
-        """Uninstall unless that was done already; volume claims stay."""
-
-    def status(self, target: Target) -> HelmStatus | None:
-        """The newest revision; None where there is no such release."""
-
-
-class Hooks(Protocol):
-    """Runs hooks; `airstore.deploy.hooks.HookRunner` is the real one."""
-
-    def run(self, hook: Hook) -> None:
-        """Run one hook to its end."""
-
-    def end(self, target: Target) -> None:
-        """End what an airstore that was killed left running of a Helm release's hooks."""
-
-
-class Cluster(Objects, Workloads, Protocol):
-    """What the engine itself asks of a cluster."""
-
-
-@dataclass(frozen=True)
-class World:
-    """Everything outside that the engine acts on.
-
-    Attributes:
-        let_pull: makes pods of a namespace able to pull; called before anything is installed there.
-    """
-
-    helm: HelmReleases
-    cluster: Cluster
-    hooks: Hooks
-    supplies: Supplies
-    clock: Clock
-    held: Held
-    let_pull: Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Course:
-    """What a run is about, with everything it takes to do its steps.
-
-    Attributes:
-        run: the items.
-        new: key to Helm release as it is to be; of a rollback on demand, as it is now.
-        old: key to Helm release as it was; of a rollback on demand, as it is to be again.
-        previous: the version of the product that ``old`` is.
-        backups: directory of the run's own backups, one below it for each item.
-    """
-
-    run: Run
-    new: Mapping[str, Target]
-    old: Mapping[str, Target]
-    previous: str
-    backups: Path
-
-    def item(self, key: str) -> Item:
-        """One item by its key."""
-        return next(item for item in self.run.items if item.key == key)
-
-    def backup(self, key: str) -> Path:
-        """Where the backup of an item is, or goes."""
-        earlier = self.item(key).backup
-        return Path(earlier) if earlier else self.backups / key.replace("/", "_")
+_LONGEST = 4000  # characters of an error that the journal keeps
 
 
 @dataclass
@@ -118,6 +45,7 @@ class Engine:
     journal: Journal
     redactor: Redactor = field(repr=False)
     say: Callable[[str], None]
+    _can_return: bool = False
 
     def drive(self) -> End:
         """Do step after step.
@@ -131,13 +59,16 @@ class Engine:
             self.world.held.check()
             self.journal.record(Status.BEGIN, step)
             self.say(f"{step} ...")
-            fault = self._attempt(step)
+            try:
+                fault = self._attempt(step)
+            finally:
+                self.world.display.clear()
             if fault is None:
                 self.journal.record(Status.DONE, step)
                 continue
             text = self.redactor.text(str(fault))
             self.say(f"{step} failed: {text}")
-            self.journal.record(Status.FAILED, step, text[-_TAIL:])
+            self.journal.record(Status.FAILED, step, excerpt(text, _LONGEST))
         return step
 
     def _end_left_hooks(self) -> None:
@@ -167,12 +98,14 @@ class Engine:
 
     def _perform(self, step: Step) -> None:
         key = step.item
+        if step.kind is Kind.RESTORE_AGAIN:
+            self._listening(step)
         if step.kind in _HOOKS:
             self._hook(_HOOKS[step.kind], key)
         elif step.kind is Kind.CRDS:
             self._crds(self.course.new[key])
         elif step.kind is Kind.UPGRADE:
-            self._upgrade(self.course.new[key], self.course.old.get(key))
+            self._upgrade(step)
         elif step.kind is Kind.REMOVE:
             self.world.helm.uninstall(self.course.old[key])
         elif step.kind is Kind.UNINSTALL:
@@ -180,20 +113,23 @@ class Engine:
         elif step.kind is Kind.REINSTATE:
             self._reinstate(self.course.old[key])
         else:
-            self._workloads(step.kind, key)
+            self._workloads(step)
 
-    def _workloads(self, kind: Kind, key: str) -> None:
+    def _workloads(self, step: Step) -> None:
+        kind, key = step.kind, step.item
         target = self._present(key)
         if kind is Kind.STOP:
             self._stop(key, target)
         elif kind is Kind.START:
             self.world.cluster.start_writers(target.namespace, target.name, self._places(key))
         elif kind is Kind.HEALTH:
-            self._await(self.course.new[key])
+            new = self.course.new[key]
+            self._await(new, Watch(self._stage, str(step), new, early=new.helm.fail_fast))
         elif kind is Kind.RECOVERED:
-            self._await(self.course.old[key])
+            self._await(self.course.old[key], Watch(self._stage, str(step), self.course.old[key]))
 
     def _stop(self, key: str, target: Target) -> None:
+        self._check_return()
         if new := self.course.new.get(key):
             self.world.hooks.end(new)  # a Job that could not be ended when it failed still writes
             for document in new.documents():
@@ -204,6 +140,22 @@ class Engine:
             target.namespace, target.name, self._places(key), keep_stateful=stateful
         )
 
+    def _check_return(self) -> None:
+        """Before the first thing is stopped: whether what ran before would be let in again.
+
+        What is stopped now and refused later would leave nothing that runs.
+        """
+        if self._can_return:
+            return
+        moves = []
+        for key in stopped(self.course.run, self.journal.events):
+            old = self.course.old[key]
+            moves.append(move_of(self.world.helm, old, self.world.helm.reinstates(old), back=True))
+        found = rehearse(self.world.cluster, moves).values()
+        if lines := [f"  {finding}" for each in found for finding in each.findings]:
+            raise DeployError("nothing is stopped, because it could not start again:\n" + "\n".join(lines))
+        self._can_return = True
+
     def _present(self, key: str) -> Target:
         return self.course.new.get(key) or self.course.old[key]
 
@@ -211,11 +163,25 @@ class Engine:
         sides = (self.course.new.get(key), self.course.old.get(key))
         return sorted({place for side in sides if side for place in side.namespaces})
 
-    def _await(self, target: Target) -> None:
-        gates = {
-            tuple(gate.items()): gate for gate in (*target.workload_gates(), *target.helm.health)
-        }.values()
-        await_gates(self.world.cluster, self.world.clock, target, gates, self.world.held.check)
+    @property
+    def _stage(self) -> Stage:
+        return Stage(self.world.cluster, self.world.clock, self.world.display, self.redactor)
+
+    def _await(self, target: Target, watch: Watch) -> None:
+        def check(reasons: str) -> None:
+            self.world.held.check()
+            watch(reasons)
+
+        gates = unique([*target.workload_gates(), *target.helm.health])
+        await_gates(self.world.cluster, self.world.clock, target, gates, check)
+
+    def _listening(self, step: Step) -> None:
+        """Wait until a database that was only just started can be talked to; the hook says whether it can."""
+        target = self.course.old[step.item]
+        try:
+            self._await(target, Watch(self._stage, str(step), target))
+        except DeployError as fault:
+            self.say(f"{self.redactor.text(str(fault))}; its rollback hook is tried nevertheless")
 
     def _hook(self, name: str, key: str) -> None:
         backup = self.course.backup(key)
@@ -231,26 +197,27 @@ class Engine:
             live = self.world.cluster.live(document, target.namespace)
             self.world.cluster.apply(crds.additive(document, live), target.namespace)
 
-    def _upgrade(self, new: Target, old: Target | None) -> None:
+    def _upgrade(self, step: Step) -> None:
+        new, old = self.course.new[step.item], self.course.old.get(step.item)
         self._namespace(new)
         if old:
             protect_claims(self.world.cluster, old, new)
+        make_room(self.world.cluster, move_of(self.world.helm, new, tuple(new.documents())), self.say)
+        watch = Watch(self._stage, str(step), new, early=new.helm.fail_fast, changed=True)
         try:
-            self.world.helm.install(new, wait=True)
+            self.world.helm.install(new, wait=True, watch=watch)
         except UsageError as fault:
             # Helm says at most which object is not ready; the pods say why.
-            why = unhealthy(self.world.cluster, new, new.workload_gates())
-            raise DeployError(f"{fault}\n{why}" if why else str(fault)) from fault
+            why = unhealthy(self.world.cluster, new, new.workload_gates()) or watch.reason
+            raise DeployError(reason(new, str(fault), why)) from fault
 
     def _reinstate(self, old: Target) -> None:
         # Without waiting: what was scaled to 0, and has no replicas in its chart, starts only afterwards.
         self._namespace(old)
         self.world.helm.turn(old)
-        try:
-            self.world.helm.install(old, wait=False)
-        except UsageError:
-            make_room(self.world.cluster, old)  # for the next attempt
-            raise
+        back = move_of(self.world.helm, old, self.world.helm.reinstates(old), back=True)
+        make_room(self.world.cluster, back, self.say)
+        self.world.helm.reinstate(old)
 
     def _namespace(self, target: Target) -> None:
         self.world.cluster.ensure_namespace(target.namespace)

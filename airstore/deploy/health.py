@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -23,12 +25,24 @@ class Clock(Protocol):
         """Wait."""
 
 
+class SystemClock:
+    """The machine's monotonic clock."""
+
+    def now(self) -> float:
+        """See `Clock`."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """See `Clock`."""
+        time.sleep(seconds)
+
+
 def await_gates(
     workloads: Workloads,
     clock: Clock,
     target: Target,
     gates: Iterable[Mapping[str, Any]],
-    check: Callable[[], None],
+    check: Callable[[str], None],
 ) -> None:
     """Ask until every gate holds for a moment: a container that dies at once was up, too.
 
@@ -37,7 +51,7 @@ def await_gates(
         clock: measures the Helm release's time-out.
         target: the Helm release.
         gates: as the product file writes them.
-        check: called before each round; raises when the run must stop.
+        check: called with what does not hold, after each round; raises when the run must stop.
 
     Raises:
         DeployError: time is up; the message names what is not healthy and why.
@@ -46,8 +60,8 @@ def await_gates(
     deadline = clock.now() + target.timeout
     since: float | None = None
     while every:
-        check()
         reasons = unhealthy(workloads, target, every)
+        check(reasons)
         now = clock.now()
         since = None if reasons else now if since is None else since
         if since is not None and now - since >= _SETTLED:
@@ -70,5 +84,12 @@ def _ask(workloads: Workloads, gate: Mapping[str, Any], namespace: str) -> str:
         return str(fault)
 
 
+def unique(gates: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Each gate once, in the order in which they came."""
+    return list({json.dumps(gate, sort_keys=True): gate for gate in gates}.values())
+
+
 def _name(gate: Mapping[str, Any]) -> str:
+    if "resource" in gate:
+        return f"{gate['resource']['kind']} {gate['resource']['name']}"
     return ", ".join(f"{kind} {name}" for kind, name in gate.items())

@@ -1,33 +1,32 @@
-"""Installing, upgrading and uninstalling with the real Helm 3 or 4.
+"""Installing, upgrading, reinstating and uninstalling with the real Helm 3 or 4.
 
 Never ``--atomic`` or ``helm rollback``: Helm would go back by itself, to a revision that its own history may
-have lost, with hooks of the wrong release. The way back is the engine's, from the store.
+have lost, with hooks of the wrong release. The rollback is the engine's, from the store.
 """
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from airstore.charts.helm import Helm
+from airstore.charts.archive import read_chart
+from airstore.charts.literal import literal_chart
 from airstore.charts.rewrite import Rewriting
 from airstore.charts.rewrite_stream import post_renderer
 from airstore.core import strictjson
 from airstore.core.durable import write_file
-from airstore.core.errors import DamagedError
 from airstore.deploy import secret
+from airstore.deploy.helm_calls import HelmCalls
+from airstore.deploy.helm_records import HelmRecords, HelmStatus
+from airstore.deploy.kept import Kept, Standing, kept_record
 from airstore.deploy.protocols import Objects
 from airstore.deploy.target import CLAIM, Target
 
-_GRACE = 60.0  # seconds for Helm to notice its own time-out
-_HISTORY = 5  # revisions Helm keeps; the way back needs none of them
-_LISTED = 256  # revisions that are listed at most
-_TURNED = "turned back by airstore: what it changed is compared with the chart before it"
+_HISTORY = 5  # revisions Helm keeps; a rollback needs none of them
 
 
 class Supplies(Protocol):
@@ -43,83 +42,68 @@ class Supplies(Protocol):
         """How its image references are rewritten; None where they stay as rendered."""
 
 
-@dataclass(frozen=True)
-class HelmStatus:
-    """What Helm says about a release.
+class Keeping(Protocol):
+    """What was really installed, kept by the store."""
 
-    Attributes:
-        status: such as ``deployed``, ``failed``, ``pending-upgrade``.
-        chart: ``NAME-VERSION``.
-        description: what Helm, or airstore, says about it.
-    """
+    def kept(self, target: Target) -> Kept | None:
+        """What Helm installed; None where an older airstore installed it, or nothing was yet."""
 
-    revision: int
-    status: str
-    chart: str
-    description: str = ""
+    def keep(self, target: Target, kept: Kept) -> None:
+        """Keep it, durably."""
 
 
 @dataclass(frozen=True)
 class HelmActions:
-    """Helm on one cluster.
+    """Helm on one cluster."""
 
-    Attributes:
-        kubeconfig: None inside a cluster.
-        guard: lock file that every Helm holds while it runs.
-    """
-
-    helm: Helm
+    calls: HelmCalls
     objects: Objects
     supplies: Supplies
-    kubeconfig: Path | None
-    guard: Path = field(repr=False)
+    keeping: Keeping
 
-    def install(self, target: Target, *, wait: bool) -> None:
+    @cached_property
+    def records(self) -> HelmRecords:
+        """Helm's own records."""
+        return HelmRecords(self.calls, self.objects)
+
+    def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
         """Install or upgrade; whatever state an earlier run left the release in.
+
+        Where the store keeps what the same installation made before (before it was killed, or before an
+        uninstall), that is installed, with every value generated then; else the chart is rendered.
 
         Args:
             target: what is to run.
             wait: until everything is ready, Jobs included.
+            watch: called every second meanwhile; what it raises ends Helm, and is raised.
 
         Raises:
             UsageError: Helm refused or its time was up.
         """
-        self._settled(target)
-        with tempfile.TemporaryDirectory(prefix="airstore-apply-") as scratch:
-            chart = Path(scratch, "chart.tgz")
-            write_file(chart, self.supplies.chart(target))
-            flags = [f"--timeout={target.timeout:g}s", "--skip-crds", f"--history-max={_HISTORY}"]
-            # Replicas that `stop_writers` set, or a person, must not stop an upgrade; Helm 3 never asks.
-            flags += ["--force-conflicts"] if self._major >= 4 else []
-            flags += self._wait if wait else []
-            for number, content in enumerate(self.supplies.values(target)):
-                path = Path(scratch, f"values-{number}.yaml")
-                write_file(path, content, mode=0o600)
-                flags.append(f"--values={path}")
-            flags += self._rewriting(target, Path(scratch, "rewriting.json"))
-            self._run(["upgrade", "--install", *flags, "--", target.name, str(chart)], target)
+        self._install(target, self._wait if wait else [], watch)
+
+    def reinstate(self, target: Target, *, hooks: bool = True) -> None:
+        """Install again the very objects that were installed before, without waiting for them.
+
+        Args:
+            target: what ran before.
+            hooks: run the chart's hooks, too.
+
+        Raises:
+            UsageError: Helm refused or its time was up.
+        """
+        self._install(target, [] if hooks else ["--no-hooks"])
 
     def turn(self, target: Target) -> None:
-        """Before the way back from an upgrade that failed: have Helm see what that upgrade changed.
-
-        Helm compares a chart with the newest *deployed* revision. After a failed upgrade that is the old
-        chart itself, and every object and (Helm 3) field that the upgrade brought would be left. So the
-        failed revision counts as deployed, until the old chart is. A second attempt finds it so.
+        """Before a failed upgrade is rolled back: have Helm see what that upgrade changed.
 
         Raises:
             AirstoreError: the cluster or Helm did not answer.
         """
-        found = self._settled(target)
-        if found is None or found.status != "failed":
-            return
-        before = [each for each in self._history(target) if each.status == "deployed"]
-        if before and before[-1].description != _TURNED:
-            self._mark(target, found, "deployed")
-            for each in before:
-                self._mark(target, each, "superseded")
+        self.records.turn(target, self._settled(target))
 
     def uninstall(self, target: Target) -> None:
-        """Uninstall unless that was done already; volume claims stay, and so do CRDs.
+        """Uninstall unless that was done already; volume claims stay, with their Secrets, and so do CRDs.
 
         Raises:
             UsageError: Helm refused or its time was up.
@@ -127,9 +111,9 @@ class HelmActions:
         found = self.status(target)
         if found is None or found.status == "uninstalled":
             return
-        self._keep_claims(target, found)
+        self.records.keep_data(target, found)
         flags = ["--wait", f"--timeout={target.timeout:g}s"]
-        self._run(["uninstall", *flags, "--", target.name], target)
+        self.calls.run(["uninstall", *flags, "--", target.name], target)
 
     def status(self, target: Target) -> HelmStatus | None:
         """The newest revision; None where there is no such release.
@@ -137,77 +121,96 @@ class HelmActions:
         Raises:
             TransferError, UsageError: the cluster did not answer.
         """
-        # `helm history` fails where there is none, with words of its own; an empty list says it plainly.
-        pattern = f"^{target.name}$"
-        flags = ["--all"] if self._major < 4 else []  # Helm 4 lists every state
-        text = self._run(["list", *flags, f"--filter={pattern}", "--output=json"], target)
-        found = json.loads(text) or []
-        if not found:
-            return None
-        return HelmStatus(int(found[0]["revision"]), str(found[0]["status"]), str(found[0]["chart"]))
+        return self.records.status(target)
+
+    def installed(self, target: Target) -> Kept | None:
+        """What Helm's own record says is installed; None where there is no such release."""
+        record = self.records.newest(target)
+        return kept_record(record) if record else None
+
+    def _install(self, target: Target, flags: Sequence[str], watch: Callable[[], None] | None = None) -> None:
+        kept = self.keeping.kept(target)
+        self._settled(target)
+        with tempfile.TemporaryDirectory(prefix="airstore-apply-") as scratch:
+            chart, more = self.supplies.chart(target), list[str]()
+            if kept:
+                chart = literal_chart(read_chart(chart), kept.stream)
+            else:
+                more = self._rewriting(target, Path(scratch, "rewriting.json"))
+            self._upgrade(target, chart, [*flags, *more], Path(scratch), watch)
+        self._keep(target)
+
+    def standing(self, target: Target) -> Standing:
+        """What Helm has installed, and how it will go on."""
+        record = self.records.newest(target)
+        return Standing(kept_record(record) if record else None, self._on_server(record))
+
+    def reinstates(self, target: Target) -> tuple[Mapping[str, Any], ...]:
+        """What `reinstate` would install, hooks included; Secrets only where it was kept."""
+        kept = self.keeping.kept(target)
+        if kept:
+            return tuple(each for each in kept.everything() if isinstance(each, dict))
+        return tuple(each for each in target.documents() if each.get("kind") != "Secret")
+
+    def _upgrade(
+        self,
+        target: Target,
+        chart: bytes,
+        more: Sequence[str],
+        scratch: Path,
+        watch: Callable[[], None] | None = None,
+    ) -> None:
+        packed = Path(scratch, "chart.tgz")
+        write_file(packed, chart)
+        flags = [f"--timeout={target.timeout:g}s", "--skip-crds", f"--history-max={_HISTORY}", *more]
+        flags += self._conflicts(self.records.newest(target))
+        for number, content in enumerate(self.supplies.values(target)):
+            path = Path(scratch, f"values-{number}.yaml")
+            write_file(path, content, mode=0o600)
+            flags.append(f"--values={path}")
+        self.calls.run(["upgrade", "--install", *flags, "--", target.name, str(packed)], target, watch)
+
+    def _keep(self, target: Target) -> None:
+        kept = self.installed(target)
+        if kept:
+            self.keeping.keep(target, kept)
+
+    def _on_server(self, newest: Mapping[str, Any] | None) -> bool:
+        """Whether Helm goes on with server-side apply.
+
+        Helm 3 knows none. Helm 4 goes on with the method of the newest revision: one that Helm 3 wrote, or
+        that says ``csa``, is patched from here (helm.sh/helm/v4 pkg/action/upgrade.go,
+        ``getUpgradeServerSideValue``).
+        """
+        if self.calls.major < 4:
+            return False
+        fresh = newest is None or (newest.get("info") or {}).get("status") == "uninstalled"
+        return fresh or (newest or {}).get("apply_method") == "ssa"
+
+    def _conflicts(self, newest: Mapping[str, Any] | None) -> list[str]:
+        """Replicas that `stop_writers` set, or a person, must not stop an upgrade.
+
+        Where objects are patched from here there are no conflicts, and Helm 4 refuses the flag.
+        """
+        return ["--force-conflicts"] if self._on_server(newest) else []
 
     def _rewriting(self, target: Target, path: Path) -> list[str]:
         rules = self.supplies.rewriting(target)
         if rules is None:
             return []
         write_file(path, strictjson.dumps(rules.to_json()), mode=0o600)
-        return self.helm.post_renderer(post_renderer(path))
-
-    @cached_property
-    def _major(self) -> int:
-        return self.helm.version()[0]
+        return self.calls.helm.post_renderer(post_renderer(path))
 
     @property
     def _wait(self) -> list[str]:
-        return ["--wait=watcher" if self._major >= 4 else "--wait", "--wait-for-jobs"]
+        return ["--wait=watcher" if self.calls.major >= 4 else "--wait", "--wait-for-jobs"]
 
     def _settled(self, target: Target) -> HelmStatus | None:
-        """The status, once what a killed run left ``pending-*`` or half uninstalled has been ended.
-
-        The caller holds the Lease.
-        """
-        found = self.status(target)
-        if found is None or not found.status.startswith(("pending-", "uninstalling")):
-            return found
-        if found.status == "uninstalling":
-            self.uninstall(target)
-        elif changed := secret.end_pending(self._stored(target, found)):
-            self.objects.apply(changed, target.namespace)
-        return self.status(target)
-
-    def _history(self, target: Target) -> list[HelmStatus]:
-        text = self._run(["history", f"--max={_LISTED}", "--output=json", "--", target.name], target)
-        return [
-            HelmStatus(int(each["revision"]), each["status"], each["chart"], each["description"])
-            for each in json.loads(text)
-        ]
-
-    def _mark(self, target: Target, revision: HelmStatus, status: str) -> None:
-        stored = self._stored(target, revision)
-        self.objects.apply(secret.with_status(stored, status, _TURNED), target.namespace)
-
-    def _keep_claims(self, target: Target, found: HelmStatus) -> None:
-        if changed := secret.keep_claims(self._stored(target, found)):
-            self.objects.apply(changed, target.namespace)
-
-    def _stored(self, target: Target, found: HelmStatus) -> dict[str, object]:
-        wanted = secret.reference(target.name, found.revision)
-        stored = self.objects.live(wanted, target.namespace)
-        if stored is None:
-            raise DamagedError(f"Helm lists {target.name} revision {found.revision}, but its Secret is gone")
-        return stored
-
-    def _run(self, arguments: Sequence[str], target: Target) -> str:
-        flags = [f"--namespace={target.namespace}"]
-        flags += [f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else []
-        command, *rest = arguments
-        what = f"{command} {target.running.key}"
-        timeout = target.timeout + _GRACE
-        return self.helm.run([command, *flags, *rest], what, timeout=timeout, guard=self.guard)
+        return self.records.settled(target, self.uninstall)
 
 
 def protect_claims(objects: Objects, old: Target, new: Target) -> None:
-    """Volume claims that the new chart no longer has would be deleted by Helm, and no way back would hold.
+    """Volume claims that the new chart no longer has would be deleted by Helm, and no rollback would hold.
 
     Raises:
         AirstoreError: the cluster did not answer.

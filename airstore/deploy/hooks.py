@@ -16,13 +16,14 @@ from airstore.charts import process
 from airstore.charts.rewrite import Rewriting, rewrite
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DeployError
+from airstore.core.excerpt import excerpt_lines
 from airstore.core.limits import MIB
 from airstore.deploy.hook_jobs import is_job, read_job, with_environment
 from airstore.deploy.protocols import Jobs
 from airstore.deploy.redact import Redactor
 from airstore.deploy.target import Target
 
-_TAIL = 20  # lines of output in an error
+_LINES = 20  # of output in an error; the log has all of it
 _LIMIT = 16 * MIB
 
 
@@ -80,6 +81,7 @@ class HookRunner:
             DeployError: it failed; the message ends with what it said.
             UsageError: a script took longer than the Helm release's time-out; or not a Job's manifest.
         """
+        _require_backup(hook)
         content = self.scripts.hook(hook.target, hook.name)
         path = hook.target.helm.hooks[hook.name]
         with storage_errors(hook.backup):
@@ -93,8 +95,8 @@ class HookRunner:
         log = self.directory / "logs" / f"{hook.target.name}-{hook.name}.log"
         write_file(log, said.encode(), mode=0o600)
         if not succeeded:
-            tail = "\n".join(said.strip().splitlines()[-_TAIL:])
-            raise DeployError(f"hook {hook.name} of {hook.target.running.key} failed:\n{tail}".strip())
+            shown = "\n".join(excerpt_lines(said.strip().splitlines(), _LINES))
+            raise DeployError(f"hook {hook.name} of {hook.target.running.key} failed:\n{shown}".strip())
 
     def end(self, target: Target) -> None:
         """End the Jobs of a Helm release's hooks: unlike scripts they outlive an airstore that was killed.
@@ -141,6 +143,14 @@ class HookRunner:
             "AIRSTORE_VERSION": hook.target.version,
             "AIRSTORE_PREVIOUS": hook.previous,
         }
+
+
+def _require_backup(hook: Hook) -> None:
+    """A script that restores must not be given an empty directory in place of a backup."""
+    uses = hook.name in {"verifyBackup", "rollback"} and "preUpgrade" in hook.target.helm.hooks
+    if uses and not hook.backup.is_dir():
+        what = f"hook {hook.name} of {hook.target.running.key}"
+        raise DeployError(f"{what} cannot run: its backup is gone from disk: {hook.backup}")
 
 
 def clear(backup: Path) -> None:

@@ -42,6 +42,12 @@ def samples(targets: Iterable[Target], release: Release, place: str, *, every: b
     return sorted(reference for _, reference in chosen.values())
 
 
+def used(targets: Iterable[Target], release: Release, place: str) -> list[Image]:
+    """Images of the release that containers of these Helm releases run."""
+    found = (find(reference, release, place) for _, _, _, reference in _certain(targets))
+    return list(dict.fromkeys(image for image in found if image))
+
+
 def find(reference: Reference, release: Release, place: str) -> Image | None:
     """The release's image that a rendered reference means, upstream's or the site's; None if it has none."""
     below = _below(reference, place)

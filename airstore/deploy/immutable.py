@@ -1,13 +1,13 @@
-"""The way back past fields that cannot be changed.
+"""Objects that cannot become what a chart says now: fields that the API server never lets change.
 
-A release may have deleted an object and made it anew in another shape: a StatefulSet with another
-``serviceName``, a Service without ``clusterIP: None``. Helm cannot change it back; it can make it again.
+A Job's template, a StatefulSet's ``serviceName`` and claim templates, a Service's ``clusterIP: None``: Helm
+cannot change them; it can make the object again.
 """
 
 from __future__ import annotations
 
-from airstore.deploy.protocols import Objects
-from airstore.deploy.target import Target, is_hook
+from airstore.deploy.protocols import Document
+from airstore.deploy.target import is_hook
 
 # Kinds that hold no data: what a claim or a custom resource holds would be gone with it.
 _REPLACEABLE = frozenset(
@@ -15,13 +15,6 @@ _REPLACEABLE = frozenset(
 )
 
 
-def make_room(cluster: Objects, old: Target) -> None:
-    """Delete live objects that cannot become what an older chart says; Helm makes them again.
-
-    Raises:
-        TransferError: the cluster did not answer.
-    """
-    for document in old.documents():
-        replaceable = document.get("kind") in _REPLACEABLE and not is_hook(document)
-        if replaceable and cluster.is_fixed(document, old.namespace):
-            cluster.remove(document, old.namespace)
+def is_replaceable(document: Document) -> bool:
+    """Whether an object can be deleted and made again without losing data."""
+    return document.get("kind") in _REPLACEABLE and not is_hook(document)

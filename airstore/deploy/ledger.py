@@ -16,7 +16,8 @@ from airstore.core.release import API_VERSION
 from airstore.history.repository import History
 
 BRANCH = "ledger"
-_APPLIED = frozenset({"apply", "rollback", "uninstall"})
+ADOPTED = "before airstore"  # no version of a release: what ran before the first one, and was adopted
+_APPLIED = frozenset({"apply", "rollback", "uninstall", "adopt"})
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Entry:
     """One line of the ledger.
 
     Attributes:
-        action: ``push``, ``apply``, ``rollback`` or ``uninstall``.
+        action: ``push``, ``apply``, ``rollback``, ``uninstall`` or ``adopt``.
         result: ``succeeded`` or ``failed``.
         when: seconds since the epoch.
         details: what is particular to the action, strings and numbers only.
@@ -90,6 +91,11 @@ class Entry:
     def changed(self) -> bool:
         """Whether the entry says what runs."""
         return self.action in _APPLIED and self.result == "succeeded"
+
+
+def is_release(version: str) -> bool:
+    """Whether a state's version names a release: nothing has none, and neither has what was adopted."""
+    return version not in {"", ADOPTED}
 
 
 def record(history: History, entry: Entry, author: tuple[str, str]) -> str:
@@ -111,7 +117,13 @@ def entries(history: History) -> Iterator[Entry]:
 
 
 def running(history: History) -> Entry | None:
-    """The newest entry that says what runs; None before the first ``apply``."""
+    """The entry that says what runs; None where nothing does: at first, and after an uninstall."""
+    entry = last(history)
+    return entry if entry and entry.running else None
+
+
+def last(history: History) -> Entry | None:
+    """The newest entry that says what runs, be it nothing; None before the first ``apply``."""
     return next((entry for entry in entries(history) if entry.changed), None)
 
 

@@ -6,10 +6,12 @@ Pure: what runs and what is wanted come in as values, the plan goes out as one.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from airstore.core import yamlfile
+from airstore.deploy.crds import KIND as DEFINITION
+from airstore.deploy.kept import Kept
 from airstore.deploy.ledger import Running
 from airstore.deploy.redact import redact, redact_text
 
@@ -21,6 +23,9 @@ class Step:
     Attributes:
         action: ``install``, ``change``, ``unchanged`` or ``remove``.
         diff: unified diff of the rendered manifests, Secrets redacted.
+        reason: why it changes although nothing about it is new; empty otherwise.
+        warnings: what somebody should know before it happens.
+        replaces: objects that cannot be changed, and are deleted and made again.
     """
 
     action: str
@@ -31,6 +36,9 @@ class Step:
     added: int
     removed: int
     diff: str = field(repr=False)
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -38,29 +46,63 @@ class Step:
         return f"{self.namespace}/{self.name}"
 
 
-def observed(steps: Sequence[Step], statuses: Mapping[str, str]) -> tuple[Step, ...]:
-    """The same steps in view of what Helm says runs.
+def observed(steps: Sequence[Step], disturbed: Mapping[str, str]) -> tuple[Step, ...]:
+    """The same steps in view of what Helm says is installed.
 
     Args:
         steps: of `plan`, which knows the ledger only.
-        statuses: key to Helm's status, for the releases that Helm has.
+        disturbed: key to what somebody else than airstore did to a Helm release, of those where somebody did.
 
-    A Helm release that the ledger has and Helm has lost, or left in another state than ``deployed``, is not
-    unchanged: it is installed again.
+    What Helm has lost, or left in another state or revision than airstore did, is not unchanged: it is
+    installed again.
     """
     return tuple(
-        replace(step, action="change")
-        if step.action == "unchanged" and statuses.get(step.key) != "deployed"
+        replace(step, action="change", reason=disturbed[step.key])
+        if step.action == "unchanged" and step.key in disturbed
         else step
         for step in steps
     )
 
 
-def plan(wanted: Sequence[Running], now: Sequence[Running]) -> tuple[Step, ...]:
-    """Steps in the order of the product file; what left the product comes last."""
+def plan(
+    wanted: Sequence[Running], now: Sequence[Running], same: Collection[str] | None = None
+) -> tuple[Step, ...]:
+    """Steps in the order of the product file; what left the product comes last.
+
+    Args:
+        wanted: as it is to be.
+        now: as it is.
+        same: keys of what is installed just as it is wanted; by default what `alike` says of the two.
+    """
     old = {helm.key: helm for helm in now}  # Helm cannot move a release: another namespace is another one
-    steps = [_step(helm, old.pop(helm.key, None)) for helm in wanted]
+    steps = []
+    for helm in wanted:
+        before = old.pop(helm.key, None)
+        unchanged = helm.key in same if same is not None else before is not None and alike(helm, before)
+        steps.append(_step(helm, before, unchanged=unchanged))
     return (*steps, *(_removal(helm) for helm in old.values()))
+
+
+def alike(one: Running, other: Running) -> bool:
+    """Whether two are the same installation, or would show no difference."""
+    # The manifests alone do not decide: two charts can render the same for now and differ in their hooks.
+    same = one.rendered == other.rendered or (one.values == other.values != "")
+    return same and one.archive == other.archive
+
+
+def as_installed(running: Running, kept: Kept | None) -> Running:
+    """The same with the manifests that Helm really installed, which are not always those that were planned.
+
+    Definitions of a chart's ``crds/`` are not Helm's to keep; they stay as planned.
+    """
+    if kept is None:
+        return running
+    planned = yamlfile.load_manifests(running.rendered, f"manifests of {running.name}")
+    installed = kept.everything()
+    known = {_identity(each) for each in installed if isinstance(each, dict)}
+    definitions = (each for each in planned if isinstance(each, dict) and each.get("kind") == DEFINITION)
+    added = (each for each in definitions if _identity(each) not in known)
+    return replace(running, rendered=normalise([*installed, *added]))
 
 
 def normalise(documents: Iterable[object]) -> str:
@@ -82,11 +124,10 @@ def _identity(document: dict[str, object]) -> tuple[str, ...]:
     return tuple(str(name or "") for name in names)
 
 
-def _step(helm: Running, old: Running | None) -> Step:
-    before = old.rendered if old else ""
-    # The diff alone does not decide: two charts can render the same for now and differ in their hooks.
-    same = old is not None and (before, old.archive) == (helm.rendered, helm.archive)
-    action = "install" if old is None else "unchanged" if same else "change"
+def _step(helm: Running, old: Running | None, *, unchanged: bool) -> Step:
+    action = "install" if old is None else "unchanged" if unchanged else "change"
+    # What random values render to now is not what would be installed: unchanged means that nothing is.
+    before = helm.rendered if action == "unchanged" else old.rendered if old else ""
     return _describe(action, helm, before, helm.rendered)
 
 

@@ -48,10 +48,20 @@ def permissions(targets: Iterable[Target], *, pulling: bool = False) -> list[Per
             wanted[Permission(verb, "secrets", "", target.namespace)] = None
         for verb in ("get", "patch") if pulling else ():
             wanted[Permission(verb, "serviceaccounts", "", target.namespace, "default")] = None
+        for document in _gated(target):
+            wanted[_permission("get", document, target.namespace, custom)] = None
         for document in target.documents():
             for verb in _VERBS:
                 wanted[_permission(verb, document, target.namespace, custom)] = None
     return [each for each in wanted if (each.verb, each.resource) != ("delete", _DEFINITIONS)]
+
+
+def _gated(target: Target) -> Iterator[Document]:
+    """Objects that health gates look at; not all of them are the chart's."""
+    for gate in target.helm.health:
+        if named := gate.get("resource"):
+            metadata = {key: named[key] for key in ("name", "namespace") if key in named}
+            yield {"apiVersion": named["apiVersion"], "kind": named["kind"], "metadata": metadata}
 
 
 def _permission(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from airstore.deploy.sights import Sight
 
 Document = Mapping[str, Any]
 
@@ -27,9 +29,6 @@ class Objects(Protocol):
         Returns once a CustomResourceDefinition is established, so that its resources can follow.
         """
 
-    def is_fixed(self, document: Document, namespace: str) -> bool:
-        """Whether the API server refuses to change the live object to this one because of a field of it."""
-
     def remove(self, document: Document, namespace: str) -> None:
         """Delete an object; the pods of a StatefulSet, and with them its claims, are not deleted."""
 
@@ -37,6 +36,80 @@ class Objects(Protocol):
         """The live object of the document's apiVersion, kind and name; None where there is none.
 
         None too where the API server does not know the kind (its CustomResourceDefinition is not there).
+        """
+
+
+class Drifting(Protocol):
+    """Whether live objects are as they were installed, and making them so again."""
+
+    def predict(self, document: Document, namespace: str) -> dict[str, Any] | str:
+        """What the API server would make of a live object by this document, or why it refuses.
+
+        Nothing changes.
+
+        Raises:
+            TransferError: the server did not answer.
+        """
+
+    def put_back(self, document: Document, namespace: str, owner: Mapping[str, str]) -> None:
+        """Have an object be what the document says, as Helm would; conflicts are forced.
+
+        Args:
+            document: what was installed.
+            namespace: where the document says none.
+            owner: annotations that say which Helm release it belongs to.
+        """
+
+
+@dataclass(frozen=True)
+class Change:
+    """One object as Helm would install it.
+
+    Attributes:
+        document: Secrets in plain text.
+        namespace: where the document says none.
+        owner: annotations that say which Helm release it belongs to.
+        before: the document of the revision before; None where that had no such object.
+        applied: Helm applies it on the server; else it patches what the two documents differ in.
+    """
+
+    document: Document = field(repr=False)
+    namespace: str
+    owner: Mapping[str, str]
+    before: Document | None = field(repr=False)
+    applied: bool
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the API server says to a dry run that it does not accept.
+
+    Attributes:
+        status: HTTP status; 0 where it knows no such kind.
+        message: its words.
+        fixed: it would accept the object, were there not one already that cannot become this one.
+    """
+
+    status: int
+    message: str
+    fixed: bool = False
+
+
+class Rehearsing(Protocol):
+    """Server-side dry runs: validation, admission, quotas and webhooks are asked, and nothing changes."""
+
+    def rehearse(self, change: Change) -> Refusal | None:
+        """Why an object would not be installed; None if it would be.
+
+        Raises:
+            TransferError: the server did not answer.
+        """
+
+    def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:
+        """Why a new pod would not be made; None if it would be.
+
+        Raises:
+            TransferError: the server did not answer.
         """
 
 
@@ -69,6 +142,9 @@ class Workloads(Protocol):
 
         An object that has been given replicas again meanwhile (by Helm) keeps them.
         """
+
+    def look(self, document: Document, namespace: str) -> Sight | None:
+        """How the pods of a Deployment, StatefulSet, DaemonSet or Job are; None where it is not there."""
 
     def ready(self, gate: Document, namespace: str) -> str:
         """Ask once whether a health gate holds.
@@ -174,5 +250,5 @@ class Jobs(Protocol):
         """Delete a Job of this name with its pods, and wait until they are gone; there may be none."""
 
 
-class ClusterActions(Objects, Workloads, Leases, Facts, Nodes, Jobs, Protocol):
+class ClusterActions(Objects, Drifting, Rehearsing, Workloads, Leases, Facts, Nodes, Jobs, Protocol):
     """All of it, on one cluster."""

@@ -2,7 +2,7 @@
 
 Source: helm.sh/helm pkg/storage/driver (secrets.go, util.go): base64 of gzip of JSON, in a Secret's data and
 so in base64 once more. Two things Helm has no command for are done here, and only under our own Lease: ending
-a ``pending-*`` state that a killed run left behind, and keeping volume claims when a release is uninstalled.
+a ``pending-*`` state that a killed run left behind, and keeping data when a release is uninstalled.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import gzip
 import json
 import re
 import zlib
+from collections.abc import Collection
 from typing import Any
 
 from airstore.core import strictjson, yamlfile
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS
 
+_CLAIM = "PersistentVolumeClaim"
 KEEP = {"helm.sh/resource-policy": "keep"}
 _SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
 
@@ -56,17 +58,20 @@ def with_status(secret: dict[str, Any], status: str, description: str) -> dict[s
     return _changed(secret, {**release, "info": info}, {"status": status})
 
 
-def keep_claims(secret: dict[str, Any]) -> dict[str, Any] | None:
-    """The part of a Secret to apply so that Helm keeps volume claims on uninstall; None if there are none.
+def keep_data(secret: dict[str, Any]) -> dict[str, Any] | None:
+    """The part of a Secret to apply so that Helm keeps data on uninstall; None if there is nothing to keep.
 
-    Helm reads ``helm.sh/resource-policy`` from the manifest it stored, not from the live object.
+    Data are volume claims, and the Secrets of a Helm release that has volumes: what was written to them with
+    a generated password needs that password. Helm reads ``helm.sh/resource-policy`` from the manifest it
+    stored, not from the live object.
 
     Raises:
         DamagedError: it is not Helm's.
     """
     release = decode(secret)
     parts = _SEPARATOR.split(str(release.get("manifest") or ""))
-    kept = [_kept(part) for part in parts]
+    kinds = {_CLAIM, "Secret"} if any(map(_has_volumes, parts)) else {_CLAIM}
+    kept = [_kept(part, kinds) for part in parts]
     if kept == parts:
         return None
     return _changed(secret, {**release, "manifest": "---".join(kept)}, {})
@@ -97,14 +102,18 @@ def _changed(secret: dict[str, Any], release: dict[str, Any], labels: dict[str, 
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"release": data}}
 
 
-def _kept(part: str) -> str:
-    if not re.search(r"kind:\s*[\"']?PersistentVolumeClaim\b", part):
+def _has_volumes(part: str) -> bool:
+    return bool(re.search(rf"volumeClaimTemplates:|kind:\s*[\"']?{_CLAIM}\b", part))
+
+
+def _kept(part: str, kinds: Collection[str]) -> str:
+    if not any(re.search(rf"kind:\s*[\"']?{kind}\b", part) for kind in kinds):
         return part
     documents = yamlfile.load_manifests(part, "stored manifest")
     if len(documents) != 1 or not isinstance(documents[0], dict):
         return part
     document = documents[0]
-    if document.get("kind") != "PersistentVolumeClaim":
+    if document.get("kind") not in kinds:
         return part
     metadata = document.get("metadata") or {}
     annotations = {**(metadata.get("annotations") or {}), **KEEP}

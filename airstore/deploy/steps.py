@@ -1,7 +1,9 @@
 """The state machine of one run: from the plan and what the journal says to the next step. Pure.
 
-Forward: everything that proves the way back (backups, their verification) comes before the first change. Then
+Forward: everything that a rollback needs (backups, their verification) comes before the first change. Then
 Helm releases in the order of their needs, each with its CRDs, upgrade, hook and health; removals last.
+Backed up is whatever a change can reach: the database whose own chart stays, too, because an application's
+migration writes into it.
 
 Back: first everything that writes is stopped, dependents before what they need; then data are restored; then
 what this run installed is uninstalled; then the previous charts come back in the order of needs, because an
@@ -13,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from airstore.deploy.reach import needed, needing
 
 
 class Kind(StrEnum):
@@ -42,6 +46,7 @@ class Status(StrEnum):
     FAILED = "failed"
     TURN = "turn"
     RESUME = "resume"
+    GIVE_UP = "give-up"
 
 
 class Mode(StrEnum):
@@ -88,11 +93,12 @@ class Item:
     Attributes:
         key: ``NAMESPACE/NAME``.
         action: ``install``, ``change``, ``unchanged`` or ``remove``.
-        needs: keys of the Helm releases that come before.
+        needs: keys of the Helm releases that it needs, in the old state or in the new one.
         hooks: names of its hooks.
         backup: data of an earlier run that the ``rollback`` hook restores; where there is none, a
             ``preUpgrade`` hook of this run must have made it.
         rank: its place in the order in which the state before was installed.
+        skipped: the operator gave its data up: nothing is backed up, nothing restored.
     """
 
     key: str
@@ -101,6 +107,7 @@ class Item:
     hooks: frozenset[str] = frozenset()
     backup: str = ""
     rank: int = 0
+    skipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,8 +123,9 @@ class Run:
     mode: Mode = Mode.APPLY
 
 
-# CRDs are additive and stay: they do not need a way back.
+# CRDs are additive and stay: there is nothing to roll back.
 _TOUCHING = frozenset({Kind.UPGRADE, Kind.REMOVE})
+_BACKUPS = frozenset({Kind.BACKUP, Kind.VERIFY})
 
 
 def next_step(run: Run, events: Sequence[Event]) -> Step | End:
@@ -125,9 +133,12 @@ def next_step(run: Run, events: Sequence[Event]) -> Step | End:
     failed = _failed_since_resume(events)
     if run.mode is Mode.UNINSTALL and failed:
         return End.NEEDS_OPERATOR  # there is nothing to go back to: it is called again
-    if not _goes_back(run, events):
-        return _first_open(forward_steps(run), events) or End.SUCCEEDED
     touched = _touched(run, events)
+    if not _goes_back(run, events):
+        # What was touched already is no longer what a backup would be taken for: an older airstore began the
+        # run, which backed up less.
+        steps = (step for step in forward_steps(run) if not touched or step.kind not in _BACKUPS)
+        return _first_open(steps, events) or End.SUCCEEDED
     if not touched:
         return End.SUCCEEDED if run.mode is Mode.ROLLBACK else End.UNTOUCHED
     for step in back_steps(run, touched, events):
@@ -138,32 +149,12 @@ def next_step(run: Run, events: Sequence[Event]) -> Step | End:
     return End.SUCCEEDED if run.mode is Mode.ROLLBACK else End.ROLLED_BACK
 
 
-def states(run: Run, events: Sequence[Event]) -> dict[str, str]:
-    """Item key to the state it is in, for people."""
-    done, touched = _done(events), _touched(run, events)
-    result = {}
-    for item in run.items:
-        if Step(Kind.RECOVERED, item.key) in done or Step(Kind.UNINSTALL, item.key) in done:
-            state = "as before" if item.action != "install" else "uninstalled"
-        elif Step(Kind.STOP, item.key) in done and Step(Kind.START, item.key) not in done:
-            state = "stopped (scaled to 0)"
-        elif _goes_back(run, events):
-            state = "between old and new" if item.key in touched else "as before"
-        elif Step(Kind.HEALTH, item.key) in done or Step(Kind.REMOVE, item.key) in done:
-            state = "new"
-        else:
-            state = "between old and new" if item.key in touched else "as before"
-        result[item.key] = state
-    return result
-
-
 def forward_steps(run: Run) -> Iterator[Step]:
     """Every step of an apply or an uninstall in which nothing fails."""
-    for item in run.items:
-        if item.action == "change" and "preUpgrade" in item.hooks:
-            yield Step(Kind.BACKUP, item.key)
-            if "verifyBackup" in item.hooks:
-                yield Step(Kind.VERIFY, item.key)
+    for item in backed_up(run):
+        yield Step(Kind.BACKUP, item.key)
+        if "verifyBackup" in item.hooks:
+            yield Step(Kind.VERIFY, item.key)
     for item in run.items:
         if item.action in {"install", "change"}:
             yield Step(Kind.CRDS, item.key)
@@ -177,11 +168,12 @@ def forward_steps(run: Run) -> Iterator[Step]:
 
 def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> Iterator[Step]:
     """The way back, when these items were touched."""
-    restored = [item for item in run.items if item.key in touched and _restores(item, events)]
-    stopped = _stopped(run, touched, {item.key for item in restored})
+    restored = _restored(run, touched, events)
+    stopped = set(touched) | needing(_edges(run), (item.key for item in restored))
     for item in reversed(run.items):
         if item.key in stopped:
             yield Step(Kind.STOP, item.key)
+    restored = [item for item in restored if item.key not in _given_up(events)]
     yield from (Step(Kind.RESTORE, item.key) for item in reversed(restored))
     for item in reversed(run.items):
         if item.key in touched and item.action == "install":
@@ -199,27 +191,60 @@ def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> I
             yield Step(Kind.RECOVERED, item.key)
 
 
-def _stopped(run: Run, touched: Collection[str], restored: Collection[str]) -> set[str]:
-    """Touched items, and everything that needs one whose data are restored, directly or not."""
-    reached = set(restored)
-    for item in run.items:  # needs come earlier, so that one pass is enough
-        if reached & set(item.needs) and item.action != "remove":
-            reached.add(item.key)
-    return reached | set(touched)
+def stopped(run: Run, events: Sequence[Event]) -> list[str]:
+    """Keys of what the way back stops, if it begins now, and that comes back."""
+    installed = {item.key for item in run.items if item.action == "install"}
+    steps = back_steps(run, _touched(run, events), events)
+    return [step.item for step in steps if step.kind is Kind.STOP and step.item not in installed]
 
 
-def _restores(item: Item, events: Sequence[Event]) -> bool:
-    if item.action != "change" or "rollback" not in item.hooks:
-        return False
-    made = Step(Kind.BACKUP, item.key) in _done(events)
-    return made or bool(item.backup) or "preUpgrade" not in item.hooks
+def stopped_at_most(run: Run) -> list[str]:
+    """Keys of what a way back stops, and that comes back, when everything fails after every backup."""
+    begun = [Event(Status.BEGIN, step) for step in forward_steps(run)]
+    done = [Event(Status.DONE, step) for step in forward_steps(run) if step.kind is Kind.BACKUP]
+    return stopped(run, [*begun, *done])
+
+
+def backed_up(run: Run) -> list[Item]:
+    """Items that a run backs up first: they are there, and a change reaches their data."""
+    there = [item for item in reached(run) if item.action in {"change", "unchanged"}]
+    return [item for item in there if "preUpgrade" in item.hooks and not item.skipped]
+
+
+def reached(run: Run) -> list[Item]:
+    """Items that change, or that are needed, directly or not, by one that does."""
+    changing = (item.key for item in run.items if item.action != "unchanged")
+    found = needed(_edges(run), changing)
+    return [item for item in run.items if item.key in found]
+
+
+def _restored(run: Run, touched: Collection[str], events: Sequence[Event]) -> list[Item]:
+    found = needed(_edges(run), touched)
+    hooked = [item for item in run.items if "rollback" in item.hooks and not item.skipped]
+    return [item for item in hooked if item.key in found and _restorable(item, touched, events)]
+
+
+def _restorable(item: Item, touched: Collection[str], events: Sequence[Event]) -> bool:
+    if item.backup or Step(Kind.BACKUP, item.key) in _done(events):
+        return True
+    # A hook that needs no backup of ours knows by itself what to undo, of its own chart's change.
+    return item.action == "change" and item.key in touched and "preUpgrade" not in item.hooks
+
+
+def _given_up(events: Sequence[Event]) -> set[str]:
+    """Items whose data the operator no longer wants restored."""
+    return {event.step.item for event in events if event.status is Status.GIVE_UP and event.step}
 
 
 def _touched(run: Run, events: Sequence[Event]) -> set[str]:
     if run.mode is Mode.ROLLBACK:
-        return {item.key for item in run.items if item.action != "unchanged"}
+        return {item.key for item in run.items if item.action != "unchanged" or item.backup}
     begun = (event.step for event in events if event.status is Status.BEGIN and event.step)
     return {step.item for step in begun if step.kind in _TOUCHING}
+
+
+def _edges(run: Run) -> dict[str, tuple[str, ...]]:
+    return {item.key: item.needs for item in run.items}
 
 
 def _goes_back(run: Run, events: Sequence[Event]) -> bool:

@@ -17,7 +17,7 @@ import pygit2
 from pygit2.enums import ConfigLevel, ObjectType
 
 from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, write_file
-from airstore.core.errors import AirstoreError, DamagedError, StorageError, UsageError
+from airstore.core.errors import AirstoreError, DamagedError, StorageError
 
 _KINDS: dict[int, str] = {
     ObjectType.COMMIT: "commit",
@@ -190,7 +190,7 @@ def git_errors(what: str) -> Iterator[None]:
         raise
     except (pygit2.GitError, ValueError) as fault:  # ValueError: a type of object that no git has
         if "not owned by current user" in str(fault):
-            raise UsageError(
+            raise StorageError(
                 f"{what} belongs to another user", hint="run airstore as the owner of the store"
             ) from fault
         raise DamagedError(f"{what}: {fault}") from fault

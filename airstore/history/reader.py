@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import pygit2
@@ -16,7 +17,7 @@ from airstore.core.release import Release
 from airstore.history import changes
 from airstore.history.changes import FileChange, Pair
 from airstore.history.commits import Commit, Signed, Tag, decode_commit, decode_tag
-from airstore.history.names import HEADS, MAIN, TAGS, check_branch, check_version, is_commit
+from airstore.history.names import HEADS, MAIN, TAGS, check_branch, check_version, is_commit, is_version
 from airstore.history.objects import Objects, git_errors
 from airstore.history.refs import Refs
 from airstore.history.trees import lookup, walk
@@ -79,14 +80,27 @@ class Reader:
         Raises:
             NotFoundError: naming the versions there are.
         """
-        releases = self.releases()
-        found = next((release for release in releases if release.version == version), None)
+        found = self.lookup(version)
         if found:
             return found
-        known = ", ".join(release.version for release in releases[-10:]) or "none"
+        names = [release.version for release in self.releases()]
+        close = get_close_matches(version, names, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
         raise NotFoundError(
-            f"there is no release {version[:140]!r} in {self.path}", hint=f"there are: {known}"
+            f"there is no release {version[:140]!r} in {self.path}",
+            hint=f"{hint}there are: {', '.join(names[-10:]) or 'none'}",
         )
+
+    def lookup(self, version: str) -> ReleaseRef | None:
+        """The release of that version, if there is one; reads no other release's tag.
+
+        A tag off main, as a run leaves that was killed before main moved, is no release.
+        """
+        oid = self.refs.get(TAGS + version) if is_version(version) else None
+        if oid is None:
+            return None
+        commit, chain = self.read_tag(version, oid).target, self.ancestry(self.tip)
+        return ReleaseRef(version, commit, len(chain) - chain.index(commit)) if commit in chain else None
 
     def ancestry(self, commit: str | None) -> list[str]:
         """A commit and its parents, newest first; empty for None."""

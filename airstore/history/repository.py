@@ -91,7 +91,7 @@ class History(Reader):
             StorageError: the disk is full or failed; main is as it was.
         """
         check_version(version)
-        if any(release.version == version for release in self.releases()):
+        if self.lookup(version):
             raise UsageError(
                 f"release {version} exists already", hint="a release never changes: use a new version"
             )

@@ -13,6 +13,7 @@ from airstore.core.durable import LOCAL_DISK, Disk, durable_file
 from airstore.core.errors import AirstoreError, DamagedError, IncompleteError, NotFoundError
 from airstore.core.limits import LIMITS
 from airstore.core.progress import Advance, Progress
+from airstore.media.ignored import is_ignored
 from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex
 from airstore.trust import envelope
 from airstore.trust.role import Role
@@ -62,7 +63,7 @@ class Media:
         for path, expected in index.files.items():
             self._check_size(path, expected)
         for path in self._walk():
-            if path not in index.files and path != INDEX_NAME:
+            if path not in index.files and path != INDEX_NAME and not is_ignored(path):
                 raise DamagedError(
                     f"{self.directory / path} is not listed in the media's signed index",
                     hint="if your own system put it there, remove it: media hold only what is listed",

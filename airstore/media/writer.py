@@ -44,12 +44,11 @@ def write_media(
         out.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-", dir=out.parent))
     try:
-        with storage_errors(out):
-            building.chmod(0o755)
         with progress.task("writing packs", selection.plain_bytes) as advance:
             packs = write_packs(store, selection, building / "packs", advance)
         index = _finish(building, packs, history, describe)
         write_file(building / INDEX_NAME, sign(index.to_statement()))
+        _open_to_all(building)
         _publish(building, out)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
@@ -78,6 +77,13 @@ def _known(base: ReleaseId | None) -> str | None:
 def _check_free(out: Path) -> None:
     if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
         raise UsageError(f"{out} exists already", hint="name a new directory, or remove the old media first")
+
+
+def _open_to_all(building: Path) -> None:
+    """Whoever carries media is another user, often on another machine: the umask here says nothing there."""
+    with storage_errors(building):
+        for path in (building, *building.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o444)
 
 
 def _publish(building: Path, out: Path) -> None:

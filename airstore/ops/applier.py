@@ -13,10 +13,11 @@ from airstore.cluster.connection import Connection
 from airstore.cluster.execute import STDOUT, Container, execute
 from airstore.cluster.job_log import run_logged
 from airstore.cluster.objects import Objects
-from airstore.core.errors import NotFoundError
+from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.framing import framed
 from airstore.core.progress import Progress
 from airstore.core.treestream import files_of, tar_chunks
+from airstore.ops.directory import CONFIG
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,7 @@ def send_media(cluster: Cluster, settings: ApplierSettings, media: Path) -> int:
     """
     if not media.is_dir():
         raise NotFoundError(f"there are no media at {media}")
-    pod = running_pod(cluster, settings, make.CONTAINER)
-    if not pod:
-        raise NotFoundError(
-            f"the applier {settings.namespace}/{settings.name} does not run",
-            hint=f"kubectl get pods -n {settings.namespace}; or make it: airstore applier install",
-        )
+    pod = working_pod(cluster, settings)
     return send(cluster, settings, media, files_of(media, lambda _path: True), (pod, make.CONTAINER, "media"))
 
 
@@ -96,6 +92,21 @@ def send(
         return execute(cluster.connection, where, command, cluster.write, stream)
 
 
+def working_pod(cluster: Cluster, settings: ApplierSettings) -> str:
+    """The pod in which the applier works on its store.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    pod = running_pod(cluster, settings, make.CONTAINER)
+    if not pod:
+        raise NotFoundError(
+            f"the applier {settings.namespace}/{settings.name} does not run",
+            hint=f"kubectl get pods -n {settings.namespace}; or make it: airstore applier install",
+        )
+    return pod
+
+
 def running_pod(cluster: Cluster, settings: ApplierSettings, container: str) -> str:
     """The Deployment's pod in which this container runs; empty if there is none."""
     labels = ",".join(f"{key}={value}" for key, value in make.pod_labels(settings).items())
@@ -103,6 +114,29 @@ def running_pod(cluster: Cluster, settings: ApplierSettings, container: str) -> 
         if not pod["metadata"].get("deletionTimestamp") and container in _containers(pod):
             return str(pod["metadata"]["name"])
     return ""
+
+
+class UnansweredError(TransferError):
+    """A container could not be asked: it may have ended since it was seen."""
+
+
+def has_store(cluster: Cluster, settings: ApplierSettings, pod: str, container: str) -> bool:
+    """Whether the applier's volume has a store, as a container sees it.
+
+    Asked with coreutils' ``test``, which the image of every version has.
+
+    Raises:
+        UnansweredError: refused, or the container has just ended.
+    """
+    command = ["test", "-f", f"{make.STORE}/{CONFIG}"]
+    where = Container(settings.namespace, pod, container)
+    try:
+        code = execute(cluster.connection, where, command, cluster.write)
+    except TransferError as fault:
+        raise UnansweredError(str(fault), hint=fault.hint) from fault
+    if code > 1:
+        raise UnansweredError(f"container {container} of pod {settings.namespace}/{pod} ended ({code})")
+    return code == 0
 
 
 def _containers(pod: dict[str, object]) -> Iterator[str]:

@@ -17,10 +17,11 @@ from airstore.core.errors import TransferError, UsageError
 from airstore.core.site import SiteFile
 from airstore.core.treestream import files_of
 from airstore.deploy.journal import unfinished
-from airstore.ops.applier import Cluster, running_pod, send
+from airstore.ops.applier import Cluster, UnansweredError, has_store, running_pod, send
 from airstore.ops.applier_manifests import Applier
 from airstore.ops.applier_marker import MARKER, Moved, has_arrived, mark, unmark
 from airstore.ops.applier_receive import ledger_tip
+from airstore.ops.at_work import refuse_unfinished
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.patience import Patience
 from airstore.ops.pulls import pull_login
@@ -75,17 +76,16 @@ def install(cluster: Cluster, applier: Applier, store: StoreDirectory, site: Sit
         _let_pull(objects, settings, store, site)
         sent = _await(cluster, settings, lambda pod: _send_store(cluster, settings, store, pod))
         if not has_arrived(store):
-            if not sent:
-                _check_same(cluster, settings, store)
+            patience = Patience(cluster.say, cluster.timeout, "the applier", _PUSHED)
+            while not sent and (why := _check_same(cluster, settings, store)):
+                patience.wait(why)
             mark(store, _moved(cluster, settings), cluster.now, arrived=True)
     return sent
 
 
 def _check_settled(store: StoreDirectory, site: SiteFile) -> None:
-    if journal := unfinished(Runs(store).directory):
-        raise UsageError(
-            f"run {journal.name} has not ended", hint="end it first: `airstore apply` or `airstore rollback`"
-        )
+    end_it = "end it first: `airstore apply` or `airstore rollback`"
+    refuse_unfinished(store, unfinished(Runs(store).directory), end_it)
     for name in ("ca", "certificate", "certificateKey", "pullPasswordFile"):
         named = site.registry.get(name)
         if named and not site.path(str(named)).resolve().is_relative_to(store.path.resolve()):
@@ -105,13 +105,17 @@ def _await(cluster: Cluster, settings: ApplierSettings, send: Callable[[str], No
     workloads, sent = Workloads(cluster.objects), False
     patience = Patience(cluster.say, cluster.timeout, "the applier", _PUSHED)
     while why := workloads.ready({"deployment": settings.name}, settings.namespace):
+        # Each pod's init container runs for a moment, whatever the volume holds: that it runs says nothing.
         pod = "" if sent else running_pod(cluster, settings, make.WAITING)
-        if pod:
-            send(pod)
-            sent = True
-            patience.renew()
-        else:
-            patience.wait(why)
+        try:
+            if pod and not has_store(cluster, settings, pod, make.WAITING):
+                send(pod)
+                sent = True
+                patience.renew()
+                continue
+        except UnansweredError as fault:
+            why = f"{why}; {fault}"
+        patience.wait(why)
     return sent
 
 
@@ -119,7 +123,8 @@ def _send_store(cluster: Cluster, settings: ApplierSettings, store: StoreDirecto
     if has_arrived(store):
         raise UsageError(
             f"{_volume(settings)} is empty, but had the store; {store.path} may be behind it by now",
-            hint=f"give the volume its store again; or delete {store.path / MARKER} to send this copy",
+            hint="give the volume its store again; only if that is lost for good, delete"
+            f" {store.path / MARKER} to send this copy",
         )
     # Marked first: if we are killed while it arrives, nobody applies with this one unaware of the other.
     mark(store, _moved(cluster, settings), cluster.now, arrived=False)
@@ -138,18 +143,31 @@ def _send_store(cluster: Cluster, settings: ApplierSettings, store: StoreDirecto
         )
 
 
-def _check_same(cluster: Cluster, settings: ApplierSettings, store: StoreDirectory) -> None:
-    """A volume that has a store already: of this site, and with everything that was done from here."""
+def _check_same(cluster: Cluster, settings: ApplierSettings, store: StoreDirectory) -> str:
+    """A volume that has a store already: of this site, and with everything that was done from here.
+
+    Returns:
+        Why that is not known, such as a pod that starts or ends just now; empty: it is so.
+    """
+    if has_arrived(store):
+        return ""
     pod = running_pod(cluster, settings, make.CONTAINER)
-    if not pod or has_arrived(store):
-        return
+    if not pod:
+        return "its pod does not run, so that nobody knows which store it has"
     command = ["airstore", "-C", make.STORE, "applier", "descends", store.name, ledger_tip(store)]
     where = Container(settings.namespace, pod, make.CONTAINER)
-    if execute(cluster.connection, where, command, cluster.write):
+    try:
+        code = execute(cluster.connection, where, command, cluster.write)
+    except TransferError as fault:
+        return str(fault)
+    if code > _KILLED:
+        return f"its container ended (exit code {code})"
+    if code:
         raise UsageError(
             f"{_volume(settings)} holds another store, not {store.path}",
             hint="use the store it came from; or delete that volume, if what it holds is not needed",
         )
+    return ""
 
 
 def _volume(settings: ApplierSettings) -> str:

@@ -19,7 +19,7 @@ from airstore.deploy.preflight import permissions
 from airstore.deploy.target import Target
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.drive import LEASE_NAMESPACE
-from airstore.ops.prepare import prepare_release
+from airstore.ops.prepare import Rendering, prepare_release
 from airstore.ops.runs import targets
 from airstore.ops.trusted import all_releases, held_release, is_held, trusted_release
 from airstore.store.blobs import BlobStore
@@ -84,17 +84,20 @@ def _works(source: Source, release: Release) -> Iterator[Target]:
     """
     entries = [entry for entry in ledger.entries(source.store.history) if entry.changed][:_STATES]
     for entry in entries:
-        yield from targets(entry.running, trusted_release(source.store, entry.version)).values()
-    known = {link.release.version: link.release for link in all_releases(source.store)}
-    since = known[entries[0].version].sequence if entries else release.sequence
-    for each in known.values():
+        known = ledger.is_release(entry.version)
+        ran = trusted_release(source.store, entry.version) if known else None
+        yield from targets(entry.running, ran).values()
+    every = {link.release.version: link.release for link in all_releases(source.store)}
+    newest = every.get(entries[0].version) if entries else None
+    since = newest.sequence if newest else release.sequence
+    for each in every.values():
         between = since < each.sequence < release.sequence and is_held(source.blobs, each)
         if each.version == release.version or between:
             yield from _rendered(source, each)
 
 
 def _rendered(source: Source, release: Release) -> Iterable[Target]:
-    prepared = prepare_release(source.store, source.blobs, source.helm, source.site, release)
+    prepared = prepare_release(source.store, source.blobs, Rendering(source.helm), source.site, release)
     return targets([each.running for each in prepared], release).values()
 
 

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from airstore.core.errors import DeployError, UsageError
+from airstore.core.errors import AirstoreError, DeployError, UsageError
+from airstore.core.release import Release
 from airstore.core.site import SiteFile
-from airstore.deploy.images import samples, strangers
+from airstore.deploy import ledger
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import observed
 from airstore.deploy.preflight import problems, refused
-from airstore.deploy.protocols import Permission
 from airstore.deploy.steps import End, Mode
-from airstore.ops.access import Access
-from airstore.ops.drive import LEASE_NAMESPACE, Outcome, Site, alone, drive, open_run, statuses
-from airstore.ops.images import image_problems
-from airstore.ops.plan_site import Planned, SitePlan, make_plan
+from airstore.deploy.target import Target
+from airstore.ops.adopt import adopt, find_adopted, not_adoptable
+from airstore.ops.at_work import refuse_unfinished
+from airstore.ops.backups import prune_backups
+from airstore.ops.drive import (
+    Outcome,
+    Site,
+    alone,
+    disturbed,
+    drive,
+    look_at,
+    open_run,
+    statuses,
+)
+from airstore.ops.installations import Adopted
+from airstore.ops.plan_site import Planned, SitePlan, backups_of, make_plan
+from airstore.ops.preflight import stop_at
+from airstore.ops.pullable import Coming, ImageChecks, image_findings, node_findings
+from airstore.ops.regenerated import regenerated
+from airstore.ops.rehearse import rehearse_apply
 from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
-
-_PULL = 180.0  # seconds for a node to pull one image
-_PROBING = (
-    Permission("list", "nodes"),
-    Permission("patch", "pods", "", LEASE_NAMESPACE),
-    Permission("create", "pods", "", LEASE_NAMESPACE),
-    Permission("delete", "pods", "", LEASE_NAMESPACE),
-)
 
 
 @dataclass(frozen=True)
@@ -35,40 +44,47 @@ class Wish:
     """What an apply is asked for.
 
     Attributes:
+        images: how images are checked, and the site file.
         version: empty for the newest release, or for that of a run to be resumed.
-        access: how to reach the registry that nodes pull from.
-        check_images: see first whether nodes can pull every image.
-        ask_registry: and ask the registry for each; not where what it lacks is going to be pushed.
-        check_nodes: what every node has to pull: ``one`` image of each host, ``all``, or ``none``.
+        skipped: keys of Helm releases that are not backed up; a run that is resumed keeps its own.
+        adopt: take over Helm releases that somebody else installed.
     """
 
-    site_file: SiteFile
+    images: ImageChecks
     version: str
-    access: Access
-    check_images: bool = True
-    ask_registry: bool = True
-    check_nodes: str = "one"
+    skipped: frozenset[str] = frozenset()
+    adopt: bool = False
+
+    @property
+    def site_file(self) -> SiteFile:
+        """The site file."""
+        return self.images.site_file
 
 
 def plan_apply(site: Site, wish: Wish) -> SitePlan:
     """What `apply` would do now: the plan against the ledger and what Helm says runs. Changes nothing.
 
     Raises:
+        LockedError: another process is at work on a run.
         UsageError: an earlier run is to be finished first.
         DeployError: a prerequisite is missing.
     """
-    if journal := unfinished(site.runs.directory):
-        raise UsageError(
-            f"run {journal.name} has not ended", hint="`airstore apply` goes on with it; --dry-run cannot"
-        )
-    planned = _observe(site, wish)
-    _preflight(site, wish, planned)
-    return planned.plan
+    goes_on_with = "`airstore apply` goes on with it; --dry-run cannot"
+    refuse_unfinished(site.store, unfinished(site.runs.directory), goes_on_with)
+    planned, _ = _observe(site, wish)
+    planned = _preflight(site, wish, planned)
+    return replace(planned.plan, backups=backups_of(site.store, planned, wish.skipped))
 
 
 def goes_on(site: Site) -> bool:
     """Whether `apply` would go on with a run that was killed, which needs no registry first."""
     return unfinished(site.runs.directory) is not None
+
+
+def running(site: Site) -> Release | None:
+    """The release of the product that runs, by the ledger; None of nothing, and of what was adopted."""
+    entry = ledger.running(site.store.history)
+    return site.supplies.find_release(entry.version) if entry else None
 
 
 def apply(site: Site, wish: Wish) -> Outcome:
@@ -84,103 +100,149 @@ def apply(site: Site, wish: Wish) -> Outcome:
         if journal:
             _check_resumed(site, wish, journal)
             site.say(f"going on with run {journal.name}")
-            return drive(site, held, journal)
-        planned = _observe(site, wish)
-        _preflight(site, wish, planned)
-        if wish.check_images:
-            _stop_at(_node_problems(site, wish, planned))
+            outcome = drive(site, held, journal)
+            _prune(site, wish.site_file)
+            return outcome
+        planned, found = _observe(site, wish)
+        planned = _preflight(site, wish, planned)
+        stop_at(node_findings(site, wish.images, _coming(site, planned)))
+        for step in planned.plan.steps:
+            for warning in step.warnings:
+                site.say(f"warning: {step.key}: {warning}")
+        if found:
+            planned = replace(planned, now=adopt(site, found))
         if planned.plan.version == planned.plan.running and not _changes(planned):
-            return Outcome("", End.SUCCEEDED, planned.plan.version, {})
-        return drive(site, held, _begin(site, planned))
+            running = make_targets(planned.now, planned.release)
+            return Outcome("", End.SUCCEEDED, planned.plan.version, *look_at(site, running, {}))
+        outcome = drive(site, held, _begin(site, wish, planned))
+        _prune(site, wish.site_file)
+        return outcome
 
 
-def _observe(site: Site, wish: Wish) -> Planned:
-    planned = make_plan(site.store, site.blobs, site.helm, wish.site_file, wish.version)
+def _prune(site: Site, site_file: SiteFile) -> None:
+    """As the site's policy says; the release runs, whatever becomes of old backups."""
+    if (keep := site_file.backups.get("keep")) is None:
+        return
+    try:
+        pruned = prune_backups(site.store, keep, site_file.backups.get("states"))
+    except AirstoreError as fault:
+        site.say(f"old backups were not pruned: {fault}")
+    else:
+        for run in pruned:
+            site.say(f"pruned the backups of run {run}, which no rollback needs")
+
+
+def _observe(site: Site, wish: Wish) -> tuple[Planned, tuple[Adopted, ...]]:
+    """The plan in view of the cluster, and what is to be adopted for it."""
+    planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
-    _stop_at(refused(site.cluster, targets.values(), pulling=site.pulling))
+    stop_at(refused(site.cluster, targets.values(), pulling=site.pulling))
     found = statuses(site, targets)
-    foreign = found.keys() - {running.key for running in planned.now}
-    if foreign:
+    foreign = {key: found[key] for key in found.keys() - {running.key for running in planned.now}}
+    adopted = _to_adopt(site, wish, {key: targets[key] for key in foreign}, foreign)
+    if adopted:
+        others = [each.running for each in adopted]
+        planned = make_plan(site.store, site.blobs, site.rendering, wish.site_file, wish.version, others)
+    now = make_targets((each for each in planned.now if each.key not in foreign), None)
+    steps = observed(planned.plan.steps, disturbed(site, now, found))
+    planned = replace(planned, plan=replace(planned.plan, steps=steps))
+    before = {each.key: each for each in planned.now or _uninstalled(site)}
+    warnings = regenerated(site, wish.site_file, planned, before)
+    reasons = {key: f"adopted: Helm's revision {each.revision}" for key, each in foreign.items()}
+    steps = tuple(
+        replace(s, reason=reasons.get(s.key, s.reason), warnings=warnings.get(s.key, ())) for s in steps
+    )
+    return replace(planned, plan=replace(planned.plan, steps=steps)), adopted
+
+
+def _to_adopt(
+    site: Site, wish: Wish, targets: Mapping[str, Target], foreign: Mapping[str, HelmStatus]
+) -> tuple[Adopted, ...]:
+    if foreign and not wish.adopt:
         raise DeployError(
-            f"nothing was changed: Helm releases exist that this site's ledger does not know: "
+            "nothing was changed: Helm releases exist that this site's ledger does not know: "
             f"{', '.join(sorted(foreign))}",
-            hint="uninstall them with helm, or use the store that installed them",
+            hint="`airstore apply --adopt` takes them over with their data and Secrets, and can go back to"
+            " them; --adopt --dry-run shows what it would change",
         )
-    return replace(planned, plan=replace(planned.plan, steps=observed(planned.plan.steps, found)))
+    stop_at(not_adoptable(foreign))
+    return find_adopted(site, targets)
 
 
 def _changed(planned: Planned) -> set[str]:
     return {step.key for step in planned.plan.steps if step.action in {"install", "change"}}
 
 
-def _preflight(site: Site, wish: Wish, planned: Planned) -> None:
+def _preflight(site: Site, wish: Wish, planned: Planned) -> Planned:
+    """Stop at everything that stands in the way; else the plan, with what would be replaced."""
     changed = _changed(planned)
     targets = make_targets([each.running for each in planned.wanted], planned.release)
     found = problems(
         site.cluster, [target for key, target in targets.items() if key in changed], site.store.path
     )
-    if wish.check_images and changed:
-        found += _image_problems(site, wish, planned, changed)
-    _stop_at(found)
+    if not _changes(planned):
+        stop_at(found)
+        return planned
+    answers = rehearse_apply(
+        site, planned, _run_plan(wish, planned, (each.running for each in planned.wanted))
+    )
+    stop_at([*found, *answers.findings, *_image_problems(site, wish, planned)])
+    return replace(planned, plan=replace(planned.plan, steps=answers.shown(planned.plan.steps)))
 
 
-def _image_problems(site: Site, wish: Wish, planned: Planned, changed: Collection[str]) -> Iterator[str]:
-    """What nodes could not pull: named as the release does not have it, or not in the registry."""
-    wanted = [each for each in planned.wanted if each.running.key in changed]
-    for each in wanted:
-        yield from (f"{each.running.key}: {left}" for left in each.leftovers)
-    targets = make_targets([each.running for each in wanted], planned.release)
-    yield from strangers(targets.values(), planned.release, wish.site_file.registry_address)
-    if wish.ask_registry:
-        yield from image_problems(site.store, planned.release, wish.site_file, wish.access, site.kubeconfig)
-
-
-def _node_problems(site: Site, wish: Wish, planned: Planned) -> Iterator[str]:
-    """What the nodes themselves cannot pull; asked last, because it makes pods."""
-    if wish.check_nodes == "none" or not wish.site_file.registry_address:
-        return
-    if any(site.cluster.refusals(_PROBING)):
-        site.say("whether the nodes can pull is not checked: you may not list nodes or make pods for that")
-        return
+def _image_problems(site: Site, wish: Wish, planned: Planned) -> Iterator[str]:
     changed = _changed(planned)
-    targets = make_targets([e.running for e in planned.wanted if e.running.key in changed], planned.release)
-    place, every = wish.site_file.registry_address, wish.check_nodes == "all"
-    images = samples(targets.values(), planned.release, place, every=every)
-    if not images:
-        return
-    site.say(f"the nodes pull {', '.join(images)}")
-    site.let_pull(LEASE_NAMESPACE)
-    secret = "" if wish.site_file.registry.get("pullSecret") else wish.site_file.pull_secret
-    yield from site.cluster.unpullable(images, LEASE_NAMESPACE, secret, _PULL * len(images))
+    for each in planned.wanted if wish.images.wanted else ():
+        if each.running.key in changed:
+            yield from (f"{each.running.key}: {left}" for left in each.leftovers)
+    for coming in _coming(site, planned):
+        yield from image_findings(site, wish.images, coming)
 
 
-def _stop_at(found: Iterable[str]) -> None:
-    if listed := "\n".join(f"  {problem}" for problem in found):
-        raise DeployError(f"nothing was changed: prerequisites are missing\n{listed}")
+def _coming(site: Site, planned: Planned) -> list[Coming]:
+    """What is going to run, and what runs now and would run again after a failure."""
+    changed = _changed(planned)
+    wanted = [each.running for each in planned.wanted if each.running.key in changed]
+    coming = [Coming(planned.release, make_targets(wanted, planned.release))]
+    actions = {step.key: step.action for step in planned.plan.steps}
+    before = [each for each in planned.now if actions.get(each.key) in {"change", "remove"}]
+    release = site.supplies.find_release(planned.previous)
+    if before and release:  # what was adopted came from wherever its nodes pulled it
+        coming.append(Coming(release, make_targets(before, release), back=True))
+    return coming
 
 
 def _changes(planned: Planned) -> bool:
     return any(step.action != "unchanged" for step in planned.plan.steps)
 
 
-def _begin(site: Site, planned: Planned) -> Journal:
-    runs = site.runs
+def _begin(site: Site, wish: Wish, planned: Planned) -> Journal:
+    runs, kept = site.runs, site.installations
     name = runs.name(site.now())
     actions = {step.key: step.action for step in planned.plan.steps}
     before = {running.key: running for running in planned.now}
+    earlier = {} if before else {each.key: each for each in _uninstalled(site)}
     new: list[Running] = []
     for prepared in planned.wanted:
         unchanged = actions[prepared.running.key] == "unchanged"
-        new.append(before[prepared.running.key] if unchanged else runs.keep_values(name, prepared))
-    plan = RunPlan(
-        Mode.APPLY,
-        planned.plan.version,
-        planned.plan.running,
-        tuple((key, action, "") for key, action in actions.items()),
-        tuple(new),
-        planned.now,
-    )
-    return runs.begin(name, plan)
+        new.append(
+            kept.renew(name, before[prepared.running.key], prepared)
+            if unchanged
+            else kept.inherit(name, prepared, earlier.get(prepared.running.key))
+        )
+    return runs.begin(name, _run_plan(wish, planned, new))
+
+
+def _run_plan(wish: Wish, planned: Planned, new: Iterable[Running]) -> RunPlan:
+    items = tuple((step.key, step.action, "") for step in planned.plan.steps)
+    version, previous = planned.plan.version, planned.previous
+    return RunPlan(Mode.APPLY, version, previous, items, tuple(new), planned.now, wish.skipped)
+
+
+def _uninstalled(site: Site) -> tuple[Running, ...]:
+    """What ran last, of a product that was uninstalled; its volumes and their Secrets may have stayed."""
+    entries = ledger.entries(site.store.history)
+    return next((entry.running for entry in entries if entry.changed and entry.running), ())
 
 
 def _check_resumed(site: Site, wish: Wish, journal: Journal) -> None:
@@ -188,6 +250,11 @@ def _check_resumed(site: Site, wish: Wish, journal: Journal) -> None:
     if plan.mode is not Mode.APPLY:
         raise UsageError(
             f"{plan.mode} run {journal.name} has not ended", hint=f"go on with it: airstore {plan.mode}"
+        )
+    if wish.skipped - plan.skipped:
+        raise UsageError(
+            f"run {journal.name} has not ended; it backs up what it was begun with",
+            hint="go on with it without --skip-backup; or turn it back: `airstore rollback`",
         )
     if wish.version and wish.version != plan.version:
         raise UsageError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +12,11 @@ from airstore.cluster import registry_objects as make
 from airstore.cluster.bootstrap import BootstrapPlan, plan
 from airstore.cluster.connection import Connection
 from airstore.cluster.facts import gather
+from airstore.cluster.lease import hold
 from airstore.cluster.node_load import Loader
 from airstore.cluster.objects import Objects
-from airstore.cluster.pull_secrets import PullLogin, let_pull, pull_secret
+from airstore.cluster.owners import refuse_others
+from airstore.cluster.pull_secrets import PullLogin, give_secret, let_pull
 from airstore.cluster.registry_objects import RegistrySecrets
 from airstore.cluster.registry_settings import settings_of
 from airstore.cluster.workloads import Workloads
@@ -23,7 +26,7 @@ from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.patience import Patience
-from airstore.ops.registry_secrets import registry_secrets
+from airstore.ops.registry_secrets import read_authority, registry_secrets
 from airstore.ops.registry_tunnel import LABELS, own_passwords, push_port
 from airstore.registry.archive_out import write_oci_archive
 from airstore.registry.client import RegistryClient
@@ -33,6 +36,7 @@ from airstore.registry.push import push
 from airstore.registry.transport import Endpoint
 from airstore.store.blobs import BlobStore
 
+_LEASE = "airstore-registry"
 _MIRRORS = (
     "can the nodes reach the registry and do they trust it? see `airstore registry mirror-config`;"
     " once they can, run the same command again"
@@ -65,12 +69,13 @@ def plan_bootstrap(connection: Connection, release: Release, site: SiteFile, nod
     """What a bootstrap would do; nothing is changed.
 
     Raises:
-        UsageError: the site file, the release or the cluster do not fit.
+        UsageError: the site file, the release or the cluster do not fit, or the registry is somebody else's.
         NotFoundError: no such node, or none that can be used.
         TransferError: the API server refused or cannot be reached.
     """
     settings = settings_of(release, site)
     objects = Objects(connection)
+    refuse_others(objects, settings)
     deployment = objects.get("apps/v1", "Deployment", make.NAME, settings.namespace)
     namespaces = dict.fromkeys(helm.namespace for helm in release.helm_releases)
     if settings.tls_secret and objects.get("v1", "Secret", settings.tls_secret, settings.namespace) is None:
@@ -90,12 +95,13 @@ def bootstrap(work: Bootstrap) -> dict[str, Any]:
     Raises:
         TransferError: the cluster, the node or the registry refused or did not become ready.
         ConflictError: somebody else manages one of the objects.
+        LockedError: another bootstrap is at work in the namespace.
+        UsageError: another product has made its registry there meanwhile.
     """
-    settings = work.plan.settings
+    settings, objects = work.plan.settings, Objects(work.connection)
     loaded = _is_loaded(work)  # before anything is changed: the node may refuse to be asked
-    with work.store.locked():
+    with work.store.locked(), _alone(work, objects):
         secrets = registry_secrets(work.store, settings, work.site, work.now)
-        objects = Objects(work.connection)
         secrets = replace(secrets, secret_uid=_prepare(work, objects, secrets))
         if work.plan.node:
             _seed(work, objects, secrets, loaded=loaded)
@@ -111,32 +117,42 @@ def bootstrap(work: Bootstrap) -> dict[str, Any]:
     return {"registry": settings.host, "uploaded": uploaded, "pods": settings.running, "running": running}
 
 
+@contextmanager
+def _alone(work: Bootstrap, objects: Objects) -> Iterator[None]:
+    """The namespace, and no other bootstrap in it."""
+    settings = work.plan.settings
+    work.say(f"namespace: {settings.namespace}")
+    if objects.get("v1", "Namespace", settings.namespace) is None:
+        objects.apply(make.namespace(settings.namespace, settings.product))
+    with hold(work.connection, settings.namespace, _LEASE, settings.product):
+        refuse_others(objects, settings)  # since the plan was made
+        yield
+
+
 def _prepare(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> str:
     """Everything but the Deployment; returns the uid of the Secret with the passwords."""
     settings = work.plan.settings
-    if objects.get("v1", "Namespace", settings.namespace) is None:
-        objects.apply(make.namespace(settings.namespace))
     documents = {
         "passwords": [
             make.htpasswd_secret(settings, secrets),
-            pull_secret(_login(work, secrets), settings.namespace),
+            make.push_secret(settings, secrets, read_authority(work.store, work.site)),
         ],
         "certificate": [make.tls_secret(settings, secrets.tls)] if secrets.tls else [],
         "volume": [make.claim(settings)],
         "service": [make.service(settings)],
         "ingress": [make.ingress(settings)],
     }
-    work.say(f"namespace: {settings.namespace}")
     uids: dict[str, str] = {}
     for step, wanted in documents.items():
         work.say(f"{step}: {', '.join(document['metadata']['name'] for document in wanted) or 'given'}")
         uids |= {each["metadata"]["name"]: objects.apply(each)["metadata"]["uid"] for each in wanted}
+    give_secret(objects, _login(work, secrets), settings.namespace)
     return uids[make.HTPASSWD]
 
 
 def _login(work: Bootstrap, secrets: RegistrySecrets) -> PullLogin:
     settings = work.plan.settings
-    return PullLogin(settings.host, make.PULL_USER, secrets.pull_password, settings.product)
+    return PullLogin(settings.host, make.PULL_USER, secrets.pull_password, settings.product, decides=True)
 
 
 def _is_loaded(work: Bootstrap) -> bool:

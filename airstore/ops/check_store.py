@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airstore.core.digest import Digest
-from airstore.core.errors import AirstoreError, DamagedError
+from airstore.core.errors import AirstoreError, DamagedError, StorageError
 from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.ops.directory import SITE, StoreDirectory
@@ -29,7 +29,11 @@ class Problem:
 
 
 def check_store(store: StoreDirectory, progress: Progress) -> list[Problem]:
-    """Check trust state, every release's signatures and every object; an empty list means sound."""
+    """Check trust state, every release's signatures and every object; an empty list means sound.
+
+    Raises:
+        StorageError: the store is closed to this user, or the disk failed: that says nothing of its content.
+    """
     releases, problems = _check_history(store)
     with store.open_blobs() as blobs:
         total = statistics(blobs).plain_bytes
@@ -47,11 +51,15 @@ def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[P
         role = store.trust_root().release_role
         _check_state(store)
         refs = store.history.releases()
+    except StorageError:
+        raise
     except AirstoreError as fault:
         return [], [Problem(str(fault), ())]
     for ref in refs:
         try:
             verified.append(verify_release(store.history, ref.commit, role))
+        except StorageError:
+            raise
         except AirstoreError as fault:
             problems.append(Problem(str(fault), (f"release {ref.version}",)))
     return verified, problems

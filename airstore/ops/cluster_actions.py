@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from airstore.cluster import drifting, permissions, rehearsal
 from airstore.cluster import lease as leases
-from airstore.cluster import permissions
 from airstore.cluster.connection import ApiError, Connection, connect
+from airstore.cluster.discovery import served_versions, server_version
 from airstore.cluster.facts import gather_classes
+from airstore.cluster.glances import glance
 from airstore.cluster.jobs import end_job, run_job, stop_job
 from airstore.cluster.objects import Objects, describe
 from airstore.cluster.pull_probe import unpullable
 from airstore.cluster.pull_secrets import PullLogin, let_pull
 from airstore.cluster.workloads import Workloads
 from airstore.core.errors import TransferError
-from airstore.deploy.protocols import Document, Held, JobResult, Permission
+from airstore.deploy.protocols import Change, Document, Held, JobResult, Permission, Refusal
+from airstore.deploy.sights import Cause, Sight, Trouble
 
 _ESTABLISHED = 30.0  # seconds for a definition to be served
 _GONE = 60.0  # seconds for an object to disappear
-_INVALID = 422
 
 
 class RealCluster:
@@ -36,6 +38,22 @@ class RealCluster:
         self.start_writers = self._workloads.start_writers
         self.ready = self._workloads.ready
 
+    def version(self) -> str:
+        """The API server's version, such as ``v1.36.3``.
+
+        Raises:
+            TransferError: it cannot be reached.
+        """
+        return server_version(self._connection)
+
+    def served(self) -> list[str]:
+        """What it serves, as Helm's ``.Capabilities`` lists it.
+
+        Raises:
+            TransferError: it cannot be reached.
+        """
+        return served_versions(self._connection)
+
     def ensure_namespace(self, name: str) -> None:
         """See `airstore.deploy.protocols.Objects`."""
         document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
@@ -48,19 +66,29 @@ class RealCluster:
         if document.get("kind") == "CustomResourceDefinition":
             self._await_established(document)
 
+    def predict(self, document: Document, namespace: str) -> dict[str, Any] | str:
+        """See `airstore.deploy.protocols.Drifting`."""
+        predicted = drifting.predict(self._objects, document, namespace)
+        return str(predicted) if isinstance(predicted, ApiError) else predicted
+
+    def put_back(self, document: Document, namespace: str, owner: Mapping[str, str]) -> None:
+        """See `airstore.deploy.protocols.Drifting`."""
+        drifting.put_back(self._objects, document, namespace, owner)
+
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
         """See `airstore.deploy.protocols.Objects`."""
         return self._objects.live(document, namespace)
 
-    def is_fixed(self, document: Document, namespace: str) -> bool:
-        """See `airstore.deploy.protocols.Objects`."""
-        try:
-            self._objects.apply(document, namespace, force=True, dry_run=True)
-        except ApiError as fault:
-            causes = (fault.details.get("details") or {}).get("causes") or ()
-            # A webhook or policy that refuses names no field.
-            return fault.status == _INVALID and any(cause.get("field") for cause in causes)
-        return False
+    def rehearse(self, change: Change) -> Refusal | None:
+        """See `airstore.deploy.protocols.Rehearsing`."""
+        asked = rehearsal.Change(
+            change.document, change.namespace, change.owner, change.before, change.applied
+        )
+        return _refusal(rehearsal.rehearse(self._objects, asked))
+
+    def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:
+        """See `airstore.deploy.protocols.Rehearsing`."""
+        return _refusal(rehearsal.rehearse_pod(self._objects, pod, namespace))
 
     def remove(self, document: Document, namespace: str) -> None:
         """See `airstore.deploy.protocols.Objects`."""
@@ -75,7 +103,7 @@ class RealCluster:
     def lease(self, name: str, namespace: str) -> AbstractContextManager[Held]:
         """See `airstore.deploy.protocols.Leases`."""
         self.ensure_namespace(namespace)
-        return leases.hold(self._connection, namespace, name)
+        return leases.hold(self._connection, namespace, name, name.removeprefix("airstore-"))
 
     def refusals(self, wanted: Sequence[Permission]) -> list[Permission]:
         """See `airstore.deploy.protocols.Facts`."""
@@ -104,6 +132,14 @@ class RealCluster:
         """See `airstore.deploy.protocols.Nodes`."""
         return unpullable(self._objects, namespace, images, pull_secret, timeout)
 
+    def look(self, document: Document, namespace: str) -> Sight | None:
+        """See `airstore.deploy.protocols.Workloads`."""
+        found = glance(self._objects, document, namespace)
+        if found is None:
+            return None
+        troubles = tuple(Trouble(Cause(each.cause), each.subject, each.text) for each in found.troubles)
+        return Sight(found.workload, found.mark, found.ready, found.wanted, troubles, found.said)
+
     def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
         """See `airstore.deploy.protocols.Jobs`."""
         done = run_job(self._objects, document, namespace, timeout)
@@ -127,6 +163,10 @@ class RealCluster:
             if time.monotonic() > deadline:
                 raise TransferError(f"{document['metadata']['name']} is not established: {conditions}")
             time.sleep(0.2)
+
+
+def _refusal(refused: rehearsal.Refused | None) -> Refusal | None:
+    return Refusal(refused.status, refused.message, refused.fixed) if refused else None
 
 
 @contextmanager

@@ -112,6 +112,12 @@ def create_media(
     return write_media(out, (blobs, plan.selection, store.history), describe, sign, progress)
 
 
+def is_current(store: StoreDirectory, base: Base, to: str) -> bool:
+    """Whether a site holds release ``to`` and every blob of it."""
+    wanted = verified(store, to)
+    return base.release == wanted.identity and base.blobs >= wanted.release.blobs().keys()
+
+
 def base_from_release(store: StoreDirectory, version: str) -> Base:
     """A base that assumes the site holds release ``version`` as the publisher made it."""
     base = verified(store, version)

@@ -22,7 +22,7 @@ from typing import Any
 
 from airstore.core import schema, strictjson
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors, write_file
-from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.errors import DamagedError, LockedError, NotFoundError, UsageError
 from airstore.history.repository import History
 from airstore.store.blobs import BlobStore
 from airstore.trust.root import TrustRoot, verify_first
@@ -36,6 +36,7 @@ class StoreDirectory:
     """An existing store.
 
     Attributes:
+        path: absolute, whatever it was made with: programs that are run work in directories of their own.
         side: `PUBLISHER` or `SITE`.
         name: the product at a publisher, the site's name at a site.
         product_file: at a publisher, where the product file is.
@@ -47,6 +48,9 @@ class StoreDirectory:
     name: str
     product_file: Path | None
     disk: Disk = LOCAL_DISK
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", absolute(self.path))
 
     @property
     def blobs(self) -> Path:
@@ -94,6 +98,15 @@ class StoreDirectory:
         with exclusive_lock(self.path / "lock", wait):
             yield
 
+    @property
+    def busy(self) -> bool:
+        """Whether another airstore process is changing this store now."""
+        try:
+            with self.locked():
+                return False
+        except LockedError:
+            return True
+
     def trust_root(self) -> TrustRoot:
         """The trust root of this store.
 
@@ -118,6 +131,20 @@ class StoreDirectory:
             raise UsageError(f"{what} is for a {side}; {self.path} is the store of a {self.side}")
 
 
+def absolute(path: Path) -> Path:
+    """A path that means the same in any directory; links stay.
+
+    Raises:
+        NotFoundError: it is relative to a directory that is gone.
+    """
+    try:
+        return path.absolute()
+    except FileNotFoundError as fault:
+        raise NotFoundError(
+            f"{path} is relative to the current directory, which was deleted", hint="cd to another one"
+        ) from fault
+
+
 def open_directory(path: Path) -> StoreDirectory:
     """Open the store at ``path``.
 
@@ -125,6 +152,7 @@ def open_directory(path: Path) -> StoreDirectory:
         NotFoundError: there is none.
         DamagedError: its configuration is unreadable.
     """
+    path = absolute(path)
     config = path / CONFIG
     if not config.is_file():
         raise NotFoundError(
@@ -161,6 +189,7 @@ def create_directory(
         UsageError: there is something else already.
         StorageError: it cannot be written.
     """
+    path = absolute(path)
     if (path / CONFIG).exists():
         raise UsageError(f"{path} is a store already")
     with storage_errors(path):

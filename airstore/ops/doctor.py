@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airstore.charts.helm import Helm
@@ -22,21 +22,25 @@ class Finding:
     Attributes:
         state: ``ok``, ``missing`` or ``problem``.
         cost: what does not work without it.
+        needed: on either side and whatever is done.
     """
 
     name: str
     state: str
     found: str
     cost: str
+    needed: bool = False
 
 
 def examine(helm: Callable[[], Helm], kubeconfig: Path | None, store: Path) -> Iterator[Finding]:
     """Look at every program, the cluster and the disk; never fails, that is what it reports."""
-    yield _program("git", ["git", "--version"], "no command works: the history is a git repository")
+    git = _program("git", ["git", "--version"], "no command works: the history is a git repository")
+    yield replace(git, needed=True)
     yield _program(
         "ssh-keygen", ["ssh-keygen", "-?"], "auditors cannot check signatures with stock tools; airstore can"
     )
-    yield _try("helm", lambda: helm().version()[1], "release create, images find, plan and apply do not work")
+    cost = "release create, images find, plan and apply do not work"
+    yield replace(_try("helm", lambda: helm().version()[1], cost), needed=True)
     yield _program("kubectl", ["kubectl", "version", "--client"], "hook scripts that call it fail")
     yield _try(
         "kubernetes", lambda: _cluster(kubeconfig), "a site's registry bootstrap and apply do not work"

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from airstore.charts.guard import await_end
-from airstore.charts.helm import Helm
-from airstore.core.errors import DeployError, OperatorNeededError
+from airstore.core.site import SiteFile
 from airstore.deploy import ledger
-from airstore.deploy.engine import Engine, World
+from airstore.deploy.engine import Engine
+from airstore.deploy.health import SystemClock
 from airstore.deploy.helm_actions import HelmActions
+from airstore.deploy.helm_calls import HelmCalls
+from airstore.deploy.helm_records import HelmStatus
 from airstore.deploy.hooks import HookRunner
 from airstore.deploy.journal import Journal, unfinished
+from airstore.deploy.observed import observe
+from airstore.deploy.plan import as_installed
 from airstore.deploy.protocols import ClusterActions, Held
-from airstore.deploy.steps import End, Mode, Status, states
+from airstore.deploy.redact import Redactor
+from airstore.deploy.steps import End, Mode
 from airstore.deploy.target import Target
+from airstore.deploy.watching import Display, Silent
+from airstore.deploy.world import World
+from airstore.ops import report
 from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.directory import StoreDirectory
-from airstore.ops.runs import RunPlan, Runs, StoreSupplies
+from airstore.ops.installations import Installations
+from airstore.ops.prepare import Rendering
+from airstore.ops.runs import RunPlan, Runs
+from airstore.ops.supplies import StoreSupplies
 from airstore.ops.trusted import trusted_release
 from airstore.store.blobs import BlobStore
 
 LEASE_NAMESPACE = "airstore"
 _DEAD_CHILDREN = 30.0  # seconds for programs of a killed run to be gone
+_LOOKS = 1.0  # seconds; whoever only asks whether somebody is at work holds the lock for a moment
 
 
 @dataclass(frozen=True)
@@ -34,25 +46,30 @@ class Site:
     """A site's store and its cluster, and how to work on them.
 
     Attributes:
+        rendering: Helm, and how it renders charts against this cluster.
+        file: the site file.
         environment: what hook scripts see besides what is documented.
         say: told what is done, in words for people.
         now: seconds since the epoch.
         let_pull: makes pods of a namespace able to pull from the site's registry.
         pulling: that takes a Secret and a change of the default ServiceAccount.
         resume: the command that goes on after an operator has looked.
+        display: shows how far a step has come.
     """
 
     store: StoreDirectory
     blobs: BlobStore
-    helm: Helm
+    rendering: Rendering
     cluster: ClusterActions
     kubeconfig: Path | None
+    file: SiteFile
     environment: Mapping[str, str] = field(repr=False)
     say: Callable[[str], None] = field(repr=False)
     now: Callable[[], int] = field(repr=False)
     let_pull: Callable[[str], None] = field(repr=False)
     pulling: bool
     resume: str
+    display: Display = field(default_factory=Silent, repr=False)
 
     @property
     def runs(self) -> Runs:
@@ -60,13 +77,32 @@ class Site:
         return Runs(self.store)
 
     @property
+    def installations(self) -> Installations:
+        """What its runs installed."""
+        return Installations(self.store)
+
+    @cached_property
     def supplies(self) -> StoreSupplies:
         """Charts, values and hooks."""
-        return StoreSupplies(self.store, self.blobs, self.runs)
+        return StoreSupplies(self.store, self.blobs, self.installations)
 
     def helm_actions(self) -> HelmActions:
         """Helm on the cluster."""
-        return HelmActions(self.helm, self.cluster, self.supplies, self.kubeconfig, self.runs.guard)
+        calls = HelmCalls(self.rendering.helm, self.kubeconfig, self.runs.guard)
+        return HelmActions(calls, self.cluster, self.supplies, self.supplies)
+
+    def hook_runner(self, directory: Path, redactor: Redactor) -> HookRunner:
+        """Runs hooks, and keeps what they say in a directory."""
+        return HookRunner(
+            product=trusted_release(self.store).product,
+            scripts=self.supplies,
+            jobs=self.cluster,
+            directory=directory,
+            kubeconfig=self.kubeconfig,
+            environment=self.environment,
+            redactor=redactor,
+            guard=self.runs.guard,
+        )
 
 
 @dataclass(frozen=True)
@@ -75,14 +111,16 @@ class Outcome:
 
     Attributes:
         run: its name; empty where there was nothing to do.
-        version: what runs now.
-        states: Helm release to its state.
+        version: what should run now; empty for nothing.
+        states: Helm release to what was found of it in the cluster.
+        confirmed: that is what should run, healthy, and nothing else of the product.
     """
 
     run: str
     end: End
     version: str
     states: Mapping[str, str]
+    confirmed: bool
 
 
 @contextmanager
@@ -94,7 +132,7 @@ def alone(site: Site) -> Iterator[Held]:
         LockedError: somebody is at it.
     """
     refuse_marked(site.store, "apply")
-    with site.store.locked():
+    with site.store.locked(_LOOKS):
         await_end(site.runs.guard, _DEAD_CHILDREN)
         product = trusted_release(site.store).product
         with site.cluster.lease(f"airstore-{product}", LEASE_NAMESPACE) as held:
@@ -129,9 +167,29 @@ def close_recorded(site: Site) -> Journal | None:
 def outcome_of(site: Site, journal: Journal, end: End) -> Outcome:
     """What to say of a run that has ended well, or as an operator wanted it to end."""
     plan = site.runs.plan(journal)
+    version, running = plan.outcome if end is End.SUCCEEDED else (plan.previous, plan.old)
+    states, confirmed = look(site, journal, succeeded=end is End.SUCCEEDED)
+    return Outcome(journal.name, end, version if running else "", states, confirmed)
+
+
+def look(site: Site, journal: Journal, *, succeeded: bool) -> tuple[dict[str, str], bool]:
+    """Key to what is found of each Helm release of a run, and whether that is what should be there."""
+    plan = site.runs.plan(journal)
     course = site.supplies.course(plan, journal.directory)
-    version = plan.outcome[0] if end is End.SUCCEEDED else plan.previous
-    return Outcome(journal.name, end, version, states(course.run, journal.events))
+    newer = succeeded and plan.mode is Mode.APPLY
+    back = not succeeded or plan.mode is Mode.ROLLBACK
+    wanted = course.new if newer else course.old if back else {}
+    return look_at(site, wanted, {**course.new, **course.old})
+
+
+def look_at(
+    site: Site, wanted: Mapping[str, Target], others: Mapping[str, Target]
+) -> tuple[dict[str, str], bool]:
+    """As `look`, of any Helm releases that should run and others that should not."""
+    seen = observe(site.helm_actions(), site.cluster, wanted, others)
+    redactor = site.installations.redactor(target.running for target in {**others, **wanted}.values())
+    states = {key: redactor.text(str(each)) for key, each in seen.items()}
+    return states, all(each.is_as(wanted.get(key)) for key, each in seen.items())
 
 
 def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False) -> Outcome:
@@ -149,19 +207,10 @@ def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False)
     """
     plan = site.runs.plan(journal)
     course = site.supplies.course(plan, journal.directory)
-    redactor = site.runs.redactor([*plan.new, *plan.old])
-    hooks = HookRunner(
-        product=trusted_release(site.store).product,
-        scripts=site.supplies,
-        jobs=site.cluster,
-        directory=journal.directory,
-        kubeconfig=site.kubeconfig,
-        environment=site.environment,
-        redactor=redactor,
-        guard=site.runs.guard,
-    )
+    redactor = site.installations.redactor([*plan.new, *plan.old])
+    hooks = site.hook_runner(journal.directory, redactor)
     helm, clock = site.helm_actions(), SystemClock()
-    world = World(helm, site.cluster, hooks, site.supplies, clock, held, site.let_pull)
+    world = World(helm, site.cluster, hooks, site.supplies, clock, held, site.let_pull, site.display)
     end = Engine(world, course, journal, redactor, site.say).drive()
     if asked_back and end in {End.ROLLED_BACK, End.UNTOUCHED}:
         _end(site, journal, plan, end)
@@ -169,41 +218,51 @@ def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False)
     return _outcome(site, journal, plan, end)
 
 
-class SystemClock:
-    """The machine's monotonic clock."""
-
-    def now(self) -> float:
-        """See `airstore.deploy.health.Clock`."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """See `airstore.deploy.health.Clock`."""
-        time.sleep(seconds)
-
-
-def statuses(site: Site, targets: Mapping[str, Target]) -> dict[str, str]:
-    """Key to Helm's status, for the Helm releases that exist."""
+def statuses(site: Site, targets: Mapping[str, Target]) -> dict[str, HelmStatus]:
+    """Key to what Helm says, for the Helm releases that exist."""
     actions = site.helm_actions()
     found = {key: actions.status(target) for key, target in targets.items()}
-    return {key: status.status for key, status in found.items() if status is not None}
+    return {key: status for key, status in found.items() if status is not None}
+
+
+def disturbed(site: Site, targets: Mapping[str, Target], found: Mapping[str, HelmStatus]) -> dict[str, str]:
+    """Key to what somebody else than airstore did to a Helm release that airstore installed.
+
+    Args:
+        site: store and cluster.
+        targets: what the ledger says runs.
+        found: of `statuses`.
+    """
+    reasons = {key: _disturbed(site, target, found.get(key)) for key, target in targets.items()}
+    return {key: reason for key, reason in reasons.items() if reason}
+
+
+def _disturbed(site: Site, target: Target, found: HelmStatus | None) -> str:
+    if found is None:
+        return "Helm no longer has it"
+    if found.status != "deployed":
+        return f"Helm says that it is {found.status}"
+    kept = site.supplies.kept(target)
+    if kept and kept.revision != found.revision:
+        return f"revision {found.revision} was not installed by airstore, which left revision {kept.revision}"
+    if kept and kept != site.helm_actions().installed(target):
+        return f"Helm's record of revision {found.revision} was changed"
+    return ""
 
 
 def _outcome(site: Site, journal: Journal, plan: RunPlan, end: End) -> Outcome:
-    course = site.supplies.course(plan, journal.directory)
-    said = states(course.run, journal.events)
     _end(site, journal, plan, end)
     if end is End.SUCCEEDED:
         return outcome_of(site, journal, end)
-    what = _what(plan)
+    states, confirmed = look(site, journal, succeeded=False)
     if end is End.NEEDS_OPERATOR:
-        listed = "\n".join(f"  {key}: {state}" for key, state in said.items())
-        raise OperatorNeededError(
-            f"{what}, and the way back failed too: {_failures(journal)[-1]}\n{listed}",
-            hint=f"look at the cluster, mend what is broken, then go on with: {site.resume}",
-        )
-    done = "nothing was changed" if end is End.UNTOUCHED else f"{_before(plan)} runs again"
-    why = _failures(journal) or ["an operator turned it back"]
-    raise DeployError(f"{what}; {done}: {why[0]}", hint=f"logs are in {journal.directory}")
+        raise report.needs_operator(journal, plan, states, site.resume)
+    run = site.supplies.course(plan, journal.directory).run
+    lost = "".join(
+        f"the data of {key} stay as the failed upgrade left them: their backup was given up\n"
+        for key in report.lost_data(run, journal, plan)
+    )
+    raise report.failed(journal, plan, end, states, confirmed=confirmed, lost=lost)
 
 
 def _end(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
@@ -212,21 +271,8 @@ def _end(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
         journal.close(end)
 
 
-def _what(plan: RunPlan) -> str:
-    names = {Mode.APPLY: "applying", Mode.ROLLBACK: "rolling back from", Mode.UNINSTALL: "uninstalling"}
-    return f"{names[plan.mode]} {plan.version or plan.previous} failed"
-
-
-def _before(plan: RunPlan) -> str:
-    return f"release {plan.previous}" if plan.previous else "what there was before (nothing)"
-
-
-def _failures(journal: Journal) -> list[str]:
-    return [f"{event.step}: {event.detail}" for event in journal.events if event.status is Status.FAILED]
-
-
 def _record(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
-    failures = _failures(journal)
+    failures = report.failures(journal)
     details: dict[str, str | int] = {"run": journal.name, "end": str(end)}
     if failures:
         details["failure"] = failures[-1] if end is End.NEEDS_OPERATOR else failures[0]
@@ -238,7 +284,7 @@ def _record(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
         "succeeded" if succeeded else "failed",
         site.now(),
         details,
-        running if succeeded else (),
+        tuple(as_installed(each, site.installations.kept(each)) for each in running) if succeeded else (),
     )
     ledger.record(site.store.history, entry, (site.store.name, f"airstore@{site.store.name}.invalid"))
 

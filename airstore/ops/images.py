@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from airstore.core.errors import DamagedError, NotFoundError
@@ -18,9 +18,14 @@ _SHOWN = 10
 
 
 def image_problems(
-    store: StoreDirectory, release: Release, site: SiteFile, access: Access, kubeconfig: Path | None
+    store: StoreDirectory,
+    release: Release,
+    site: SiteFile,
+    access: Access,
+    kubeconfig: Path | None,
+    images: Iterable[Image],
 ) -> list[str]:
-    """What nodes could not pull; empty if all is there, or if the site file names no registry.
+    """Which of a release's images nodes could not pull; none where the site file names no registry.
 
     Raises:
         TransferError: the registry refused or broke off.
@@ -29,7 +34,7 @@ def image_problems(
         return []
     try:
         with readable_registry(store, release, site, access, kubeconfig) as target:
-            missing = list(_missing(target, release))
+            missing = list(_missing(target, images))
     except NotFoundError as fault:  # there is no registry in the cluster yet, or none of its pods is ready
         return [f"{fault}; {fault.hint}"]
     shown = missing[:_SHOWN]
@@ -42,10 +47,10 @@ def image_problems(
     return shown
 
 
-def _missing(target: Target, release: Release) -> Iterator[str]:
+def _missing(target: Target, images: Iterable[Image]) -> Iterator[str]:
     client, _ = parse_target(target.url, target.access)
     with client:
-        for image in release.images:
+        for image in images:
             if why := _problem(client, image):
                 yield f"{target.name} {why}"
 

@@ -8,12 +8,16 @@ from functools import partial
 
 from airstore.charts.resolve import ResolvedChart
 from airstore.core.descriptor import Descriptor, Platform
+from airstore.core.digest import Digest
 from airstore.core.errors import UsageError
+from airstore.core.product import published_source
 from airstore.core.progress import Advance, Progress
 from airstore.core.reference import Reference
 from airstore.core.release import Artifact, Chart, Image
-from airstore.registry.graph import ImageGraph, walk
+from airstore.core.tags import settle_tags
+from airstore.registry.graph import ImageGraph, Part, walk
 from airstore.registry.source import ImageSource
+from airstore.registry.walker import SOURCE_FAULTS
 from airstore.store.blobs import BlobStore
 from airstore.store.ingest import BlobWriter
 
@@ -75,16 +79,12 @@ def check_collisions(artifacts: Iterable[Artifact]) -> None:
     Raises:
         UsageError: they do, with different content.
     """
-    owners: dict[tuple[str, str], Artifact] = {}
-    for artifact in artifacts:
-        for tag in artifact.tags:
-            other = owners.setdefault((artifact.repository, tag), artifact)
-            if other.root.digest != artifact.root.digest:
-                raise UsageError(
-                    f"{_name(other)} and {_name(artifact)} differ, but both would be "
-                    f"{artifact.repository}:{tag} at a site",
-                    hint="exclude one of them, or give it another tag upstream",
-                )
+    for place, one, other in settle_tags(artifacts).clashes:
+        raise UsageError(
+            f"{_name(one)} and {_name(other)} differ, but both would be "
+            f"{place.repository}:{place.tag} at a site",
+            hint="exclude one of them, pin one to its digest, or give it another tag upstream",
+        )
 
 
 class _Taker:
@@ -95,20 +95,45 @@ class _Taker:
     def image(self, source: ImageSource, reference: Reference, graph: ImageGraph) -> Image:
         total = sum(blob.size for blob in graph.blobs)
         with self._progress.task(str(reference).rpartition("/")[2], total) as advance:
-            for blob in graph.blobs:
+
+            def put(blob: Descriptor) -> None:
                 self._put(blob, partial(_content, source, reference, graph, blob, advance))
-        return Image(reference, graph.root, graph.blobs, graph.referrers, graph.missing)
+
+            for blob in graph.core:
+                put(blob)
+            whole = graph.without(_lost(graph.parts, put))
+        return Image(reference, whole.root, whole.blobs, whole.referrers, whole.missing, whole.unavailable)
 
     def chart(self, resolved: ResolvedChart) -> Chart:
         artifact = resolved.artifact()
         for blob, data in artifact.contents.items():
             self._put(blob, partial(iter, (data,)))
         return Chart(
-            resolved.name, resolved.version, resolved.source, artifact.root, artifact.archive, artifact.blobs
+            resolved.name,
+            resolved.version,
+            published_source(resolved.name),
+            artifact.root,
+            artifact.archive,
+            artifact.blobs,
         )
 
     def _put(self, blob: Descriptor, source: Callable[[], Iterable[bytes]]) -> None:
         self.new_blobs += self._writer.put(blob, source)
+
+
+def _lost(parts: Iterable[Part], put: Callable[[Descriptor], None]) -> dict[Digest, str]:
+    """Take in the optional parts; those that cannot be had, and why. What hangs on one is lost with it."""
+    lost: dict[Digest, str] = {}
+    for part in parts:
+        if part.subject in lost:
+            lost[part.root.digest] = f"{part.subject}, which it is attached to, could not be read"
+            continue
+        try:
+            for blob in part.blobs:
+                put(blob)
+        except SOURCE_FAULTS as fault:
+            lost[part.root.digest] = str(fault)
+    return lost
 
 
 def _content(

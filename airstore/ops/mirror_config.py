@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.cluster.mirror_config import Mirror, NodeFile, mirror_files
-from airstore.cluster.registry_objects import PULL_USER
+from airstore.cluster.mirror_merge import TO_MERGE, NeedsMergingError, marked, merged
 from airstore.cluster.registry_settings import settings_of
-from airstore.core.durable import write_file
-from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.durable import storage_errors, write_file
+from airstore.core.errors import UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory
-from airstore.ops.registry_secrets import authority_file, pull_password, registry_secrets
+from airstore.ops.pulls import registry_login
+from airstore.ops.registry_access import shared_access
+from airstore.ops.registry_secrets import read_authority, registry_secrets
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that was written.
+
+    Attributes:
+        why: it must be merged by hand: what is in the way; else empty.
+    """
+
+    path: Path
+    why: str = ""
 
 
 def node_files(
@@ -37,7 +52,7 @@ def node_files(
 
     Raises:
         UsageError: the site file names no registry.
-        NotFoundError: no registry was bootstrapped, whose password could be given; or no such CA file.
+        NotFoundError: no registry was bootstrapped, whose password could be given; or no such file.
     """
     host = str(site.registry.get("host", ""))
     if not host:
@@ -45,41 +60,47 @@ def node_files(
             "the site file does not say what nodes shall call the registry",
             hint="add 'registry: {host: registry.site.example}' to site.yaml",
         )
-    if site.registry.get("mode", "cluster") == "cluster":
+    if site.registry.get("mode", "cluster") == "cluster" and not shared_access(store, site):
         # Nodes must trust the registry before it can be started from itself, so its authority is made by now.
         with store.locked():
             registry_secrets(store, settings_of(release, site), site, now)
-    authority = authority_file(store, site)
     upstreams = sorted({image.reference.host for image in release.images} - {host})
+    user, password = _login(store, site) if credentials else ("", "")
+    prefix = str(site.registry.get("prefix", ""))
     mirror = Mirror(
-        host,
-        tuple(upstreams),
-        _read(authority) if authority else "",
-        PULL_USER if credentials else "",
-        pull_password(store) if credentials else "",
-        str(site.registry.get("prefix", "")),
+        host, tuple(upstreams), read_authority(store, site), user, password, prefix, release.product
     )
     return mirror_files(runtime, mirror)
 
 
-def write_files(files: list[NodeFile], directory: Path) -> list[Path]:
-    """Write the files below a directory under the paths they have on a node.
+def write_files(files: list[NodeFile], directory: Path, product: str) -> list[Written]:
+    """Write the files below a directory under the paths they have on a node, beside what is there.
 
     Raises:
-        StorageError: they cannot be written.
+        StorageError: they cannot be read or written.
     """
-    written = []
-    for file in files:
-        path = directory / file.path.lstrip("/")
-        write_file(path, file.text.encode(), mode=0o600 if file.private else 0o644)
-        written.append(path)
-    return written
+    return [_write(file, directory / file.path.lstrip("/"), product) for file in files]
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii")
-    except OSError as fault:
-        raise NotFoundError(f"cannot read {path}: {fault.strerror}") from fault
-    except UnicodeDecodeError as fault:
-        raise UsageError(f"{path} is not a certificate in PEM form") from fault
+def _write(file: NodeFile, path: Path, product: str) -> Written:
+    why, wanted = "", marked(file, [product])
+    with storage_errors(path):
+        existing = path.read_bytes() if path.exists() else None
+    if existing is not None and file.form != "plain":
+        try:
+            wanted = merged(file, existing.decode(), product)
+        except (NeedsMergingError, UnicodeDecodeError) as fault:
+            why = f"{path} is not changed: {fault}"
+            path = path.with_name(path.name + TO_MERGE)
+    write_file(path, wanted.text.encode(), mode=0o600 if wanted.private else 0o644)
+    return Written(path, why)
+
+
+def _login(store: StoreDirectory, site: SiteFile) -> tuple[str, str]:
+    login = registry_login(store, site)
+    if login is None:
+        raise UsageError(
+            "the site file names no user that nodes could be to the registry",
+            hint="set registry.pullUser and registry.pullPasswordFile in site.yaml, or omit --credentials",
+        )
+    return login.user, login.password

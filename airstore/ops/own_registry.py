@@ -9,15 +9,20 @@ from pathlib import Path
 
 from airstore.cluster.connection import connect
 from airstore.cluster.registry_objects import PUSH_PORT, PUSH_USER
-from airstore.cluster.registry_settings import settings_of
+from airstore.cluster.registry_settings import service_names, settings_of
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.ops.access import Access
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.registry_access import shared_access
 from airstore.ops.registry_secrets import authority_file, push_password
-from airstore.ops.registry_tunnel import own_passwords, push_port
+from airstore.ops.registry_tunnel import BRING, own_passwords, push_port
 from airstore.registry.credentials import Credentials
+
+_AGAIN = (
+    "product {} has changed its registry's passwords; take them over: airstore registry bootstrap --share"
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,27 @@ class Target:
     Attributes:
         url: what to connect to.
         name: what plans and the ledger call it.
+        ours: airstore made it, for one product or several.
     """
 
     url: str
     name: str
     access: Access
+    ours: bool = False
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A registry in the cluster.
+
+    Attributes:
+        stale: what to do where it does not take the store's password.
+    """
+
+    host: str
+    push_host: str
+    namespace: str
+    stale: str
 
 
 @contextmanager
@@ -55,20 +76,20 @@ def own_registry(
             )
         yield _named(store, site, access)
         return
-    settings = settings_of(release, site)
-    access = replace(access, credentials=Credentials(PUSH_USER, push_password(store)))
-    with own_passwords():
-        if settings.push_host:
+    place = _place(store, release, site)
+    access = replace(access, credentials=Credentials(PUSH_USER, push_password(store, site)))
+    with own_passwords(place.stale):
+        if place.push_host:
             access = replace(access, ca=access.ca or authority_file(store, site))
-            yield Target(settings.push_host, settings.host, access)
+            yield Target(place.push_host, place.host, access, ours=True)
             return
         with connect(kubeconfig) as connection:
             if connection.inside:  # its Service is near, and needs no right to forward ports
-                host = f"{settings.service_names[0]}:{PUSH_PORT}"
-                yield Target(f"http://{host}", settings.host, access)
+                host = f"{service_names(place.namespace)[0]}:{PUSH_PORT}"
+                yield Target(f"http://{host}", place.host, access, ours=True)
                 return
-            with push_port(connection, settings.namespace) as port:
-                yield Target(f"http://127.0.0.1:{port}", settings.host, access)
+            with push_port(connection, place.namespace) as port:
+                yield Target(f"http://127.0.0.1:{port}", place.host, access, ours=True)
 
 
 @contextmanager
@@ -87,6 +108,13 @@ def readable_registry(
         return
     with own_registry(store, release, site, access, kubeconfig) as target:
         yield target
+
+
+def _place(store: StoreDirectory, release: Release, site: SiteFile) -> _Place:
+    if shared := shared_access(store, site):
+        return _Place(shared.host, shared.push_host, shared.namespace, _AGAIN.format(shared.product))
+    settings = settings_of(release, site)
+    return _Place(settings.host, settings.push_host, settings.namespace, BRING)
 
 
 def _named(store: StoreDirectory, site: SiteFile, access: Access) -> Target:

@@ -6,14 +6,16 @@ import base64
 import binascii
 import dataclasses
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airstore.charts.archive import read_chart
 from airstore.charts.helm import Helm
 from airstore.charts.postrender import sees_hooks
 from airstore.charts.render import Document, Target, render
+from airstore.charts.render_live import LiveCluster, render_live
 from airstore.charts.rewrite import Rewriting, leftovers, rewrite
 from airstore.core import yamlfile
 from airstore.core.durable import write_file
@@ -21,6 +23,8 @@ from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.release import Chart, HelmRelease, Release
 from airstore.core.site import SiteFile
+from airstore.deploy.crds import chart_crds
+from airstore.deploy.kept import flattened
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import normalise
 from airstore.deploy.redact import Redactor
@@ -43,6 +47,8 @@ class Prepared:
         rewriting: how its image references are rewritten; None where they are not.
         hook_rewriting: how those of its hooks' Jobs are: nothing renders them, so no binding reaches them.
         leftovers: images that rewriting cannot reach, each with its place.
+        documents: what would be installed, hooks included, Secrets in plain text.
+        kube_version: of the cluster it was rendered for; empty where it was rendered without one.
     """
 
     running: Running
@@ -51,12 +57,33 @@ class Prepared:
     rewriting: Rewriting | None = field(default=None, repr=False)
     hook_rewriting: Rewriting | None = field(default=None, repr=False)
     leftovers: tuple[str, ...] = ()
+    kube_version: str = ""
+    documents: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How charts are rendered at a site.
+
+    Attributes:
+        cluster: where they are going to be installed; None renders without one, as far as that goes.
+        installed: keys of the Helm releases that are installed there, for which it would be an upgrade.
+    """
+
+    helm: Helm
+    cluster: LiveCluster | None = None
+    installed: frozenset[str] = frozenset()
 
 
 def prepare_release(
-    store: StoreDirectory, blobs: BlobStore, helm: Helm, site: SiteFile, release: Release
+    store: StoreDirectory,
+    blobs: BlobStore,
+    rendering: Rendering,
+    site: SiteFile,
+    release: Release,
+    only: Collection[str] | None = None,
 ) -> tuple[Prepared, ...]:
-    """Render every Helm release of a release as this site would install it.
+    """Render every Helm release of a release, or those of these names, as this site would install it.
 
     Raises:
         UsageError: a chart does not render, or a bound variable is not set.
@@ -65,23 +92,28 @@ def prepare_release(
     commit = store.history.find(release.version).commit
     prepared = []
     for wanted in release.helm_releases:
+        if only is not None and wanted.name not in only:
+            continue
         chart = charts[wanted.chart]
         archive = blobs.read_bytes(chart.archive.digest, LIMITS.chart_archive)
         values = [store.history.read(commit, path) for path in wanted.values]
         extra = site_values(wanted, site)
         rules = rewriting_of(wanted, release, site)
-        rendered = _render(helm, wanted, archive, values, extra)
-        documents, left = (
-            _rewritten(rendered, rules, sees_hooks(helm.version()[0])) if rules else (rendered, ())
-        )
         if extra:
             values.append(yamlfile.dump(extra).encode())
+        rendered = _render(rendering, wanted, archive, values)
+        documents, left = (
+            _rewritten(rendered, rules, sees_hooks(rendering.helm.version()[0])) if rules else (rendered, ())
+        )
+        rules = rules.only(each.body for each in rendered) if rules else None
         known = Redactor.of([extra, *(yamlfile.load(each, "values") for each in values)]).secrets
         running = _running(wanted, chart, documents)
-        secrets = known | frozenset(_secrets(documents))
+        secrets = known | secret_values(each.body for each in documents)
         bound = _REGISTRY in wanted.bind.values()
         hooks = _where(release, site) if rules or bound else None
-        prepared.append(Prepared(running, tuple(values), secrets, rules, hooks, left))
+        kube = rendering.cluster.version if rendering.cluster else ""
+        bodies = tuple(flattened(each.body for each in documents if not each.is_test))
+        prepared.append(Prepared(running, tuple(values), secrets, rules, hooks, left, kube, bodies))
     return tuple(prepared)
 
 
@@ -139,33 +171,43 @@ def _running(wanted: HelmRelease, chart: Chart, documents: Sequence[Document]) -
 
 
 def _render(
-    helm: Helm, wanted: HelmRelease, archive: bytes, values: Sequence[bytes], extra: Mapping[str, Any]
+    rendering: Rendering, wanted: HelmRelease, archive: bytes, values: Sequence[bytes]
 ) -> tuple[Document, ...]:
+    target = Target(wanted.name, wanted.namespace, upgrade=_key(wanted) in rendering.installed)
+    variant = f"release {wanted.name}"
+    if rendering.cluster:
+        what = f"chart {wanted.chart} with {variant}"
+        live = render_live(rendering.helm, archive, target, values, rendering.cluster, what)
+        definitions = (Document("crds/", each) for each in chart_crds(read_chart(archive, what)))
+        return (*definitions, *live)
     # Values may hold passwords: private files in a private directory, never arguments.
     with tempfile.TemporaryDirectory(prefix="airstore-values-") as scratch:
         files = []
         for number, content in enumerate(values):
             files.append(Path(scratch) / f"values-{number}.yaml")
             write_file(files[-1], content, mode=0o600)
-        target = Target(wanted.name, wanted.namespace)
-        result = render(
-            helm, wanted.chart, archive, target, files, set_values=extra, variant=f"release {wanted.name}"
-        )
-    return result.documents
+        return render(rendering.helm, wanted.chart, archive, target, files, variant=variant).documents
 
 
-def _secrets(documents: Iterable[Document]) -> Iterator[str]:
+def _key(wanted: HelmRelease) -> str:
+    return f"{wanted.namespace}/{wanted.name}"
+
+
+def secret_values(documents: Iterable[Any]) -> frozenset[str]:
     """What the values of rendered Secrets are, long enough not to be part of ordinary words."""
-    for document in documents:
-        if document.kind != "Secret":
-            continue
-        for text in (document.body.get("stringData") or {}).values():
+    return frozenset(text for each in documents if isinstance(each, dict) for text in _secrets(each))
+
+
+def _secrets(document: dict[str, Any]) -> Iterator[str]:
+    if document.get("kind") != "Secret":
+        return
+    for text in (document.get("stringData") or {}).values():
+        yield from _long(str(text))
+    for text in (document.get("data") or {}).values():
+        try:
+            yield from _long(base64.b64decode(str(text), validate=True).decode())
+        except (binascii.Error, UnicodeDecodeError):
             yield from _long(str(text))
-        for text in (document.body.get("data") or {}).values():
-            try:
-                yield from _long(base64.b64decode(str(text), validate=True).decode())
-            except (binascii.Error, UnicodeDecodeError):
-                yield from _long(str(text))
 
 
 def _long(text: str) -> Iterator[str]:

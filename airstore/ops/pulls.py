@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from airstore.cluster.pull_secrets import PullLogin
 from airstore.cluster.registry_objects import PULL_USER
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.registry_access import shared_access
 from airstore.ops.registry_secrets import has_registry, pull_password
 from airstore.ops.trusted import trusted_release
 
@@ -18,16 +21,27 @@ def pull_login(store: StoreDirectory, site: SiteFile) -> PullLogin | None:
         NotFoundError: the site file names a password file that cannot be read.
         UsageError: that file is empty or not UTF-8.
     """
+    login = None if site.registry.get("pullSecret") else registry_login(store, site)
+    return replace(login, product=trusted_release(store).product) if login else None
+
+
+def registry_login(store: StoreDirectory, site: SiteFile) -> PullLogin | None:
+    """Who nodes and pods may be to the site's registry, of no product yet; None where nobody is named.
+
+    Raises:
+        NotFoundError, UsageError: as `pull_login`.
+    """
     host = str(site.registry.get("host") or "")
-    if not host or site.registry.get("pullSecret"):
+    if not host:
         return None
     if site.registry.get("pullUser"):
-        user, password = str(site.registry["pullUser"]), _password(site)
-    elif site.registry.get("mode", "cluster") == "cluster" and has_registry(store):
-        user, password = PULL_USER, pull_password(store)
+        user, password, decides = str(site.registry["pullUser"]), _password(site), False
+    elif site.registry.get("mode", "cluster") == "cluster" and has_registry(store, site):
+        user, password = PULL_USER, pull_password(store, site)
+        decides = shared_access(store, site) is None
     else:
         return None
-    return PullLogin(host, user, password, trusted_release(store).product)
+    return PullLogin(host, user, password, decides=decides)
 
 
 def _password(site: SiteFile) -> str:

@@ -14,6 +14,7 @@ from airstore.core.release import Release
 from airstore.deploy import ledger
 from airstore.ops.access import Access
 from airstore.ops.directory import SITE, StoreDirectory
+from airstore.ops.trusted import all_releases
 from airstore.registry.client import RegistryClient
 from airstore.registry.plan import PushPlan, plan_push
 from airstore.registry.push import PushResult, push
@@ -48,11 +49,13 @@ class Run:
     Attributes:
         jobs: transfers at once.
         now: seconds since the epoch, for the ledger.
+        keep_tags: leave tags alone that no release of this product has moved: several products push there.
     """
 
     progress: Progress
     jobs: int
     now: int
+    keep_tags: bool = False
 
 
 def parse_target(text: str, access: Access) -> tuple[RegistryClient, str]:
@@ -118,11 +121,14 @@ def push_release(
     Raises:
         TransferError: the registry refused, stalled or broke off; what arrived stays and is not sent again.
         DamagedError: the store or the registry gave other bytes than the digests say.
+        UsageError: tags that would have to be kept are in the way; nothing was sent.
     """
     client, address = parse_target(target, access)
     name = name or address
     with client:
         planned = plan_push(client, release.artifacts, blobs, _platforms(release))
+        if run.keep_tags and planned.current:
+            _refuse_foreign(store, planned, release.product)
         with run.progress.task(f"pushing to {client.host}", planned.upload_bytes) as advance:
             result = push(client, planned, blobs, advance, jobs=run.jobs)
     summary = _summary(name, planned)
@@ -132,6 +138,21 @@ def push_release(
         with store.locked(_PATIENCE):
             ledger.record(store.history, entry, (store.name, f"airstore@{store.name}.invalid"))
     return summary, result
+
+
+def _refuse_foreign(store: StoreDirectory, planned: PushPlan, product: str) -> None:
+    """Tags name what this product has pushed, or the other products of the registry lose their images."""
+    every = [link.release for link in all_releases(store)]
+    ours = {digest for each in every for digest in each.blobs()}
+    foreign = [f"{tag.repository}:{tag.name} ({digest.short})" for tag, digest in planned.current.items()
+               if digest not in ours]  # fmt: skip
+    if foreign:
+        raise UsageError(
+            f"{planned.host} has other images under tags that {product} brings, too, and no release of"
+            f" {product} ever had them: {', '.join(sorted(foreign))}; nothing was pushed",
+            hint="another product of the registry needs them: give this product a registry of its own, or"
+            " let one of the vendors use other tags",
+        )
 
 
 def _summary(name: str, planned: PushPlan) -> RegistryPlan:

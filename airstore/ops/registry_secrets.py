@@ -5,6 +5,7 @@
     registry/credentials.json   passwords of the users pull and push, their bcrypt lines
     registry/ca.pem ca.key      the site's own certificate authority
     registry/tls.pem tls.key    the registry's certificate under it
+    registry/shared.json        of another product's registry: see `airstore.ops.registry_access`
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.registry_access import shared_access, shared_authority
 from airstore.trust.certificates import RENEW_DAYS, KeyPair, create_authority, days_left, issue, unusable
 from airstore.trust.htpasswd import generate_password, htpasswd, matches
 
@@ -49,36 +51,66 @@ def registry_secrets(
     )
 
 
-def push_password(store: StoreDirectory) -> str:
-    """Password of the user that may push.
+def own_passwords_of(store: StoreDirectory) -> tuple[str, str]:
+    """Passwords of the users that may pull and push, of the registry that this store made.
 
     Raises:
         NotFoundError: this store has bootstrapped no registry.
     """
-    return _read_credentials(_existing(store))["push"]
+    known = _read_credentials(_existing(store))
+    return known["pull"], known["push"]
 
 
-def pull_password(store: StoreDirectory) -> str:
-    """Password of the user that may only pull.
+def push_password(store: StoreDirectory, site: SiteFile) -> str:
+    """Password of the user that may push, to this product's registry or the one that it shares.
 
     Raises:
         NotFoundError: this store has bootstrapped no registry.
     """
-    return _read_credentials(_existing(store))["pull"]
+    shared = shared_access(store, site)
+    return shared.push if shared else own_passwords_of(store)[1]
 
 
-def has_registry(store: StoreDirectory) -> bool:
-    """Whether this store has made the passwords of a registry in the cluster."""
-    return (_directory(store) / "credentials.json").is_file()
+def pull_password(store: StoreDirectory, site: SiteFile) -> str:
+    """Password of the user that may only pull, likewise.
+
+    Raises:
+        NotFoundError: this store has bootstrapped no registry.
+    """
+    shared = shared_access(store, site)
+    return shared.pull if shared else own_passwords_of(store)[0]
+
+
+def has_registry(store: StoreDirectory, site: SiteFile) -> bool:
+    """Whether this store has made the passwords of a registry in the cluster, or shares one."""
+    own = (_directory(store) / "credentials.json").is_file()
+    return own or shared_access(store, site) is not None
 
 
 def authority_file(store: StoreDirectory, site: SiteFile) -> Path | None:
     """The certificate authority (PEM) that nodes must trust; None where the world trusts it already."""
     if site.registry.get("ca"):
         return site.path(str(site.registry["ca"]))
+    if shared_access(store, site):
+        shared = shared_authority(store)
+        return shared if shared.is_file() else None
     own = _directory(store) / "ca.pem"
     given = site.registry.get("certificate") or site.registry.get("tlsSecret")
     return own if own.is_file() and not given else None
+
+
+def read_authority(store: StoreDirectory, site: SiteFile) -> str:
+    """What is in `authority_file`; empty where there is none.
+
+    Raises:
+        NotFoundError: the site file names a file that cannot be read.
+        UsageError: it is not in PEM form.
+    """
+    path = authority_file(store, site)
+    try:
+        return _read(path).decode("ascii") if path else ""
+    except UnicodeDecodeError as fault:
+        raise UsageError(f"{path} is not a certificate in PEM form") from fault
 
 
 def _directory(store: StoreDirectory) -> Path:

@@ -14,18 +14,26 @@ from airstore.registry.faults import RefusedError, TransientError
 
 LABELS = ",".join(f"{key}={value}" for key, value in SELECTOR.items())
 """Selects the registry's pods."""
+BRING = "the registry's passwords are not those of this store; bring them there: airstore registry bootstrap"
 
 
 @contextmanager
 def push_port(connection: Connection, namespace: str) -> Iterator[int]:
-    """A port of 127.0.0.1 that leads to the server that takes uploads, whatever pod that is in.
+    """As `pod_port`, to the server that takes uploads."""
+    with pod_port(connection, namespace, PUSH_PORT) as port:
+        yield port
+
+
+@contextmanager
+def pod_port(connection: Connection, namespace: str, number: int) -> Iterator[int]:
+    """A port of 127.0.0.1 that leads to a port of the registry, whatever pod that is in.
 
     Raises:
         NotFoundError: no pod of the registry is ready.
         TransferError: the API server refused; or, in the block, the registry was lost for good.
     """
     objects = Objects(connection)
-    with forward(connection, namespace, lambda: ready_pod(objects, namespace), PUSH_PORT) as forwarding:
+    with forward(connection, namespace, lambda: ready_pod(objects, namespace), number) as forwarding:
         try:
             yield forwarding.port
         except TransientError as fault:
@@ -39,8 +47,8 @@ def push_port(connection: Connection, namespace: str) -> Iterator[int]:
 
 
 @contextmanager
-def own_passwords() -> Iterator[None]:
-    """Say what to do where the registry in the cluster does not take the store's own password.
+def own_passwords(hint: str = BRING) -> Iterator[None]:
+    """Say what to do where the registry in the cluster does not take the store's password.
 
     Raises:
         TransferError: that was refused.
@@ -50,11 +58,7 @@ def own_passwords() -> Iterator[None]:
     except RefusedError as fault:
         if fault.status != 401:
             raise
-        raise TransferError(
-            str(fault),
-            hint="the registry's passwords are not those of this store; bring them there:"
-            " airstore registry bootstrap",
-        ) from fault
+        raise TransferError(str(fault), hint=hint) from fault
 
 
 def ready_pod(objects: Objects, namespace: str) -> str:

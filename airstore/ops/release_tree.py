@@ -9,7 +9,7 @@ from pathlib import Path
 from airstore.charts.resolve import ResolvedChart
 from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
-from airstore.core.product import Product
+from airstore.core.product import Product, published
 from airstore.core.release import HelmRelease
 from airstore.deploy.hook_jobs import is_job, read_job
 
@@ -20,14 +20,14 @@ def tree_files(
     """Every file of the tree but ``release.json`` and ``signatures/``.
 
     Args:
-        product: the product file, kept as ``airstore.yaml``.
+        product: the product file, kept as ``airstore.yaml`` without the publisher's sources.
         charts: unpacked below ``charts/NAME/`` for review.
         rendered: Helm release name to manifests, kept below ``rendered/``.
 
     Raises:
         UsageError: a values or hook file is too large, or a hook's manifest is not one of a Job.
     """
-    files = {"airstore.yaml": product.text}
+    files = {"airstore.yaml": published(product)}
     for chart in charts:
         for path, data in chart.read().files.items():
             files[f"charts/{chart.name}/{path}"] = data

@@ -2,55 +2,140 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from airstore.core.errors import DeployError, NotFoundError, UsageError
+from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.release import Release
 from airstore.deploy import ledger
-from airstore.deploy.journal import Journal, load_all, unfinished
+from airstore.deploy.backups import Backup, Index
+from airstore.deploy.journal import Journal, unfinished
 from airstore.deploy.ledger import Entry
 from airstore.deploy.plan import observed, plan
-from airstore.deploy.steps import End, Kind, Mode, Status, Step
-from airstore.ops.drive import Outcome, Site, alone, close_recorded, drive, open_run, outcome_of, statuses
+from airstore.deploy.stack import below
+from airstore.deploy.steps import End, Kind, Mode, Status, Step, stopped
+from airstore.ops.at_work import refuse_unfinished
+from airstore.ops.backups import is_there, read_index
+from airstore.ops.drive import (
+    Outcome,
+    Site,
+    alone,
+    close_recorded,
+    disturbed,
+    drive,
+    open_run,
+    outcome_of,
+    statuses,
+)
 from airstore.ops.plan_site import SitePlan
-from airstore.ops.runs import RunPlan, Runs
+from airstore.ops.preflight import stop_at
+from airstore.ops.pullable import Coming, ImageChecks, image_findings, node_findings
+from airstore.ops.rehearse import Answers, rehearse_rollback
+from airstore.ops.restore import Choice, Journey, find_backups
+from airstore.ops.runs import RunPlan
 from airstore.ops.runs import targets as make_targets
 
 
-def rollback(site: Site, version: str, *, keep_data: bool = False) -> Outcome:
-    """Turn back a run that has not ended, or go back to a release that ran before.
+@dataclass(frozen=True)
+class Goal:
+    """What a rollback is asked for.
 
-    Args:
-        site: store and cluster.
-        version: the release to go back to; empty for what ran before the present one.
-        keep_data: run no rollback hooks.
+    Attributes:
+        version: the release to go back to; empty for the one below what runs.
+        images: how images are checked.
+        choice: what becomes of data.
+    """
+
+    images: ImageChecks
+    version: str = ""
+    choice: Choice = field(default_factory=Choice)
+
+
+@dataclass(frozen=True)
+class RollbackPlan:
+    """What a rollback would do.
+
+    Attributes:
+        plan: of the Helm releases.
+        restores: key to the run whose backup is restored.
+        warnings: what an operator should know before.
+    """
+
+    plan: SitePlan
+    restores: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+
+def rollback(site: Site, goal: Goal) -> Outcome:
+    """Turn back a run that has not ended, or go back to a release that ran before.
 
     Raises:
         LockedError: somebody else is at it.
-        NotFoundError: that release never ran here.
+        NotFoundError: that release is not among those that ran below this one.
+        UsageError: what was chosen cannot be restored; or a run has not ended that goes elsewhere.
+        DeployError: a backup that is needed is missing; nothing was changed.
         OperatorNeededError: the way back failed.
     """
     with alone(site) as held:
-        if (ended := close_recorded(site)) and (outcome := _gone_back(site, ended, version)):
+        if (ended := close_recorded(site)) and (outcome := _gone_back(site, ended, goal.version)):
             return outcome
         journal = open_run(site)
         if journal is None:
-            begun = _plan(site, version, keep_data=keep_data)
+            begun, warnings = _plan(site, goal)
+            for warning in warnings:
+                site.say(warning)
+            _preflight(site, goal, begun)
+            stop_at(node_findings(site, goal.images, _coming(site, begun)))
             return drive(site, held, site.runs.begin(site.runs.name(site.now()), begun))
-        _turn(site, journal, version)
+        if release := comes_back(site, goal):
+            course = site.supplies.course(site.runs.plan(journal), journal.directory)
+            coming = Coming(release, course.old, back=True)
+            stop_at(image_findings(site, goal.images, coming), f"run {journal.name} was not turned back")
+        _turn(site, journal, goal)
         return drive(site, held, journal, asked_back=True)
 
 
-def plan_rollback(site: Site, version: str) -> SitePlan:
+def plan_rollback(site: Site, goal: Goal) -> RollbackPlan:
     """What `rollback` would do now; changes nothing.
 
     Raises:
-        UsageError: a run has not ended.
-        NotFoundError: that release never ran here.
+        NotFoundError, UsageError, DeployError: as `rollback`; and where a run has not ended.
     """
-    if journal := unfinished(site.runs.directory):
-        raise UsageError(f"run {journal.name} has not ended", hint="`airstore rollback` turns it back")
-    now, before = _entries(site, version)
-    return SitePlan(before.version, now.version, plan(before.running, now.running))
+    refuse_unfinished(site.store, unfinished(site.runs.directory), "`airstore rollback` turns it back")
+    begun, warnings = _plan(site, goal)
+    steps = _preflight(site, goal, begun).shown(plan(begun.old, begun.new))
+    restores = {key: backup.split("/")[2] for key, _, backup in begun.items if backup}
+    return RollbackPlan(SitePlan(begun.previous, begun.version, steps), restores, warnings)
+
+
+def comes_back(site: Site, goal: Goal) -> Release | None:
+    """The release of the product that `rollback` would have run again; None for nothing.
+
+    Raises:
+        NotFoundError: there is nothing to go back to.
+    """
+    journal = unfinished(site.runs.directory)
+    version = site.runs.plan(journal).previous if journal else ""
+    if journal is None:
+        index = read_index(site.store)
+        version = index.states[_entries(site, index, goal.version)[1]].entry.version
+    return site.supplies.find_release(version)
+
+
+def _preflight(site: Site, goal: Goal, begun: RunPlan) -> Answers:
+    """Stop at what the API server would refuse, or nodes could not pull; nothing has been stopped yet."""
+    answers = rehearse_rollback(site, begun)
+    images = (found for each in _coming(site, begun) for found in image_findings(site, goal.images, each))
+    stop_at([*answers.findings, *images])
+    return answers
+
+
+def _coming(site: Site, begun: RunPlan) -> list[Coming]:
+    """What runs again, apart from what is not even stopped; nothing of what was adopted is ours to check."""
+    course = site.supplies.course(begun, site.runs.directory)
+    again = {key: course.old[key] for key in stopped(course.run, ())}
+    release = site.supplies.find_release(begun.previous)
+    return [Coming(release, again, back=True)] if release else []
 
 
 def _gone_back(site: Site, journal: Journal, version: str) -> Outcome | None:
@@ -62,79 +147,84 @@ def _gone_back(site: Site, journal: Journal, version: str) -> Outcome | None:
     return outcome_of(site, journal, journal.end)
 
 
-def _turn(site: Site, journal: Journal, version: str) -> None:
+def _turn(site: Site, journal: Journal, goal: Goal) -> None:
     planned = site.runs.plan(journal)
     if planned.mode is Mode.UNINSTALL:
         raise UsageError(
             f"uninstall run {journal.name} has not ended", hint="go on with it: airstore uninstall"
         )
-    if version and version != planned.previous:
+    if goal.version and goal.version != planned.previous:
         raise UsageError(
             f"run {journal.name} has not ended; it goes back to {planned.previous or 'nothing'}",
             hint="let it end first: `airstore rollback` without --to",
         )
+    if goal.choice.runs:
+        raise UsageError(
+            f"run {journal.name} has not ended; it restores the backups that it made itself",
+            hint="let it end first: `airstore rollback` without --backup",
+        )
+    _give_up(site, journal, goal.choice)
     failed = any(event.status is Status.FAILED for event in journal.events)
     journal.record(Status.RESUME if failed or planned.mode is Mode.ROLLBACK else Status.TURN)
     site.say(f"turning back run {journal.name}")
 
 
-def _plan(site: Site, version: str, *, keep_data: bool) -> RunPlan:
-    now, before = _entries(site, version)
-    # The plan is read the way there: what the present state added goes, what it removed comes back.
-    steps = plan(now.running, before.running)
-    new, old = make_targets(now.running, None), make_targets(before.running, None)
-    found = statuses(site, {**old, **new})
-    steps = observed(steps, found)
-    backups = {} if keep_data else _backups(site.runs, before.version)
+def _give_up(site: Site, journal: Journal, choice: Choice) -> None:
+    keys = [key for key, _, _ in site.runs.plan(journal).items]
+    if unknown := choice.skipped - set(keys):
+        raise UsageError(f"run {journal.name} has nothing to do with {', '.join(sorted(unknown))}")
+    for key in keys if choice.keep else sorted(choice.skipped):
+        journal.record(Status.GIVE_UP, Step(Kind.RESTORE, key))
+
+
+def _plan(site: Site, goal: Goal) -> tuple[RunPlan, tuple[str, ...]]:
+    index = read_index(site.store)
+    now, depth = _entries(site, index, goal.version)
+    before = index.states[depth].entry
     release = site.supplies.release(now.version)
     hooked = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in release.helm_releases}
-    items = []
-    for step in steps:
-        hooks = hooked.get(step.key, {}) if step.action == "change" else {}
-        backup = backups.get(step.key, "")
-        if "rollback" in hooks and "preUpgrade" in hooks and not backup and not keep_data:
-            raise DeployError(
-                f"nothing was changed: there is no backup of {step.key} from when {before.version} ran",
-                hint="--keep-data goes back without restoring data",
-            )
-        items.append((step.key, step.action, backup))
-    return RunPlan(Mode.ROLLBACK, now.version, before.version, tuple(items), now.running, before.running)
+    # The plan is read the way there: what the present state added goes, what it removed comes back.
+    targets = {**make_targets(before.running, None), **make_targets(now.running, None)}
+    changed = disturbed(site, make_targets(now.running, None), statuses(site, targets))
+    steps = observed(plan(now.running, before.running), changed)
+    there = [step.key for step in steps if step.action in {"change", "unchanged"}]
+    journey = Journey(
+        index,
+        depth,
+        release.product,
+        tuple(key for key in there if {"preUpgrade", "rollback"} <= hooked.get(key, {}).keys()),
+        tuple(step.key for step in steps if step.action == "remove"),
+    )
+    backups = find_backups(journey, goal.choice, lambda backup: is_there(site.store, backup))
+    items = tuple((s.key, s.action, backups[s.key].place if s.key in backups else "") for s in steps)
+    skipped = frozenset(there) if goal.choice.keep else goal.choice.skipped
+    begun = RunPlan(Mode.ROLLBACK, now.version, before.version, items, now.running, before.running, skipped)
+    return begun, tuple(_warnings(before.version, backups)) if goal.choice.runs else ()
 
 
-def _entries(site: Site, version: str) -> tuple[Entry, Entry]:
-    """What runs, and what ran before."""
-    done = [entry for entry in ledger.entries(site.store.history) if entry.changed]
-    if not done or not done[0].running:
-        raise NotFoundError("nothing runs that could be rolled back", hint="see `airstore history`")
-    now, *earlier = done
-    wanted = version or next((entry.version for entry in earlier if entry.version != now.version), "")
-    before = next((entry for entry in earlier if entry.version == wanted and entry.running), None)
-    if before is None or wanted == now.version:
-        known = ", ".join(dict.fromkeys(e.version for e in earlier if e.version != now.version)) or "nothing"
-        raise NotFoundError(
-            f"{version or 'an earlier release'} did not run here before; what did: {known}",
-            hint="`airstore apply --release VERSION` brings up a release that never ran here",
+def _warnings(version: str, backups: Mapping[str, Backup]) -> list[str]:
+    return [
+        f"{key}: the backup of run {backup.run} holds the data of {backup.state}, not of {version}"
+        for key, backup in backups.items()
+        if backup.state != version
+    ]
+
+
+def _entries(site: Site, index: Index, version: str) -> tuple[Entry, int]:
+    """What runs, and the depth of the state to go back to."""
+    now, states = ledger.running(site.store.history), index.states
+    if now is None:
+        last = states[-1].version if states else ""
+        hint = (
+            f"`airstore apply --release {last}` installs what ran last" if last else "see `airstore history`"
         )
-    return now, before
-
-
-def _backups(runs: Runs, version: str) -> dict[str, str]:
-    """For each Helm release the first backup that was made after ``version`` began to run."""
-    found: dict[str, str] = {}
-    for journal in load_all(runs.directory):
-        if journal.end is not End.SUCCEEDED:
-            continue
-        planned = runs.plan(journal)
-        if planned.mode is Mode.APPLY:
-            done = {event.step for event in journal.events if event.status is Status.DONE}
-            for key, _, _ in planned.items:
-                if Step(Kind.BACKUP, key) in done:
-                    found[key] = str(_backup(journal, key))
-        if planned.outcome[0] == version and planned.mode is not Mode.UNINSTALL:
-            found = {key: path for key, path in found.items() if not path.startswith(str(journal.directory))}
-            break
-    return {key: path for key, path in found.items() if Path(path).is_dir()}
-
-
-def _backup(journal: Journal, key: str) -> Path:
-    return journal.directory.absolute() / "backup" / key.replace("/", "_")
+        raise NotFoundError("nothing runs that could be rolled back", hint=hint)
+    wanted = version or (states[-2].version if len(states) > 1 else "")
+    depth = below(states, wanted) if wanted != now.version else None
+    if depth is None:
+        known = ", ".join(dict.fromkeys(state.version for state in reversed(states[:-1]))) or "nothing"
+        raise NotFoundError(
+            f"{version or 'an earlier release'} is not what ran before {now.version}; what did: {known}",
+            hint="`airstore apply --release VERSION` brings up a release that is not among them",
+        )
+    return now, depth

@@ -5,6 +5,7 @@
     guard.lock                    held by every Helm and hook while it runs
     runs/RUN/journal.jsonl        what was done (`airstore.deploy.journal`)
     runs/RUN/values/NAME.json     values a Helm release was applied with, and its rewriting, mode 0600
+    runs/RUN/kept/NAME.json       what Helm really installed of it, Secrets in plain text, mode 0600
     runs/RUN/new|old/NS_NAME.yaml manifests, Secrets redacted
     runs/RUN/backup/NS_NAME/      what the backup hook wrote
     runs/RUN/logs/                what hooks said, secrets redacted
@@ -12,34 +13,25 @@
 
 from __future__ import annotations
 
-import base64
+import calendar
 import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-from airstore.charts.rewrite import Rewriting
-from airstore.core import strictjson
 from airstore.core.durable import make_directory, storage_errors, write_file
-from airstore.core.errors import DamagedError, NotFoundError
-from airstore.core.limits import LIMITS
+from airstore.core.errors import DamagedError
 from airstore.core.release import HelmRelease, Release
-from airstore.deploy.engine import Course
 from airstore.deploy.journal import Journal
 from airstore.deploy.ledger import Running
-from airstore.deploy.redact import Redactor
-from airstore.deploy.steps import Item, Mode, Run
+from airstore.deploy.steps import Item, Mode
 from airstore.deploy.target import Target
 from airstore.ops.directory import StoreDirectory
-from airstore.ops.prepare import Prepared
-from airstore.ops.trusted import trusted_release
-from airstore.store.blobs import BlobStore
 
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_TIME, _STAMP = "%Y%m%dT%H%M%SZ", 16  # of a run's name, and its length
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,8 @@ class RunPlan:
     Attributes:
         version: of the product, that ``new`` is; empty for an uninstall.
         previous: that ``old`` is; empty before the first one.
-        items: action and data to restore, by key, in order.
+        items: action and data to restore (a place in the store), by key, in order.
+        skipped: keys whose data the operator gave up: neither backed up nor restored.
     """
 
     mode: Mode
@@ -58,6 +51,7 @@ class RunPlan:
     items: tuple[tuple[str, str, str], ...]
     new: tuple[Running, ...] = field(repr=False)
     old: tuple[Running, ...] = field(repr=False)
+    skipped: frozenset[str] = frozenset()
 
     @property
     def outcome(self) -> tuple[str, tuple[Running, ...]]:
@@ -76,23 +70,11 @@ class Runs:
         self.guard = store.path / "deploy" / "guard.lock"
 
     def name(self, now: int) -> str:
-        """A name for a new run; names sort by time."""
-        return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{secrets.token_hex(4)}"
-
-    def keep_values(self, run: str, prepared: Prepared) -> Running:
-        """Keep a Helm release's values with a run; returns the Helm release that names them."""
-        reference = f"{run}/{prepared.running.name}"
-        document = {
-            "values": [base64.b64encode(each).decode() for each in prepared.values],
-            "secrets": sorted(prepared.secrets),
-            "rewriting": prepared.rewriting.to_json() if prepared.rewriting else None,
-            "hookRewriting": prepared.hook_rewriting.to_json() if prepared.hook_rewriting else None,
-        }
-        self._private(self.directory / run)
-        write_file(self._values_path(reference), strictjson.dumps(document), mode=0o600)
-        return Running.from_json(
-            {**prepared.running.to_json(), "values": reference}, prepared.running.rendered
-        )
+        """A name for a new run; names sort in the order of runs, even if the clock stands or goes back."""
+        there = self.directory.iterdir() if self.directory.is_dir() else ()
+        newest = max((path.name for path in there if _NAME.fullmatch(path.name)), default="")
+        last = calendar.timegm(time.strptime(newest[:_STAMP], _TIME)) if newest else -1
+        return f"{time.strftime(_TIME, time.gmtime(max(now, last + 1)))}-{secrets.token_hex(4)}"
 
     def begin(self, run: str, plan: RunPlan) -> Journal:
         """Write everything a run needs to be resumed, and then the journal's first line."""
@@ -105,6 +87,7 @@ class Runs:
             "version": plan.version,
             "previous": plan.previous,
             "items": [list(item) for item in plan.items],
+            "skipBackup": sorted(plan.skipped),
             "new": [running.to_json() for running in plan.new],
             "old": [running.to_json() for running in plan.old],
         }
@@ -125,47 +108,10 @@ class Runs:
                 tuple((str(key), str(action), str(backup)) for key, action, backup in document["items"]),
                 _read_side(journal.directory / "new", document["new"]),
                 _read_side(journal.directory / "old", document["old"]),
+                frozenset(map(str, document.get("skipBackup", ()))),
             )
         except (KeyError, ValueError, TypeError, OSError) as fault:
             raise DamagedError(f"the plan of run {journal.name} does not read: {fault}") from fault
-
-    def values(self, running: Running) -> list[bytes]:
-        """Values files that a Helm release was applied with, later ones win.
-
-        Raises:
-            NotFoundError: the store no longer has them.
-        """
-        return [base64.b64decode(each) for each in self._values(running)["values"]]
-
-    def rewriting(self, running: Running, *, hooks: bool = False) -> Rewriting | None:
-        """How a Helm release's image references, or its hooks', were rewritten when it was applied.
-
-        Raises:
-            NotFoundError: the store no longer has it.
-        """
-        document = self._values(running).get("hookRewriting" if hooks else "rewriting")
-        return Rewriting.from_json(document) if document else None
-
-    def redactor(self, all_running: Iterable[Running]) -> Redactor:
-        """Knows the secrets in the values of Helm releases."""
-        known = [self._values(running)["secrets"] for running in all_running if running.values]
-        return Redactor(frozenset(text for each in known for text in each))
-
-    def _values(self, running: Running) -> dict[str, Any]:
-        path = self._values_path(running.values)
-        try:
-            data = path.read_bytes()
-        except OSError as fault:
-            raise NotFoundError(
-                f"the values that {running.key} was applied with cannot be read: {path}: {fault.strerror}"
-            ) from fault
-        return strictjson.load_object(data, str(path))
-
-    def _values_path(self, reference: str) -> Path:
-        run, _, name = reference.partition("/")
-        if not _NAME.fullmatch(run) or "/" in name or not name:
-            raise DamagedError(f"{reference!r} does not name values of a run")
-        return self.directory / run / "values" / f"{name}.json"
 
     def _private(self, directory: Path) -> Path:
         with storage_errors(directory):
@@ -175,63 +121,27 @@ class Runs:
         return directory
 
 
-class StoreSupplies:
-    """Charts, values and hooks out of the store, each verified when it is read."""
-
-    def __init__(self, store: StoreDirectory, blobs: BlobStore, runs: Runs) -> None:
-        self._store = store
-        self._blobs = blobs
-        self._runs = runs
-        self.release = cache(self._release)
-
-    def chart(self, target: Target) -> bytes:
-        """See `airstore.deploy.helm_actions.Supplies`."""
-        release = self.release(target.version)
-        digests = {str(chart.archive.digest): chart.archive.digest for chart in release.charts}
-        digest = digests.get(str(target.running.archive))
-        if digest is None:  # unchanged since an earlier version that packed the same chart anew
-            raise NotFoundError(f"release {target.version} has no chart {target.running.archive}")
-        return self._blobs.read_bytes(digest, LIMITS.chart_archive)
-
-    def values(self, target: Target) -> list[bytes]:
-        """See `airstore.deploy.helm_actions.Supplies`."""
-        return self._runs.values(target.running)
-
-    def rewriting(self, target: Target) -> Rewriting | None:
-        """See `airstore.deploy.helm_actions.Supplies`."""
-        return self._runs.rewriting(target.running)
-
-    def hook_rewriting(self, target: Target) -> Rewriting | None:
-        """See `airstore.deploy.hooks.Scripts`."""
-        return self._runs.rewriting(target.running, hooks=True)
-
-    def hook(self, target: Target, name: str) -> bytes:
-        """See `airstore.deploy.hooks.Scripts`."""
-        release = self.release(target.version)
-        commit = self._store.history.find(release.version).commit
-        return self._store.history.read(commit, target.helm.hooks[name])
-
-    def _release(self, version: str) -> Release:
-        return trusted_release(self._store, version)
-
-    def course(self, plan: RunPlan, directory: Path) -> Course:
-        """Everything it takes to do the steps of a run."""
-        new = targets(plan.new, self.release(plan.version) if plan.version else None)
-        old = targets(plan.old, self.release(plan.previous) if plan.previous else None)
-        ranks = {key: rank for rank, key in enumerate(old)}
-        namespaces = {target.name: target.namespace for target in new.values()}
-        items = [
-            _item(key, action, backup, new.get(key), namespaces, ranks.get(key, len(ranks)))
-            for key, action, backup in plan.items
-        ]
-        return Course(Run(tuple(items), plan.mode), new, old, plan.previous, directory / "backup")
+def items(plan: RunPlan, new: Mapping[str, Target], old: Mapping[str, Target]) -> tuple[Item, ...]:
+    """What the state machine is told of each Helm release of a run."""
+    ranks = {key: rank for rank, key in enumerate(old)}
+    return tuple(
+        Item(
+            key,
+            action,
+            tuple(sorted(_needs(new, key) | _needs(old, key))),
+            frozenset(new[key].helm.hooks) if key in new else frozenset(),
+            backup,
+            ranks.get(key, len(ranks)),
+            key in plan.skipped,
+        )
+        for key, action, backup in plan.items
+    )
 
 
-def _item(
-    key: str, action: str, backup: str, new: Target | None, namespaces: Mapping[str, str], rank: int
-) -> Item:
-    needs = tuple(f"{namespaces[name]}/{name}" for name in new.helm.needs) if new else ()
-    return Item(key, action, needs, frozenset(new.helm.hooks) if new else frozenset(), backup, rank)
+def _needs(side: Mapping[str, Target], key: str) -> set[str]:
+    """Keys that a Helm release needs in one of the two states."""
+    names = side[key].helm.needs if key in side else ()
+    return {other for other, target in side.items() if target.name in names}
 
 
 def targets(all_running: Iterable[Running], release: Release | None) -> dict[str, Target]:

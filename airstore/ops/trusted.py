@@ -74,11 +74,11 @@ def verified(store: StoreDirectory, version: str = "") -> VerifiedRelease:
     history, role = store.history, store.trust_root().release_role
     if version:
         return verify_release(history, history.find(version).commit, role)
-    releases = history.releases()
-    if not releases:
+    newest = history.tip
+    if newest is None:
         way = "import media first" if store.side == "site" else "make one with `airstore release create`"
         raise NotFoundError(f"{store.path} holds no release yet", hint=way)
-    return verify_release(history, releases[-1].commit, role)
+    return verify_release(history, newest, role)
 
 
 def all_releases(store: StoreDirectory) -> list[VerifiedRelease]:

@@ -50,6 +50,6 @@ def plan_uninstall(site: Site) -> SitePlan:
 
 def _running(site: Site) -> ledger.Entry:
     entry = ledger.running(site.store.history)
-    if entry is None or not entry.running:
+    if entry is None:
         raise NotFoundError("nothing runs that could be uninstalled", hint="see `airstore history`")
     return entry

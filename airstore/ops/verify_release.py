@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airstore.core.digest import Digest
-from airstore.core.errors import DamagedError, NotTrustedError
+from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError
 from airstore.core.release import Release
 from airstore.history.repository import History
 from airstore.media.index import ReleaseId
@@ -77,13 +77,16 @@ def _verify_tree(files: dict[str, bytes], release: Release, what: str) -> None:
 
 
 def _verify_git(history: History, commit: str, release: Release, role: Role, what: str) -> str:
-    tags = {ref.version: ref.commit for ref in history.releases()}
-    tagged = tags.get(release.version)
-    if tagged != commit:
-        where = f"points to {tagged[:12]} instead" if tagged else "does not exist"
+    # This release's tag alone: reading every tag for every release would cost the square of their number.
+    try:
+        tag = history.tag(release.version)
+    except NotFoundError:
+        tag = None
+    if tag is None or tag.target != commit:
+        where = f"points to {tag.target[:12]} instead" if tag else "does not exist"
         raise DamagedError(f"{what}: its {RELEASE_FILE} says {release.version}, but that tag {where}")
-    signed_commit, signed_tag = history.signatures(commit)
-    for part, (signature, payload) in (("commit", signed_commit), ("tag", signed_tag)):
+    signed_commit = history.commit(commit).signed
+    for part, (signature, payload) in (("commit", signed_commit), ("tag", tag.signed)):
         if not signature:
             raise NotTrustedError(f"{what}: the {part} is not signed")
         key = sshsig.verify(signature, payload, _GIT, role.keys)

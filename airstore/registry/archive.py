@@ -202,17 +202,18 @@ def _entries(data: bytes, what: str) -> list[_Entry]:
         _Entry(
             config=_texts([entry.get("Config")], what)[0],
             layers=_texts(entry.get("Layers"), what),
-            tags=tuple(_tag(tag, what) for tag in _texts(entry.get("RepoTags"), what)),
+            tags=tuple(filter(None, map(_tag, _texts(entry.get("RepoTags"), what)))),
         )
         for entry in document
     ]
 
 
-def _tag(text: str, what: str) -> Reference:
+def _tag(text: str) -> Reference | None:
+    """A tag; None where it is none, such as ``<none>:<none>``: nobody can ask for that image by it."""
     try:
         return Reference.parse(text)
-    except UsageError as fault:
-        raise DamagedError(f"{what}: RepoTags: {fault}") from fault
+    except UsageError:
+        return None
 
 
 def _texts(values: Any, what: str) -> tuple[str, ...]:

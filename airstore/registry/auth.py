@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urljoin
 
-import oras.auth.utils
 import requests
 from oras.auth.token import TokenAuth
 
 from airstore.core import strictjson
 from airstore.core.errors import DamagedError, TransferError
 from airstore.core.limits import MIB
+from airstore.registry.challenges import Challenge, first_of_each, parse_challenges
 from airstore.registry.credentials import Credentials
 from airstore.registry.faults import network_errors, refusal
 
@@ -43,9 +44,13 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
     token: str | None
     session: requests.Session
 
-    def __init__(self, what: str, find: Callable[[], Credentials | None], stall: float) -> None:
+    def __init__(
+        self, host: str, repository: str, find: Callable[[], Credentials | None], stall: float
+    ) -> None:
         super().__init__()
-        self._what = what
+        self._what = f"{host}/{repository}" if repository else host
+        self._repository = repository
+        self._introduced = False
         self._find = find
         self._stall = stall
         self._scheme = "Bearer"
@@ -72,31 +77,63 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
             TransferError: the token server refused or cannot be reached.
         """
         del refresh  # what was refused is always replaced
-        challenge = original.headers.get("Www-Authenticate", "")
+        offered = first_of_each(parse_challenges(original.headers.get("Www-Authenticate", "")))
         sent = original.request.headers.get("Authorization")
-        if not challenge:
-            raise UnansweredError(original)
         with self._lock:
             if not self.token or sent == self.get_auth_header().get("Authorization"):
-                self.token = self._answer(original, challenge, sent)
+                self.token = self._answer(original, offered or self._ping(original, sent), sent)
             result = dict(headers or {}) | self.get_auth_header()
         original.close()
         return result, True
 
-    def _answer(self, original: requests.Response, challenge: str, sent: str | None) -> str:
-        scheme = challenge.partition(" ")[0].lower()
+    def introduce(self, original: requests.Response) -> bool:
+        """Authenticate though nobody asked: some registries hide from strangers what they have.
+
+        Once for each repository, and only with credentials. Returns whether there is a token now.
+        """
+        with self._lock:
+            if self._introduced or self.token or self._find() is None:
+                return False
+            self._introduced = True
+            try:
+                self.token = self._answer(original, self._ping(original, None), None)
+            except (UnansweredError, TransferError):
+                return False
+            return True
+
+    def _answer(self, original: requests.Response, offered: Mapping[str, Challenge], sent: str | None) -> str:
+        """What to send; a token where one can be had, else the password itself where that is asked for."""
         credentials = self._find()
-        if scheme == "bearer":
-            self._scheme = "Bearer"
-            return self._token(oras.auth.utils.parse_auth_header(challenge), credentials)
-        if scheme != "basic" or credentials is None or sent:
+        refused_before = (sent or "").startswith("Basic ")
+        basic = "basic" in offered and credentials and credentials.username and not refused_before
+        if "bearer" in offered:
+            try:
+                token = self._token(offered["bearer"].parameters, credentials)
+            except TransferError:
+                if not basic:
+                    raise
+            else:
+                self._scheme = "Bearer"
+                return token
+        if not basic or credentials is None:
             raise UnansweredError(original)
         self._scheme = "Basic"
         return _basic(credentials)
 
-    def _token(self, challenge: Any, credentials: Credentials | None) -> str:
-        realm = self._realm(challenge)
-        fields = {"service": challenge.service, "scope": (challenge.scope or "").split()}
+    def _ping(self, original: requests.Response, sent: str | None) -> Mapping[str, Challenge]:
+        """What the registry as a whole asks for, where an answer says no but not what for."""
+        if sent or self._find() is None:
+            return {}
+        url = urljoin(original.url, "/v2/")
+        with network_errors(f"{self._what}: /v2/", self._stall):
+            response = self.session.get(url, stream=True, verify=self._tls_verify, allow_redirects=False)
+            response.close()
+        return first_of_each(parse_challenges(response.headers.get("Www-Authenticate", "")))
+
+    def _token(self, challenge: Mapping[str, str], credentials: Credentials | None) -> str:
+        realm = self._realm(challenge.get("realm", ""))
+        scope = challenge.get("scope") or (f"repository:{self._repository}:pull" if self._repository else "")
+        fields: dict[str, Any] = {"service": challenge.get("service"), "scope": scope.split()}
         fields = {key: value for key, value in fields.items() if value}
         with network_errors(f"{self._what}: token server", self._stall):
             response = self._ask(realm, fields, credentials)
@@ -116,8 +153,7 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
             options["headers"]["Authorization"] = f"Basic {_basic(credentials)}"
         return self.session.get(realm, params=fields, **options)
 
-    def _realm(self, challenge: Any) -> str:
-        realm = str(challenge.realm or "")
+    def _realm(self, realm: str) -> str:
         if not realm.startswith(("https://", "http://")):
             raise TransferError(f"{self._what}: the registry names no token server")
         if self.prefix == "https" and realm.startswith("http://"):

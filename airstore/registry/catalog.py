@@ -12,6 +12,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.release import Artifact, Image, Release
+from airstore.core.tags import settle_tags
 from airstore.registry.source import REF_NAME
 
 
@@ -83,18 +84,21 @@ class ReleaseCatalog:
 
 def _of_release(release: Release) -> dict[str, Repository]:
     repositories: dict[str, Repository] = {}
+    settled = settle_tags(release.artifacts)
+    for place, one, other in settled.clashes:
+        hint = "two images of different hosts share a path and a tag; give one of them another tag upstream"
+        where = f"{release.product} {release.version}: {place.repository}:{place.tag}"
+        raise UsageError(f"{where} is both {one.root.digest} and {other.root.digest}", hint=hint)
     for artifact in release.artifacts:
-        own = _of_artifact(artifact)
+        own = _of_artifact(artifact, settled.of(artifact))
         known = repositories.get(artifact.repository)
-        if known:
-            _check_tags(known, own, f"{release.product} {release.version}: {artifact.repository}")
         repositories[artifact.repository] = _merged(known, own) if known else own
     return repositories
 
 
-def _of_artifact(artifact: Artifact) -> Repository:
+def _of_artifact(artifact: Artifact, own: Sequence[str]) -> Repository:
     attached = artifact.referrers if isinstance(artifact, Image) else ()
-    tags = dict.fromkeys(artifact.tags, artifact.root)
+    tags = dict.fromkeys(own, artifact.root)
     # Cosign finds signatures by a tag only; whoever found one noted the tag (see `ImageSource`).
     tags |= {entry.annotations[REF_NAME]: entry for entry in attached if REF_NAME in entry.annotations}
     return Repository(tags, {blob.digest: blob for blob in artifact.blobs}, attached)
@@ -103,16 +107,6 @@ def _of_artifact(artifact: Artifact) -> Repository:
 def _merged(older: Repository, newer: Repository) -> Repository:
     attached = {entry.digest: entry for entry in (*older.attached, *newer.attached)}
     return Repository({**older.tags, **newer.tags}, {**older.blobs, **newer.blobs}, tuple(attached.values()))
-
-
-def _check_tags(known: Repository, own: Repository, where: str) -> None:
-    for tag in known.tags.keys() & own.tags.keys():
-        one, other = known.tags[tag].digest, own.tags[tag].digest
-        if one != other:
-            hint = (
-                "two images of different hosts share a path and a tag; give one of them another tag upstream"
-            )
-            raise UsageError(f"{where}:{tag} is both {one} and {other}", hint=hint)
 
 
 def referrers_of(repository: Repository, subject: Digest, reader: BlobReader) -> list[Descriptor]:

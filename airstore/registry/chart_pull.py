@@ -46,6 +46,11 @@ def fetch_chart(client: RegistryClient, path: str, version: str) -> FetchedChart
         config=_read(client, reference, manifest.config),
         archive=_read(client, reference, layers[oci.HELM_CHART]),
         provenance=_read(client, reference, provenance) if provenance else None,
+        more={
+            layer: _read(client, reference, layer)
+            for layer in manifest.layers
+            if layer.media_type not in {oci.HELM_CHART, oci.HELM_PROVENANCE}
+        },
     )
 
 

@@ -13,7 +13,7 @@ from airstore.core.errors import NotFoundError
 from airstore.core.reference import Reference
 from airstore.registry.credentials import CredentialSource
 from airstore.registry.download import Download
-from airstore.registry.manifests import read_manifest
+from airstore.registry.manifests import has_manifest, read_manifest
 from airstore.registry.referrers import find_referrers
 from airstore.registry.retry import Retry
 from airstore.registry.transport import Endpoint, Request, Transport
@@ -76,6 +76,12 @@ class RegistryClient:
         if found is None:
             raise NotFoundError(f"{self.host}/{self.repository(reference.path)} does not hold {reference}")
         return found[0]
+
+    def check(self, reference: Reference) -> None:
+        """Ask for an image without getting it, where the registry answers that; raises as `resolve` does."""
+        repository = self.repository(reference.path)
+        if not has_manifest(self.transport, repository, reference.selector):
+            self.resolve(reference)
 
     def open(self, reference: Reference, blob: Descriptor) -> Iterator[bytes]:
         """See `ImageSource`; a broken connection is taken up again where it broke."""

@@ -1,4 +1,7 @@
-"""Files of an OCI layout or docker archive, in a directory or in a tar; no link leads out of either."""
+"""Files of an OCI layout or docker archive, in a directory or in a tar; no link leads out of a tar.
+
+Those in a directory may be links, as Bazel makes layouts: what they lead to has to have the digest asked for.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from airstore.core.errors import DamagedError, NotFoundError
 from airstore.registry.tarindex import index_tar, read_at
 
 _CHUNK = 1 << 18
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a FIFO that somebody put in the place of a blob would hang.
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Files(Protocol):
@@ -41,7 +44,7 @@ class DirectoryFiles:
     """`Files` of a directory."""
 
     def __init__(self, path: Path) -> None:
-        """Open a directory; the path to it may contain links, what is inside may not.
+        """Open a directory.
 
         Raises:
             NotFoundError: no such directory.

@@ -10,13 +10,13 @@ from typing import Self
 from airstore.core import oci, strictjson
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest, verified
-from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.errors import AirstoreError, DamagedError, NotFoundError
 from airstore.core.limits import LIMITS
 from airstore.core.oci import Manifest
 from airstore.core.reference import Reference
 from airstore.registry.files import DirectoryFiles, Files, TarFiles, read_small
-from airstore.registry.names import CONTAINERD_NAME, attachment_subject, choose
-from airstore.registry.source import REF_NAME
+from airstore.registry.names import CONTAINERD_NAME, attachment_subject, choose, names_of
+from airstore.registry.source import REF_NAME, PartialListError
 
 
 class OciLayout:
@@ -71,11 +71,14 @@ class OciLayout:
 
     def resolve(self, reference: Reference) -> Descriptor:
         """See `ImageSource`; how references are matched is in `airstore.registry.names`."""
+        faults: list[AirstoreError] = []
         if reference.digest is None:
-            return _bare(choose(reference, self._images(), self.name))
-        for entry in self._listed():
+            return _bare(self._choose(reference, faults))
+        for entry in self._listed(faults):
             if entry.digest == reference.digest:
                 return _bare(entry)
+        if faults:
+            raise faults[0]
         raise NotFoundError(f"{self.name} does not list {reference.digest}, which {reference} asks for")
 
     def open(self, reference: Reference, blob: Descriptor) -> Iterator[bytes]:  # noqa: ARG002 - see `ImageSource`
@@ -84,12 +87,17 @@ class OciLayout:
 
     def referrers(self, reference: Reference, subject: Digest) -> list[Descriptor]:  # noqa: ARG002
         """See `ImageSource`."""
-        found = [_with_tag(entry) for entry in self._entries if self._is_attached(entry, subject)]
+        faults: list[AirstoreError] = []
+        found = [_with_tag(entry) for entry in self._entries if self._is_attached(entry, subject, faults)]
         for entry in self._entries:
             # The referrers tag schema: a tag without a suffix leads to an index of what is attached.
             if entry.media_type in oci.INDEXES and attachment_subject(entry) == (subject, ""):
-                found += self._document(entry).manifests
-        return list({entry.digest: entry for entry in found}.values())
+                listing = self._readable(entry, faults)
+                found += listing.manifests if listing else ()
+        unique = list({entry.digest: entry for entry in found}.values())
+        if faults:
+            raise PartialListError(str(faults[0]), unique)
+        return unique
 
     def size(self, digest: Digest) -> int | None:
         """Size of a blob in bytes; None where the layout does not have it."""
@@ -111,25 +119,38 @@ class OciLayout:
         chunks = verified(self._files.stream(_path(digest)), digest, size)
         yield from window(chunks, start, size if stop is None else stop)
 
-    def _images(self) -> list[Descriptor]:
-        """Entries that are images in their own right."""
-        images = [entry for entry in self._entries if entry.media_type in oci.DOCUMENTS]
-        return [
-            entry
-            for entry in images
-            if attachment_subject(entry) is None and self._document(entry).subject is None
-        ]
+    def _choose(self, reference: Reference, faults: list[AirstoreError]) -> Descriptor:
+        """An entry that cannot be read may be an image or an attachment; it counts if its name says which."""
+        images = self._images(faults)
+        try:
+            return choose(reference, images, self.name)
+        except NotFoundError:
+            if faults:
+                raise faults[0] from None
+            raise
 
-    def _is_attached(self, entry: Descriptor, subject: Digest) -> bool:
+    def _images(self, faults: list[AirstoreError]) -> list[Descriptor]:
+        """Entries that are images in their own right."""
+        images = []
+        for entry in self._entries:
+            if entry.media_type not in oci.DOCUMENTS or attachment_subject(entry) is not None:
+                continue
+            document = self._readable(entry, faults)
+            if document.subject is None if document else names_of(entry):
+                images.append(entry)
+        return images
+
+    def _is_attached(self, entry: Descriptor, subject: Digest, faults: list[AirstoreError]) -> bool:
         tagged = attachment_subject(entry)
         if tagged is not None:
             return tagged[0] == subject and tagged[1] != ""
-        if entry.media_type not in oci.DOCUMENTS:
+        if entry.media_type not in oci.DOCUMENTS or entry.digest == subject:
             return False
-        stated = self._document(entry).subject
-        return stated is not None and stated.digest == subject
+        # What has a name of its own is an image: that it cannot be read hides no attachment.
+        document = self._readable(entry, [] if names_of(entry) else faults)
+        return document is not None and document.subject is not None and document.subject.digest == subject
 
-    def _listed(self) -> Iterator[Descriptor]:
+    def _listed(self, faults: list[AirstoreError]) -> Iterator[Descriptor]:
         """Every manifest and index that the layout's index leads to; those of each level first."""
         seen: set[Digest] = set()
         level: Iterable[Descriptor] = self._entries
@@ -138,8 +159,16 @@ class OciLayout:
             fresh = [entry for digest, entry in new.items() if digest not in seen]
             seen |= new.keys()
             yield from fresh
-            indexes = [entry for entry in fresh if entry.media_type in oci.INDEXES]
-            level = (child for entry in indexes for child in self._document(entry).manifests)
+            documents = [self._readable(e, faults) for e in fresh if e.media_type in oci.INDEXES]
+            level = [child for document in documents if document for child in document.manifests]
+
+    def _readable(self, entry: Descriptor, faults: list[AirstoreError]) -> Manifest | None:
+        """A document; None, and a fault noted, where it is not there or damaged: another may be meant."""
+        try:
+            return self._document(entry)
+        except (NotFoundError, DamagedError) as fault:
+            faults.append(fault)
+            return None
 
     def _document(self, entry: Descriptor) -> Manifest:
         if entry.digest not in self._parsed:

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Self
+from threading import Lock
+from typing import Protocol, Self, runtime_checkable
 
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
@@ -104,6 +105,14 @@ def _specificity(pattern: str) -> tuple[int, str]:
     return len(pattern) - sum(map(pattern.count, "*?")), pattern
 
 
+@runtime_checkable
+class Checks(Protocol):
+    """A source that can say whether it has an image without giving it: Docker Hub counts what it gives."""
+
+    def check(self, reference: Reference) -> None:
+        """Raises as `ImageSource.resolve` does."""
+
+
 class Places:
     """All the places of a product file as one `ImageSource`; each is opened once, when first needed.
 
@@ -123,6 +132,7 @@ class Places:
         self._factory = registry_factory
         self._opened: dict[Place, ImageSource] = {}
         self._stack = ExitStack()
+        self._opening = Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +147,21 @@ class Places:
         except NotFoundError as fault:
             raise self._explained(reference, fault) from fault
 
+    def check(self, reference: Reference) -> None:
+        """Whether the image is there, asked as cheaply as its source allows; threads may ask at once.
+
+        Raises:
+            NotFoundError, TransferError, DamagedError, UsageError: as `resolve`.
+        """
+        source = self._source(reference)
+        if isinstance(source, Checks):
+            try:
+                source.check(reference)
+            except NotFoundError as fault:
+                raise self._explained(reference, fault) from fault
+        else:
+            self.resolve(reference)
+
     def open(self, reference: Reference, blob: Descriptor) -> Iterator[bytes]:
         """See `ImageSource`."""
         return self._source(reference).open(reference, blob)
@@ -148,9 +173,10 @@ class Places:
     def _source(self, reference: Reference) -> ImageSource:
         text = match_place(reference, self._mapping) or f"{_REGISTRY}{reference.host}"
         place = parse_place(text, self._base)
-        if place not in self._opened:
-            self._opened[place] = self._stack.enter_context(open_source(place, self._factory))
-        return self._opened[place]
+        with self._opening:
+            if place not in self._opened:
+                self._opened[place] = self._stack.enter_context(open_source(place, self._factory))
+            return self._opened[place]
 
     def _explained(self, reference: Reference, fault: NotFoundError) -> NotFoundError:
         lines = [f"{pattern} -> {place}" for pattern, place in self._mapping.items()] or ["none"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from airstore.core.descriptor import Platform
 from airstore.core.digest import Digest
-from airstore.core.errors import DamagedError
+from airstore.core.errors import DamagedError, TransferError
 from airstore.core.release import Artifact
 from airstore.registry.client import RegistryClient
 from airstore.registry.manifests import read_manifest
@@ -40,6 +40,7 @@ class PushPlan:
         tags: tags to write, last of all; those that are right already are left out.
         current: what each of these tags names now, where it exists.
         attachments: referrers; the registry's listing of them is brought up to date.
+        optional: blobs and manifests that only attachments need.
     """
 
     host: str
@@ -51,6 +52,7 @@ class PushPlan:
     tags: tuple[Tag, ...]
     current: Mapping[Tag, Digest]
     attachments: tuple[Attachment, ...]
+    optional: frozenset[Placed] = frozenset()
 
     @property
     def upload_bytes(self) -> int:
@@ -95,22 +97,33 @@ def observe(client: RegistryClient, wanted: Wanted) -> Observed:
     """Ask a registry what it has; every yes is proved by reading.
 
     Raises:
-        TransferError: the registry refused or broke off.
+        TransferError: the registry refused or broke off, not over an attachment alone.
     """
 
     def gives(placed: Placed) -> bool:
-        return prove(client.transport, placed.repository, placed.blob)
-
-    def names(place: tuple[str, str]) -> Digest | None:
         try:
-            found = read_manifest(client.transport, *place)
+            return prove(client.transport, placed.repository, placed.blob)
+        except TransferError:
+            if placed not in wanted.optional:
+                raise
+            return False  # writing it will say what is the matter
+
+    def names(asked: tuple[Placed, str]) -> Digest | None:
+        placed, selector = asked
+        try:
+            found = read_manifest(client.transport, placed.repository, selector)
         except DamagedError:
             return None  # whatever is there is not what is wanted, so it is written anew
+        except TransferError:
+            if placed not in wanted.optional:
+                raise
+            return None
         return found[0].digest if found else None
 
     blobs = run_all(gives, wanted.blobs, _REQUESTS)
-    manifests = run_all(names, [(p.repository, p.blob.digest) for p in wanted.manifests], _REQUESTS)
-    tags = run_all(names, [(tag.repository, tag.name) for tag in wanted.tags], _REQUESTS)
+    manifests = run_all(names, [(p, p.blob.digest) for p in wanted.manifests], _REQUESTS)
+    targets = [(Placed(tag.repository, tag.target), tag.name) for tag in wanted.tags]
+    tags = run_all(names, targets, _REQUESTS)
     return Observed(
         frozenset(placed for placed, there in zip(wanted.blobs, blobs, strict=True) if there),
         frozenset(placed for placed, there in zip(wanted.manifests, manifests, strict=True) if there),
@@ -142,4 +155,5 @@ def decide(host: str, wanted: Wanted, observed: Observed) -> PushPlan:
         tags=tags,
         current={tag: observed.tags[tag] for tag in tags if tag in observed.tags},
         attachments=wanted.attachments,
+        optional=wanted.optional,
     )

@@ -5,6 +5,7 @@ Sources: OCI distribution-spec 1.1 ("Listing Referrers", "Referrers Tag Schema")
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urljoin
 
@@ -18,7 +19,7 @@ from airstore.core.limits import LIMITS
 from airstore.core.oci import Manifest
 from airstore.registry.faults import RefusedError
 from airstore.registry.manifests import read_manifest
-from airstore.registry.source import REF_NAME
+from airstore.registry.source import REF_NAME, PartialListError
 from airstore.registry.transport import Request, Transport
 
 _COSIGN = (".sig", ".att", ".sbom")
@@ -32,21 +33,42 @@ def referrers_tag(subject: Digest) -> str:
 
 
 def find_referrers(transport: Transport, repository: str, subject: Digest) -> list[Descriptor]:
-    """Everything attached to a manifest, each once.
+    """Everything attached to a manifest, each once; where one way of listing fails the others are tried.
 
     Raises:
-        DamagedError: a listing is not what the specification says.
-        TransferError: the registry refused or broke off.
+        PartialListError: not every way worked; it carries what was found.
     """
-    listed = list_by_api(transport, repository, subject)
-    if listed is None:
-        listed = list_by_tag(transport, repository, subject)
+    listed: list[Descriptor] = []
+    faults: list[str] = []
+    try:
+        found = list_by_api(transport, repository, subject)
+    except (DamagedError, TransferError) as fault:
+        faults.append(str(fault))
+        found = None
+    if found is None:
+        listed += _tried(lambda: list_by_tag(transport, repository, subject), faults)
+    else:
+        listed += found
     for suffix in _COSIGN:
         tag = referrers_tag(subject) + suffix
-        found = read_manifest(transport, repository, tag)
-        if found:
-            listed.append(replace(found[0], annotations={REF_NAME: tag}))
-    return list({descriptor.digest: descriptor for descriptor in listed}.values())
+        listed += _tried(lambda tag=tag: _by_cosign(transport, repository, tag), faults)  # type: ignore[misc]
+    unique = list({descriptor.digest: descriptor for descriptor in listed}.values())
+    if faults:
+        raise PartialListError(faults[0], unique)
+    return unique
+
+
+def _tried(ask: Callable[[], list[Descriptor]], faults: list[str]) -> list[Descriptor]:
+    try:
+        return ask()
+    except (DamagedError, TransferError) as fault:
+        faults.append(str(fault))
+        return []
+
+
+def _by_cosign(transport: Transport, repository: str, tag: str) -> list[Descriptor]:
+    found = read_manifest(transport, repository, tag)
+    return [replace(found[0], annotations={REF_NAME: tag})] if found else []
 
 
 def list_by_api(transport: Transport, repository: str, subject: Digest) -> list[Descriptor] | None:
@@ -78,20 +100,34 @@ def list_by_api(transport: Transport, repository: str, subject: Digest) -> list[
 
 
 def list_by_tag(transport: Transport, repository: str, subject: Digest) -> list[Descriptor]:
-    """What the fallback tag lists.
+    """What the fallback tag lists; nothing where it is no index, as the specification has it.
+
+    GitLab's registry, for one, answers ``sha256-<hex>`` with the manifest of that digest.
 
     Raises:
-        DamagedError: the tag is something other than an index.
+        DamagedError: the index is not what the specification says.
+        TransferError: the registry refused or broke off.
+    """
+    return list(read_listing(transport, repository, subject)[0])
+
+
+def read_listing(
+    transport: Transport, repository: str, subject: Digest
+) -> tuple[tuple[Descriptor, ...], Digest | None]:
+    """What the fallback tag lists; and what it names if that is no index.
+
+    Raises:
+        DamagedError: the index is not what the specification says.
         TransferError: the registry refused or broke off.
     """
     found = read_manifest(transport, repository, referrers_tag(subject))
     if found is None:
-        return []
+        return (), None
     descriptor, data = found
+    if descriptor.media_type != oci.OCI_INDEX or descriptor.digest == subject:
+        return (), descriptor.digest
     what = f"{transport.endpoint.host}/{repository}:{referrers_tag(subject)}"
-    if descriptor.media_type != oci.OCI_INDEX:
-        raise DamagedError(f"{what} must be an index of referrers, not {descriptor.media_type!r}")
-    return list(oci.parse(data, oci.OCI_INDEX, what).manifests)
+    return oci.parse(data, oci.OCI_INDEX, what).manifests, None
 
 
 def describe(root: Descriptor, manifest: Manifest) -> Descriptor:

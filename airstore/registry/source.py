@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
+from airstore.core.errors import TransferError
 from airstore.core.reference import Reference
 
 REF_NAME = "org.opencontainers.image.ref.name"
 """Annotation that carries a tag; on a referrer's descriptor it is the tag that leads to it."""
+
+
+class PartialListError(TransferError):
+    """Not all that is attached could be listed.
+
+    Attributes:
+        found: what could.
+    """
+
+    def __init__(self, message: str, found: Sequence[Descriptor]) -> None:
+        super().__init__(message)
+        self.found = tuple(found)
 
 
 class ImageSource(Protocol):
@@ -39,5 +52,6 @@ class ImageSource(Protocol):
         descriptor carries that tag as the annotation `REF_NAME`, so that it keeps the tag at the site.
 
         Raises:
-            TransferError: the source refused or broke off.
+            PartialListError: some could be listed and some not.
+            NotFoundError, DamagedError, TransferError: none could.
         """

@@ -116,6 +116,7 @@ class Transport:
             except UnansweredError as fault:
                 response = fault.response
             _reuse_connection(response)
+        _check_method(response, request.method, what)
         return _expected(response, request.expect, what)
 
     def stream(self, request: Request, body: Iterable[bytes]) -> requests.Response:
@@ -139,6 +140,8 @@ class Transport:
                 allow_redirects=False,
             )
             _reuse_connection(response)
+        if response.is_redirect:
+            raise _redirected(what, urljoin(url, response.headers["Location"]))
         if response.status_code == 401 and header:
             registry.auth.forget(header["Authorization"])
             raise TransientError(str(refusal(response, what)), hint="check the credentials")
@@ -182,9 +185,17 @@ class Transport:
         if not self._is_ours(url):  # an upload may be sent elsewhere; the token may not
             session: requests.Session = registry.session
             return session.request(request.method, url, data=request.body, headers=headers, stream=True)
-        response: requests.Response = Registry.do_request.__wrapped__(
-            registry, url, request.method, data=request.body, headers=headers, stream=True
-        )
+
+        def ask() -> requests.Response:
+            response: requests.Response = Registry.do_request.__wrapped__(
+                registry, url, request.method, data=request.body, headers=dict(headers), stream=True
+            )
+            return response
+
+        response = ask()
+        if response.status_code == 404 and registry.auth.introduce(response):
+            response.close()
+            response = ask()
         return response
 
     def _is_ours(self, url: str) -> bool:
@@ -210,10 +221,8 @@ class Transport:
 
     def _auth(self, repository: str, session: requests.Session) -> RegistryAuth:
         source, host = self._credentials, self.endpoint.host
-        name = f"{host}/{repository}" if repository else host
-        auth = RegistryAuth(
-            name, lambda: source.find(host, repository) if source else None, self.endpoint.stall
-        )
+        find = lambda: source.find(host, repository) if source else None  # noqa: E731
+        auth = RegistryAuth(host, repository, find, self.endpoint.stall)
         auth.session = session
         auth.prefix = "http" if self.endpoint.plain_http else "https"
         auth._tls_verify = not self.endpoint.insecure  # noqa: SLF001 - oras sets it from outside, too
@@ -266,6 +275,21 @@ def _reuse_connection(response: requests.Response) -> None:
     method = response.request.method
     if method == "HEAD" or (method != "GET" and response.ok):
         response.raw.read(_IGNORED)
+
+
+def _check_method(response: requests.Response, method: str, what: str) -> None:
+    """A redirect turns anything but GET and HEAD into a GET, as browsers do; what was meant is lost."""
+    if response.history and response.request.method != method:
+        response.close()
+        raise _redirected(what, response.url)
+
+
+def _redirected(what: str, url: str) -> TransferError:
+    parts = urlsplit(url)
+    return TransferError(
+        f"{what}: the registry sends writes elsewhere: to {parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+        hint="name that registry itself; where only the scheme differs, leave out --plain-http or http://",
+    )
 
 
 def _expected(response: requests.Response, expect: Collection[int], what: str) -> requests.Response:

@@ -13,6 +13,8 @@ from airstore.core.errors import DamagedError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.oci import Manifest
 from airstore.core.release import Artifact, Image
+from airstore.core.tags import settle_tags
+from airstore.registry.platforms import attests
 from airstore.registry.referrers import describe
 from airstore.registry.source import REF_NAME
 from airstore.registry.upload import BlobReader
@@ -59,11 +61,13 @@ class Wanted:
     Attributes:
         manifests: children before parents.
         sparse: indexes that lack a child somewhere below.
+        optional: blobs and manifests that only attachments need; images are whole without them.
     """
 
     blobs: tuple[Placed, ...]
     manifests: tuple[Placed, ...]
     sparse: frozenset[Digest]
+    optional: frozenset[Placed]
     tags: tuple[Tag, ...]
     attachments: tuple[Attachment, ...]
 
@@ -82,10 +86,17 @@ def want(
         UsageError: two artifacts want the same tag for different content.
         DamagedError: an artifact lacks a part of itself.
     """
-    parts = [_Parts(repository, artifact, reader) for repository, artifact in artifacts]
+    settled = settle_tags(artifact for _, artifact in artifacts)
+    for place, one, other in settled.clashes:
+        raise _two_claims(f"{place.repository}:{place.tag}", one.root.digest, other.root.digest)
+    parts = [_Parts(repository, artifact, reader, settled.of(artifact)) for repository, artifact in artifacts]
+    blobs = _once(placed for part in parts for placed in part.blobs())
+    manifests = _once(Placed(part.repository, blob) for part in parts for blob in part.ordered)
+    needed = {placed for part in parts for placed in part.needed()}
     return Wanted(
-        blobs=_once(placed for part in parts for placed in part.blobs()),
-        manifests=_once(Placed(part.repository, blob) for part in parts for blob in part.ordered),
+        blobs=blobs,
+        manifests=manifests,
+        optional=frozenset(placed for placed in (*blobs, *manifests) if placed not in needed),
         sparse=frozenset(digest for part in parts for digest in part.sparse),
         tags=_distinct([tag for part in parts for tag in part.tags(platforms)]),
         attachments=_once(entry for part in parts for entry in part.attachments()),
@@ -95,8 +106,9 @@ def want(
 class _Parts:
     """One artifact's manifests, parsed and put in order."""
 
-    def __init__(self, repository: str, artifact: Artifact, reader: BlobReader) -> None:
+    def __init__(self, repository: str, artifact: Artifact, reader: BlobReader, tags: Sequence[str]) -> None:
         self.repository = repository
+        self._tags = tags
         self.ordered: list[Descriptor] = []
         self.sparse: set[Digest] = set()
         self._artifact = artifact
@@ -118,13 +130,28 @@ class _Parts:
                 self._require(blob.digest)
                 yield Placed(self.repository, blob)
 
+    def needed(self) -> Iterator[Placed]:
+        """What the artifact is not whole without: all below its root but for what an index attests."""
+        waiting, seen = [self._artifact.root.digest], set[Digest]()
+        while waiting:
+            digest = waiting.pop()
+            if digest in seen:
+                continue
+            seen.add(digest)
+            manifest = self._parsed[digest]
+            yield Placed(self.repository, self._descriptors[digest])
+            yield from (Placed(self.repository, blob) for blob in manifest.blobs)
+            waiting += [
+                child.digest
+                for child in manifest.manifests
+                if child.digest in self._parsed and not attests(child)
+            ]
+
     def tags(self, platforms: Sequence[Platform]) -> Iterator[Tag]:
         """The artifact's tags, and those that lead to its referrers."""
         root = self._artifact.root
-        substitutes = (
-            _by_preference(self._leaves(root.digest), platforms) if root.digest in self.sparse else ()
-        )
-        for name in self._artifact.tags:
+        substitutes = _by_preference(self._leaves(root.digest), platforms)
+        for name in self._tags:
             yield Tag(self.repository, name, root, tuple(substitutes))
         for referrer in self._artifact.referrers if isinstance(self._artifact, Image) else ():
             if REF_NAME in referrer.annotations:
@@ -185,12 +212,15 @@ def _distinct(tags: list[Tag]) -> tuple[Tag, ...]:
     for tag in tags:
         known = by_name.setdefault((tag.repository, tag.name), tag)
         if known.target.digest != tag.target.digest:
-            both = f"{known.target.digest} and {tag.target.digest}"
-            raise UsageError(
-                f"{tag.repository}:{tag.name} is wanted for both {both}",
-                hint="two upstream registries use the same path; rename one of the images in the product",
-            )
+            raise _two_claims(f"{tag.repository}:{tag.name}", known.target.digest, tag.target.digest)
     return tuple(by_name.values())
+
+
+def _two_claims(place: str, one: Digest, other: Digest) -> UsageError:
+    return UsageError(
+        f"{place} is wanted for both {one} and {other}",
+        hint="two upstream registries use the same path; rename one of the images in the product",
+    )
 
 
 def _once(entries: Iterable[_Entry]) -> tuple[_Entry, ...]:

@@ -31,7 +31,7 @@ def up(cluster: Cluster) -> None:
     begun = time.monotonic()
     host.refuse_strangers(cluster)
     programs.install_debian()
-    cluster = replace(cluster, programs=programs.build())
+    cluster = replace(cluster, programs=programs.build({processes.MARK: str(cluster.directory)}))
     built = time.monotonic()
     configuration.write(cluster)
     host.prepare(cluster)
@@ -56,15 +56,16 @@ def _print_places(cluster: Cluster) -> None:
 
 
 def down(cluster: Cluster) -> None:
-    """End and remove everything but the built programs."""
+    """End and remove everything but the built programs; also what is left of a directory that was deleted."""
     # Last started, first ended: kubelet before its containers, which it would start again; etcd at the end.
     for component in reversed(components.components(cluster)):
         process = processes.recorded(cluster, component.name)
         processes.stop([process] if process else [], patience=3)
         if component.name == "kubelet":
-            leftovers.kill_containers()
+            processes.stop(leftovers.containers(cluster), patience=0)
     leftovers.remove(cluster)
-    shutil.rmtree(cluster.directory)
+    if cluster.directory.exists():
+        shutil.rmtree(cluster.directory)
 
 
 def status(cluster: Cluster) -> bool:
@@ -130,7 +131,8 @@ def main() -> None:
     with _locked(cluster):
         if not cluster.directory.exists() and options.command != "up":
             print(f"there is no cluster in {cluster.directory}")
-            sys.exit(0 if options.command == "down" else 1)
+            if options.command == "status":
+                sys.exit(1)
         cluster = _remembered(cluster, options.port_offset)
         if options.command == "status":
             sys.exit(0 if status(cluster) else 1)

@@ -54,6 +54,7 @@ def ensure(cluster: Cluster, component: Component) -> None:
         running = None
     if not running:
         print(f"starting {component.name}", flush=True)
+        processes.stop(processes.strays(cluster, component.argv))
         processes.start(cluster, component.name, component.argv, wanted)
     _await_health(cluster, component)
 

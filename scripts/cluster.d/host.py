@@ -42,7 +42,7 @@ def refuse_strangers(cluster: Cluster) -> None:
     Raises:
         ClusterError: there is one.
     """
-    owner = _owner()
+    owner = find_owner()
     if owner and owner != cluster.directory:
         raise ClusterError(f"the cluster of {owner} exists: scripts/cluster down --dir {owner}")
 
@@ -59,8 +59,14 @@ def prepare(cluster: Cluster) -> None:
         _cgroup(controller)
 
 
-def _owner() -> Path | None:
+def find_owner() -> Path | None:
+    """Directory of the cluster that has the machine; made before anything else that clusters would share."""
     return VOLUMES.readlink().parent if VOLUMES.is_symlink() else None
+
+
+def is_free_for(cluster: Cluster) -> bool:
+    """Whether the bridge, the control group and the rest are this cluster's, or nobody's."""
+    return find_owner() in {None, cluster.directory}
 
 
 def _remember(cluster: Cluster) -> None:
@@ -141,7 +147,7 @@ def restore(cluster: Cluster) -> None:
     """Give the machine back as it was."""
     if (Path("/sys/class/net") / BRIDGE).exists():
         ip("link", "delete", BRIDGE)
-    if _owner() == cluster.directory:
+    if find_owner() == cluster.directory:
         VOLUMES.unlink()
     if not _memory(cluster).exists():
         return

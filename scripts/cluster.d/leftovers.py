@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import host
@@ -20,29 +22,49 @@ _PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
 def remove(cluster: Cluster) -> None:
     """Leave nothing behind; every step does nothing where there is nothing to do.
 
+    One that fails does not keep the others from being done. What is another cluster's stays.
+
     Raises:
         ClusterError: something does not go away.
     """
-    kill_containers()
-    processes.stop(processes.marked(cluster), patience=5)
-    if left := processes.marked(cluster):
-        raise ClusterError(f"processes do not end: {sorted(process.pid for process in left)}")
-    _unlink_fixed(cluster)
-    unmount(cluster.directory)
-    _remove_groups()
-    _remove_rules(cluster)
-    host.restore(cluster)
+    steps: list[Callable[[], None]] = [partial(end_processes, cluster)]
+    shared: list[Callable[[], None]] = [partial(_remove_rules, cluster), partial(host.restore, cluster)]
+    steps += [partial(_unlink_fixed, cluster), partial(unmount, cluster.directory)]
+    steps += [_remove_groups, *shared] if host.is_free_for(cluster) else []
+    faults = []
+    for step in steps:
+        try:
+            step()
+        except (ClusterError, OSError) as error:
+            faults.append(str(error))
+    if faults:
+        raise ClusterError("\n".join(faults))
 
 
-def kill_containers() -> None:
-    """Kill everything in the cluster's control groups: the pods' processes, and nothing else is in them."""
-    for _ in range(100):
-        left = [process for pid in _members() for process in processes.by_pid(pid)]
-        if not left:
-            return
-        processes.stop(left, patience=0)
+def end_processes(cluster: Cluster, patience: float = 5, seconds: float = 60) -> None:
+    """End whatever carries the mark or is in a control group, and what those start while they end.
+
+    Args:
+        cluster: whose processes.
+        patience: seconds between asking and killing.
+        seconds: until it is given up.
+
+    Raises:
+        ClusterError: something does not end.
+    """
+    deadline = time.monotonic() + seconds
+    while left := [*processes.marked(cluster), *containers(cluster)]:
+        if time.monotonic() > deadline:
+            raise ClusterError(f"processes do not end: {sorted({process.pid for process in left})}")
+        processes.stop(left, patience)
+        patience = 0
         time.sleep(0.05)
-    raise ClusterError(f"processes in control group {CGROUP} do not end: {sorted(_members())}")
+
+
+def containers(cluster: Cluster) -> list[processes.Process]:
+    """Everything in the cluster's control groups: the pods' processes, and nothing else is in them."""
+    pids = _members() if host.is_free_for(cluster) else set()
+    return [process for pid in pids for process in processes.by_pid(pid)]
 
 
 def _members() -> set[int]:
@@ -79,7 +101,8 @@ def _mounts() -> list[str]:
 
 def _remove_rules(cluster: Cluster) -> None:
     """kube-proxy's tables stay when it ends, so that connections live through its restart."""
-    if not shutil.which("nft") or not (cluster.run / "kube-proxy.json").exists():
+    ours = host.find_owner() == cluster.directory or (cluster.run / "kube-proxy.json").exists()
+    if not ours or not shutil.which("nft"):
         return
     for family, table in _PROXY_TABLES:
         subprocess.run(["nft", "delete", "table", family, table], capture_output=True, check=False)

@@ -91,6 +91,12 @@ def start(cluster: Cluster, name: str, argv: list[str], print_: str) -> None:
     record.with_suffix(".new").rename(record)
 
 
+def strays(cluster: Cluster, argv: list[str]) -> list[Process]:
+    """Processes of exactly this command: an `up` that was killed started them and recorded nothing."""
+    wanted = b"".join(os.fsencode(word) + b"\0" for word in argv)
+    return [process for process in marked(cluster) if _read(process.pid, "cmdline") == wanted]
+
+
 def stop(processes: Iterable[Process], patience: float = 20) -> None:
     """Ask processes to end, wait, then insist."""
     left = _alive(processes)
@@ -131,14 +137,18 @@ def marked(cluster: Cluster) -> list[Process]:
     """Every process that carries the cluster's mark: components, shims, and what they run."""
     mark = f"{MARK}={cluster.directory}".encode()
     found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            carries = mark in (entry / "environ").read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue
-        if carries:
-            found += by_pid(int(entry.name))
+    for pid in (int(entry.name) for entry in Path("/proc").glob("[0-9]*")):
+        if pid != os.getpid() and mark in _read(pid, "environ").split(b"\0"):
+            found += by_pid(pid)
     return found
+
+
+def _read(pid: int, name: str) -> bytes:
+    """A file about a process; empty if it has ended or is somebody else's."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return b""
 
 
 def by_pid(pid: int) -> list[Process]:

@@ -136,10 +136,19 @@ def test_links_are_refused_before_helm_runs(tmp_path: Path, name: str) -> None:
 
 def test_links_in_a_local_dependency_are_refused_too(tmp_path: Path) -> None:
     inner = write_chart(tmp_path / "cache", "cache")
-    (inner / "x").symlink_to("Chart.yaml")
+    (inner / "x").symlink_to("../outside")
+    (tmp_path / "outside").write_text("secret")
     needs = "dependencies: [{name: cache, version: 1.0.0, repository: 'file://../cache'}]\n"
     with pytest.raises(UsageError, match="symbolic link"):
         package_directory(Helm(tmp_path / "no helm"), write_chart(tmp_path / "shop", "shop", chart=needs))
+
+
+def test_a_link_to_a_file_of_the_chart_is_that_file(helm: Path, tmp_path: Path) -> None:
+    chart = write_chart(tmp_path / "shop", "shop")
+    (chart / "files").mkdir()
+    (chart / "files" / "same.yaml").symlink_to("../values.yaml")
+    files = read_chart(package_directory(Helm(helm), chart)).files
+    assert files["files/same.yaml"] == files["values.yaml"]
 
 
 REFUSED = {

@@ -104,6 +104,15 @@ def test_every_form(before: Any, after: Any) -> None:
     assert rewrite(after, NO_SECRET) is after
 
 
+def test_a_name_whose_tag_stands_elsewhere_is_reached_by_its_name() -> None:
+    inner = yamlfile.dump({"image": {"repository": "quay.io/p/prom", "tag": "v2.1"}})
+    changed = rewrite(configuration(inner), RULES)
+    assert list(leftovers(changed, RULES)) == []
+    assert f"repository: {PLACE}/p/prom\n" in changed["data"]["file"]
+    apart = custom(repository="quay.io/p", image="prom", version="v2.1")
+    assert rewrite(apart, NO_SECRET) == custom(repository=f"{PLACE}/p", image="prom", version="v2.1")
+
+
 def test_secrets_hold_documents_too() -> None:
     text = base64.b64encode(f"image: {API}\n".encode()).decode()
     changed = rewrite({"kind": "Secret", "data": {"a": text}}, RULES)
@@ -111,7 +120,7 @@ def test_secrets_hold_documents_too() -> None:
 
 
 def test_what_cannot_be_reached_is_said() -> None:
-    inner = yamlfile.dump({"image": {"repository": "quay.io/p/prom", "tag": "v2.1"}})
+    inner = yamlfile.dump({"image": {"registry": "quay.io", "repository": "p/prom", "tag": "v2.1"}})
     document = configuration(inner)
     assert list(leftovers(rewrite(document, RULES), RULES)) == [
         f"data.file.image.repository: {PROM}",

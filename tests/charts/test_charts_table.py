@@ -249,8 +249,8 @@ def test_a_doubtful_value_is_listed_and_not_fetched(text: str, image: str) -> No
 
 
 def test_typed_places_are_certain_whatever_is_written_there() -> None:
-    body = resource({"pods": {"containers": [{"name": "x", "image": "auto"}]}})
-    assert found(body) == {"docker.io/library/auto:latest": "certain"}
+    body = resource({"pods": {"containers": [{"name": "x", "image": "default"}]}})
+    assert found(body) == {"docker.io/library/default:latest": "certain"}
 
 
 def test_a_path_leads_into_documents_within_documents() -> None:

@@ -88,17 +88,16 @@ def test_the_file_of_a_password_is_not_called_that_of_a_passphrase(road: Road, t
     refused(airstore(*push, tmp_path / "missing"), 10, "cannot read the password file")
 
 
-def test_a_file_that_the_system_dropped_into_the_media_may_be_removed(road: Road, tmp_path: Path) -> None:
+def test_a_file_that_somebody_put_onto_the_media_may_be_removed(road: Road, tmp_path: Path) -> None:
     media = shutil.copytree(road.full, tmp_path / "media")
-    (media / ".DS_Store").touch()
-    refused(airstore("media", "verify", media), 20, ".DS_Store", "remove it")
+    (media / "notes.txt").touch()
+    refused(airstore("media", "verify", media), 20, "notes.txt", "remove it")
 
 
-def test_with_several_media_the_one_that_is_refused_was_named_before(road: Road, tmp_path: Path) -> None:
+def test_with_several_media_the_one_that_is_not_there_is_named(road: Road, tmp_path: Path) -> None:
     site = shutil.copytree(road.new_site, tmp_path / "site")
     outcome = airstore("-C", site, "media", "import", road.full, tmp_path / "missing")
-    assert outcome.code == 10
-    assert outcome.err.index(str(road.full)) < outcome.err.index(f"importing {tmp_path / 'missing'}")
+    refused(outcome, 10, str(tmp_path / "missing"))
 
 
 def test_the_whole_of_a_release_as_yaml(road: Road) -> None:

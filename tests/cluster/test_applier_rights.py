@@ -200,3 +200,11 @@ def test_rules_do_not_depend_on_the_order(wanted: list[Right], chance: random.Ra
     mixed = chance.sample(wanted, len(wanted))
     for place in ("", "shop"):
         assert rights_of([EMPTY], wanted, LEASE).rules(place) == rights_of([EMPTY], mixed, LEASE).rules(place)
+
+
+@pytest.mark.parametrize(("kind", "may"), [("Deployment", True), ("CronJob", True), ("ConfigMap", False)])
+def test_pods_are_made_in_dry_runs_only_by_who_can_make_workloads_of_them(kind: str, may: bool) -> None:
+    part = Part("shop", frozenset({"shop"}), ({"kind": kind, "metadata": {"name": "a"}},))
+    rights = rights_of([part], [], LEASE)
+    assert allows(rights, "create", "pods", "", "shop") is may
+    assert not allows(rights, "create", "pods", "", "elsewhere")

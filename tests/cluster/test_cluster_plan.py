@@ -186,7 +186,7 @@ def test_another_password_restarts_the_pods() -> None:
     assert mark(SECRETS) != mark(replace(SECRETS, htpasswd_pull="other"))
 
 
-MIRROR = Mirror(HOST, ("docker.io", "registry.example.com"), "PEM\n", "pull", 'pa"ss\\word')
+MIRROR = Mirror(HOST, ("docker.io", "registry.example.com"), "PEM\n", "pull", 'pa"ss\\word', product="shop")
 
 
 def _files(runtime: str, mirror: Mirror = MIRROR) -> dict[str, str]:
@@ -219,7 +219,7 @@ def test_a_prefix_is_before_every_upstream_path_and_not_twice() -> None:
         in _files("crio", below)["/etc/containers/registries.conf.d/50-airstore.conf"]
     )
     assert "shop/$1" in _files("k3s", below)["/etc/rancher/k3s/registries.yaml"]
-    assert f"- {HOST}/shop" in _files("openshift", below)["airstore-mirrors.yaml"]
+    assert f"- {HOST}/shop" in _files("openshift", below)["airstore-shop-mirrors.yaml"]
 
 
 def test_k3s_does_not_fall_back() -> None:
@@ -243,16 +243,20 @@ def test_crio_has_another_location_instead_of_a_mirror() -> None:
 
 
 def test_openshift_never_contacts_the_source() -> None:
-    documents = yamlfile.load_all(_files("openshift")["airstore-mirrors.yaml"], "")
-    assert [d["kind"] for d in documents] == [
-        "ImageDigestMirrorSet",
-        "ImageTagMirrorSet",
-        "ConfigMap",
-        "Image",
-    ]
+    files = _files("openshift")
+    documents = yamlfile.load_all(files["airstore-shop-mirrors.yaml"], "")
+    assert [d["kind"] for d in documents] == ["ImageDigestMirrorSet", "ImageTagMirrorSet"]
+    assert {d["metadata"]["name"] for d in documents} == {"airstore-shop"}
     for document, name in zip(documents, ("imageDigestMirrors", "imageTagMirrors"), strict=False):
         assert {entry["mirrorSourcePolicy"] for entry in document["spec"][name]} == {"NeverContactSource"}
-    assert list(documents[2]["data"]) == ["registry.acme.example..5443"]
+
+
+def test_openshifts_one_list_of_authorities_is_to_be_merged() -> None:
+    text = _files("openshift")["airstore-shop-trust-to-merge.yaml"]
+    assert "additionalTrustedCA.name" in text.partition("---")[0]
+    trusted, image = yamlfile.load_all(text, "")
+    assert trusted["metadata"]["name"] == image["spec"]["additionalTrustedCA"]["name"] == "airstore-shop-ca"
+    assert list(trusted["data"]) == ["registry.acme.example..5443"]
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -63,6 +63,33 @@ def test_manifests_applied_by_hand_say_what_is_wrong_and_wait_for_their_store(wo
     assert "no release" in world.run("apply", "--release", "9.9.9", code=10).out
 
 
+def test_an_install_while_the_pod_starts_again_and_the_logs_of_its_runs(world: ApplierWorld) -> None:
+    give_volume(world.cluster, world.documents())
+    assert world.applier("logs", code=10).err.count("does not run") == 1
+    world.applier("install")
+    for _ in range(3):  # the init container runs for some seconds beside a full volume
+        world.cluster.kubectl("rollout", "restart", "-n", world.own, f"deployment/{world.name}")
+        again = world.applier("install", "-o", "json")
+        assert again.json["store"] == "was there already"
+        assert "delete" not in again.err
+    # ... and so for a store whose marker was lost on the way.
+    (world.site.path / "applier.json").unlink()
+    world.cluster.kubectl("rollout", "restart", "-n", world.own, f"deployment/{world.name}")
+    assert world.applier("install", "-o", "json").json["store"] == "was there already"
+    assert world.applier("logs", "-o", "json").json == []
+    world.apply()
+    (run,) = world.applier("logs", "-o", "json").json
+    assert "has no run" in world.applier("logs", "elsewhere", code=10).err
+    found = world.applier("logs", run["run"], "-o", "json").json
+    assert ", ".join(found) == run["logs"]
+    assert any(found.values())
+    out = world.directory / "fetched"
+    world.applier("logs", run["run"], "--out", out)
+    assert {path.name: path.read_text() for path in out.iterdir()} == found
+    (out / next(iter(found))).write_text("mine")
+    assert "is another log" in world.applier("logs", run["run"], "--out", out, code=2).err
+
+
 def _is_planned_and_accepted(world: ApplierWorld) -> None:
     for document in world.documents():
         words = ("apply", "--server-side", "--dry-run=server", "--field-manager=airstore", "-f", "-")

@@ -54,7 +54,7 @@ def test_a_failed_upgrade_rolls_back_what_it_had_upgraded_and_the_database(shop:
     more = {"web": {"templates/bad.yaml": REFUSED}}
     shop.release("1.1.0", {**dict.fromkeys(THREE, "1.1.0"), "extra": "1.1.0"}, more)
     failed = shop.run("apply", code=50)
-    assert "Not_A_Name" in failed.err
+    assert "Refused_When_Real" in failed.err
     assert [shop.config(name) for name in (*THREE, "extra")] == ["1.0.0"] * 3 + [""]
     assert shop.table() == "rows of 1.0.0"
     assert shop.helm() == dict.fromkeys(THREE, "deployed")

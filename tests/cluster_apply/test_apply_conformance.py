@@ -12,6 +12,7 @@ from deploy_world import MemorySupplies
 
 from airstore.charts.helm import Helm
 from airstore.deploy.helm_actions import HelmActions
+from airstore.deploy.helm_calls import HelmCalls
 from airstore.deploy.target import Target
 from airstore.ops.cluster_actions import open_cluster
 
@@ -28,5 +29,6 @@ def test_the_real_ones_behave(
         supplies.charts[target.running.key, target.version] = chart
 
     with open_cluster(api.kubeconfig) as cluster:
-        actions = HelmActions(Helm(helm), cluster, supplies, api.kubeconfig, tmp_path / "guard.lock")
+        calls = HelmCalls(Helm(helm), api.kubeconfig, tmp_path / "guard.lock")
+        actions = HelmActions(calls, cluster, supplies, supplies)
         expectation(Parties(cluster, actions, keep, namespace))

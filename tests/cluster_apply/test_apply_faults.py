@@ -142,7 +142,7 @@ def test_drift_shows_and_a_watch_puts_it_back(shop: Landscape) -> None:
     patch = '{"data":{"version":"by hand"}}'
     shop.api.kubectl("patch", "configmap", "web-config", "-n", shop.namespace, "-p", patch)
     shop.by_hand("uninstall", "db")
-    seen = {each["name"]: each for each in shop.run("status", "-o", "json").json["releases"]}
+    seen = {each["name"]: each for each in shop.run("status", "-o", "json", code=61).json["releases"]}
     assert seen["db"]["helm"] == "absent"
     assert seen["web"]["drift"] == ["ConfigMap web-config: data.version: 'by hand' instead of '1.0.0'"]
     watching = begin(shop, "status", "--watch", "--interval", "1")
@@ -158,12 +158,12 @@ def test_secrets_are_not_said(shop: Landscape) -> None:
     shop.run("apply")
     patch = '{"data":{"password":"by hand"}}'
     shop.api.kubectl("patch", "configmap", "web-config", "-n", shop.namespace, "-p", patch)
-    assert "'by hand' instead of '(redacted)'" in shop.run("status", "-o", "json").out
+    assert "'by hand' instead of '(redacted)'" in shop.run("status", "-o", "json", code=60).out
     hooks = {"backup.sh": "#!/bin/sh\necho h0rse-battery; exit 1\n"}
     shop.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), hooks=hooks)
     assert "(redacted)" in shop.run("apply", code=50).err
     shop.site.airstore.never_said("h0rse-battery")
     for path in shop.site.path.glob("deploy/runs/*/**/*"):
         if path.is_file() and b"h0rse" in path.read_bytes():
-            assert path.parent.name in {"values", "new", "old", "hooks"}
+            assert path.parent.name in {"values", "kept", "new", "old", "hooks"}
             assert path.stat().st_mode & 0o077 == 0

@@ -12,7 +12,7 @@ from typing import Any
 import fixture_images
 import pytest
 from cluster_server import ApiServer
-from e2e_road import Airstore, Result, Store, publisher, run, site
+from e2e_road import Airstore, Result, Store, carry, publisher, run, site
 from registry_support import RegistryServer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
@@ -55,8 +55,11 @@ class Web:
     prefix: str
 
     def apply(self, *words: str, code: int = 0) -> Result:
+        return self.run("apply", *words, code=code)
+
+    def run(self, command: str, *words: str, code: int = 0) -> Result:
         options = ("--kubeconfig", self.api.kubeconfig, "--plain-http", self.registry.host)
-        return self.store("apply", *options, *words, code=code)
+        return self.store(command, *options, *words, code=code)
 
     def get(self, *words: str) -> Any:
         return self.api.json("get", "-n", self.namespace, *words)
@@ -180,3 +183,57 @@ def test_an_image_that_the_release_does_not_carry(
     web.write_site_file({"image": "tools.site.example/own:1"})  # the site's own business
     web.apply()
     assert web.get("cronjob")["items"]
+
+
+NEWER = API.replace("1.0.0", "1.1.0")
+
+
+def test_images_of_what_would_come_back_are_pushed_and_checked_before_anything_is_stopped(
+    api: ApiServer, registry: RegistryServer, tmp_path: Path, helm4: Path, namespace: str
+) -> None:
+    web = make_web(api, registry, tmp_path, helm4, namespace)
+    web.apply()
+    product = tmp_path / "product"
+    (product / "web" / "Chart.yaml").write_text(_CHART["Chart.yaml"].replace("1.0.0", "1.1.0"))
+    (product / "web" / "values.yaml").write_text(f"image: {NEWER}\n")
+    fixture_images.build(product / "images", [API, NEWER, WORKER])
+    source = Store(web.store.airstore, tmp_path / "publisher")
+    source("release", "create", "--version", "1.1.0")
+    carry(source, web.store, tmp_path, "1.1.0")
+    digest = web.store.images("1.0.0")[API]
+    place = f"{registry.host}/{web.prefix}/shop"
+    spoil(place)
+    before = web.get("cronjob,secret")["items"]
+    failed = web.apply("--no-push", code=50).err
+    assert (
+        f"going back to 1.0.0: {registry.host}/{web.prefix} has other content under shop/api:1.0.0" in failed
+    )
+    assert "nothing was changed" in failed
+    assert web.get("cronjob,secret")["items"] == before
+    assert "pushed 1.0.0 to" in web.apply().err
+    assert served(f"{place}/api:1.0.0") == digest
+    spoil(place)
+    before = web.get("cronjob,secret")["items"]
+    for words in (("--no-push", "--dry-run"), ("--no-push",)):
+        failed = web.run("rollback", *words, code=50).err
+        assert "going back to 1.0.0: " in failed
+        assert "has other content under shop/api:1.0.0" in failed
+        assert "registry push --release 1.0.0" in failed
+    assert web.get("cronjob,secret")["items"] == before
+    assert "pushed 1.0.0 to" in web.run("rollback").err
+    assert served(f"{place}/api:1.0.0") == digest
+    pod = web.get("cronjob", "web")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == f"{place}/api:1.0.0@{digest}"
+
+
+def spoil(place: str) -> None:
+    """Another image under the tag, put there by stock skopeo."""
+    tls = ("--src-tls-verify=false", "--dest-tls-verify=false")
+    run("skopeo", "copy", *tls, f"docker://{place}/worker:1.0.0", f"docker://{place}/api:1.0.0")
+
+
+def served(image: str) -> str:
+    """The digest of what the registry has under a tag."""
+    return run(
+        "skopeo", "inspect", "--format", "{{.Digest}}", "--tls-verify=false", f"docker://{image}"
+    ).strip()

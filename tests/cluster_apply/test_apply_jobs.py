@@ -41,7 +41,7 @@ def environment(shop: Landscape, hook: str, version: str) -> dict[str, str]:
 
 def test_jobs_back_up_migrate_and_restore(shop: Landscape) -> None:
     shop.release("1.1.0", dict.fromkeys(CHARTS, "1.1.0"), BROKEN, hooks=jobs(), timeout="60s")
-    assert "Not_A_Name" in shop.run("apply", code=50).err
+    assert "Refused_When_Real" in shop.run("apply", code=50).err
     assert state(shop) == OLD
     assert shop.helm() == BOTH
     assert job_pods(shop) == []

@@ -85,5 +85,5 @@ def test_shapes_that_cannot_be_changed(shop: Landscape) -> None:
     restore = jobs(rollback="test $AIRSTORE_VERSION = 1.3.0; echo rows of 1.0.0 > /data/table")
     hooks = {**restore, "delete.sh": orphan}
     shop.release("1.3.0", dict.fromkeys(CHARTS, "1.3.0"), charts, hooks=hooks, timeout="60s")
-    assert "Not_A_Name" in shop.run("apply", code=50).err
+    assert "Refused_When_Real" in shop.run("apply", code=50).err
     runs_as_before(shop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -22,13 +23,17 @@ from deploy_world import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airstore.core.errors import LockedError, TransferError
+from airstore.core.errors import DeployError, LockedError, TransferError
 from airstore.core.release import HelmRelease
-from airstore.deploy.engine import Course, Engine, World
+from airstore.deploy.engine import Engine
+from airstore.deploy.hooks import Hook
 from airstore.deploy.journal import Journal
+from airstore.deploy.protocols import Refusal
 from airstore.deploy.redact import Redactor
+from airstore.deploy.sights import Cause, Sight, Trouble
 from airstore.deploy.steps import End, Item, Run, Status
 from airstore.deploy.target import Target
+from airstore.deploy.world import Course, World
 
 HOOKS = {name: f"hooks/{name}" for name in ("preUpgrade", "verifyBackup", "postUpgrade", "rollback")}
 NAMES = ("db", "api", "web")
@@ -235,6 +240,126 @@ def test_an_unhealthy_release_is_named(place: Place, tmp_path: Path) -> None:
     (failure,) = (event.detail for event in engine.journal.events if event.status is Status.FAILED)
     assert failure == "shop/web is not healthy after 20s: deployment nowhere: there is no deployment nowhere"
     assert place.picture() == place.before
+
+
+def test_a_database_that_stays_gets_its_rows_back(place: Place, tmp_path: Path) -> None:
+    """The application's migration writes into it; then the application does not get healthy."""
+    engine = _migrating(place, tmp_path)
+    said = list[str]()
+    assert replace(engine, say=said.append).drive() is End.ROLLED_BACK
+    assert place.picture() == place.before
+    assert place.helm.released["shop/db"][0] == 1, "it was installed again"
+    assert [line for line in place.hooks.ran if "db" in line] == [
+        "preUpgrade shop/db",
+        "verifyBackup shop/db",
+        "rollback shop/db",
+    ]
+
+
+def test_a_database_that_the_hook_could_not_reach_is_asked_again_once_it_is_up(
+    place: Place, tmp_path: Path
+) -> None:
+    """It is a Deployment, stopped with the writers, and starts more slowly than a hook is tried again."""
+    clock = FastClock()
+    engine = _migrating(place, tmp_path)
+    started = list[float]()
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.cluster, name)
+
+        def start_writers(self, namespace: str, helm_release: str, places: Any) -> None:
+            place.cluster.start_writers(namespace, helm_release, places)
+            started.append(clock.now())
+
+        def ready(self, gate: Any, namespace: str) -> str:
+            slow = started and clock.now() - started[0] < 15
+            return (
+                "it starts" if slow and gate == {"deployment": "db"} else place.cluster.ready(gate, namespace)
+            )
+
+    class Remote(MemoryHooks):
+        def run(self, hook: Hook) -> None:
+            if hook.name == "rollback" and (not started or clock.now() - started[0] < 15):
+                raise DeployError("connection refused")
+            super().run(hook)
+
+    place.hooks = Remote(place.hooks.data)
+    world = replace(engine.world, cluster=Slow(), hooks=place.hooks, clock=clock)
+    assert replace(engine, world=world).drive() is End.ROLLED_BACK
+    assert place.picture() == place.before
+
+
+def _migrating(place: Place, directory: Path) -> Engine:
+    """The database stays, the application changes its rows and then never gets healthy."""
+    place.new["shop/db"] = place.old["shop/db"]
+    api = place.new["shop/api"]
+    place.new["shop/api"] = replace(api, helm=replace(api.helm, health=({"deployment": "nowhere"},)))
+    engine = place.engine(directory, always())
+    items = [
+        replace(item, action="unchanged") if item.key == "shop/db" else item
+        for item in engine.course.run.items
+    ]
+
+    class Migrating:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.helm, name)
+
+        def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
+            place.helm.install(target, wait=wait, watch=watch)
+            if target is place.new["shop/api"]:
+                place.hooks.data["shop/db"] = "rows that 1.1.0 migrated"
+
+    world = replace(engine.world, helm=Migrating())
+    return replace(engine, world=world, course=replace(engine.course, run=Run(tuple(items))))
+
+
+def test_nothing_is_stopped_that_could_not_start_again(place: Place, tmp_path: Path) -> None:
+    engine = _migrating(place, tmp_path)
+    place.cluster.refusals["Pod", "api"] = Refusal(403, 'pods "api" is forbidden: violates PodSecurity "x"')
+    stops = list[str]()
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.cluster, name)
+
+        def stop_writers(self, namespace: str, helm_release: str, *_: Any, **__: Any) -> None:
+            stops.append(f"{namespace}/{helm_release}")
+
+    engine = replace(engine, world=replace(engine.world, cluster=Watched()))
+    assert engine.drive() is End.NEEDS_OPERATOR
+    assert stops == []
+    *_, failure = (event.detail for event in engine.journal.events if event.status is Status.FAILED)
+    assert "nothing is stopped, because it could not start again" in failure
+    assert "shop/api: going back to 1.0.0: Deployment api: its pods: " in failure
+    assert 'violates PodSecurity "x"' in failure
+
+
+def test_a_wait_that_is_of_no_use_ends_and_is_said_once(place: Place, tmp_path: Path) -> None:
+    trouble = Trouble(Cause.CRASH, "pod web-1", "pod web-1: CrashLoopBackOff (exit code 3)")
+    engine = place.engine(tmp_path, always())
+    clock = engine.world.clock
+
+    class Crashing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.cluster, name)
+
+        def look(self, document: Any, namespace: str) -> Sight | None:
+            mark = (place.cluster.live(document, namespace) or {}).get("metadata", {}).get("version", "")
+            crash = (trouble,) if document["metadata"]["name"] == "web" else ()
+            name = f"Deployment {document['metadata']['name']}"
+            return Sight(name, str(mark), 0, 1, crash, "no such table")
+
+        def ready(self, gate: Any, _namespace: str) -> str:
+            return "it is not" if gate == {"deployment": "web"} and clock.now() < 15 else ""
+
+    world = replace(engine.world, cluster=Crashing())
+    assert replace(engine, world=world).drive() is End.ROLLED_BACK
+    (failure,) = (event.detail for event in engine.journal.events if event.status is Status.FAILED)
+    assert re.match(r"shop/web: ended after \d s, because no time will cure this: ", failure)
+    assert failure.endswith(
+        "Deployment web: pod web-1: CrashLoopBackOff (exit code 3); it said: no such table"
+    )
 
 
 @pytest.mark.parametrize("expectation", ALL)

@@ -51,7 +51,8 @@ def test_what_was_recorded_reads_back_newest_first(
         ledger.record(history, entry, AUTHOR)
     assert list(ledger.entries(history)) == recorded[::-1]
     applied = [entry for entry in recorded if entry.action != "push" and entry.result == "succeeded"]
-    assert ledger.running(history) == (applied[-1] if applied else None)
+    assert ledger.last(history) == (applied[-1] if applied else None)
+    assert ledger.running(history) == (applied[-1] if applied and applied[-1].running else None)
     assert history.releases() == []  # the ledger is beside the releases
 
 

@@ -16,6 +16,7 @@ from airstore.deploy import ledger
 from airstore.deploy.ledger import Entry, Running
 from airstore.ops.directory import open_directory
 from airstore.ops.plan_site import make_plan
+from airstore.ops.prepare import Rendering
 
 CANARY = "hunter2-canary"
 AUTHOR = ("acme", "airstore@acme.invalid")
@@ -42,7 +43,7 @@ def apply(site: Path, helm: Path, version: str = "") -> tuple[Running, ...]:
     file = site / "site.yaml"
     site_file = load_site_file(file) if file.exists() else SiteFile()
     with store.open_blobs() as blobs:
-        planned = make_plan(store, blobs, Helm(helm), site_file, version)
+        planned = make_plan(store, blobs, Rendering(Helm(helm)), site_file, version)
     running = tuple(each.running for each in planned.wanted)
     entry = Entry("apply", planned.plan.version, "succeeded", 1_767_225_600, {}, running)
     ledger.record(store.history, entry, AUTHOR)
@@ -63,7 +64,7 @@ def test_at_first_everything_is_installed_in_order(ready: Path) -> None:
     assert "shop.acme.example" in text
     assert "storageClassName: fast" in text
     shown = done("-C", ready, "plan").out
-    assert "release 1.0.0; running: nothing yet" in shown
+    assert "release 1.0.0; running: nothing\n" in shown
     assert "to upload: 39 blobs" in shown
     assert "+++ planned/db.yaml" in shown
     assert "+++" not in done("-C", ready, "plan", "--no-diff").out
@@ -92,7 +93,7 @@ def test_what_left_the_product_is_removed(ready: Path, helm4: Path) -> None:
     running = apply(ready, helm4)
     gone = Running("gone", "shop", "gone", "1", running[0].archive, "kind: Gone\n")
     store = open_directory(ready)
-    entry = Entry("apply", "0.9.0", "succeeded", 1, {}, (gone, *running))
+    entry = Entry("apply", "1.0.0", "succeeded", 1, {}, (gone, *running))
     ledger.record(store.history, entry, AUTHOR)
     planned = plan(ready)
     assert actions(planned) == {"db": "unchanged", "shop": "unchanged", "gone": "remove"}

@@ -120,7 +120,11 @@ def test_nothing_travels_to_a_site_that_is_current(known: Road, tmp_path: Path) 
     receipt, out = tmp_path / "receipt.json", tmp_path / "out"
     done("-C", known.site, "media", "import", known.delta)
     done("-C", known.site, "receipt", "-o", receipt)
-    refused(create(known, receipt, out), 31, "nothing to bring", "1.1.0", "hint: ")
+    made = create(known, receipt, out, "-o", "json")
+    assert made.json()["state"] == "nothing to bring"
+    assert "1.1.0" in made.err
+    command = ("-C", known.publisher, "media", "create", "--to", "1.0.0", "--receipt", receipt, out)
+    refused(airstore(*command), 31, "nothing to bring", "1.1.0", "hint: ")
     assert not out.exists()
 
 

@@ -152,3 +152,26 @@ def test_what_a_diff_says_is_what_git_says(store: Path) -> None:
     own = {"release.json", "signatures/release.dsse.json"}
     found = {entry["path"]: (entry["added"], entry["removed"]) for entry in shown["files"]}
     assert found == {name: counts for name, counts in expected.items() if name not in own}
+
+
+def test_the_commands_that_the_readme_gives_to_auditors(store: Path, tmp_path: Path) -> None:
+    """As they are written there, from anywhere."""
+    text = (Path(__file__).parents[2] / "README.md").read_text().partition("**Auditors**")[2]
+    block = text.partition("```\n")[2].partition("```")[0]
+    assert block.count("\n") >= 6
+    script = "set -e\n" + block.replace("STORE", str(store))
+    ended = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=STOCK,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended
+    assert 'Good "git" signature for release' in ended.stdout
+    # The same, spoilt: the last command is the one that notices.
+    spoilt = script.replace("ssh-keygen", "sed -i s/1.1.0/9.9.9/ signed.txt; ssh-keygen")
+    again = subprocess.run(["bash", "-c", spoilt], cwd=tmp_path, capture_output=True, check=False, env=STOCK)
+    assert again.returncode != 0

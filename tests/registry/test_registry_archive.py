@@ -266,7 +266,7 @@ BROKEN: dict[str, tuple[Callable[[], list[Part]], str]] = {
     "bad gzip": (lambda: legacy([member("l", PACKED[:-8] + bytes(8))], ["l"], [b"x"]), "not intact gzip"),
     "an object": (_listing({}), "must be an array"),
     "a number for tags": (_listing([{"Config": "c", "RepoTags": 1}]), "must be strings"),
-    "bad tag": (_listing([{"Config": "c", "RepoTags": ["A B"]}]), "not an image reference"),
+    "bad tag": (_listing([{"Config": "c", "RepoTags": ["<none>:<none>"]}]), "has no c"),
     "no rootfs": (
         lambda: [
             member("c", b"{}"),

@@ -11,6 +11,7 @@ from registry_faults import Fault, FaultProxy
 from registry_parts import Connect, Shipment, single_blob_image
 from registry_support import RegistryServer, free_port
 
+from airstore.charts.artifact import upstream_artifact
 from airstore.charts.helm import Helm
 from airstore.charts.package import package_directory
 from airstore.core import oci
@@ -81,8 +82,21 @@ def test_other_bytes_than_those_pinned_are_refused(
     other = b'{"schemaVersion":2,"manifests":[]}'
     headers = {"Content-Type": oci.OCI_INDEX, "Docker-Content-Digest": str(image.root.digest)}
     proxy.faults.append(Fault("GET", "manifests", times=99, status=200, headers=headers, body=other))
+    pinned = Reference.parse(f"{image.reference.name}@{image.root.digest}")
     with pytest.raises(DamagedError, match=f"{image.root.digest} is expected"):
-        client.resolve(image.reference)
+        client.resolve(pinned)
+
+
+@pytest.mark.parametrize("header", ["sha256:" + "0" * 64, "sha512:0", "nonsense"])
+def test_what_a_header_says_of_a_tag_is_not_believed(
+    connect: Connect, proxy: FaultProxy, shipment: Shipment, header: str
+) -> None:
+    client, image = connect(proxy.host), shipment.images[2]
+    root = shipment.reader.read_bytes(image.root.digest, 1 << 20)
+    headers = {"Content-Type": oci.DOCKER_MANIFEST, "Docker-Content-Digest": header}
+    proxy.faults.append(Fault("GET", "manifests", status=200, headers=headers, body=root))
+    # The document says itself of which kind it is; a proxy that serves it as another changes nothing.
+    assert client.resolve(image.reference) == image.root
 
 
 @pytest.mark.parametrize("resets", [1, 3])
@@ -171,6 +185,14 @@ def test_a_chart_that_helm_pushed_is_fetched_whole(
     assert found.archive == archive
     assert json.loads(found.config)["name"] == "demo"
     assert found.provenance is None
+    # Helm passes over further layers; they travel, so that upstream's digest holds.
+    document = json.loads(found.manifest)
+    document["layers"].append({**document["config"], "mediaType": "text/markdown"})
+    data = json.dumps(document).encode()
+    write_manifest(client.transport, client.repository("charts/demo"), "2.0.0", oci.OCI_MANIFEST, data)
+    more = fetch_chart(client, "charts/demo", "2.0.0")
+    artifact = upstream_artifact(more.manifest, more.config, more.archive, None, "demo", more.more)
+    assert (artifact.manifest, list(more.more.values())) == (data, [found.config])
     with pytest.raises(NotFoundError, match=r"no chart .*charts/demo in version 9"):
         fetch_chart(client, "charts/demo", "9")
     with pytest.raises(UsageError, match="must give its version"):

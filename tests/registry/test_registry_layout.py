@@ -153,8 +153,29 @@ def _folder(path: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("trick", [_symlinked_blob, _fifo, _linked_folder, _folder])
-def test_only_plain_files_inside_are_read(tmp_path: Path, trick: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("trick", [_symlinked_blob, _linked_folder])
+def test_links_in_a_layout_are_followed_as_bazel_makes_them(
+    tmp_path: Path, trick: Callable[[Path], None]
+) -> None:
+    nodes = layouts.write_full(tmp_path / "layout")
+    path = layouts.blob_path(tmp_path / "layout", nodes["amd64"]["digest"])
+    trick(path)
+    with OciLayout.directory(tmp_path / "layout") as source:
+        assert nodes["amd64"]["digest"] in walk(source, REFERENCE).documents
+    overwritten = path.resolve()
+    overwritten.chmod(0o644)
+    overwritten.write_bytes(b"x" * overwritten.stat().st_size)
+    with OciLayout.directory(tmp_path / "layout") as source, pytest.raises(DamagedError):
+        walk(source, REFERENCE)
+
+
+def _device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("trick", [_fifo, _folder, _device])
+def test_only_plain_files_are_read(tmp_path: Path, trick: Callable[[Path], None]) -> None:
     nodes = layouts.write_full(tmp_path)
     trick(layouts.blob_path(tmp_path, nodes["amd64"]["digest"]))
     with OciLayout.directory(tmp_path) as source, pytest.raises(DamagedError):

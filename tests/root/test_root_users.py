@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from road_parts import Outcome, Road, done, environment, leftovers, refused, snapshot
+from road_parts import Outcome, Road, airstore, done, environment, leftovers, refused, snapshot
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
@@ -105,3 +105,12 @@ def test_a_store_on_a_read_only_disk_can_be_read(road: Road, tmp_path: Path) -> 
         assert leftovers(site) == []
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_store_of_somebody_else_is_not_called_damaged(shared: Path) -> None:
+    for path in (shared / "site", *(shared / "site").rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    for words in READING:
+        outcome = airstore("-C", shared / "site", *words)
+        refused(outcome, 41, "belongs to another user", "hint: run airstore as the owner of the store")
+        assert "import full media" not in outcome.err

@@ -274,7 +274,7 @@ def test_faults_while_taking_in(
     for nth in range(1, 30):
         directory = tmp_path / f"site-{nth}"
         BlobStore.create(directory).close()
-        staged = [Path(shutil.copy(path, tmp_path)) for path in packs] if nearby else packs
+        staged = [_fresh_copy(path, tmp_path) for path in packs] if nearby else packs
         disk = FaultyDisk(operation, nth)
         with BlobStore(directory, disk=disk) as site:
             with Staging(site, staged) as staging:
@@ -290,6 +290,12 @@ def test_faults_while_taking_in(
         if not disk.failed:
             return
     pytest.fail("the fault kept happening")
+
+
+def _fresh_copy(path: Path, directory: Path) -> Path:
+    """In place of one that a round before left, which is read-only."""
+    (directory / path.name).unlink(missing_ok=True)
+    return Path(shutil.copy(path, directory))
 
 
 def commits(staging: Staging) -> bool:

@@ -1,0 +1,34 @@
+"""Asking before something is given up that cannot be had back."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from airstore.cli.context import Context
+from airstore.core.errors import UsageError
+
+skip_backup_option = click.option(
+    "--skip-backup",
+    "skipped",
+    multiple=True,
+    metavar="RELEASE",
+    help="Neither back up nor restore this Helm release; asks first. Repeatable.",
+)
+yes_option = click.option("--yes", is_flag=True, help="Answer yes to what would be asked.")
+
+
+def confirm(context: Context, loss: str, *, yes: bool) -> None:
+    """Say what would be lost and ask whether that is wanted; ``yes`` was said already.
+
+    Raises:
+        UsageError: nobody can be asked.
+        click.Abort: it is not wanted.
+    """
+    if yes:
+        context.say(loss)
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(loss, hint="nobody can be asked here: --yes says that this is wanted")
+    click.confirm(f"{loss}\nGo on?", abort=True, err=True)

@@ -1,0 +1,54 @@
+"""Groups of commands that know what somebody may have meant, and leaves that take ``-C`` too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from airstore.cli.context import Context
+from airstore.cli.suggest import suggestions
+
+
+class Group(click.Group):
+    """A group whose unknown commands get a suggestion."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See `click.Group`."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as fault:
+            close = suggestions(args[0], self.list_commands(ctx)) if args else ""
+            if not close or "No such command" not in fault.message or "Did you mean" in fault.message:
+                raise
+            raise click.UsageError(f"{fault.message} Did you mean {close}?", ctx) from fault
+
+
+def with_store_option(command: click.Command) -> click.Command:
+    """The command, and all below it, with ``-C`` after its name as well as before."""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            with_store_option(inner)
+    elif not any("-C" in parameter.opts for parameter in command.params):
+        command.params.append(
+            click.Option(
+                ["-C", "store_here"],
+                type=click.Path(path_type=Path),
+                hidden=True,  # it is the global option once more
+                expose_value=False,
+                callback=_name_store,
+                help="The store, as before the command.",
+            )
+        )
+    return command
+
+
+def _name_store(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Any:
+    known = ctx.find_object(Context)
+    if value is not None and known is not None:
+        ctx.obj = replace(known, named=value)
+    return value

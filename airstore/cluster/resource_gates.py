@@ -1,0 +1,44 @@
+"""Health gates on an object of any kind: a condition of its status, or a value at a JSONPath. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airstore.core.jsonpath import JsonPath, as_text
+
+_SHOWN = 120  # characters of a value
+
+Document = Mapping[str, Any]
+
+
+def judge(gate: Document, live: Document) -> str:
+    """Why a gate does not hold; an empty string if it does.
+
+    Args:
+        gate: ``{resource, condition}`` or ``{resource, jsonPath, equals}``.
+        live: the object.
+    """
+    if "condition" in gate:
+        return _condition(str(gate["condition"]), live)
+    path, wanted = str(gate["jsonPath"]), as_text(gate["equals"])
+    found = [as_text(each) for each in JsonPath.parse(path).find(live)]
+    if not found:
+        return f"{path} is not there yet; {wanted!r} is awaited"
+    other = next((each for each in found if each != wanted), None)
+    return "" if other is None else f"{path} is {other[:_SHOWN]!r}; {wanted!r} is awaited"
+
+
+def _condition(kind: str, live: Document) -> str:
+    generation = (live.get("metadata") or {}).get("generation") or 0
+    status = live.get("status") or {}
+    found = next((each for each in status.get("conditions") or () if each.get("type") == kind), None)
+    if found is None:
+        return f"it has no condition {kind} yet"
+    seen = found.get("observedGeneration", status.get("observedGeneration", generation))
+    if seen < generation:
+        return f"its controller has not seen the change yet (condition {kind})"
+    if found.get("status") == "True":
+        return ""
+    why = ": ".join(str(found[key]) for key in ("reason", "message") if found.get(key))
+    return f"condition {kind} is {found.get('status')}{f': {why}' if why else ''}"
