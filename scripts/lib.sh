@@ -80,7 +80,7 @@ setup_venv() {
         pip_of "$VENV" install --editable "$ROOT" --group "$ROOT/pyproject.toml:dev"
         printf '%s\n' "$stamp" >"$VENV/stamp"
         codec_stamp >"$VENV/codec-stamp"
-    elif ! codec_stamp | cmp -s - "$VENV/codec-stamp"; then
+    elif [ "$(codec_stamp)" != "$(cat "$VENV/codec-stamp" 2>/dev/null)" ]; then
         pip_of "$VENV" install --editable "$ROOT" --no-deps
         codec_stamp >"$VENV/codec-stamp"
     fi

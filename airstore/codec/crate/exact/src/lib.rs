@@ -33,5 +33,5 @@ mod wire;
 
 pub use encoder::Encoder;
 pub use error::{Error, Result};
-pub use prove::{record, Report};
+pub use prove::{record, record_as, Report};
 pub use rebuild::rebuild;

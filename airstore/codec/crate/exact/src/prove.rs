@@ -34,6 +34,14 @@ pub struct Report {
 pub fn record(source: impl Read, plain: impl Write, side: impl Write) -> Result<Report> {
     let prefix = Prefix::of(source)?;
     let encoder = choose(&prefix.bytes);
+    record_as(encoder, io::Cursor::new(prefix.bytes).chain(prefix.rest), plain, side)
+}
+
+/// Record a gzip stream with this encoder's model, whether it fits or not.
+///
+/// # Errors
+/// As `record`.
+pub fn record_as(encoder: Encoder, source: impl Read, plain: impl Write, side: impl Write) -> Result<Report> {
     let (gzip_in, gzip_out) = channel();
     let (plain_in, plain_out) = channel();
     let (side_in, side_out) = sync_channel(AHEAD);
@@ -43,11 +51,7 @@ pub fn record(source: impl Read, plain: impl Write, side: impl Write) -> Result<
             rebuild(Pieces::new(plain_out), Pieces::new(side_out), &mut compare)?;
             compare.finish()
         });
-        let mut gzip = Tee {
-            inner: io::Cursor::new(prefix.bytes).chain(prefix.rest),
-            copy: Copy::Free(gzip_in),
-            count: 0,
-        };
+        let mut gzip = Tee { inner: source, copy: Copy::Free(gzip_in), count: 0 };
         let mut plain = Tee { inner: plain, copy: Copy::Free(plain_in), count: 0 };
         let mut side = Tee { inner: side, copy: Copy::Bounded(side_in), count: 0 };
         let recorded = record_members(encoder, &mut gzip, &mut plain, &mut side);
