@@ -64,7 +64,7 @@ class HelmActions:
     @cached_property
     def records(self) -> HelmRecords:
         """Helm's own records."""
-        return HelmRecords(self.calls, self.objects)
+        return HelmRecords(self.objects)
 
     def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
         """Install or upgrade; whatever state an earlier run left the release in.

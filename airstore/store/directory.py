@@ -28,7 +28,7 @@ from airstore.store.read.reader import ObjectReader, Shelf
 class BlobStore:
     """Blobs by digest. Any number of threads and processes may read while one writes.
 
-    A missing or unusable index is made anew from the packs when the store is opened.
+    A missing or unusable index is rebuilt from the packs when the store is opened.
 
     Args:
         directory: what `create` has made.
@@ -126,7 +126,7 @@ class BlobStore:
         """The right to add packs; what a killed process left half written is removed.
 
         Raises:
-            LockedError: someone else is at it.
+            LockedError: another process holds the lock.
         """
         with exclusive_lock(self.layout.packs_lock):
             with storage_errors(self.layout.temporary):
@@ -135,7 +135,7 @@ class BlobStore:
             yield
 
     def rebuild_index(self) -> None:
-        """Make the index anew from the packs.
+        """Rebuild the index from the packs.
 
         Raises:
             LockedError: someone is adding packs.
@@ -158,7 +158,7 @@ class BlobStore:
         self.close()
 
     def _open_index(self) -> Index:
-        with suppress(DamagedError):  # unusable: it is only a cache, so it is made anew
+        with suppress(DamagedError):  # unusable: it is only a cache, so it is rebuilt
             if self.layout.index.exists():
                 return Index(str(self.layout.index), create=False)
         self._make_index()
