@@ -1,4 +1,4 @@
-"""After the way back nothing of the new chart is left: no object, no field, however the upgrade ended."""
+"""After a rollback nothing of the new chart is left: no object, no field, however the upgrade ended."""
 
 from __future__ import annotations
 
