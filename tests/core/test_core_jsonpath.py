@@ -59,8 +59,8 @@ def test_paths(path: str, found: list[Any]) -> None:
     assert JsonPath.parse(path).find(DOCUMENT) == found
 
 
-# kubectl prints what is not in braces, reads dots and quotes in brackets otherwise, has no order for ``*``, and
-# ends with an error where a list is too short.
+# kubectl prints what is not in braces, reads dots and quotes in brackets otherwise, has no order for ``*``,
+# and ends with an error where a list is too short.
 _OTHERWISE = {"{.metadata.labels['app.kubernetes.io/name']}", r"{.spec['n\'']}", "{.metadata.*}"}
 _OTHERWISE.add("{.status.conditions[7].type}")
 KUBECTL_READS = [path for path, _ in PATHS if path.startswith("{") and path not in _OTHERWISE]
