@@ -40,8 +40,45 @@ def is_tar(block: bytes) -> bool:
     return block[257:262] == b"ustar" and _header(block) is not None
 
 
-def spans(feed: Feed) -> Iterator[Span]:
-    """All bytes of a stream, in order, as skeleton and body spans."""
+def join(skeleton: Feed, bodies: Feed) -> Iterator[bytes]:
+    """The stream again, from the bytes of its skeleton and of its bodies, as `spans` told them apart."""
+    return (span.data for span in spans(skeleton, bodies))
+
+
+def members(skeleton: Feed) -> Iterator[tuple[str, int]]:
+    """Path and size of each body that is not empty, in order, from a stream's skeleton alone."""
+    path, announced = b"", None
+    while block := skeleton.take(BLOCK):
+        header = _header(block)
+        if header is None:
+            if block != _ZERO:
+                return
+            continue
+        if header.type in _META:
+            if header.size > _META_LIMIT:
+                return
+            meta = skeleton.take(header.size)
+            skeleton.take(-header.size % BLOCK)
+            if header.type == ord("x"):
+                path, announced = _pax(meta, b"path") or path, _pax_size(meta)
+            elif header.type == ord("L"):
+                path = meta.split(b"\0", 1)[0]
+            continue
+        size = header.size if announced is None else announced
+        for _ in _member(skeleton, Feed(()), header, block, size):
+            pass
+        if size and header.type not in _BODILESS:
+            yield (path or _path(block)).decode(errors="replace"), size
+        path, announced = b"", None
+
+
+def spans(feed: Feed, bodies: Feed | None = None) -> Iterator[Span]:
+    """All bytes of a stream, in order, as skeleton and body spans.
+
+    Args:
+        feed: the stream.
+        bodies: where the bodies come from, if they are not in the stream.
+    """
     announced: int | None = None  # size from a pax header, for the member it precedes
     while block := feed.take(BLOCK):
         yield Span(body=False, data=block)
@@ -59,21 +96,21 @@ def spans(feed: Feed) -> Iterator[Span]:
             continue
         size = header.size if announced is None else announced
         announced = None
-        yield from _member(feed, header.type, block, size)
+        yield from _member(feed, bodies or feed, header, block, size)
     while rest := feed.take(PIECE):
         yield Span(body=False, data=rest)
 
 
-def _member(feed: Feed, type_: int, block: bytes, size: int) -> Iterator[Span]:
-    if type_ in _BODILESS:
+def _member(feed: Feed, bodies: Feed, header: _Header, block: bytes, size: int) -> Iterator[Span]:
+    if header.type in _BODILESS:
         return
-    more = type_ == ord("S") and block[482]
+    more = header.type == ord("S") and block[482]
     while more:  # GNU sparse maps go on in blocks of their own
         extension = feed.take(BLOCK)
         yield from _skeleton(extension)
         more = len(extension) == BLOCK and extension[504]
     left = size
-    while left and (piece := feed.take(min(left, PIECE))):
+    while left and (piece := bodies.take(min(left, PIECE))):
         yield Span(body=True, data=piece)
         left -= len(piece)
     yield from _skeleton(feed.take(-size % BLOCK))
@@ -113,17 +150,28 @@ def _number(field: bytes) -> int | None:
     return int(digits, 8)
 
 
+def _path(block: bytes) -> bytes:
+    """The path of a header; the prefix is ustar's, and other things elsewhere."""
+    name = block[:100].split(b"\0", 1)[0]
+    prefix = block[345:500].split(b"\0", 1)[0] if block[257:263] == b"ustar\0" else b""
+    return prefix + b"/" + name if prefix else name
+
+
 def _pax_size(records: bytes) -> int | None:
-    """The ``size`` of a pax extended header; its last record wins, as POSIX has it."""
-    found: int | None = None
-    at = 0
+    """The ``size`` of a pax extended header."""
+    value = _pax(records, b"size")
+    return int(value) if value.isdigit() and len(value) < 20 else None
+
+
+def _pax(records: bytes, key: bytes) -> bytes:
+    """A value of a pax extended header, empty if there is none; its last record wins, as POSIX has it."""
+    found, at = b"", 0
     while at < len(records):
         length, space, _ = records[at : at + 20].partition(b" ")
         if not space or not length.isdigit() or not int(length):
             break
         record = records[at + len(length) + 1 : at + int(length)]
-        key, _, value = record.rstrip(b"\n").partition(b"=")
-        if key == b"size" and value.isdigit() and len(value) < 20:
-            found = int(value)
+        name, _, value = record.removesuffix(b"\n").partition(b"=")
+        found = value if name == key else found
         at += int(length)
     return found

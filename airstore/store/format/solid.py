@@ -1,0 +1,85 @@
+"""Solid streams: much data of one kind in one zstd frame with a large window, read in order."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+
+import zstandard
+
+from airstore.core.errors import DamagedError
+from airstore.core.limits import KIB, MIB
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+WINDOW = 128 * MIB  # what a reader keeps in memory
+_READ = 128 * KIB
+
+
+class Sink(Protocol):
+    """Takes bytes."""
+
+    def write(self, data: bytes, /) -> int:
+        """Append them."""
+
+
+def solid_writer(file: BinaryIO, level: int) -> AbstractContextManager[Sink]:
+    """Compresses what is written into one frame of a file; it is whole once the block has ended.
+
+    Args:
+        file: takes the frame; stays open.
+        level: of zstd, 1 to 22.
+    """
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        level, window_log=WINDOW.bit_length() - 1, enable_ldm=True, write_checksum=1
+    )
+    return zstandard.ZstdCompressor(compression_params=parameters).stream_writer(file, closefd=False)
+
+
+def solid_chunks(file: BinaryIO, length: int, size: int) -> Iterator[bytes]:
+    """The plain bytes of a frame.
+
+    Args:
+        file: at the beginning of the frame.
+        length: of the frame, compressed.
+        size: of the plain bytes.
+
+    Raises:
+        DamagedError: it is no frame of that size. One that lacks no more than its checksum, or has something
+            behind it, may pass: the digest of the file and those of the blobs are what counts.
+    """
+    source = _Part(file, length)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW)
+    left = size
+    try:
+        with decompressor.stream_reader(cast("BinaryIO", source), read_size=_READ, closefd=False) as reader:
+            # One byte more than there may be, so that more is noticed; what is cut off just ends.
+            while data := reader.read(min(left + 1, _READ)):
+                left -= len(data)
+                if left < 0:
+                    raise DamagedError("a compressed stream holds more than its table says")
+                yield data
+    except zstandard.ZstdError as fault:
+        raise DamagedError(f"a compressed stream cannot be read: {fault}") from fault
+    if left or source.left:
+        raise DamagedError("a compressed stream does not end where its table says")
+
+
+class _Part(io.RawIOBase):
+    """The next bytes of a file, and no more."""
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        self._file, self.left = file, length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer)
+        data = self._file.read(min(len(view), self.left))
+        view[: len(data)] = data
+        self.left -= len(data)
+        return len(data)
