@@ -29,7 +29,7 @@ from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.verify_release import VerifiedRelease, verify_release
-from airstore.store.blobs import BlobStore, Staging
+from airstore.store.blobs import BlobStore, Staging, open_blobs, openable
 from airstore.trust.policy import check_addressee, check_chain, check_offer, check_root_version
 from airstore.trust.root import TrustRoot
 from airstore.trust.state import TrustState
@@ -120,7 +120,7 @@ class _Import:
     def run(self, *, dry_run: bool) -> Imported:
         if self._is_current():
             return Imported(self._index, self._store.history.release(self._index.release.commit), (), True)
-        self._require_space()
+        self._require_room()
         try:
             self._copy()
             bundle = self._arrivals / BUNDLE_NAME
@@ -163,9 +163,11 @@ class _Import:
             return False
         return True
 
-    def _require_space(self) -> None:
+    def _require_room(self) -> None:
         copied = (self._arrivals / path for path in self._index.files)
-        needed = self._index.size - sum(path.stat().st_size for path in copied if path.is_file())
+        self._require_space(self._index.size - sum(path.stat().st_size for path in copied if path.is_file()))
+
+    def _require_space(self, needed: int) -> None:
         free = shutil.disk_usage(self._store.path).free
         if free < needed:
             raise StorageError(
@@ -186,8 +188,8 @@ class _Import:
         if tip.identity != self._index.release:
             raise DamagedError("the history on the media ends at another release than the signed index says")
         packs = [self._arrivals / path for path in self._index.packs]
-        with Staging(self._blobs, packs, hashed=True) as staging:
-            self._require_blobs(staging, tip.release)
+        with Staging(self._blobs, packs, hashed=True, rehearse=dry_run) as staging:
+            self._require_blobs(staging, tip.release, dry_run=dry_run)
             if not dry_run:
                 self._commit(staging, quarantine, tip)
         return Imported(self._index, tip.release, tuple(link.release.version for link in chain), False)
@@ -198,19 +200,30 @@ class _Import:
         check_chain(self._state, [(link.release, link.digest) for link in chain], self._product)
         return chain
 
-    def _require_blobs(self, staging: Staging, release: Release) -> None:
+    def _require_blobs(self, staging: Staging, release: Release, *, dry_run: bool) -> None:
         blobs = release.blobs()
         missing = staging.missing(blobs)
+        if missing and self._open_held(dry_run=dry_run):
+            missing = staging.missing(missing)
         if missing:
             raise self._incomplete(release, missing)
         # What the store had before was verified when it came in and is verified whenever it is read.
         new = [d for d in blobs if d in self._damaged or self._blobs.size(d) is None]
+        self._require_space(staging.written_bytes(new))
         total = sum(blobs[digest].size for digest in new)
         with self._progress.task("rebuilding blobs", total) as advance:
             staging.verify(new, advance)
         for digest in new:
             if staging.size(digest) != blobs[digest].size:
                 raise DamagedError(f"blob {digest} is not of the size that release {release.version} says")
+
+    def _open_held(self, *, dry_run: bool) -> bool:
+        """Open what older media brought whole: a delta may rest on the files in it."""
+        held = openable(self._blobs)
+        if dry_run or not held:
+            return False
+        with self._progress.task("opening layers held whole", sum(blob.size for blob in held)) as advance:
+            return bool(open_blobs(self._blobs, held, advance))
 
     def _incomplete(self, release: Release, missing: list[Digest]) -> IncompleteError:
         users = sorted({user for digest in missing for user in release.users_of(digest)})

@@ -6,6 +6,8 @@ from airstore.store.exchange.staging import Staging
 from airstore.store.ingest.writer import BlobWriter
 from airstore.store.layout import StoreLayout
 from airstore.store.upkeep.check import Damage, Statistics, check, rebuild_index, statistics
+from airstore.store.upkeep.optimize import open_blobs, openable, opened_and_whole
+from airstore.store.upkeep.repack import drop_whole
 
 __all__ = [
     "BlobStore",
@@ -17,6 +19,10 @@ __all__ = [
     "Statistics",
     "StoreLayout",
     "check",
+    "drop_whole",
+    "open_blobs",
+    "openable",
+    "opened_and_whole",
     "rebuild_index",
     "select",
     "statistics",

@@ -17,6 +17,7 @@ from airstore.core.digest import Digest
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.store.format.packwriter import PACK_SIZE, pack_writer
+from airstore.store.ingest.kept import note
 from airstore.store.ingest.sink import WORKERS
 from airstore.store.ingest.writer import BlobWriter
 from airstore.store.layout import StoreLayout
@@ -96,7 +97,7 @@ class BlobStore:
             ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool,
             pack_writer(self.layout.temporary, self.disk, PACK_SIZE) as packs,
         ):
-            writer = BlobWriter(self.reader(), pool, packs)
+            writer = BlobWriter(self.reader(), pool, packs, self.layout.temporary)
             try:
                 yield writer
                 writer.finish()
@@ -104,6 +105,7 @@ class BlobStore:
                 writer.close()
             packs.publish(self.layout.packs)
             self.enter(pack.name for pack in packs.sealed)
+            note(self.layout.kept_whole, writer.kept_whole, self.disk)
 
     def reader(self) -> ObjectReader:
         """Verified objects of this store, with a small cache of its own."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,7 @@ from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore, read_small
+from airstore.store.exchange.whole import WholeBlobs
 from airstore.store.format.objects import ObjectKey
 from airstore.store.ingest.sink import WORKERS, in_order
 from airstore.store.read.catalog import name_of, pack_rows, published_file
@@ -31,17 +33,23 @@ class Staging:
         packs: files named ``<sha256>.pack``.
         hashed: the caller has written them to the store's file system itself, and found on the way that
             they are what their names say; `commit` then does not read them for that once more.
+        rehearse: nothing will be committed, so that nothing is written down.
 
     Raises:
         DamagedError: one of them is no pack, or its index or a recipe in it is damaged.
         StorageError: the disk failed.
     """
 
-    def __init__(self, store: BlobStore, packs: Sequence[Path], *, hashed: bool = False) -> None:
+    def __init__(
+        self, store: BlobStore, packs: Sequence[Path], *, hashed: bool = False, rehearse: bool = False
+    ) -> None:
         self._store = store
         self._hashed = hashed
+        self._rehearse = rehearse
         self._paths = {name_of(path): path for path in packs}
         self._verified: set[Digest] = set()
+        self._whole: WholeBlobs | None = None
+        self._lock = threading.Lock()
         self._index = Index()
         try:
             self._index.add(pack_rows(path, name) for name, path in self._paths.items())
@@ -62,13 +70,19 @@ class Staging:
         """See `BlobStore.read_bytes`."""
         return read_small(self._reader(), digest, limit)
 
+    def written_bytes(self, blobs: Iterable[Digest]) -> int:
+        """How many bytes `verify` will write for these blobs."""
+        reader = self._reader()
+        recipes = (reader.recipe(digest) for digest in dict.fromkeys(blobs))
+        return 0 if self._rehearse else sum(recipe.size for recipe in recipes if recipe.opened)
+
     def missing(self, blobs: Iterable[Digest]) -> list[Digest]:
         """Those of the blobs that lack their recipe or an object; nothing but recipes is read."""
         reader = self._reader()
         return [digest for digest in dict.fromkeys(blobs) if not _complete(reader, digest)]
 
     def verify(self, blobs: Iterable[Digest], advance: Advance) -> None:
-        """Rebuild every blob in full.
+        """Rebuild every blob in full; those that came opened are written down whole for `commit`.
 
         Args:
             blobs: the blobs.
@@ -78,17 +92,7 @@ class Staging:
             NotFoundError: there is no recipe for one of them.
             DamagedError: one of them cannot be rebuilt.
         """
-        lock = threading.Lock()
-
-        def rebuild(digest: Digest) -> Digest:
-            for chunk in self.read(digest):
-                with lock:
-                    advance(len(chunk))
-            return digest
-
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool:
-            for digest in in_order(pool, rebuild, dict.fromkeys(blobs)):
-                self._verified.add(digest)
+        self._verify(blobs, advance, self._rebuilt_whole)
 
     def commit(self) -> None:
         """Take the packs into the store for good; doing it again changes nothing.
@@ -101,7 +105,9 @@ class Staging:
             LockedError: someone else is adding packs to the store.
             StorageError: the disk is full or failed; nothing has become visible.
         """
-        self.verify(self._unverified(), lambda _count: None)
+        self._verify(self._unverified(), lambda _count: None, self._lacked_whole)
+        # Last, so that an index rebuilt by the packs' age prefers them too.
+        self._paths |= {name_of(path): path for path in (self._whole.finish() if self._whole else ())}
         with self._store.adding():
             for name, path in self._paths.items():
                 final = self._store.layout.pack(name)
@@ -113,6 +119,8 @@ class Staging:
     def close(self) -> None:
         """Let go of the packs; those not committed stay where they are."""
         self._index.close()
+        if self._whole:
+            self._whole.close()
 
     def __enter__(self) -> Self:
         return self
@@ -125,6 +133,39 @@ class Staging:
     def _reader(self) -> ObjectReader:
         return ObjectReader([Shelf(self._index, self._paths.__getitem__), self._store.shelf()])
 
+    def _verify(
+        self, blobs: Iterable[Digest], advance: Advance, counted: Callable[[Digest], Iterator[int]]
+    ) -> None:
+        def rebuild(digest: Digest) -> Digest:
+            for count in counted(digest):
+                with self._lock:
+                    advance(count)
+            return digest
+
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool:
+            for digest in in_order(pool, rebuild, dict.fromkeys(blobs)):
+                self._verified.add(digest)
+
+    def _rebuilt_whole(self, digest: Digest) -> Iterator[int]:
+        """Rebuild a blob, counting its bytes; one that is opened is written down."""
+        reader = self._reader()
+        recipe = reader.recipe(digest)
+        if recipe.opened is None or self._rehearse:
+            return map(len, reader.blob(digest))
+        return self._whole_blobs().copied(digest, recipe.size, reader.blob(digest))
+
+    def _lacked_whole(self, digest: Digest) -> Iterator[int]:
+        """The same, but what the store has whole is not written down again."""
+        if any(recipe.opened is None for _, recipe in self._store.reader().roots(digest)):
+            return map(len, self.read(digest))
+        return self._rebuilt_whole(digest)
+
+    def _whole_blobs(self) -> WholeBlobs:
+        with self._lock:
+            if self._whole is None:
+                self._whole = WholeBlobs(self._store.layout.temporary, self._store.disk)
+            return self._whole
+
     def _unverified(self) -> list[Digest]:
         staged = (Digest.from_raw(row.digest) for row in self._index.blobs())
         return [digest for digest in staged if digest not in self._verified]
@@ -133,7 +174,7 @@ class Staging:
         if not path.exists() and final.exists():
             return  # moved by an earlier run that was killed before its end
         if _device(path) == _device(self._store.layout.packs):
-            if not self._hashed:
+            if not self._hashed and (self._whole is None or path.parent != self._whole.directory):
                 for _ in _checked(path, name):
                     pass
             with storage_errors(path):
@@ -168,7 +209,8 @@ def _checked(path: Path, name: bytes) -> Iterator[bytes]:
 
 def _complete(reader: ObjectReader, digest: Digest) -> bool:
     try:
-        steps = reader.steps(reader.recipe(digest))
-        return all(reader.has(step) for step in steps if isinstance(step, ObjectKey))
+        recipe = reader.recipe(digest)
+        needed = chain(recipe.opened.side if recipe.opened else (), reader.steps(recipe))
+        return all(reader.has(step) for step in needed if isinstance(step, ObjectKey))
     except (NotFoundError, DamagedError):
         return False  # without a readable recipe the blob is missing as a whole
