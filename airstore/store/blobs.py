@@ -2,29 +2,47 @@
 
 from airstore.store.directory import BlobStore
 from airstore.store.exchange.export import PackFile, Selection, select, write_packs
+from airstore.store.exchange.outline import Outline, Piece, content, outline
 from airstore.store.exchange.staging import Staging
-from airstore.store.ingest.writer import BlobWriter
+from airstore.store.format.solid import solid_chunks, solid_writer
+from airstore.store.ingest.feed import Feed
+from airstore.store.ingest.sink import WORKERS, in_order
+from airstore.store.ingest.tar import join as join_tar
+from airstore.store.ingest.writer import BlobWriter, Compressed
 from airstore.store.layout import StoreLayout
+from airstore.store.read.reader import ObjectReader
 from airstore.store.upkeep.check import Damage, Statistics, check, rebuild_index, statistics
 from airstore.store.upkeep.optimize import open_blobs, openable, opened_and_whole
 from airstore.store.upkeep.repack import drop_whole
 
 __all__ = [
+    "WORKERS",
     "BlobStore",
     "BlobWriter",
+    "Compressed",
     "Damage",
+    "Feed",
+    "ObjectReader",
+    "Outline",
     "PackFile",
+    "Piece",
     "Selection",
     "Staging",
     "Statistics",
     "StoreLayout",
     "check",
+    "content",
     "drop_whole",
+    "in_order",
+    "join_tar",
     "open_blobs",
     "openable",
     "opened_and_whole",
+    "outline",
     "rebuild_index",
     "select",
+    "solid_chunks",
+    "solid_writer",
     "statistics",
     "write_packs",
 ]

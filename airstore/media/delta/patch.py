@@ -14,7 +14,7 @@ import hdiffpatch
 from airstore.core.errors import DamagedError
 from airstore.media.delta.wire import Numbers
 
-PIECE = 32 << 20  # bytes of a new piece at most; longer files are cut
+PIECE = 33 << 20  # bytes of a piece that are believed
 BASE = 96 << 20  # bytes of all its bases at most
 _MAGIC = b"HDIFF13&\0"
 _GAIN = 16  # bytes that a patch must save

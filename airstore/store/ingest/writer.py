@@ -17,6 +17,7 @@ from airstore.core.errors import NotFoundError
 from airstore.store.format.objects import PIECE, Kind, ObjectKey, key_of
 from airstore.store.format.packwriter import PackWriter
 from airstore.store.format.recipe import Opened, RecipeBuilder, Step, encode_root
+from airstore.store.ingest.feed import Feed
 from airstore.store.ingest.sink import FrameSink, in_order
 from airstore.store.ingest.split import Segment, split
 from airstore.store.ingest.spool import Spool
@@ -30,6 +31,20 @@ class _Found(NamedTuple):
     steps: Sequence[Step]
     objects: dict[ObjectKey, bytes]
     good: set[ObjectKey]
+
+
+class Compressed(NamedTuple):
+    """How a blob is compressed.
+
+    Attributes:
+        plain_size: of what it holds.
+        encoder: the encoder whose model was used, for people.
+        side: the side data.
+    """
+
+    plain_size: int
+    encoder: str
+    side: Iterable[bytes]
 
 
 class BlobWriter:
@@ -106,6 +121,27 @@ class BlobWriter:
             return False
         self._sink.end_blob()
         return True
+
+    def restore(self, blob: Descriptor, content: Iterable[bytes], compressed: Compressed | None) -> None:
+        """Store a blob from what it is made of; whoever makes it visible rebuilds and verifies it before.
+
+        Args:
+            blob: its digest and size.
+            content: its bytes, or its plain bytes if it is compressed.
+            compressed: how it is; None for a blob that is kept as it is.
+
+        Raises:
+            StorageError: the disk is full or failed.
+        """
+        steps, parts = self._write(content)
+        opened = None
+        if compressed:
+            side = Feed(compressed.side)
+            pieces = iter(lambda: side.take(PIECE), b"")
+            keys = tuple(self._add_object(Kind.RAW, piece) for piece in pieces)
+            opened = Opened(compressed.plain_size, compressed.encoder, keys)
+        self._add_root(encode_root(blob.digest, blob.size, steps, parts, opened))
+        self._sink.end_blob()
 
     def finish(self) -> None:
         """Hand everything over to the packs."""

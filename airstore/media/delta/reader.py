@@ -1,0 +1,139 @@
+"""Reading a delta: blobs made of what the site has and what the delta carries (docs/formats-media.md).
+
+Nothing is believed here but that the bytes are the publisher's: whether a blob is the right one says its
+digest, when it is rebuilt before it becomes visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+from airstore.core.descriptor import Descriptor
+from airstore.core.durable import storage_errors
+from airstore.core.errors import DamagedError, IncompleteError, NotFoundError
+from airstore.core.progress import Advance
+from airstore.media.delta import patch
+from airstore.media.delta.layout import HEAD, read_head
+from airstore.media.delta.patch import Kind
+from airstore.media.delta.table import NewBlob, Table, check_bases, decode
+from airstore.store.blobs import (
+    BlobWriter,
+    Compressed,
+    Feed,
+    ObjectReader,
+    Piece,
+    content,
+    join_tar,
+    outline,
+    solid_chunks,
+)
+
+
+class Delta:
+    """One delta, and what it rests on.
+
+    Args:
+        path: its file.
+        reader: of the store that has the base.
+
+    Raises:
+        DamagedError: it is no delta, or its table is damaged.
+        IncompleteError: the store does not have what it rests on.
+    """
+
+    def __init__(self, path: Path, reader: ObjectReader) -> None:
+        self._path, self._reader = path, reader
+        with storage_errors(path), path.open("rb") as file:
+            self._streams = read_head(file.read(HEAD), path.stat().st_size)
+            table = b"".join(solid_chunks(file, *self._streams[0]))
+        self.table: Table = decode(table)
+        self._olds = list(_olds(self.table, reader))
+        check_bases(self.table, (old.size for old in self._olds))
+
+    @property
+    def plain_bytes(self) -> int:
+        """Bytes of the new pieces."""
+        return sum(piece.size for piece in self.table.pieces)
+
+    def restore(self, writer: BlobWriter, temporary: Path, advance: Advance) -> None:
+        """Store every new blob.
+
+        Args:
+            writer: takes them.
+            temporary: a directory with room for the new pieces.
+            advance: called with every count of new plain bytes.
+
+        Raises:
+            DamagedError: the delta does not fit what the site has.
+            StorageError: the disk is full or failed.
+        """
+        with storage_errors(temporary), TemporaryFile(dir=temporary) as spool:
+            places = [0]
+            for data in self._pieces():
+                spool.write(data)
+                places.append(places[-1] + len(data))
+                advance(len(data))
+            made = _Made(self._reader, self._olds, spool, places)
+            for blob in self.table.blobs:
+                _restore(writer, blob, made)
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The new pieces, in order."""
+        _, whole, patches = self._streams
+        with storage_errors(self._path), self._path.open("rb") as first, self._path.open("rb") as second:
+            first.seek(HEAD + self._streams[0].stored)
+            second.seek(HEAD + self._streams[0].stored + whole.stored)
+            feeds = {
+                Kind.WHOLE: Feed(solid_chunks(first, *whole)),
+                Kind.PATCH: Feed(solid_chunks(second, *patches)),
+            }
+            for piece in self.table.pieces:
+                carried = feeds[piece.kind].take(piece.carried)
+                base = b"".join(content(self._reader, self._olds[number]) for number in piece.bases)
+                yield patch.apply(piece.kind, carried, base, piece.size)
+
+
+class _Made:
+    """Every piece by its number, old and new."""
+
+    def __init__(
+        self, reader: ObjectReader, olds: Sequence[Piece], spool: BinaryIO, places: Sequence[int]
+    ) -> None:
+        self._reader, self._olds, self._spool, self._places = reader, olds, spool, places
+
+    def chunks(self, numbers: Iterable[int]) -> Iterator[bytes]:
+        """The bytes of some pieces, one after the other."""
+        for number in numbers:
+            if number < len(self._olds):
+                yield content(self._reader, self._olds[number])
+            else:
+                start, end = self._places[number - len(self._olds) :][:2]
+                self._spool.seek(start)
+                yield self._spool.read(end - start)
+
+
+def _restore(writer: BlobWriter, blob: NewBlob, made: _Made) -> None:
+    held = made.chunks(blob.pieces)
+    if blob.bodies is not None:
+        held = join_tar(Feed(held), Feed(made.chunks(blob.bodies)))
+    compressed = None
+    if blob.compressed:
+        side = made.chunks(blob.compressed.side)
+        compressed = Compressed(blob.compressed.plain_size, blob.compressed.encoder, side)
+    writer.restore(Descriptor("", blob.digest, blob.size), held, compressed)
+
+
+def _olds(table: Table, reader: ObjectReader) -> Iterator[Piece]:
+    for base in table.bases:
+        try:
+            pieces = list(outline(reader, base.digest))
+        except NotFoundError as fault:
+            raise IncompleteError(f"this site lacks blob {base.digest}, which a delta rests on") from fault
+        if len(pieces) != base.pieces:
+            raise DamagedError(
+                f"blob {base.digest} has {len(pieces)} pieces here, where a delta expects {base.pieces}"
+            )
+        yield from pieces
