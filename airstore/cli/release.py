@@ -11,11 +11,13 @@ import click
 from airstore.cli import create
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
+from airstore.cli.layers import layer_row, show_layers
 from airstore.cli.output import output_option, show_document, show_rows
 from airstore.cli.text import human, printable
 from airstore.core.errors import NotFoundError
 from airstore.core.release import Release
 from airstore.ops.diff_releases import ReleaseDiff, diff_releases
+from airstore.ops.layers import layers_of
 from airstore.ops.trusted import all_releases, count_held, trusted_release, verified
 
 
@@ -68,18 +70,23 @@ def list_(context: Context, output: str) -> None:
 @pass_context
 def show(context: Context, version: str, output: str) -> None:
     """What release VERSION contains."""
-    link = verified(context.store(), version)
+    store = context.store()
+    link = verified(store, version)
     rows = list(_artifact_rows(link.release))
+    with store.open_blobs() as blobs:
+        layers = [layer_row(layer) for layer in layers_of(link.release, blobs)]
     if output != "table":
         document = {"version": version, "sequence": link.release.sequence, "commit": link.commit}
         helm = [asdict(entry) for entry in link.release.helm_releases]
-        show_document({**document, "digest": link.digest, "artifacts": rows, "releases": helm}, output)
+        contents = {"artifacts": rows, "layers": layers, "releases": helm}
+        show_document({**document, "digest": link.digest, **contents}, output)
         return
     click.echo(
         f"{link.release.product} {version}, sequence {link.release.sequence}, commit {link.commit[:12]}"
     )
     columns = {"kind": "KIND", "name": "NAME", "digest": "DIGEST", "blobs": "BLOBS", "size": "SIZE"}
     show_rows(rows, output, columns)
+    show_layers(layers)
     for image in link.release.images:
         for part in image.unavailable:
             click.echo(f"{image.reference} travels without {part}")

@@ -8,6 +8,7 @@ stays in ``tmp/`` when the run is interrupted, so that the next one resumes; wha
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.verify_release import VerifiedRelease, verify_release
-from airstore.store.blobs import BlobStore, Staging, open_blobs, openable
+from airstore.store.blobs import BlobStore, Staging, openable
 from airstore.trust.policy import check_addressee, check_chain, check_offer, check_root_version
 from airstore.trust.root import TrustRoot
 from airstore.trust.state import TrustState
@@ -189,7 +190,7 @@ class _Import:
             raise DamagedError("the history on the media ends at another release than the signed index says")
         packs = [self._arrivals / path for path in self._index.packs]
         with Staging(self._blobs, packs, hashed=True, rehearse=dry_run) as staging:
-            self._require_blobs(staging, tip.release, dry_run=dry_run)
+            self._require_blobs(staging, tip.release)
             if not dry_run:
                 self._commit(staging, quarantine, tip)
         return Imported(self._index, tip.release, tuple(link.release.version for link in chain), False)
@@ -200,10 +201,10 @@ class _Import:
         check_chain(self._state, [(link.release, link.digest) for link in chain], self._product)
         return chain
 
-    def _require_blobs(self, staging: Staging, release: Release, *, dry_run: bool) -> None:
+    def _require_blobs(self, staging: Staging, release: Release) -> None:
         blobs = release.blobs()
         missing = staging.missing(blobs)
-        if missing and self._open_held(dry_run=dry_run):
+        if missing and self._open_held(staging):
             missing = staging.missing(missing)
         if missing:
             raise self._incomplete(release, missing)
@@ -217,13 +218,15 @@ class _Import:
             if staging.size(digest) != blobs[digest].size:
                 raise DamagedError(f"blob {digest} is not of the size that release {release.version} says")
 
-    def _open_held(self, *, dry_run: bool) -> bool:
+    def _open_held(self, staging: Staging) -> bool:
         """Open what older media brought whole: a delta may rest on the files in it."""
         held = openable(self._blobs)
-        if dry_run or not held:
-            return False
-        with self._progress.task("opening layers held whole", sum(blob.size for blob in held)) as advance:
-            return bool(open_blobs(self._blobs, held, advance))
+        with (
+            suppress(DamagedError),  # then it is missing here, which is said next
+            self._progress.task("opening layers held whole", sum(blob.size for blob in held)) as advance,
+        ):
+            return bool(held) and staging.open_held(held, advance)
+        return False
 
     def _incomplete(self, release: Release, missing: list[Digest]) -> IncompleteError:
         users = sorted({user for digest in missing for user in release.users_of(digest)})
