@@ -10,7 +10,7 @@ from typing import Protocol
 from airstore.deploy.health import Clock
 from airstore.deploy.helm_actions import Supplies
 from airstore.deploy.helm_records import HelmStatus
-from airstore.deploy.hooks import Hook
+from airstore.deploy.hooks import Hook, Watching
 from airstore.deploy.kept import Standing
 from airstore.deploy.protocols import Document, Held, Objects, Rehearsing, Workloads
 from airstore.deploy.steps import Item, Run
@@ -46,7 +46,7 @@ class HelmReleases(Protocol):
 class Hooks(Protocol):
     """Runs hooks; `airstore.deploy.hooks.HookRunner` is the real one."""
 
-    def run(self, hook: Hook) -> None:
+    def run(self, hook: Hook, watching: Watching) -> None:
         """Run one hook to its end."""
 
     def end(self, target: Target) -> None:
