@@ -31,6 +31,7 @@ class FaultyDisk(LocalDisk):
         if self._due():
             super().write(file, data[: len(data) // 2])  # a full disk takes a part
             self._fail()
+            data = data[len(data) // 2 :]
         super().write(file, data)
 
     def sync(self, file: BinaryIO) -> None:

@@ -42,6 +42,7 @@ _COMMANDS = {
     "applier": ("applier", "The applier in the cluster: make it, and tell it what to do."),
     "history": ("history", "The ledger: what was done at this site."),
     "check": ("check", "Read everything again and name what is damaged."),
+    "store": ("store", "Upkeep: open layers that are held whole."),
     "doctor": ("doctor", "What is installed, what is missing, what that costs."),
     "completion": ("completion", "Completion for bash, zsh and fish."),
 }

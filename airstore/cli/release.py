@@ -11,12 +11,15 @@ import click
 from airstore.cli import create
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
+from airstore.cli.layers import layer_row, show_layers
 from airstore.cli.output import output_option, show_document, show_rows
 from airstore.cli.text import human, printable
 from airstore.core.errors import NotFoundError
 from airstore.core.release import Release
 from airstore.ops.diff_releases import ReleaseDiff, diff_releases
-from airstore.ops.trusted import all_releases, count_held, trusted_release, verified
+from airstore.ops.layers import layers_of
+from airstore.ops.summaries import holdings, summaries
+from airstore.ops.trusted import all_releases, trusted_release, verified
 
 
 @click.group("release", cls=Group)
@@ -31,25 +34,22 @@ command.add_command(create.command)
 @output_option
 @pass_context
 def list_(context: Context, output: str) -> None:
-    """Releases of this store, oldest first; every signature is verified."""
+    """Releases of this store, oldest first.
+
+    Every signature is verified, once: `release verify` and `check` verify them again.
+    """
     store = context.store()
     with store.open_blobs() as blobs:
-        rows = []
-        for link in all_releases(store):
-            needed = link.release.blobs()
-            held = count_held(blobs, link.release)
-            rows.append(
-                {
-                    "version": link.release.version,
-                    "sequence": link.release.sequence,
-                    "images": len(link.release.images),
-                    "charts": len(link.release.charts),
-                    "blobs": len(needed),
-                    "size": sum(blob.size for blob in needed.values()),
-                    "held": "all" if held == len(needed) else f"{held} of {len(needed)} blobs",
-                    "commit": link.commit,
-                }
-            )
+        rows = [
+            {
+                "version": each.summary.link.version,
+                "sequence": each.summary.sequence,
+                **asdict(each.summary.counts),
+                "held": "all" if each.whole else f"{each.held} of {each.summary.counts.blobs} blobs",
+                "commit": each.summary.link.commit,
+            }
+            for each in holdings(summaries(store), blobs)
+        ]
     columns = {
         "version": "VERSION",
         "sequence": "SEQ",
@@ -68,18 +68,23 @@ def list_(context: Context, output: str) -> None:
 @pass_context
 def show(context: Context, version: str, output: str) -> None:
     """What release VERSION contains."""
-    link = verified(context.store(), version)
+    store = context.store()
+    link = verified(store, version)
     rows = list(_artifact_rows(link.release))
+    with store.open_blobs() as blobs:
+        layers = [layer_row(layer) for layer in layers_of(link.release, blobs)]
     if output != "table":
         document = {"version": version, "sequence": link.release.sequence, "commit": link.commit}
         helm = [asdict(entry) for entry in link.release.helm_releases]
-        show_document({**document, "digest": link.digest, "artifacts": rows, "releases": helm}, output)
+        contents = {"artifacts": rows, "layers": layers, "releases": helm}
+        show_document({**document, "digest": link.digest, **contents}, output)
         return
     click.echo(
         f"{link.release.product} {version}, sequence {link.release.sequence}, commit {link.commit[:12]}"
     )
     columns = {"kind": "KIND", "name": "NAME", "digest": "DIGEST", "blobs": "BLOBS", "size": "SIZE"}
     show_rows(rows, output, columns)
+    show_layers(layers)
     for image in link.release.images:
         for part in image.unavailable:
             click.echo(f"{image.reference} travels without {part}")

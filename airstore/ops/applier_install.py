@@ -25,12 +25,13 @@ from airstore.ops.at_work import refuse_unfinished
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.patience import Patience
 from airstore.ops.pulls import pull_login
+from airstore.ops.remembered import FILE as REMEMBERED
 from airstore.ops.runs import Runs
 
 _PUSHED = "is the release in the registry that the nodes pull from? see `airstore registry push`"
 _KILLED = 128  # and the signal's number: what became of the store is then not known
-# What another airstore makes anew, or belongs to a process: the index, half-written files, locks.
-_LEFT_OUT = ("index.sqlite*", "*.lock", "lock", ".tmp-*")
+# What another airstore finds out for itself, or belongs to a process: caches, half-written files, locks.
+_LEFT_OUT = ("index.sqlite*", REMEMBERED, "*.lock", "lock", ".tmp-*")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from airstore.store.ingest.sink import WORKERS, in_order
 from airstore.store.ingest.tar import join as join_tar
 from airstore.store.ingest.writer import BlobWriter, Compressed
 from airstore.store.layout import StoreLayout
+from airstore.store.read.forms import Form
 from airstore.store.read.reader import ObjectReader
 from airstore.store.upkeep.check import Damage, Statistics, check, rebuild_index, statistics
 from airstore.store.upkeep.optimize import open_blobs, openable, opened_and_whole
@@ -22,6 +23,7 @@ __all__ = [
     "Compressed",
     "Damage",
     "Feed",
+    "Form",
     "ObjectReader",
     "Outline",
     "PackFile",

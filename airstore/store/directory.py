@@ -17,11 +17,12 @@ from airstore.core.digest import Digest
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.store.format.packwriter import PACK_SIZE, pack_writer
-from airstore.store.ingest.kept import note
+from airstore.store.ingest.kept import note, reasons
 from airstore.store.ingest.sink import WORKERS
 from airstore.store.ingest.writer import BlobWriter
 from airstore.store.layout import StoreLayout
 from airstore.store.read.catalog import pack_rows, write_index
+from airstore.store.read.forms import Form, form_of
 from airstore.store.read.index import Index
 from airstore.store.read.reader import ObjectReader, Shelf
 
@@ -65,6 +66,10 @@ class BlobStore:
         """Bytes of a blob; None if there is no recipe for it."""
         rows = self.index.blob(digest)
         return rows[0].size if rows else None
+
+    def form(self, digest: Digest) -> Form:
+        """In which form a blob is held."""
+        return form_of(self.reader(), digest, reasons(self.layout.kept_whole))
 
     def read(self, digest: Digest, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """A blob's bytes from ``start`` up to ``stop``, verified; act on them when the iterator has ended.

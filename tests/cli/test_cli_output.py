@@ -55,7 +55,7 @@ LISTINGS: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
     "release show": (
         "site",
         ("1.1.0",),
-        {"version", "sequence", "commit", "digest", "artifacts", "releases"},
+        {"version", "sequence", "commit", "digest", "artifacts", "layers", "releases"},
     ),
     "release diff": (
         "site",

@@ -102,9 +102,9 @@ def test_a_site_that_holds_nothing_gets_everything(own_road: Road, tmp_path: Pat
 
 
 def test_a_receipt_names_only_blobs_the_site_can_rebuild(known: Road, tmp_path: Path) -> None:
-    """A site that lost a pack says so, and the next delta brings what was in it."""
-    lost = max((known.site / "packs").iterdir(), key=lambda path: path.stat().st_size)
-    lost.unlink()
+    """A site that lost its packs says so, and the next delta brings what was in them."""
+    for lost in (known.site / "packs").iterdir():
+        lost.unlink()
     done_or_not = airstore("-C", known.site, "check", "--rebuild-index")
     assert done_or_not.code == 20
     receipt, out = tmp_path / "receipt.json", tmp_path / "out"
@@ -114,6 +114,30 @@ def test_a_receipt_names_only_blobs_the_site_can_rebuild(known: Road, tmp_path: 
     assert result["blobs"] == len(release_blobs(known.publisher, "1.1.0"))
     done("-C", known.site, "media", "import", out)
     sound(known.site, "1.0.0", "1.1.0")
+
+
+def test_a_site_that_lost_the_files_of_its_layers_finds_them_in_what_it_serves(
+    known: Road, tmp_path: Path
+) -> None:
+    """Of layers held opened and whole, either is enough."""
+    receipt, out = tmp_path / "receipt.json", tmp_path / "out"
+    (arrived,) = (path for path in (known.full / "packs").iterdir())
+    (known.site / "packs" / arrived.name).unlink()
+    airstore("-C", known.site, "check", "--rebuild-index")
+    done("-C", known.site, "receipt", "-o", receipt)
+    whole = [row for row in shown_layers(known.site, "1.0.0") if row["held"] == "whole"]
+    assert {row["digest"] for row in whole} <= set(predicate(receipt)["blobs"])
+    assert whole
+    create(known, receipt, out)
+    with unchanged(known.site):
+        done("-C", known.site, "media", "import", "--dry-run", out)
+    done("-C", known.site, "media", "import", out)
+    sound(known.site, "1.0.0", "1.1.0")
+
+
+def shown_layers(store: Path, version: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = done("-C", store, "release", "show", version, "-o", "json").json()["layers"]
+    return rows
 
 
 def test_nothing_travels_to_a_site_that_is_current(known: Road, tmp_path: Path) -> None:

@@ -6,20 +6,25 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
+from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore, read_small
+from airstore.store.exchange.opened import opened_packs
 from airstore.store.exchange.whole import WholeBlobs
 from airstore.store.format.objects import ObjectKey
 from airstore.store.ingest.sink import WORKERS, in_order
+from airstore.store.layout import REBUILT
 from airstore.store.read.catalog import name_of, pack_rows, published_file
 from airstore.store.read.index import Index
 from airstore.store.read.reader import ObjectReader, Shelf
@@ -49,6 +54,8 @@ class Staging:
         self._paths = {name_of(path): path for path in packs}
         self._verified: set[Digest] = set()
         self._whole: WholeBlobs | None = None
+        self._directory: Path | None = None
+        self._stack = ExitStack()
         self._lock = threading.Lock()
         self._index = Index()
         try:
@@ -80,6 +87,30 @@ class Staging:
         """Those of the blobs that lack their recipe or an object; nothing but recipes is read."""
         reader = self._reader()
         return [digest for digest in dict.fromkeys(blobs) if not _complete(reader, digest)]
+
+    def open_held(self, held: Sequence[Descriptor], advance: Advance) -> bool:
+        """Open blobs that the store holds whole, so that recipes find the files in them; see `openable`.
+
+        They become part of the store with the rest, when it is committed.
+
+        Args:
+            held: the blobs.
+            advance: called with the size of each.
+
+        Returns:
+            Whether there are more objects now.
+
+        Raises:
+            DamagedError: one of them cannot be read.
+            StorageError: the disk is full or failed.
+        """
+        packs = {
+            name_of(path): path for path in opened_packs(self._store, held, self._own_directory(), advance)
+        }
+        self._index.add(pack_rows(path, name) for name, path in packs.items())
+        self._paths |= packs
+        self._verified.update(blob.digest for blob in held)  # recording has proved it
+        return bool(packs)
 
     def verify(self, blobs: Iterable[Digest], advance: Advance) -> None:
         """Rebuild every blob in full; those that came opened are written down whole for `commit`.
@@ -119,8 +150,7 @@ class Staging:
     def close(self) -> None:
         """Let go of the packs; those not committed stay where they are."""
         self._index.close()
-        if self._whole:
-            self._whole.close()
+        self._stack.close()
 
     def __enter__(self) -> Self:
         return self
@@ -163,8 +193,17 @@ class Staging:
     def _whole_blobs(self) -> WholeBlobs:
         with self._lock:
             if self._whole is None:
-                self._whole = WholeBlobs(self._store.layout.temporary, self._store.disk)
+                self._whole = WholeBlobs(self._own_directory(), self._store.disk)
+                self._stack.callback(self._whole.close)
             return self._whole
+
+    def _own_directory(self) -> Path:
+        """Where packs wait that this staging writes itself; it goes with it."""
+        if self._directory is None:
+            with storage_errors(self._store.layout.temporary):
+                made = TemporaryDirectory(prefix=REBUILT, dir=self._store.layout.temporary)
+            self._directory = Path(self._stack.enter_context(made))
+        return self._directory
 
     def _unverified(self) -> list[Digest]:
         staged = (Digest.from_raw(row.digest) for row in self._index.blobs())
@@ -174,7 +213,7 @@ class Staging:
         if not path.exists() and final.exists():
             return  # moved by an earlier run that was killed before its end
         if _device(path) == _device(self._store.layout.packs):
-            if not self._hashed and (self._whole is None or path.parent != self._whole.directory):
+            if not self._hashed and path.parent != self._directory:
                 for _ in _checked(path, name):
                     pass
             with storage_errors(path):

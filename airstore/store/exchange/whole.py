@@ -7,38 +7,31 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from airstore.core.digest import Digest
-from airstore.core.durable import Disk, storage_errors
+from airstore.core.durable import Disk
 from airstore.store.format.objects import PIECE, Kind, ObjectKey, key_of
 from airstore.store.format.packwriter import PACK_SIZE, pack_writer
 from airstore.store.format.recipe import RecipeBuilder, encode_root
 from airstore.store.ingest.feed import Feed
 from airstore.store.ingest.sink import WORKERS, FrameSink
-from airstore.store.layout import REBUILT
 
 
 class WholeBlobs:
-    """Packs of whole blobs, written from one or more threads; they wait in a directory of their own.
+    """Packs of whole blobs, written from one or more threads.
 
     Args:
-        temporary: on the store's file system.
-        disk: makes the packs durable.
-
-    Attributes:
-        directory: where they wait.
+        directory: where they wait, on the store's file system.
+        disk: makes them durable.
     """
 
-    def __init__(self, temporary: Path, disk: Disk) -> None:
+    def __init__(self, directory: Path, disk: Disk) -> None:
+        self._directory = directory
         self._stack = ExitStack()
         self._lock = threading.Lock()
         try:
-            with storage_errors(temporary):
-                directory = TemporaryDirectory(prefix=REBUILT, dir=temporary)
-            self.directory = Path(self._stack.enter_context(directory))
             pool = self._stack.enter_context(ThreadPoolExecutor(WORKERS))
-            self._packs = self._stack.enter_context(pack_writer(self.directory, disk, PACK_SIZE))
+            self._packs = self._stack.enter_context(pack_writer(directory, disk, PACK_SIZE))
             self._sink = FrameSink(pool, self._packs)
             self._stack.callback(self._sink.cancel)
         except BaseException:
@@ -67,8 +60,8 @@ class WholeBlobs:
     def finish(self) -> list[Path]:
         """The packs, complete and named as packs are."""
         self._sink.finish()
-        self._packs.publish(self.directory)
-        return [self.directory / pack.file_name for pack in self._packs.sealed]
+        self._packs.publish(self._directory)
+        return [self._directory / pack.file_name for pack in self._packs.sealed]
 
     def close(self) -> None:
         """Remove what was not taken."""

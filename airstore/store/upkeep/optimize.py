@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from airstore.codec.opening import MAGIC
 from airstore.core.descriptor import Descriptor
@@ -21,8 +22,7 @@ _ANY = "application/octet-stream"
 def openable(store: BlobStore) -> list[Descriptor]:
     """Gzip blobs that the store holds whole only, but for those that are known to have to stay so.
 
-    Raises:
-        DamagedError: a recipe or a blob's beginning cannot be read.
+    What cannot be read is left out; `check` names it.
     """
     reader, kept = store.reader(), reasons(store.layout.kept_whole)
     digests = (Digest.from_raw(row.digest) for row in store.index.blobs())
@@ -31,11 +31,7 @@ def openable(store: BlobStore) -> list[Descriptor]:
 
 
 def opened_and_whole(store: BlobStore) -> list[Digest]:
-    """Blobs that the store holds both ways.
-
-    Raises:
-        DamagedError: a recipe cannot be read.
-    """
+    """Blobs that the store holds both ways."""
     reader = store.reader()
     found = []
     for row in store.index.blobs():
@@ -74,12 +70,12 @@ def open_blobs(store: BlobStore, blobs: Sequence[Descriptor], advance: Advance) 
 def _size_of_whole(reader: ObjectReader, digest: Digest) -> int | None:
     """Bytes of a gzip blob that is held whole only."""
     recipes = [recipe for _, recipe in reader.roots(digest)]
-    if not recipes:
-        raise DamagedError(f"the recipe of blob {digest} cannot be read", hint="run `airstore check`")
-    if any(recipe.opened for recipe in recipes):
+    if not recipes or any(recipe.opened for recipe in recipes):
         return None
-    head = b"".join(reader.blob(digest, 0, len(MAGIC)))
-    return recipes[0].size if head == MAGIC else None
+    with suppress(DamagedError):
+        if b"".join(reader.blob(digest, 0, len(MAGIC))) == MAGIC:
+            return recipes[0].size
+    return None
 
 
 def _batches(blobs: Sequence[Descriptor]) -> Iterator[list[Descriptor]]:
