@@ -14,6 +14,7 @@ from airstore.cli.output import output_option, show_fields, show_rows
 from airstore.cli.secrets import ask_passphrase, key_option, passphrase_option
 from airstore.cli.text import human
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.media.delta.writer import Effort
 from airstore.media.index import MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.create_media import (
@@ -50,6 +51,13 @@ def command() -> None:
 @click.option("--from", "base_version", help="Delta: the release the site holds already.")
 @click.option("--receipt", type=click.Path(path_type=Path), help="Delta: the site's receipt.")
 @click.option("--dry-run", is_flag=True, help="Only say what would travel.")
+@click.option(
+    "--effort",
+    type=click.Choice(["none", *Effort]),
+    default=Effort.NORMAL,
+    show_default=True,
+    help="How much time a smaller delta is worth; none: new files whole, as airstore before 0.2 reads them.",
+)
 @key_option
 @passphrase_option
 @output_option
@@ -62,6 +70,7 @@ def create(
     base_version: str | None,
     receipt: Path | None,
     dry_run: bool,
+    effort: str,
     key_name: str,
     passphrase_file: Path | None,
     output: str,
@@ -94,7 +103,13 @@ def create(
             return
         key = load_key(store, key_name, ask_passphrase(passphrase_file))
         index = create_media(
-            store, blobs, plan, out, lambda data: envelope.sign(data, STATEMENT_TYPE, [key]), context.progress
+            store,
+            blobs,
+            plan,
+            out,
+            lambda data: envelope.sign(data, STATEMENT_TYPE, [key]),
+            context.progress,
+            None if effort == "none" else Effort(effort),
         )
     context.say(f"next: copy {out} to the carrier, then airstore media verify it there")
     show_fields({**summary, "media_bytes": index.size, "out": str(out)}, output)

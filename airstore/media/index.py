@@ -9,7 +9,7 @@ from typing import Any
 from airstore.core import schema
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
-from airstore.trust.statement import MEDIA, Statement, statement
+from airstore.trust.statement import DELTA_MEDIA, MEDIA, Statement, statement
 
 API_VERSION = "airstore/v1"
 INDEX_NAME = "index.json"
@@ -48,6 +48,11 @@ class ReleaseId:
 def pack_path(digest: Digest) -> str:
     """Where a pack with this SHA-256 is on media."""
     return f"packs/{digest.hex}.pack"
+
+
+def delta_path(digest: Digest) -> str:
+    """Where a delta with this SHA-256 is on media."""
+    return f"deltas/{digest.hex}.delta"
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,11 @@ class MediaIndex:
         """Relative paths of the packs."""
         return tuple(sorted(path for path in self.files if path.startswith("packs/")))
 
+    @property
+    def deltas(self) -> tuple[str, ...]:
+        """Relative paths of the deltas."""
+        return tuple(sorted(path for path in self.files if path.startswith("deltas/")))
+
     def to_statement(self) -> bytes:
         """The in-toto statement to sign."""
         predicate = {
@@ -102,7 +112,8 @@ class MediaIndex:
             "base": self.base.to_json() if self.base else None,
             "sizes": {path: file.size for path, file in self.files.items()},
         }
-        return statement(MEDIA, {path: file.digest for path, file in self.files.items()}, predicate)
+        kind = DELTA_MEDIA if self.deltas else MEDIA
+        return statement(kind, {path: file.digest for path, file in self.files.items()}, predicate)
 
     @classmethod
     def of(cls, parsed: Statement, what: str) -> MediaIndex:
@@ -111,14 +122,16 @@ class MediaIndex:
         Raises:
             DamagedError: not such a statement, or a path that is not one of ours.
         """
-        if parsed.predicate_type != MEDIA:
+        if parsed.predicate_type not in {MEDIA, DELTA_MEDIA}:
             raise DamagedError(f"{what} is a statement about something else: {parsed.predicate_type!r}")
         predicate = dict(parsed.predicate)
         schema.check_json(predicate, "media", what)
         if set(predicate["sizes"]) != set(parsed.subjects):
             raise DamagedError(f"{what} lists sizes and digests of different files")
         for path, digest in parsed.subjects.items():
-            if path not in {BUNDLE_NAME, pack_path(digest)}:
+            named = {BUNDLE_NAME, pack_path(digest)}
+            named |= {delta_path(digest)} if parsed.predicate_type == DELTA_MEDIA else set()
+            if path not in named:
                 raise DamagedError(f"{what} lists {path} with the digest {digest}, which is not its name")
         base = predicate["base"]
         return cls(

@@ -17,7 +17,7 @@ from airstore.media.ignored import is_ignored
 from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex
 from airstore.trust import envelope
 from airstore.trust.role import Role
-from airstore.trust.statement import MEDIA, STATEMENT_TYPE, Statement, verify_statement
+from airstore.trust.statement import DELTA_MEDIA, MEDIA, STATEMENT_TYPE, Statement, verify_statement
 
 _CHUNK = 1 << 20
 
@@ -41,7 +41,7 @@ class Media:
             DamagedError: signed, but malformed.
         """
         what = f"media index {self.directory / INDEX_NAME}"
-        return MediaIndex.of(verify_statement(self.envelope, MEDIA, role, what), what)
+        return MediaIndex.of(verify_statement(self.envelope, MEDIA, role, what, DELTA_MEDIA), what)
 
     def claimed_index(self) -> MediaIndex:
         """The index as it claims to be, for looking only; never act on it.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.digest import Digest
@@ -13,22 +14,49 @@ from airstore.core.errors import UsageError
 from airstore.core.progress import Progress
 from airstore.history.bundle import create_bundle
 from airstore.history.repository import History
-from airstore.media.index import BUNDLE_NAME, INDEX_NAME, MediaFile, MediaIndex, ReleaseId, pack_path
-from airstore.store.blobs import BlobStore, PackFile, Selection, write_packs
+from airstore.media.delta.writer import Effort, Task, prepare
+from airstore.media.index import (
+    BUNDLE_NAME,
+    INDEX_NAME,
+    MediaFile,
+    MediaIndex,
+    ReleaseId,
+    delta_path,
+    pack_path,
+)
+from airstore.store.blobs import BlobStore, Selection, write_packs
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What media shall carry.
+
+    Attributes:
+        store: has all blobs.
+        selection: objects that travel as they are.
+        delta: blobs that travel as what of them the base has not.
+        effort: how much time a smaller delta is worth.
+    """
+
+    store: BlobStore
+    history: History
+    selection: Selection | None = None
+    delta: Task | None = None
+    effort: Effort = Effort.NORMAL
 
 
 def write_media(
     out: Path,
-    contents: tuple[BlobStore, Selection, History],
+    contents: Contents,
     describe: Callable[[dict[str, MediaFile]], MediaIndex],
     sign: Callable[[bytes], bytes],
     progress: Progress,
 ) -> MediaIndex:
-    """Write packs, history bundle and signed index to a new directory.
+    """Write packs or a delta, history bundle and signed index to a new directory.
 
     Args:
         out: must not exist, or be an empty directory.
-        contents: where the objects come from, which of them, and the history.
+        contents: what they carry.
         describe: makes the index once the files are known.
         sign: turns the index's statement into a DSSE envelope.
         progress: shows the bytes written.
@@ -38,14 +66,12 @@ def write_media(
         StorageError: the disk is full; nothing is left behind.
     """
     _check_free(out)
-    store, selection, history = contents
     with storage_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-", dir=out.parent))
     try:
-        with progress.task("writing packs", selection.plain_bytes) as advance:
-            packs = write_packs(store, selection, building / "packs", advance)
-        index = _finish(building, packs, history, describe)
+        files = {**_packs(building, contents, progress), **_delta(building, contents, progress)}
+        index = _finish(building, files, contents.history, describe)
         write_file(building / INDEX_NAME, sign(index.to_statement()))
         _open_to_all(building)
         _publish(building, out)
@@ -55,13 +81,37 @@ def write_media(
     return index
 
 
+def _packs(building: Path, contents: Contents, progress: Progress) -> dict[str, MediaFile]:
+    if contents.selection is None:
+        return {}
+    with progress.task("writing packs", contents.selection.plain_bytes) as advance:
+        packs = write_packs(contents.store, contents.selection, building / "packs", advance)
+    return {pack_path(pack.digest): MediaFile(pack.size, pack.digest) for pack in packs}
+
+
+def _delta(building: Path, contents: Contents, progress: Progress) -> dict[str, MediaFile]:
+    if contents.delta is None or not contents.delta.new:
+        return {}
+    draft = building / "deltas" / "draft"
+    with storage_errors(draft):
+        draft.parent.mkdir()
+    prepared = prepare(contents.store, contents.delta)
+    with progress.task("writing a delta", prepared.plain_bytes) as advance:
+        prepared.write(draft, contents.effort, advance)
+    digest = Digest.of_file(draft)
+    with storage_errors(draft):
+        final = draft.rename(building / delta_path(digest))
+        sync_directory(final.parent)
+        return {delta_path(digest): MediaFile(final.stat().st_size, digest)}
+
+
 def _finish(
     building: Path,
-    packs: Iterable[PackFile],
+    files: Mapping[str, MediaFile],
     history: History,
     describe: Callable[[dict[str, MediaFile]], MediaIndex],
 ) -> MediaIndex:
-    files = {pack_path(pack.digest): MediaFile(pack.size, pack.digest) for pack in packs}
+    files = dict(files)
     bundle = building / BUNDLE_NAME
     draft = describe({**files, BUNDLE_NAME: MediaFile(0, Digest.of(b""))})
     create_bundle(history, bundle, draft.release.version, _known(draft.base))

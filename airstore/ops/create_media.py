@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.digest import Digest
 from airstore.core.errors import IncompleteError, SequenceError
 from airstore.core.progress import Progress
+from airstore.core.release import Release
+from airstore.media.delta.writer import Effort, Task
 from airstore.media.index import MediaFile, MediaIndex, ReleaseId
-from airstore.media.writer import write_media
+from airstore.media.writer import Contents, write_media
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.receipts import Receipt
 from airstore.ops.trusted import verified
@@ -39,6 +41,8 @@ class MediaPlan:
     Attributes:
         new: blobs that travel, those of a full media included.
         shared: blobs of the release that the base holds already.
+        selection: objects that the base lacks.
+        task: what a delta would be about; None for full media.
     """
 
     product: str
@@ -47,6 +51,7 @@ class MediaPlan:
     new: frozenset[Digest]
     shared: frozenset[Digest]
     selection: Selection
+    task: Task | None = None
 
 
 def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | None) -> MediaPlan:
@@ -81,7 +86,24 @@ def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | No
         new=wanted - held,
         shared=held,
         selection=select(blobs, wanted - held, known),
+        task=_task(store, wanted_release.release, wanted - held, base, known) if base else None,
     )
+
+
+def _task(
+    store: StoreDirectory, release: Release, new: Iterable[Digest], base: Base, known: Iterable[Digest]
+) -> Task:
+    places = {**_places(verified(store, base.release.version).release), **_places(release)}
+    return Task(sorted(new), sorted(known), places)
+
+
+def _places(release: Release) -> dict[Digest, str]:
+    """What a blob is for: those of the same place in two releases are like each other."""
+    return {
+        blob.digest: f"{artifact.repository} {blob.media_type}"
+        for artifact in release.artifacts
+        for blob in artifact.blobs
+    }
 
 
 def create_media(
@@ -91,8 +113,19 @@ def create_media(
     out: Path,
     sign: Callable[[bytes], bytes],
     progress: Progress,
+    effort: Effort | None = Effort.NORMAL,
 ) -> MediaIndex:
     """Write what was planned; returns the signed index.
+
+    Args:
+        store: the publisher's.
+        blobs: its blobs.
+        plan: what travels.
+        out: a new directory.
+        sign: turns a statement into an envelope.
+        progress: shows what is written.
+        effort: how much time a smaller delta is worth; None: objects travel as they are, which every airstore
+            reads.
 
     Raises:
         UsageError: ``out`` is in use.
@@ -108,7 +141,11 @@ def create_media(
             files=files,
         )
 
-    return write_media(out, (blobs, plan.selection, store.history), describe, sign, progress)
+    if plan.task and effort:
+        contents = Contents(blobs, store.history, delta=plan.task, effort=effort)
+    else:
+        contents = Contents(blobs, store.history, plan.selection)
+    return write_media(out, contents, describe, sign, progress)
 
 
 def is_current(store: StoreDirectory, base: Base, to: str) -> bool:

@@ -26,6 +26,7 @@ from airstore.core.errors import (
 from airstore.core.progress import Advance, Progress
 from airstore.core.release import Release
 from airstore.history.quarantine import Quarantine
+from airstore.media.delta.reader import Delta
 from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.directory import StoreDirectory
@@ -191,10 +192,22 @@ class _Import:
             raise DamagedError("the history on the media ends at another release than the signed index says")
         packs = [self._arrivals / path for path in self._index.packs]
         with Staging(self._blobs, packs, hashed=True, rehearse=dry_run) as staging:
+            self._apply_deltas(staging)
             self._require_blobs(staging, tip.release)
             if not dry_run:
                 self._commit(staging, quarantine, tip)
         return Imported(self._index, tip.release, tuple(link.release.version for link in chain), False)
+
+    def _apply_deltas(self, staging: Staging) -> None:
+        """Make the blobs that the deltas are about; they are verified with all others."""
+        for path in self._index.deltas:
+            delta = Delta(self._arrivals / path, staging.reader, lambda: self._open_held(staging))
+            self._require_space(2 * delta.plain_bytes)
+            with (
+                self._progress.task("applying a delta", delta.plain_bytes) as advance,
+                staging.writer() as writer,
+            ):
+                delta.restore(writer, self._blobs.layout.temporary, advance)
 
     def _verify(self, quarantine: Quarantine, commit: str) -> VerifiedRelease:
         return verify_release(quarantine.history, commit, self._root.release_role)

@@ -21,6 +21,7 @@ from airstore.trust.role import Role
 STATEMENT_TYPE = "application/vnd.in-toto+json"
 RELEASE = "urn:airstore:release:v1"
 MEDIA = "urn:airstore:media:v1"
+DELTA_MEDIA = "urn:airstore:media:v2"  # with files that readers of v1 do not know
 RECEIPT = "urn:airstore:receipt:v1"
 
 _TYPE = "https://in-toto.io/Statement/v1"
@@ -77,8 +78,8 @@ def statement(predicate_type: str, subjects: Mapping[str, Digest], predicate: Ma
     return strictjson.dumps(document)
 
 
-def verify_statement(signed: bytes, predicate_type: str, role: Role, what: str) -> Statement:
-    """Check an envelope and read the statement of the one accepted type in it.
+def verify_statement(signed: bytes, predicate_type: str, role: Role, what: str, *others: str) -> Statement:
+    """Check an envelope and read the statement of an accepted type in it; ``others`` are accepted, too.
 
     The type is part of what was signed: signed media cannot pass for a signed release.
 
@@ -87,7 +88,7 @@ def verify_statement(signed: bytes, predicate_type: str, role: Role, what: str) 
         DamagedError: not an envelope, or not a statement.
     """
     found = Statement.parse(envelope.verify(signed, STATEMENT_TYPE, role, what), what)
-    if found.predicate_type != predicate_type:
+    if found.predicate_type not in {predicate_type, *others}:
         raise NotTrustedError(f"{what} is a signed {found.predicate_type[:100]!r}, not a {predicate_type!r}")
     return found
 

@@ -6,7 +6,7 @@ digest, when it is rebuilt before it becomes visible.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -18,7 +18,7 @@ from airstore.core.progress import Advance
 from airstore.media.delta import patch
 from airstore.media.delta.layout import HEAD, read_head
 from airstore.media.delta.patch import Kind
-from airstore.media.delta.table import NewBlob, Table, check_bases, decode
+from airstore.media.delta.table import BaseBlob, NewBlob, Table, check_bases, decode
 from airstore.store.blobs import (
     BlobWriter,
     Compressed,
@@ -37,20 +37,25 @@ class Delta:
 
     Args:
         path: its file.
-        reader: of the store that has the base.
+        reader: opens a reader of the store that has the base.
+        open_held: has the store open blobs that it holds whole; whether it has.
 
     Raises:
         DamagedError: it is no delta, or its table is damaged.
         IncompleteError: the store does not have what it rests on.
     """
 
-    def __init__(self, path: Path, reader: ObjectReader) -> None:
-        self._path, self._reader = path, reader
+    def __init__(
+        self, path: Path, reader: Callable[[], ObjectReader], open_held: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._path, self._reader = path, reader()
         with storage_errors(path), path.open("rb") as file:
             self._streams = read_head(file.read(HEAD), path.stat().st_size)
             table = b"".join(solid_chunks(file, *self._streams[0]))
         self.table: Table = decode(table)
-        self._olds = list(_olds(self.table, reader))
+        if not all(_is_cut(base, self._reader) for base in self.table.bases) and open_held():
+            self._reader = reader()
+        self._olds = list(_olds(self.table, self._reader))
         check_bases(self.table, (old.size for old in self._olds))
 
     @property
@@ -124,6 +129,14 @@ def _restore(writer: BlobWriter, blob: NewBlob, made: _Made) -> None:
         side = made.chunks(blob.compressed.side)
         compressed = Compressed(blob.compressed.plain_size, blob.compressed.encoder, side)
     writer.restore(Descriptor("", blob.digest, blob.size), held, compressed)
+
+
+def _is_cut(base: BaseBlob, reader: ObjectReader) -> bool:
+    """Whether a blob is held in the pieces that the publisher has it in."""
+    try:
+        return len(list(outline(reader, base.digest))) == base.pieces
+    except NotFoundError:
+        return False
 
 
 def _olds(table: Table, reader: ObjectReader) -> Iterator[Piece]:

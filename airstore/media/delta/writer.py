@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -62,33 +63,53 @@ class Task:
     places: Mapping[Digest, str]
 
 
-def write_delta(store: BlobStore, task: Task, out: Path, effort: Effort, advance: Advance) -> None:
-    """Write a delta to a file.
+def prepare(store: BlobStore, task: Task) -> Prepared:
+    """Find out what has to be carried.
 
     Args:
         store: has all blobs, those of the base included.
         task: which.
-        out: the file; its directory is there.
-        effort: of compression.
-        advance: called with every count of new plain bytes that were dealt with.
 
     Raises:
         NotFoundError, DamagedError: the store lacks a blob, or cannot read it.
-        StorageError: the disk is full or failed.
     """
     reader = store.reader()
     new = [outline(reader, digest, named=True) for digest in task.new]
     old = [outline(reader, digest, named=True) for digest in task.base]
-    found = difference(new, old, task.places)
-    with (
-        storage_errors(out),
-        TemporaryFile(dir=out.parent) as whole,
-        TemporaryFile(dir=out.parent) as patches,
-    ):
-        files = {Kind.WHOLE: whole, Kind.PATCH: patches}
-        pieces = list(_written(reader, found, files, effort, advance))
-        table = _only_used(_table(new, old, found, pieces))
-        _publish(out, table, files, effort)
+    return Prepared(reader, new, old, difference(new, old, task.places))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A delta that is about to be written."""
+
+    reader: ObjectReader
+    new: Sequence[Outline]
+    old: Sequence[Outline]
+    found: Difference
+
+    @property
+    def plain_bytes(self) -> int:
+        """Bytes that the site lacks."""
+        return sum(held.piece.size for held in self.found.news)
+
+    def write(self, out: Path, effort: Effort, advance: Advance) -> None:
+        """Write it to a file.
+
+        Args:
+            out: the file; its directory is there.
+            effort: of compression.
+            advance: called with every count of new plain bytes that were dealt with.
+
+        Raises:
+            DamagedError: the store cannot read a blob.
+            StorageError: the disk is full or failed.
+        """
+        with storage_errors(out), ExitStack() as open_files:
+            files = {kind: open_files.enter_context(TemporaryFile(dir=out.parent)) for kind in Kind}
+            pieces = list(_written(self.reader, self.found, files, effort, advance))
+            table = _only_used(_table(self.new, self.old, self.found, pieces))
+            _publish(out, table, files, effort)
 
 
 def _written(

@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,9 @@ from airstore.store.directory import BlobStore, read_small
 from airstore.store.exchange.opened import opened_packs
 from airstore.store.exchange.whole import WholeBlobs
 from airstore.store.format.objects import ObjectKey
+from airstore.store.format.packwriter import PACK_SIZE, pack_writer
 from airstore.store.ingest.sink import WORKERS, in_order
+from airstore.store.ingest.writer import BlobWriter
 from airstore.store.layout import REBUILT
 from airstore.store.read.catalog import name_of, pack_rows, published_file
 from airstore.store.read.index import Index
@@ -71,21 +73,21 @@ class Staging:
 
     def read(self, digest: Digest, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """See `BlobStore.read`."""
-        return self._reader().blob(digest, start, stop)
+        return self.reader().blob(digest, start, stop)
 
     def read_bytes(self, digest: Digest, limit: int) -> bytes:
         """See `BlobStore.read_bytes`."""
-        return read_small(self._reader(), digest, limit)
+        return read_small(self.reader(), digest, limit)
 
     def written_bytes(self, blobs: Iterable[Digest]) -> int:
         """How many bytes `verify` will write for these blobs."""
-        reader = self._reader()
+        reader = self.reader()
         recipes = (reader.recipe(digest) for digest in dict.fromkeys(blobs))
         return 0 if self._rehearse else sum(recipe.size for recipe in recipes if recipe.opened)
 
     def missing(self, blobs: Iterable[Digest]) -> list[Digest]:
         """Those of the blobs that lack their recipe or an object; nothing but recipes is read."""
-        reader = self._reader()
+        reader = self.reader()
         return [digest for digest in dict.fromkeys(blobs) if not _complete(reader, digest)]
 
     def open_held(self, held: Sequence[Descriptor], advance: Advance) -> bool:
@@ -111,6 +113,29 @@ class Staging:
         self._paths |= packs
         self._verified.update(blob.digest for blob in held)  # recording has proved it
         return bool(packs)
+
+    @contextmanager
+    def writer(self) -> Iterator[BlobWriter]:
+        """Put blobs that are made here; they are staged, too, when the block ends well.
+
+        Raises:
+            StorageError: the disk is full or failed; nothing was staged.
+        """
+        directory = self._own_directory()
+        with (
+            ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool,
+            pack_writer(directory, self._store.disk, PACK_SIZE) as packs,
+        ):
+            writer = BlobWriter(self.reader(), pool, packs, directory)
+            try:
+                yield writer
+                writer.finish()
+            finally:
+                writer.close()
+            packs.publish(directory)
+            made = {pack.name: directory / pack.file_name for pack in packs.sealed}
+        self._index.add(pack_rows(path, name) for name, path in made.items())
+        self._paths |= made
 
     def verify(self, blobs: Iterable[Digest], advance: Advance) -> None:
         """Rebuild every blob in full; those that came opened are written down whole for `commit`.
@@ -160,7 +185,8 @@ class Staging:
     ) -> None:
         self.close()
 
-    def _reader(self) -> ObjectReader:
+    def reader(self) -> ObjectReader:
+        """Verified objects of what is staged and of the store."""
         return ObjectReader([Shelf(self._index, self._paths.__getitem__), self._store.shelf()])
 
     def _verify(
@@ -178,7 +204,7 @@ class Staging:
 
     def _rebuilt_whole(self, digest: Digest) -> Iterator[int]:
         """Rebuild a blob, counting its bytes; one that is opened is written down."""
-        reader = self._reader()
+        reader = self.reader()
         recipe = reader.recipe(digest)
         if recipe.opened is None or self._rehearse:
             return map(len, reader.blob(digest))
