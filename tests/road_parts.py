@@ -197,6 +197,12 @@ def pack_of(directory: Path) -> Path:
     return max((directory / "packs").iterdir(), key=lambda path: path.stat().st_size)
 
 
+def delta_of(media: Path) -> Path:
+    """The delta on media that carry one."""
+    (found,) = (media / "deltas").iterdir()
+    return found
+
+
 def release_blobs(store: Path, version: str) -> set[str]:
     return {str(digest) for digest in open_directory(store).history.release(version).blobs()}
 

@@ -201,13 +201,23 @@ class _Import:
     def _apply_deltas(self, staging: Staging) -> None:
         """Make the blobs that the deltas are about; they are verified with all others."""
         for path in self._index.deltas:
-            delta = Delta(self._arrivals / path, staging.reader, lambda: self._open_held(staging))
-            self._require_space(2 * delta.plain_bytes)
-            with (
-                self._progress.task("applying a delta", delta.plain_bytes) as advance,
-                staging.writer() as writer,
-            ):
-                delta.restore(writer, self._blobs.layout.temporary, advance)
+            try:
+                self._apply(self._arrivals / path, staging)
+            except IncompleteError as fault:
+                text = f"release {self._index.release.version} cannot be made: {fault}"
+                raise IncompleteError(text, hint=self._way_out()) from fault
+
+    def _apply(self, path: Path, staging: Staging) -> None:
+        delta = Delta(path, staging.reader, lambda: self._open_held(staging))
+        wanted = {*staging.missing(delta.blobs), *self._damaged}
+        if wanted.isdisjoint(delta.blobs):
+            return  # an earlier run got as far as that
+        self._require_space(2 * delta.plain_bytes)
+        with (
+            self._progress.task("applying a delta", delta.plain_bytes) as advance,
+            staging.writer() as writer,
+        ):
+            delta.restore(writer, wanted, self._blobs.layout.temporary, advance)
 
     def _verify(self, quarantine: Quarantine, commit: str) -> VerifiedRelease:
         return verify_release(quarantine.history, commit, self._root.release_role)
@@ -247,13 +257,18 @@ class _Import:
 
     def _incomplete(self, release: Release, missing: list[Digest]) -> IncompleteError:
         users = sorted({user for digest in missing for user in release.users_of(digest)})
-        base = self._index.base
-        way_out = f"import media for release {base.version} first, or ask" if base else "ask"
         return IncompleteError(
             f"neither these media nor this site hold {len(missing)} blobs of release {release.version}; "
             f"needed by {', '.join(users[:5])}",
-            hint=f"{way_out} the publisher for `media create --to {release.version} --receipt FILE`, with "
-            "what `airstore receipt` writes here",
+            hint=self._way_out(),
+        )
+
+    def _way_out(self) -> str:
+        base, version = self._index.base, self._index.release.version
+        asked = f"import media for release {base.version} first, or ask" if base else "ask"
+        return (
+            f"{asked} the publisher for `media create --to {version} --receipt FILE`, with what "
+            "`airstore receipt` writes here"
         )
 
     def _commit(self, staging: Staging, quarantine: Quarantine, tip: VerifiedRelease) -> None:

@@ -12,6 +12,8 @@ from road_parts import (
     Outcome,
     Road,
     airstore,
+    delta_of,
+    done,
     flipped,
     leftovers,
     media_files,
@@ -24,7 +26,7 @@ from road_parts import (
     unchanged,
 )
 
-KINDS = ("index.json", "history.bundle", "packs")
+KINDS = ("index.json", "history.bundle", "deltas")
 
 
 def take_in(site: Path, media: Path) -> Outcome:
@@ -32,7 +34,7 @@ def take_in(site: Path, media: Path) -> Outcome:
 
 
 def file_of(media: Path, kind: str) -> Path:
-    return pack_of(media) if kind == "packs" else media / kind
+    return delta_of(media) if kind == "deltas" else media / kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,7 +62,7 @@ def test_a_longer_file_is_refused(kind: str, road: Road, copy: Copy, site: Path)
         refused(take_in(site, media), 20, str(path))
 
 
-@pytest.mark.parametrize("kind", ["history.bundle", "packs"])
+@pytest.mark.parametrize("kind", ["history.bundle", "deltas"])
 def test_a_flipped_bit_anywhere_is_refused(kind: str, road: Road, copy: Copy, site: Path) -> None:
     media = copy(road.delta)
     path = file_of(media, kind)
@@ -145,7 +147,7 @@ def test_a_link_instead_of_a_file_is_refused(
 
 def test_packs_of_two_media_cannot_change_places(road: Road, copy: Copy, new_site: Path) -> None:
     """Each under the other's name, and then each as its own name says but on the wrong media."""
-    full, delta = copy(road.full), copy(road.delta)
+    full, delta = copy(road.full), whole_files(road, copy)
     mine, theirs = pack_of(full), pack_of(delta)
     ours = mine.read_bytes()
     overwrite(mine, theirs.read_bytes())
@@ -153,8 +155,18 @@ def test_packs_of_two_media_cannot_change_places(road: Road, copy: Copy, new_sit
     with unchanged(new_site):
         refused(take_in(new_site, full), 21, mine.name)
         mine.unlink()
-        shutil.copy(pack_of(road.delta), full / "packs")
+        shutil.copy(pack_of(whole_files(road, copy)), full / "packs")
         refused(take_in(new_site, full), 21, mine.name, "missing")
+
+
+def whole_files(road: Road, copy: Copy) -> Path:
+    """A delta of new files as they are."""
+    media = copy(road.delta)
+    shutil.rmtree(media)
+    done(
+        "-C", road.publisher, "media", "create", "--to", "1.1.0", "--from", "1.0.0", "--effort", "none", media
+    )
+    return media
 
 
 def test_parts_of_two_deltas_do_not_make_one(own_road: Road, road: Road, copy: Copy, site: Path) -> None:

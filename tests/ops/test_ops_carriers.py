@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from road_fixtures import Copy
-from road_parts import Road, airstore, done, overwrite, pack_of, refused, sound, unchanged
+from road_parts import Road, airstore, delta_of, done, overwrite, refused, sound, unchanged
 
 LEFT_BEHIND = [
     "System Volume Information/IndexerVolumeGuid",
@@ -70,8 +70,8 @@ def test_media_that_do_not_fit_keep_no_other_out(road: Road, new_site: Path, tmp
 
 def test_one_that_fails_is_named_and_the_others_stay(road: Road, new_site: Path, tmp_path: Path) -> None:
     usb = carrier(road, tmp_path / "usb", "full-1.0.0", "delta-1.1.0")
-    pack = pack_of(usb / "delivery" / "delta-1.1.0")
-    overwrite(pack, b"x" * pack.stat().st_size)
+    delta = delta_of(usb / "delivery" / "delta-1.1.0")
+    overwrite(delta, b"x" * delta.stat().st_size)
     outcome = airstore("-C", new_site, "media", "import", usb)
     assert outcome.code == 20
     assert "imported" in outcome.out

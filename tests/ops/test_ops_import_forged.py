@@ -320,7 +320,11 @@ def test_a_damaged_pack_under_a_good_signature_is_damage(
 def test_another_pack_under_a_good_signature_is_incomplete(road: Road, copy: Copy, new_site: Path) -> None:
     media = copy(road.full)
     pack_of(media).unlink()
-    shutil.copy(pack_of(road.delta), media / "packs")
+    other = media.parent / "other"
+    done(
+        "-C", road.publisher, "media", "create", "--to", "1.1.0", "--from", "1.0.0", "--effort", "none", other
+    )
+    shutil.copy(pack_of(other), media / "packs")
     sign_index(media, road.key)
     with unchanged(new_site):
         refused(take_in(new_site, media), 21, "blobs of release 1.0.0")
@@ -328,7 +332,11 @@ def test_another_pack_under_a_good_signature_is_incomplete(road: Road, copy: Cop
 
 def test_more_than_is_needed_does_no_harm(road: Road, copy: Copy, new_site: Path) -> None:
     media = copy(road.full)
-    shutil.copy(pack_of(road.delta), media / "packs")
+    other = media.parent / "other"
+    done(
+        "-C", road.publisher, "media", "create", "--to", "1.1.0", "--from", "1.0.0", "--effort", "none", other
+    )
+    shutil.copy(pack_of(other), media / "packs")
     sign_index(media, road.key)
     assert take_in(new_site, media).code == 0
     sound(new_site, "1.0.0")

@@ -6,12 +6,14 @@ digest, when it is rebuilt before it becomes visible.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from airstore.core.descriptor import Descriptor
+from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError
 from airstore.core.progress import Advance
@@ -63,11 +65,19 @@ class Delta:
         """Bytes of the new pieces."""
         return sum(piece.size for piece in self.table.pieces)
 
-    def restore(self, writer: BlobWriter, temporary: Path, advance: Advance) -> None:
-        """Store every new blob.
+    @property
+    def blobs(self) -> list[Digest]:
+        """Digests of the new blobs."""
+        return [blob.digest for blob in self.table.blobs]
+
+    def restore(
+        self, writer: BlobWriter, wanted: Container[Digest], temporary: Path, advance: Advance
+    ) -> None:
+        """Store new blobs.
 
         Args:
             writer: takes them.
+            wanted: those that are stored.
             temporary: a directory with room for the new pieces.
             advance: called with every count of new plain bytes.
 
@@ -83,7 +93,8 @@ class Delta:
                 advance(len(data))
             made = _Made(self._reader, self._olds, spool, places)
             for blob in self.table.blobs:
-                _restore(writer, blob, made)
+                if blob.digest in wanted:
+                    _restore(writer, blob, made)
 
     def _pieces(self) -> Iterator[bytes]:
         """The new pieces, in order."""
@@ -97,8 +108,12 @@ class Delta:
             }
             for piece in self.table.pieces:
                 carried = feeds[piece.kind].take(piece.carried)
-                base = b"".join(content(self._reader, self._olds[number]) for number in piece.bases)
+                base = b"".join(map(self._old, piece.bases))
                 yield patch.apply(piece.kind, carried, base, piece.size)
+
+    def _old(self, number: int) -> bytes:
+        with _of_the_site():
+            return content(self._reader, self._olds[number])
 
 
 class _Made:
@@ -113,7 +128,9 @@ class _Made:
         """The bytes of some pieces, one after the other."""
         for number in numbers:
             if number < len(self._olds):
-                yield content(self._reader, self._olds[number])
+                with _of_the_site():
+                    data = content(self._reader, self._olds[number])
+                yield data
             else:
                 start, end = self._places[number - len(self._olds) :][:2]
                 self._spool.seek(start)
@@ -131,22 +148,29 @@ def _restore(writer: BlobWriter, blob: NewBlob, made: _Made) -> None:
     writer.restore(Descriptor("", blob.digest, blob.size), held, compressed)
 
 
+@contextmanager
+def _of_the_site() -> Iterator[None]:
+    """What the site has is not believed either, and is not the delta's fault."""
+    try:
+        yield
+    except (NotFoundError, DamagedError) as fault:
+        raise IncompleteError(f"what a delta rests on is missing here or damaged: {fault}") from fault
+
+
 def _is_cut(base: BaseBlob, reader: ObjectReader) -> bool:
     """Whether a blob is held in the pieces that the publisher has it in."""
     try:
         return len(list(outline(reader, base.digest))) == base.pieces
-    except NotFoundError:
+    except (NotFoundError, DamagedError):
         return False
 
 
 def _olds(table: Table, reader: ObjectReader) -> Iterator[Piece]:
     for base in table.bases:
-        try:
+        with _of_the_site():
             pieces = list(outline(reader, base.digest))
-        except NotFoundError as fault:
-            raise IncompleteError(f"this site lacks blob {base.digest}, which a delta rests on") from fault
         if len(pieces) != base.pieces:
-            raise DamagedError(
-                f"blob {base.digest} has {len(pieces)} pieces here, where a delta expects {base.pieces}"
+            raise IncompleteError(
+                f"a delta rests on {base.pieces} pieces of blob {base.digest}, which is held in {len(pieces)}"
             )
         yield from pieces
