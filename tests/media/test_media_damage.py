@@ -34,7 +34,8 @@ def take_in(site: Path, media: Path) -> Outcome:
 
 
 def file_of(media: Path, kind: str) -> Path:
-    return delta_of(media) if kind == "deltas" else media / kind
+    named = {"packs": pack_of, "deltas": delta_of}
+    return named[kind](media) if kind in named else media / kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -163,9 +164,8 @@ def whole_files(road: Road, copy: Copy) -> Path:
     """A delta of new files as they are."""
     media = copy(road.delta)
     shutil.rmtree(media)
-    done(
-        "-C", road.publisher, "media", "create", "--to", "1.1.0", "--from", "1.0.0", "--effort", "none", media
-    )
+    made = ("media", "create", "--to", "1.1.0", "--from", "1.0.0", "--effort", "none", media)
+    done("-C", road.publisher, *made)
     return media
 
 

@@ -35,6 +35,14 @@ def take_in(site: Path, media: Path) -> Outcome:
     return airstore("-C", site, "media", "import", media)
 
 
+def other_media(road: Road, beside: Path) -> Path:
+    """Media for 1.1.0 with packs."""
+    other = beside.parent / "other"
+    made = ("media", "create", "--to", "1.1.0", "--from", "1.0.0", "--effort", "none", other)
+    done("-C", road.publisher, *made)
+    return other
+
+
 @pytest.fixture
 def forge(own_road: Road) -> Forge:
     """A publisher that holds 1.0.0 only and goes on from there by hand."""
@@ -320,11 +328,7 @@ def test_a_damaged_pack_under_a_good_signature_is_damage(
 def test_another_pack_under_a_good_signature_is_incomplete(road: Road, copy: Copy, new_site: Path) -> None:
     media = copy(road.full)
     pack_of(media).unlink()
-    other = media.parent / "other"
-    done(
-        "-C", road.publisher, "media", "create", "--to", "1.1.0", "--from", "1.0.0", "--effort", "none", other
-    )
-    shutil.copy(pack_of(other), media / "packs")
+    shutil.copy(pack_of(other_media(road, media)), media / "packs")
     sign_index(media, road.key)
     with unchanged(new_site):
         refused(take_in(new_site, media), 21, "blobs of release 1.0.0")
@@ -332,11 +336,7 @@ def test_another_pack_under_a_good_signature_is_incomplete(road: Road, copy: Cop
 
 def test_more_than_is_needed_does_no_harm(road: Road, copy: Copy, new_site: Path) -> None:
     media = copy(road.full)
-    other = media.parent / "other"
-    done(
-        "-C", road.publisher, "media", "create", "--to", "1.1.0", "--from", "1.0.0", "--effort", "none", other
-    )
-    shutil.copy(pack_of(other), media / "packs")
+    shutil.copy(pack_of(other_media(road, media)), media / "packs")
     sign_index(media, road.key)
     assert take_in(new_site, media).code == 0
     sound(new_site, "1.0.0")
