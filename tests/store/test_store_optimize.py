@@ -139,7 +139,6 @@ class KilledError(BaseException):
     ("owner", "name", "after"),
     [
         (BlobStore, "enter", 1),
-        (BlobStore, "enter", 2),
         (Index, "replace", 1),
         (Path, "unlink", 1),
         (BlobWriter, "open", 2),
