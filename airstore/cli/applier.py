@@ -18,9 +18,9 @@ from airstore.cli.helm import find_helm, helm_option
 from airstore.cli.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.output import output_option, show_document, show_fields, show_rows
 from airstore.cli.sitefile import read_site_file
-from airstore.cluster.applier_settings import applier_settings
-from airstore.cluster.connection import connect
-from airstore.cluster.execute import STDERR
+from airstore.cluster.api.connection import connect
+from airstore.cluster.api.execute import STDERR
+from airstore.cluster.applier.settings import applier_settings
 from airstore.core import yamlfile
 from airstore.core.errors import UsageError
 from airstore.ops.applier import Cluster, run, send_media

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airstore.cli.context import Context
 from airstore.core.release import Release
 from airstore.core.unavailable import Unavailable
-from airstore.registry.push import PushResult
+from airstore.registry.push.push import PushResult
 
 
 def say_unattached(context: Context, result: PushResult) -> None:

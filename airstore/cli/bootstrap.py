@@ -13,9 +13,9 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.output import output_option, show_document, show_fields, show_rows
 from airstore.cli.sitefile import read_site_file, site_file_option
-from airstore.cluster.bootstrap import BootstrapPlan
-from airstore.cluster.connection import connect
-from airstore.cluster.registry_settings import settings_of
+from airstore.cluster.api.connection import connect
+from airstore.cluster.registry.bootstrap import BootstrapPlan
+from airstore.cluster.registry.settings import settings_of
 from airstore.core.errors import UsageError
 from airstore.ops.bootstrap_registry import Bootstrap, bootstrap, plan_bootstrap
 from airstore.ops.directory import SITE

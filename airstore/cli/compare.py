@@ -10,9 +10,9 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.output import output_option, show_rows
-from airstore.cluster.connection import connect
-from airstore.cluster.objects import Objects
-from airstore.cluster.running import running_images
+from airstore.cluster.api.connection import connect
+from airstore.cluster.api.objects import Objects
+from airstore.cluster.workloads.running import running_images
 from airstore.core.errors import IncompleteError
 from airstore.ops.compare_images import MISSING, compare
 from airstore.ops.trusted import trusted_release

@@ -17,7 +17,7 @@ from airstore.cli.registries import access_options, make_access
 from airstore.cli.secrets import ask_passphrase, key_option, passphrase_option
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
-from airstore.history.names import check_person, check_version
+from airstore.history.git.names import check_person, check_version
 from airstore.ops.access import Access
 from airstore.ops.create_release import (
     Contents,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from airstore.charts.helm import Helm
+from airstore.charts.helm.command import Helm
 from airstore.core.errors import NotFoundError
 
 helm_option = click.option(

@@ -7,7 +7,7 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_rows
 from airstore.cli.text import moment
-from airstore.deploy import ledger
+from airstore.history import ledger
 from airstore.ops.directory import SITE
 
 

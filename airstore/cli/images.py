@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from airstore.charts.finding import Finding, why
+from airstore.charts.images.finding import Finding, why
 from airstore.cli import compare
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group

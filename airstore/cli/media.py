@@ -30,7 +30,7 @@ from airstore.ops.keys import load_key
 from airstore.ops.receipts import read_receipt
 from airstore.ops.trusted import read_root
 from airstore.trust import envelope
-from airstore.trust.root import Role
+from airstore.trust.root.sign import Role
 from airstore.trust.statement import STATEMENT_TYPE
 
 _MEDIA = click.Path(path_type=Path)

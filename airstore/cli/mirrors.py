@@ -9,8 +9,8 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.sitefile import read_site_file, site_file_option
-from airstore.cluster.mirror_config import RUNTIMES
-from airstore.cluster.mirror_merge import marked
+from airstore.cluster.registry.mirror_config import RUNTIMES
+from airstore.cluster.registry.mirror_merge import marked
 from airstore.core.errors import UsageError
 from airstore.ops.directory import SITE
 from airstore.ops.mirror_config import node_files, write_files

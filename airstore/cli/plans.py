@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from airstore.charts.helm import Helm
-from airstore.charts.render_live import LiveCluster
+from airstore.charts.helm.command import Helm
+from airstore.charts.rendering.live import LiveCluster
 from airstore.cli.context import Context
 from airstore.cli.helm import IN_CLUSTER, find_helm
 from airstore.cli.kubeconfig import find_kubeconfig

@@ -23,10 +23,10 @@ from airstore.ops.own_registry import own_registry
 from airstore.ops.push import Run, plan_registry, push_release
 from airstore.ops.serve import LiveCatalog
 from airstore.ops.trusted import held_release
-from airstore.registry.app import Access as Accessed
-from airstore.registry.app import make_app
-from airstore.registry.server import Tls
-from airstore.registry.server import serve as serve_app
+from airstore.registry.server.app import Access as Accessed
+from airstore.registry.server.app import make_app
+from airstore.registry.server.server import Tls
+from airstore.registry.server.server import serve as serve_app
 
 
 @click.group("registry", cls=Group)

@@ -10,7 +10,7 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.output import output_option, show_document, show_fields, show_rows
 from airstore.core.errors import NotFoundError
-from airstore.trust.root import parse_root
+from airstore.trust.root.sign import parse_root
 
 
 @click.group("trust", cls=Group)

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airstore.charts.helm import Access as ChartAccess
-from airstore.charts.resolve import FetchedChart
+from airstore.charts.helm.command import Access as ChartAccess
+from airstore.charts.packages.resolve import FetchedChart
 from airstore.core.product import Product
 from airstore.core.reference import Reference
-from airstore.registry.credentials import CredentialSource
-from airstore.registry.places import Places, match_place
+from airstore.registry.client.credentials import CredentialSource
+from airstore.registry.sources.places import Places, match_place
 
 if TYPE_CHECKING:
-    from airstore.registry.client import RegistryClient
+    from airstore.registry.client.registry import RegistryClient
 
 # Requests and oras, under `RegistryClient`, take a quarter of a short command's time to load. What needs
 # no registry does without: their imports are in the two methods that reach one.
@@ -44,8 +44,8 @@ class Access:
 
     def client(self, host: str, prefix: str = "") -> RegistryClient:
         """A client for one registry, or for the part of it below a path."""
-        from airstore.registry.client import RegistryClient  # noqa: PLC0415
-        from airstore.registry.transport import Endpoint  # noqa: PLC0415
+        from airstore.registry.client.registry import RegistryClient  # noqa: PLC0415
+        from airstore.registry.client.transport import Endpoint  # noqa: PLC0415
 
         endpoint = Endpoint(host, host in self.plain_http, self.ca, self.insecure, proxies=self.proxies)
         return RegistryClient.at(endpoint, self.credentials, prefix)
@@ -73,7 +73,7 @@ class Access:
             NotFoundError: no such chart or version.
             TransferError: the registry refused or broke off.
         """
-        from airstore.registry.chart_pull import fetch_chart  # noqa: PLC0415
+        from airstore.registry.client.chart_pull import fetch_chart  # noqa: PLC0415
 
         host, _, path = source.removeprefix("oci://").partition("/")
         with self.client(host) as client:

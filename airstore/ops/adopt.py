@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airstore.charts.literal import recorded_chart
+from airstore.charts.packages.literal import recorded_chart
 from airstore.core import yamlfile
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
-from airstore.deploy import ledger
-from airstore.deploy.helm_records import HelmStatus
-from airstore.deploy.kept import kept_record
-from airstore.deploy.ledger import ADOPTED, Running
-from airstore.deploy.plan import as_installed
-from airstore.deploy.redact import Redactor
-from airstore.deploy.target import Target
+from airstore.deploy.helm.kept import kept_record
+from airstore.deploy.helm.records import HelmStatus
+from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.target import Target
+from airstore.deploy.plan.plan import as_installed
+from airstore.history import ledger
+from airstore.history.ledger import ADOPTED, Running
 from airstore.ops.drive import Site
 from airstore.ops.installations import Adopted
 from airstore.ops.prepare import secret_values

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from airstore.cluster import applier_objects as make
-from airstore.cluster.applier_settings import ApplierSettings
-from airstore.cluster.connection import Connection
-from airstore.cluster.execute import STDOUT, Container, execute
-from airstore.cluster.job_log import run_logged
-from airstore.cluster.objects import Objects
+from airstore.cluster.api.connection import Connection
+from airstore.cluster.api.execute import STDOUT, Container, execute
+from airstore.cluster.api.objects import Objects
+from airstore.cluster.applier import objects as make
+from airstore.cluster.applier.settings import ApplierSettings
+from airstore.cluster.workloads.job_log import run_logged
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.framing import framed
 from airstore.core.progress import Progress

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from airstore.cluster import applier_objects as make
-from airstore.cluster.applier_settings import ApplierSettings
-from airstore.cluster.execute import Container, execute
-from airstore.cluster.objects import Objects, describe
-from airstore.cluster.pull_secrets import let_pull
-from airstore.cluster.workloads import Workloads
+from airstore.cluster.api.execute import Container, execute
+from airstore.cluster.api.objects import Objects, describe
+from airstore.cluster.applier import objects as make
+from airstore.cluster.applier.settings import ApplierSettings
+from airstore.cluster.registry.pull_secrets import let_pull
+from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import TransferError, UsageError
 from airstore.core.site import SiteFile
 from airstore.core.treestream import files_of
-from airstore.deploy.journal import unfinished
+from airstore.deploy.run.journal import unfinished
 from airstore.ops.applier import Cluster, UnansweredError, has_store, running_pod, send
 from airstore.ops.applier_manifests import Applier
 from airstore.ops.applier_marker import MARKER, Moved, has_arrived, mark, unmark

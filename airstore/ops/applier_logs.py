@@ -7,9 +7,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from airstore.cluster import applier_objects as make
-from airstore.cluster.applier_settings import ApplierSettings
-from airstore.cluster.execute import STDOUT, Container, execute
+from airstore.cluster.api.execute import STDOUT, Container, execute
+from airstore.cluster.applier import objects as make
+from airstore.cluster.applier.settings import ApplierSettings
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.ops.applier import Cluster, working_pod

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.charts.helm import Helm
-from airstore.cluster import applier_objects as make
-from airstore.cluster.applier_rights import Part, Rights, rights_of
-from airstore.cluster.applier_settings import ApplierSettings, applier_settings
-from airstore.cluster.permissions import Right
+from airstore.charts.helm.command import Helm
+from airstore.cluster.api.permissions import Right
+from airstore.cluster.applier import objects as make
+from airstore.cluster.applier.rights import Part, Rights, rights_of
+from airstore.cluster.applier.settings import ApplierSettings, applier_settings
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
-from airstore.deploy import ledger
-from airstore.deploy.hook_jobs import is_job
-from airstore.deploy.preflight import permissions
-from airstore.deploy.target import Target
+from airstore.deploy.checks.preflight import permissions
+from airstore.deploy.model.target import Target
+from airstore.deploy.run.hook_jobs import is_job
+from airstore.history import ledger
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.drive import LEASE_NAMESPACE
 from airstore.ops.prepare import Rendering, prepare_release

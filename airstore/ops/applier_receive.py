@@ -14,7 +14,7 @@ from airstore.core.errors import DamagedError, LockedError, UsageError
 from airstore.core.framing import FRAME, Source, Unframed
 from airstore.core.progress import Progress
 from airstore.core.treestream import unpack
-from airstore.deploy import ledger
+from airstore.history import ledger
 from airstore.ops.check_store import check_store
 from airstore.ops.directory import CONFIG, StoreDirectory, open_directory
 from airstore.ops.import_media import Imported, import_media

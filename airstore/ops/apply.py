@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from airstore.core.errors import AirstoreError, DeployError, UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
-from airstore.deploy import ledger
-from airstore.deploy.helm_records import HelmStatus
-from airstore.deploy.journal import Journal, unfinished
-from airstore.deploy.ledger import Running
-from airstore.deploy.plan import observed
-from airstore.deploy.preflight import problems, refused
-from airstore.deploy.steps import End, Mode
-from airstore.deploy.target import Target
+from airstore.deploy.checks.preflight import problems, refused
+from airstore.deploy.helm.records import HelmStatus
+from airstore.deploy.model.target import Target
+from airstore.deploy.plan.plan import observed
+from airstore.deploy.run.journal import Journal, unfinished
+from airstore.deploy.run.steps import End, Mode
+from airstore.history import ledger
+from airstore.history.ledger import Running
 from airstore.ops.adopt import adopt, find_adopted, not_adoptable
 from airstore.ops.at_work import refuse_unfinished
 from airstore.ops.backups import prune_backups

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airstore.core.errors import LockedError, UsageError
-from airstore.deploy.journal import Journal
+from airstore.deploy.run.journal import Journal
 from airstore.ops.directory import StoreDirectory
 
 

@@ -8,18 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airstore.cluster import registry_objects as make
-from airstore.cluster.bootstrap import BootstrapPlan, plan
-from airstore.cluster.connection import Connection
-from airstore.cluster.facts import gather
-from airstore.cluster.lease import hold
-from airstore.cluster.node_load import Loader
-from airstore.cluster.objects import Objects
-from airstore.cluster.owners import refuse_others
-from airstore.cluster.pull_secrets import PullLogin, give_secret, let_pull
-from airstore.cluster.registry_objects import RegistrySecrets
-from airstore.cluster.registry_settings import settings_of
-from airstore.cluster.workloads import Workloads
+from airstore.cluster.api.connection import Connection
+from airstore.cluster.api.facts import gather
+from airstore.cluster.api.lease import hold
+from airstore.cluster.api.objects import Objects
+from airstore.cluster.registry import objects as make
+from airstore.cluster.registry.bootstrap import BootstrapPlan, plan
+from airstore.cluster.registry.node_load import Loader
+from airstore.cluster.registry.objects import RegistrySecrets
+from airstore.cluster.registry.owners import refuse_others
+from airstore.cluster.registry.pull_secrets import PullLogin, give_secret, let_pull
+from airstore.cluster.registry.settings import settings_of
+from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.progress import Progress
 from airstore.core.release import Release
@@ -28,12 +28,12 @@ from airstore.ops.directory import StoreDirectory
 from airstore.ops.patience import Patience
 from airstore.ops.registry_secrets import read_authority, registry_secrets
 from airstore.ops.registry_tunnel import LABELS, own_passwords, push_port
-from airstore.registry.archive_out import write_oci_archive
-from airstore.registry.client import RegistryClient
-from airstore.registry.credentials import Credentials
-from airstore.registry.plan import plan_push
-from airstore.registry.push import push
-from airstore.registry.transport import Endpoint
+from airstore.registry.client.credentials import Credentials
+from airstore.registry.client.registry import RegistryClient
+from airstore.registry.client.transport import Endpoint
+from airstore.registry.push.archive_out import write_oci_archive
+from airstore.registry.push.plan import plan_push
+from airstore.registry.push.push import push
 from airstore.store.blobs import BlobStore
 
 _LEASE = "airstore-registry"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from airstore.charts.finding import Finding
+from airstore.charts.images.finding import Finding
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, TransferError, UsageError
 from airstore.core.reference import Reference
 from airstore.registry.parallel import run_all
-from airstore.registry.places import Places
+from airstore.registry.sources.places import Places
 
 _AT_ONCE = 8
 _PLACES = 3  # that ask for an image and are named

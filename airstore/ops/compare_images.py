@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from airstore.cluster.running import RunningImage
+from airstore.cluster.workloads.running import RunningImage
 from airstore.core.errors import UsageError
 from airstore.core.reference import Reference
 from airstore.core.release import Image, Release

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airstore.charts.finding import Finding, Unreadable, wanted
-from airstore.charts.helm import Helm
-from airstore.charts.resolve import ResolvedChart
-from airstore.charts.survey import survey
+from airstore.charts.helm.command import Helm
+from airstore.charts.images.finding import Finding, Unreadable, wanted
+from airstore.charts.packages.resolve import ResolvedChart
+from airstore.charts.rendering.survey import survey
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, SequenceError, UsageError
 from airstore.core.notice import Notice

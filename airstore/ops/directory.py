@@ -25,7 +25,7 @@ from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_erro
 from airstore.core.errors import DamagedError, LockedError, NotFoundError, UsageError
 from airstore.history.repository import History
 from airstore.store.blobs import BlobStore, StoreLayout
-from airstore.trust.root import TrustRoot, verify_first
+from airstore.trust.root.sign import TrustRoot, verify_first
 
 CONFIG = "airstore.json"
 PUBLISHER, SITE = "publisher", "site"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airstore.charts.helm import Helm
-from airstore.cluster.client import probe
+from airstore.charts.helm.command import Helm
+from airstore.cluster.api.client import probe
 from airstore.core.errors import AirstoreError
 
 _OK, _MISSING = "ok", "missing"

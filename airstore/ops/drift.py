@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.core.errors import DeployError
-from airstore.deploy.drift import differences
-from airstore.deploy.ignored import Rule, as_live, autoscaled, is_ignored, read_rules
-from airstore.deploy.immutable import is_replaceable
-from airstore.deploy.kept import Kept
-from airstore.deploy.target import Target, object_name
+from airstore.deploy.checks.immutable import is_replaceable
+from airstore.deploy.helm.kept import Kept
+from airstore.deploy.model.target import Target, object_name
+from airstore.deploy.plan.drift import differences
+from airstore.deploy.plan.ignored import Rule, as_live, autoscaled, is_ignored, read_rules
 from airstore.ops.drive import Site
 
 _OWNER = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")

@@ -8,24 +8,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from airstore.charts.guard import await_end
 from airstore.core.site import SiteFile
-from airstore.deploy import ledger
-from airstore.deploy.engine import Engine
-from airstore.deploy.health import SystemClock
-from airstore.deploy.helm_actions import HelmActions
-from airstore.deploy.helm_calls import HelmCalls
-from airstore.deploy.helm_records import HelmStatus
-from airstore.deploy.hooks import HookRunner
-from airstore.deploy.journal import Journal, unfinished
-from airstore.deploy.observed import observe
-from airstore.deploy.plan import as_installed
-from airstore.deploy.protocols import ClusterActions, Held
-from airstore.deploy.redact import Redactor
-from airstore.deploy.steps import End, Mode
-from airstore.deploy.target import Target
-from airstore.deploy.watching import Display, Silent
-from airstore.deploy.world import World
+from airstore.deploy.helm.actions import HelmActions
+from airstore.deploy.helm.calls import HelmCalls
+from airstore.deploy.helm.records import HelmStatus
+from airstore.deploy.model.protocols import ClusterActions, Held
+from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.target import Target
+from airstore.deploy.plan.plan import as_installed
+from airstore.deploy.run.engine import Engine
+from airstore.deploy.run.health import SystemClock
+from airstore.deploy.run.hooks import HookRunner
+from airstore.deploy.run.journal import Journal, unfinished
+from airstore.deploy.run.observed import observe
+from airstore.deploy.run.steps import End, Mode
+from airstore.deploy.run.watching import Display, Silent
+from airstore.deploy.run.world import World
+from airstore.history import ledger
 from airstore.ops import report
 from airstore.ops.applier_marker import refuse_marked
 from airstore.ops.directory import StoreDirectory
@@ -34,6 +33,7 @@ from airstore.ops.prepare import Rendering
 from airstore.ops.runs import RunPlan, Runs
 from airstore.ops.supplies import StoreSupplies
 from airstore.ops.trusted import trusted_release
+from airstore.process.guard import await_end
 from airstore.store.blobs import BlobStore
 
 LEASE_NAMESPACE = "airstore"

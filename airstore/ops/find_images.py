@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from airstore.charts.discover import discover, unreadable
-from airstore.charts.finding import Finding, Unreadable
-from airstore.charts.helm import Helm
-from airstore.charts.notices import notices
-from airstore.charts.render import Document, Rendered, Target
-from airstore.charts.resolve import ResolvedChart, resolve
-from airstore.charts.survey import Survey
+from airstore.charts.helm.command import Helm
+from airstore.charts.images.discover import discover, unreadable
+from airstore.charts.images.finding import Finding, Unreadable
+from airstore.charts.images.notices import notices
+from airstore.charts.packages.resolve import ResolvedChart, resolve
+from airstore.charts.rendering.render import Document, Rendered, Target
+from airstore.charts.rendering.survey import Survey
 from airstore.core.errors import UsageError
 from airstore.core.notice import Notice
 from airstore.core.product import Product
 from airstore.core.reference import Reference
-from airstore.deploy.hook_jobs import is_job, read_job
+from airstore.deploy.run.hook_jobs import is_job, read_job
 from airstore.ops.access import Access
-from airstore.registry.places import match_place
+from airstore.registry.sources.places import match_place
 
 
 def resolve_charts(product: Product, helm: Helm, access: Access) -> tuple[ResolvedChart, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
-from airstore.deploy import ledger
-from airstore.deploy.journal import unfinished
+from airstore.deploy.run.journal import unfinished
+from airstore.history import ledger
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.runs import Runs
 from airstore.ops.trusted import trusted_release

@@ -12,7 +12,7 @@ from airstore.ops.access import Access
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.own_registry import Target, readable_registry
 from airstore.ops.push import parse_target
-from airstore.registry.client import RegistryClient
+from airstore.registry.client.registry import RegistryClient
 
 _SHOWN = 10
 

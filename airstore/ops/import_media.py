@@ -31,7 +31,7 @@ from airstore.ops.directory import StoreDirectory
 from airstore.ops.verify_release import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore, Staging
 from airstore.trust.policy import check_addressee, check_chain, check_offer, check_root_version
-from airstore.trust.root import TrustRoot
+from airstore.trust.root.sign import TrustRoot
 from airstore.trust.state import TrustState
 
 

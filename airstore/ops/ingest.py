@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from airstore.charts.resolve import ResolvedChart
+from airstore.charts.packages.resolve import ResolvedChart
 from airstore.core.descriptor import Descriptor, Platform
 from airstore.core.digest import Digest
 from airstore.core.errors import UsageError
@@ -15,9 +15,9 @@ from airstore.core.progress import Advance, Progress
 from airstore.core.reference import Reference
 from airstore.core.release import Artifact, Chart, Image
 from airstore.core.tags import settle_tags
-from airstore.registry.graph import ImageGraph, Part, walk
 from airstore.registry.source import ImageSource
-from airstore.registry.walker import SOURCE_FAULTS
+from airstore.registry.sources.graph import ImageGraph, Part, walk
+from airstore.registry.sources.walker import SOURCE_FAULTS
 from airstore.store.blobs import BlobStore, BlobWriter
 
 

@@ -10,7 +10,7 @@ from airstore.core.product import load_product
 from airstore.ops.directory import PUBLISHER, SITE, StoreDirectory, check_site_name, create_directory
 from airstore.ops.trusted import read_root
 from airstore.trust.keys import PrivateKey
-from airstore.trust.root import allowed_signers
+from airstore.trust.root.sign import allowed_signers
 from airstore.trust.state import TrustState
 
 SITE_KEY = "site"

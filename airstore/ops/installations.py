@@ -18,14 +18,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from airstore.charts.rewrite import Rewriting
+from airstore.charts.images.rewrite import Rewriting
 from airstore.core import strictjson
 from airstore.core.digest import Digest
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DamagedError, NotFoundError
-from airstore.deploy.kept import Kept
-from airstore.deploy.ledger import Running
-from airstore.deploy.redact import Redactor
+from airstore.deploy.helm.kept import Kept
+from airstore.deploy.model.redact import Redactor
+from airstore.history.ledger import Running
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.prepare import Prepared
 

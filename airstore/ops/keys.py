@@ -10,7 +10,7 @@ from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.ops.directory import StoreDirectory
 from airstore.trust.keys import PrivateKey, PublicKey
-from airstore.trust.root import RELEASE_ROLE, ROOT_ROLE, TrustRoot, allowed_signers, sign_root
+from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, allowed_signers, sign_root
 
 Passphrase = Callable[[], bytes]
 

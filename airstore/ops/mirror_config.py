@@ -6,9 +6,9 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
-from airstore.cluster.mirror_config import Mirror, NodeFile, mirror_files
-from airstore.cluster.mirror_merge import TO_MERGE, NeedsMergingError, marked, merged
-from airstore.cluster.registry_settings import settings_of
+from airstore.cluster.registry.mirror_config import Mirror, NodeFile, mirror_files
+from airstore.cluster.registry.mirror_merge import TO_MERGE, NeedsMergingError, marked, merged
+from airstore.cluster.registry.settings import settings_of
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
@@ -46,7 +46,7 @@ def node_files(
         store: a site's.
         release: its images' hosts are mirrored.
         site: names the registry.
-        runtime: one of `airstore.cluster.mirror_config.RUNTIMES`.
+        runtime: one of `airstore.cluster.registry.mirror_config.RUNTIMES`.
         now: for certificates that have to be made.
         credentials: with the password of the user that may only pull.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from airstore.cluster.facts import Node
-from airstore.cluster.node_load import DEFAULT_SOCKET, K3S_SOCKET, Ctr, ImageDirectory, Loader
+from airstore.cluster.api.facts import Node
+from airstore.cluster.registry.node_load import DEFAULT_SOCKET, K3S_SOCKET, Ctr, ImageDirectory, Loader
 from airstore.core.errors import UsageError
 
 

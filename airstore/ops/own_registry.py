@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airstore.cluster.connection import connect
-from airstore.cluster.registry_objects import PUSH_PORT, PUSH_USER
-from airstore.cluster.registry_settings import service_names, settings_of
+from airstore.cluster.api.connection import connect
+from airstore.cluster.registry.objects import PUSH_PORT, PUSH_USER
+from airstore.cluster.registry.settings import service_names, settings_of
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
@@ -18,7 +18,7 @@ from airstore.ops.directory import StoreDirectory
 from airstore.ops.registry_access import shared_access
 from airstore.ops.registry_secrets import authority_file, push_password
 from airstore.ops.registry_tunnel import BRING, own_passwords, push_port
-from airstore.registry.credentials import Credentials
+from airstore.registry.client.credentials import Credentials
 
 _AGAIN = (
     "product {} has changed its registry's passwords; take them over: airstore registry bootstrap --share"

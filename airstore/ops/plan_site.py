@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
-from airstore.deploy import ledger
-from airstore.deploy.generated import adopted_alike
-from airstore.deploy.ledger import ADOPTED, Running, is_release
-from airstore.deploy.plan import Step, alike, plan
-from airstore.deploy.steps import Mode, Run, backed_up
+from airstore.deploy.plan.generated import adopted_alike
+from airstore.deploy.plan.plan import Step, alike, plan
+from airstore.deploy.run.steps import Mode, Run, backed_up
+from airstore.history import ledger
+from airstore.history.ledger import ADOPTED, Running, is_release
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.installations import Installations
 from airstore.ops.prepare import Prepared, Rendering, prepare_release

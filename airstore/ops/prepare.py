@@ -11,25 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airstore.charts.archive import read_chart
-from airstore.charts.helm import Helm
-from airstore.charts.postrender import sees_hooks
-from airstore.charts.render import Document, Target, render
-from airstore.charts.render_live import LiveCluster, render_live
-from airstore.charts.rewrite import Rewriting, leftovers, rewrite
+from airstore.charts.helm.command import Helm
+from airstore.charts.helm.postrender import sees_hooks
+from airstore.charts.images.rewrite import Rewriting, leftovers, rewrite
+from airstore.charts.packages.archive import read_chart
+from airstore.charts.rendering.live import LiveCluster, render_live
+from airstore.charts.rendering.render import Document, Target, render
 from airstore.core import yamlfile
 from airstore.core.durable import write_file
 from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.release import Chart, HelmRelease, Release
 from airstore.core.site import SiteFile
-from airstore.deploy.crds import chart_crds
-from airstore.deploy.kept import flattened
-from airstore.deploy.ledger import Running
-from airstore.deploy.plan import normalise
-from airstore.deploy.redact import Redactor
-from airstore.deploy.target import is_hook
-from airstore.deploy.values import site_values
+from airstore.deploy.helm.kept import flattened
+from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.target import is_hook
+from airstore.deploy.plan.crds import chart_crds
+from airstore.deploy.plan.plan import normalise
+from airstore.deploy.plan.values import site_values
+from airstore.history.ledger import Running
 from airstore.ops.directory import StoreDirectory
 from airstore.store.blobs import BlobStore
 

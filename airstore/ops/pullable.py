@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
-from airstore.deploy.images import samples, strangers, used
-from airstore.deploy.protocols import Permission
-from airstore.deploy.target import Target
+from airstore.deploy.checks.images import samples, strangers, used
+from airstore.deploy.model.protocols import Permission
+from airstore.deploy.model.target import Target
 from airstore.ops.access import Access
 from airstore.ops.drive import LEASE_NAMESPACE, Site
 from airstore.ops.images import image_problems

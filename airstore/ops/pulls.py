@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from airstore.cluster.pull_secrets import PullLogin
-from airstore.cluster.registry_objects import PULL_USER
+from airstore.cluster.registry.objects import PULL_USER
+from airstore.cluster.registry.pull_secrets import PullLogin
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory

@@ -11,13 +11,13 @@ from airstore.core.errors import UsageError
 from airstore.core.progress import Progress
 from airstore.core.reference import Reference
 from airstore.core.release import Release
-from airstore.deploy import ledger
+from airstore.history import ledger
 from airstore.ops.access import Access
 from airstore.ops.directory import SITE, StoreDirectory
 from airstore.ops.trusted import all_releases
-from airstore.registry.client import RegistryClient
-from airstore.registry.plan import PushPlan, plan_push
-from airstore.registry.push import PushResult, push
+from airstore.registry.client.registry import RegistryClient
+from airstore.registry.push.plan import PushPlan, plan_push
+from airstore.registry.push.push import PushResult, push
 from airstore.store.blobs import BlobStore
 
 _PATIENCE = 600.0  # seconds that an import may take while a push that is done waits to say so in the ledger

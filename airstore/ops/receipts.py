@@ -17,7 +17,7 @@ from airstore.ops.initialise import SITE_KEY
 from airstore.store.blobs import BlobStore
 from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey, PublicKey
-from airstore.trust.root import Role
+from airstore.trust.root.sign import Role
 from airstore.trust.state import TrustState
 from airstore.trust.statement import RECEIPT, STATEMENT_TYPE, Statement, statement, verify_statement
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from airstore.charts.record import LARGEST, Record, record_of
-from airstore.charts.render import Rendered
-from airstore.charts.resolve import ResolvedChart
+from airstore.charts.packages.record import LARGEST, Record, record_of
+from airstore.charts.packages.resolve import ResolvedChart
+from airstore.charts.rendering.render import Rendered
 from airstore.core.errors import UsageError
 from airstore.core.notice import Notice
 from airstore.core.product import Product

@@ -7,9 +7,9 @@ from typing import Any
 
 from airstore.core import yamlfile
 from airstore.core.site import SiteFile
-from airstore.deploy.generated import generated_secrets, identity
-from airstore.deploy.ledger import Running
-from airstore.deploy.target import CLAIM, object_name
+from airstore.deploy.model.target import CLAIM, object_name
+from airstore.deploy.plan.generated import generated_secrets, identity
+from airstore.history.ledger import Running
 from airstore.ops.drive import Site
 from airstore.ops.plan_site import Planned
 from airstore.ops.prepare import prepare_release

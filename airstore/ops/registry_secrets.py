@@ -14,16 +14,16 @@ import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
-from airstore.cluster.registry_objects import PULL_USER, PUSH_USER, RegistrySecrets
-from airstore.cluster.registry_settings import RegistrySettings
+from airstore.cluster.registry.objects import PULL_USER, PUSH_USER, RegistrySecrets
+from airstore.cluster.registry.settings import RegistrySettings
 from airstore.core import strictjson
 from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.registry_access import shared_access, shared_authority
-from airstore.trust.certificates import RENEW_DAYS, KeyPair, create_authority, days_left, issue, unusable
-from airstore.trust.htpasswd import generate_password, htpasswd, matches
+from airstore.tls.certificates import RENEW_DAYS, KeyPair, create_authority, days_left, issue, unusable
+from airstore.tls.htpasswd import generate_password, htpasswd, matches
 
 _PRIVATE = 0o600
 _FIELDS = ("pull", "push", "htpasswdPull", "htpasswdPush", "httpSecret")

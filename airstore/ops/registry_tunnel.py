@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airstore.cluster.connection import Connection
-from airstore.cluster.forward import forward
-from airstore.cluster.objects import Objects
-from airstore.cluster.registry_objects import PUSH_PORT, SELECTOR
+from airstore.cluster.api.connection import Connection
+from airstore.cluster.api.forward import forward
+from airstore.cluster.api.objects import Objects
+from airstore.cluster.registry.objects import PUSH_PORT, SELECTOR
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.registry.faults import RefusedError, TransientError
 

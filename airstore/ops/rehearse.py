@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from airstore.deploy.kept import Standing
-from airstore.deploy.plan import Step
-from airstore.deploy.protocols import Permission
-from airstore.deploy.redact import Redactor
-from airstore.deploy.rehearsal import Move, describe, rehearse
-from airstore.deploy.steps import Mode, Run, stopped, stopped_at_most
-from airstore.deploy.target import Target
+from airstore.deploy.checks.rehearsal import Move, describe, rehearse
+from airstore.deploy.helm.kept import Standing
+from airstore.deploy.model.protocols import Permission
+from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.target import Target
+from airstore.deploy.plan.plan import Step
+from airstore.deploy.run.steps import Mode, Run, stopped, stopped_at_most
 from airstore.ops.drive import Site
 from airstore.ops.plan_site import Planned
 from airstore.ops.runs import RunPlan, items

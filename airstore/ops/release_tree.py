@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from airstore.charts.resolve import ResolvedChart
+from airstore.charts.packages.resolve import ResolvedChart
 from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.product import Product, published
 from airstore.core.release import HelmRelease
-from airstore.deploy.hook_jobs import is_job, read_job
+from airstore.deploy.run.hook_jobs import is_job, read_job
 
 
 def tree_files(

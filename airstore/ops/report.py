@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from airstore.core.errors import AirstoreError, DeployError, OperatorNeededError
-from airstore.deploy.journal import Journal
-from airstore.deploy.ledger import ADOPTED
-from airstore.deploy.reach import needed
-from airstore.deploy.steps import End, Kind, Mode, Run, Status
+from airstore.deploy.run.journal import Journal
+from airstore.deploy.run.reach import needed
+from airstore.deploy.run.steps import End, Kind, Mode, Run, Status
+from airstore.history.ledger import ADOPTED
 from airstore.ops.runs import RunPlan
 
 

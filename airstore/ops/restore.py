@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from airstore.core.errors import DeployError, NotFoundError, UsageError
-from airstore.deploy.backups import Backup, Gap, Index
+from airstore.deploy.plan.backups import Backup, Gap, Index
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Journey:
     """From the state that runs to an earlier one.
 
     Attributes:
-        depth: of that state, see `airstore.deploy.stack`.
+        depth: of that state, see `airstore.deploy.plan.stack`.
         product: the name.
         kept: keys of Helm releases, in both states, that have hooks for their data.
         returning: keys of those that only the earlier state has.

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.release import Release
-from airstore.deploy import ledger
-from airstore.deploy.backups import Backup, Index
-from airstore.deploy.journal import Journal, unfinished
-from airstore.deploy.ledger import Entry
-from airstore.deploy.plan import observed, plan
-from airstore.deploy.stack import below
-from airstore.deploy.steps import End, Kind, Mode, Status, Step, stopped
+from airstore.deploy.plan.backups import Backup, Index
+from airstore.deploy.plan.plan import observed, plan
+from airstore.deploy.plan.stack import below
+from airstore.deploy.run.journal import Journal, unfinished
+from airstore.deploy.run.steps import End, Kind, Mode, Status, Step, stopped
+from airstore.history import ledger
+from airstore.history.ledger import Entry
 from airstore.ops.at_work import refuse_unfinished
 from airstore.ops.backups import is_there, read_index
 from airstore.ops.drive import (

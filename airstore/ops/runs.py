@@ -3,7 +3,7 @@
 ::
 
     guard.lock                    held by every Helm and hook while it runs
-    runs/RUN/journal.jsonl        what was done (`airstore.deploy.journal`)
+    runs/RUN/journal.jsonl        what was done (`airstore.deploy.run.journal`)
     runs/RUN/values/NAME.json     values a Helm release was applied with, and its rewriting, mode 0600
     runs/RUN/kept/NAME.json       what Helm really installed of it, Secrets in plain text, mode 0600
     runs/RUN/new|old/NS_NAME.yaml manifests, Secrets redacted
@@ -24,10 +24,10 @@ from pathlib import Path
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DamagedError
 from airstore.core.release import HelmRelease, Release
-from airstore.deploy.journal import Journal
-from airstore.deploy.ledger import Running
-from airstore.deploy.steps import Item, Mode
-from airstore.deploy.target import Target
+from airstore.deploy.model.target import Target
+from airstore.deploy.run.journal import Journal
+from airstore.deploy.run.steps import Item, Mode
+from airstore.history.ledger import Running
 from airstore.ops.directory import StoreDirectory
 
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")

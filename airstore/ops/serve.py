@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from airstore.core.release import Release
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.trusted import all_releases, is_held
-from airstore.registry.catalog import ReleaseCatalog, Repository
+from airstore.registry.server.catalog import ReleaseCatalog, Repository
 
 
 class LiveCatalog:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from airstore.cluster import registry_objects as make
-from airstore.cluster.connection import ApiError, Connection
-from airstore.cluster.objects import Objects
-from airstore.cluster.owners import find_registry
-from airstore.cluster.pull_secrets import PullLogin, let_pull, password_of
+from airstore.cluster.api.connection import ApiError, Connection
+from airstore.cluster.api.objects import Objects
+from airstore.cluster.registry import objects as make
+from airstore.cluster.registry.owners import find_registry
+from airstore.cluster.registry.pull_secrets import PullLogin, let_pull, password_of
 from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
@@ -22,10 +22,10 @@ from airstore.ops.directory import StoreDirectory
 from airstore.ops.registry_access import RegistryAccess, keep_access, read_access
 from airstore.ops.registry_secrets import own_passwords_of, read_authority
 from airstore.ops.registry_tunnel import own_passwords, pod_port
-from airstore.registry.client import RegistryClient
-from airstore.registry.credentials import Credentials
-from airstore.registry.manifests import read_manifest
-from airstore.registry.transport import Endpoint
+from airstore.registry.client.credentials import Credentials
+from airstore.registry.client.manifests import read_manifest
+from airstore.registry.client.registry import RegistryClient
+from airstore.registry.client.transport import Endpoint
 
 _EXPORT = (
     "let who has the site's store of product {0} run `airstore registry export-access FILE` there,"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airstore.charts.archive import read_chart
+from airstore.charts.packages.archive import read_chart
 from airstore.core import yamlfile
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, UsageError

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from airstore.deploy import ledger
-from airstore.deploy.health import unique
-from airstore.deploy.journal import unfinished
-from airstore.deploy.target import Target
+from airstore.deploy.model.target import Target
+from airstore.deploy.run.health import unique
+from airstore.deploy.run.journal import unfinished
+from airstore.history import ledger
 from airstore.ops.at_work import is_at_work
 from airstore.ops.drift import drift_of, put_back
 from airstore.ops.drive import Site, alone, disturbed, statuses

@@ -6,16 +6,16 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from airstore.charts.rewrite import Rewriting
+from airstore.charts.images.rewrite import Rewriting
 from airstore.core.errors import NotFoundError
 from airstore.core.limits import LIMITS
 from airstore.core.release import Release
-from airstore.deploy.backups import relative
-from airstore.deploy.kept import Kept
-from airstore.deploy.ledger import is_release
-from airstore.deploy.steps import Run
-from airstore.deploy.target import Target
-from airstore.deploy.world import Course
+from airstore.deploy.helm.kept import Kept
+from airstore.deploy.model.target import Target
+from airstore.deploy.plan.backups import relative
+from airstore.deploy.run.steps import Run
+from airstore.deploy.run.world import Course
+from airstore.history.ledger import is_release
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.installations import Installations
 from airstore.ops.runs import RunPlan, items, targets
@@ -33,7 +33,7 @@ class StoreSupplies:
         self.release = cache(self._release)
 
     def chart(self, target: Target) -> bytes:
-        """See `airstore.deploy.helm_actions.Supplies`."""
+        """See `airstore.deploy.helm.actions.Supplies`."""
         adopted = self._installations.adopted_chart(target.running)
         if adopted is not None:
             return adopted
@@ -45,27 +45,27 @@ class StoreSupplies:
         return self._blobs.read_bytes(digest, LIMITS.chart_archive)
 
     def values(self, target: Target) -> list[bytes]:
-        """See `airstore.deploy.helm_actions.Supplies`."""
+        """See `airstore.deploy.helm.actions.Supplies`."""
         return self._installations.values(target.running)
 
     def kept(self, target: Target) -> Kept | None:
-        """See `airstore.deploy.helm_actions.Keeping`."""
+        """See `airstore.deploy.helm.actions.Keeping`."""
         return self._installations.kept(target.running)
 
     def keep(self, target: Target, kept: Kept) -> None:
-        """See `airstore.deploy.helm_actions.Keeping`."""
+        """See `airstore.deploy.helm.actions.Keeping`."""
         self._installations.keep(target.running, kept)
 
     def rewriting(self, target: Target) -> Rewriting | None:
-        """See `airstore.deploy.helm_actions.Supplies`."""
+        """See `airstore.deploy.helm.actions.Supplies`."""
         return self._installations.rewriting(target.running)
 
     def hook_rewriting(self, target: Target) -> Rewriting | None:
-        """See `airstore.deploy.hooks.Scripts`."""
+        """See `airstore.deploy.run.hooks.Scripts`."""
         return self._installations.rewriting(target.running, hooks=True)
 
     def hook(self, target: Target, name: str) -> bytes:
-        """See `airstore.deploy.hooks.Scripts`."""
+        """See `airstore.deploy.run.hooks.Scripts`."""
         release = self.release(target.version)
         commit = self._store.history.find(release.version).commit
         return self._store.history.read(commit, target.helm.hooks[name])

@@ -9,7 +9,7 @@ from airstore.core.release import Release
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.verify_release import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore
-from airstore.trust.root import TrustRoot, verify_first
+from airstore.trust.root.sign import TrustRoot, verify_first
 
 
 def read_root(path: Path) -> tuple[bytes, TrustRoot]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.deploy import ledger
-from airstore.deploy.plan import plan
-from airstore.deploy.steps import Mode, Status
+from airstore.deploy.plan.plan import plan
+from airstore.deploy.run.steps import Mode, Status
+from airstore.history import ledger
 from airstore.ops.drive import Outcome, Site, alone, close_recorded, drive, open_run, outcome_of
 from airstore.ops.plan_site import SitePlan
 from airstore.ops.runs import RunPlan

@@ -10,7 +10,7 @@ from airstore.core.release import Release
 from airstore.history.repository import History
 from airstore.media.index import ReleaseId
 from airstore.trust import sshsig
-from airstore.trust.root import Role
+from airstore.trust.root.sign import Role
 from airstore.trust.statement import RELEASE, verify_statement
 
 RELEASE_FILE = "release.json"

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from chart_parts import packed, write_chart
 
-from airstore.charts import process
-from airstore.charts.helm import Access, Helm
-from airstore.charts.render import Target, render
+from airstore.charts.helm.command import Access, Helm
+from airstore.charts.rendering.render import Target, render
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
+from airstore.process import program as process
 
 
 def test_the_version_is_told(helm: Path, helm4: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from cluster_server import ApiServer
 
-from airstore.cluster import applier_objects as make
-from airstore.cluster.applier_settings import ApplierSettings
-from airstore.cluster.connection import Connection
+from airstore.cluster.api.connection import Connection
+from airstore.cluster.applier import objects as make
+from airstore.cluster.applier.settings import ApplierSettings
 from airstore.core.errors import TransferError
 from airstore.core.progress import QUIET
 from airstore.ops import applier, applier_install

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from test_cluster_owners import SHOP, settings
 from test_cluster_plan import RELEASE, SECRETS
 
-from airstore.cluster import registry_objects as make
-from airstore.cluster.connection import Connection, connect
-from airstore.cluster.objects import Objects
-from airstore.cluster.owners import find_registry
-from airstore.cluster.pull_secrets import give_secret
+from airstore.cluster.api.connection import Connection, connect
+from airstore.cluster.api.objects import Objects
+from airstore.cluster.registry import objects as make
+from airstore.cluster.registry.owners import find_registry
+from airstore.cluster.registry.pull_secrets import give_secret
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
 from airstore.core.site import SiteFile
 from airstore.ops.directory import StoreDirectory

@@ -11,7 +11,7 @@ from cluster_server import ApiServer
 from road_parts import airstore, done
 from tiny_product import IMAGE, Tiny
 
-from airstore.cluster.running import images_of
+from airstore.cluster.workloads.running import images_of
 from airstore.ops.directory import open_directory
 
 pytestmark = pytest.mark.cluster

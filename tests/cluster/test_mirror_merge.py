@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from test_cluster_plan import HOST, RELEASE
 
-from airstore.cluster.mirror_config import Mirror, NodeFile, mirror_files
-from airstore.cluster.mirror_merge import NeedsMergingError, merged
+from airstore.cluster.registry.mirror_config import Mirror, NodeFile, mirror_files
+from airstore.cluster.registry.mirror_merge import NeedsMergingError, merged
 from airstore.core import yamlfile
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.site import load_site_file

@@ -27,7 +27,7 @@ from airstore.core.errors import (
 from airstore.core.framing import framed
 from airstore.core.progress import QUIET
 from airstore.core.treestream import files_of, tar_chunks
-from airstore.deploy import ledger
+from airstore.history import ledger
 from airstore.ops import applier_marker
 from airstore.ops.applier_install import travels
 from airstore.ops.applier_marker import Moved, mark, unmark

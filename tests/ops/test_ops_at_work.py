@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import LockedError, UsageError
-from airstore.deploy.journal import Journal
+from airstore.deploy.run.journal import Journal
 from airstore.ops.at_work import is_at_work, refuse_unfinished
 from airstore.ops.directory import SITE, StoreDirectory
 

@@ -36,7 +36,7 @@ from road_parts import (
 )
 from tiny_product import Tiny, make_tiny
 
-from airstore.charts.helm import Helm
+from airstore.charts.helm.command import Helm
 from airstore.core.durable import Disk
 from airstore.core.errors import DamagedError, StorageError
 from airstore.core.progress import QUIET

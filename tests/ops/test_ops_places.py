@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from road_parts import Road, airstore, done, refused
 
-from airstore.charts import process
-from airstore.charts.guard import await_end
 from airstore.core.errors import StorageError
 from airstore.ops.directory import SITE, open_directory
 from airstore.ops.runs import Runs
+from airstore.process import program as process
+from airstore.process.guard import await_end
 
 _NOW = 1_767_225_600
 

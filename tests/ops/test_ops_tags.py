@@ -15,7 +15,7 @@ from airstore.ops.access import Access
 from airstore.ops.directory import open_directory
 from airstore.ops.push import Run, push_release
 from airstore.ops.trusted import trusted_release
-from airstore.registry.manifests import read_manifest
+from airstore.registry.client.manifests import read_manifest
 
 
 def product(base: Path, text: str, name: str) -> Tiny:
