@@ -20,8 +20,8 @@ from airstore.history.git.trees import write_tree
 from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex, ReleaseId
 from airstore.media.reader import Media
 from airstore.media.writer import write_media
-from airstore.ops.directory import open_directory
-from airstore.ops.verify_release import ENVELOPE_FILE, RELEASE_FILE
+from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
 from airstore.store.blobs import select
 from airstore.trust import envelope, sshsig
 from airstore.trust.keys import PrivateKey

@@ -23,13 +23,13 @@ from airstore.cluster.api.execute import STDERR
 from airstore.cluster.applier.settings import applier_settings
 from airstore.core import yamlfile
 from airstore.core.errors import UsageError
-from airstore.ops.applier import Cluster, run, send_media
-from airstore.ops.applier_install import install, plan_install
-from airstore.ops.applier_logs import list_logs, read_logs, write_logs
-from airstore.ops.applier_manifests import Applier, Source, plan_applier
-from airstore.ops.applier_receive import descends, has_arrived, receive_media, receive_store
-from airstore.ops.directory import SITE, StoreDirectory
-from airstore.ops.trusted import trusted_release
+from airstore.ops.applier.install import install, plan_install
+from airstore.ops.applier.logs import list_logs, read_logs, write_logs
+from airstore.ops.applier.manifests import Applier, Source, plan_applier
+from airstore.ops.applier.orders import Cluster, run, send_media
+from airstore.ops.applier.receive import descends, has_arrived, receive_media, receive_store
+from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.trusted import trusted_release
 
 _POLL = 1.0  # seconds
 _LINGER = 3.0  # seconds: when this ends its container ends, and who sent the store must have been told before

@@ -16,12 +16,12 @@ from airstore.cli.output import output_option
 from airstore.cli.plans import Reach, open_site, show_outcome, show_plan
 from airstore.cli.registries import access_options
 from airstore.cli.sitefile import read_site_file, site_file_option
-from airstore.ops.apply import Wish, apply, goes_on, plan_apply, running
-from airstore.ops.directory import SITE
-from airstore.ops.drive import Site
-from airstore.ops.give_up import given_up
-from airstore.ops.status import Repairs, drifted
-from airstore.ops.trusted import trusted_release
+from airstore.ops.apply.apply import Wish, apply, goes_on, plan_apply, running
+from airstore.ops.apply.give_up import given_up
+from airstore.ops.apply.session.drive import Site
+from airstore.ops.apply.status import Repairs, drifted
+from airstore.ops.stores.directory import SITE
+from airstore.ops.stores.trusted import trusted_release
 
 
 @click.command("apply")

@@ -16,9 +16,9 @@ from airstore.cli.plans import Reach, open_site
 from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.cli.text import moment
 from airstore.core.errors import DamagedError, UsageError
-from airstore.ops.applier_marker import refuse_marked
-from airstore.ops.backups import list_backups, prune_backups, verify_backups
-from airstore.ops.directory import SITE
+from airstore.ops.apply.backups import list_backups, prune_backups, verify_backups
+from airstore.ops.apply.session.handover import refuse_marked
+from airstore.ops.stores.directory import SITE
 
 
 @click.group("backup", cls=Group)

@@ -17,12 +17,12 @@ from airstore.cluster.api.connection import connect
 from airstore.cluster.registry.bootstrap import BootstrapPlan
 from airstore.cluster.registry.settings import settings_of
 from airstore.core.errors import UsageError
-from airstore.ops.bootstrap_registry import Bootstrap, bootstrap, plan_bootstrap
-from airstore.ops.directory import SITE
-from airstore.ops.node_access import NodeOptions, find_loader
-from airstore.ops.registry_access import write_access
-from airstore.ops.share_registry import Share, own_access, share
-from airstore.ops.trusted import trusted_release
+from airstore.ops.registry.incluster.bootstrap import Bootstrap, bootstrap, plan_bootstrap
+from airstore.ops.registry.incluster.node_access import NodeOptions, find_loader
+from airstore.ops.registry.incluster.share import Share, own_access, share
+from airstore.ops.registry.incluster.shared import write_access
+from airstore.ops.stores.directory import SITE
+from airstore.ops.stores.trusted import trusted_release
 
 
 @click.command("bootstrap")

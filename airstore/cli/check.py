@@ -10,8 +10,8 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_document
 from airstore.cli.text import printable
 from airstore.core.errors import DamagedError
-from airstore.ops.check_store import Problem, check_store
-from airstore.ops.directory import PUBLISHER, SITE
+from airstore.ops.stores.check import Problem, check_store
+from airstore.ops.stores.directory import PUBLISHER, SITE
 from airstore.store.blobs import rebuild_index
 
 

@@ -14,8 +14,8 @@ from airstore.cluster.api.connection import connect
 from airstore.cluster.api.objects import Objects
 from airstore.cluster.workloads.running import running_images
 from airstore.core.errors import IncompleteError
-from airstore.ops.compare_images import MISSING, compare
-from airstore.ops.trusted import trusted_release
+from airstore.ops.publish.compare_images import MISSING, compare
+from airstore.ops.stores.trusted import trusted_release
 
 
 @click.command("compare")

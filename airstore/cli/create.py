@@ -18,8 +18,7 @@ from airstore.cli.secrets import ask_passphrase, key_option, passphrase_option
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
 from airstore.history.git.names import check_person, check_version
-from airstore.ops.access import Access
-from airstore.ops.create_release import (
+from airstore.ops.publish.create import (
     Contents,
     Created,
     Signing,
@@ -27,8 +26,9 @@ from airstore.ops.create_release import (
     create_release,
     gather,
 )
-from airstore.ops.directory import PUBLISHER, StoreDirectory
-from airstore.ops.keys import load_key
+from airstore.ops.publish.keys import load_key
+from airstore.ops.registry.access import Access
+from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 
 
 @click.command("create")

@@ -12,7 +12,7 @@ from airstore.cli.helm import find_helm, helm_option
 from airstore.cli.kubeconfig import find_kubeconfig
 from airstore.cli.output import output_option, show_rows
 from airstore.core.errors import NotFoundError
-from airstore.ops.doctor import examine
+from airstore.ops.stores.doctor import examine
 
 
 @click.command("doctor")

@@ -8,7 +8,7 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_rows
 from airstore.cli.text import moment
 from airstore.history import ledger
-from airstore.ops.directory import SITE
+from airstore.ops.stores.directory import SITE
 
 
 @click.command("history")

@@ -13,12 +13,12 @@ from airstore.cli.registries import make_access
 from airstore.cli.text import human
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
-from airstore.ops.drive import Site
-from airstore.ops.images import image_problems
-from airstore.ops.own_registry import Target, own_registry
-from airstore.ops.pullable import ImageChecks
-from airstore.ops.push import Run, plan_registry, push_release
-from airstore.ops.trusted import is_held
+from airstore.ops.apply.checks.pullable import ImageChecks
+from airstore.ops.apply.session.drive import Site
+from airstore.ops.registry.images import image_problems
+from airstore.ops.registry.own_registry import Target, own_registry
+from airstore.ops.registry.push import Run, plan_registry, push_release
+from airstore.ops.stores.trusted import is_held
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _JOBS = 4  # transfers at once

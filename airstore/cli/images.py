@@ -20,8 +20,8 @@ from airstore.cli.registries import access_options, make_access
 from airstore.cli.suggest import suggestions
 from airstore.core.errors import NotFoundError
 from airstore.core.reference import Reference
-from airstore.ops.create_release import Contents, gather
-from airstore.ops.directory import PUBLISHER
+from airstore.ops.publish.create import Contents, gather
+from airstore.ops.stores.directory import PUBLISHER
 
 
 @click.group("images", cls=Group)

@@ -9,8 +9,8 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.core.errors import UsageError
-from airstore.ops import starter
-from airstore.ops.initialise import init_publisher, init_site
+from airstore.ops.publish import starter
+from airstore.ops.stores.initialise import init_publisher, init_site
 
 
 @click.command("init")

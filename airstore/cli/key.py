@@ -13,8 +13,8 @@ from airstore.cli.group import Group
 from airstore.cli.output import output_option, show_rows
 from airstore.cli.secrets import passphrase_option, read_passphrase
 from airstore.core.errors import UsageError
-from airstore.ops.directory import PUBLISHER
-from airstore.ops.keys import generate_key, list_keys
+from airstore.ops.publish.keys import generate_key, list_keys
+from airstore.ops.stores.directory import PUBLISHER
 
 
 @click.group("key", cls=Group)

@@ -7,7 +7,7 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_rows
 from airstore.cli.text import moment
-from airstore.ops.trusted import all_releases
+from airstore.ops.stores.trusted import all_releases
 
 
 @click.command("log")

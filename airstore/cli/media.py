@@ -16,7 +16,7 @@ from airstore.cli.text import human
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.media.index import MediaIndex
 from airstore.media.reader import Media
-from airstore.ops.create_media import (
+from airstore.ops.media.create import (
     Base,
     base_from_receipt,
     base_from_release,
@@ -24,11 +24,11 @@ from airstore.ops.create_media import (
     is_current,
     plan_media,
 )
-from airstore.ops.directory import PUBLISHER, SITE, StoreDirectory
-from airstore.ops.import_many import first_fault, import_all
-from airstore.ops.keys import load_key
-from airstore.ops.receipts import read_receipt
-from airstore.ops.trusted import read_root
+from airstore.ops.media.import_many import first_fault, import_all
+from airstore.ops.media.receipts import read_receipt
+from airstore.ops.publish.keys import load_key
+from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
+from airstore.ops.stores.trusted import read_root
 from airstore.trust import envelope
 from airstore.trust.root.sign import Role
 from airstore.trust.statement import STATEMENT_TYPE

@@ -15,11 +15,11 @@ from airstore.cli.plans import external_registry, show_steps
 from airstore.cli.registries import access_options, login_options, make_access, read_login
 from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.cli.text import human
-from airstore.ops.directory import SITE
-from airstore.ops.plan_site import SitePlan, plan_site
-from airstore.ops.prepare import Rendering
-from airstore.ops.push import plan_registry
-from airstore.ops.trusted import trusted_release
+from airstore.ops.apply.session.plan import SitePlan, plan_site
+from airstore.ops.apply.session.prepare import Rendering
+from airstore.ops.registry.push import plan_registry
+from airstore.ops.stores.directory import SITE
+from airstore.ops.stores.trusted import trusted_release
 
 
 @click.command("plan")

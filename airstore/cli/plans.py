@@ -22,13 +22,13 @@ from airstore.cli.output import show_document, show_rows
 from airstore.cli.sitefile import read_site_file
 from airstore.cli.text import printable
 from airstore.core.site import SiteFile
-from airstore.ops.applier_marker import refuse_marked
-from airstore.ops.cluster_actions import RealCluster, open_cluster
-from airstore.ops.directory import SITE
-from airstore.ops.drive import Outcome, Site
-from airstore.ops.plan_site import SitePlan
-from airstore.ops.prepare import Rendering
-from airstore.ops.pulls import pull_login
+from airstore.ops.apply.session.cluster_actions import RealCluster, open_cluster
+from airstore.ops.apply.session.drive import Outcome, Site
+from airstore.ops.apply.session.handover import refuse_marked
+from airstore.ops.apply.session.plan import SitePlan
+from airstore.ops.apply.session.prepare import Rendering
+from airstore.ops.registry.incluster.pull_credentials import pull_login
+from airstore.ops.stores.directory import SITE
 
 _REPLACED = "cannot be changed: it is deleted and made again"
 # The last two are how programs find the cluster whose pod they run in.

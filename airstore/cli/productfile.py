@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.ops.directory import CONFIG, StoreDirectory
+from airstore.ops.stores.directory import CONFIG, StoreDirectory
 
 
 def product_file(store: StoreDirectory) -> Path:

@@ -8,8 +8,8 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.core.durable import write_file
-from airstore.ops.directory import SITE
-from airstore.ops.receipts import write_receipt
+from airstore.ops.media.receipts import write_receipt
+from airstore.ops.stores.directory import SITE
 
 
 @click.command("receipt")

@@ -11,7 +11,7 @@ import click
 
 from airstore.cli.secrets import read_password
 from airstore.core.errors import UsageError
-from airstore.ops.access import Access
+from airstore.ops.registry.access import Access
 from airstore.registry.client.credentials import Credentials, CredentialSource, DockerConfig
 
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -18,11 +18,11 @@ from airstore.cli.output import output_option, show_fields
 from airstore.cli.registries import access_options, login_options, make_access, read_login
 from airstore.cli.sitefile import read_site_file, site_file_option
 from airstore.core.errors import TransferError, UsageError
-from airstore.ops.directory import SITE
-from airstore.ops.own_registry import own_registry
-from airstore.ops.push import Run, plan_registry, push_release
-from airstore.ops.serve import LiveCatalog
-from airstore.ops.trusted import held_release
+from airstore.ops.registry.own_registry import own_registry
+from airstore.ops.registry.push import Run, plan_registry, push_release
+from airstore.ops.registry.serve import LiveCatalog
+from airstore.ops.stores.directory import SITE
+from airstore.ops.stores.trusted import held_release
 from airstore.registry.server.app import Access as Accessed
 from airstore.registry.server.app import make_app
 from airstore.registry.server.server import Tls

@@ -15,8 +15,8 @@ from airstore.cli.output import output_option, show_document, show_rows
 from airstore.cli.text import human, printable
 from airstore.core.errors import NotFoundError
 from airstore.core.release import Release
-from airstore.ops.diff_releases import ReleaseDiff, diff_releases
-from airstore.ops.trusted import all_releases, count_held, trusted_release, verified
+from airstore.ops.publish.diff import ReleaseDiff, diff_releases
+from airstore.ops.stores.trusted import all_releases, count_held, trusted_release, verified
 
 
 @click.group("release", cls=Group)

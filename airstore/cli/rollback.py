@@ -16,10 +16,10 @@ from airstore.cli.output import output_option, show_document
 from airstore.cli.plans import Reach, open_site, show_outcome, show_plan
 from airstore.cli.registries import access_options
 from airstore.cli.sitefile import read_site_file, site_file_option
-from airstore.ops.directory import SITE
-from airstore.ops.give_up import given_up_going_back
-from airstore.ops.restore import Choice
-from airstore.ops.rollback import Goal, RollbackPlan, comes_back, plan_rollback, rollback
+from airstore.ops.apply.give_up import given_up_going_back
+from airstore.ops.apply.restore import Choice
+from airstore.ops.apply.rollback import Goal, RollbackPlan, comes_back, plan_rollback, rollback
+from airstore.ops.stores.directory import SITE
 
 
 @click.command("rollback")

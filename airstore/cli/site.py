@@ -9,8 +9,8 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.output import output_option, show_rows
-from airstore.ops.directory import PUBLISHER
-from airstore.ops.receipts import add_site, list_sites
+from airstore.ops.media.receipts import add_site, list_sites
+from airstore.ops.stores.directory import PUBLISHER
 
 
 @click.group("site", cls=Group)

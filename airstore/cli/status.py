@@ -15,8 +15,8 @@ from airstore.cli.output import output_option, show_document, show_rows
 from airstore.cli.plans import Reach, open_site
 from airstore.cli.sitefile import site_file_option
 from airstore.core.errors import AirstoreError
-from airstore.ops.drive import Site
-from airstore.ops.status import Condition, Repairs, SiteStatus, status
+from airstore.ops.apply.session.drive import Site
+from airstore.ops.apply.status import Condition, Repairs, SiteStatus, status
 
 _CODES = {Condition.GOOD: 0, Condition.DRIFTED: 60, Condition.UNHEALTHY: 61}
 

@@ -12,7 +12,7 @@ from airstore.cli.kubeconfig import kubeconfig_option
 from airstore.cli.output import output_option
 from airstore.cli.plans import Reach, open_site, show_outcome, show_plan
 from airstore.cli.sitefile import site_file_option
-from airstore.ops.uninstall import plan_uninstall, uninstall
+from airstore.ops.apply.uninstall import plan_uninstall, uninstall
 
 
 @click.command("uninstall")

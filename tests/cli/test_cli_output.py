@@ -31,7 +31,7 @@ from tiny_product import make_tiny
 
 from airstore.history import ledger
 from airstore.history.ledger import Entry
-from airstore.ops.directory import open_directory
+from airstore.ops.stores.directory import open_directory
 
 ESCAPE = "\x1b[31mred\x1b[0m\x07\x9b2J"
 

@@ -16,8 +16,9 @@ from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.settings import ApplierSettings
 from airstore.core.errors import TransferError
 from airstore.core.progress import QUIET
-from airstore.ops import applier, applier_install
-from airstore.ops.applier import Cluster
+from airstore.ops.applier import install as applier_install
+from airstore.ops.applier import orders as applier
+from airstore.ops.applier.orders import Cluster
 
 pytestmark = pytest.mark.cluster
 READY = '{"status": {"observedGeneration": 99, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}}'  # noqa: E501

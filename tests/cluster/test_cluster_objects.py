@@ -17,7 +17,7 @@ from airstore.cluster.api.objects import ConflictError, NoSuchKindError, Objects
 from airstore.cluster.api.permissions import Right, refusals
 from airstore.cluster.workloads.workloads import REMEMBERED, Workloads
 from airstore.core.errors import NotFoundError, TransferError
-from airstore.ops.cluster_actions import RealCluster
+from airstore.ops.apply.session.cluster_actions import RealCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 

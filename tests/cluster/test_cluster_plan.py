@@ -28,7 +28,7 @@ from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.reference import Reference
 from airstore.core.release import Image, Release
 from airstore.core.site import SiteFile
-from airstore.ops.node_access import NodeOptions, find_loader
+from airstore.ops.registry.incluster.node_access import NodeOptions, find_loader
 
 ROOT = Descriptor("application/vnd.oci.image.manifest.v1+json", Digest.of(b"root"), 4)
 IMAGE = Image(Reference.parse("registry.example.com/shop/registry:2.8"), ROOT, (ROOT,))

@@ -14,7 +14,7 @@ from airstore.charts.helm.command import Helm
 from airstore.deploy.helm.actions import HelmActions
 from airstore.deploy.helm.calls import HelmCalls
 from airstore.deploy.model.target import Target
-from airstore.ops.cluster_actions import open_cluster
+from airstore.ops.apply.session.cluster_actions import open_cluster
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

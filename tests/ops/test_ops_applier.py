@@ -28,11 +28,11 @@ from airstore.core.framing import framed
 from airstore.core.progress import QUIET
 from airstore.core.treestream import files_of, tar_chunks
 from airstore.history import ledger
-from airstore.ops import applier_marker
-from airstore.ops.applier_install import travels
-from airstore.ops.applier_marker import Moved, mark, unmark
-from airstore.ops.applier_receive import descends, has_arrived, ledger_tip, receive_media, receive_store
-from airstore.ops.directory import open_directory
+from airstore.ops.applier.install import travels
+from airstore.ops.applier.receive import descends, has_arrived, ledger_tip, receive_media, receive_store
+from airstore.ops.apply.session import handover as applier_marker
+from airstore.ops.apply.session.handover import Moved, mark, unmark
+from airstore.ops.stores.directory import open_directory
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WIDE = """apiVersion: rbac.authorization.k8s.io/v1

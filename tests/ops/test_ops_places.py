@@ -10,8 +10,8 @@ import pytest
 from road_parts import Road, airstore, done, refused
 
 from airstore.core.errors import StorageError
-from airstore.ops.directory import SITE, open_directory
-from airstore.ops.runs import Runs
+from airstore.ops.apply.session.runs import Runs
+from airstore.ops.stores.directory import SITE, open_directory
 from airstore.process import program as process
 from airstore.process.guard import await_end
 

@@ -14,9 +14,9 @@ from airstore.charts.helm.command import Helm
 from airstore.core.site import SiteFile, load_site_file
 from airstore.history import ledger
 from airstore.history.ledger import Entry, Running
-from airstore.ops.directory import open_directory
-from airstore.ops.plan_site import make_plan
-from airstore.ops.prepare import Rendering
+from airstore.ops.apply.session.plan import make_plan
+from airstore.ops.apply.session.prepare import Rendering
+from airstore.ops.stores.directory import open_directory
 
 CANARY = "hunter2-canary"
 AUTHOR = ("acme", "airstore@acme.invalid")

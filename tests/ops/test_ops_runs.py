@@ -11,8 +11,8 @@ from airstore.deploy.plan.backups import relative
 from airstore.deploy.run.journal import unfinished
 from airstore.deploy.run.steps import Mode
 from airstore.history.ledger import Running
-from airstore.ops.directory import SITE, StoreDirectory
-from airstore.ops.runs import RunPlan, Runs, items
+from airstore.ops.apply.session.runs import RunPlan, Runs, items
+from airstore.ops.stores.directory import SITE, StoreDirectory
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "runs"
 
