@@ -11,7 +11,7 @@ import yaml
 from road_parts import Road, airstore, done, refused
 from tiny_product import Tiny
 
-from airstore.cli import table
+from airstore.cli.views import table
 from airstore.ops.stores.directory import open_directory
 
 
