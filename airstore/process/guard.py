@@ -1,7 +1,7 @@
 """A program that dies with us: it never goes on changing a cluster after its airstore process is gone.
 
-`keeper.py` stands between: it holds a shared lock, starts the program, and kills its process group as soon
-as our end of a pipe closes, which the kernel does even for a ``kill -9``. Whoever then takes the lock
+`supervisor.py` stands between: it holds a shared lock, starts the program, and kills its process group as
+soon as our end of a pipe closes, which the kernel does even for a ``kill -9``. Whoever then takes the lock
 exclusively knows that nothing of the dead run is left.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from airstore.core.durable import storage_errors
 from airstore.core.errors import LockedError
 
-_KEEPER = Path(__file__).with_name("keeper.py")
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _POLL = 0.1  # seconds
 
 
@@ -31,7 +31,7 @@ def guarded(argv: Sequence[str], lock: Path | None) -> Iterator[tuple[list[str],
     _make_place(lock)
     read, write = os.pipe()
     try:
-        words = [sys.executable, "-I", "-S", str(_KEEPER), str(lock.absolute()), str(read), *argv]
+        words = [sys.executable, "-I", "-S", str(_SUPERVISOR), str(lock.absolute()), str(read), *argv]
         yield words, (read,)
     finally:
         os.close(read)

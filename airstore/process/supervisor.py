@@ -1,4 +1,4 @@
-"""Keep one program company: ``keeper.py LOCK PIPE PROGRAM ARGUMENT...``; see `airstore.process.guard`.
+"""Keep one program company: ``supervisor.py LOCK PIPE PROGRAM ARGUMENT...``; see `airstore.process.guard`.
 
 Run as a script with the standard library alone, so that it starts quickly. It ends with the program's exit
 code, or 128 and the signal's number; 126 if it cannot lock, 127 if it cannot run the program.

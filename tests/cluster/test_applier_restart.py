@@ -16,8 +16,7 @@ from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.settings import ApplierSettings
 from airstore.core.errors import TransferError
 from airstore.core.progress import QUIET
-from airstore.ops.applier import install as applier_install
-from airstore.ops.applier import orders as applier
+from airstore.ops.applier import install, orders
 from airstore.ops.applier.orders import Cluster
 
 pytestmark = pytest.mark.cluster
@@ -68,7 +67,7 @@ class Restart:
             self.sent.append(pod)
             self._patch(f"deployment/{self.settings.name}", READY)
 
-        return applier_install._await(self.cluster, self.settings, send)
+        return install._await(self.cluster, self.settings, send)
 
     def _patch(self, what: str, change: str) -> None:
         words = ("patch", what, "-n", self.settings.namespace, "--subresource=status", "--type=merge")
@@ -80,7 +79,7 @@ def restart(
     api: ApiServer, connection: Connection, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> Restart:
     made = Restart(api, connection, namespace)
-    monkeypatch.setattr(applier, "execute", made.execute)
+    monkeypatch.setattr(orders, "execute", made.execute)
     return made
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from test_cluster_plan import HOST, RELEASE, SECRETS
 
 from airstore.cluster.api.connection import Connection
+from airstore.cluster.api.labels import PRODUCT
 from airstore.cluster.api.lease import hold
 from airstore.cluster.api.objects import ConflictError, Objects
 from airstore.cluster.registry import objects as make
@@ -64,7 +65,7 @@ def test_the_owner_is_noted_and_was_in_a_label_before() -> None:
 
 def test_ingress_annotations_are_kept_beside_the_owners() -> None:
     annotations = make.ingress(settings("shop", "registry"))["metadata"]["annotations"]
-    assert annotations[make.PRODUCT] == "shop"
+    assert annotations[PRODUCT] == "shop"
     assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == "0"
 
 
@@ -129,7 +130,7 @@ def test_the_owner_of_an_older_registry_takes_it_over_and_nothing_else_changes(
         after = objects.apply(document)
         assert before
         assert owner_of(after) == "shop"
-        assert after["metadata"]["annotations"][make.PRODUCT] == "shop"
+        assert after["metadata"]["annotations"][PRODUCT] == "shop"
         kept = ("spec", "data")  # so that no pod is restarted
         assert [after.get(field) for field in kept] == [before.get(field) for field in kept]
 
@@ -138,7 +139,7 @@ def test_the_owner_of_an_older_registry_takes_it_over_and_nothing_else_changes(
 def test_a_lease_says_whose_it_is(connection: Connection, api: ApiServer, namespace: str) -> None:
     with hold(connection, namespace, "airstore-shop", "shop"):
         metadata = api.json("get", "lease", "airstore-shop", "-n", namespace)["metadata"]
-    assert metadata["annotations"] == {make.PRODUCT: "shop"}
+    assert metadata["annotations"] == {PRODUCT: "shop"}
     assert owner_of({"metadata": metadata}) == "shop"
 
 

@@ -30,7 +30,7 @@ from airstore.core.treestream import files_of, tar_chunks
 from airstore.history import ledger
 from airstore.ops.applier.install import travels
 from airstore.ops.applier.receive import descends, has_arrived, ledger_tip, receive_media, receive_store
-from airstore.ops.apply.session import handover as applier_marker
+from airstore.ops.apply.session import handover
 from airstore.ops.apply.session.handover import Moved, mark, unmark
 from airstore.ops.stores.directory import open_directory
 
@@ -254,7 +254,7 @@ def test_media_are_taken_in_and_their_copy_goes(site: Path, tiny: Tiny) -> None:
 def test_a_store_that_has_gone_says_where_and_what_to_run(words: tuple[str, ...], site: Path) -> None:
     store = open_directory(site)
     mark(store, Moved("https://10.0.0.1:6443", "deploy", "applier-tiny"), 0, arrived=False)
-    assert not applier_marker.has_arrived(store)
+    assert not handover.has_arrived(store)
     outcome = airstore("-C", site, *words)
     refused(outcome, 2, "deploy/applier-tiny", "https://10.0.0.1:6443", f"applier run -- {words[0]}")
     unmark(store)

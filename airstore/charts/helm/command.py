@@ -21,9 +21,9 @@ from airstore.charts.helm.faults import helm_fault
 from airstore.charts.helm.sandbox import check_private, copy_values
 from airstore.core.errors import TransferError, UsageError
 from airstore.core.limits import LIMITS
-from airstore.process import program as process
+from airstore.process import program
 
-_SIGNALLED = 128  # and the signal's number: how a shell, and our keeper, say that a program was ended
+_SIGNALLED = 128  # and the signal's number: how a shell, and our supervisor, say that a program was ended
 _VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
 
 
@@ -126,7 +126,7 @@ class Helm:
         """
         argv = [str(self._binary.absolute()), *arguments]
         try:
-            ended = process.run(
+            ended = program.run(
                 argv,
                 self._variables,
                 stdin=stdin,

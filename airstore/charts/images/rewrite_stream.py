@@ -13,7 +13,7 @@ from pathlib import Path
 
 if __name__ == "__main__":
     # Started by its path and isolated from the environment, so that it finds just what lies beside it.
-    sys.path.insert(0, str(Path(__file__).parents[2]))
+    sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from airstore.charts.images.rewrite import Rewriting, rewrite
 from airstore.core import strictjson, yamlfile

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from airstore.cluster.api.connection import ApiError, Call, Connection, path_of
-from airstore.cluster.registry.objects import PRODUCT
+from airstore.cluster.api.labels import PRODUCT
 from airstore.core.errors import AirstoreError, LockedError, TransferError
 
 DURATION = 30  # seconds without a renewal after which others may take over

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from airstore.cluster.api.labels import PRODUCT
 from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.registry.objects import (
     HTPASSWD,
     NAME,
-    PRODUCT,
     SELECTOR,
     TLS,
 )

@@ -52,7 +52,7 @@ class HelmRecords:
         return _status(newest) if newest else None
 
     def newest(self, target: Target) -> dict[str, Any] | None:
-        """Helm's record of the newest revision (`airstore.deploy.helm.kept`); None where there is no such release.
+        """Helm's record of the newest revision (see `.kept`); None where there is no such release.
 
         Raises:
             DamagedError: it is not of Helm's form.

@@ -21,7 +21,7 @@ from airstore.deploy.model.protocols import Document, Jobs
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import Target
 from airstore.deploy.run.hook_jobs import is_job, read_job, with_environment
-from airstore.process import program as process
+from airstore.process import program
 
 Watching = Callable[[Sequence[Document]], Callable[[], None]]
 """From the Jobs that a hook is, none for a script, to what is called every second while it runs."""
@@ -127,7 +127,7 @@ class HookRunner:
         if self.kubeconfig:
             variables["KUBECONFIG"] = str(self.kubeconfig.absolute())
         timeout = hook.target.timeout
-        done = process.run(
+        done = program.run(
             argv, variables, timeout=timeout, limit=_LIMIT, guard=self.guard, memory=0, watch=watch
         )
         said = (done.stdout + done.stderr).decode(errors="replace")
