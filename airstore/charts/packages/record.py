@@ -3,8 +3,7 @@
 Source: helm.sh/helm pkg/storage/driver (util.go, ``encodeRelease``): JSON of the release, gzip at its best
 level, base64; Kubernetes takes at most 1 MiB of data in a Secret. The record holds the chart's templates,
 files, values and schema (subcharts are not in it), the given values, and what was rendered. A rollback
-installs a chart whose one template is what was rendered (`airstore.charts.packages.literal`): its record holds that
-twice.
+installs a chart whose one template is what was rendered (see `.literal`): its record holds that twice.
 """
 
 from __future__ import annotations
