@@ -26,11 +26,12 @@ from airstore.ops.apply.session.runs import Runs
 from airstore.ops.registry.incluster.pull_credentials import pull_login
 from airstore.ops.registry.incluster.readiness import Patience
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.remembered import FILE as REMEMBERED
 
 _PUSHED = "is the release in the registry that the nodes pull from? see `airstore registry push`"
 _KILLED = 128  # and the signal's number: what became of the store is then not known
-# What another airstore makes anew, or belongs to a process: the index, half-written files, locks.
-_LEFT_OUT = ("index.sqlite*", "*.lock", "lock", ".tmp-*")
+# What another airstore finds out for itself, or belongs to a process: caches, half-written files, locks.
+_LEFT_OUT = ("index.sqlite*", REMEMBERED, "*.lock", "lock", ".tmp-*")
 
 
 @dataclass(frozen=True)

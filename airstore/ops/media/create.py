@@ -135,9 +135,8 @@ def base_from_receipt(store: StoreDirectory, receipt: Receipt) -> Base | None:
         )
     if receipt.release is None:
         return None
-    made = {release.version for release in store.history.releases()}
     if (
-        receipt.release.version not in made
+        store.history.lookup(receipt.release.version) is None
         or verified(store, receipt.release.version).identity != receipt.release
     ):
         raise SequenceError(

@@ -5,6 +5,7 @@
     airstore.json   which side this is, and its name
     lock            held by whoever changes the store
     packs/ tmp/ index.sqlite     blobs
+    verified.json   a cache: releases that were verified, for listings
     history.git/    releases; at a site the ledger too
     trust/          root.json, and at a site state.json
     keys/           private keys, mode 0600
