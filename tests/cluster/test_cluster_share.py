@@ -95,11 +95,11 @@ def test_an_older_registry_has_no_passwords_to_read(
 @real
 def test_who_may_not_read_secrets_needs_a_file(api: ApiServer, shops: str) -> None:
     rule = {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["list"]}
-    group = "rbac.authorization.k8s.io"
-    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": shops}, "rules": [rule]}
-    api.kubectl("apply", "-f", "-", stdin=role)
-    api.kubectl("create", "clusterrolebinding", shops, "--clusterrole", shops, "--user", "guest")
-    with connect(api.guest) as guest, pytest.raises(TransferError, match="may not read the Secrets") as why:
+    with (
+        api.granted(shops, [rule]) as kubeconfig,
+        connect(kubeconfig) as guest,
+        pytest.raises(TransferError, match="may not read the Secrets") as why,
+    ):
         share(sharing(guest, site(shops)))
     assert "site's store of product shop" in why.value.hint
     assert "--access FILE" in why.value.hint

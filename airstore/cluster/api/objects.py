@@ -203,6 +203,14 @@ class Objects:
         wanted = [document for document in documents if document["kind"] not in kept]
         return sum(self.delete(document, namespace) for document in reversed(wanted))
 
+    def knows(self, api_version: str, kind: str) -> bool:
+        """Whether the cluster serves a kind now."""
+        try:
+            self._kind(api_version, kind)
+        except NoSuchKindError:
+            return False
+        return True
+
     def _path(self, document: Document, namespace: str) -> str:
         metadata = document.get("metadata") or {}
         where = metadata.get("namespace") or namespace

@@ -163,15 +163,24 @@ class RealCluster:
         stop_job(self._objects, document, namespace)
 
     def _await_established(self, document: Document) -> None:
+        """Wait until its kind is served, too: discovery says so a moment after the condition."""
         deadline = time.monotonic() + _ESTABLISHED
         while True:
-            status = (self._objects.live(document) or {}).get("status") or {}
-            conditions = {each.get("type"): each.get("status") for each in status.get("conditions") or ()}
-            if conditions.get("Established") == "True":
+            live = self._objects.live(document) or {}
+            found = (live.get("status") or {}).get("conditions") or ()
+            conditions = {each.get("type"): each.get("status") for each in found}
+            if conditions.get("Established") == "True" and all(map(self._objects.knows, *_served(live))):
                 return
             if time.monotonic() > deadline:
                 raise TransferError(f"{document['metadata']['name']} is not established: {conditions}")
             time.sleep(0.2)
+
+
+def _served(definition: Document) -> tuple[list[str], list[str]]:
+    """The API versions that a CRD serves, and for each its kind."""
+    spec = definition["spec"]
+    versions = [f"{spec['group']}/{each['name']}" for each in spec["versions"] if each["served"]]
+    return versions, [spec["names"]["kind"]] * len(versions)
 
 
 def _refusal(refused: rehearsal.Refused | None) -> Refusal | None:
