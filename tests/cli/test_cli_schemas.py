@@ -13,11 +13,11 @@ from output_documents import checked
 from road_parts import Road, airstore, done, write_site_file
 
 from airstore.cli.main import main
-from airstore.cli.output import OutputOption
+from airstore.cli.views.output import OutputOption
 from airstore.core import schema
-from airstore.deploy import ledger
-from airstore.deploy.ledger import Entry
-from airstore.ops.directory import open_directory
+from airstore.history import ledger
+from airstore.history.ledger import Entry
+from airstore.ops.stores.directory import open_directory
 
 SCHEMAS = Path(__file__).parents[2] / "schemas" / "output"
 # Kubernetes' own objects, for kubectl; and the signed receipt, an envelope around schemas/receipt.
