@@ -16,7 +16,7 @@ from airstore.charts.rewrite import Rewriting
 from airstore.core import yamlfile
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm_records import HelmStatus
-from airstore.deploy.hooks import Hook
+from airstore.deploy.hooks import Hook, Watching
 from airstore.deploy.kept import Kept, Standing
 from airstore.deploy.ledger import Running
 from airstore.deploy.plan import normalise
@@ -226,7 +226,8 @@ class MemoryHooks:
     backups: dict[str, str] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
 
-    def run(self, hook: Hook) -> None:
+    def run(self, hook: Hook, watching: Watching) -> None:
+        watching(())()
         key, place = hook.target.running.key, str(hook.backup)
         self.ran.append(f"{hook.name} {key}")
         if hook.name == "preUpgrade":

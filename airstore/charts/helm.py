@@ -174,7 +174,7 @@ class Helm:
         api_versions: Sequence[str] = (),
         upgrade: bool = False,
         check_values: bool = True,
-        cluster: Sequence[str] = (),
+        cluster: Sequence[str] | None = None,
     ) -> str:
         """Render a chart; hooks and tests are included.
 
@@ -189,7 +189,7 @@ class Helm:
             include_crds: also what is in ``crds/``.
             upgrade: render as for an upgrade instead of a first installation.
             check_values: hold the values against the chart's JSON schema.
-            cluster: flags that name a cluster which ``lookup`` may ask.
+            cluster: flags that name a cluster which ``lookup`` may ask; none in a pod of it.
 
         Raises:
             UsageError: the chart does not render.
@@ -203,7 +203,7 @@ class Helm:
             arguments += [] if check_values else ["--skip-schema-validation"]
             arguments += [f"--kube-version={kube_version}"] if kube_version else []
             arguments += [f"--api-versions={each}" for each in api_versions]
-            arguments += ["--dry-run=server", *cluster] if cluster else []
+            arguments += [] if cluster is None else ["--dry-run=server", *cluster]
             return self.run([*arguments, "--", name, str(chart.absolute())], what)
 
     def rehearse(

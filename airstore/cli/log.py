@@ -7,7 +7,7 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.output import output_option, show_rows
 from airstore.cli.text import moment
-from airstore.ops.trusted import all_releases
+from airstore.ops.summaries import summaries
 
 
 @click.command("log")
@@ -16,25 +16,25 @@ from airstore.ops.trusted import all_releases
 def command(context: Context, output: str) -> None:
     """The audit log, newest first: which release, made when and by whom, signed by which key.
 
+    Every signature is verified, once: `release verify` and `check` verify them again.
+
     Stock git shows the same: git -C STORE/history.git log --show-signature --stat
     """
     store = context.store()
-    root, history = store.trust_root(), store.history
+    root = store.trust_root()
     names = {key.keyid: root.name_of(key) for key in root.release_role.keys}
-    rows = []
-    for link in reversed(all_releases(store)):
-        about = history.commit(link.commit)
-        rows.append(
-            {
-                "version": link.release.version,
-                "sequence": link.release.sequence,
-                "when": moment(about.when),
-                "author": about.author,
-                "signer": names[link.signer],
-                "commit": link.commit,
-                "digest": str(link.digest),
-            }
-        )
+    rows = [
+        {
+            "version": each.link.version,
+            "sequence": each.sequence,
+            "when": moment(each.made.when),
+            "author": each.made.author,
+            "signer": names[each.made.signer],
+            "commit": each.link.commit,
+            "digest": str(each.digest),
+        }
+        for each in reversed(summaries(store))
+    ]
     columns = {"version": "VERSION", "sequence": "SEQ", "when": "WHEN", "author": "AUTHOR",
                "signer": "SIGNED BY", "commit": "COMMIT"}  # fmt: skip
     show_rows(rows, output, columns, "no releases yet")

@@ -16,7 +16,8 @@ from airstore.cli.text import human, printable
 from airstore.core.errors import NotFoundError
 from airstore.core.release import Release
 from airstore.ops.diff_releases import ReleaseDiff, diff_releases
-from airstore.ops.trusted import all_releases, count_held, trusted_release, verified
+from airstore.ops.summaries import holdings, summaries
+from airstore.ops.trusted import all_releases, trusted_release, verified
 
 
 @click.group("release", cls=Group)
@@ -31,25 +32,22 @@ command.add_command(create.command)
 @output_option
 @pass_context
 def list_(context: Context, output: str) -> None:
-    """Releases of this store, oldest first; every signature is verified."""
+    """Releases of this store, oldest first.
+
+    Every signature is verified, once: `release verify` and `check` verify them again.
+    """
     store = context.store()
     with store.open_blobs() as blobs:
-        rows = []
-        for link in all_releases(store):
-            needed = link.release.blobs()
-            held = count_held(blobs, link.release)
-            rows.append(
-                {
-                    "version": link.release.version,
-                    "sequence": link.release.sequence,
-                    "images": len(link.release.images),
-                    "charts": len(link.release.charts),
-                    "blobs": len(needed),
-                    "size": sum(blob.size for blob in needed.values()),
-                    "held": "all" if held == len(needed) else f"{held} of {len(needed)} blobs",
-                    "commit": link.commit,
-                }
-            )
+        rows = [
+            {
+                "version": each.summary.link.version,
+                "sequence": each.summary.sequence,
+                **asdict(each.summary.counts),
+                "held": "all" if each.whole else f"{each.held} of {each.summary.counts.blobs} blobs",
+                "commit": each.summary.link.commit,
+            }
+            for each in holdings(summaries(store), blobs)
+        ]
     columns = {
         "version": "VERSION",
         "sequence": "SEQ",

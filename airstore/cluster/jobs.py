@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,9 @@ class JobResult:
     log: str
 
 
-def run_job(objects: Objects, document: Document, namespace: str, timeout: float) -> JobResult:
+def run_job(
+    objects: Objects, document: Document, namespace: str, timeout: float, watch: Callable[[], None]
+) -> JobResult:
     """Delete a Job of this name, create it, await its end, collect its log, delete it with its pods.
 
     Args:
@@ -39,6 +41,7 @@ def run_job(objects: Objects, document: Document, namespace: str, timeout: float
         document: the Job.
         namespace: where the document says none.
         timeout: seconds; a Job that takes longer has failed.
+        watch: called meanwhile; what it raises ends the Job, and is raised.
 
     Raises:
         TransferError: the API server refused or did not answer, or the Job was deleted by somebody.
@@ -47,7 +50,7 @@ def run_job(objects: Objects, document: Document, namespace: str, timeout: float
     end_job(objects, document, where)
     objects.apply(document, where, force=True)
     try:
-        found, why = _await(objects, document, where, timeout)
+        found, why = _await(objects, document, where, timeout, watch)
         log = _log(objects, found, where)
         return JobResult(not why, f"{log.rstrip()}\n{why}\n" if why else log)
     finally:
@@ -82,7 +85,7 @@ def stop_job(objects: Objects, document: Document, namespace: str) -> None:
 
 
 def _await(
-    objects: Objects, document: Document, namespace: str, timeout: float
+    objects: Objects, document: Document, namespace: str, timeout: float, watch: Callable[[], None]
 ) -> tuple[dict[str, Any], str]:
     """The Job as it ended, and why it failed if it did."""
     about = describe(document, namespace)
@@ -97,6 +100,7 @@ def _await(
         if time.monotonic() > deadline:
             troubles = rollout.pod_troubles(_pods(objects, found, namespace))
             return found, "; ".join([f"{about} did not end within {timeout:g} seconds", *troubles])
+        watch()
         time.sleep(_PAUSE)
 
 

@@ -6,7 +6,7 @@ may be done again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from airstore.charts.archive import read_chart
@@ -22,12 +22,13 @@ from airstore.deploy.journal import Journal
 from airstore.deploy.redact import Redactor
 from airstore.deploy.rehearsal import rehearse
 from airstore.deploy.replacing import make_room, move_of
+from airstore.deploy.sights import Cause
 from airstore.deploy.steps import End, Kind, Status, Step, next_step, stopped
 from airstore.deploy.target import Target
-from airstore.deploy.watching import Stage, Watch
+from airstore.deploy.watching import PATIENCE, Stage, Watch, watching_hook
 from airstore.deploy.world import Course, World
 
-_ATTEMPTS = 3  # of a step on the way back
+_ATTEMPTS = 3  # of a step during a rollback
 _PAUSE = 5.0  # seconds between them
 _LONGEST = 4000  # characters of an error that the journal keeps
 
@@ -51,8 +52,8 @@ class Engine:
         """Do step after step.
 
         Raises:
-            LockedError: the Lease was lost; the next command goes on.
-            StorageError: the journal cannot be written; the next command goes on.
+            LockedError: the Lease was lost; the next command resumes.
+            StorageError: the journal cannot be written; the next command resumes.
         """
         self._end_left_hooks()
         while isinstance(step := next_step(self.course.run, self.journal.events), Step):
@@ -79,7 +80,7 @@ class Engine:
                 self.world.hooks.end(self.course.new[step.item])
 
     def _attempt(self, step: Step) -> AirstoreError | None:
-        # The way back is worth a second try: an API server that restarts must not leave a site half-way.
+        # A rollback is worth a second try: an API server that restarts must not leave a site half-way.
         attempts = _ATTEMPTS if step.kind in _BACK else 1
         for attempt in range(attempts):
             try:
@@ -101,7 +102,7 @@ class Engine:
         if step.kind is Kind.RESTORE_AGAIN:
             self._listening(step)
         if step.kind in _HOOKS:
-            self._hook(_HOOKS[step.kind], key)
+            self._hook(_HOOKS[step.kind], step)
         elif step.kind is Kind.CRDS:
             self._crds(self.course.new[key])
         elif step.kind is Kind.UPGRADE:
@@ -124,7 +125,7 @@ class Engine:
             self.world.cluster.start_writers(target.namespace, target.name, self._places(key))
         elif kind is Kind.HEALTH:
             new = self.course.new[key]
-            self._await(new, Watch(self._stage, str(step), new, early=new.helm.fail_fast))
+            self._await(new, Watch(self._stage, str(step), new, patience=_patience(new)))
         elif kind is Kind.RECOVERED:
             self._await(self.course.old[key], Watch(self._stage, str(step), self.course.old[key]))
 
@@ -183,11 +184,12 @@ class Engine:
         except DeployError as fault:
             self.say(f"{self.redactor.text(str(fault))}; its rollback hook is tried nevertheless")
 
-    def _hook(self, name: str, key: str) -> None:
-        backup = self.course.backup(key)
+    def _hook(self, name: str, step: Step) -> None:
+        backup, target = self.course.backup(step.item), self.course.new[step.item]
         if name == "preUpgrade":
             clear(backup)
-        self.world.hooks.run(Hook(name, self.course.new[key], self.course.previous, backup))
+        hook = Hook(name, target, self.course.previous, backup)
+        self.world.hooks.run(hook, watching_hook(self._stage, str(step), target))
 
     def _crds(self, target: Target) -> None:
         chart = read_chart(self.world.supplies.chart(target), f"chart {target.running.chart}")
@@ -203,7 +205,7 @@ class Engine:
         if old:
             protect_claims(self.world.cluster, old, new)
         make_room(self.world.cluster, move_of(self.world.helm, new, tuple(new.documents())), self.say)
-        watch = Watch(self._stage, str(step), new, early=new.helm.fail_fast, changed=True)
+        watch = Watch(self._stage, str(step), new, patience=_patience(new), changed=True)
         try:
             self.world.helm.install(new, wait=True, watch=watch)
         except UsageError as fault:
@@ -222,6 +224,10 @@ class Engine:
     def _namespace(self, target: Target) -> None:
         self.world.cluster.ensure_namespace(target.namespace)
         self.world.let_pull(target.namespace)
+
+
+def _patience(target: Target) -> Mapping[Cause, float] | None:
+    return PATIENCE if target.helm.fail_fast else None
 
 
 _HOOKS = {

@@ -1,4 +1,4 @@
-"""Hooks: scripts or Job manifests from the signed tree, around an upgrade and on the way back.
+"""Hooks: scripts or Job manifests from the signed tree, around an upgrade and during a rollback.
 
 A script gets the environment that docs/apply.md lists, no input, and a directory for its backup. Its output
 is kept in the run's directory and shown when it fails, secrets redacted.
@@ -7,7 +7,7 @@ is kept in the run's directory and shown when it fails, secrets redacted.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,9 +19,12 @@ from airstore.core.errors import DeployError
 from airstore.core.excerpt import excerpt_lines
 from airstore.core.limits import MIB
 from airstore.deploy.hook_jobs import is_job, read_job, with_environment
-from airstore.deploy.protocols import Jobs
+from airstore.deploy.protocols import Document, Jobs
 from airstore.deploy.redact import Redactor
 from airstore.deploy.target import Target
+
+Watching = Callable[[Sequence[Document]], Callable[[], None]]
+"""From the Jobs that a hook is, none for a script, to what is called every second while it runs."""
 
 _LINES = 20  # of output in an error; the log has all of it
 _LIMIT = 16 * MIB
@@ -74,11 +77,15 @@ class HookRunner:
     redactor: Redactor = field(repr=False)
     guard: Path = field(repr=False)
 
-    def run(self, hook: Hook) -> None:
+    def run(self, hook: Hook, watching: Watching) -> None:
         """Run one hook to its end.
 
+        Args:
+            hook: which.
+            watching: what shows how far it has come.
+
         Raises:
-            DeployError: it failed; the message ends with what it said.
+            DeployError: it failed, and the message ends with what it said; or it can never begin.
             UsageError: a script took longer than the Helm release's time-out; or not a Job's manifest.
         """
         _require_backup(hook)
@@ -88,9 +95,9 @@ class HookRunner:
             make_directory(hook.backup)  # of a Job, too: it says that there is a backup
             hook.backup.chmod(0o700)
         if is_job(path):
-            succeeded, said = self._job(hook, content, path)
+            succeeded, said = self._job(hook, content, path, watching)
         else:
-            succeeded, said = self._script(hook, content)
+            succeeded, said = self._script(hook, content, watching(()))
         said = self.redactor.text(said)
         log = self.directory / "logs" / f"{hook.target.name}-{hook.name}.log"
         write_file(log, said.encode(), mode=0o600)
@@ -108,7 +115,7 @@ class HookRunner:
             if is_job(path):
                 self.jobs.end_job(read_job(self.scripts.hook(target, name), path), target.namespace)
 
-    def _script(self, hook: Hook, content: bytes) -> tuple[bool, str]:
+    def _script(self, hook: Hook, content: bytes, watch: Callable[[], None]) -> tuple[bool, str]:
         path = self.directory / "hooks" / f"{hook.target.name}-{hook.name}"
         write_file(path, content, mode=0o700)
         argv = [str(path.absolute())] if content.startswith(b"#!") else ["/bin/sh", str(path.absolute())]
@@ -120,17 +127,20 @@ class HookRunner:
         if self.kubeconfig:
             variables["KUBECONFIG"] = str(self.kubeconfig.absolute())
         timeout = hook.target.timeout
-        done = process.run(argv, variables, timeout=timeout, limit=_LIMIT, guard=self.guard, memory=0)
+        done = process.run(
+            argv, variables, timeout=timeout, limit=_LIMIT, guard=self.guard, memory=0, watch=watch
+        )
         said = (done.stdout + done.stderr).decode(errors="replace")
         return done.code == 0, said or f"exit code {done.code}"
 
-    def _job(self, hook: Hook, content: bytes, path: str) -> tuple[bool, str]:
+    def _job(self, hook: Hook, content: bytes, path: str, watching: Watching) -> tuple[bool, str]:
         # Of the run that made the backup: on a rollback on demand that is an earlier one.
         variables = {**self.variables(hook), "AIRSTORE_RUN": hook.backup.parent.parent.name}
         rules = self.scripts.hook_rewriting(hook.target)
         written = read_job(content, path)
         job = with_environment(rewrite(written, rules) if rules else written, variables, hook.target.timeout)
-        result = self.jobs.run_job(job, hook.target.namespace, hook.target.timeout)
+        namespace, timeout = hook.target.namespace, hook.target.timeout
+        result = self.jobs.run_job(job, namespace, timeout, watching([job]))
         return result.succeeded, result.log
 
     def variables(self, hook: Hook) -> dict[str, str]:
@@ -154,7 +164,7 @@ def _require_backup(hook: Hook) -> None:
 
 
 def clear(backup: Path) -> None:
-    """Empty a backup directory before a backup is made anew; nothing relies on what a killed one left."""
+    """Empty a backup directory before a backup is made again; nothing relies on what a killed one left."""
     with storage_errors(backup):
         for root, directories, files in os.walk(backup, topdown=False):
             for name in files:

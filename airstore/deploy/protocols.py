@@ -6,7 +6,7 @@ does not answer, refuses or breaks off. Every method may be called again after a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -245,10 +245,13 @@ class JobResult:
 class Jobs(Protocol):
     """Jobs that are run to their end."""
 
-    def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
+    def run_job(
+        self, document: Document, namespace: str, timeout: float, watch: Callable[[], None]
+    ) -> JobResult:
         """Delete a Job of this name, create it, wait for its end, collect its log, delete it with its pods.
 
-        One that does not end within ``timeout`` seconds has failed, as the end of the log says.
+        One that does not end within ``timeout`` seconds has failed, as the end of the log says. ``watch`` is
+        called meanwhile; what it raises ends the Job, and is raised.
         """
 
     def end_job(self, document: Document, namespace: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from airstore.core.errors import DeployError, TransferError
 from airstore.deploy.health import Clock
@@ -16,13 +16,15 @@ from airstore.deploy.target import WORKLOADS, Target
 
 _PAUSE = 2.0  # seconds between looks
 # Seconds that a trouble has to last until the wait for it ends; others may pass.
-_PATIENCE = {
+PATIENCE: Mapping[Cause, float] = {
     Cause.CRASH: 0.0,
     Cause.FAILED: 0.0,
     Cause.IMAGE: 30.0,
     Cause.REFUSED: 30.0,
     Cause.UNSCHEDULABLE: 60.0,
 }
+# The Job of a hook says by itself when it has failed for good, and its log goes with that.
+_HOOK_PATIENCE = {cause: PATIENCE[cause] for cause in (Cause.IMAGE, Cause.REFUSED, Cause.UNSCHEDULABLE)}
 
 
 @dataclass(frozen=True)
@@ -102,18 +104,26 @@ class Watch:
         stage: where it happens.
         step: what is waited for, for people.
         target: the Helm release.
-        early: end the wait where no time will cure what is seen.
+        patience: causes that no time will cure, and the seconds that they have to last to end the wait.
+        documents: workloads that are watched; those of the Helm release where none are given.
         changed: only of workloads that have changed since this object was made: until Helm has, they are the
             old ones.
     """
 
     def __init__(
-        self, stage: Stage, step: str, target: Target, *, early: bool = False, changed: bool = False
+        self,
+        stage: Stage,
+        step: str,
+        target: Target,
+        *,
+        patience: Mapping[Cause, float] | None = None,
+        documents: Sequence[Document] | None = None,
+        changed: bool = False,
     ) -> None:
-        self._stage, self._step, self._target, self._early = stage, step, target, early
+        self._stage, self._step, self._target, self._patience = stage, step, target, patience or {}
         self._began = self._last = stage.clock.now()
         self._since: dict[tuple[Cause, str], float] = {}
-        self._documents = tuple(_watched(target.documents()))
+        self._documents = tuple(_watched(target.documents() if documents is None else documents))
         self._before = {sight.workload: sight.mark for sight in self._look()} if changed else {}
         self.reason = ""
 
@@ -132,7 +142,7 @@ class Watch:
         sights = self._look()
         self._last = self._stage.clock.now()
         self._show(sights, reason)
-        if self._early and (why := self._hopeless(sights)):
+        if why := self._hopeless(sights):
             spent = f"ended after {self._last - self._began:.0f} s"
             raise DeployError(f"{self._target.running.key}: {spent}, because no time will cure this: {why}")
 
@@ -171,10 +181,22 @@ class Watch:
         }
         self._since = {key: self._since.get(key, self._last) for key in seen}
         for key, (sight, trouble) in seen.items():
-            patience = _PATIENCE.get(trouble.cause)
+            patience = self._patience.get(trouble.cause)
             if patience is not None and self._last - self._since[key] >= patience:
                 return self._stage.redactor.text(_told(sight, trouble))
         return ""
+
+
+def watching_hook(stage: Stage, step: str, target: Target) -> Callable[[Sequence[Document]], Watch]:
+    """From the Jobs that a hook is, none for a script, to what watches it.
+
+    Args:
+        stage: where it happens.
+        step: what is waited for, for people.
+        target: the Helm release whose hook it is.
+    """
+    patience = _HOOK_PATIENCE if target.helm.fail_fast else None
+    return lambda jobs: Watch(stage, step, target, patience=patience, documents=jobs)
 
 
 def _told(sight: Sight, trouble: Trouble) -> str:
@@ -182,7 +204,7 @@ def _told(sight: Sight, trouble: Trouble) -> str:
     return f"{sight.workload}: {trouble.text.removeprefix(f'{sight.workload}: ')}{said}"
 
 
-def _watched(documents: Iterable[dict[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def _watched(documents: Iterable[Document]) -> Iterator[Document]:
     for document in documents:
         if document.get("kind") in {*WORKLOADS, "Job"}:
             yield document

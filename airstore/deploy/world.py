@@ -10,7 +10,7 @@ from typing import Protocol
 from airstore.deploy.health import Clock
 from airstore.deploy.helm_actions import Supplies
 from airstore.deploy.helm_records import HelmStatus
-from airstore.deploy.hooks import Hook
+from airstore.deploy.hooks import Hook, Watching
 from airstore.deploy.kept import Standing
 from airstore.deploy.protocols import Document, Held, Objects, Rehearsing, Workloads
 from airstore.deploy.steps import Item, Run
@@ -25,7 +25,7 @@ class HelmReleases(Protocol):
         """Install or upgrade, whatever state an earlier run left it in; what ``watch`` raises ends it."""
 
     def reinstate(self, target: Target) -> None:
-        """Install again the very objects that were installed before."""
+        """Install again the very objects that were installed before; no hook of the chart acts on data."""
 
     def turn(self, target: Target) -> None:
         """Before the old chart follows a failed upgrade: see to it that nothing of that will be left."""
@@ -40,13 +40,13 @@ class HelmReleases(Protocol):
         """What Helm has installed, and how it will go on."""
 
     def reinstates(self, target: Target) -> tuple[Document, ...]:
-        """What `reinstate` would install, hooks included."""
+        """What `reinstate` would install, what hooks made included."""
 
 
 class Hooks(Protocol):
     """Runs hooks; `airstore.deploy.hooks.HookRunner` is the real one."""
 
-    def run(self, hook: Hook) -> None:
+    def run(self, hook: Hook, watching: Watching) -> None:
         """Run one hook to its end."""
 
     def end(self, target: Target) -> None:

@@ -21,7 +21,8 @@ from airstore.ops.directory import StoreDirectory
 from airstore.ops.drive import LEASE_NAMESPACE
 from airstore.ops.prepare import Rendering, prepare_release
 from airstore.ops.runs import targets
-from airstore.ops.trusted import all_releases, held_release, is_held, trusted_release
+from airstore.ops.summaries import by_version, holdings, summaries
+from airstore.ops.trusted import held_release, trusted_release
 from airstore.store.blobs import BlobStore
 
 _STATES = 2  # of the ledger: what runs, and what a rollback goes back to
@@ -87,13 +88,14 @@ def _works(source: Source, release: Release) -> Iterator[Target]:
         known = ledger.is_release(entry.version)
         ran = trusted_release(source.store, entry.version) if known else None
         yield from targets(entry.running, ran).values()
-    every = {link.release.version: link.release for link in all_releases(source.store)}
-    newest = every.get(entries[0].version) if entries else None
+    every = list(holdings(summaries(source.store), source.blobs))
+    newest = by_version(each.summary for each in every).get(entries[0].version) if entries else None
     since = newest.sequence if newest else release.sequence
-    for each in every.values():
-        between = since < each.sequence < release.sequence and is_held(source.blobs, each)
-        if each.version == release.version or between:
-            yield from _rendered(source, each)
+    for each in every:
+        version = each.summary.link.version
+        between = since < each.summary.sequence < release.sequence and each.whole
+        if version == release.version or between:
+            yield from _rendered(source, trusted_release(source.store, version))
 
 
 def _rendered(source: Source, release: Release) -> Iterable[Target]:

@@ -16,11 +16,13 @@ from airstore.core.errors import AirstoreError, NotFoundError
 from airstore.core.release import Release
 from airstore.deploy import ledger
 from airstore.deploy.backups import Backup, Index, RunRecord, to_prune
+from airstore.deploy.health import SystemClock
 from airstore.deploy.hook_jobs import is_job
 from airstore.deploy.hooks import Hook
 from airstore.deploy.journal import Journal, load_all
 from airstore.deploy.stack import stack
 from airstore.deploy.steps import Kind, Mode, Run, Status, Step, reached
+from airstore.deploy.watching import Stage, watching_hook
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.drive import Site, alone
 from airstore.ops.runs import Runs, items, targets
@@ -213,10 +215,15 @@ def _fault(site: Site, backup: Backup) -> str:
     target = site.supplies.course(plan, directory).new[backup.key]
     if "verifyBackup" not in target.helm.hooks:
         return f"release {backup.made_by} has no verifyBackup hook for it"
-    runner = site.hook_runner(directory / "verify", site.installations.redactor(plan.new))
+    redactor = site.installations.redactor(plan.new)
+    step = f"verify-backup {backup.key} of run {backup.run}"
+    watching = watching_hook(Stage(site.cluster, SystemClock(), site.display, redactor), step, target)
+    hook = Hook("verifyBackup", target, backup.state, site.store.path / backup.place)
     try:
-        site.say(f"verify-backup {backup.key} of run {backup.run} ...")
-        runner.run(Hook("verifyBackup", target, backup.state, site.store.path / backup.place))
+        site.say(f"{step} ...")
+        site.hook_runner(directory / "verify", redactor).run(hook, watching)
     except AirstoreError as fault:
         return str(fault)
+    finally:
+        site.display.clear()
     return ""

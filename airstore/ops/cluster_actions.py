@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -147,9 +147,11 @@ class RealCluster:
         troubles = tuple(Trouble(Cause(each.cause), each.subject, each.text) for each in found.troubles)
         return Sight(found.workload, found.mark, found.ready, found.wanted, troubles, found.said)
 
-    def run_job(self, document: Document, namespace: str, timeout: float) -> JobResult:
+    def run_job(
+        self, document: Document, namespace: str, timeout: float, watch: Callable[[], None]
+    ) -> JobResult:
         """See `airstore.deploy.protocols.Jobs`."""
-        done = run_job(self._objects, document, namespace, timeout)
+        done = run_job(self._objects, document, namespace, timeout, watch)
         return JobResult(done.succeeded, done.log)
 
     def end_job(self, document: Document, namespace: str) -> None:

@@ -14,8 +14,7 @@ from airstore.media.writer import write_media
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.receipts import Receipt
 from airstore.ops.trusted import verified
-from airstore.store.blobs import BlobStore
-from airstore.store.export import Selection, select
+from airstore.store.blobs import BlobStore, Selection, select
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | No
         raise SequenceError(
             f"there is nothing to bring: a delta leads forward, and {base.release.version} is not older "
             f"than {to}",
-            hint="to mend a damaged site, make full media: without --from and --receipt",
+            hint="to fix a damaged site, make full media: without --from and --receipt",
         )
     wanted = frozenset(wanted_release.release.blobs())
     lacking = [digest for digest in wanted if blobs.size(digest) is None]
@@ -136,9 +135,8 @@ def base_from_receipt(store: StoreDirectory, receipt: Receipt) -> Base | None:
         )
     if receipt.release is None:
         return None
-    made = {release.version for release in store.history.releases()}
     if (
-        receipt.release.version not in made
+        store.history.lookup(receipt.release.version) is None
         or verified(store, receipt.release.version).identity != receipt.release
     ):
         raise SequenceError(

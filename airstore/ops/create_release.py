@@ -52,7 +52,7 @@ class Contents:
     """What a release would consist of, before anything is fetched.
 
     Attributes:
-        references: images to take in, sorted.
+        references: images to ingest, sorted.
         findings: everything discovery saw, excluded and doubtful places too.
         manifests: Helm release name to what Helm would install without any site's values.
         unreadable: what containers have for an image and is none.
@@ -208,9 +208,10 @@ class _Before:
 
 def _before(store: StoreDirectory) -> _Before:
     """The newest release alone is verified: its signature is over the digest of the one before, and so on."""
-    history = store.history
-    count = len(history.ancestry(history.tip))
-    return _Before(count, verified(store).digest if count else None)
+    if store.history.tip is None:
+        return _Before(0, None)
+    newest = verified(store)
+    return _Before(newest.release.sequence, newest.digest)
 
 
 def _release(

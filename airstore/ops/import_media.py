@@ -28,9 +28,9 @@ from airstore.history.quarantine import Quarantine
 from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.summaries import remember
 from airstore.ops.verify_release import VerifiedRelease, verify_release
-from airstore.store.blobs import BlobStore
-from airstore.store.staging import Staging
+from airstore.store.blobs import BlobStore, Staging
 from airstore.trust.policy import check_addressee, check_chain, check_offer, check_root_version
 from airstore.trust.root import TrustRoot
 from airstore.trust.state import TrustState
@@ -94,18 +94,18 @@ class _Import:
         progress: Progress,
     ) -> None:
         self._store, self._blobs, self._media, self._index = store, blobs, media, index
-        self._role, self._progress = root.release_role, progress
-        self._product = root.product
+        self._root, self._progress = root, progress
         self._state = TrustState.load(store.state_file)
         check_root_version(self._state, root.version)
         self._damaged: set[Digest] = set()
+        self._chain: list[VerifiedRelease] = []
         # Named by content, so that the next run of the same import finds what this one copied.
-        self._arrivals = store.path / "tmp" / f"import-{Digest.of(media.envelope).hex[:16]}"
+        self._arrivals = store.layout.arrivals(Digest.of(media.envelope).hex[:16])
 
     def check_offer(self) -> None:
-        """Refuse what could never be taken in before gigabytes are copied."""
+        """Refuse what could never be imported before gigabytes are copied."""
         offer = self._index.release
-        check_offer(self._state, self._index.product, self._product, offer.sequence, offer.digest)
+        check_offer(self._state, self._index.product, self._root.product, offer.sequence, offer.digest)
         self._check_base()
         self._media.check_present(self._index)
 
@@ -131,15 +131,17 @@ class _Import:
             shutil.rmtree(self._arrivals, ignore_errors=True)
             raise
         self._tidy()
+        if not dry_run:
+            remember(self._store, self._root, self._chain)
         return result
 
     def _tidy(self) -> None:
         """Drop the copies, those of other imports that were interrupted and never went on, too."""
-        for copies in self._arrivals.parent.glob("import-*"):
+        for copies in self._store.layout.all_arrivals():
             shutil.rmtree(copies, ignore_errors=True)
 
     def _is_current(self) -> bool:
-        """Whether there is nothing to do; damage is something to do, these media can mend it."""
+        """Whether there is nothing to do; damage is something to do, these media can fix it."""
         history, commit = self._store.history, self._index.release.commit
         if self._state.release != self._index.release.digest or commit not in history.ancestry(history.tip):
             return False
@@ -150,7 +152,7 @@ class _Import:
 
     def _pack_whole(self, path: str) -> bool:
         """A pack may be damaged where no object lies, and then it could not be indexed anew."""
-        held = self._blobs.packs / Path(path).name
+        held = self._blobs.layout.packs / Path(path).name
         try:
             return not held.exists() or Digest.of_file(held) == self._index.files[path].digest
         except OSError:  # a rotten sector is damage like any other
@@ -180,10 +182,8 @@ class _Import:
                 self._media.copy(path, expected, self._arrivals / path, advance, self._store.disk)
 
     def _take_in(self, quarantine: Quarantine, *, dry_run: bool) -> Imported:
-        chain = self._verified_chain(quarantine)
-        tip = (
-            chain[-1] if chain else verify_release(quarantine.history, self._index.release.commit, self._role)
-        )
+        chain = self._chain = self._verified_chain(quarantine)
+        tip = chain[-1] if chain else self._verify(quarantine, self._index.release.commit)
         if tip.identity != self._index.release:
             raise DamagedError("the history on the media ends at another release than the signed index says")
         packs = [self._arrivals / path for path in self._index.packs]
@@ -193,10 +193,13 @@ class _Import:
                 self._commit(staging, quarantine, tip)
         return Imported(self._index, tip.release, tuple(link.release.version for link in chain), False)
 
+    def _verify(self, quarantine: Quarantine, commit: str) -> VerifiedRelease:
+        return verify_release(quarantine.history, commit, self._root.release_role)
+
     def _verified_chain(self, quarantine: Quarantine) -> list[VerifiedRelease]:
         commits = quarantine.chain(self._state.commit)
-        chain = [verify_release(quarantine.history, commit, self._role) for commit in commits]
-        check_chain(self._state, [(link.release, link.digest) for link in chain], self._product)
+        chain = [self._verify(quarantine, commit) for commit in commits]
+        check_chain(self._state, [(link.release, link.digest) for link in chain], self._root.product)
         return chain
 
     def _require_blobs(self, staging: Staging, release: Release) -> None:

@@ -14,7 +14,7 @@ from airstore.core.release import Release
 from airstore.deploy import ledger
 from airstore.ops.access import Access
 from airstore.ops.directory import SITE, StoreDirectory
-from airstore.ops.trusted import all_releases
+from airstore.ops.summaries import every_blob, summaries
 from airstore.registry.client import RegistryClient
 from airstore.registry.plan import PushPlan, plan_push
 from airstore.registry.push import PushResult, push
@@ -142,8 +142,7 @@ def push_release(
 
 def _refuse_foreign(store: StoreDirectory, planned: PushPlan, product: str) -> None:
     """Tags name what this product has pushed, or the other products of the registry lose their images."""
-    every = [link.release for link in all_releases(store)]
-    ours = {digest for each in every for digest in each.blobs()}
+    ours = every_blob(summaries(store))
     foreign = [f"{tag.repository}:{tag.name} ({digest.short})" for tag, digest in planned.current.items()
                if digest not in ours]  # fmt: skip
     if foreign:

@@ -14,6 +14,7 @@ from airstore.core.release import API_VERSION
 from airstore.media.index import ReleaseId
 from airstore.ops.directory import StoreDirectory, check_site_name
 from airstore.ops.initialise import SITE_KEY
+from airstore.ops.remembered import Remembered
 from airstore.store.blobs import BlobStore
 from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey, PublicKey
@@ -131,9 +132,12 @@ def _first_match(data: bytes, keys: tuple[tuple[str, PublicKey], ...], what: str
 
 
 def _held(store: StoreDirectory, blobs: BlobStore) -> Iterator[Digest]:
+    """Of releases that were verified before, what each brought; the others are read."""
     seen: set[Digest] = set()
-    for ref in store.history.releases():
-        for digest in store.history.release(ref.commit).blobs():
+    history, known = store.history, Remembered(store, store.trust_root()).load()
+    for link in history.links({commit: summary.link for commit, summary in known.items()}):
+        summary = known.get(link.commit)
+        for digest in summary.added if summary else history.release(link.commit).blobs():
             if digest not in seen and blobs.size(digest) is not None:
                 seen.add(digest)
                 yield digest

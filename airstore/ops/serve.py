@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from airstore.core.release import Release
 from airstore.ops.directory import StoreDirectory
-from airstore.ops.trusted import all_releases, is_held
+from airstore.ops.remembered import Summary
+from airstore.ops.summaries import holdings, release_of, summaries
 from airstore.registry.catalog import ReleaseCatalog, Repository
 
 
@@ -31,6 +32,7 @@ class LiveCatalog:
         self._lock = threading.Lock()
         self.left_out: tuple[str, ...] = ()
         self._tip: str | None = None
+        self._releases: dict[str, Release] = {}
         self._catalog = ReleaseCatalog([])
         self._refresh()
 
@@ -46,13 +48,17 @@ class LiveCatalog:
         with self._lock:
             tip = self._store.history.tip
             if tip != self._tip:
-                self._gather([link.release for link in all_releases(self._store)])
+                self._gather(summaries(self._store))
                 self._tip = tip
             return self._catalog
 
-    def _gather(self, releases: Sequence[Release]) -> None:
+    def _gather(self, found: Sequence[Summary]) -> None:
         with self._store.open_blobs() as blobs:
-            offered = [release for release in releases[:-1] if is_held(blobs, release)]
-        offered += releases[-1:]
-        self.left_out = tuple(release.version for release in releases if release not in offered)
-        self._catalog = ReleaseCatalog(offered)
+            held = {each.summary.link.commit for each in holdings(found, blobs) if each.whole}
+        offered = [each for each in found if each.link.commit in held or each is found[-1]]
+        self.left_out = tuple(each.link.version for each in found if each not in offered)
+        history, known = self._store.history, self._releases
+        self._releases = {
+            each.link.commit: known.get(each.link.commit) or release_of(history, each) for each in offered
+        }
+        self._catalog = ReleaseCatalog(list(self._releases.values()))

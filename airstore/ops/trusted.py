@@ -7,6 +7,7 @@ from pathlib import Path
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError
 from airstore.core.release import Release
 from airstore.ops.directory import StoreDirectory
+from airstore.ops.summaries import holdings, summaries
 from airstore.ops.verify_release import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore
 from airstore.trust.root import TrustRoot, verify_first
@@ -50,7 +51,7 @@ def held_release(store: StoreDirectory, blobs: BlobStore, version: str = "") -> 
     release = trusted_release(store, version)
     held = count_held(blobs, release)
     if held < len(release.blobs()):
-        whole = [link.release.version for link in all_releases(store) if is_held(blobs, link.release)]
+        whole = [each.summary.link.version for each in holdings(summaries(store), blobs) if each.whole]
         raise IncompleteError(
             f"{store.path} holds {held} of the {len(release.blobs())} blobs of release {release.version}",
             hint=f"held as a whole: {', '.join(whole) or 'none'}; import full media for the newest release "
@@ -82,6 +83,6 @@ def verified(store: StoreDirectory, version: str = "") -> VerifiedRelease:
 
 
 def all_releases(store: StoreDirectory) -> list[VerifiedRelease]:
-    """Every release, oldest first, each verified."""
+    """Every release, oldest first, each verified now: for commands that are asked to verify."""
     history, role = store.history, store.trust_root().release_role
     return [verify_release(history, ref.commit, role) for ref in history.releases()]

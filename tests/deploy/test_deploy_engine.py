@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from airstore.core.errors import DeployError, LockedError, TransferError
 from airstore.core.release import HelmRelease
 from airstore.deploy.engine import Engine
-from airstore.deploy.hooks import Hook
+from airstore.deploy.hooks import Hook, Watching
 from airstore.deploy.journal import Journal
 from airstore.deploy.protocols import Refusal
 from airstore.deploy.redact import Redactor
@@ -279,10 +279,10 @@ def test_a_database_that_the_hook_could_not_reach_is_asked_again_once_it_is_up(
             )
 
     class Remote(MemoryHooks):
-        def run(self, hook: Hook) -> None:
+        def run(self, hook: Hook, watching: Watching) -> None:
             if hook.name == "rollback" and (not started or clock.now() - started[0] < 15):
                 raise DeployError("connection refused")
-            super().run(hook)
+            super().run(hook, watching)
 
     place.hooks = Remote(place.hooks.data)
     world = replace(engine.world, cluster=Slow(), hooks=place.hooks, clock=clock)
