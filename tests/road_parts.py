@@ -19,7 +19,7 @@ from unittest import mock
 import fixture_images
 
 from airstore.cli.main import exit_code
-from airstore.ops.directory import open_directory
+from airstore.ops.stores.directory import open_directory
 from airstore.trust.keys import PrivateKey
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

@@ -14,7 +14,7 @@ import click
 from airstore.cli.text import LAST_SECOND, printable
 from airstore.core.errors import UsageError
 from airstore.core.progress import QUIET, Progress
-from airstore.ops.directory import StoreDirectory, absolute, open_directory
+from airstore.ops.stores.directory import StoreDirectory, absolute, open_directory
 
 
 @dataclass(frozen=True)
