@@ -18,7 +18,7 @@ from airstore.cli.context import Context
 from airstore.cli.group import Group, with_store_option
 from airstore.cli.text import printable
 from airstore.core.errors import AirstoreError, StorageError
-from airstore.ops.stores.directory import CONFIG
+from airstore.core.location import CONFIG
 
 # Command name to its module and help line; modules are imported only when their command runs, so that
 # `airstore --help` does not load cryptography, pygit2 and the rest.

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from airstore.charts.images.finding import Finding, why
-from airstore.cli.commands.publish import compare
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
@@ -29,7 +28,7 @@ def command() -> None:
     """What image discovery finds, and why."""
 
 
-command.add_command(compare.command)
+command.add_later("compare", "publish.compare:command")
 
 
 @command.command("find")

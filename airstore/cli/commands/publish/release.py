@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from airstore.cli.commands.publish import create
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.text import human, printable
@@ -25,7 +24,7 @@ def command() -> None:
     """Create, list, compare and verify releases."""
 
 
-command.add_command(create.command)
+command.add_later("create", "publish.create:command")
 
 
 @command.command("list")
