@@ -13,8 +13,8 @@ from apply_product import POLICY
 from cluster_server import ApiServer, api_server, programs
 from cluster_site import RealCluster, find_cluster
 
-from airstore.cluster.connection import Connection, connect
-from airstore.cluster.objects import Objects
+from airstore.cluster.api.connection import Connection, connect
+from airstore.cluster.api.objects import Objects
 
 _numbers = itertools.count()
 _OWN_NAMESPACE = {"jobs", "shapes", "staying", "unready", "watched"}  # of tests/cluster_apply/test_apply_*.py

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airstore.cluster.connection import Connection, connect
+from airstore.cluster.api.connection import Connection, connect
 from airstore.core.errors import TransferError
-from airstore.trust.certificates import create_authority, issue
+from airstore.tls.certificates import create_authority, issue
 
 ADMIN, GUEST = "admin-token", "guest-token"  # of system:masters, and of somebody without any rights
 

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from test_cluster_owners import SHOP, settings
 from test_cluster_plan import RELEASE, SECRETS
 
-from airstore.cluster import registry_objects as make
-from airstore.cluster.connection import Connection, connect
-from airstore.cluster.objects import Objects
-from airstore.cluster.owners import find_registry
-from airstore.cluster.pull_secrets import give_secret
+from airstore.cluster.api.connection import Connection, connect
+from airstore.cluster.api.objects import Objects
+from airstore.cluster.registry import objects as make
+from airstore.cluster.registry.owners import find_registry
+from airstore.cluster.registry.pull_secrets import give_secret
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
 from airstore.core.site import SiteFile
-from airstore.ops.directory import StoreDirectory
-from airstore.ops.registry_access import RegistryAccess, read_access, write_access
-from airstore.ops.share_registry import Share, share
+from airstore.ops.registry.incluster.share import Share, share
+from airstore.ops.registry.incluster.shared import RegistryAccess, read_access, write_access
+from airstore.ops.stores.directory import StoreDirectory
 
 ACCESS = RegistryAccess("shop", "reg.example:5443", "registry", "", "pull-word", "push-word", "PEM\n")
 BANK = replace(RELEASE, product="bank", registry={})

@@ -12,10 +12,10 @@ from deploy_world import FastClock, MemoryCluster, make_target
 
 from airstore.core.errors import DeployError, TransferError
 from airstore.core.release import HelmRelease
-from airstore.deploy.helm_reason import reason, tidied
-from airstore.deploy.redact import Redactor
-from airstore.deploy.sights import Cause, Sight, Trouble
-from airstore.deploy.watching import PATIENCE, Progress, Stage, Watch, watching_hook
+from airstore.deploy.helm.reason import reason, tidied
+from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.sights import Cause, Sight, Trouble
+from airstore.deploy.run.watching import PATIENCE, Progress, Stage, Watch, watching_hook
 
 HELM = HelmRelease("web", "shop", "web", timeout="100s")
 TARGET, _ = make_target(HELM, "1.1.0", [workload("Deployment", "web")])

@@ -15,9 +15,9 @@ from tiny_product import Tiny, make_layout, make_tiny, site_of
 
 from airstore.core.digest import Digest
 from airstore.history.repository import History
-from airstore.ops.directory import open_directory
-from airstore.ops.summaries import holdings, summaries
-from airstore.ops.trusted import all_releases, count_held
+from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.summaries import holdings, summaries
+from airstore.ops.stores.trusted import all_releases, count_held
 from airstore.trust import sshsig
 from airstore.trust.keys import PrivateKey
 
