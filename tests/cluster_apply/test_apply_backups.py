@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apply_parts import HOOKS, REFUSED, Landscape, landscape
-from cluster_server import ApiServer
 
 from airstore.core import schema
+from tests.support.kubernetes.apply_parts import HOOKS, REFUSED, Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
