@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from airstore.cli.main import exit_code
+from tests.support.product.output_documents import said
 
 Variables = Mapping[str, str]
 _NONE: Variables = {}
@@ -30,7 +31,7 @@ class Result:
 
     @property
     def json(self) -> Any:
-        return json.loads(self.out)
+        return said(self.out)
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ import fixture_images
 from airstore.cli.main import exit_code
 from airstore.ops.stores.directory import open_directory
 from airstore.trust.keys import PrivateKey
+from tests.support.product.output_documents import said
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 WHEN = "1767225600"  # 2026-01-01; every commit of these tests is made then
@@ -40,7 +40,7 @@ class Outcome:
 
     def json(self) -> Any:
         assert self.code == 0, self
-        return json.loads(self.out)
+        return said(self.out)
 
 
 @dataclass(frozen=True)
