@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from airstore.charts.helm.command import Access, Helm
+from airstore.charts.helm.faults import helm_fault
 from airstore.charts.rendering.render import Target, render
-from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
+from airstore.core.errors import AirstoreError, NotFoundError, ProgramError, TransferError, UsageError
 from airstore.process import program
 from tests.charts.chart_parts import packed, write_chart
 
@@ -58,18 +59,42 @@ def test_a_program_that_does_not_end_is_stopped_with_its_children(tmp_path: Path
     program = tmp_path / "helm"
     program.write_text("#!/bin/sh\nsleep 600 & sleep 600\n")
     program.chmod(0o755)
-    with pytest.raises(UsageError, match=r"chart x: helm did not end within 0\.2 seconds"):
+    with pytest.raises(ProgramError, match=r"chart x: helm did not end within 0\.2 seconds"):
         Helm(program, timeout=0.2).run(["template"], "chart x")
 
 
 def test_a_program_that_only_closes_its_output_is_stopped_too() -> None:
-    with pytest.raises(UsageError, match="did not end within"):
+    with pytest.raises(ProgramError, match="did not end within"):
         program.run(["/bin/sh", "-c", "exec >&- 2>&-; sleep 600"], {}, timeout=0.2)
 
 
 def test_too_much_output_is_stopped() -> None:
-    with pytest.raises(UsageError, match="wrote more than 100000 bytes"):
+    with pytest.raises(ProgramError, match="wrote more than 100000 bytes"):
         program.run(["/bin/sh", "-c", "yes"], {}, timeout=30, limit=100_000)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Error: Kubernetes cluster unreachable: Get x: dial tcp: refused",
+        "Error: timed out waiting for the condition",
+        "Error: context deadline exceeded",
+    ],
+)
+def test_a_cluster_that_is_not_reached_is_no_wrong_usage(said: str) -> None:
+    fault = helm_fault("shop/web", "upgrade", said)
+    assert isinstance(fault, ProgramError)
+    assert fault.exit_code == 42
+    refused = helm_fault("shop/web", "upgrade", "Error: values don't meet the schema")
+    assert isinstance(refused, UsageError)
+
+
+def test_a_program_that_is_killed_is_no_wrong_usage(tmp_path: Path) -> None:
+    program = tmp_path / "helm"
+    program.write_text("#!/bin/sh\nkill -9 $$\n")
+    program.chmod(0o755)
+    with pytest.raises(ProgramError, match="helm was ended by signal 9"):
+        Helm(program).run(["template"], "chart x")
 
 
 def test_standard_error_is_cut() -> None:
