@@ -6,13 +6,13 @@ import hashlib
 import json
 from pathlib import Path
 
-from e2e_road import run
 from fixture_images import LayoutWriter
-from registry_support import registry_server
-from road_parts import done
-from tiny_product import IMAGE, Tiny, make_layout, site_of
 
 from airstore.core.oci import OCI_CONFIG, OCI_LAYER
+from tests.support.product.e2e_road import run
+from tests.support.product.road_parts import done
+from tests.support.product.tiny_product import IMAGE, Tiny, make_layout, site_of
+from tests.support.registry.servers import registry_server
 
 _VECTORS = sorted((Path(__file__).parents[2] / "fixtures" / "codec").glob("*.gz"))
 # What the container tools of the field write, and what build scripts do; each at its default level.

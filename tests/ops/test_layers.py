@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from road_parts import Road, airstore, done, refused, sound, unchanged
 
 from airstore.ops.stores.directory import open_directory
 from airstore.store.blobs import BlobStore
 from airstore.store.ingest.writer import BlobWriter
+from tests.support.product.road_parts import Road, airstore, done, refused, sound, unchanged
 
 
 def shown(store: Path, version: str) -> list[dict[str, Any]]:

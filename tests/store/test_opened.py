@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store_support import descriptor, flip, make_tar, noise, packs_of, put, read, text
 
 from airstore.core.digest import Digest
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError
@@ -18,6 +17,7 @@ from airstore.store.format.objects import Kind, key_of
 from airstore.store.format.recipe import Opened, Recipe, encode_root
 from airstore.store.ingest.kept import reasons
 from airstore.store.read import reader
+from tests.store.store_support import descriptor, flip, make_tar, noise, packs_of, put, read, text
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FILES = {f"f{number:03}": noise(3_000, number) + text(6_000, number % 250) for number in range(150)}

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_support import FaultyDisk, descriptor, flip, make_tar, noise, packs_of, put, read, text
-from test_store_opened import FIXTURES, UNKNOWN, deflated, ignore
 
 from airstore.core.digest import Digest
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
@@ -24,6 +22,8 @@ from airstore.store.blobs import (
     rebuild_index,
 )
 from airstore.store.read.index import Index
+from tests.store.store_support import FaultyDisk, descriptor, flip, make_tar, noise, packs_of, put, read, text
+from tests.store.test_opened import FIXTURES, UNKNOWN, deflated, ignore
 
 PLAIN = make_tar({f"f{number:02}": noise(3_000, number) + text(6_000, number) for number in range(40)})
 OTHER = make_tar({f"f{number:02}": noise(3_000, number) + text(6_000, number) for number in range(1, 41)})
