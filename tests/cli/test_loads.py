@@ -28,6 +28,7 @@ LOADS = {
     "log --help": STORE,
     "history --help": STORE,
     "check --help": STORE,
+    "store optimize --help": STORE,
     "media create --help": STORE,
     "media import --help": STORE,
     "receipt --help": STORE,
