@@ -17,9 +17,9 @@ from airstore.core import yamlfile
 
 PLACE = Path("charts") / "panel" / "crds" / "boards.yaml"  # in the product
 _SECTIONS, _FIELDS = 22, 48
-_TEXT = """board panel query axis legend colour unit threshold limit format label series value time zone range
-window interval source target filter group order column row cell width height margin title caption link alert rule
-state text number list map name default optional required shown hidden old new first last"""
+_TEXT = """board panel query axis legend colour unit threshold limit format label series value time zone
+range window interval source target filter group order column row cell width height margin title caption link
+alert rule state text number list map name default optional required shown hidden old new first last"""
 _WORDS = _TEXT.split()
 
 
