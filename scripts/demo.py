@@ -108,7 +108,7 @@ def run(demo: Demo, size: int) -> None:
     demo.airstore("-C", demo.publisher, "media", "create", "--to", "1.1.0", "--from", "1.0.0", delta)
     demo.airstore("-C", demo.publisher, "media", "create", "--to", "1.1.0", demo.base / "media-full-1.1")
 
-    title("Site: trusts root.json, takes in full media, then the delta")
+    title("Site: trusts root.json, imports full media, then the delta")
     demo.airstore("init", demo.site, "--site", "acme", "--trust", demo.root)
     demo.airstore("-C", demo.site, "media", "verify", demo.base / "media-full")
     demo.airstore("-C", demo.site, "media", "import", demo.base / "media-full")

@@ -70,7 +70,7 @@ class ApplierWorld:
         return media
 
     def other_site(self) -> Store:
-        """A site of another name that has taken in the first release, too."""
+        """A site of another name that has imported the first release, too."""
         store = site(self.publisher, self.directory / "elsewhere", "1.0.0", "other")
         shutil.copy(self.site.path / "site.yaml", store.path)
         return store

@@ -87,7 +87,7 @@ def find_cluster() -> RealCluster | None:
 def make_site(
     airstore: Airstore, directory: Path, program: Path, registry: str, namespace: str, size: int = 0
 ) -> Store:
-    """A site that has taken in a release of two images; ``registry`` is one with this program.
+    """A site that has imported a release of two images; ``registry`` is one with this program.
 
     The other one's own layer has ``size`` plain MB.
     """

@@ -100,6 +100,16 @@ class MemoryCluster:
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
         return copy.deepcopy(self.objects.get(self._key(document, namespace)))
 
+    def labelled(
+        self, api_version: str, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        return [
+            copy.deepcopy(document)
+            for (where, found, _), document in self.objects.items()
+            if (where, found, document["apiVersion"]) == (namespace, kind, api_version)
+            and labels.items() <= document["metadata"].get("labels", {}).items()
+        ]
+
     def rehearse(self, change: Change) -> Refusal | None:
         return self.refusals.get((str(change.document["kind"]), change.document["metadata"]["name"]))
 

@@ -132,7 +132,7 @@ def write_product(directory: Path, product: Mapping[str, Any]) -> Path:
 
 
 def site(source: Store, directory: Path, version: str, name: str = "acme") -> Store:
-    """A site that has taken in full media for a release."""
+    """A site that has imported full media for a release."""
     store = Store(source.airstore, directory / "site")
     root = source.path / "trust" / "root.json"
     source.airstore("init", store.path, "--site", name, "--trust", root)

@@ -82,6 +82,7 @@ class Helm:
         self._environment = dict(environment or {})
         self._home = home or Path(tempfile.mkdtemp(prefix="airstore-helm-"))
         self._added: set[Access] = set()
+        self._version: tuple[int, str] | None = None
         if home is None:
             weakref.finalize(self, shutil.rmtree, self._home, ignore_errors=True)
 
@@ -142,17 +143,19 @@ class Helm:
         return ended.stdout.decode(errors="replace")
 
     def version(self) -> tuple[int, str]:
-        """Major version and full version text.
+        """Major version and full version text; the program is asked once.
 
         Raises:
             NotFoundError: no such program.
             UsageError: not Helm 3 or 4.
         """
-        text = self.run(["version", "--template", "{{.Version}}"], str(self._binary)).strip()
-        match = _VERSION.fullmatch(text)
-        if not match:
-            raise UsageError(f"{self._binary} says it is {text!r}", hint="airstore needs Helm 3 or 4")
-        return int(match[1]), text
+        if self._version is None:
+            text = self.run(["version", "--template", "{{.Version}}"], str(self._binary)).strip()
+            match = _VERSION.fullmatch(text)
+            if not match:
+                raise UsageError(f"{self._binary} says it is {text!r}", hint="airstore needs Helm 3 or 4")
+            self._version = int(match[1]), text
+        return self._version
 
     def post_renderer(self, command: Sequence[str]) -> list[str]:
         """Flags that have a program rewrite what Helm rendered (`airstore.charts.postrender`)."""
@@ -171,7 +174,7 @@ class Helm:
         api_versions: Sequence[str] = (),
         upgrade: bool = False,
         check_values: bool = True,
-        cluster: Sequence[str] = (),
+        cluster: Sequence[str] | None = None,
     ) -> str:
         """Render a chart; hooks and tests are included.
 
@@ -186,7 +189,7 @@ class Helm:
             include_crds: also what is in ``crds/``.
             upgrade: render as for an upgrade instead of a first installation.
             check_values: hold the values against the chart's JSON schema.
-            cluster: flags that name a cluster which ``lookup`` may ask.
+            cluster: flags that name a cluster which ``lookup`` may ask; none in a pod of it.
 
         Raises:
             UsageError: the chart does not render.
@@ -200,7 +203,7 @@ class Helm:
             arguments += [] if check_values else ["--skip-schema-validation"]
             arguments += [f"--kube-version={kube_version}"] if kube_version else []
             arguments += [f"--api-versions={each}" for each in api_versions]
-            arguments += ["--dry-run=server", *cluster] if cluster else []
+            arguments += [] if cluster is None else ["--dry-run=server", *cluster]
             return self.run([*arguments, "--", name, str(chart.absolute())], what)
 
     def rehearse(
@@ -292,8 +295,8 @@ class Helm:
         """
         self.add(access)
         what = f"chart {name} {version} from {access.url}"
-        flags = [f"--version={version}", f"--destination={destination}", "--prov"]
-        self.run(["pull", *flags, *access.authority, "--", f"{access.name}/{name}"], what)
+        flags = [f"--version={version}", f"--destination={destination}", "--prov", *access.authority]
+        self.run(["pull", *flags, "--", f"{access.name}/{name}"], what)
         archives = list(destination.glob("*.tgz"))
         if len(archives) != 1:
             raise TransferError(f"{what}: helm pull wrote {len(archives)} archives, one was expected")

@@ -1,4 +1,4 @@
-"""Values that a chart makes anew at each rendering: found by rendering again, replaced by a placeholder.
+"""Values that a chart generates anew at each rendering: found by rendering again, replaced by a placeholder.
 
 A password of ``randAlphaNum`` is another one at every site and at every rendering. What one rendering made of
 it is nobody's: it must neither travel nor make the same release differ from itself.

@@ -92,7 +92,7 @@ def _template(
             api_versions=cluster.api_versions() if seeing else (),
             include_crds=False,
             upgrade=target.upgrade,
-            cluster=cluster.flags if seeing else (),
+            cluster=cluster.flags if seeing else None,
         )
     except UsageError as fault:
         if not (seeing and _STATE.search(str(fault))):

@@ -94,7 +94,7 @@ def _manifests(
             notices.append(
                 Notice(
                     "random",
-                    f"Helm release {name}: {len(random)} values are made anew at each rendering ({places});"
+                    f"Helm release {name}: {len(random)} values differ at each rendering ({places});"
                     " the release says so in their place, and each site makes its own",
                     strict=False,
                 )

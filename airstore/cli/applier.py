@@ -85,7 +85,7 @@ def install_(
     helm_path: Path | None,
     output: str,
 ) -> None:
-    """Make it or bring it up to date, and give it this store if it has none yet; run again, it goes on.
+    """Make it or bring it up to date, and give it this store if it has none yet; run again, it resumes.
 
     Afterwards this store refuses to apply: `airstore applier run -- apply` does it there.
     """
@@ -175,7 +175,7 @@ def await_(context: Context) -> None:
 @output_option
 @pass_context
 def receive(context: Context, what: str, *, output: str) -> None:
-    """In its pod: take in what `install` or `send` writes to standard input."""
+    """In its pod: receive what `install` or `send` writes to standard input."""
     source = sys.stdin.buffer
     if what == "store":
         receive_store(source, context.store_path, context.progress)

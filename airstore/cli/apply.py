@@ -68,7 +68,7 @@ def command(
     """Bring the cluster to a release: all Helm releases, or back to where they were.
 
     A run that was killed is taken up again. Exit codes: 50 it failed and what ran before runs again;
-    51 the way back failed too, and somebody has to look.
+    51 the rollback failed too, and somebody has to look.
     """
     site_values = read_site_file(context.store_path, site_file)
     push = pushes(site_values, push=push)

@@ -65,7 +65,7 @@ def command(
     site_file: Path | None,
     output: str,
 ) -> None:
-    """Make a registry in the cluster from the image that the release brings; run again, it goes on.
+    """Make a registry in the cluster from the image that the release brings; run again, it resumes.
 
     With --share nothing is made: the registry of another product that is there is used.
     """

@@ -16,7 +16,7 @@ from airstore.store.check import rebuild_index
 
 
 @click.command("check")
-@click.option("--rebuild-index", "rebuild", is_flag=True, help="First make index.sqlite anew from the packs.")
+@click.option("--rebuild-index", "rebuild", is_flag=True, help="First rebuild index.sqlite from the packs.")
 @output_option
 @pass_context
 def command(context: Context, *, rebuild: bool, output: str) -> None:
@@ -35,8 +35,8 @@ def command(context: Context, *, rebuild: bool, output: str) -> None:
 
 
 _WAY_OUT = {
-    PUBLISHER: "create the newest release again from its sources: what is damaged is then written anew",
-    SITE: "import full media for the newest release: what is damaged is then written anew",
+    PUBLISHER: "create the newest release again from its sources: what is damaged is then rewritten",
+    SITE: "import full media for the newest release: what is damaged is then rewritten",
 }
 
 

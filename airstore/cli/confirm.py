@@ -31,4 +31,4 @@ def confirm(context: Context, loss: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(loss, hint="nobody can be asked here: --yes says that this is wanted")
-    click.confirm(f"{loss}\nGo on?", abort=True, err=True)
+    click.confirm(f"{loss}\nContinue?", abort=True, err=True)

@@ -74,7 +74,7 @@ def command(
     passphrase_file: Path | None,
     output: str,
 ) -> None:
-    """Resolve charts, find and take in images, then commit and sign the release."""
+    """Resolve charts, find and ingest images, then commit and sign the release."""
     store = context.store(PUBLISHER, "release create")
     check_version(version)
     who, now = _author(author, store), context.now()

@@ -30,4 +30,4 @@ def command(context: Context, output: str) -> None:
     columns = {
         "when": "WHEN", "action": "ACTION", "release": "RELEASE", "result": "RESULT", "details": "DETAILS",
     }  # fmt: skip
-    show_rows(rows, output, columns, "nothing yet; `airstore log` lists the releases taken in")
+    show_rows(rows, output, columns, "nothing yet; `airstore log` lists the imported releases")

@@ -55,7 +55,7 @@ def find(
 ) -> None:
     """Render every chart under every values variant and list the images they ask for.
 
-    `possible` ones are not taken in: name them under images.include if they are images.
+    `possible` ones are not included: name them under images.include if they are images.
     """
     store = context.store(PUBLISHER, "images find")
     access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
@@ -67,7 +67,7 @@ def find(
     _say_unreadable(context, contents)
     rows = _grouped(contents.findings, everything=everything)
     columns = {
-        "image": "IMAGE", "confidence": "CONFIDENCE", "taken": "TAKEN IN", "tests_only": "TESTS ONLY",
+        "image": "IMAGE", "confidence": "CONFIDENCE", "taken": "INCLUDED", "tests_only": "TESTS ONLY",
         "charts": "CHARTS", "places": "PLACES",
     }  # fmt: skip
     show_rows(rows, output, columns, "no images found")

@@ -144,7 +144,7 @@ def verify(context: Context, media: Path, trust: Path | None) -> None:
 def import_(context: Context, media: tuple[Path, ...], *, dry_run: bool, output: str) -> None:
     """Verify MEDIA and take them in; a directory with media below it, such as a carrier's, will do.
 
-    Several are sorted by their releases, and what fits is taken in; one that fails keeps no other out.
+    Several are sorted by their releases, and what fits is imported; one that fails keeps no other out.
     """
     store = context.store(SITE, "media import")
     now = datetime.fromtimestamp(context.now(), UTC)

@@ -125,7 +125,7 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
         context: of the command.
         options: as given on the command line.
         what: the command.
-        resume: the command that goes on when an operator was needed.
+        resume: the command that resumes when an operator was needed.
     """
     store = context.store(SITE, what)
     refuse_marked(store, what)

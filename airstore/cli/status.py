@@ -72,9 +72,11 @@ def _show(seen: SiteStatus, output: str) -> None:
         return
     click.echo(f"running: {seen.running or 'nothing'}; newest in the store: {seen.newest}")
     if seen.at_work:
-        click.echo(f"another airstore process is at work on run {seen.run}: wait for it to end")
+        click.echo(f"another airstore process holds the lock of run {seen.run}: wait for it to end")
     elif seen.run:
-        click.echo(f"run {seen.run} has not ended: `airstore apply` goes on, `airstore rollback` turns back")
+        click.echo(
+            f"run {seen.run} has not ended; `airstore apply` resumes it, `airstore rollback` undoes it"
+        )
     rows = [
         {
             **asdict(each),

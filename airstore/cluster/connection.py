@@ -102,7 +102,7 @@ class Connection:
             time.sleep(_PAUSE)
 
     def headers(self) -> dict[str, str]:
-        """Headers that say who we are; a token that has run out is fetched anew."""
+        """Headers that say who we are; a token that has expired is fetched again."""
         settings = self.api.configuration.auth_settings()
         return {entry["key"]: entry["value"] for entry in settings.values() if entry["in"] == "header"}
 

@@ -183,7 +183,7 @@ class Lease:
 
     def _locked(self, spec: Mapping[str, Any]) -> LockedError:
         return LockedError(
-            f"another applier is at work in this cluster: {self._about} is held by"
+            f"another applier holds the lock in this cluster: {self._about} is held by"
             f" {spec.get('holderIdentity')}, renewed {spec.get('renewTime')}",
             hint="wait for it to end; a Lease that is no longer renewed is taken over",
         )
@@ -239,7 +239,7 @@ def _quietly(action: Callable[[], None]) -> None:
     try:
         action()
     except TransferError:
-        return  # the Lease runs out by itself
+        return  # the Lease expires by itself
 
 
 def _boot() -> tuple[str, str]:

@@ -80,6 +80,6 @@ class DeployError(AirstoreError):
 
 
 class OperatorNeededError(AirstoreError):
-    """The way back failed too: Helm releases are in different states, and a person has to look."""
+    """The rollback failed too: Helm releases are in different states, and a person has to look."""
 
     exit_code = 51

@@ -29,7 +29,7 @@ def additive(wanted: dict[str, Any], live: dict[str, Any] | None) -> dict[str, A
     """The definition to apply: what the chart wants, and every version there is already.
 
     The storage version changes only to one that the chart has; while the cluster's is one that the chart has
-    never heard of (an older chart on the way back), it stays.
+    never heard of (an older chart during a rollback), it stays.
     """
     if live is None:
         return wanted

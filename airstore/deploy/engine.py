@@ -27,7 +27,7 @@ from airstore.deploy.target import Target
 from airstore.deploy.watching import Stage, Watch
 from airstore.deploy.world import Course, World
 
-_ATTEMPTS = 3  # of a step on the way back
+_ATTEMPTS = 3  # of a step during a rollback
 _PAUSE = 5.0  # seconds between them
 _LONGEST = 4000  # characters of an error that the journal keeps
 
@@ -51,8 +51,8 @@ class Engine:
         """Do step after step.
 
         Raises:
-            LockedError: the Lease was lost; the next command goes on.
-            StorageError: the journal cannot be written; the next command goes on.
+            LockedError: the Lease was lost; the next command resumes.
+            StorageError: the journal cannot be written; the next command resumes.
         """
         self._end_left_hooks()
         while isinstance(step := next_step(self.course.run, self.journal.events), Step):
@@ -79,7 +79,7 @@ class Engine:
                 self.world.hooks.end(self.course.new[step.item])
 
     def _attempt(self, step: Step) -> AirstoreError | None:
-        # The way back is worth a second try: an API server that restarts must not leave a site half-way.
+        # A rollback is worth a second try: an API server that restarts must not leave a site half-way.
         attempts = _ATTEMPTS if step.kind in _BACK else 1
         for attempt in range(attempts):
             try:

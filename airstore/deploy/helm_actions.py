@@ -27,6 +27,7 @@ from airstore.deploy.protocols import Objects
 from airstore.deploy.target import CLAIM, Target
 
 _HISTORY = 5  # revisions Helm keeps; a rollback needs none of them
+_CONTENT = frozenset({"ConfigMap", "Secret"})  # made again, as Helm does: an apply would leave added keys
 
 
 class Supplies(Protocol):
@@ -64,7 +65,7 @@ class HelmActions:
     @cached_property
     def records(self) -> HelmRecords:
         """Helm's own records."""
-        return HelmRecords(self.calls, self.objects)
+        return HelmRecords(self.objects)
 
     def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
         """Install or upgrade; whatever state an earlier run left the release in.
@@ -85,14 +86,20 @@ class HelmActions:
     def reinstate(self, target: Target, *, hooks: bool = True) -> None:
         """Install again the very objects that were installed before, without waiting for them.
 
+        Where Helm has the release, no hook of the chart acts: the data are those of the backup already, and a
+        migration must not change them (docs/decisions/0011). Objects that hooks left are put back.
+
         Args:
             target: what ran before.
-            hooks: run the chart's hooks, too.
+            hooks: False: leave even what hooks made.
 
         Raises:
             UsageError: Helm refused or its time was up.
         """
-        self._install(target, [] if hooks else ["--no-hooks"])
+        there = self._is_there(target)
+        if hooks and there:
+            self._put_back(target)
+        self._install(target, [] if hooks and not there else ["--no-hooks"])
 
     def turn(self, target: Target) -> None:
         """Before a failed upgrade is rolled back: have Helm see what that upgrade changed.
@@ -146,11 +153,25 @@ class HelmActions:
         return Standing(kept_record(record) if record else None, self._on_server(record))
 
     def reinstates(self, target: Target) -> tuple[Mapping[str, Any], ...]:
-        """What `reinstate` would install, hooks included; Secrets only where it was kept."""
+        """What `reinstate` would install, objects of hooks included; Secrets only where it was kept."""
         kept = self.keeping.kept(target)
+        if kept and self._is_there(target):
+            return (*kept.documents(), *kept.left_by_hooks())
         if kept:
             return tuple(each for each in kept.everything() if isinstance(each, dict))
         return tuple(each for each in target.documents() if each.get("kind") != "Secret")
+
+    def _is_there(self, target: Target) -> bool:
+        found = self.status(target)
+        return found is not None and found.status != "uninstalled"
+
+    def _put_back(self, target: Target) -> None:
+        """What hooks made, as it was; what holds data or other objects is changed and never deleted."""
+        kept = self.keeping.kept(target)
+        for document in kept.left_by_hooks() if kept else ():
+            if document.get("kind") in _CONTENT:
+                self.objects.remove(document, target.namespace)
+            self.objects.apply(document, target.namespace)
 
     def _upgrade(
         self,

@@ -1,22 +1,21 @@
 """Helm's own records of a Helm release: read, and corrected where a killed or failed run left them.
 
-Corrected only under our own Lease; why at all is in docs/decisions/0007.
+Read as Helm reads them, from the Secrets that it labels (helm.sh/helm pkg/storage/driver/secrets.go), which
+costs one request where ``helm list`` costs a process. Corrected only under our own Lease; why at all is in
+docs/decisions/0007.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import DamagedError
 from airstore.deploy import secret
-from airstore.deploy.helm_calls import HelmCalls
 from airstore.deploy.protocols import Objects
 from airstore.deploy.target import Target
 
-_LISTED = 256  # revisions that are listed at most
 _TURNED = "turned back by airstore: what it changed is compared with the chart before it"
 
 
@@ -40,32 +39,27 @@ class HelmStatus:
 class HelmRecords:
     """Helm's records on one cluster."""
 
-    calls: HelmCalls
     objects: Objects
 
     def status(self, target: Target) -> HelmStatus | None:
         """The newest revision; None where there is no such release.
 
         Raises:
-            TransferError, UsageError: the cluster did not answer.
+            DamagedError: its record is not of Helm's form.
+            TransferError: the cluster did not answer.
         """
-        # `helm history` fails where there is none, with words of its own; an empty list says it plainly.
-        flags = ["--all"] if self.calls.major < 4 else []  # Helm 4 lists every state
-        text = self.calls.run(["list", *flags, f"--filter=^{target.name}$", "--output=json"], target)
-        found = json.loads(text) or []
-        if not found:
-            return None
-        return HelmStatus(int(found[0]["revision"]), str(found[0]["status"]), str(found[0]["chart"]))
+        newest = self.newest(target)
+        return _status(newest) if newest else None
 
     def newest(self, target: Target) -> dict[str, Any] | None:
         """Helm's record of the newest revision (`airstore.deploy.kept`); None where there is no such release.
 
         Raises:
             DamagedError: it is not of Helm's form.
-            TransferError, UsageError: the cluster did not answer.
+            TransferError: the cluster did not answer.
         """
-        found = self.status(target)
-        return secret.decode(self._stored(target, found)) if found else None
+        found = self._revisions(target)
+        return secret.decode(found[-1]) if found else None
 
     def settled(self, target: Target, uninstall: Callable[[Target], None]) -> HelmStatus | None:
         """The status, once what a killed run left ``pending-*`` or half uninstalled has been ended."""
@@ -99,11 +93,12 @@ class HelmRecords:
             self.objects.apply(changed, target.namespace)
 
     def _history(self, target: Target) -> list[HelmStatus]:
-        text = self.calls.run(["history", f"--max={_LISTED}", "--output=json", "--", target.name], target)
-        return [
-            HelmStatus(int(each["revision"]), each["status"], each["chart"], each["description"])
-            for each in json.loads(text)
-        ]
+        return [_status(secret.decode(stored)) for stored in self._revisions(target)]
+
+    def _revisions(self, target: Target) -> list[dict[str, Any]]:
+        """The Secrets of all revisions that Helm kept, the oldest first."""
+        found = self.objects.labelled("v1", "Secret", target.namespace, secret.labels(target.name))
+        return sorted((each for each in found if each.get("type") == secret.TYPE), key=secret.revision)
 
     def _mark(self, target: Target, revision: HelmStatus, status: str) -> None:
         stored = self._stored(target, revision)
@@ -114,3 +109,11 @@ class HelmRecords:
         if stored is None:
             raise DamagedError(f"Helm lists {target.name} revision {found.revision}, but its Secret is gone")
         return stored
+
+
+def _status(record: dict[str, Any]) -> HelmStatus:
+    """What ``helm list`` says of a record (pkg/cmd/list.go)."""
+    info, chart = record.get("info") or {}, (record.get("chart") or {}).get("metadata") or {}
+    name = f"{chart.get('name', '')}-{chart.get('version', '')}"
+    described = str(info.get("description", ""))
+    return HelmStatus(int(record["version"]), str(info.get("status", "unknown")), name, described)

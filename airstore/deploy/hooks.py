@@ -1,4 +1,4 @@
-"""Hooks: scripts or Job manifests from the signed tree, around an upgrade and on the way back.
+"""Hooks: scripts or Job manifests from the signed tree, around an upgrade and during a rollback.
 
 A script gets the environment that docs/apply.md lists, no input, and a directory for its backup. Its output
 is kept in the run's directory and shown when it fails, secrets redacted.
@@ -154,7 +154,7 @@ def _require_backup(hook: Hook) -> None:
 
 
 def clear(backup: Path) -> None:
-    """Empty a backup directory before a backup is made anew; nothing relies on what a killed one left."""
+    """Empty a backup directory before a backup is made again; nothing relies on what a killed one left."""
     with storage_errors(backup):
         for root, directories, files in os.walk(backup, topdown=False):
             for name in files:

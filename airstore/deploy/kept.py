@@ -13,6 +13,8 @@ from airstore.core import yamlfile
 from airstore.core.errors import DamagedError
 
 _TESTS = frozenset({"test", "test-success", "test-failure"})
+_INSTALLING = frozenset({"pre-install", "post-install", "pre-upgrade", "post-upgrade"})
+_ACTING = frozenset({"Job", "Pod"})  # what runs to an end; Helm awaits these
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ class Kept:
         """The objects that Helm manages, and those of its hooks except for tests."""
         hooks = "".join(f"---\n{each}\n" for each in self.hooks[: len(self.hooks) - self.tests])
         return [*self.documents(), *yamlfile.load_manifests(hooks, f"kept hooks of {self.chart}")]
+
+    def left_by_hooks(self) -> list[dict[str, Any]]:
+        """Objects that hooks make and leave: no Jobs or Pods, nothing that Helm deletes once it succeeded."""
+        hooks = "".join(f"---\n{each}\n" for each in self.hooks)
+        found = yamlfile.load_manifests(hooks, f"kept hooks of {self.chart}")
+        return [each for each in flattened(found) if each.get("kind") not in _ACTING and _is_left(each)]
 
     def to_json(self) -> dict[str, Any]:
         """As the store keeps it."""
@@ -132,3 +140,10 @@ def kept_record(record: Mapping[str, Any]) -> Kept:
 def _is_test(hook: Mapping[str, Any]) -> bool:
     events = {str(event) for event in hook.get("events") or ()}
     return bool(events) and events <= _TESTS
+
+
+def _is_left(hook: Mapping[str, Any]) -> bool:
+    annotations = (hook.get("metadata") or {}).get("annotations") or {}
+    events = {each.strip() for each in str(annotations.get("helm.sh/hook")).split(",")}
+    policies = {each.strip() for each in str(annotations.get("helm.sh/hook-delete-policy")).split(",")}
+    return bool(events & _INSTALLING) and "hook-succeeded" not in policies

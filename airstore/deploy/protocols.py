@@ -38,6 +38,11 @@ class Objects(Protocol):
         None too where the API server does not know the kind (its CustomResourceDefinition is not there).
         """
 
+    def labelled(
+        self, api_version: str, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """All objects of a kind in a namespace that have these labels."""
+
 
 class Drifting(Protocol):
     """Whether live objects are as they were installed, and making them so again."""

@@ -47,7 +47,7 @@ class Move:
         documents: what is installed, hooks included, Secrets in plain text.
         before: what is installed now.
         applied: Helm applies it on the server.
-        back: of a way back, which stops what runs before it installs: no quota is exceeded by that.
+        back: of a rollback, which stops what runs before it installs: no quota is exceeded by that.
     """
 
     target: Target

@@ -22,6 +22,7 @@ from airstore.core.limits import LIMITS
 
 _CLAIM = "PersistentVolumeClaim"
 KEEP = {"helm.sh/resource-policy": "keep"}
+TYPE = "helm.sh/release.v1"
 _SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
 
 
@@ -33,6 +34,24 @@ def secret_name(name: str, revision: int) -> str:
 def reference(name: str, revision: int) -> dict[str, Any]:
     """The Secret as far as it takes to find it."""
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret_name(name, revision)}}
+
+
+def labels(name: str) -> dict[str, str]:
+    """What Helm labels the Secrets of all revisions with."""
+    return {"owner": "helm", "name": name}
+
+
+def revision(secret: dict[str, Any]) -> int:
+    """Helm's number of the revision that a Secret holds.
+
+    Raises:
+        DamagedError: it is not Helm's.
+    """
+    try:
+        return int(secret["metadata"]["labels"]["version"])
+    except (KeyError, TypeError, ValueError) as fault:
+        name = (secret.get("metadata") or {}).get("name")
+        raise DamagedError(f"Secret {name} has no revision that Helm wrote") from fault
 
 
 def end_pending(secret: dict[str, Any]) -> dict[str, Any] | None:

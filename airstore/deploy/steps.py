@@ -167,7 +167,7 @@ def forward_steps(run: Run) -> Iterator[Step]:
 
 
 def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> Iterator[Step]:
-    """The way back, when these items were touched."""
+    """The rollback, when these items were touched."""
     restored = _restored(run, touched, events)
     stopped = set(touched) | needing(_edges(run), (item.key for item in restored))
     for item in reversed(run.items):
@@ -192,14 +192,14 @@ def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> I
 
 
 def stopped(run: Run, events: Sequence[Event]) -> list[str]:
-    """Keys of what the way back stops, if it begins now, and that comes back."""
+    """Keys of what the rollback stops, if it begins now, and that comes back."""
     installed = {item.key for item in run.items if item.action == "install"}
     steps = back_steps(run, _touched(run, events), events)
     return [step.item for step in steps if step.kind is Kind.STOP and step.item not in installed]
 
 
 def stopped_at_most(run: Run) -> list[str]:
-    """Keys of what a way back stops, and that comes back, when everything fails after every backup."""
+    """Keys of what a rollback stops, and that comes back, when everything fails after every backup."""
     begun = [Event(Status.BEGIN, step) for step in forward_steps(run)]
     done = [Event(Status.DONE, step) for step in forward_steps(run) if step.kind is Kind.BACKUP]
     return stopped(run, [*begun, *done])

@@ -25,7 +25,7 @@ class HelmReleases(Protocol):
         """Install or upgrade, whatever state an earlier run left it in; what ``watch`` raises ends it."""
 
     def reinstate(self, target: Target) -> None:
-        """Install again the very objects that were installed before."""
+        """Install again the very objects that were installed before; no hook of the chart acts on data."""
 
     def turn(self, target: Target) -> None:
         """Before the old chart follows a failed upgrade: see to it that nothing of that will be left."""
@@ -40,7 +40,7 @@ class HelmReleases(Protocol):
         """What Helm has installed, and how it will go on."""
 
     def reinstates(self, target: Target) -> tuple[Document, ...]:
-        """What `reinstate` would install, hooks included."""
+        """What `reinstate` would install, what hooks made included."""
 
 
 class Hooks(Protocol):

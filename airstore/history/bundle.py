@@ -1,4 +1,4 @@
-"""The history on media: a git bundle that stock git can read, made here and taken in by `Quarantine`."""
+"""The history on media: a git bundle that stock git can read, made here and imported by `Quarantine`."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Git:
             self._run(repository, (*fixed, *exact), revisions, write, "making the history bundle")
 
     def take_pack(self, repository: Path, source: BinaryIO, limit: int, what: str) -> None:
-        """Take in the pack that ``source``'s file descriptor is positioned at, checking every object.
+        """Index the pack that ``source``'s file descriptor is positioned at, checking every object.
 
         Args:
             repository: a bare one, as `scratch` makes them.

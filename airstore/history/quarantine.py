@@ -1,4 +1,4 @@
-"""Taking in a bundle from media: first in a throw-away repository, then, if all is well, in the history.
+"""Importing a bundle from media: first in a throw-away repository, then, if all is well, in the history.
 
 The recipe works with every git (``git bundle verify`` and ``git fetch`` do not check objects before 2.46):
 read the header here, give the pack to ``index-pack --strict --fsck-objects`` in a bare repository that
@@ -30,7 +30,7 @@ _PACK_FILES = (".pack", ".rev", ".idx")  # readers look for .idx: it comes last
 
 
 class Quarantine:
-    """A bundle that was taken in and checked, and is not part of the history yet.
+    """A bundle that was imported and checked, and is not part of the history yet.
 
     Attributes:
         history: the history as it would be, for verifying signatures.
@@ -60,7 +60,7 @@ class Quarantine:
             DamagedError: the bundle is not whole, or holds what no release holds.
             IncompleteError: it builds on a release that the history does not have.
             SequenceError: it continues another history, or one that forked.
-            LockedError: another process is taking in a bundle.
+            LockedError: another process is importing a bundle.
             StorageError: the disk is full or failed.
         """
         self._live = live

@@ -1,4 +1,4 @@
-"""Will every site take in a commit with this tree? Asked with a site's own checks, before it is signed."""
+"""Will every site accept a commit with this tree? Asked with a site's own checks, before it is signed."""
 
 from __future__ import annotations
 

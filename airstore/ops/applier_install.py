@@ -56,7 +56,7 @@ def plan_install(cluster: Cluster, applier: Applier) -> list[InstallStep]:
 
 
 def install(cluster: Cluster, applier: Applier, store: StoreDirectory, site: SiteFile) -> bool:
-    """Make the applier, wait for it, and give it the store if it has none; run again, it goes on.
+    """Make the applier, wait for it, and give it the store if it has none; run again, it resumes.
 
     Returns:
         Whether the store was sent.
@@ -64,7 +64,7 @@ def install(cluster: Cluster, applier: Applier, store: StoreDirectory, site: Sit
     Raises:
         UsageError: a run has not ended, or the applier has another site's store or one that went its own way.
         ConflictError: somebody else manages one of the objects.
-        TransferError: the API server refused, the pod does not get ready, or the store did not arrive.
+        TransferError: the API server refused, the pod did not become ready, or the store did not arrive.
     """
     _check_settled(store, site)
     with store.locked():
@@ -192,7 +192,7 @@ def _moved(cluster: Cluster, settings: ApplierSettings) -> Moved:
 
 
 def travels(path: PurePosixPath) -> bool:
-    """Whether a path of the store is sent: not what is made anew there, nor what is of this one alone."""
+    """Whether a path of the store is sent: not what is rebuilt there, nor what is of this one alone."""
     if path.parts[0] == MARKER or (path.parts[0] == "tmp" and len(path.parts) > 1):
         return False
     return not any(path.match(pattern) for pattern in _LEFT_OUT)

@@ -1,4 +1,4 @@
-"""In the applier's pod: a store or media from outside, taken in as a whole or not at all."""
+"""In the applier's pod: a store or media from outside, received as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def has_arrived(path: Path) -> bool:
 
 
 def receive_store(source: Source, path: Path, progress: Progress) -> None:
-    """Take in a whole store: unpack it beside, read all of it, then give it its name.
+    """Receive a whole store: unpack it beside, read all of it, then give it its name.
 
     Args:
         source: a framed tar.

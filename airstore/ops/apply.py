@@ -65,11 +65,11 @@ def plan_apply(site: Site, wish: Wish) -> SitePlan:
     """What `apply` would do now: the plan against the ledger and what Helm says runs. Changes nothing.
 
     Raises:
-        LockedError: another process is at work on a run.
+        LockedError: another process holds the lock of a run.
         UsageError: an earlier run is to be finished first.
         DeployError: a prerequisite is missing.
     """
-    goes_on_with = "`airstore apply` goes on with it; --dry-run cannot"
+    goes_on_with = "`airstore apply` resumes it; --dry-run cannot"
     refuse_unfinished(site.store, unfinished(site.runs.directory), goes_on_with)
     planned, _ = _observe(site, wish)
     planned = _preflight(site, wish, planned)
@@ -91,15 +91,15 @@ def apply(site: Site, wish: Wish) -> Outcome:
     """Go on with a run that was killed, or begin one, and drive it to its end.
 
     Raises:
-        LockedError: somebody else is at it.
+        LockedError: another process holds the lock.
         DeployError: a prerequisite is missing, or a step failed; what ran before runs (again).
-        OperatorNeededError: the way back failed too.
+        OperatorNeededError: the rollback failed too.
     """
     with alone(site) as held:
         journal = open_run(site)
         if journal:
             _check_resumed(site, wish, journal)
-            site.say(f"going on with run {journal.name}")
+            site.say(f"resuming run {journal.name}")
             outcome = drive(site, held, journal)
             _prune(site, wish.site_file)
             return outcome
@@ -249,15 +249,15 @@ def _check_resumed(site: Site, wish: Wish, journal: Journal) -> None:
     plan = site.runs.plan(journal)
     if plan.mode is not Mode.APPLY:
         raise UsageError(
-            f"{plan.mode} run {journal.name} has not ended", hint=f"go on with it: airstore {plan.mode}"
+            f"{plan.mode} run {journal.name} has not ended", hint=f"resume it: airstore {plan.mode}"
         )
     if wish.skipped - plan.skipped:
         raise UsageError(
             f"run {journal.name} has not ended; it backs up what it was begun with",
-            hint="go on with it without --skip-backup; or turn it back: `airstore rollback`",
+            hint="resume it without --skip-backup; or roll it back: `airstore rollback`",
         )
     if wish.version and wish.version != plan.version:
         raise UsageError(
             f"run {journal.name}, which applies {plan.version}, has not ended",
-            hint="go on with it: `airstore apply`; or turn it back: `airstore rollback`",
+            hint="resume it: `airstore apply`; or roll it back: `airstore rollback`",
         )

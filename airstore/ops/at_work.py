@@ -23,7 +23,7 @@ def refuse_unfinished(store: StoreDirectory, journal: Journal | None, hint: str)
         return
     if store.busy:
         raise LockedError(
-            f"another airstore process is at work on run {journal.name}",
+            f"another airstore process holds the lock of run {journal.name}",
             hint="wait for it to end; `airstore status` says how it is",
         )
     raise UsageError(f"run {journal.name} has not ended", hint=hint)

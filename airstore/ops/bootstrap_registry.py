@@ -87,7 +87,7 @@ def plan_bootstrap(connection: Connection, release: Release, site: SiteFile, nod
 
 
 def bootstrap(work: Bootstrap) -> dict[str, Any]:
-    """Carry the plan out; run again after a failure it goes on, run twice it changes nothing.
+    """Carry the plan out; run again after a failure it resumes, run twice it changes nothing.
 
     Returns:
         What was done, for people.

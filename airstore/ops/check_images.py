@@ -1,4 +1,4 @@
-"""Can every image be had? Asked of all before one is taken in, so that all faults are seen at once."""
+"""Can every image be had? Asked of all before one is ingested, so that all faults are seen at once."""
 
 from __future__ import annotations
 

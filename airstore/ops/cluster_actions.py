@@ -79,6 +79,13 @@ class RealCluster:
         """See `airstore.deploy.protocols.Objects`."""
         return self._objects.live(document, namespace)
 
+    def labelled(
+        self, api_version: str, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """See `airstore.deploy.protocols.Objects`."""
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        return list(self._objects.list(api_version, kind, namespace, labels=selector))
+
     def rehearse(self, change: Change) -> Refusal | None:
         """See `airstore.deploy.protocols.Rehearsing`."""
         asked = rehearsal.Change(

@@ -64,7 +64,7 @@ def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | No
         raise SequenceError(
             f"there is nothing to bring: a delta leads forward, and {base.release.version} is not older "
             f"than {to}",
-            hint="to mend a damaged site, make full media: without --from and --receipt",
+            hint="to fix a damaged site, make full media: without --from and --receipt",
         )
     wanted = frozenset(wanted_release.release.blobs())
     lacking = [digest for digest in wanted if blobs.size(digest) is None]

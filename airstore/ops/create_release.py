@@ -52,7 +52,7 @@ class Contents:
     """What a release would consist of, before anything is fetched.
 
     Attributes:
-        references: images to take in, sorted.
+        references: images to ingest, sorted.
         findings: everything discovery saw, excluded and doubtful places too.
         manifests: Helm release name to what Helm would install without any site's values.
         unreadable: what containers have for an image and is none.

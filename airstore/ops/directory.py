@@ -93,7 +93,7 @@ class StoreDirectory:
         """Keep other airstore processes from changing this store; ``wait`` so many seconds for one.
 
         Raises:
-            LockedError: one is at it.
+            LockedError: another process holds the lock.
         """
         with exclusive_lock(self.path / "lock", wait):
             yield

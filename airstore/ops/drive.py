@@ -53,7 +53,7 @@ class Site:
         now: seconds since the epoch.
         let_pull: makes pods of a namespace able to pull from the site's registry.
         pulling: that takes a Secret and a change of the default ServiceAccount.
-        resume: the command that goes on after an operator has looked.
+        resume: the command that resumes after an operator has looked.
         display: shows how far a step has come.
     """
 
@@ -129,7 +129,7 @@ def alone(site: Site) -> Iterator[Held]:
 
     Raises:
         UsageError: the applier in the cluster has the store.
-        LockedError: somebody is at it.
+        LockedError: another process holds the lock.
     """
     refuse_marked(site.store, "apply")
     with site.store.locked(_LOOKS):
@@ -203,7 +203,7 @@ def drive(site: Site, held: Held, journal: Journal, *, asked_back: bool = False)
 
     Raises:
         DeployError: it failed, and what ran before runs again.
-        OperatorNeededError: the way back failed too.
+        OperatorNeededError: the rollback failed too.
     """
     plan = site.runs.plan(journal)
     course = site.supplies.course(plan, journal.directory)

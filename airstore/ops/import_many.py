@@ -1,4 +1,4 @@
-"""``airstore media import`` of what a carrier holds: sorted, and what fits is taken in."""
+"""``airstore media import`` of what a carrier holds: sorted, and what fits is imported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Result:
     Attributes:
         index: as it claims to be until it was imported.
         state: ``imported``, ``verified``, ``held already``, ``older``, ``does not fit`` or ``failed``.
-        fault: of those that were not taken in; None for older ones.
+        fault: of those that were not imported; None for older ones.
     """
 
     source: Path
@@ -56,7 +56,7 @@ def import_all(
     *,
     dry_run: bool = False,
 ) -> list[Result]:
-    """Take in every media that fits, the oldest release first; one that fails does not keep the others out.
+    """Import every media that fits, the oldest release first; one that fails does not keep the others out.
 
     Args:
         store: a site's.

@@ -103,7 +103,7 @@ class _Import:
         self._arrivals = store.path / "tmp" / f"import-{Digest.of(media.envelope).hex[:16]}"
 
     def check_offer(self) -> None:
-        """Refuse what could never be taken in before gigabytes are copied."""
+        """Refuse what could never be imported before gigabytes are copied."""
         offer = self._index.release
         check_offer(self._state, self._index.product, self._product, offer.sequence, offer.digest)
         self._check_base()
@@ -139,7 +139,7 @@ class _Import:
             shutil.rmtree(copies, ignore_errors=True)
 
     def _is_current(self) -> bool:
-        """Whether there is nothing to do; damage is something to do, these media can mend it."""
+        """Whether there is nothing to do; damage is something to do, these media can fix it."""
         history, commit = self._store.history, self._index.release.commit
         if self._state.release != self._index.release.digest or commit not in history.ancestry(history.tip):
             return False

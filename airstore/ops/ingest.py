@@ -24,7 +24,7 @@ from airstore.store.ingest import BlobWriter
 
 @dataclass(frozen=True)
 class Ingested:
-    """What was taken in.
+    """What was ingested.
 
     Attributes:
         new_blobs: blobs the store did not have.
@@ -55,7 +55,7 @@ def ingest(
         source: has the images.
         platforms: those that travel; all where there are none.
         progress: shows each image.
-        accept: looks at what would be taken in, and raises to refuse it.
+        accept: looks at what would be ingested, and raises to refuse it.
 
     Raises:
         NotFoundError: an image is in no source.
@@ -122,7 +122,7 @@ class _Taker:
 
 
 def _lost(parts: Iterable[Part], put: Callable[[Descriptor], None]) -> dict[Digest, str]:
-    """Take in the optional parts; those that cannot be had, and why. What hangs on one is lost with it."""
+    """Ingest the optional parts; those that cannot be had, and why. What hangs on one is lost with it."""
     lost: dict[Digest, str] = {}
     for part in parts:
         if part.subject in lost:

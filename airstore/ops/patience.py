@@ -40,7 +40,7 @@ class Patience:
         """
         now = time.monotonic()
         if now > self._deadline:
-            raise TransferError(f"{self._what} does not get ready: {why}", hint=self._hint)
+            raise TransferError(f"{self._what} did not become ready: {why}", hint=self._hint)
         # The kubelet words one and the same trouble differently from second to second.
         if why.partition(";")[0] != self._said or now - self._when > _SAY:
             self._say(f"  waiting: {why}")

@@ -32,7 +32,7 @@ _FIELDS = ("pull", "push", "htpasswdPull", "htpasswdPush", "httpSecret")
 def registry_secrets(
     store: StoreDirectory, settings: RegistrySettings, site: SiteFile, now: dt.datetime
 ) -> RegistrySecrets:
-    """The registry's secrets; what is missing or has run out is made and kept.
+    """The registry's secrets; what is missing or has expired is made and kept.
 
     Raises:
         UsageError: a certificate of the site file does not fit.
@@ -134,7 +134,7 @@ def _credentials(store: StoreDirectory) -> dict[str, str]:
     made = {
         "pull": pull,
         "push": push,
-        # Kept, not made anew each time: another salt would look like another password and restart the pods.
+        # Kept, not generated each time: another salt would look like another password and restart the pods.
         "htpasswdPull": htpasswd({PULL_USER: pull, PUSH_USER: push}),
         "htpasswdPush": htpasswd({PUSH_USER: push}),
         "httpSecret": generate_password(),

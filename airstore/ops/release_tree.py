@@ -59,7 +59,7 @@ def tree_path(helm: HelmRelease, path: str) -> str:
 
 
 def _check_hook(helm: HelmRelease, path: str, content: bytes) -> None:
-    # Here, where its author can mend it, and not at a site in the middle of an upgrade.
+    # Here, where its author can fix it, and not at a site in the middle of an upgrade.
     if path in helm.hooks.values() and is_job(path):
         read_job(content, path)
 

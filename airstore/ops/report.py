@@ -21,7 +21,7 @@ def needs_operator(journal: Journal, plan: RunPlan, seen: Mapping[str, str], res
     """The error of a run of which nothing more can be done without somebody looking."""
     return OperatorNeededError(
         f"{_what(plan)}, and rolling back failed too: {failures(journal)[-1]}\n{_listed(seen)}",
-        hint=f"look at the cluster, repair what is broken, then go on with: {resume}",
+        hint=f"look at the cluster, repair what is broken, then resume with: {resume}",
     )
 
 

@@ -70,11 +70,11 @@ def rollback(site: Site, goal: Goal) -> Outcome:
     """Turn back a run that has not ended, or go back to a release that ran before.
 
     Raises:
-        LockedError: somebody else is at it.
+        LockedError: another process holds the lock.
         NotFoundError: that release is not among those that ran below this one.
         UsageError: what was chosen cannot be restored; or a run has not ended that goes elsewhere.
         DeployError: a backup that is needed is missing; nothing was changed.
-        OperatorNeededError: the way back failed.
+        OperatorNeededError: the rollback failed.
     """
     with alone(site) as held:
         if (ended := close_recorded(site)) and (outcome := _gone_back(site, ended, goal.version)):
@@ -90,7 +90,7 @@ def rollback(site: Site, goal: Goal) -> Outcome:
         if release := comes_back(site, goal):
             course = site.supplies.course(site.runs.plan(journal), journal.directory)
             coming = Coming(release, course.old, back=True)
-            stop_at(image_findings(site, goal.images, coming), f"run {journal.name} was not turned back")
+            stop_at(image_findings(site, goal.images, coming), f"run {journal.name} was not rolled back")
         _turn(site, journal, goal)
         return drive(site, held, journal, asked_back=True)
 
@@ -150,9 +150,7 @@ def _gone_back(site: Site, journal: Journal, version: str) -> Outcome | None:
 def _turn(site: Site, journal: Journal, goal: Goal) -> None:
     planned = site.runs.plan(journal)
     if planned.mode is Mode.UNINSTALL:
-        raise UsageError(
-            f"uninstall run {journal.name} has not ended", hint="go on with it: airstore uninstall"
-        )
+        raise UsageError(f"uninstall run {journal.name} has not ended", hint="resume it: airstore uninstall")
     if goal.version and goal.version != planned.previous:
         raise UsageError(
             f"run {journal.name} has not ended; it goes back to {planned.previous or 'nothing'}",

@@ -15,7 +15,7 @@ def uninstall(site: Site) -> Outcome:
     """Uninstall everything that runs, or go on with an uninstall.
 
     Raises:
-        LockedError: somebody else is at it.
+        LockedError: another process holds the lock.
         NotFoundError: nothing runs.
         OperatorNeededError: a Helm release could not be uninstalled.
     """
@@ -32,7 +32,7 @@ def uninstall(site: Site) -> Outcome:
         if site.runs.plan(journal).mode is not Mode.UNINSTALL:
             raise UsageError(
                 f"run {journal.name} has not ended",
-                hint="go on with it: `airstore apply`; or turn it back: `airstore rollback`",
+                hint="resume it: `airstore apply`; or roll it back: `airstore rollback`",
             )
         journal.record(Status.RESUME)
         return drive(site, held, journal)

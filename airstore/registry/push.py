@@ -46,7 +46,7 @@ class PushResult:
 def push(
     client: RegistryClient, plan: PushPlan, reader: BlobReader, advance: Advance, jobs: int = 4
 ) -> PushResult:
-    """Carry a plan out; running it again after a failure goes on where it ended.
+    """Carry a plan out; running it again after a failure resumes where it ended.
 
     Args:
         client: the registry the plan was made for.

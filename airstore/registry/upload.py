@@ -170,7 +170,7 @@ class Uploader:
         location = response.headers.get("Location", "")
         if not location:
             what = self._transport.describe(request)
-            raise TransferError(f"{what}: the registry does not say where to go on")
+            raise TransferError(f"{what}: the registry does not say where to resume")
         return urljoin(response.url, location)
 
     def _abandon(self, request: Request, response: requests.Response) -> None:

@@ -27,7 +27,7 @@ from airstore.store.sink import WORKERS
 class BlobStore:
     """Blobs by digest. Any number of threads and processes may read while one writes.
 
-    A missing or unusable index is made anew from the packs when the store is opened.
+    A missing or unusable index is rebuilt from the packs when the store is opened.
 
     Args:
         directory: what `create` has made.
@@ -129,7 +129,7 @@ class BlobStore:
         """The right to add packs; what a killed process left half written is removed.
 
         Raises:
-            LockedError: someone else is at it.
+            LockedError: another process holds the lock.
         """
         with exclusive_lock(self.directory / "packs.lock"):
             with storage_errors(self.temporary):
@@ -138,7 +138,7 @@ class BlobStore:
             yield
 
     def rebuild_index(self) -> None:
-        """Make the index anew from the packs.
+        """Rebuild the index from the packs.
 
         Raises:
             LockedError: someone is adding packs.
@@ -165,7 +165,7 @@ class BlobStore:
         return self.directory / "index.sqlite"
 
     def _open_index(self) -> Index:
-        with suppress(DamagedError):  # unusable: it is only a cache, so it is made anew
+        with suppress(DamagedError):  # unusable: it is only a cache, so it is rebuilt
             if self._index_path.exists():
                 return Index(str(self._index_path), create=False)
         self._make_index()

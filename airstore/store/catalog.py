@@ -1,4 +1,4 @@
-"""Bringing packs and the index together: what a pack adds to it, and making it anew from packs alone."""
+"""Bringing packs and the index together: what a pack adds to it, and rebuilding it from packs alone."""
 
 from __future__ import annotations
 

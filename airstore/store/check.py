@@ -1,4 +1,4 @@
-"""Looking after a store: reading everything back, making the index anew, counting."""
+"""Looking after a store: reading everything back, rebuilding the index, counting."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def statistics(store: BlobStore) -> Statistics:
 
 
 def rebuild_index(store: BlobStore) -> None:
-    """Make ``index.sqlite`` anew from the packs alone.
+    """Rebuild ``index.sqlite`` from the packs alone.
 
     Raises:
         LockedError: someone is adding packs.

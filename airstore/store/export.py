@@ -151,7 +151,7 @@ def _take(store: BlobStore, wanted: _Wanted, sink: FrameSink) -> None:
 
 
 def _whole_frame(store: BlobStore, wanted: _Wanted, reader: ObjectReader) -> Frame:
-    """The frame as it is stored; if this copy is damaged, made anew from other copies of its objects."""
+    """The frame as it is stored; if this copy is damaged, rebuilt from other copies of its objects."""
     place, keys = wanted
     entries = b"".join(map(frame_entry, keys))
     try:

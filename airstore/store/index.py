@@ -165,7 +165,7 @@ class Index:
         return [text for (text,) in rows if text != "ok"]
 
     def add(self, packs: Iterable[PackRows]) -> None:
-        """Take in packs, all or none; one that is known already stays as it is.
+        """Add packs, all or none; one that is known already stays as it is.
 
         Raises:
             StorageError: the disk is full or failed; the index is as before.

@@ -1,4 +1,4 @@
-"""Packs that have arrived and are not part of the store yet: looked through, verified, then taken in."""
+"""Packs that have arrived and are not part of the store yet: looked through, verified, then imported."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from airstore.core.errors import DamagedError, UsageError
 
 CA_DAYS = 3650
 SERVER_DAYS = 825  # what Apple's platforms accept at most for an own authority
-RENEW_DAYS = 60  # a certificate that ends sooner is made anew
+RENEW_DAYS = 60  # a certificate that ends sooner is renewed
 _SLACK = dt.timedelta(hours=1)  # clocks at sites differ
 _LONGEST = 64  # characters of a common name
 

@@ -1,4 +1,4 @@
-"""What a site takes in: pure decisions over releases whose signatures were already checked.
+"""What a site imports: pure decisions over releases whose signatures were already checked.
 
 Nothing here reads a clock, a file or a signature. The rules are TUF's (1.0.34, sections 5.4 to 5.6: rollback,
 fast-forward, mix-and-match) on a chain in which every release names the digest of the one before it.
@@ -42,7 +42,7 @@ class Advance:
 def check_offer(
     state: TrustState, offered: str, product: str, sequence: int, release: Digest, limits: Limits = LIMITS
 ) -> None:
-    """Decide from a signed index alone whether its release could be taken in, before anything is copied.
+    """Decide from a signed index alone whether its release could be imported, before anything is copied.
 
     Args:
         state: what the site trusts.

@@ -111,7 +111,7 @@ def verify_next(current: TrustRoot, signed: bytes) -> TrustRoot:
     if root.version != current.version + 1:
         raise SequenceError(
             f"this {WHAT} is version {root.version}; after {current.version} comes {current.version + 1}",
-            hint="take in the versions between one by one" if root.version > current.version else "",
+            hint="import the versions between one by one" if root.version > current.version else "",
         )
     return root
 

@@ -10,7 +10,7 @@ from chart_parts import packed, write_chart
 from airstore.charts import process
 from airstore.charts.helm import Access, Helm
 from airstore.charts.render import Target, render
-from airstore.core.errors import NotFoundError, TransferError, UsageError
+from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
 
 
 def test_the_version_is_told(helm: Path, helm4: Path) -> None:
@@ -138,6 +138,17 @@ def test_an_upgrade_and_a_cluster_version_are_rendered_for(helm: Path) -> None:
     )
     rendered = render(Helm(helm), "shop", chart, Target("s", "n", "1.29.3", upgrade=True))
     assert rendered.documents[0].body == {"kind": "A", "up": True, "kube": "v1.29.3"}
+
+
+def test_in_a_pod_the_cluster_is_asked_though_no_flag_names_one(helm: Path, tmp_path: Path) -> None:
+    """Outside of a pod nobody answers, which shows that Helm asks."""
+    chart, asking = tmp_path / "shop.tgz", Helm(helm)
+    chart.write_bytes(
+        packed("shop", template='kind: A\nfound: {{ lookup "v1" "Secret" "shop" "x" | len }}\n')
+    )
+    assert "found: 0" in asking.template(chart, "web", "shop", cluster=None)
+    with pytest.raises(AirstoreError, match=r"(?i)connection refused|unreachable"):
+        asking.template(chart, "web", "shop", cluster=())
 
 
 def test_duplicate_keys_of_others_charts_are_read_as_kubernetes_does(helm: Path) -> None:

@@ -225,7 +225,7 @@ def test_the_store_is_where_one_is_like_with_git(words: tuple[str, ...], site: P
 
 
 def test_dry_runs_change_nothing(own_road: Road, tmp_path: Path) -> None:
-    """Whatever takes in, writes out or pushes content has one."""
+    """Whatever imports, writes out or pushes content has one."""
     values = own_road.product.parent / "values" / "small.yaml"
     values.write_text(values.read_text() + "# 1.2.0\n")
     stores = (own_road.publisher, own_road.site, own_road.new_site)

@@ -105,6 +105,6 @@ def test_a_container_that_ends_while_it_is_asked_says_nothing(
 def test_what_is_never_answered_is_in_the_error(restart: Restart) -> None:
     refusal = TransferError("this needs the right to create pods/exec")
     restart.cluster = Cluster(restart.cluster.connection, print, lambda *_: None, QUIET, timeout=2)
-    with pytest.raises(TransferError, match=r"the applier does not get ready: .*right to create pods/exec"):
+    with pytest.raises(TransferError, match=r"the applier did not become ready: .*right to create pods/exec"):
         restart.install(*[refusal] * 20)
     assert restart.sent == []

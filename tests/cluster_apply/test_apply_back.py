@@ -1,4 +1,4 @@
-"""After the way back nothing of the new chart is left: no object, no field, however the upgrade ended."""
+"""After a rollback nothing of the new chart is left: no object, no field, however the upgrade ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from apply_parts import Landscape, landscape
+from apply_parts import ENDLESS, Landscape, landscape
 from apply_processes import begin, wait_for
 from cluster_server import ApiServer
 
@@ -39,6 +39,11 @@ spec:
   template:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: a, image: "registry.example.com/a:1"}]}
+"""
+_SETTINGS = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: web-settings, annotations: {helm.sh/hook: "pre-install,pre-upgrade"}}
+data: {%s: {{ .Chart.Version | quote }}}
 """
 OLD = {"templates/fields.yaml": _FIELDS % ("old", "old"), "templates/own.yaml": _DROPPED}
 NEW = {"templates/fields.yaml": _FIELDS % ("new", "new"), "templates/own.yaml": _MORE}
@@ -136,3 +141,22 @@ def test_nor_when_the_way_back_took_two_commands(shop: Landscape) -> None:
     shop.run("rollback")
     assert objects(shop) == before
     assert shop.helm() == dict.fromkeys(PAIR, "deployed")
+
+
+def test_no_hook_of_a_chart_acts_and_what_hooks_made_is_put_back(
+    api: ApiServer, tmp_path: Path, helm: Path, namespace: str
+) -> None:
+    """Nothing here would end a Job: a migration that ran again would take its time, and fail."""
+    made = landscape(api, tmp_path, helm, namespace)
+    hooks = {"templates/migrate.yaml": ENDLESS, "templates/settings.yaml": _SETTINGS % "old"}
+    made.release("1.0.0", dict.fromkeys(PAIR, "1.0.0"), {"web": hooks})
+    made.run("apply")
+    new = {"templates/settings.yaml": _SETTINGS % "new", "templates/late.yaml": REFUSED_LATE}
+    made.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), {"web": new})
+    failed = made.run("apply", code=50)
+    assert "Refused_When_Real" in failed.err
+    assert made.helm() == dict.fromkeys(PAIR, "deployed")
+    assert api.json("get", "configmap", "web-settings", "-n", namespace)["data"] == {"old": "1.0.0"}
+    assert not api.json("get", "job", "-n", namespace)["items"]
+    assert "helm.sh/hook: pre-upgrade" in made.by_hand("get", "hooks", "web")
+    assert "nothing to do" in made.run("apply", "--release", "1.0.0").out

@@ -1,4 +1,4 @@
-"""Fields that cannot be changed: an upgrade that tries to is turned back, and a way back gets past them."""
+"""Fields that cannot be changed: an upgrade that tries to is rolled back, and a rollback gets past them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From media alone, on a cluster that runs pods: registry, install, upgrade, a failure and the way back.
+"""From media alone, on a cluster that runs pods: registry, install, upgrade, a failure and the rollback.
 
 The state is what kubectl, Helm's own Secrets and the kubelet say. The database is a file in a volume.
 """

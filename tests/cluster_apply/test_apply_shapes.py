@@ -1,4 +1,4 @@
-"""Workloads whose shape cannot be changed, with pods that run: refused, or made anew by a vendor's hook."""
+"""Workloads whose shape cannot be changed, with pods that run: refused, or recreated by a vendor's hook."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_a_quota_is_judged_by_what_the_rollout_needs() -> None:
     changed = workload("Deployment", "web", 1)
     changed["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.example.com/a:2"
     assert found(cluster, changed) != [], "it makes the new pod first"
-    assert found(cluster, changed, back=True) == [], "a way back has stopped the old one"
+    assert found(cluster, changed, back=True) == [], "a rollback has stopped the old one"
     recreated = {**changed, "spec": {**changed["spec"], "strategy": {"type": "Recreate"}}}
     assert found(cluster, recreated) == []
 

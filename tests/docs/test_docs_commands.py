@@ -139,7 +139,7 @@ def _here(document: str) -> list[Command]:
 
 
 def test_the_readme(journey: Journey, registry: RegistryServer, prefix: str) -> None:
-    """From an empty directory to the second release's delta, which the site takes in as well."""
+    """From an empty directory to the second release's delta, which the site imports as well."""
     journey.site.names = {"HOST/PREFIX": f"http://{registry.host}/{prefix}", "serve": _listen("127.0.0.1:0")}
     for command in _here("README.md"):
         journey.play(command)

@@ -1,4 +1,4 @@
-"""Images from real registries: what a vendor's publisher takes in, and what it says where it cannot."""
+"""Images from real registries: what a vendor's publisher ingests, and what it says where it cannot."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_what_is_attached_travels(airstore: Airstore, tmp_path: Path, vendor_tls
     }
     assert by_tag[cosign]["digest"] == signature
     assert {r["digest"] for r in image["referrers"]} > {signature}
-    assert listing not in by_tag, "the listing is made anew at the site"
+    assert listing not in by_tag, "the listing is rebuilt at the site"
     assert {r["digest"] for r in image["referrers"]} <= digests_of(image)
 
 

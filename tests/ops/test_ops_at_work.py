@@ -29,7 +29,7 @@ def test_a_killed_run_and_one_at_work_are_told_apart(tmp_path: Path) -> None:
         assert other.stdout
         assert other.stdin
         other.stdout.readline()
-        with pytest.raises(LockedError, match="another airstore process is at work on run run") as locked:
+        with pytest.raises(LockedError, match="another airstore process holds the lock of run run") as locked:
             refuse_unfinished(store, journal, "go on with it")
         assert "wait" in locked.value.hint
         assert is_at_work(store, journal)

@@ -422,5 +422,5 @@ def test_media_that_change_while_they_are_read_change_nothing(road: Road, new_si
         taken = [row["version"] for row in done("-C", tried, "release", "list", "-o", "json").json()]
         outcomes.append(taken == ["1.0.0"])
         sound(tried, *taken)
-    assert outcomes == sorted(outcomes)  # refused at first; taken in once everything was copied
+    assert outcomes == sorted(outcomes)  # refused at first; imported once everything was copied
     assert set(outcomes) == {False, True}

@@ -1,4 +1,4 @@
-"""Media by the right key about the wrong things: a site takes in sound releases only, whoever signed."""
+"""Media by the right key about the wrong things: a site imports sound releases only, whoever signed."""
 
 from __future__ import annotations
 
