@@ -60,6 +60,11 @@ def helm(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
+def kubectl() -> Path:
+    return _tool("kubectl")
+
+
+@pytest.fixture(scope="session")
 def skopeo() -> Path:
     return _tool("skopeo")
 

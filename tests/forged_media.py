@@ -22,7 +22,7 @@ from airstore.media.reader import Media
 from airstore.media.writer import write_media
 from airstore.ops.directory import open_directory
 from airstore.ops.verify_release import ENVELOPE_FILE, RELEASE_FILE
-from airstore.store.export import select
+from airstore.store.blobs import select
 from airstore.trust import envelope, sshsig
 from airstore.trust.keys import PrivateKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement

@@ -12,7 +12,7 @@ from airstore.cli.text import printable
 from airstore.core.errors import DamagedError
 from airstore.ops.check_store import Problem, check_store
 from airstore.ops.directory import PUBLISHER, SITE
-from airstore.store.check import rebuild_index
+from airstore.store.blobs import rebuild_index
 
 
 @click.command("check")

@@ -14,8 +14,7 @@ from airstore.core.progress import Progress
 from airstore.history.bundle import create_bundle
 from airstore.history.repository import History
 from airstore.media.index import BUNDLE_NAME, INDEX_NAME, MediaFile, MediaIndex, ReleaseId, pack_path
-from airstore.store.blobs import BlobStore
-from airstore.store.export import PackFile, Selection, write_packs
+from airstore.store.blobs import BlobStore, PackFile, Selection, write_packs
 
 
 def write_media(

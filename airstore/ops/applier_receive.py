@@ -18,7 +18,7 @@ from airstore.deploy import ledger
 from airstore.ops.check_store import check_store
 from airstore.ops.directory import CONFIG, StoreDirectory, open_directory
 from airstore.ops.import_media import Imported, import_media
-from airstore.store.check import rebuild_index
+from airstore.store.blobs import rebuild_index
 
 _STORE, _MEDIA = ".incoming-store", "incoming-media"
 _LOCK = "receiving.lock"

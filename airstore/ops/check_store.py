@@ -10,8 +10,7 @@ from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.ops.directory import SITE, StoreDirectory
 from airstore.ops.verify_release import VerifiedRelease, verify_release
-from airstore.store.blobs import BlobStore
-from airstore.store.check import Damage, check, statistics
+from airstore.store.blobs import BlobStore, Damage, check, statistics
 from airstore.trust.policy import check_root_version
 from airstore.trust.state import TrustState
 

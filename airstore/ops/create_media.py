@@ -14,8 +14,7 @@ from airstore.media.writer import write_media
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.receipts import Receipt
 from airstore.ops.trusted import verified
-from airstore.store.blobs import BlobStore
-from airstore.store.export import Selection, select
+from airstore.store.blobs import BlobStore, Selection, select
 
 
 @dataclass(frozen=True)

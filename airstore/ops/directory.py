@@ -24,7 +24,7 @@ from airstore.core import schema, strictjson
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors, write_file
 from airstore.core.errors import DamagedError, LockedError, NotFoundError, UsageError
 from airstore.history.repository import History
-from airstore.store.blobs import BlobStore
+from airstore.store.blobs import BlobStore, StoreLayout
 from airstore.trust.root import TrustRoot, verify_first
 
 CONFIG = "airstore.json"
@@ -53,39 +53,39 @@ class StoreDirectory:
         object.__setattr__(self, "path", absolute(self.path))
 
     @property
-    def blobs(self) -> Path:
-        """Directory of the blob store."""
-        return self.path
+    def layout(self) -> StoreLayout:
+        """Where everything is."""
+        return StoreLayout(self.path)
 
     @property
     def history(self) -> History:
         """The history repo."""
-        return History(self.path / "history.git", disk=self.disk)
+        return History(self.layout.history, disk=self.disk)
 
     @property
     def keys(self) -> Path:
         """Directory of private keys."""
-        return self.path / "keys"
+        return self.layout.keys
 
     @property
     def sites(self) -> Path:
         """Directory of the public keys of sites."""
-        return self.path / "sites"
+        return self.layout.sites
 
     @property
     def root_file(self) -> Path:
         """The trust root."""
-        return self.path / "trust" / "root.json"
+        return self.layout.root_file
 
     @property
     def state_file(self) -> Path:
         """What a site trusts so far."""
-        return self.path / "trust" / "state.json"
+        return self.layout.state_file
 
     @contextmanager
     def open_blobs(self) -> Iterator[BlobStore]:
         """The blob store for the length of the block."""
-        with BlobStore(self.blobs, disk=self.disk) as store:
+        with BlobStore(self.path, disk=self.disk) as store:
             yield store
 
     @contextmanager
@@ -95,7 +95,7 @@ class StoreDirectory:
         Raises:
             LockedError: another process holds the lock.
         """
-        with exclusive_lock(self.path / "lock", wait):
+        with exclusive_lock(self.layout.lock, wait):
             yield
 
     @property
@@ -153,7 +153,7 @@ def open_directory(path: Path) -> StoreDirectory:
         DamagedError: its configuration is unreadable.
     """
     path = absolute(path)
-    config = path / CONFIG
+    config = StoreLayout(path).config
     if not config.is_file():
         raise NotFoundError(
             f"{path} is not an airstore store: there is no {CONFIG}",
@@ -190,18 +190,19 @@ def create_directory(
         StorageError: it cannot be written.
     """
     path = absolute(path)
-    if (path / CONFIG).exists():
+    layout = StoreLayout(path)
+    if layout.config.exists():
         raise UsageError(f"{path} is a store already")
     with storage_errors(path):
         if path.is_dir() and not all(_PART.fullmatch(entry.name) for entry in path.iterdir()):
             raise UsageError(f"{path} is not empty", hint="name a new directory")
         path.mkdir(parents=True, exist_ok=True)
     BlobStore.create(path).close()
-    history = path / "history.git"
+    history = layout.history
     if (History(history) if history.exists() else History.create(history)).tip:
         raise UsageError(f"{history} holds releases already", hint="name a new directory")
     fill(StoreDirectory(path, document["side"], document["name"], None))
-    write_file(path / CONFIG, strictjson.dumps({"format": 1, **document}), mode=0o644)
+    write_file(layout.config, strictjson.dumps({"format": 1, **document}), mode=0o644)
     return open_directory(path)
 
 

@@ -29,8 +29,7 @@ from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.directory import StoreDirectory
 from airstore.ops.verify_release import VerifiedRelease, verify_release
-from airstore.store.blobs import BlobStore
-from airstore.store.staging import Staging
+from airstore.store.blobs import BlobStore, Staging
 from airstore.trust.policy import check_addressee, check_chain, check_offer, check_root_version
 from airstore.trust.root import TrustRoot
 from airstore.trust.state import TrustState
@@ -100,7 +99,7 @@ class _Import:
         check_root_version(self._state, root.version)
         self._damaged: set[Digest] = set()
         # Named by content, so that the next run of the same import finds what this one copied.
-        self._arrivals = store.path / "tmp" / f"import-{Digest.of(media.envelope).hex[:16]}"
+        self._arrivals = store.layout.arrivals(Digest.of(media.envelope).hex[:16])
 
     def check_offer(self) -> None:
         """Refuse what could never be imported before gigabytes are copied."""
@@ -135,7 +134,7 @@ class _Import:
 
     def _tidy(self) -> None:
         """Drop the copies, those of other imports that were interrupted and never went on, too."""
-        for copies in self._arrivals.parent.glob("import-*"):
+        for copies in self._store.layout.all_arrivals():
             shutil.rmtree(copies, ignore_errors=True)
 
     def _is_current(self) -> bool:
@@ -150,7 +149,7 @@ class _Import:
 
     def _pack_whole(self, path: str) -> bool:
         """A pack may be damaged where no object lies, and then it could not be indexed anew."""
-        held = self._blobs.packs / Path(path).name
+        held = self._blobs.layout.packs / Path(path).name
         try:
             return not held.exists() or Digest.of_file(held) == self._index.files[path].digest
         except OSError:  # a rotten sector is damage like any other

@@ -18,8 +18,7 @@ from airstore.core.tags import settle_tags
 from airstore.registry.graph import ImageGraph, Part, walk
 from airstore.registry.source import ImageSource
 from airstore.registry.walker import SOURCE_FAULTS
-from airstore.store.blobs import BlobStore
-from airstore.store.ingest import BlobWriter
+from airstore.store.blobs import BlobStore, BlobWriter
 
 
 @dataclass(frozen=True)

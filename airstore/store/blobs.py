@@ -1,189 +1,24 @@
-"""The store of blobs: a directory of packs, and an index of them.
+"""The face of the store; nothing else of it is imported from outside."""
 
-Layout: ``packs/<sha256>.pack``, ``index.sqlite``, ``tmp/`` (nothing in it outlives the command that made it),
-``packs.lock`` (held by whoever adds packs).
-"""
+from airstore.store.directory import BlobStore
+from airstore.store.exchange.export import PackFile, Selection, select, write_packs
+from airstore.store.exchange.staging import Staging
+from airstore.store.ingest.writer import BlobWriter
+from airstore.store.layout import StoreLayout
+from airstore.store.upkeep.check import Damage, Statistics, check, rebuild_index, statistics
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from types import TracebackType
-from typing import Self
-
-from airstore.core.digest import Digest
-from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors
-from airstore.core.errors import DamagedError, NotFoundError
-from airstore.store.catalog import pack_rows, write_index
-from airstore.store.index import Index
-from airstore.store.ingest import BlobWriter
-from airstore.store.packwriter import PACK_SIZE, pack_name, pack_writer
-from airstore.store.reader import ObjectReader, Shelf
-from airstore.store.sink import WORKERS
-
-
-class BlobStore:
-    """Blobs by digest. Any number of threads and processes may read while one writes.
-
-    A missing or unusable index is rebuilt from the packs when the store is opened.
-
-    Args:
-        directory: what `create` has made.
-        disk: makes bytes durable.
-
-    Raises:
-        NotFoundError: the directory holds no store.
-        StorageError: the disk failed.
-    """
-
-    def __init__(self, directory: Path, *, disk: Disk = LOCAL_DISK) -> None:
-        self.directory = directory
-        self.packs = directory / "packs"
-        self.temporary = directory / "tmp"
-        self.disk = disk
-        if not self.packs.is_dir():
-            raise NotFoundError(f"{directory} holds no airstore store", hint="make one with 'airstore init'")
-        self.index = self._open_index()
-
-    @classmethod
-    def create(cls, directory: Path, *, disk: Disk = LOCAL_DISK) -> Self:
-        """Make an empty store in a directory, or open the one that is there.
-
-        Raises:
-            StorageError: the disk is full or failed.
-        """
-        with storage_errors(directory):
-            (directory / "packs").mkdir(parents=True, exist_ok=True)
-            (directory / "tmp").mkdir(exist_ok=True)
-        return cls(directory, disk=disk)
-
-    def size(self, digest: Digest) -> int | None:
-        """Bytes of a blob; None if there is no recipe for it."""
-        rows = self.index.blob(digest)
-        return rows[0].size if rows else None
-
-    def read(self, digest: Digest, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """A blob's bytes from ``start`` up to ``stop``, verified; act on them when the iterator has ended.
-
-        Raises:
-            NotFoundError: the store does not have it; at once.
-            DamagedError: it cannot be rebuilt; possibly after bytes have been handed out.
-        """
-        return self.reader().blob(digest, start, stop)
-
-    def read_bytes(self, digest: Digest, limit: int) -> bytes:
-        """A small blob: manifest, config or chart.
-
-        Raises:
-            NotFoundError: the store does not have it.
-            DamagedError: it cannot be rebuilt, or is larger than ``limit`` bytes.
-        """
-        return read_small(self.reader(), digest, limit)
-
-    @contextmanager
-    def writer(self) -> Iterator[BlobWriter]:
-        """Put blobs; they become visible together when the block ends well, and not at all otherwise.
-
-        Raises:
-            LockedError: someone else is adding packs to this store.
-            StorageError: the disk is full or failed.
-        """
-        with (
-            self.adding(),
-            ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool,
-            pack_writer(self.temporary, self.disk, PACK_SIZE) as packs,
-        ):
-            writer = BlobWriter(self.reader(), pool, packs)
-            try:
-                yield writer
-                writer.finish()
-            finally:
-                writer.close()
-            packs.publish(self.packs)
-            self.enter(pack.name for pack in packs.sealed)
-
-    def reader(self) -> ObjectReader:
-        """Verified objects of this store, with a small cache of its own."""
-        return ObjectReader([self.shelf()])
-
-    def shelf(self) -> Shelf:
-        """Where the objects lie."""
-        return Shelf(self.index, self.path_of)
-
-    def path_of(self, name: bytes) -> Path:
-        """The file of a pack."""
-        return self.packs / pack_name(name)
-
-    def enter(self, names: Iterable[bytes]) -> None:
-        """Make published packs visible.
-
-        When this fails the packs stay: whether SQLite has committed is not known then, and a pack
-        that no index names does no harm.
-        """
-        self.index.add(pack_rows(self.path_of(name), name) for name in names)
-
-    @contextmanager
-    def adding(self) -> Iterator[None]:
-        """The right to add packs; what a killed process left half written is removed.
-
-        Raises:
-            LockedError: another process holds the lock.
-        """
-        with exclusive_lock(self.directory / "packs.lock"):
-            with storage_errors(self.temporary):
-                for left in self.temporary.glob(".tmp-*"):
-                    left.unlink(missing_ok=True)
-            yield
-
-    def rebuild_index(self) -> None:
-        """Rebuild the index from the packs.
-
-        Raises:
-            LockedError: someone is adding packs.
-            StorageError: the disk is full or failed; the old index is as it was.
-        """
-        self._make_index()
-        self.index.close()
-        self.index = Index(str(self._index_path), create=False)
-
-    def close(self) -> None:
-        """Let go of the index."""
-        self.index.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def _index_path(self) -> Path:
-        return self.directory / "index.sqlite"
-
-    def _open_index(self) -> Index:
-        with suppress(DamagedError):  # unusable: it is only a cache, so it is rebuilt
-            if self._index_path.exists():
-                return Index(str(self._index_path), create=False)
-        self._make_index()
-        return Index(str(self._index_path), create=False)
-
-    def _make_index(self) -> None:
-        with self.adding():
-            write_index(self.packs, self._index_path, self.temporary, self.disk)
-
-
-def read_small(reader: ObjectReader, digest: Digest, limit: int) -> bytes:
-    """A blob of at most ``limit`` bytes, in memory.
-
-    Raises:
-        NotFoundError: there is no recipe for it.
-        DamagedError: it cannot be rebuilt, or is larger.
-    """
-    size = reader.recipe(digest).size
-    if size > limit:
-        raise DamagedError(f"blob {digest} has {size} bytes where at most {limit} make sense")
-    return b"".join(reader.blob(digest))
+__all__ = [
+    "BlobStore",
+    "BlobWriter",
+    "Damage",
+    "PackFile",
+    "Selection",
+    "Staging",
+    "Statistics",
+    "StoreLayout",
+    "check",
+    "rebuild_index",
+    "select",
+    "statistics",
+    "write_packs",
+]

@@ -29,8 +29,7 @@ from airstore.core.oci import OCI_LAYER
 from airstore.history.commits import Tag
 from airstore.history.reader import Reader
 from airstore.ops.directory import open_directory
-from airstore.store.blobs import BlobStore
-from airstore.store.check import statistics
+from airstore.store.blobs import BlobStore, statistics
 
 
 def objects(store: Path) -> tuple[int, int]:

@@ -64,7 +64,7 @@ def read(store: BlobStore, digest: Digest) -> bytes:
 
 
 def packs_of(store: BlobStore) -> list[Path]:
-    return sorted(store.packs.iterdir())
+    return sorted(store.layout.packs.iterdir())
 
 
 def flip(path: Path, at: int) -> None:

@@ -17,10 +17,10 @@ from store_support import PROPERTY, chunked, descriptor, flip, make_tar, noise, 
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, LockedError, NotFoundError, TransferError
-from airstore.store import recipe
 from airstore.store.blobs import BlobStore
-from airstore.store.check import check, rebuild_index, statistics
-from airstore.store.objects import PIECE
+from airstore.store.format import recipe
+from airstore.store.format.objects import PIECE
+from airstore.store.upkeep.check import check, rebuild_index, statistics
 
 BLOBS = {
     "empty": b"",
@@ -149,7 +149,7 @@ def test_a_source_that_breaks_off(store: BlobStore) -> None:
         put_both()
     assert store.size(Digest.of(BLOBS["json"])) is None
     assert packs_of(store) == []
-    assert list(store.temporary.iterdir()) == []
+    assert list(store.layout.temporary.iterdir()) == []
 
 
 def test_nothing_is_visible_before_the_block_ends(store: BlobStore) -> None:
@@ -167,9 +167,9 @@ def test_one_writer_at_a_time(store: BlobStore) -> None:
 
 
 def test_leftovers_of_a_killed_writer_are_removed(store: BlobStore) -> None:
-    (store.temporary / ".tmp-left").write_bytes(b"half a pack")
+    (store.layout.temporary / ".tmp-left").write_bytes(b"half a pack")
     put(store, b"blob")
-    assert list(store.temporary.iterdir()) == []
+    assert list(store.layout.temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["raw", "tar"])

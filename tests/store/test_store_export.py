@@ -13,11 +13,11 @@ from store_support import FaultyDisk, flip, make_tar, noise, packs_of, put, read
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, StorageError
 from airstore.store.blobs import BlobStore
-from airstore.store.check import check, rebuild_index, statistics
-from airstore.store.export import PackFile, Selection, select, write_packs
-from airstore.store.objects import PIECE
-from airstore.store.packformat import read_frame, read_pack
-from airstore.store.staging import Staging
+from airstore.store.exchange.export import PackFile, Selection, select, write_packs
+from airstore.store.exchange.staging import Staging
+from airstore.store.format.objects import PIECE
+from airstore.store.format.pack import read_frame, read_pack
+from airstore.store.upkeep.check import check, rebuild_index, statistics
 
 FILES = {f"f{number:03}": noise(9_000, number) for number in range(300)}
 OLD = make_tar(FILES)
@@ -202,7 +202,7 @@ def test_flipped_media_are_found(publisher: BlobStore, site: BlobStore, tmp_path
 
 
 def test_packs_that_count_as_hashed_are_still_rebuilt_from(publisher: BlobStore, site: BlobStore) -> None:
-    (path,) = export(publisher, site.temporary, [OLD], [])
+    (path,) = export(publisher, site.layout.temporary, [OLD], [])
     flip(path, 20_000)
     with Staging(site, [path], hashed=True) as staging, pytest.raises(DamagedError):
         staging.commit()
@@ -229,12 +229,12 @@ def test_packs_on_media_are_copied(publisher: BlobStore, site: BlobStore, elsewh
 
 
 def test_packs_nearby_are_moved(publisher: BlobStore, site: BlobStore) -> None:
-    (path,) = export(publisher, site.temporary, [OLD], [])
+    (path,) = export(publisher, site.layout.temporary, [OLD], [])
     with Staging(site, [path]) as staging:
         staging.commit()
         staging.commit()
         assert b"".join(staging.read(Digest.of(OLD))) == OLD
-    assert list(site.temporary.iterdir()) == []
+    assert list(site.layout.temporary.iterdir()) == []
     assert [pack.name for pack in packs_of(site)] == [path.name]
 
 
@@ -280,13 +280,13 @@ def test_faults_while_taking_in(
             with Staging(site, staged) as staging:
                 assert commits(staging) != disk.failed
             assert statistics(site).blobs == (0 if disk.failed else 2)
-            assert list(site.temporary.iterdir()) == []
+            assert list(site.layout.temporary.iterdir()) == []
         with BlobStore(directory) as site:
             with Staging(site, packs) as staging:
                 staging.commit()
             assert read(site, Digest.of(OLD)) == OLD
             assert check(site, ignore) == []
-            assert not [path for path in site.packs.iterdir() if path.suffix != ".pack"]
+            assert not [path for path in site.layout.packs.iterdir() if path.suffix != ".pack"]
         if not disk.failed:
             return
     pytest.fail("the fault kept happening")

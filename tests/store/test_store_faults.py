@@ -10,9 +10,10 @@ from store_support import FaultyDisk, descriptor, make_tar, noise, put, read, te
 
 from airstore.core.digest import Digest
 from airstore.core.errors import StorageError
-from airstore.store import blobs, packwriter
+from airstore.store import directory as blobs
 from airstore.store.blobs import BlobStore
-from airstore.store.check import check, rebuild_index
+from airstore.store.format import packwriter
+from airstore.store.upkeep.check import check, rebuild_index
 
 OLD = make_tar({"a": noise(40_000, 1), "b": text(9_000, 2)})
 NEW = [make_tar({"a": noise(40_000, 1), "c": noise(60_000, seed)}) for seed in range(3, 7)]
@@ -23,8 +24,8 @@ def assert_whole(directory: Path) -> None:
     with BlobStore(directory) as store:
         assert check(store, lambda _count: None) == []
         assert read(store, Digest.of(OLD)) == OLD
-        assert list(store.temporary.iterdir()) == []
-        assert {path.suffix for path in store.packs.iterdir()} == {".pack"}
+        assert list(store.layout.temporary.iterdir()) == []
+        assert {path.suffix for path in store.layout.packs.iterdir()} == {".pack"}
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
@@ -99,7 +100,7 @@ def test_a_killed_writer_leaves_packs_that_do_no_harm(
     with BlobStore(tmp_path) as store:
         assert store.size(Digest.of(NEW[0])) is None
         put(store, *NEW)
-        assert len(list(store.packs.iterdir())) == 2, "the same work makes the same packs"
+        assert len(list(store.layout.packs.iterdir())) == 2, "the same work makes the same packs"
         assert [read(store, Digest.of(blob)) for blob in NEW] == NEW
 
 

@@ -18,13 +18,13 @@ from airstore.core.durable import LOCAL_DISK
 from airstore.core.errors import DamagedError, StorageError
 from airstore.core.limits import LIMITS, MIB
 from airstore.store.blobs import BlobStore
-from airstore.store.frames import compress, decompress
-from airstore.store.index import Index
-from airstore.store.objects import PIECE, Kind, ObjectKey
-from airstore.store.packformat import HEADER, TRAILER_SIZE, frame_entry, read_pack, trailer
-from airstore.store.packwriter import Frame, pack_writer
-from airstore.store.recipe import Recipe, RecipeBuilder, Step, decode_root, encode_root, walk
-from airstore.store.sqlite import KeySet
+from airstore.store.format.frames import compress, decompress
+from airstore.store.format.objects import PIECE, Kind, ObjectKey
+from airstore.store.format.pack import HEADER, TRAILER_SIZE, frame_entry, read_pack, trailer
+from airstore.store.format.packwriter import Frame, pack_writer
+from airstore.store.format.recipe import Recipe, RecipeBuilder, Step, decode_root, encode_root, walk
+from airstore.store.read.index import Index
+from airstore.store.read.sqlite import KeySet
 
 
 def key_of(kind: Kind, data: bytes) -> ObjectKey:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_support import PROPERTY, chunked, make_tar, noise, text
 
-from airstore.store.feed import Feed
-from airstore.store.objects import PIECE, Kind
-from airstore.store.split import join, split
+from airstore.store.format.objects import PIECE, Kind
+from airstore.store.ingest.feed import Feed
+from airstore.store.ingest.split import join, split
 
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
 FILES = {

@@ -11,12 +11,12 @@ from pathlib import Path
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.core.progress import Advance
-from airstore.store.blobs import BlobStore
-from airstore.store.catalog import name_of, pack_files
-from airstore.store.index import BlobRow
-from airstore.store.objects import ObjectKey
-from airstore.store.packformat import PackFrame, file_size, read_frame, read_pack
-from airstore.store.sink import WORKERS, in_order
+from airstore.store.directory import BlobStore
+from airstore.store.format.objects import ObjectKey
+from airstore.store.format.pack import PackFrame, file_size, read_frame, read_pack
+from airstore.store.ingest.sink import WORKERS, in_order
+from airstore.store.read.catalog import name_of, pack_files
+from airstore.store.read.index import BlobRow
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class _Inspection:
         known = {name: size for _, name, size in self._store.index.packs()}
         with ThreadPoolExecutor(WORKERS) as pool:
             for name, size in known.items():
-                self._read_pack(self._store.path_of(name), name, size, pool, advance)
-        for path in pack_files(self._store.packs):
+                self._read_pack(self._store.layout.pack(name), name, size, pool, advance)
+        for path in pack_files(self._store.layout.packs):
             if name_of(path) not in known:
                 self._entered(path)
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
-from airstore.store.objects import Kind, ObjectKey
-from airstore.store.packformat import PackFrame
-from airstore.store.sqlite import REBUILD_HINT, connect, marks, portions, sqlite_errors
+from airstore.store.format.objects import Kind, ObjectKey
+from airstore.store.format.pack import PackFrame
+from airstore.store.read.sqlite import REBUILD_HINT, connect, marks, portions, sqlite_errors
 
 _VERSION = 1
 _SCHEMA = """

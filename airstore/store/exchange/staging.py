@@ -15,12 +15,12 @@ from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
-from airstore.store.blobs import BlobStore, read_small
-from airstore.store.catalog import name_of, pack_rows, published_file
-from airstore.store.index import Index
-from airstore.store.objects import ObjectKey
-from airstore.store.reader import ObjectReader, Shelf
-from airstore.store.sink import WORKERS, in_order
+from airstore.store.directory import BlobStore, read_small
+from airstore.store.format.objects import ObjectKey
+from airstore.store.ingest.sink import WORKERS, in_order
+from airstore.store.read.catalog import name_of, pack_rows, published_file
+from airstore.store.read.index import Index
+from airstore.store.read.reader import ObjectReader, Shelf
 
 
 class Staging:
@@ -104,7 +104,7 @@ class Staging:
         self.verify(self._unverified(), lambda _count: None)
         with self._store.adding():
             for name, path in self._paths.items():
-                final = self._store.path_of(name)
+                final = self._store.layout.pack(name)
                 if path != final:
                     self._take_in(path, name, final)
                     self._paths[name] = final
@@ -132,7 +132,7 @@ class Staging:
     def _take_in(self, path: Path, name: bytes, final: Path) -> None:
         if not path.exists() and final.exists():
             return  # moved by an earlier run that was killed before its end
-        if _device(path) == _device(self._store.packs):
+        if _device(path) == _device(self._store.layout.packs):
             if not self._hashed:
                 for _ in _checked(path, name):
                     pass
@@ -143,7 +143,7 @@ class Staging:
                 self._store.disk.publish(path, final)
             return
         # Checked while copying, so that only what was checked is used even if the medium changes.
-        with published_file(self._store.temporary, final, self._store.disk) as copy:
+        with published_file(self._store.layout.temporary, final, self._store.disk) as copy:
             for chunk in _checked(path, name):
                 copy.write(chunk)
             with storage_errors(copy.path):

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from airstore.core.durable import Disk, DurableFile, storage_errors, temporary_file
 from airstore.core.limits import MIB
-from airstore.store.objects import Kind
-from airstore.store.packformat import HEADER, TRAILER_SIZE, PackFrame, index_entry, trailer
+from airstore.store.format.objects import Kind
+from airstore.store.format.pack import HEADER, TRAILER_SIZE, PackFrame, index_entry, trailer
 
 PACK_SIZE = 512 * MIB  # bytes; a new pack is begun at this size
 _SYNC_EVERY = 32 * MIB  # bytes written before the device is told to begin with them

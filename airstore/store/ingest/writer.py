@@ -10,13 +10,13 @@ from typing import NamedTuple
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import verified
 from airstore.core.errors import DamagedError, NotFoundError
-from airstore.store.objects import Kind, ObjectKey
-from airstore.store.packwriter import PackWriter
-from airstore.store.reader import ObjectReader
-from airstore.store.recipe import RecipeBuilder, Step, encode_root
-from airstore.store.sink import FrameSink, in_order
-from airstore.store.split import Segment, split
-from airstore.store.sqlite import KeySet
+from airstore.store.format.objects import Kind, ObjectKey
+from airstore.store.format.packwriter import PackWriter
+from airstore.store.format.recipe import RecipeBuilder, Step, encode_root
+from airstore.store.ingest.sink import FrameSink, in_order
+from airstore.store.ingest.split import Segment, split
+from airstore.store.read.reader import ObjectReader
+from airstore.store.read.sqlite import KeySet
 
 
 class _Found(NamedTuple):

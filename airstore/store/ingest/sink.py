@@ -8,10 +8,10 @@ from concurrent.futures import Executor, Future
 from typing import TypeVar
 
 from airstore.core.limits import KIB
-from airstore.store.frames import compress
-from airstore.store.objects import FRAME, Kind, ObjectKey
-from airstore.store.packformat import frame_entry
-from airstore.store.packwriter import Frame, PackWriter
+from airstore.store.format.frames import compress
+from airstore.store.format.objects import FRAME, Kind, ObjectKey
+from airstore.store.format.pack import frame_entry
+from airstore.store.format.packwriter import Frame, PackWriter
 
 WORKERS = 2  # threads; hashing and zstd release the interpreter lock
 _AHEAD = 4  # jobs under way or waiting to be taken; bounds memory to a few MiB

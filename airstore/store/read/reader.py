@@ -15,10 +15,10 @@ from typing import NamedTuple, TypeVar
 from airstore.core.digest import Digest, verified
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import KIB
-from airstore.store.index import BlobRow, Index, Location
-from airstore.store.objects import Kind, ObjectKey
-from airstore.store.packformat import read_frame
-from airstore.store.recipe import Recipe, Step, decode_root, walk
+from airstore.store.format.objects import Kind, ObjectKey
+from airstore.store.format.pack import read_frame
+from airstore.store.format.recipe import Recipe, Step, decode_root, walk
+from airstore.store.read.index import BlobRow, Index, Location
 
 _Item = TypeVar("_Item")
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS
-from airstore.store.objects import PIECE, Kind, ObjectKey
+from airstore.store.format.objects import PIECE, Kind, ObjectKey
 
 CODEC_NONE = 0  # the joined pieces are the blob
 _MAGIC = b"RECIPE\x01"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from airstore.store import tar
-from airstore.store.feed import Feed
-from airstore.store.objects import PIECE, Kind
+from airstore.store.format.objects import PIECE, Kind
+from airstore.store.ingest import tar
+from airstore.store.ingest.feed import Feed
 
 
 class Segment(NamedTuple):

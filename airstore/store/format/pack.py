@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from airstore.core.errors import DamagedError, StorageError
 from airstore.core.limits import GIB, LIMITS, MIB
-from airstore.store import frames
-from airstore.store.objects import Kind, ObjectKey
+from airstore.store.format import frames
+from airstore.store.format.objects import Kind, ObjectKey
 
 HEADER = b"AIRPACK\x01"
 MAX_PACK = 4 * GIB  # bytes

@@ -15,15 +15,15 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.core.limits import GIB
 from airstore.core.progress import Advance
-from airstore.store.blobs import BlobStore
-from airstore.store.frames import compress, decompress
-from airstore.store.index import Location
-from airstore.store.objects import Kind, ObjectKey
-from airstore.store.packformat import frame_entry, read_at
-from airstore.store.packwriter import Frame, pack_writer
-from airstore.store.reader import ObjectReader
-from airstore.store.sink import WORKERS, FrameSink
-from airstore.store.sqlite import KeySet
+from airstore.store.directory import BlobStore
+from airstore.store.format.frames import compress, decompress
+from airstore.store.format.objects import Kind, ObjectKey
+from airstore.store.format.pack import frame_entry, read_at
+from airstore.store.format.packwriter import Frame, pack_writer
+from airstore.store.ingest.sink import WORKERS, FrameSink
+from airstore.store.read.index import Location
+from airstore.store.read.reader import ObjectReader
+from airstore.store.read.sqlite import KeySet
 
 _KEY = struct.Struct("<BI32s")
 _PLACED = struct.Struct("<IBI32s")  # an object and where it starts in its frame
@@ -155,7 +155,7 @@ def _whole_frame(store: BlobStore, wanted: _Wanted, reader: ObjectReader) -> Fra
     place, keys = wanted
     entries = b"".join(map(frame_entry, keys))
     try:
-        stored = read_at(store.path_of(place.pack), place.frame_offset, place.stored)
+        stored = read_at(store.layout.pack(place.pack), place.frame_offset, place.stored)
         if _consists_of(decompress(stored, place.plain), keys):
             return Frame(keys[0].kind, stored, place.plain, entries)
     except DamagedError:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from airstore.core.limits import MIB
-from airstore.store.feed import Feed
-from airstore.store.objects import PIECE
+from airstore.store.format.objects import PIECE
+from airstore.store.ingest.feed import Feed
 
 BLOCK = 512
 _META = frozenset(b"xgXLK")  # their data describes the next member: skeleton

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from airstore.core.durable import Disk, DurableFile, storage_errors, temporary_file
 from airstore.core.errors import DamagedError
-from airstore.store.index import BlobRow, Index, PackRows
-from airstore.store.objects import Kind
-from airstore.store.packformat import PackFrame, file_size, read_frame, read_pack
-from airstore.store.recipe import decode_root
+from airstore.store.format.objects import Kind
+from airstore.store.format.pack import PackFrame, file_size, read_frame, read_pack
+from airstore.store.format.recipe import decode_root
+from airstore.store.read.index import BlobRow, Index, PackRows
 
 _PACK_NAME = re.compile(r"([a-f0-9]{64})\.pack")
 

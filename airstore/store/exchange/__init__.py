@@ -1,0 +1,1 @@
+"""Packs that leave a store, and packs that have arrived."""

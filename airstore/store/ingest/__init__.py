@@ -1,0 +1,1 @@
+"""Putting blobs in: split into objects, compressed into frames, written to packs."""

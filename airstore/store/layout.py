@@ -1,0 +1,89 @@
+"""Where everything in a store's directory is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from airstore.store.format.packwriter import pack_name
+
+
+@dataclass(frozen=True)
+class StoreLayout:
+    """The paths of a store.
+
+    Attributes:
+        root: the store's directory.
+    """
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """Which side this is, and its name; a directory without it is no store."""
+        return self.root / "airstore.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever changes the store."""
+        return self.root / "lock"
+
+    @property
+    def packs(self) -> Path:
+        """Directory of the packs."""
+        return self.root / "packs"
+
+    @property
+    def packs_lock(self) -> Path:
+        """Held by whoever adds packs."""
+        return self.root / "packs.lock"
+
+    @property
+    def index(self) -> Path:
+        """The index of the packs."""
+        return self.root / "index.sqlite"
+
+    @property
+    def temporary(self) -> Path:
+        """Directory of what no command that has ended needs, but for copies of interrupted imports."""
+        return self.root / "tmp"
+
+    @property
+    def history(self) -> Path:
+        """The history repo."""
+        return self.root / "history.git"
+
+    @property
+    def keys(self) -> Path:
+        """Directory of private keys."""
+        return self.root / "keys"
+
+    @property
+    def sites(self) -> Path:
+        """Directory of the public keys of sites."""
+        return self.root / "sites"
+
+    @property
+    def root_file(self) -> Path:
+        """The trust root."""
+        return self.root / "trust" / "root.json"
+
+    @property
+    def state_file(self) -> Path:
+        """What a site trusts so far."""
+        return self.root / "trust" / "state.json"
+
+    def pack(self, name: bytes) -> Path:
+        """The file of a pack, by its raw name."""
+        return self.packs / pack_name(name)
+
+    def arrivals(self, media: str) -> Path:
+        """Where an import keeps its copies; ``media`` names them by content."""
+        return self.temporary / f"{_ARRIVALS}{media}"
+
+    def all_arrivals(self) -> list[Path]:
+        """The copies of all imports, those that were interrupted too."""
+        return sorted(self.temporary.glob(f"{_ARRIVALS}*"))
+
+
+_ARRIVALS = "import-"

@@ -1,0 +1,1 @@
+"""Finding and reading objects: the index, and blobs rebuilt with every byte verified."""
