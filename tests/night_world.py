@@ -1,4 +1,4 @@
-"""The bakery on the real cluster: its site with a registry in the cluster, and what kubectl and Helm say of it."""
+"""The bakery's night: a publisher with several releases, a site, and what kubectl and Helm say of it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import base64
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import apply_processes
 import bakery
+from apply_binder import Cluster
 from apply_parts import Landscape
 from bakery import APP, EVERY, HELM_RELEASES
-from cluster_ingress import ingress_controller
-from cluster_server import free_ports
-from cluster_site import RealCluster, volume
-from e2e_road import Airstore, Result, Store, carry, run, site
+from cluster_site import RealCluster
+from e2e_road import Airstore, Result, Store, carry, site
 
-UPSTREAM = "registry.example.com"  # whose images nodes find by their mirror
 CRASHES = "exit 3"
 # What each release changes, and whether it works.
 RELEASES: Mapping[str, Mapping[str, bakery.Values]] = {
@@ -57,10 +55,12 @@ class Night(Landscape):
     """A publisher with all of `RELEASES`, and a site that holds them.
 
     Attributes:
-        host: of the site's registry, which is in the namespace ``NAMESPACE-registry``.
+        host: of the site's registry; one in the cluster is in the namespace ``NAMESPACE-registry``.
+        options: of each apply and rollback.
     """
 
     host: str = ""
+    options: tuple[str, ...] = ()
 
     @property
     def cluster(self) -> RealCluster:
@@ -72,6 +72,17 @@ class Night(Landscape):
         """``airstore registry`` at the site."""
         return self.site("registry", *words, variables={"KUBECONFIG": str(self.api.kubeconfig)})
 
+    def run(self, *words: str | Path, code: int = 0) -> Result:
+        """An airstore command on the site and its cluster."""
+        return super().run(*words, *self._options(words), code=code)
+
+    def begun(self, *words: str) -> subprocess.Popen[str]:
+        """The same in a process of its own."""
+        return apply_processes.begin(self, *words, *self._options(words))
+
+    def _options(self, words: tuple[str | Path, ...]) -> tuple[str, ...]:
+        return self.options if words[0] in {"apply", "rollback"} else ()
+
     def apply(self, version: str, *words: str, code: int = 0) -> str:
         """Apply a release; returns all that was said."""
         result = self.run("apply", "--release", version, *words, code=code)
@@ -79,9 +90,8 @@ class Night(Landscape):
 
     def with_helm(self, helm: Path) -> Night:
         """The same, by another Helm."""
-        airstore = Airstore(self.site.airstore.home, helm)
-        publisher, store = Store(airstore, self.publisher.path), Store(airstore, self.site.path)
-        return Night(self.api, self.directory, publisher, store, self.namespace, host=self.host)
+        store = Store(Airstore(self.site.airstore.home, helm), self.site.path)
+        return replace(self, site=store)
 
     def kubectl(self, *words: str, stdin: object = None) -> str:
         """In the product's namespace."""
@@ -103,6 +113,10 @@ class Night(Landscape):
         """Rows of the database."""
         return tuple(self.in_database("/bin/busybox cat /data/orders").splitlines())
 
+    def running(self) -> str:
+        """The release that runs, without drift and healthy."""
+        return str(self.run("status", "-o", "json").json["running"])
+
     def seen(self) -> Seen:
         """Everything that a row compares."""
         pods = [each for each in self.get("pods")["items"] if "deletionTimestamp" not in each["metadata"]]
@@ -122,7 +136,7 @@ class Night(Landscape):
         )
 
     def install_by_hand(self) -> None:
-        """What the old procedure does: chart by chart, an upgrade of what ``helm list`` has, else an install."""
+        """The old procedure, chart by chart: an upgrade of what ``helm list`` has, else an install."""
         self.publish_charts("1.0.0")
         for name in HELM_RELEASES:
             listed = json.loads(self.by_hand("list", "-o", "json"))
@@ -136,6 +150,15 @@ class Night(Landscape):
         """Have the product's directory say a release."""
         bakery.write(self.directory / "product", self.namespace, version, RELEASES[version])
 
+    def set_up(self, by_hand: bool) -> None:
+        """Release 1.0.0 runs, installed by airstore or by hand, and the database has rows of its users."""
+        self.start_over()
+        if by_hand:
+            self.install_by_hand()
+        else:
+            self.apply("1.0.0")
+        self.order("order 2")
+
     def start_over(self) -> None:
         """Nothing of the product is in the cluster, and the site has applied nothing."""
         self.api.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=120s")
@@ -144,93 +167,36 @@ class Night(Landscape):
 
 
 def _ready(pods: Mapping[str, Any]) -> frozenset[str]:
+    nothing = [{"ready": False}]
     return frozenset(
         name
         for name, pod in pods.items()
         if name in HELM_RELEASES
-        and all(status["ready"] for status in pod["status"].get("containerStatuses", [{"ready": False}]))
+        and all(each["ready"] for each in pod["status"].get("containerStatuses", nothing))
     )
 
 
-@contextmanager
-def open_night(
-    cluster: RealCluster, directory: Path, helm: Path, registry: Path, namespace: str
-) -> Iterator[Night]:
-    """A site with every release and a registry; nothing has been applied yet."""
+def make_night(cluster: Cluster, directory: Path, helm: Path, namespace: str, registry: Path | None) -> Night:
+    """A publisher, and a site that holds all of its releases and has no site file yet."""
     (directory / "home").mkdir()
     airstore = Airstore(directory / "home", helm)
     publisher, store = Store(airstore, directory / "publisher"), Store(airstore, directory / "site")
-    (port,) = free_ports(1)
-    night = Night(cluster, directory, publisher, store, namespace, host=f"localhost:{port}")
-    _publish(night, registry)
-    _write_site_file(night)
-    for document in volume(namespace, directory / "volume"):
-        cluster.kubectl("apply", "-f", "-", stdin=document)
-    try:
-        with ingress_controller(cluster.kubectl, f"{namespace}-registry", "registry", port, directory):
-            _bootstrap(night)
-            yield night
-    finally:
-        _clean(night)
-
-
-def _publish(night: Night, registry: Path) -> None:
+    night = Night(cluster, directory, publisher, store, namespace)
     for version, changes in RELEASES.items():
-        product = bakery.write(night.directory / "product", night.namespace, version, changes, registry)
+        product = bakery.write(directory / "product", namespace, version, changes, registry)
         if version == "1.0.0":
-            night.publisher.airstore("init", night.publisher.path, "--product", product)
-            night.publisher("key", "generate", "release")
-        night.publisher("release", "create", "--version", version)
+            airstore("init", publisher.path, "--product", product)
+            publisher("key", "generate", "release")
+        publisher("release", "create", "--version", version)
         if version == "1.0.0":
-            site(night.publisher, night.directory, version)
+            site(publisher, directory, version)
         else:
-            carry(night.publisher, night.site, night.directory, version)
+            carry(publisher, store, directory, version)
+    return night
 
 
-def _write_site_file(night: Night) -> None:
-    registry = {"host": night.host, "storageClass": night.namespace, "storage": "1Gi"}
+def write_site_file(night: Night, **registry: str) -> None:
+    """Its registry alone; what the site is now is what `Night.start_over` goes back to."""
+    registry["host"] = night.host
     document = {"apiVersion": "airstore/v1", "kind": "Site", "registry": registry}
     (night.site.path / "site.yaml").write_text(json.dumps(document))
-
-
-def _bootstrap(night: Night) -> None:
-    _configure_node(night)
-    night.admin("bootstrap", "--containerd-socket", night.cluster.socket)
-    _configure_node(night, "--credentials")
-    for version in RELEASES:
-        night.admin("push", "--release", version) if False else None
-    shutil.copytree(night.site.path, night.directory / "pristine")
-
-
-def _configure_node(night: Night, *words: str) -> None:
-    files = night.directory / f"node{len(words)}"
-    night.admin("mirror-config", "--runtime", "containerd", "--out", files, *words)
-    night.cluster.configure(files)
-
-
-def _clean(night: Night) -> None:
-    for host in (night.host, UPSTREAM):
-        night.cluster.forget(host)
-    names = (night.namespace, f"{night.namespace}-registry")
-    night.cluster.kubectl("delete", "namespace", *names, "--ignore-not-found", "--wait=false")
-    night.cluster.kubectl("delete", f"pv/{night.namespace}", f"storageclass/{night.namespace}", "--wait=false")
-    night.cluster.kubectl("delete", "crd/boards.bakery.example.com", "--ignore-not-found", "--wait=false")
-    night.cluster.kubectl("label", "nodes", "--all", "primary-registry-")
-
-
-def power_cut(cluster: RealCluster) -> None:
-    """End everything of the node at once, its pods among it, and start it again."""
-    scripts = bakery.ROOT / "scripts"
-    run("python3", "-c", _CUT, str(scripts / "cluster.d"), str(cluster.directory))
-    subprocess.run([str(scripts / "cluster"), "up"], check=True, capture_output=True, timeout=600)
-
-
-_CUT = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import processes
-from settings import Cluster
-for process in processes.marked(Cluster(Path(sys.argv[2]))):
-    os.kill(process.pid, signal.SIGKILL)
-"""

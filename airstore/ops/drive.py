@@ -278,6 +278,8 @@ def _record(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
         details["failure"] = failures[-1] if end is End.NEEDS_OPERATOR else failures[0]
     succeeded = end is End.SUCCEEDED
     version, running = plan.outcome
+    if succeeded and plan.mode is Mode.ROLLBACK:
+        _keep_what_stayed(site, plan)
     entry = ledger.Entry(
         plan.mode,
         version if succeeded else (plan.version or plan.previous),
@@ -287,6 +289,18 @@ def _record(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
         tuple(as_installed(each, site.installations.kept(each)) for each in running) if succeeded else (),
     )
     ledger.record(site.store.history, entry, (site.store.name, f"airstore@{site.store.name}.invalid"))
+
+
+def _keep_what_stayed(site: Site, plan: RunPlan) -> None:
+    """What a rollback did not touch is of the revision that the newer state says.
+
+    The older state may have kept an earlier one: another rollback has installed it again since then.
+    """
+    newer, older = ({each.key: each for each in side} for side in (plan.new, plan.old))
+    for key in (key for key, action, _ in plan.items if action == "unchanged"):
+        kept = site.installations.kept(newer[key])
+        if kept and older[key].values:
+            site.installations.keep(older[key], kept)
 
 
 def _recorded(site: Site, journal: Journal) -> str:
