@@ -13,20 +13,26 @@ from apply_product import POLICY
 from cluster_server import ApiServer, api_server, programs
 from cluster_site import RealCluster, find_cluster
 
-from airstore.cluster.connection import Connection, connect
-from airstore.cluster.objects import Objects
+from airstore.cluster.api.connection import Connection, connect
+from airstore.cluster.api.objects import Objects
 
 _numbers = itertools.count()
+_OWN_NAMESPACE = {"jobs", "shapes", "staying", "unready", "watched"}  # of tests/cluster_apply/test_apply_*.py
 CLUSTER = Path(__file__).parents[1] / "scripts" / "cluster"
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at the marks that are asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on the one real cluster are marked: they share its node, so they run one after another."""
+    """Tests on the one real cluster are marked; those that set up its node run one after another.
+
+    The others have a namespace each, and what runs there is from an image that the node has.
+    """
     for item in items:
         shared = "cluster" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("alone")
         if item.get_closest_marker("cluster") and shared:
             item.add_marker(pytest.mark.onecluster)
+            if item.path.stem.removeprefix("test_apply_") not in _OWN_NAMESPACE:
+                item.add_marker(pytest.mark.xdist_group("node"))
 
 
 @pytest.fixture(scope="session")

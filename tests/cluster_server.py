@@ -8,15 +8,15 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airstore.cluster.connection import Connection, connect
+from airstore.cluster.api.connection import Connection, connect
 from airstore.core.errors import TransferError
-from airstore.trust.certificates import create_authority, issue
+from airstore.tls.certificates import create_authority, issue
 
 ADMIN, GUEST = "admin-token", "guest-token"  # of system:masters, and of somebody without any rights
 
@@ -50,6 +50,17 @@ class ApiServer:
         )
         assert done.returncode == 0, f"kubectl {' '.join(words)}\n{done.stderr}"
         return done.stdout
+
+    @contextmanager
+    def granted(self, name: str, rules: Sequence[Mapping[str, Any]]) -> Iterator[Path]:
+        """Rights of the guest for the length of the block, under this name; gives the guest's kubeconfig."""
+        metadata = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": name}}
+        self.kubectl("apply", "-f", "-", stdin={**metadata, "kind": "ClusterRole", "rules": list(rules)})
+        self.kubectl("create", "clusterrolebinding", name, "--clusterrole", name, "--user", "guest")
+        try:
+            yield self.guest
+        finally:
+            self.kubectl("delete", "clusterrolebinding,clusterrole", name)
 
     def json(self, *words: str) -> Any:
         """What ``kubectl ... -o json`` says."""

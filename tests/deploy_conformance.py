@@ -9,8 +9,8 @@ from typing import Any
 from deploy_world import make_target
 
 from airstore.core.release import HelmRelease
-from airstore.deploy.target import Target
-from airstore.deploy.world import Cluster, HelmReleases
+from airstore.deploy.model.target import Target
+from airstore.deploy.run.world import Cluster, HelmReleases
 
 
 @dataclass

@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.charts.rewrite import Rewriting
+from airstore.charts.images.rewrite import Rewriting
 from airstore.core import yamlfile
 from airstore.core.release import HelmRelease
-from airstore.deploy.helm_records import HelmStatus
-from airstore.deploy.hooks import Hook
-from airstore.deploy.kept import Kept, Standing
-from airstore.deploy.ledger import Running
-from airstore.deploy.plan import normalise
-from airstore.deploy.protocols import Change, Refusal
-from airstore.deploy.sights import Sight
-from airstore.deploy.target import Target
+from airstore.deploy.helm.kept import Kept, Standing
+from airstore.deploy.helm.records import HelmStatus
+from airstore.deploy.model.protocols import Change, Refusal
+from airstore.deploy.model.sights import Sight
+from airstore.deploy.model.target import Target
+from airstore.deploy.plan.plan import normalise
+from airstore.deploy.run.hooks import Hook, Watching
+from airstore.history.ledger import Running
 
 Document = Mapping[str, Any]
 OWNER = "meta.helm.sh/release-name"
@@ -226,7 +226,8 @@ class MemoryHooks:
     backups: dict[str, str] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
 
-    def run(self, hook: Hook) -> None:
+    def run(self, hook: Hook, watching: Watching) -> None:
+        watching(())()
         key, place = hook.target.running.key, str(hook.backup)
         self.ran.append(f"{hook.name} {key}")
         if hook.name == "preUpgrade":

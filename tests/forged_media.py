@@ -14,14 +14,14 @@ from pygit2.enums import ObjectType
 from airstore.core.digest import Digest
 from airstore.core.progress import QUIET
 from airstore.core.release import Release
-from airstore.history.commits import encode_commit, encode_tag, stamp
-from airstore.history.names import MAIN, TAGS
-from airstore.history.trees import write_tree
+from airstore.history.git.commits import encode_commit, encode_tag, stamp
+from airstore.history.git.names import MAIN, TAGS
+from airstore.history.git.trees import write_tree
 from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex, ReleaseId
 from airstore.media.reader import Media
 from airstore.media.writer import write_media
-from airstore.ops.directory import open_directory
-from airstore.ops.verify_release import ENVELOPE_FILE, RELEASE_FILE
+from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
 from airstore.store.blobs import select
 from airstore.trust import envelope, sshsig
 from airstore.trust.keys import PrivateKey

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from airstore.cli.main import exit_code
-from airstore.deploy.journal import Journal
+from airstore.deploy.run.journal import Journal
 
 _append = Journal._append
 _count = 0

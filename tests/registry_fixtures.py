@@ -11,10 +11,10 @@ from registry_faults import FaultProxy, fault_proxy
 from registry_parts import Connect, Shipment, ship
 from registry_support import RegistryServer, registry_server
 
-from airstore.registry.client import RegistryClient
-from airstore.registry.credentials import CredentialSource
-from airstore.registry.retry import Retry
-from airstore.registry.transport import Endpoint
+from airstore.registry.client.credentials import CredentialSource
+from airstore.registry.client.registry import RegistryClient
+from airstore.registry.client.retry import Retry
+from airstore.registry.client.transport import Endpoint
 
 _numbers = itertools.count()
 

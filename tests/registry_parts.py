@@ -15,9 +15,9 @@ from airstore.core.digest import Digest
 from airstore.core.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from airstore.core.reference import Reference
 from airstore.core.release import Image
-from airstore.registry.client import RegistryClient
-from airstore.registry.graph import walk
-from airstore.registry.layout import OciLayout
+from airstore.registry.client.registry import RegistryClient
+from airstore.registry.sources.graph import walk
+from airstore.registry.sources.layout import OciLayout
 
 Connect = Callable[..., RegistryClient]
 _HOST = "registry.example.com"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from airstore.core.durable import durable_file, storage_errors
 from airstore.core.errors import UsageError
-from airstore.history.git import Git, scratch
-from airstore.history.header import BundleHeader
-from airstore.history.names import MAIN, TAGS
+from airstore.history.git.header import BundleHeader
+from airstore.history.git.names import MAIN, TAGS, is_version
+from airstore.history.git.program import Git, scratch
 from airstore.history.quarantine import Quarantine
 from airstore.history.repository import History, ReleaseRef
 
@@ -34,11 +34,9 @@ def create_bundle(history: History, out: Path, to: str, base: str | None, *, git
         DamagedError: the history is damaged.
         StorageError: the disk is full or failed.
     """
-    releases = _range(history, to, base)
-    tags = history.refs.tags()
-    refs = {TAGS + release.version: tags[release.version] for release in releases}
-    known = (history.find(base).commit,) if base else ()
-    header = BundleHeader(known, {**refs, MAIN: releases[-1].commit})
+    last, first = history.find(to), history.find(base) if base else None
+    known = (first.commit,) if first else ()
+    header = BundleHeader(known, {**_tags(history, last, first), MAIN: last.commit})
     with storage_errors(out), tempfile.TemporaryDirectory(prefix="airstore-bundle-") as temporary:
         repository = scratch(Path(temporary) / "scratch.git", history.path)
         with durable_file(out, mode=0o644) as file:
@@ -46,12 +44,29 @@ def create_bundle(history: History, out: Path, to: str, base: str | None, *, git
             (git or Git()).pack(repository, header.refs.values(), known, file.write)
 
 
-def _range(history: History, to: str, base: str | None) -> list[ReleaseRef]:
-    last = history.find(to).sequence
-    first = history.find(base).sequence if base else 0
-    if first >= last:
+def _tags(history: History, last: ReleaseRef, first: ReleaseRef | None) -> dict[str, str]:
+    """Ref to tag object of the releases after ``first`` up to ``last``; reads no others."""
+    since = first.sequence if first else 0
+    if first and since >= last.sequence:
         raise UsageError(
-            f"release {base} does not come before release {to}: there is no history to bring",
+            f"release {first.version} does not come before release {last.version}: there is no history to"
+            " bring",
             hint="name an earlier release as the base",
         )
-    return [release for release in history.releases() if first < release.sequence <= last]
+    commits = history.ancestry(last.commit)[: last.sequence - since]
+    found = dict(filter(None, (_tag(history, commit) for commit in commits)))
+    if len(found) < len(commits):  # the message of a commit says what it likes: every tag is asked
+        tags, range_ = history.refs.tags(), range(since + 1, last.sequence + 1)
+        return {
+            TAGS + each.version: tags[each.version] for each in history.releases() if each.sequence in range_
+        }
+    return found
+
+
+def _tag(history: History, commit: str) -> tuple[str, str] | None:
+    """Ref and object of the tag that a release's message speaks of, if that is its tag."""
+    version = history.commit(commit).message.split()[-1:]
+    oid = history.refs.get(TAGS + version[0]) if version and is_version(version[0]) else None
+    if oid is None or history.read_tag(version[0], oid).target != commit:
+        return None
+    return TAGS + version[0], oid

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 
 import pygit2
 from pygit2.enums import ObjectType, RepositoryOpenFlag
@@ -16,11 +17,12 @@ from airstore.core.limits import LIMITS
 from airstore.core.release import Release
 from airstore.history import changes
 from airstore.history.changes import FileChange, Pair
-from airstore.history.commits import Commit, Signed, Tag, decode_commit, decode_tag
-from airstore.history.names import HEADS, MAIN, TAGS, check_branch, check_version, is_commit, is_version
-from airstore.history.objects import Objects, git_errors
-from airstore.history.refs import Refs
-from airstore.history.trees import lookup, walk
+from airstore.history.git.commits import Commit, Signed, Tag, decode_commit, decode_tag
+from airstore.history.git.names import HEADS, MAIN, TAGS, check_branch, check_version, is_commit, is_version
+from airstore.history.git.objects import Objects, git_errors
+from airstore.history.git.refs import Refs
+from airstore.history.git.trees import lookup, walk
+from airstore.history.links import Link, Links, Sights, only_name, read_links
 
 _RELEASE_FILE = "release.json"
 
@@ -63,16 +65,28 @@ class Reader:
         """The commit of the newest release, or None."""
         return self.refs.get(MAIN)
 
-    def releases(self) -> list[ReleaseRef]:
+    def releases(self, known: Links = MappingProxyType({})) -> list[ReleaseRef]:
         """Every release along main, oldest first.
+
+        Args:
+            known: see `links`.
 
         Raises:
             DamagedError: an object is damaged or missing, or a release has no tag or two.
         """
-        names = self._names_by_commit()
-        chain = self.ancestry(self.tip)
-        chain.reverse()
-        return [ReleaseRef(_only_name(c, names.get(c, [])), c, n) for n, c in enumerate(chain, 1)]
+        return [ReleaseRef(link.version, link.commit, n) for n, link in enumerate(self.links(known), 1)]
+
+    def links(self, known: Links) -> list[Link]:
+        """As `releases`; what is ``known`` by its commit, and named by the same tag still, is not read.
+
+        Raises:
+            DamagedError: as `releases`.
+        """
+        sights = Sights(
+            parent=lambda commit: self.commit(commit).parent,
+            target=lambda version, oid: self.read_tag(version, oid).target,
+        )
+        return read_links(self.tip, self.refs.tags(), known, sights)
 
     def find(self, version: str) -> ReleaseRef:
         """The release of that version.
@@ -148,7 +162,7 @@ class Reader:
     def signatures(self, commit: str) -> tuple[Signed, Signed]:
         """What the release's commit and its tag are signed with; trust has to verify both."""
         oid = self._resolve(commit)
-        version = _only_name(oid, self._names_by_commit().get(oid, []))
+        version = only_name(oid, self._names_by_commit().get(oid, []))
         return self.commit(oid).signed, self.tag(version).signed
 
     def paths(self, commit: str) -> dict[str, str]:
@@ -217,14 +231,3 @@ class Reader:
 
     def _read_blob(self, oid: str) -> bytes:
         return self._objects.read(oid, ObjectType.BLOB, LIMITS.history_file)
-
-
-def _only_name(commit: str, names: list[str]) -> str:
-    if len(names) == 1:
-        return names[0]
-    if not names:
-        raise DamagedError(f"release commit {commit} has no tag", hint="import the release's media again")
-    raise DamagedError(
-        f"release commit {commit} has several tags: {', '.join(names)}",
-        hint="remove the one that airstore did not make, with `git tag -d`",
-    )

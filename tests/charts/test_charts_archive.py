@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.charts.archive import read_chart
-from airstore.charts.helm import Helm
-from airstore.charts.tarball import write_tarball
+from airstore.charts.helm.command import Helm
+from airstore.charts.packages.archive import read_chart
+from airstore.charts.packages.tarball import write_tarball
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError
 from airstore.core.limits import LIMITS, MIB
 

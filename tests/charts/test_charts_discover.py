@@ -9,13 +9,13 @@ from chart_parts import packed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.charts.archive import ChartArchive, read_chart
-from airstore.charts.candidate import named, plain, says_image
-from airstore.charts.discover import discover
-from airstore.charts.documents import find_images
-from airstore.charts.finding import Finding, matches, show_path, wanted, why
-from airstore.charts.render import Document, Rendered, Target, merge
-from airstore.charts.tarball import write_tarball
+from airstore.charts.images.candidate import named, plain, says_image
+from airstore.charts.images.discover import discover
+from airstore.charts.images.documents import find_images
+from airstore.charts.images.finding import Finding, matches, show_path, wanted, why
+from airstore.charts.packages.archive import ChartArchive, read_chart
+from airstore.charts.packages.tarball import write_tarball
+from airstore.charts.rendering.render import Document, Rendered, Target, merge
 from airstore.core import strictjson
 from airstore.core.errors import UsageError
 from airstore.core.reference import Reference

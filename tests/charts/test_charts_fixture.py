@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from airstore.charts.discover import discover
-from airstore.charts.finding import Finding, wanted, why
-from airstore.charts.helm import Helm
-from airstore.charts.resolve import FetchedChart, ResolvedChart, resolve
-from airstore.charts.survey import survey
+from airstore.charts.helm.command import Helm
+from airstore.charts.images.discover import discover
+from airstore.charts.images.finding import Finding, wanted, why
+from airstore.charts.packages.resolve import FetchedChart, ResolvedChart, resolve
+from airstore.charts.rendering.survey import survey
 from airstore.core.errors import UsageError
 from airstore.core.product import Product, load_product
 

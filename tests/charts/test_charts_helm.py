@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from chart_parts import packed, write_chart
 
-from airstore.charts import process
-from airstore.charts.helm import Access, Helm
-from airstore.charts.render import Target, render
+from airstore.charts.helm.command import Access, Helm
+from airstore.charts.rendering.render import Target, render
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
+from airstore.process import program
 
 
 def test_the_version_is_told(helm: Path, helm4: Path) -> None:
@@ -64,21 +64,21 @@ def test_a_program_that_does_not_end_is_stopped_with_its_children(tmp_path: Path
 
 def test_a_program_that_only_closes_its_output_is_stopped_too() -> None:
     with pytest.raises(UsageError, match="did not end within"):
-        process.run(["/bin/sh", "-c", "exec >&- 2>&-; sleep 600"], {}, timeout=0.2)
+        program.run(["/bin/sh", "-c", "exec >&- 2>&-; sleep 600"], {}, timeout=0.2)
 
 
 def test_too_much_output_is_stopped() -> None:
     with pytest.raises(UsageError, match="wrote more than 100000 bytes"):
-        process.run(["/bin/sh", "-c", "yes"], {}, timeout=30, limit=100_000)
+        program.run(["/bin/sh", "-c", "yes"], {}, timeout=30, limit=100_000)
 
 
 def test_standard_error_is_cut() -> None:
-    ended = process.run(["/bin/sh", "-c", "head -c 3000000 /dev/zero >&2; exit 3"], {}, timeout=30)
+    ended = program.run(["/bin/sh", "-c", "head -c 3000000 /dev/zero >&2; exit 3"], {}, timeout=30)
     assert (ended.code, len(ended.stderr)) == (3, 1 << 20)
 
 
 def test_memory_is_bounded(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "MEMORY", 1 << 30)
+    monkeypatch.setattr(program, "MEMORY", 1 << 30)
     bomb = packed("bomb", template='kind: A\nx: {{ repeat 2000000000 "x" }}\n')
     with pytest.raises(UsageError, match="chart bomb"):
         render(Helm(helm), "bomb", bomb, Target("b"))

@@ -9,10 +9,10 @@ from chart_parts import packed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airstore.charts.archive import read_chart
-from airstore.charts.helm import Helm
-from airstore.charts.literal import literal_chart, recorded_chart
-from airstore.charts.tarball import write_tarball
+from airstore.charts.helm.command import Helm
+from airstore.charts.packages.archive import read_chart
+from airstore.charts.packages.literal import literal_chart, recorded_chart
+from airstore.charts.packages.tarball import write_tarball
 from airstore.core import yamlfile
 
 REFUSES = '{{ fail "PASSWORDS ERROR: say the present ones when upgrading" }}'

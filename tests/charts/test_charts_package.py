@@ -11,9 +11,9 @@ from registry_support import PASSWORD as SITE_PASSWORD
 from registry_support import USER as SITE_USER
 from registry_support import registry_server
 
-from airstore.charts.archive import read_chart
-from airstore.charts.helm import Access, Helm
-from airstore.charts.package import package_directory
+from airstore.charts.helm.command import Access, Helm
+from airstore.charts.packages.archive import read_chart
+from airstore.charts.packages.package import package_directory
 from airstore.core.errors import NotFoundError, TransferError, UsageError
 
 

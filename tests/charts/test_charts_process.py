@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from airstore.charts.guard import await_end
-from airstore.charts.process import run
 from airstore.core.errors import DeployError
+from airstore.process.guard import await_end
+from airstore.process.program import run
 
 
 def test_what_a_watch_raises_ends_the_program(tmp_path: Path) -> None:

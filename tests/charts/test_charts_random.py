@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.charts.kubeversion import candidates, complains
-from airstore.charts.randomness import PLACEHOLDER, may_be_random, settled
+from airstore.charts.rendering.kubeversion import candidates, complains
+from airstore.charts.rendering.randomness import PLACEHOLDER, may_be_random, settled
 
 HEAD = "---\n# Source: app/templates/s.yaml\n"
 VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)

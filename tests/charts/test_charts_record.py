@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import random
 
-from airstore.charts.archive import ChartArchive, read_chart
-from airstore.charts.record import LARGEST, record_of
-from airstore.charts.tarball import write_tarball
+from airstore.charts.packages.archive import ChartArchive, read_chart
+from airstore.charts.packages.record import LARGEST, record_of
+from airstore.charts.packages.tarball import write_tarball
 
 _META = b"apiVersion: v2\nname: app\nversion: 1.0.0\n"
 RENDERED = "---\n# Source: app/templates/a.yaml\nkind: ConfigMap\n"

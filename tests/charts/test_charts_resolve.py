@@ -11,9 +11,9 @@ import pytest
 from chart_parts import PASSWORD, USER, chart_repository, packed, write_chart
 from registry_support import registry_server
 
-from airstore.charts.artifact import chart_artifact
-from airstore.charts.helm import Access, Helm
-from airstore.charts.resolve import FetchedChart, ResolvedChart, resolve
+from airstore.charts.helm.command import Access, Helm
+from airstore.charts.packages.artifact import chart_artifact
+from airstore.charts.packages.resolve import FetchedChart, ResolvedChart, resolve
 from airstore.core import oci
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, UsageError

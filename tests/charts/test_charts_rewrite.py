@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.charts.documents import find_images
-from airstore.charts.rewrite import Rewriting, leftovers, rewrite
-from airstore.charts.rewrite_stream import post_renderer, rewrite_stream
+from airstore.charts.images.documents import find_images
+from airstore.charts.images.rewrite import Rewriting, leftovers, rewrite
+from airstore.charts.images.rewrite_stream import post_renderer, rewrite_stream
 from airstore.core import strictjson, yamlfile
 
 DIGEST, OTHER = "sha256:" + 64 * "a", "sha256:" + 64 * "b"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from airstore.charts.documents import find_images
-from airstore.charts.render import parse
+from airstore.charts.images.documents import find_images
+from airstore.charts.rendering.render import parse
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

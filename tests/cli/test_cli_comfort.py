@@ -11,8 +11,8 @@ import yaml
 from road_parts import Road, airstore, done, refused
 from tiny_product import Tiny
 
-from airstore.cli import table
-from airstore.ops.directory import open_directory
+from airstore.cli.views import table
+from airstore.ops.stores.directory import open_directory
 
 
 def test_the_store_may_be_named_after_the_command(road: Road, tmp_path: Path) -> None:

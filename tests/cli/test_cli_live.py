@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from airstore.cli.context import Context
-from airstore.cli.live import Lines, display
-from airstore.cli.liveline import LiveLine
-from airstore.deploy.watching import Progress, Silent
+from airstore.cli.views.live import Lines, display
+from airstore.cli.views.liveline import LiveLine
+from airstore.deploy.run.watching import Progress, Silent
 
 
 def progress(elapsed: float, ready: int = 0, reason: str = "") -> Progress:

@@ -29,9 +29,9 @@ from road_parts import (
 )
 from tiny_product import make_tiny
 
-from airstore.deploy import ledger
-from airstore.deploy.ledger import Entry
-from airstore.ops.directory import open_directory
+from airstore.history import ledger
+from airstore.history.ledger import Entry
+from airstore.ops.stores.directory import open_directory
 
 ESCAPE = "\x1b[31mred\x1b[0m\x07\x9b2J"
 

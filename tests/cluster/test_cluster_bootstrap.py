@@ -9,7 +9,7 @@ from cluster_site import API, write_site_file
 from cluster_world import World
 
 from airstore.core.strictjson import load_object
-from airstore.trust.certificates import create_authority
+from airstore.tls.certificates import create_authority
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 

@@ -11,8 +11,8 @@ from cluster_server import ApiServer
 from road_parts import airstore, done
 from tiny_product import IMAGE, Tiny
 
-from airstore.cluster.running import images_of
-from airstore.ops.directory import open_directory
+from airstore.cluster.workloads.running import images_of
+from airstore.ops.stores.directory import open_directory
 
 pytestmark = pytest.mark.cluster
 OTHER = "sha256:" + "5" * 64

@@ -11,8 +11,8 @@ from applier_world import ApplierWorld, applier_world, give_volume, own_volume
 from cluster_site import RealCluster
 from e2e_road import Airstore, Store
 
-from airstore.ops.applier_marker import Moved, mark
-from airstore.ops.directory import open_directory
+from airstore.ops.apply.session.handover import Moved, mark
+from airstore.ops.stores.directory import open_directory
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(1200)]
 

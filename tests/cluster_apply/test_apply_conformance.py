@@ -10,11 +10,11 @@ from cluster_server import ApiServer
 from deploy_conformance import ALL, Parties
 from deploy_world import MemorySupplies
 
-from airstore.charts.helm import Helm
-from airstore.deploy.helm_actions import HelmActions
-from airstore.deploy.helm_calls import HelmCalls
-from airstore.deploy.target import Target
-from airstore.ops.cluster_actions import open_cluster
+from airstore.charts.helm.command import Helm
+from airstore.deploy.helm.actions import HelmActions
+from airstore.deploy.helm.calls import HelmCalls
+from airstore.deploy.model.target import Target
+from airstore.ops.apply.session.cluster_actions import open_cluster
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

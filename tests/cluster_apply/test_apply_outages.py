@@ -15,7 +15,7 @@ from apply_parts import ENDLESS, HOOKS, REFUSED, Landscape, landscape
 from apply_processes import begin, helm_of, said, wait_for
 from cluster_server import ApiServer
 
-from airstore.cluster import lease
+from airstore.cluster.api import lease
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

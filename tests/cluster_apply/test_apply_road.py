@@ -15,7 +15,7 @@ import pytest
 from cluster_shop import HELM_RELEASES, NOTICE, UPSTREAM, Shop, open_shop
 from cluster_site import RealCluster
 
-from airstore.trust.certificates import create_authority
+from airstore.tls.certificates import create_authority
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(900)]
 

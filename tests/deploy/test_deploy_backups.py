@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
-from airstore.deploy.backups import Backup, Gap, Index, RunRecord, place, relative, to_prune
-from airstore.deploy.ledger import Entry, Running
-from airstore.deploy.stack import below, stack
+from airstore.deploy.plan.backups import Backup, Gap, Index, RunRecord, place, relative, to_prune
+from airstore.deploy.plan.stack import below, stack
+from airstore.history.ledger import Entry, Running
 
 DB = "shop/db"
 RUNNING = (Running("db", "shop", "db", "1", "sha256:0", ""),)

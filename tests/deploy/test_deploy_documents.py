@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from airstore.core import yamlfile
 from airstore.core.errors import DamagedError
-from airstore.deploy import secret
-from airstore.deploy.crds import additive
-from airstore.deploy.drift import differences
-from airstore.deploy.durations import seconds
-from airstore.deploy.plan import Step, observed
-from airstore.deploy.redact import Redactor
+from airstore.deploy.helm import secret
+from airstore.deploy.model.durations import seconds
+from airstore.deploy.model.redact import Redactor
+from airstore.deploy.plan.crds import additive
+from airstore.deploy.plan.drift import differences
+from airstore.deploy.plan.plan import Step, observed
 
 VERSIONS = st.lists(st.sampled_from(("v1", "v2", "v3", "v1beta1")), min_size=1, unique=True)
 

@@ -25,15 +25,15 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DeployError, LockedError, TransferError
 from airstore.core.release import HelmRelease
-from airstore.deploy.engine import Engine
-from airstore.deploy.hooks import Hook
-from airstore.deploy.journal import Journal
-from airstore.deploy.protocols import Refusal
-from airstore.deploy.redact import Redactor
-from airstore.deploy.sights import Cause, Sight, Trouble
-from airstore.deploy.steps import End, Item, Run, Status
-from airstore.deploy.target import Target
-from airstore.deploy.world import Course, World
+from airstore.deploy.model.protocols import Refusal
+from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.sights import Cause, Sight, Trouble
+from airstore.deploy.model.target import Target
+from airstore.deploy.run.engine import Engine
+from airstore.deploy.run.hooks import Hook, Watching
+from airstore.deploy.run.journal import Journal
+from airstore.deploy.run.steps import End, Item, Run, Status
+from airstore.deploy.run.world import Course, World
 
 HOOKS = {name: f"hooks/{name}" for name in ("preUpgrade", "verifyBackup", "postUpgrade", "rollback")}
 NAMES = ("db", "api", "web")
@@ -279,10 +279,10 @@ def test_a_database_that_the_hook_could_not_reach_is_asked_again_once_it_is_up(
             )
 
     class Remote(MemoryHooks):
-        def run(self, hook: Hook) -> None:
+        def run(self, hook: Hook, watching: Watching) -> None:
             if hook.name == "rollback" and (not started or clock.now() - started[0] < 15):
                 raise DeployError("connection refused")
-            super().run(hook)
+            super().run(hook, watching)
 
     place.hooks = Remote(place.hooks.data)
     world = replace(engine.world, cluster=Slow(), hooks=place.hooks, clock=clock)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from deploy_world import make_target
 
-from airstore.cluster.pull_probe import troubles
+from airstore.cluster.workloads.pull_probe import troubles
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.reference import Reference
 from airstore.core.release import HelmRelease, Image, Release
-from airstore.deploy.images import samples, strangers
-from airstore.deploy.target import Target
+from airstore.deploy.checks.images import samples, strangers
+from airstore.deploy.model.target import Target
 
 PLACE = "reg.site.example:5000/shop"
 

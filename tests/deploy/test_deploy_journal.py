@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
-from airstore.deploy.journal import Journal, load_all, unfinished
-from airstore.deploy.steps import End, Event, Kind, Status, Step
+from airstore.deploy.run.journal import Journal, load_all, unfinished
+from airstore.deploy.run.steps import End, Event, Kind, Status, Step
 
 EVENTS = st.lists(
     st.builds(

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
-from airstore.deploy.ignored import as_live, autoscaled, is_ignored, read_rules
-from airstore.deploy.kept import Kept, kept_record
-from airstore.deploy.ledger import Running
-from airstore.deploy.plan import alike, as_installed, plan
+from airstore.deploy.helm.kept import Kept, kept_record
+from airstore.deploy.plan.ignored import as_live, autoscaled, is_ignored, read_rules
+from airstore.deploy.plan.plan import alike, as_installed, plan
+from airstore.history.ledger import Running
 
 MANIFEST = """---
 # Source: shop/templates/a.yaml

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
-from airstore.deploy import ledger
-from airstore.deploy.ledger import Entry, Running
+from airstore.history import ledger
+from airstore.history.ledger import Entry, Running
 from airstore.history.repository import History
 
 AUTHOR = ("acme", "airstore@acme.invalid")

@@ -8,9 +8,9 @@ from deploy_world import MemoryCluster, MemoryHelm, make_target
 
 from airstore.core.errors import TransferError
 from airstore.core.release import HelmRelease
-from airstore.deploy.helm_records import HelmStatus
-from airstore.deploy.observed import observe
-from airstore.deploy.target import Target
+from airstore.deploy.helm.records import HelmStatus
+from airstore.deploy.model.target import Target
+from airstore.deploy.run.observed import observe
 
 
 def target(version: str, name: str = "web") -> Target:

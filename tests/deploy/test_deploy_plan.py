@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.digest import Digest
-from airstore.deploy.ledger import Running
-from airstore.deploy.plan import normalise, plan
-from airstore.deploy.redact import redact
+from airstore.deploy.model.redact import redact
+from airstore.deploy.plan.plan import normalise, plan
+from airstore.history.ledger import Running
 
 CANARY = "hunter2-canary"
 MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "1"}}

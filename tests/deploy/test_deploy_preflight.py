@@ -7,8 +7,8 @@ from typing import Any
 from deploy_world import make_target
 
 from airstore.core.release import HelmRelease
-from airstore.deploy.preflight import permissions
-from airstore.deploy.protocols import Permission
+from airstore.deploy.checks.preflight import permissions
+from airstore.deploy.model.protocols import Permission
 
 CRDS, RBAC = "apiextensions.k8s.io", "rbac.authorization.k8s.io"
 

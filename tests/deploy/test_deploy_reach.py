@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.deploy.reach import needed, needing
+from airstore.deploy.run.reach import needed, needing
 
 KEYS = st.sampled_from("abcdef")
 GRAPHS = st.dictionaries(KEYS, st.frozensets(KEYS))

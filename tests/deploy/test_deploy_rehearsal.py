@@ -9,9 +9,9 @@ from deploy_conformance import config, cron, workload
 from deploy_world import MemoryCluster, make_target
 
 from airstore.core.release import HelmRelease
-from airstore.deploy.pods import makes_more, pod_of, references
-from airstore.deploy.protocols import Refusal
-from airstore.deploy.rehearsal import Move, Rehearsed, rehearse
+from airstore.deploy.checks.pods import makes_more, pod_of, references
+from airstore.deploy.checks.rehearsal import Move, Rehearsed, rehearse
+from airstore.deploy.model.protocols import Refusal
 
 QUOTA = Refusal(403, 'pods "web-dry-run" is forbidden: exceeded quota: few, requested: pods=1, used: pods=2')
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.deploy.steps import (
+from airstore.deploy.run.steps import (
     End,
     Event,
     Item,

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.charts.render import merge
+from airstore.charts.rendering.render import merge
 from airstore.core.errors import UsageError
 from airstore.core.release import HelmRelease
 from airstore.core.site import SiteFile
-from airstore.deploy.values import site_values
+from airstore.deploy.plan.values import site_values
 
 names = st.text("ab.-1", min_size=1, max_size=3)
 paths = st.lists(names, min_size=1, max_size=3).map(tuple)

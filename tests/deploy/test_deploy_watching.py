@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +12,10 @@ from deploy_world import FastClock, MemoryCluster, make_target
 
 from airstore.core.errors import DeployError, TransferError
 from airstore.core.release import HelmRelease
-from airstore.deploy.helm_reason import reason, tidied
-from airstore.deploy.redact import Redactor
-from airstore.deploy.sights import Cause, Sight, Trouble
-from airstore.deploy.watching import Progress, Stage, Watch
+from airstore.deploy.helm.reason import reason, tidied
+from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.sights import Cause, Sight, Trouble
+from airstore.deploy.run.watching import PATIENCE, Progress, Stage, Watch, watching_hook
 
 HELM = HelmRelease("web", "shop", "web", timeout="100s")
 TARGET, _ = make_target(HELM, "1.1.0", [workload("Deployment", "web")])
@@ -47,9 +48,12 @@ class Scene:
     def sight(self, mark: str = "1", *troubles: Trouble, said: str = "") -> None:
         self.cluster.sights["web"] = Sight("Deployment web", mark, 0, 2, troubles, said)
 
-    def watch(self, **options: bool) -> Watch:
-        stage = Stage(self.cluster, self.clock, self.shown, Redactor(frozenset({"h0rse-battery"})))
-        return Watch(stage, "upgrade shop/web", TARGET, **options)
+    @property
+    def stage(self) -> Stage:
+        return Stage(self.cluster, self.clock, self.shown, Redactor(frozenset({"h0rse-battery"})))
+
+    def watch(self, patience: Mapping[Cause, float] | None = None, *, changed: bool = False) -> Watch:
+        return Watch(self.stage, "upgrade shop/web", TARGET, patience=patience, changed=changed)
 
     def ended(self, watch: Watch, limit: float = 90) -> tuple[float, str]:
         """After how long the watch ends the wait, and what it says; never: the limit."""
@@ -79,7 +83,7 @@ def trouble(cause: Cause, text: str = "it is so", subject: str = "pod web-1") ->
 )
 def test_what_no_time_will_cure_ends_the_wait(cause: Cause, least: float, most: float) -> None:
     scene = Scene()
-    watch = scene.watch(early=True, changed=True)
+    watch = scene.watch(PATIENCE, changed=True)
     scene.sight("2", trouble(cause), said="password h0rse-battery refused")
     when, said = scene.ended(watch)
     assert least <= when <= most
@@ -91,7 +95,7 @@ def test_what_no_time_will_cure_ends_the_wait(cause: Cause, least: float, most: 
 def test_what_has_not_changed_is_old_and_what_passes_is_forgiven() -> None:
     scene = Scene()
     scene.sight("1", trouble(Cause.CRASH))
-    watch = scene.watch(early=True, changed=True)
+    watch = scene.watch(PATIENCE, changed=True)
     assert scene.ended(watch, 20) == (20, "")  # until Helm has changed it, its pods are the old ones
     scene.sight("2", trouble(Cause.IMAGE))
     assert scene.ended(watch, 40) == (40, "")
@@ -109,13 +113,36 @@ def test_nothing_ends_early_where_that_is_not_wanted() -> None:
     assert scene.shown.lines[-1].reason == "it is so"
 
 
+@pytest.mark.parametrize(
+    ("cause", "when"),
+    [(Cause.IMAGE, 30), (Cause.UNSCHEDULABLE, 60), (Cause.FAILED, 90), (Cause.CRASH, 90)],
+)
+def test_a_hooks_job_that_can_never_begin_ends_the_wait(cause: Cause, when: float) -> None:
+    """One that fails says so itself, and with its log."""
+    scene = Scene()
+    job = workload("Job", "backup")
+    scene.cluster.apply(job, "shop")
+    scene.cluster.sights["backup"] = Sight("Job backup", "1", 0, 1, (trouble(cause),), "dumped 3 of 9 tables")
+    watch = watching_hook(scene.stage, "backup shop/web", TARGET)([job])
+    assert scene.ended(watch)[0] == pytest.approx(when, abs=6)
+    assert str(scene.shown.lines[-1]).endswith("0 of 1 pods ready; it is so; it said: dumped 3 of 9 tables")
+
+
+def test_a_hooks_script_shows_its_time_and_nothing_of_the_release() -> None:
+    scene = Scene()
+    scene.sight("1", trouble(Cause.CRASH))
+    watch = watching_hook(scene.stage, "backup shop/web", TARGET)(())
+    assert scene.ended(watch, 20) == (20, "")
+    assert str(scene.shown.lines[-1]) == "backup shop/web: 20 s, 80 s left"
+
+
 def test_an_api_server_that_restarts_ends_no_wait() -> None:
     class Away(MemoryCluster):
         def look(self, _document: Any, _namespace: str) -> Sight | None:
             raise TransferError("it restarts")
 
     scene = Scene(cluster=Away())
-    assert scene.ended(scene.watch(early=True, changed=True)) == (90, "")
+    assert scene.ended(scene.watch(PATIENCE, changed=True)) == (90, "")
 
 
 def test_progress_says_how_it_stands() -> None:

@@ -15,7 +15,7 @@ from registry_support import PASSWORD, USER, RegistryServer, free_port, registry
 from registry_tls import Authority
 from road_parts import Road, done, make_product, process, write_site_file
 
-from airstore.ops.directory import open_directory
+from airstore.ops.stores.directory import open_directory
 
 PUBLISHERS = {"init", "key generate", "images find", "release create", "media create", "site add"}
 # Documents by what it takes to run their commands; tests/cluster_docs has the others.

@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError, UsageError
-from airstore.history.commits import decode_commit, decode_tag, encode_commit, encode_tag, stamp
-from airstore.history.header import BundleHeader, read_header
-from airstore.history.names import component_fault, is_version, path_fault
-from airstore.history.trees import TreeEntry, decode, encode
+from airstore.history.git.commits import decode_commit, decode_tag, encode_commit, encode_tag, stamp
+from airstore.history.git.header import BundleHeader, read_header
+from airstore.history.git.names import component_fault, is_version, path_fault
+from airstore.history.git.trees import TreeEntry, decode, encode
 
 OID = st.binary(min_size=20, max_size=20).map(bytes.hex)
 VERSION = st.from_regex(r"[0-9]{1,3}\.[0-9]{1,3}(-[a-z]{1,5})?", fullmatch=True)

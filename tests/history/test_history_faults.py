@@ -30,7 +30,7 @@ from airstore.core.errors import (
     StorageError,
 )
 from airstore.history.bundle import Quarantine, create_bundle
-from airstore.history.git import Git
+from airstore.history.git.program import Git
 from airstore.history.repository import History
 
 pytest_plugins = ["history_fixtures"]

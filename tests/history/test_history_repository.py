@@ -8,7 +8,7 @@ import pytest
 from history_parts import AUTHOR, WHEN, Publish, Run, Sign, flipped, release_files
 
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
-from airstore.history.commits import Signed
+from airstore.history.git.commits import Signed
 from airstore.history.repository import History
 
 pytest_plugins = ["history_fixtures"]

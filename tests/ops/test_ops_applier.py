@@ -27,12 +27,12 @@ from airstore.core.errors import (
 from airstore.core.framing import framed
 from airstore.core.progress import QUIET
 from airstore.core.treestream import files_of, tar_chunks
-from airstore.deploy import ledger
-from airstore.ops import applier_marker
-from airstore.ops.applier_install import travels
-from airstore.ops.applier_marker import Moved, mark, unmark
-from airstore.ops.applier_receive import descends, has_arrived, ledger_tip, receive_media, receive_store
-from airstore.ops.directory import open_directory
+from airstore.history import ledger
+from airstore.ops.applier.install import travels
+from airstore.ops.applier.receive import descends, has_arrived, ledger_tip, receive_media, receive_store
+from airstore.ops.apply.session import handover
+from airstore.ops.apply.session.handover import Moved, mark, unmark
+from airstore.ops.stores.directory import open_directory
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WIDE = """apiVersion: rbac.authorization.k8s.io/v1
@@ -254,7 +254,7 @@ def test_media_are_taken_in_and_their_copy_goes(site: Path, tiny: Tiny) -> None:
 def test_a_store_that_has_gone_says_where_and_what_to_run(words: tuple[str, ...], site: Path) -> None:
     store = open_directory(site)
     mark(store, Moved("https://10.0.0.1:6443", "deploy", "applier-tiny"), 0, arrived=False)
-    assert not applier_marker.has_arrived(store)
+    assert not handover.has_arrived(store)
     outcome = airstore("-C", site, *words)
     refused(outcome, 2, "deploy/applier-tiny", "https://10.0.0.1:6443", f"applier run -- {words[0]}")
     unmark(store)

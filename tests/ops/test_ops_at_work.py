@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import LockedError, UsageError
-from airstore.deploy.journal import Journal
-from airstore.ops.at_work import is_at_work, refuse_unfinished
-from airstore.ops.directory import SITE, StoreDirectory
+from airstore.deploy.run.journal import Journal
+from airstore.ops.apply.session.at_work import is_at_work, refuse_unfinished
+from airstore.ops.stores.directory import SITE, StoreDirectory
 
 _HOLDS = "import fcntl,sys;f=open(sys.argv[1],'w');fcntl.flock(f,fcntl.LOCK_EX);print(flush=True);input()"
 

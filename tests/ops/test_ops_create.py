@@ -26,9 +26,9 @@ from road_parts import (
 from tiny_product import IMAGE, POD, Tiny, make_layout, pack_chart
 
 from airstore.core.oci import OCI_LAYER
-from airstore.history.commits import Tag
+from airstore.history.git.commits import Tag
 from airstore.history.reader import Reader
-from airstore.ops.directory import open_directory
+from airstore.ops.stores.directory import open_directory
 from airstore.store.blobs import BlobStore, statistics
 
 

@@ -9,7 +9,7 @@ import pytest
 from road_parts import airstore, done, refused, sound, unchanged
 from tiny_product import CHART, IMAGE, POD, Tiny, site_of
 
-from airstore.ops.directory import open_directory
+from airstore.ops.stores.directory import open_directory
 
 RESOURCE = """\
 apiVersion: db.example.com/v1

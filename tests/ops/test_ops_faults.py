@@ -36,14 +36,14 @@ from road_parts import (
 )
 from tiny_product import Tiny, make_tiny
 
-from airstore.charts.helm import Helm
+from airstore.charts.helm.command import Helm
 from airstore.core.durable import Disk
 from airstore.core.errors import DamagedError, StorageError
 from airstore.core.progress import QUIET
-from airstore.ops.access import Access
-from airstore.ops.create_release import Signing, create_release, gather
-from airstore.ops.directory import StoreDirectory, open_directory
-from airstore.ops.import_media import import_media
+from airstore.ops.media.importer import import_media
+from airstore.ops.publish.create import Signing, create_release, gather
+from airstore.ops.registry.access import Access
+from airstore.ops.stores.directory import StoreDirectory, open_directory
 from airstore.store.blobs import BlobStore
 from airstore.trust.keys import PrivateKey
 
@@ -140,8 +140,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from faulty_disk import FaultyDisk, kill
 from airstore.core.progress import QUIET
-from airstore.ops.directory import StoreDirectory, open_directory
-from airstore.ops.import_media import import_media
+from airstore.ops.stores.directory import StoreDirectory, open_directory
+from airstore.ops.media.importer import import_media
 site = open_directory(Path(sys.argv[1]))
 disk = FaultyDisk(int(sys.argv[3]), kill)
 store = StoreDirectory(site.path, site.side, site.name, None, disk)

@@ -13,7 +13,7 @@ from tiny_product import IMAGE, POD, Tiny, site_of
 
 from airstore.core.digest import Digest
 from airstore.core.release import Release
-from airstore.ops.directory import open_directory
+from airstore.ops.stores.directory import open_directory
 
 
 def signed_layout(directory: Path) -> dict[str, layouts.Node]:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from road_parts import Road, airstore, done, refused
 
-from airstore.charts import process
-from airstore.charts.guard import await_end
 from airstore.core.errors import StorageError
-from airstore.ops.directory import SITE, open_directory
-from airstore.ops.runs import Runs
+from airstore.ops.apply.session.runs import Runs
+from airstore.ops.stores.directory import SITE, open_directory
+from airstore.process import program
+from airstore.process.guard import await_end
 
 _NOW = 1_767_225_600
 
@@ -53,7 +53,7 @@ def test_a_guarded_program_runs_where_nothing_ran_before(site: Path) -> None:
     """It works in / whatever this process does; a site's first command may be a dry run."""
     with chdir(site):
         lock = Path("deploy") / "guard.lock"
-        ended = process.run([sys.executable, "-c", "print('ran')"], {}, timeout=60, guard=lock)
+        ended = program.run([sys.executable, "-c", "print('ran')"], {}, timeout=60, guard=lock)
         assert (ended.code, ended.stdout) == (0, b"ran\n")
     assert (site / "deploy" / "guard.lock").is_file()
     assert (site / "deploy").stat().st_mode & 0o777 == 0o700
@@ -62,7 +62,7 @@ def test_a_guarded_program_runs_where_nothing_ran_before(site: Path) -> None:
 def test_a_lock_that_cannot_be_made_is_named(site: Path) -> None:
     (site / "deploy" / "guard.lock").mkdir(parents=True)
     lock = site / "deploy" / "guard.lock"
-    ended = process.run([sys.executable, "-c", "print('ran')"], {}, timeout=60, guard=lock)
+    ended = program.run([sys.executable, "-c", "print('ran')"], {}, timeout=60, guard=lock)
     assert (ended.code, ended.stdout) == (126, b"")
     assert f"cannot lock {lock}: Is a directory" in ended.stderr.decode()
     with pytest.raises(StorageError, match="cannot write"):

@@ -10,13 +10,13 @@ import pytest
 from road_parts import Road, airstore, done, refused, unchanged, write_site_file
 from tiny_product import POD, Tiny, make_tiny
 
-from airstore.charts.helm import Helm
+from airstore.charts.helm.command import Helm
 from airstore.core.site import SiteFile, load_site_file
-from airstore.deploy import ledger
-from airstore.deploy.ledger import Entry, Running
-from airstore.ops.directory import open_directory
-from airstore.ops.plan_site import make_plan
-from airstore.ops.prepare import Rendering
+from airstore.history import ledger
+from airstore.history.ledger import Entry, Running
+from airstore.ops.apply.session.plan import make_plan
+from airstore.ops.apply.session.prepare import Rendering
+from airstore.ops.stores.directory import open_directory
 
 CANARY = "hunter2-canary"
 AUTHOR = ("acme", "airstore@acme.invalid")

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from airstore.core.errors import AirstoreError, DeployError, NotFoundError, UsageError
-from airstore.deploy.backups import Backup, Index, RunRecord
-from airstore.deploy.ledger import Entry, Running
-from airstore.deploy.stack import stack
-from airstore.ops.restore import Choice, Journey, find_backups
+from airstore.deploy.plan.backups import Backup, Index, RunRecord
+from airstore.deploy.plan.stack import stack
+from airstore.history.ledger import Entry, Running
+from airstore.ops.apply.restore import Choice, Journey, find_backups
 
 DB, CACHE = "shop/db", "shop/cache"
 RUNNING = (Running("db", "shop", "db", "1", "sha256:0", ""),)

@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 from airstore.core.release import HelmRelease
-from airstore.deploy.backups import relative
-from airstore.deploy.journal import unfinished
-from airstore.deploy.ledger import Running
-from airstore.deploy.steps import Mode
-from airstore.deploy.target import Target
-from airstore.ops.directory import SITE, StoreDirectory
-from airstore.ops.runs import RunPlan, Runs, items
+from airstore.deploy.model.target import Target
+from airstore.deploy.plan.backups import relative
+from airstore.deploy.run.journal import unfinished
+from airstore.deploy.run.steps import Mode
+from airstore.history.ledger import Running
+from airstore.ops.apply.session.runs import RunPlan, Runs, items
+from airstore.ops.stores.directory import SITE, StoreDirectory
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "runs"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from road_parts import Road, airstore, done, process, refused, sound, unchanged, write_site_file
 
-from airstore.ops.directory import open_directory
-from airstore.ops.serve import LiveCatalog
+from airstore.ops.registry.serve import LiveCatalog
+from airstore.ops.stores.directory import open_directory
 
 
 @pytest.fixture

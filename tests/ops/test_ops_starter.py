@@ -10,7 +10,7 @@ import yaml
 from road_parts import airstore, done, refused
 from tiny_product import Tiny
 
-from airstore.charts.tarball import write_tarball
+from airstore.charts.packages.tarball import write_tarball
 from airstore.core.product import load_product
 
 DIGEST = "sha256:" + "1" * 64

@@ -26,7 +26,7 @@ from road_parts import (
 )
 
 from airstore.trust.keys import PrivateKey
-from airstore.trust.root import TrustRoot, sign_root
+from airstore.trust.root.sign import TrustRoot, sign_root
 
 _HOLD = """\
 import sys

@@ -11,11 +11,11 @@ from tiny_product import Tiny, make_layout, make_tiny
 from airstore.core.digest import Digest
 from airstore.core.errors import UsageError
 from airstore.core.progress import QUIET
-from airstore.ops.access import Access
-from airstore.ops.directory import open_directory
-from airstore.ops.push import Run, push_release
-from airstore.ops.trusted import trusted_release
-from airstore.registry.manifests import read_manifest
+from airstore.ops.registry.access import Access
+from airstore.ops.registry.push import Run, push_release
+from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.trusted import trusted_release
+from airstore.registry.client.manifests import read_manifest
 
 
 def product(base: Path, text: str, name: str) -> Tiny:

@@ -15,7 +15,7 @@ from road_parts import Road, airstore, done, overwrite, refused, snapshot, sound
 from airstore.core import strictjson
 from airstore.core.digest import Digest
 from airstore.trust.keys import PrivateKey
-from airstore.trust.root import TrustRoot, sign_root, verify_first
+from airstore.trust.root.sign import TrustRoot, sign_root, verify_first
 from airstore.trust.state import TrustState
 
 EXPIRY = datetime(2030, 1, 1, tzinfo=UTC)

@@ -20,10 +20,10 @@ from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.oci import OCI_MANIFEST
 from airstore.core.reference import Reference
-from airstore.registry.challenges import Challenge, parse_challenges
-from airstore.registry.credentials import Credentials
-from airstore.registry.plan import plan_push
-from airstore.registry.push import push
+from airstore.registry.client.challenges import Challenge, parse_challenges
+from airstore.registry.client.credentials import Credentials
+from airstore.registry.push.plan import plan_push
+from airstore.registry.push.push import push
 
 MANIFEST = json.dumps(
     {

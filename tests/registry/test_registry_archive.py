@@ -21,10 +21,10 @@ from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from airstore.core.reference import Reference
-from airstore.registry.archive import DockerArchive, open_docker_archive
-from airstore.registry.files import TarFiles
-from airstore.registry.graph import walk
-from airstore.registry.layout import OciLayout
+from airstore.registry.sources.archive import DockerArchive, open_docker_archive
+from airstore.registry.sources.files import TarFiles
+from airstore.registry.sources.graph import walk
+from airstore.registry.sources.layout import OciLayout
 
 Part = tuple[tarfile.TarInfo, bytes]
 REFERENCE = Reference.parse("example.com/shop/app:1.0")

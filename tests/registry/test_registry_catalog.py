@@ -18,8 +18,8 @@ from airstore.core.errors import UsageError
 from airstore.core.oci import OCI_MANIFEST
 from airstore.core.reference import Reference
 from airstore.core.release import Image, Release
-from airstore.registry.app import make_app
-from airstore.registry.catalog import ReleaseCatalog
+from airstore.registry.server.app import make_app
+from airstore.registry.server.catalog import ReleaseCatalog
 
 
 def image_of(reference: str, content: bytes) -> Image:

@@ -11,23 +11,23 @@ from registry_faults import Fault, FaultProxy
 from registry_parts import Connect, Shipment, single_blob_image
 from registry_support import RegistryServer, free_port
 
-from airstore.charts.artifact import upstream_artifact
-from airstore.charts.helm import Helm
-from airstore.charts.package import package_directory
+from airstore.charts.helm.command import Helm
+from airstore.charts.packages.artifact import upstream_artifact
+from airstore.charts.packages.package import package_directory
 from airstore.core import oci
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest, verified
 from airstore.core.errors import DamagedError, NotFoundError, TransferError, UsageError
 from airstore.core.limits import MIB
 from airstore.core.reference import Reference
-from airstore.registry.chart_pull import fetch_chart
-from airstore.registry.client import RegistryClient
-from airstore.registry.graph import walk
-from airstore.registry.manifests import write_manifest
-from airstore.registry.push import plan_push, push
+from airstore.registry.client.chart_pull import fetch_chart
+from airstore.registry.client.manifests import write_manifest
+from airstore.registry.client.registry import RegistryClient
+from airstore.registry.client.transport import Endpoint
+from airstore.registry.client.upload import Uploader
+from airstore.registry.push.push import plan_push, push
 from airstore.registry.source import REF_NAME
-from airstore.registry.transport import Endpoint
-from airstore.registry.upload import Uploader
+from airstore.registry.sources.graph import walk
 
 
 def _pushed(client: RegistryClient, shipment: Shipment) -> None:

@@ -16,10 +16,10 @@ from registry_tokens import REFRESH_TOKEN, TokenServer
 
 from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.core.reference import Reference
-from airstore.registry.client import RegistryClient
-from airstore.registry.credentials import Credentials
-from airstore.registry.push import PushResult, plan_push, push
-from airstore.registry.transport import Endpoint, Request, Transport
+from airstore.registry.client.credentials import Credentials
+from airstore.registry.client.registry import RegistryClient
+from airstore.registry.client.transport import Endpoint, Request, Transport
+from airstore.registry.push.push import PushResult, plan_push, push
 
 GOOD = Credentials(USER, PASSWORD)
 BAD = Credentials(USER, "battery staple")

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
-from airstore.registry.credentials import Credentials, DockerConfig
+from airstore.registry.client.credentials import Credentials, DockerConfig
+from airstore.registry.client.retry import Retry
 from airstore.registry.faults import TransientError, redact
-from airstore.registry.retry import Retry
 
 
 def _config(directory: Path, document: object) -> DockerConfig:

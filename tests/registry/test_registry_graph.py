@@ -18,9 +18,9 @@ from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import LIMITS
 from airstore.core.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER
 from airstore.core.reference import Reference
-from airstore.registry.graph import ImageGraph, walk
-from airstore.registry.layout import OciLayout
 from airstore.registry.source import REF_NAME
+from airstore.registry.sources.graph import ImageGraph, walk
+from airstore.registry.sources.layout import OciLayout
 
 REFERENCE = Reference.parse(layouts.REFERENCE)
 AMD64 = Platform("linux", "amd64")

@@ -17,10 +17,10 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.oci import OCI_MANIFEST
 from airstore.core.reference import Reference
-from airstore.registry.graph import walk
-from airstore.registry.layout import OciLayout, window
-from airstore.registry.names import CONTAINERD_NAME, precision
 from airstore.registry.source import REF_NAME
+from airstore.registry.sources.graph import walk
+from airstore.registry.sources.layout import OciLayout, window
+from airstore.registry.sources.names import CONTAINERD_NAME, precision
 
 REFERENCE = Reference.parse(layouts.REFERENCE)
 

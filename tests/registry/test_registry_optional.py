@@ -17,8 +17,8 @@ from airstore.core.errors import NotFoundError
 from airstore.core.limits import LIMITS
 from airstore.core.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from airstore.core.reference import Reference
-from airstore.registry.graph import ImageGraph, walk
-from airstore.registry.layout import OciLayout
+from airstore.registry.sources.graph import ImageGraph, walk
+from airstore.registry.sources.layout import OciLayout
 
 REFERENCE = Reference.parse(layouts.REFERENCE)
 AMD64 = Platform("linux", "amd64")

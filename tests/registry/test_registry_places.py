@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.reference import Reference
-from airstore.registry.graph import walk
-from airstore.registry.layout import OciLayout
-from airstore.registry.places import Place, Places, match_place, open_source, parse_place
 from airstore.registry.source import ImageSource
+from airstore.registry.sources.graph import walk
+from airstore.registry.sources.layout import OciLayout
+from airstore.registry.sources.places import Place, Places, match_place, open_source, parse_place
 
 BASE = Path("/product")
 

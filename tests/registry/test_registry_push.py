@@ -12,18 +12,18 @@ from registry_faults import FaultProxy
 from registry_parts import Connect, LayoutReader, Shipment, ship
 from registry_support import RegistryServer
 
-from airstore.charts.artifact import chart_artifact
-from airstore.charts.helm import Helm
-from airstore.charts.package import package_directory
+from airstore.charts.helm.command import Helm
+from airstore.charts.packages.artifact import chart_artifact
+from airstore.charts.packages.package import package_directory
 from airstore.core import oci
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.reference import Reference
 from airstore.core.release import Chart, Image
-from airstore.registry.manifests import write_manifest
-from airstore.registry.push import plan_push, push
-from airstore.registry.referrers import list_by_tag, referrers_tag, with_referrers
+from airstore.registry.client.manifests import write_manifest
+from airstore.registry.client.referrers import list_by_tag, referrers_tag, with_referrers
+from airstore.registry.push.push import plan_push, push
 from airstore.registry.source import REF_NAME
 
 

@@ -20,9 +20,9 @@ from airstore.core.digest import Digest
 from airstore.core.errors import TransferError
 from airstore.core.limits import MIB
 from airstore.core.release import Artifact
-from airstore.registry.client import RegistryClient
+from airstore.registry.client.registry import RegistryClient
 from airstore.registry.faults import RefusedError
-from airstore.registry.push import PushResult, plan_push, push
+from airstore.registry.push.push import PushResult, plan_push, push
 
 
 def _push(client: RegistryClient, artifacts: tuple[Artifact, ...], reader: LayoutReader) -> PushResult:
@@ -264,8 +264,8 @@ import resource, sys
 sys.path[:0] = [{tests!r}, {scripts!r}]
 from pathlib import Path
 from registry_parts import single_blob_image
-from airstore.registry.push import plan_push, push
-from airstore.registry.client import RegistryClient
+from airstore.registry.push.push import plan_push, push
+from airstore.registry.client.registry import RegistryClient
 client = RegistryClient({host!r}, plain_http=True)
 image, reader = single_blob_image(Path({directory!r}), "memory/large:1", 200 << 20)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
-from airstore.registry.ranges import UnsatisfiableRangeError, parse_range
-from airstore.registry.responses import exact, primed
+from airstore.registry.server.ranges import UnsatisfiableRangeError, parse_range
+from airstore.registry.server.responses import exact, primed
 
 
 @given(size=st.integers(0, 60), first=st.none() | st.integers(0, 70), last=st.none() | st.integers(0, 70))

@@ -17,10 +17,10 @@ from airstore.core.descriptor import Platform
 from airstore.core.digest import Digest
 from airstore.core.oci import OCI_INDEX
 from airstore.core.reference import Reference
-from airstore.registry.client import RegistryClient
-from airstore.registry.graph import walk
-from airstore.registry.layout import OciLayout
+from airstore.registry.client.registry import RegistryClient
 from airstore.registry.source import REF_NAME
+from airstore.registry.sources.graph import walk
+from airstore.registry.sources.layout import OciLayout
 
 
 @pytest.fixture(scope="module")

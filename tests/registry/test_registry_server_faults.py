@@ -19,9 +19,9 @@ from serving import REPOSITORY, Site, largest, release_of, running
 from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.core.oci import OCI_CONFIG
-from airstore.registry.catalog import ReleaseCatalog
-from airstore.registry.layout import OciLayout
-from airstore.registry.server import RunningServer, Tls, make_app, running_server, serve
+from airstore.registry.server.catalog import ReleaseCatalog
+from airstore.registry.server.server import RunningServer, Tls, make_app, running_server, serve
+from airstore.registry.sources.layout import OciLayout
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ from airstore.core.errors import TransferError
 from airstore.core.oci import OCI_INDEX, OCI_MANIFEST
 from airstore.core.reference import Reference
 from airstore.core.release import Image
-from airstore.registry.client import RegistryClient
-from airstore.registry.graph import walk
-from airstore.registry.layout import OciLayout
-from airstore.registry.manifests import write_manifest
-from airstore.registry.plan import plan_push
-from airstore.registry.push import PushResult, push
-from airstore.registry.referrers import referrers_tag
+from airstore.registry.client.manifests import write_manifest
+from airstore.registry.client.referrers import referrers_tag
+from airstore.registry.client.registry import RegistryClient
+from airstore.registry.push.plan import plan_push
+from airstore.registry.push.push import PushResult, push
 from airstore.registry.source import PartialListError
+from airstore.registry.sources.graph import walk
+from airstore.registry.sources.layout import OciLayout
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import DamagedError, UsageError
-from airstore.trust.certificates import KeyPair, create_authority, days_left, issue, unusable
+from airstore.tls.certificates import KeyPair, create_authority, days_left, issue, unusable
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 DAY = dt.timedelta(days=1)

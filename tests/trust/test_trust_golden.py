@@ -11,7 +11,7 @@ from trust_parts import ALICE, BOB, MALLORY, make_root
 from airstore.core.digest import Digest
 from airstore.core.errors import NotTrustedError
 from airstore.trust import envelope, sshsig
-from airstore.trust.root import TrustRoot, sign_root, verify_first
+from airstore.trust.root.sign import TrustRoot, sign_root, verify_first
 from airstore.trust.state import TrustState
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement, verify_statement
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError, UsageError
-from airstore.trust.htpasswd import generate_password, htpasswd, matches
+from airstore.tls.htpasswd import generate_password, htpasswd, matches
 
 
 def test_apache_accepts_the_password_and_no_other(tmp_path: Path) -> None:

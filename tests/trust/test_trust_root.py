@@ -13,7 +13,7 @@ from airstore.core import strictjson
 from airstore.core.errors import DamagedError, NotTrustedError, SequenceError, UsageError
 from airstore.trust import envelope, sshsig
 from airstore.trust.keys import PublicKey
-from airstore.trust.root import (
+from airstore.trust.root.sign import (
     PAYLOAD_TYPE,
     TrustRoot,
     allowed_signers,

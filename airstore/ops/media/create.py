@@ -1,0 +1,147 @@
+"""``airstore media create``: what has to be carried so that a site holds a release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from airstore.core.digest import Digest
+from airstore.core.errors import IncompleteError, SequenceError
+from airstore.core.progress import Progress
+from airstore.media.index import MediaFile, MediaIndex, ReleaseId
+from airstore.media.writer import write_media
+from airstore.ops.media.receipts import Receipt
+from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.trusted import verified
+from airstore.store.blobs import BlobStore, Selection, select
+
+
+@dataclass(frozen=True)
+class Base:
+    """The state a delta starts from.
+
+    Attributes:
+        release: the newest release the site holds.
+        blobs: what it holds.
+        site: who may take the media in; empty for anyone with that release.
+    """
+
+    release: ReleaseId
+    blobs: frozenset[Digest]
+    site: str = ""
+
+
+@dataclass(frozen=True)
+class MediaPlan:
+    """What media would carry.
+
+    Attributes:
+        new: blobs that travel, those of a full media included.
+        shared: blobs of the release that the base holds already.
+    """
+
+    product: str
+    release: ReleaseId
+    base: Base | None
+    new: frozenset[Digest]
+    shared: frozenset[Digest]
+    selection: Selection
+
+
+def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | None) -> MediaPlan:
+    """Decide what travels for release ``to``.
+
+    Raises:
+        NotFoundError: no such release.
+        NotTrustedError: the release in our own history is not properly signed.
+        IncompleteError: this store lacks blobs of the release.
+        SequenceError: the base is not older than the release.
+    """
+    wanted_release = verified(store, to)
+    if base and base.release.sequence >= wanted_release.release.sequence:
+        raise SequenceError(
+            f"there is nothing to bring: a delta leads forward, and {base.release.version} is not older "
+            f"than {to}",
+            hint="to fix a damaged site, make full media: without --from and --receipt",
+        )
+    wanted = frozenset(wanted_release.release.blobs())
+    lacking = [digest for digest in wanted if blobs.size(digest) is None]
+    if lacking:
+        raise IncompleteError(
+            f"this store lacks {len(lacking)} blobs of release {to}, such as {lacking[0]}",
+            hint="run `airstore check`, and create the release again from its sources",
+        )
+    held = base.blobs & wanted if base else frozenset()
+    known = [digest for digest in base.blobs if blobs.size(digest) is not None] if base else []
+    return MediaPlan(
+        product=wanted_release.release.product,
+        release=wanted_release.identity,
+        base=base,
+        new=wanted - held,
+        shared=held,
+        selection=select(blobs, wanted - held, known),
+    )
+
+
+def create_media(
+    store: StoreDirectory,
+    blobs: BlobStore,
+    plan: MediaPlan,
+    out: Path,
+    sign: Callable[[bytes], bytes],
+    progress: Progress,
+) -> MediaIndex:
+    """Write what was planned; returns the signed index.
+
+    Raises:
+        UsageError: ``out`` is in use.
+        StorageError: the disk is full; nothing is left behind.
+    """
+
+    def describe(files: dict[str, MediaFile]) -> MediaIndex:
+        return MediaIndex(
+            product=plan.product,
+            site=plan.base.site if plan.base else "",
+            release=plan.release,
+            base=plan.base.release if plan.base else None,
+            files=files,
+        )
+
+    return write_media(out, (blobs, plan.selection, store.history), describe, sign, progress)
+
+
+def is_current(store: StoreDirectory, base: Base, to: str) -> bool:
+    """Whether a site holds release ``to`` and every blob of it."""
+    wanted = verified(store, to)
+    return base.release == wanted.identity and base.blobs >= wanted.release.blobs().keys()
+
+
+def base_from_release(store: StoreDirectory, version: str) -> Base:
+    """A base that assumes the site holds release ``version`` as the publisher made it."""
+    base = verified(store, version)
+    return Base(base.identity, frozenset(base.release.blobs()))
+
+
+def base_from_receipt(store: StoreDirectory, receipt: Receipt) -> Base | None:
+    """A base from what a site says it holds; None where it holds no release yet.
+
+    Raises:
+        SequenceError: the receipt is about another product, or a release that we did not make.
+    """
+    if receipt.product not in {"", store.name}:
+        raise SequenceError(
+            f"the receipt is about product {receipt.product!r}, this store makes {store.name!r}"
+        )
+    if receipt.release is None:
+        return None
+    if (
+        store.history.lookup(receipt.release.version) is None
+        or verified(store, receipt.release.version).identity != receipt.release
+    ):
+        raise SequenceError(
+            f"the receipt of site {receipt.site!r} names another release {receipt.release.version} than "
+            "this store made",
+            hint="the site follows a fork, or this store was restored; compare `airstore log` on both sides",
+        )
+    return Base(receipt.release, frozenset(receipt.blobs), receipt.site)
