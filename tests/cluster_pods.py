@@ -15,10 +15,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from airstore.cluster.connection import Call, Connection, connect, path_of
-from airstore.cluster.objects import Objects
 from cluster_server import ApiServer, free_ports, programs
 
+from airstore.cluster.api.connection import Call, Connection, connect, path_of
+from airstore.cluster.api.objects import Objects
 from airstore.core.errors import TransferError
 
 NODE = "paper"

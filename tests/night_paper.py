@@ -19,11 +19,12 @@ from typing import Any
 
 import fixture_images
 import pytest
-from airstore.cluster.objects import Objects
 from apply_binder import binder
 from cluster_pods import Fate, paper_cluster, runs
 from cluster_server import api_server, programs
 from night_world import CRASHES, Night, make_night, write_site_file
+
+from airstore.cluster.api.objects import Objects
 
 _MIGRATES = 1.5  # seconds
 _CLAIM = "data-database-0"
