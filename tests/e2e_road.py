@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from output_documents import said
 
 from airstore.cli.main import exit_code
 
@@ -30,7 +31,7 @@ class Result:
 
     @property
     def json(self) -> Any:
-        return json.loads(self.out)
+        return said(self.out)
 
 
 @dataclass

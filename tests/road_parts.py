@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 import fixture_images
+from output_documents import said
 
 from airstore.cli.main import exit_code
 from airstore.ops.stores.directory import open_directory
@@ -40,7 +40,7 @@ class Outcome:
 
     def json(self) -> Any:
         assert self.code == 0, self
-        return json.loads(self.out)
+        return said(self.out)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from forged_media import sign_index
+from output_documents import said
 from road_fixtures import Copy
 from road_parts import (
     Road,
@@ -94,7 +95,7 @@ def test_a_listing_is_the_same_in_every_form(command: str, ready: Path, road: Ro
         document = json.loads(outcome.out)
         assert yaml.safe_load(done(*words, "-o", "yaml").out) == document
         table = done(*words).out
-    rows = document if isinstance(document, list) else [document]
+    rows = document.get("items", [document])
     for row in rows:
         assert fields <= set(row), set(row)
     if fields:
@@ -270,7 +271,7 @@ def test_damage_is_listed_with_what_it_breaks(road: Road, site: Path) -> None:
     overwrite(pack, bytes(data))
     outcome = airstore("-C", site, "check", "-o", "json")
     assert outcome.code == 20
-    (problem,) = json.loads(outcome.out)
+    (problem,) = said(outcome.out)
     assert pack.name in problem["fault"]
     assert any("image registry.example.com/shop/" in user for user in problem["breaks"])
     table = airstore("-C", site, "check")
@@ -314,6 +315,6 @@ def test_doctor_says_all_it_found_and_fails_over_what_is_needed(tmp_path: Path) 
     nothing = {"PATH": str(tmp_path), "AIRSTORE_HELM": "", "HOME": str(tmp_path)}
     outcome = airstore("doctor", "-o", "json", env=nothing)
     assert outcome.code == 10
-    rows = json.loads(outcome.out)
+    rows = said(outcome.out)
     assert {row["state"] for row in rows if row["name"] in {"git", "helm", "ssh-keygen"}} == {"missing"}
     assert all(row["cost"] for row in rows)

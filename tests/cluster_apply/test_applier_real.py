@@ -80,7 +80,7 @@ def test_an_install_while_the_pod_starts_again_and_the_logs_of_its_runs(world: A
     world.apply()
     (run,) = world.applier("logs", "-o", "json").json
     assert "has no run" in world.applier("logs", "elsewhere", code=10).err
-    found = world.applier("logs", run["run"], "-o", "json").json
+    found = world.applier("logs", run["run"], "-o", "json").json["logs"]
     assert ", ".join(found) == run["logs"]
     assert any(found.values())
     out = world.directory / "fetched"

@@ -11,8 +11,6 @@ import pytest
 from apply_parts import HOOKS, REFUSED, Landscape, landscape
 from cluster_server import ApiServer
 
-from airstore.core import schema
-
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
 BAD = {"web": {"templates/bad.yaml": REFUSED}}
@@ -46,7 +44,6 @@ def revisions(shop: Landscape) -> dict[str, str]:
 
 def backups(shop: Landscape) -> list[dict[str, Any]]:
     listed: list[dict[str, Any]] = shop.site("backup", "list", "-o", "json").json
-    schema.check_json(listed, "backups", "the list")
     return listed
 
 

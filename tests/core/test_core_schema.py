@@ -167,7 +167,7 @@ def objects(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield from objects(value, f"{path}/{key}")
 
 
-@pytest.mark.parametrize("name", [*NAMES, "backups", "registry-access"])
+@pytest.mark.parametrize("name", [*NAMES, "output/backup-list", "registry-access"])
 def test_the_schemas_are_valid_and_closed(name: str) -> None:
     document = schema.load_schema(name)
     jsonschema.Draft202012Validator.check_schema(document)
@@ -177,7 +177,7 @@ def test_the_schemas_are_valid_and_closed(name: str) -> None:
             assert set(node.get("required", ())) <= set(node["properties"]), path
 
 
-@pytest.mark.parametrize("name", [*NAMES, "backups", "registry-access"])
+@pytest.mark.parametrize("name", [*NAMES, "output/backup-list", "registry-access"])
 def test_every_field_is_described(name: str) -> None:
     for path, node in objects(schema.load_schema(name)):
         for key, entry in node.get("properties", {}).items() if "type" in node else ():

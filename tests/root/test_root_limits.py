@@ -40,7 +40,7 @@ def push(store: Store, host: str, code: int = 0) -> str:
 
 def pushes(store: Store) -> list[str]:
     """Results of the pushes in the ledger."""
-    runs = json.loads(store("history", "-o", "json").out)
+    runs = store("history", "-o", "json").json
     return [entry["result"] for entry in runs if entry["action"] == "push"]
 
 

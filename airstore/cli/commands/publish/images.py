@@ -37,7 +37,7 @@ command.add_later("compare", "publish.compare:command")
 @kube_version_option
 @helm_option
 @access_options
-@output_option
+@output_option("image-list", "image-place-list")
 @pass_context
 def find(
     context: Context,
@@ -100,7 +100,7 @@ def _show_why(contents: Contents, image: str, output: str) -> None:
         "variant": "VARIANT", "source": "MANIFEST", "kind": "KIND", "name": "NAME", "path": "PATH",
         "excluded_by": "EXCLUDED BY",
     }  # fmt: skip
-    show_rows(rows, output, columns)
+    show_rows(rows, output, columns, schema="image-place-list")
 
 
 def _places(findings: list[Finding]) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ command.add_later("create", "publish.create:command")
 
 
 @command.command("list")
-@output_option
+@output_option("release-list")
 @pass_context
 def list_(context: Context, output: str) -> None:
     """Releases of this store, oldest first.
@@ -61,7 +61,7 @@ def list_(context: Context, output: str) -> None:
 
 @command.command("show")
 @click.argument("version")
-@output_option
+@output_option("release-contents")
 @pass_context
 def show(context: Context, version: str, output: str) -> None:
     """What release VERSION contains."""
@@ -89,7 +89,7 @@ def show(context: Context, version: str, output: str) -> None:
 @click.argument("old")
 @click.argument("new")
 @click.option("--patch", is_flag=True, help="Also the text of changed chart templates, values and manifests.")
-@output_option
+@output_option("release-diff")
 @pass_context
 def diff(context: Context, old: str, new: str, *, patch: bool, output: str) -> None:
     """What changed from release OLD to NEW: images, layers, charts, values, with sizes."""
@@ -108,7 +108,7 @@ def diff(context: Context, old: str, new: str, *, patch: bool, output: str) -> N
 
 @command.command("verify")
 @click.argument("versions", nargs=-1)
-@output_option
+@output_option("release-verification")
 @pass_context
 def verify(context: Context, versions: tuple[str, ...], output: str) -> None:
     """Verify envelope, tree, commit and tag of VERSIONS; of all releases where none is named."""

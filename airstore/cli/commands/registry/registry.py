@@ -88,7 +88,7 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
 @access_options
 @kubeconfig_option
 @site_file_option
-@output_option
+@output_option("registry-push")
 @pass_context
 def push(
     context: Context,
@@ -153,7 +153,10 @@ def push(
     show_fields(
         {"release": release.version, **summary.summary(), **done, **left, "state": "read back"}, output
     )
-    if store.side == SITE:
-        context.say("next: airstore plan")
+    context.say(
+        "next: airstore plan"
+        if store.side == SITE
+        else f"next: install it in a test cluster, then airstore images compare --release {release.version}"
+    )
     if refused and require_attachments:
         raise TransferError(f"the registry lacks {len(refused)} of what is attached to the images")
