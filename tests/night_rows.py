@@ -27,6 +27,7 @@ class Row:
         rolled: Helm releases that have another pod afterwards; every other one has the same.
         passwords: Secrets that have another password afterwards; all others have the same.
         revisions: Helm release to how many revisions more it has; every other one has none more.
+        anew: Helm begins to count again.
         real: it needs nodes that run pods and pull images.
         by_hand: the old shell procedure has installed what runs before, and not airstore.
     """
@@ -40,6 +41,7 @@ class Row:
     rolled: frozenset[str] = NONE
     passwords: frozenset[str] = NONE
     revisions: Mapping[str, int] = field(default_factory=dict)
+    anew: bool = False
     real: bool = False
     by_hand: bool = False
 
@@ -55,7 +57,8 @@ def differences(row: Row, before: Seen, after: Seen) -> list[str]:
     rolled = {name for name in ALL if after.pods.get(name) != before.pods.get(name)}
     if rolled != row.rolled:
         found.append(f"other pods: {sorted(rolled)}, not {sorted(row.rolled)}")
-    more = {name: after.helm[name][0] - before.helm[name][0] for name in ALL & after.helm.keys()}
+    first = dict.fromkeys(ALL, 0) if row.anew else {name: before.helm[name][0] for name in ALL}
+    more = {name: after.helm[name][0] - first[name] for name in ALL & after.helm.keys()}
     more = {name: count for name, count in more.items() if count}
     if more != dict(row.revisions):
         found.append(f"more revisions: {more}, not {dict(row.revisions)}")
@@ -200,6 +203,8 @@ ROWS = (
         "uninstalls, applies",
         acts.uninstalled,
         rolled=ALL,
+        revisions=dict.fromkeys(HELM_RELEASES, 1),
+        anew=True,
     ),
     Row(
         "no-backups",
