@@ -106,7 +106,8 @@ def main(
 
     Exit codes: 0 done, 1 a bug in airstore, 2 wrong usage, 10 not found, 11 locked, 20 damaged content,
     21 incomplete media, 30 not trusted, 31 stale or foreign sequence, 40 transfer failed, 41 storage
-    failed, 50 a change failed and what ran before runs again, 51 an operator is needed, 130 interrupted.
+    failed, 42 a program that airstore runs failed, 50 a change failed and what ran before runs again, 51 an
+    operator is needed, 130 interrupted.
     """
     ctx.obj = Context(
         named=store or _found_store(),

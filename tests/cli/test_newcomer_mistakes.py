@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from road_parts import Road, airstore, done, process, refused
+
+from tests.support.product.road_parts import Road, airstore, done, process, refused
 
 NO_HOST = "no-such-host.invalid"  # RFC 6761: never resolves
 

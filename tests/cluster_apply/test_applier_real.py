@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from applier_world import ApplierWorld, applier_world, give_volume, own_volume
-from cluster_site import RealCluster
-from e2e_road import Airstore, Store
 
 from airstore.ops.apply.session.handover import Moved, mark
 from airstore.ops.stores.directory import open_directory
+from tests.support.kubernetes.applier_world import ApplierWorld, applier_world, give_volume, own_volume
+from tests.support.kubernetes.cluster_site import RealCluster
+from tests.support.product.e2e_road import Airstore, Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(1200)]
 
