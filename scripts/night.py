@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cluster_site import find_cluster
-from night_paper import open_paper_night
-from night_real import open_night
-from night_rows import ROWS, Row, Table
-from night_world import Night
+from tests.support.kubernetes.cluster_site import find_cluster
+from tests.support.night.night_paper import open_paper_night
+from tests.support.night.night_real import open_night
+from tests.support.night.night_rows import ROWS, Row, Table
+from tests.support.night.night_world import Night
 
 _HEADS = ("row", "changes", "fails", "the operator", "seen", "seconds")
 

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import bakery
 import fixture_images
 import pytest
-from apply_binder import binder
-from cluster_pods import paper_cluster
-from cluster_server import ApiServer, api_server, programs
-from e2e_road import Airstore, Store, carry, site
 
 from airstore.core import yamlfile
+from tests.support.kubernetes.apply_binder import binder
+from tests.support.kubernetes.cluster_server import ApiServer, api_server, programs
+from tests.support.night import bakery
+from tests.support.night.cluster_pods import paper_cluster
+from tests.support.product.e2e_road import Airstore, Store, carry, site
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(600)]
 

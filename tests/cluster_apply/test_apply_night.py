@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from night_paper import open_paper_night
-from night_rows import ROWS, Row, Table
+
+from tests.support.night.night_paper import open_paper_night
+from tests.support.night.night_rows import ROWS, Row, Table
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(600)]
 

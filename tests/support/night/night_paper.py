@@ -19,12 +19,12 @@ from typing import Any
 
 import fixture_images
 import pytest
-from apply_binder import binder
-from cluster_pods import Fate, paper_cluster, runs
-from cluster_server import api_server, programs
-from night_world import CRASHES, Night, make_night, write_site_file
 
 from airstore.cluster.api.objects import Objects
+from tests.support.kubernetes.apply_binder import binder
+from tests.support.kubernetes.cluster_server import api_server, programs
+from tests.support.night.cluster_pods import Fate, paper_cluster, runs
+from tests.support.night.night_world import CRASHES, Night, make_night, write_site_file
 
 _MIGRATES = 1.5  # seconds
 _CLAIM = "data-database-0"

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import bakery
-from cluster_ingress import ingress_controller
-from cluster_server import free_ports
-from cluster_site import RealCluster, volume
-from e2e_road import run
-from night_world import Night, make_night, write_site_file
+from tests.support.kubernetes.cluster_ingress import ingress_controller
+from tests.support.kubernetes.cluster_server import free_ports
+from tests.support.kubernetes.cluster_site import RealCluster, volume
+from tests.support.night import bakery
+from tests.support.night.night_world import Night, make_night, write_site_file
+from tests.support.product.e2e_road import run
 
 _UPSTREAM = "registry.example.com"  # whose images nodes find by their mirror
 

@@ -12,7 +12,7 @@ import fixture_images
 
 from airstore.core import yamlfile
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 HELM_RELEASES = ("database", "cache", "app", "panel")
 _IMAGES = "registry.example.com/bakery/"
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import apply_processes
-import bakery
-from apply_binder import Cluster
-from apply_parts import Landscape
-from bakery import APP, EVERY, HELM_RELEASES
-from cluster_site import RealCluster
-from e2e_road import Airstore, Result, Store, carry, site
+from tests.support.kubernetes.apply_binder import Cluster
+from tests.support.kubernetes.apply_parts import Landscape
+from tests.support.kubernetes.cluster_site import RealCluster
+from tests.support.night import bakery
+from tests.support.night.bakery import APP, EVERY, HELM_RELEASES
+from tests.support.product.e2e_road import Airstore, Result, Store, carry, site
+from tests.support.tools import processes as apply_processes
 
 CRASHES = "exit 3"
 # What each release changes, and whether it works.

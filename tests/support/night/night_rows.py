@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import night_acts as acts
-from bakery import HELM_RELEASES
-from night_world import Night, Seen
+from tests.support.night import night_acts as acts
+from tests.support.night.bakery import HELM_RELEASES
+from tests.support.night.night_world import Night, Seen
 
 ALL = frozenset(HELM_RELEASES)
 NONE: frozenset[str] = frozenset()

@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from apply_processes import helm_of, wait_for
-from night_real import power_cut
-from night_world import Night
+from tests.support.night.night_real import power_cut
+from tests.support.night.night_world import Night
+from tests.support.tools.processes import helm_of, wait_for
 
 SECOND = ", schema 2"  # what the migration of 1.1.0 appends to a row
 

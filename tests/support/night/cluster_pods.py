@@ -15,11 +15,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from cluster_server import ApiServer, free_ports, programs
-
 from airstore.cluster.api.connection import Call, Connection, connect, path_of
 from airstore.cluster.api.objects import Objects
 from airstore.core.errors import TransferError
+from tests.support.kubernetes.cluster_server import ApiServer, free_ports, programs
 
 NODE = "paper"
 _CONTROLLERS = (
