@@ -83,16 +83,39 @@ def test_who_may_not_make_pods_learns_nothing() -> None:
 def test_only_what_holds_no_data_is_replaced() -> None:
     fixed = Refusal(422, "field is immutable", fixed=True)
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}}
-    hooked = workload("Job", "hook")
-    hooked["metadata"]["annotations"] = {"helm.sh/hook": "pre-upgrade"}
-    names = [("StatefulSet", "db"), ("Job", "hook"), ("PersistentVolumeClaim", "data")]
+    names = [("StatefulSet", "db"), ("PersistentVolumeClaim", "data")]
     cluster = MemoryCluster(refusals=dict.fromkeys(names, fixed))
-    done = ask(cluster, workload("StatefulSet", "db"), hooked, claim)
+    done = ask(cluster, workload("StatefulSet", "db"), claim)
     assert [each["metadata"]["name"] for each in done.replaced] == ["db"]
     assert [str(each) for each in done.findings] == [
-        "shop/web: Job hook: field is immutable; it may hold data, so it is not replaced",
         "shop/web: PersistentVolumeClaim data: field is immutable; it may hold data, so it is not replaced",
     ]
+
+
+@pytest.mark.parametrize("policy", ["", "before-hook-creation", "hook-succeeded, before-hook-creation"])
+def test_a_hook_that_a_failure_left_is_deleted_by_helm(policy: str) -> None:
+    cluster = MemoryCluster(refusals={("Job", "hook"): Refusal(422, "field is immutable", fixed=True)})
+    done = ask(cluster, hooked(policy))
+    assert (done.findings, done.replaced) == ((), ())
+    pods = Refusal(403, 'pods "hook" is forbidden: violates PodSecurity "restricted:latest": x')
+    cluster.refusals[("Pod", "hook")] = pods
+    assert found(cluster, hooked(policy)) == [f"shop/web: Job hook: its pods: {pods.message}"]
+
+
+def test_a_hook_that_helm_does_not_delete_is_a_finding() -> None:
+    cluster = MemoryCluster(refusals={("Job", "hook"): Refusal(422, "field is immutable", fixed=True)})
+    done = ask(cluster, hooked("hook-succeeded,hook-failed"))
+    assert done.replaced == ()
+    (finding,) = map(str, done.findings)
+    assert "it was left by an earlier run of this hook, whose helm.sh/hook-delete-policy lets it" in finding
+
+
+def hooked(policy: str) -> dict[str, Any]:
+    job = workload("Job", "hook")
+    job["metadata"]["annotations"] = {"helm.sh/hook": "pre-upgrade"}
+    if policy:
+        job["metadata"]["annotations"]["helm.sh/hook-delete-policy"] = policy
+    return job
 
 
 def test_a_quota_is_judged_by_what_the_rollout_needs() -> None:
