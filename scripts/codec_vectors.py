@@ -15,7 +15,15 @@ from pathlib import Path
 from codec_encoders import Encoder, encoders
 
 SEED = 20261125
-LEVELS = {"Go": (-1, 1, 9), "pgzip": (-1,), "gzip": (-1, 6), "zlib": (1, 6, 9), "GNU": (1, 6), "pigz": (6,)}
+LEVELS = {
+    "Go": (-1, 1, 9),
+    "pgzip": (-1,),
+    "gzip": (-1, 6),
+    "zlib": (1, 6, 9),
+    "GNU": (1, 6),
+    "pigz": (6,),
+    "Node": (1, 6, 9),
+}
 
 
 def content(size: int) -> bytes:
@@ -43,7 +51,7 @@ def wanted(encoder: Encoder) -> bool:
     """One of each that differs: the newest Go of both kinds, each epoch of klauspost, a few levels."""
     if encoder.name.startswith("Go ") and not encoder.name.startswith(("Go 1.21", "Go 1.26", "Go 1.27")):
         return False
-    if "1.18.0" in encoder.name or "1.19.1" in encoder.name:
+    if encoder.name.endswith((" 1.18.0", " 1.19.1", " 18.4.0", " 20.13.1")):
         return False
     levels = next((levels for name, levels in LEVELS.items() if encoder.name.startswith(name)), (6, -1))
     return encoder.level in levels

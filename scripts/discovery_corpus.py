@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from airstore.charts.documents import find_images
+from airstore.charts.images.documents import find_images
 from airstore.core import yamlfile
 from airstore.core.reference import Reference
 

@@ -30,7 +30,7 @@ from airstore.core.durable import LocalDisk
 from airstore.core.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from airstore.core.release import Release
 from airstore.history.repository import History
-from airstore.ops.verify_release import ENVELOPE_FILE, RELEASE_FILE
+from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
 from airstore.trust import envelope, sshsig
 from airstore.trust.keys import PrivateKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement

@@ -18,33 +18,33 @@ from airstore.cli.context import Context
 from airstore.cli.group import Group, with_store_option
 from airstore.cli.text import printable
 from airstore.core.errors import AirstoreError, StorageError
-from airstore.ops.directory import CONFIG
+from airstore.core.location import CONFIG
 
 # Command name to its module and help line; modules are imported only when their command runs, so that
 # `airstore --help` does not load cryptography, pygit2 and the rest.
 _COMMANDS = {
-    "init": ("init", "Make a store: a publisher's or a site's."),
-    "key": ("key", "Keys that sign releases."),
-    "trust": ("trust", "The trust root: keys, roles, thresholds."),
-    "site": ("site", "Sites whose receipts a publisher accepts."),
-    "images": ("images", "What image discovery finds, and why."),
-    "release": ("release", "Create, list, compare and verify releases."),
-    "log": ("log", "The audit log: who signed which release."),
-    "media": ("media", "What crosses the gap."),
-    "receipt": ("receipt", "The signed statement of what a site holds."),
-    "registry": ("registry", "Serve or push what the store holds."),
-    "plan": ("plan", "What an apply would do, without doing it."),
-    "apply": ("apply", "Bring the cluster to a release: as a whole, or back to where it was."),
-    "rollback": ("rollback", "Back to what ran before, data included."),
-    "backup": ("backup", "The backups that upgrades made: list, test, prune."),
-    "uninstall": ("uninstall", "Uninstall the Helm releases; data stay."),
-    "status": ("status", "What should run, what runs, what drifted."),
-    "applier": ("applier", "The applier in the cluster: make it, and tell it what to do."),
-    "history": ("history", "The ledger: what was done at this site."),
-    "check": ("check", "Read everything again and name what is damaged."),
-    "store": ("store", "Upkeep: open layers that are held whole."),
-    "doctor": ("doctor", "What is installed, what is missing, what that costs."),
-    "completion": ("completion", "Completion for bash, zsh and fish."),
+    "init": ("stores.init", "Make a store: a publisher's or a site's."),
+    "key": ("publish.key", "Keys that sign releases."),
+    "trust": ("publish.trust", "The trust root: keys, roles, thresholds."),
+    "site": ("media.site", "Sites whose receipts a publisher accepts."),
+    "images": ("publish.images", "What image discovery finds, and why."),
+    "release": ("publish.release", "Create, list, compare and verify releases."),
+    "log": ("stores.log", "The audit log: who signed which release."),
+    "media": ("media.media", "What crosses the gap."),
+    "receipt": ("media.receipt", "The signed statement of what a site holds."),
+    "registry": ("registry.registry", "Serve or push what the store holds."),
+    "plan": ("apply.plan", "What an apply would do, without doing it."),
+    "apply": ("apply.apply", "Bring the cluster to a release: as a whole, or back to where it was."),
+    "rollback": ("apply.rollback", "Back to what ran before, data included."),
+    "backup": ("apply.backup", "The backups that upgrades made: list, test, prune."),
+    "uninstall": ("apply.uninstall", "Uninstall the Helm releases; data stay."),
+    "status": ("apply.status", "What should run, what runs, what drifted."),
+    "applier": ("apply.applier", "The applier in the cluster: make it, and tell it what to do."),
+    "history": ("stores.history", "The ledger: what was done at this site."),
+    "check": ("stores.check", "Read everything again and name what is damaged."),
+    "store": ("stores.store", "Upkeep: open layers that are held whole."),
+    "doctor": ("stores.doctor", "What is installed, what is missing, what that costs."),
+    "completion": ("stores.completion", "Completion for bash, zsh and fish."),
 }
 
 
@@ -63,7 +63,7 @@ class _Lazy(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"airstore.cli.{_COMMANDS[cmd_name][0]}")
+        module = import_module(f"airstore.cli.commands.{_COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return with_store_option(command)
 
@@ -107,7 +107,8 @@ def main(
 
     Exit codes: 0 done, 1 a bug in airstore, 2 wrong usage, 10 not found, 11 locked, 20 damaged content,
     21 incomplete media, 30 not trusted, 31 stale or foreign sequence, 40 transfer failed, 41 storage
-    failed, 50 a change failed and what ran before runs again, 51 an operator is needed, 130 interrupted.
+    failed, 42 a program that airstore runs failed, 50 a change failed and what ran before runs again, 51 an
+    operator is needed, 130 interrupted.
     """
     ctx.obj = Context(
         named=store or _found_store(),

@@ -55,6 +55,11 @@ def rebuilt(plain: Iterable[bytes], side: Iterable[bytes]) -> Iterator[bytes]:
     return pulled(lambda gzip: rebuild(Chunks(plain), Chunks(side), gzip))
 
 
+def takes_every_core(encoder: str) -> bool:
+    """Whether rebuilding what this encoder wrote is done in parallel by itself: its blocks stand alone."""
+    return encoder.startswith(("pgzip", "pigz"))
+
+
 class _Counted:
     """A stream that counts what was read."""
 

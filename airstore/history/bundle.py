@@ -7,9 +7,9 @@ from pathlib import Path
 
 from airstore.core.durable import durable_file, storage_errors
 from airstore.core.errors import UsageError
-from airstore.history.git import Git, scratch
-from airstore.history.header import BundleHeader
-from airstore.history.names import MAIN, TAGS, is_version
+from airstore.history.git.header import BundleHeader
+from airstore.history.git.names import MAIN, TAGS, is_version
+from airstore.history.git.program import Git, scratch
 from airstore.history.quarantine import Quarantine
 from airstore.history.repository import History, ReleaseRef
 

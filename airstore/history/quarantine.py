@@ -19,10 +19,10 @@ from typing import Self
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, SequenceError
 from airstore.core.limits import LIMITS
-from airstore.history.git import Git, scratch
-from airstore.history.header import BundleHeader, read_header
-from airstore.history.names import MAIN, TAGS
-from airstore.history.refs import plan_updates
+from airstore.history.git.header import BundleHeader, read_header
+from airstore.history.git.names import MAIN, TAGS
+from airstore.history.git.program import Git, scratch
+from airstore.history.git.refs import plan_updates
 from airstore.history.repository import History
 
 _WHAT = "the history bundle"

@@ -17,12 +17,12 @@ from airstore.core.limits import LIMITS
 from airstore.core.release import Release
 from airstore.history import changes
 from airstore.history.changes import FileChange, Pair
-from airstore.history.commits import Commit, Signed, Tag, decode_commit, decode_tag
+from airstore.history.git.commits import Commit, Signed, Tag, decode_commit, decode_tag
+from airstore.history.git.names import HEADS, MAIN, TAGS, check_branch, check_version, is_commit, is_version
+from airstore.history.git.objects import Objects, git_errors
+from airstore.history.git.refs import Refs
+from airstore.history.git.trees import lookup, walk
 from airstore.history.links import Link, Links, Sights, only_name, read_links
-from airstore.history.names import HEADS, MAIN, TAGS, check_branch, check_version, is_commit, is_version
-from airstore.history.objects import Objects, git_errors
-from airstore.history.refs import Refs
-from airstore.history.trees import lookup, walk
 
 _RELEASE_FILE = "release.json"
 

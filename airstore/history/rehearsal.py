@@ -11,12 +11,12 @@ from pygit2.enums import ObjectType
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.limits import LIMITS
-from airstore.history.commits import encode_commit, stamp
-from airstore.history.git import Git, scratch
-from airstore.history.objects import Objects
+from airstore.history.git.commits import encode_commit, stamp
+from airstore.history.git.objects import Objects
+from airstore.history.git.program import Git, scratch
+from airstore.history.git.trees import write_tree
 from airstore.history.reader import Reader
 from airstore.history.repository import History
-from airstore.history.trees import write_tree
 
 _WHAT = "the history bundle of this release"
 _NOBODY = ("rehearsal", "rehearsal@airstore.invalid")

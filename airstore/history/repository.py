@@ -11,11 +11,11 @@ from pygit2.enums import ObjectType
 
 from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, write_file
 from airstore.core.errors import UsageError
-from airstore.history.commits import Sign, encode_commit, encode_tag, stamp
-from airstore.history.names import HEADS, MAIN, TAGS, check_branch, check_version
-from airstore.history.objects import making
+from airstore.history.git.commits import Sign, encode_commit, encode_tag, stamp
+from airstore.history.git.names import HEADS, MAIN, TAGS, check_branch, check_version
+from airstore.history.git.objects import making
+from airstore.history.git.trees import write_tree
 from airstore.history.reader import Reader, ReleaseRef
-from airstore.history.trees import write_tree
 
 __all__ = ["History", "ReleaseRef"]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from airstore.charts.tarball import write_tarball
+from airstore.charts.packages.tarball import write_tarball
 
 USER, PASSWORD = "vendor", "correct horse"
 

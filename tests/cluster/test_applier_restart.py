@@ -9,15 +9,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from cluster_server import ApiServer
 
-from airstore.cluster import applier_objects as make
-from airstore.cluster.applier_settings import ApplierSettings
-from airstore.cluster.connection import Connection
+from airstore.cluster.api.connection import Connection
+from airstore.cluster.applier import objects as make
+from airstore.cluster.applier.settings import ApplierSettings
 from airstore.core.errors import TransferError
 from airstore.core.progress import QUIET
-from airstore.ops import applier, applier_install
-from airstore.ops.applier import Cluster
+from airstore.ops.applier import install, orders
+from airstore.ops.applier.orders import Cluster
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = pytest.mark.cluster
 READY = '{"status": {"observedGeneration": 99, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}}'  # noqa: E501
@@ -67,7 +67,7 @@ class Restart:
             self.sent.append(pod)
             self._patch(f"deployment/{self.settings.name}", READY)
 
-        return applier_install._await(self.cluster, self.settings, send)
+        return install._await(self.cluster, self.settings, send)
 
     def _patch(self, what: str, change: str) -> None:
         words = ("patch", what, "-n", self.settings.namespace, "--subresource=status", "--type=merge")
@@ -79,7 +79,7 @@ def restart(
     api: ApiServer, connection: Connection, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> Restart:
     made = Restart(api, connection, namespace)
-    monkeypatch.setattr(applier, "execute", made.execute)
+    monkeypatch.setattr(orders, "execute", made.execute)
     return made
 
 

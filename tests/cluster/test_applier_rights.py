@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.cluster.applier_rights import Part, Rights, rights_of
-from airstore.cluster.permissions import Right
+from airstore.cluster.api.permissions import Right
+from airstore.cluster.applier.rights import Part, Rights, rights_of
 from airstore.core.errors import UsageError
 
 RBAC = "rbac.authorization.k8s.io"

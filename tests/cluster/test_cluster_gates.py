@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airstore.cluster.resource_gates import judge
+from airstore.cluster.workloads.resource_gates import judge
 from airstore.core.errors import UsageError
 from airstore.core.product import load_product
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_server import ApiServer
 
-from airstore.cluster.client import probe
-from airstore.cluster.connection import ApiError, Connection, connect
-from airstore.cluster.facts import gather
-from airstore.cluster.objects import ConflictError, NoSuchKindError, Objects
-from airstore.cluster.permissions import Right, refusals
-from airstore.cluster.workloads import REMEMBERED, Workloads
+from airstore.cluster.api.client import probe
+from airstore.cluster.api.connection import ApiError, Connection, connect
+from airstore.cluster.api.facts import gather
+from airstore.cluster.api.objects import ConflictError, NoSuchKindError, Objects
+from airstore.cluster.api.permissions import Right, refusals
+from airstore.cluster.workloads.workloads import REMEMBERED, Workloads
 from airstore.core.errors import NotFoundError, TransferError
-from airstore.ops.cluster_actions import RealCluster
+from airstore.ops.apply.session.cluster_actions import RealCluster
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 
@@ -126,7 +126,7 @@ def test_delete_keeps_claims(api: ApiServer, objects: Objects, namespace: str) -
 
 
 def test_lists_go_on_over_pages(objects: Objects, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airstore.cluster.objects._PAGE", "2")
+    monkeypatch.setattr("airstore.cluster.api.objects._PAGE", "2")
     for number in range(5):
         objects.apply(config_map({}, f"m{number}"), namespace)
     names = [item["metadata"]["name"] for item in objects.list("v1", "ConfigMap", namespace)]

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.cluster import registry_objects as make
-from airstore.cluster.bootstrap import choose_node, plan, quantity, runs
-from airstore.cluster.facts import Claim, ClassOf, Facts, Node
-from airstore.cluster.lease import Holder
-from airstore.cluster.mirror_config import RUNTIMES, Mirror, mirror_files
-from airstore.cluster.node_load import Ctr
-from airstore.cluster.pull_secrets import PullLogin, pull_secret
-from airstore.cluster.registry_settings import RegistrySettings, settings_of
-from airstore.cluster.workloads import proxy_path
+from airstore.cluster.api.facts import Claim, ClassOf, Facts, Node
+from airstore.cluster.api.lease import Holder
+from airstore.cluster.registry import objects as make
+from airstore.cluster.registry.bootstrap import choose_node, plan, quantity, runs
+from airstore.cluster.registry.mirror_config import RUNTIMES, Mirror, mirror_files
+from airstore.cluster.registry.node_load import Ctr
+from airstore.cluster.registry.pull_secrets import PullLogin, pull_secret
+from airstore.cluster.registry.settings import RegistrySettings, settings_of
+from airstore.cluster.workloads.workloads import proxy_path
 from airstore.core import yamlfile
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
@@ -28,7 +28,7 @@ from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.reference import Reference
 from airstore.core.release import Image, Release
 from airstore.core.site import SiteFile
-from airstore.ops.node_access import NodeOptions, find_loader
+from airstore.ops.registry.incluster.node_access import NodeOptions, find_loader
 
 ROOT = Descriptor("application/vnd.oci.image.manifest.v1+json", Digest.of(b"root"), 4)
 IMAGE = Image(Reference.parse("registry.example.com/shop/registry:2.8"), ROOT, (ROOT,))

@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from cluster_server import ApiServer
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cluster_owners import SHOP, settings
-from test_cluster_plan import RELEASE, SECRETS
 
-from airstore.cluster import registry_objects as make
-from airstore.cluster.connection import Connection, connect
-from airstore.cluster.objects import Objects
-from airstore.cluster.owners import find_registry
-from airstore.cluster.pull_secrets import give_secret
+from airstore.cluster.api.connection import Connection, connect
+from airstore.cluster.api.objects import Objects
+from airstore.cluster.registry import objects as make
+from airstore.cluster.registry.owners import find_registry
+from airstore.cluster.registry.pull_secrets import give_secret
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
 from airstore.core.site import SiteFile
-from airstore.ops.directory import StoreDirectory
-from airstore.ops.registry_access import RegistryAccess, read_access, write_access
-from airstore.ops.share_registry import Share, share
+from airstore.ops.registry.incluster.share import Share, share
+from airstore.ops.registry.incluster.shared import RegistryAccess, read_access, write_access
+from airstore.ops.stores.directory import StoreDirectory
+from tests.cluster.test_cluster_owners import SHOP, settings
+from tests.cluster.test_cluster_plan import RELEASE, SECRETS
+from tests.support.kubernetes.cluster_server import ApiServer
 
 ACCESS = RegistryAccess("shop", "reg.example:5443", "registry", "", "pull-word", "push-word", "PEM\n")
 BANK = replace(RELEASE, product="bank", registry={})
@@ -95,11 +95,11 @@ def test_an_older_registry_has_no_passwords_to_read(
 @real
 def test_who_may_not_read_secrets_needs_a_file(api: ApiServer, shops: str) -> None:
     rule = {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["list"]}
-    group = "rbac.authorization.k8s.io"
-    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": shops}, "rules": [rule]}
-    api.kubectl("apply", "-f", "-", stdin=role)
-    api.kubectl("create", "clusterrolebinding", shops, "--clusterrole", shops, "--user", "guest")
-    with connect(api.guest) as guest, pytest.raises(TransferError, match="may not read the Secrets") as why:
+    with (
+        api.granted(shops, [rule]) as kubeconfig,
+        connect(kubeconfig) as guest,
+        pytest.raises(TransferError, match="may not read the Secrets") as why,
+    ):
         share(sharing(guest, site(shops)))
     assert "site's store of product shop" in why.value.hint
     assert "--access FILE" in why.value.hint

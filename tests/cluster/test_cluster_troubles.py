@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.cluster.rehearsal import merge_patch
-from airstore.cluster.rollout import deployment
-from airstore.cluster.troubles import Cause, troubles
+from airstore.cluster.api.rehearsal import merge_patch
+from airstore.cluster.workloads.rollout import deployment
+from airstore.cluster.workloads.troubles import Cause, troubles
 
 
 def pod(reason: str, *, restarts: int = 0, message: str = "") -> dict[str, Any]:

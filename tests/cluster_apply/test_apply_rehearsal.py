@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apply_parts import HOOKS, INVALID, Landscape, landscape
-from cluster_server import ApiServer
+
+from tests.support.kubernetes.apply_parts import HOOKS, INVALID, Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
@@ -269,15 +270,8 @@ def test_who_may_not_make_pods_is_told_that_they_are_not_asked_for(shop: Landsca
     rules = [rule, {"apiGroups": [""], "resources": others, "verbs": ["create"]}]
     rules += [{"apiGroups": ["batch", "coordination.k8s.io"], "resources": ["*"], "verbs": ["create"]}]
     rules += [{"nonResourceURLs": ["*"], "verbs": ["get"]}]
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": f"no-pods-{shop.namespace}"},
-    }
-    shop.api.kubectl("apply", "-f", "-", stdin={**role, "rules": rules})
-    words = ("create", "clusterrolebinding", f"no-pods-{shop.namespace}")
-    shop.api.kubectl(*words, f"--clusterrole=no-pods-{shop.namespace}", "--user=guest")
     assert isinstance(shop.api, ApiServer)
-    ended = shop.site("apply", "--kubeconfig", shop.api.guest)
+    with shop.api.granted(f"no-pods-{shop.namespace}", rules) as guest:
+        ended = shop.site("apply", "--kubeconfig", guest)
     assert f"whether pods will be admitted to namespace {shop.namespace} is not checked" in ended.err
     assert shop.config("web") == "1.1.0"

@@ -13,8 +13,8 @@ from airstore.core.durable import LocalDisk
 from airstore.core.errors import AirstoreError
 from airstore.core.release import Release
 from airstore.history.bundle import Quarantine
-from airstore.history.git import Git
-from airstore.history.header import BundleHeader
+from airstore.history.git.header import BundleHeader
+from airstore.history.git.program import Git
 from airstore.history.repository import History
 
 AUTHOR = ("Release Bot", "release@shop.example")

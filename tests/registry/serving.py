@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import layouts
 from fixture_images import LayoutWriter
-from layouts import Node
 
 from airstore.core.descriptor import Descriptor
 from airstore.core.oci import HELM_CHART, HELM_CONFIG
 from airstore.core.reference import Reference
 from airstore.core.release import Chart, Image, Release
-from airstore.registry.catalog import ReleaseCatalog
-from airstore.registry.graph import walk
-from airstore.registry.layout import OciLayout
-from airstore.registry.server import Access, RunningServer, make_app, running_server
+from airstore.registry.server.catalog import ReleaseCatalog
+from airstore.registry.server.server import Access, RunningServer, make_app, running_server
+from airstore.registry.sources.graph import walk
+from airstore.registry.sources.layout import OciLayout
+from tests.support.registry import layouts
+from tests.support.registry.layouts import Node
 
 REPOSITORY = "shop/multi"
 CHART = "apiVersion: v2\nname: web\nversion: 1.2.3+build.4\n"

@@ -13,7 +13,7 @@ from airstore.core.digest import Digest
 from airstore.core.release import Release
 from airstore.trust.keys import PrivateKey
 from airstore.trust.policy import Link
-from airstore.trust.root import TrustRoot
+from airstore.trust.root.sign import TrustRoot
 
 BOUNDED = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 

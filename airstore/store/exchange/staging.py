@@ -6,13 +6,14 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
+from airstore.codec.opening import takes_every_core
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors
@@ -59,6 +60,7 @@ class Staging:
         self._directory: Path | None = None
         self._stack = ExitStack()
         self._lock = threading.Lock()
+        self._one = threading.Lock()  # two at once would take more memory and no less time
         self._index = Index()
         try:
             self._index.add(pack_rows(path, name) for name, path in self._paths.items())
@@ -206,9 +208,14 @@ class Staging:
         """Rebuild a blob, counting its bytes; one that is opened is written down."""
         reader = self.reader()
         recipe = reader.recipe(digest)
-        if recipe.opened is None or self._rehearse:
-            return map(len, reader.blob(digest))
-        return self._whole_blobs().copied(digest, recipe.size, reader.blob(digest))
+        if recipe.opened is None:
+            yield from map(len, reader.blob(digest))
+            return
+        with self._one if takes_every_core(recipe.opened.encoder) else nullcontext():
+            if self._rehearse:
+                yield from map(len, reader.blob(digest))
+            else:
+                yield from self._whole_blobs().copied(digest, recipe.size, reader.blob(digest))
 
     def _lacked_whole(self, digest: Digest) -> Iterator[int]:
         """The same, but what the store has whole is not written down again."""

@@ -40,8 +40,10 @@ def drop_whole(store: BlobStore, advance: Advance) -> None:
         StorageError: the disk is full or failed.
     """
     with store.adding(), closing(KeySet()) as live:
-        # Packs that a killed run left behind are looked at, too.
-        store.enter(name_of(path) for path in pack_files(store.layout.packs))
+        known = {name for _, name, _ in store.index.packs()}
+        names = map(name_of, pack_files(store.layout.packs))
+        if left := [name for name in names if name not in known]:
+            store.enter(left)  # by a run that was killed
         for key in _needed(store):
             live.add(_name(key))
         for _, name, size in store.index.packs():

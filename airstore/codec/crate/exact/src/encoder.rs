@@ -53,8 +53,15 @@ pub trait WithModel {
     fn call<M: Model>(self, engine: Engine<M>) -> Self::Output;
 }
 
-const VARIANTS: [Variant; 5] =
-    [Variant::Zlib(8), Variant::Zlib(9), Variant::Gnu, Variant::Pigz, Variant::Chromium];
+const VARIANTS: [Variant; 7] = [
+    Variant::Zlib(8),
+    Variant::Zlib(9),
+    Variant::Gnu,
+    Variant::Pigz,
+    Variant::Product(8),
+    Variant::Product(9),
+    Variant::Castagnoli,
+];
 const EPOCHS: [Epoch; 5] = [Epoch::V1_15_12, Epoch::V1_18_2, Epoch::V1_15_9, Epoch::V1_13_6, Epoch::V1_11_13];
 
 impl Epoch {
@@ -108,7 +115,9 @@ impl Encoder {
             Encoder::Klauspost(level, epoch, parallel) => [16 + 2 * epoch as u8 + u8::from(parallel), level],
             Encoder::Zlib(Variant::Gnu, level) => [4, level],
             Encoder::Zlib(Variant::Pigz, level) => [5, level],
-            Encoder::Zlib(Variant::Chromium, level) => [6, level],
+            Encoder::Zlib(Variant::Castagnoli, level) => [6, level],
+            Encoder::Zlib(Variant::Product(8), level) => [7, level],
+            Encoder::Zlib(Variant::Product(_), level) => [10, level],
             Encoder::Zlib(Variant::Zlib(memory), level) => [memory, level],
         }
     }
@@ -164,7 +173,13 @@ impl fmt::Display for Encoder {
             }
             Encoder::Zlib(Variant::Gnu, level) => write!(out, "GNU gzip, level {level}"),
             Encoder::Zlib(Variant::Pigz, level) => write!(out, "pigz, level {level}"),
-            Encoder::Zlib(Variant::Chromium, level) => write!(out, "Chromium's zlib (Node), level {level}"),
+            Encoder::Zlib(Variant::Castagnoli, level) => {
+                write!(out, "Chromium's zlib until 2022 (Node to 18), level {level}")
+            }
+            Encoder::Zlib(Variant::Product(memory), level) => {
+                let memory = if *memory == 8 { "" } else { ", memLevel 9" };
+                write!(out, "Chromium's zlib (Node), level {level}{memory}")
+            }
             Encoder::Zlib(Variant::Zlib(8), level) => write!(out, "zlib, level {level}"),
             Encoder::Zlib(Variant::Zlib(_), level) => write!(out, "zlib, level {level}, memLevel 9"),
         }

@@ -20,7 +20,6 @@ fn allowance(name: &str) -> usize {
     match name {
         // Not modelled, or not well: their tokens, or much of them.
         _ if name.starts_with("go-1.27") && !name.ends_with("default") => 1100,
-        _ if name.starts_with("node") => 60,
         // Level 6 of klauspost before 1.15.12 is not modelled apart.
         _ if name.ends_with("level-6") && name.contains("klauspost-compress-1.1") => 30,
         _ => 0,

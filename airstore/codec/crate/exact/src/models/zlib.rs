@@ -3,10 +3,13 @@
 //! After `deflate.c` of zlib 1.3.1, `deflate.c` and `trees.c` of GNU gzip 1.12 and `pigz.c` of pigz 2.8: hash
 //! chains over three bytes; up to level 3 the first match is taken, from level 4 on it is put off for a longer
 //! one a byte later. pigz runs it over blocks of 128 KiB, each with the 32 KiB before it as dictionary.
+//!
+//! And after `deflate.c` and `contrib/optimizations/insert_string.h` of Chromium's zlib 1.2.12.1 and 1.3.0.1, which
+//! Node has: the same with other hashes, of four bytes even where fewer are left.
 
-use super::castagnoli::{Castagnoli, CASTAGNOLI};
+use super::castagnoli::CASTAGNOLI;
 use super::chain::Chains;
-use super::{common, Model, View};
+use super::{common, load32, Model, View};
 use crate::guide::{Plan, Unit};
 use crate::rules::zlib;
 use crate::token::{distance_index, Token, DISTANCE_EXTRA, MAX_LENGTH};
@@ -16,6 +19,8 @@ const NONE: usize = MIN - 1;
 const MAX_DISTANCE: u64 = 32768 - 262;
 const TOO_FAR: usize = 4096;
 const DICTIONARY: usize = 32768;
+/// Bytes of zlib's window.
+const WINDOW: usize = 65536;
 
 /// What a level does.
 struct Level {
@@ -46,8 +51,60 @@ pub enum Variant {
     Gnu,
     /// pigz.
     Pigz,
-    /// zlib as Chromium and Node have it, which hashes by CRC-32C: three bytes from level 6 on, four below.
-    Chromium,
+    /// zlib as Chromium had it on processors with CRC-32C, which it hashes by: three bytes from level 6 on, four
+    /// below.
+    Castagnoli,
+    /// zlib as Chromium has it since 2022, which hashes four bytes by a product; with memLevel 8 or 9.
+    Product(u8),
+}
+
+/// How a position is hashed.
+#[derive(Clone, Copy)]
+enum Hash {
+    Rolling(u32),
+    Castagnoli(u32),
+    Product,
+}
+
+impl Hash {
+    fn new(variant: Variant, level: usize, bits: u32) -> Self {
+        match variant {
+            Variant::Castagnoli if level < 6 => Hash::Castagnoli(u32::MAX),
+            Variant::Castagnoli => Hash::Castagnoli(0xff_ffff),
+            Variant::Product(_) => Hash::Product,
+            _ => Hash::Rolling(bits.div_ceil(3)),
+        }
+    }
+
+    /// The hash at an index, if enough bytes follow.
+    #[inline]
+    fn at(self, view: &View, at: usize) -> Option<usize> {
+        match self {
+            Hash::Rolling(shift) => {
+                let [a, b, c] = view.bytes[at..].first_chunk::<3>()?.map(usize::from);
+                Some((a << (2 * shift)) ^ (b << shift) ^ c)
+            }
+            Hash::Castagnoli(mask) => {
+                let four = u32::from_le_bytes(*view.bytes[at..].first_chunk::<4>()?);
+                Some(CASTAGNOLI.hash((four & mask).to_le_bytes()))
+            }
+            Hash::Product if at + 4 > view.bytes.len() => product(beyond(view, at)?),
+            Hash::Product => product(load32(view.bytes, at)),
+        }
+    }
+}
+
+#[inline]
+fn product(four: u32) -> Option<usize> {
+    Some((four.wrapping_mul(66521).wrapping_add(66521) >> 16) as usize)
+}
+
+/// Three bytes, and what the encoder's window holds behind them: what was there 32 KiB ago, if it was full once.
+fn beyond(view: &View, at: usize) -> Option<u32> {
+    let [a, b, c] = *view.bytes[at..].first_chunk::<3>()?;
+    let full = view.base + view.bytes.len() as u64 >= WINDOW as u64;
+    let d = if full { view.bytes[view.bytes.len() - WINDOW / 2] } else { 0 };
+    Some(u32::from_le_bytes([a, b, c, d]))
 }
 
 #[derive(Clone, Copy)]
@@ -64,7 +121,7 @@ pub struct Zlib {
     variant: Variant,
     level: &'static Level,
     slow: bool,
-    shift: u32,
+    hash: Hash,
     block_tokens: usize,
     chains: Chains,
     here: Option<Match>,
@@ -72,8 +129,6 @@ pub struct Zlib {
     hashed: u64,
     /// The first position of the window; no match starts there.
     origin: u64,
-    castagnoli: &'static Castagnoli,
-    four: bool,
 }
 
 impl Zlib {
@@ -81,7 +136,7 @@ impl Zlib {
     pub fn new(variant: Variant, level: u8) -> Self {
         let number = usize::from(level.clamp(1, 9));
         let (bits, block_tokens) = match variant {
-            Variant::Zlib(9) => (16, (1 << 15) - 1),
+            Variant::Zlib(9) | Variant::Product(9) => (16, (1 << 15) - 1),
             Variant::Gnu => (15, (1 << 15) - 1),
             _ => (15, (1 << 14) - 1),
         };
@@ -89,15 +144,13 @@ impl Zlib {
             variant,
             level: &LEVELS[number - 1],
             slow: number > 3,
-            shift: u32::div_ceil(bits, 3),
+            hash: Hash::new(variant, number, bits),
             block_tokens,
             chains: Chains::new(bits),
             here: None,
             next: NO_MATCH,
             hashed: 0,
             origin: 0,
-            castagnoli: &CASTAGNOLI,
-            four: number < 6,
         }
     }
 
@@ -113,15 +166,10 @@ impl Zlib {
     #[inline]
     fn insert(&mut self, view: &View, at: usize) -> u32 {
         self.hashed = view.base + at as u64 + 1;
-        if self.variant == Variant::Chromium {
-            let Some([a, b, c, d]) = view.bytes[at..].first_chunk::<4>() else { return 0 };
-            let d = if self.four { *d } else { 0 };
-            let hash = self.castagnoli.hash([*a, *b, *c, d]);
-            return self.chains.insert(view, at, hash);
+        match self.hash.at(view, at) {
+            Some(hash) => self.chains.insert(view, at, hash),
+            None => 0,
         }
-        let Some([a, b, c]) = view.bytes[at..].first_chunk::<3>() else { return 0 };
-        let hash = (usize::from(*a) << (2 * self.shift)) ^ (usize::from(*b) << self.shift) ^ usize::from(*c);
-        self.chains.insert(view, at, hash)
     }
 
     #[inline]

@@ -1,0 +1,1 @@
+"""Packaged charts: fetched, made, read strictly."""

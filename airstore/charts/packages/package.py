@@ -1,0 +1,123 @@
+"""A chart directory as a packaged chart: Helm fetches dependencies, the bytes depend on files alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from airstore.charts.helm.command import Access, Helm, Reach
+from airstore.charts.helm.sandbox import copy_chart
+from airstore.charts.packages.archive import read_chart
+from airstore.charts.packages.tarball import write_tarball
+from airstore.core import yamlfile
+from airstore.core.errors import UsageError
+
+_GENERATED = re.compile(rb"^generated:.*$", re.MULTILINE)
+_NEVER = b'generated: "1970-01-01T00:00:00Z"'
+_LOCAL = "file://"
+_DEPTH = 8  # local dependencies of local dependencies
+
+
+def package_directory(helm: Helm, directory: Path, reach: Reach = Access) -> bytes:
+    """Package a chart; the same files and dependencies give the same bytes, with any Helm.
+
+    Everything happens on a private copy. Local dependencies (``file://``) are always taken anew, others only
+    where ``charts/`` lacks one.
+
+    Raises:
+        NotFoundError: the directory or a dependency does not exist.
+        TransferError: a dependency's repository cannot be reached.
+        UsageError: not a valid chart, or one with links or special files.
+    """
+    what = f"chart {directory}"
+    with tempfile.TemporaryDirectory(prefix="airstore-chart-") as work:
+        local = _local_charts(Path(os.path.abspath(directory)))  # noqa: PTH100 - links are refused, not followed
+        base = Path(os.path.commonpath([chart.parent for chart in local]))
+        copies = {chart: Path(work, "charts", chart.relative_to(base)) for chart in local}
+        for chart, copy in sorted(copies.items()):
+            copy_chart(chart, copy)
+        for copy in copies.values():
+            _fetch_dependencies(helm, copy, reach, what)
+        destination = Path(work, "packaged")
+        destination.mkdir()
+        packed = read_chart(helm.package(list(copies.values())[-1], destination, what), what)
+    return write_tarball(packed.name, packed.files)
+
+
+def _local_charts(directory: Path, seen: tuple[Path, ...] = ()) -> list[Path]:
+    """The chart directories that go in, each after those it depends on, the chart itself last."""
+    if directory in seen or len(seen) > _DEPTH:
+        raise UsageError(f"chart {seen[0]} depends on itself or too deep, through {directory}")
+    charts: dict[Path, None] = {}
+    for repository in _repositories(directory):
+        if repository.startswith(_LOCAL):
+            path = repository.removeprefix(_LOCAL)
+            if path.startswith("/"):
+                raise UsageError(f"chart {directory}: the dependency {repository} must be a relative path")
+            inner = Path(os.path.normpath(directory / path))
+            charts |= dict.fromkeys(_local_charts(inner, (*seen, directory)))
+    return [*charts, directory]
+
+
+def _fetch_dependencies(helm: Helm, copy: Path, reach: Reach, what: str) -> None:
+    declared = [d for d in _dependencies(copy) if d.get("repository")]
+    present = _vendored(copy / "charts")
+    missing = [d for d in declared if d["repository"].startswith(_LOCAL) or d.get("name") not in present]
+    if not missing:
+        return
+    locked = (copy / "Chart.lock").exists()
+    helm.dependencies(copy, _needed(declared, reach), what)
+    if not locked:
+        _forget_time(copy / "Chart.lock")
+
+
+def _needed(declared: Iterable[dict[str, Any]], reach: Reach) -> list[Access]:
+    urls = [d["repository"].rstrip("/") for d in declared if not d["repository"].startswith(_LOCAL)]
+    # Helm logs in to a registry as a whole, not to a path in it.
+    whole = ["/".join(url.split("/")[:3]) if url.startswith("oci://") else url for url in urls]
+    return [reach(url) for url in dict.fromkeys(whole)]
+
+
+def _vendored(charts: Path) -> set[str]:
+    if not charts.is_dir():
+        return set()
+    packed = {read_chart(path).name for path in charts.glob("*.tgz")}
+    return packed | {path.parent.name for path in charts.glob("*/Chart.yaml")}
+
+
+def _repositories(directory: Path) -> list[str]:
+    return [d["repository"] for d in _dependencies(directory) if d.get("repository")]
+
+
+def _dependencies(directory: Path) -> list[dict[str, Any]]:
+    declared: list[dict[str, Any]] = []
+    for name in ("Chart.yaml", "requirements.yaml"):
+        path = directory / name
+        if not path.is_file() or path.is_symlink():
+            continue
+        document = yamlfile.load(path.read_bytes(), str(path))
+        entries = (document.get("dependencies") or []) if isinstance(document, dict) else []
+        if not isinstance(entries, list):
+            raise UsageError(f"{path}: dependencies must be a list")
+        declared += (_check_dependency(entry, path) for entry in entries)
+    return declared
+
+
+def _check_dependency(entry: object, path: Path) -> dict[str, Any]:
+    if not isinstance(entry, dict) or not isinstance(entry.get("repository", ""), str | None):
+        raise UsageError(f"{path}: a dependency needs a name, a version and a repository")
+    if (entry.get("repository") or "").startswith(("@", "alias:")):
+        raise UsageError(
+            f"{path}: the dependency {entry.get('name')} names a repository of someone's own Helm",
+            hint="write the repository's URL",
+        )
+    return entry
+
+
+def _forget_time(lock: Path) -> None:
+    if lock.is_file():
+        lock.write_bytes(_GENERATED.sub(_NEVER, lock.read_bytes()))

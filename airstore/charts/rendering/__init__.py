@@ -1,0 +1,1 @@
+"""Charts rendered in every way that a site may."""

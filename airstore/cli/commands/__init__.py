@@ -1,0 +1,1 @@
+"""The commands, one file each, in folders as the use cases are."""

@@ -1,0 +1,123 @@
+"""``airstore apply``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.options.confirm import confirm, skip_backup_option, yes_option
+from airstore.cli.options.helm import helm_option
+from airstore.cli.options.imagechecks import image_checks, image_options, lacking, push_lacking, pushes
+from airstore.cli.options.kubeconfig import kubeconfig_option
+from airstore.cli.options.registries import access_options
+from airstore.cli.options.sitefile import read_site_file, site_file_option
+from airstore.cli.views.output import output_option
+from airstore.cli.views.plans import Reach, open_site, show_outcome, show_plan
+from airstore.ops.apply.apply import Wish, apply, goes_on, plan_apply, running
+from airstore.ops.apply.give_up import given_up
+from airstore.ops.apply.session.drive import Site
+from airstore.ops.apply.status import Repairs, drifted
+from airstore.ops.stores.directory import SITE
+from airstore.ops.stores.trusted import trusted_release
+
+
+@click.command("apply")
+@click.option("--release", "version", default="", help="The release to apply; default: the newest.")
+@click.option("--dry-run", is_flag=True, help="Check the prerequisites and print the plan, change nothing.")
+@click.option("--diff/--no-diff", default=True, help="With --dry-run: show the difference of the manifests.")
+@image_options
+@click.option(
+    "--repair", is_flag=True, help="First put back what drifted, or what Helm lost, as it was installed."
+)
+@click.option(
+    "--adopt", is_flag=True, help="Take over Helm releases that somebody else installed, data included."
+)
+@skip_backup_option
+@yes_option
+@kubeconfig_option
+@site_file_option
+@helm_option
+@access_options
+@output_option("run-outcome", "site-plan")
+@pass_context
+def command(
+    context: Context,
+    *,
+    version: str,
+    dry_run: bool,
+    diff: bool,
+    push: bool,
+    check_images: bool,
+    check_nodes: str,
+    repair: bool,
+    adopt: bool,
+    skipped: tuple[str, ...],
+    yes: bool,
+    kubeconfig: Path | None,
+    site_file: Path | None,
+    helm_path: Path | None,
+    plain_http: tuple[str, ...],
+    ca: Path | None,
+    insecure_skip_tls_verify: bool,
+    registry_config: Path | None,
+    output: str,
+) -> None:
+    """Bring the cluster to a release: all Helm releases, or back to where they were.
+
+    A run that was killed is taken up again. Exit codes: 50 it failed and what ran before runs again;
+    51 the rollback failed too, and somebody has to look.
+    """
+    site_values = read_site_file(context.store_path, site_file)
+    push = pushes(site_values, push=push)
+    reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
+    # What a registry lacks will have been pushed.
+    checks = image_checks(site_values, reach, (check_images, check_nodes), pushed=push and dry_run)
+    keys = given_up(context.store(SITE, "apply"), skipped, version)
+    wish = Wish(checks, version, keys, adopt)
+    if keys and not dry_run:
+        confirm(context, _loss(keys), yes=yes)
+    with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as site:
+        if dry_run:
+            planned = plan_apply(site, wish)
+            release = trusted_release(site.store, version)
+            note = lacking(site, checks, release) if push and output == "table" else ""
+            show_plan(planned, output, diff=diff, note=note)
+            _say_drift(context, site)
+            return
+        if push and not goes_on(site):
+            _push(context, site, wish)
+        for line in Repairs(site).repair() if repair else ():
+            context.say(line)
+        outcome = apply(site, wish)
+        show_outcome(outcome, output)
+        _say_drift(context, site)
+        if outcome.run and outcome.confirmed:
+            context.say("next: airstore status; airstore receipt FILE, for the publisher's next delta")
+
+
+def _say_drift(context: Context, site: Site) -> None:
+    """An apply leaves what it has no reason to touch; that it is not as installed must not be hidden."""
+    lines = drifted(site)
+    for line in lines:
+        context.say(f"drifted: {line}")
+    if lines:
+        context.say("next: `airstore apply --repair` puts it back as it was installed")
+
+
+def _loss(keys: Iterable[str]) -> str:
+    return "\n".join(
+        f"{key} is not backed up: if this run fails, the data of {key} stay as the failed upgrade left them, "
+        "and no later rollback can restore those of now"
+        for key in sorted(keys)
+    )
+
+
+def _push(context: Context, site: Site, wish: Wish) -> None:
+    """What is to run; and what runs, which has to be there if that fails."""
+    release = trusted_release(site.store, wish.version)
+    push_lacking(context, site, wish.images, release, always=True)
+    if (now := running(site)) and now.version != release.version:
+        push_lacking(context, site, wish.images, now, always=False)

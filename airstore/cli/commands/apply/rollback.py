@@ -1,0 +1,103 @@
+"""``airstore rollback``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.options.confirm import confirm, skip_backup_option, yes_option
+from airstore.cli.options.helm import helm_option
+from airstore.cli.options.imagechecks import image_checks, image_options, push_lacking, pushes
+from airstore.cli.options.kubeconfig import kubeconfig_option
+from airstore.cli.options.registries import access_options
+from airstore.cli.options.sitefile import read_site_file, site_file_option
+from airstore.cli.views.output import output_option, show_document
+from airstore.cli.views.plans import Reach, open_site, show_outcome, show_plan
+from airstore.ops.apply.give_up import given_up_going_back
+from airstore.ops.apply.restore import Choice
+from airstore.ops.apply.rollback import Goal, RollbackPlan, comes_back, plan_rollback, rollback
+from airstore.ops.stores.directory import SITE
+
+
+@click.command("rollback")
+@click.option("--to", "version", default="", help="A release that ran here; default: the one before.")
+@click.option(
+    "--backup",
+    "runs",
+    multiple=True,
+    metavar="RUN",
+    help="Restore the backups of this run (`airstore backup list`), not those of the release. Repeatable.",
+)
+@click.option("--keep-data", is_flag=True, help="Restore no backup: data stay as they are.")
+@skip_backup_option
+@yes_option
+@click.option("--dry-run", is_flag=True, help="Check the prerequisites and print the plan, change nothing.")
+@image_options
+@kubeconfig_option
+@site_file_option
+@helm_option
+@access_options
+@output_option("run-outcome", "rollback-plan")
+@pass_context
+def command(
+    context: Context,
+    *,
+    version: str,
+    runs: tuple[str, ...],
+    keep_data: bool,
+    skipped: tuple[str, ...],
+    yes: bool,
+    dry_run: bool,
+    push: bool,
+    check_images: bool,
+    check_nodes: str,
+    kubeconfig: Path | None,
+    site_file: Path | None,
+    helm_path: Path | None,
+    plain_http: tuple[str, ...],
+    ca: Path | None,
+    insecure_skip_tls_verify: bool,
+    registry_config: Path | None,
+    output: str,
+) -> None:
+    """Go back to what ran before, data included; or turn back a run that has not ended.
+
+    Run again, it goes further back. The backup that is restored is the one made when the release to go back
+    to was left. What the site trusts stays: the newer release can be applied again.
+    """
+    if keep_data and runs:
+        raise click.UsageError("--keep-data restores nothing, and --backup chooses what to restore")
+    keys = given_up_going_back(context.store(SITE, "rollback"), skipped)
+    site_values = read_site_file(context.store_path, site_file)
+    push = pushes(site_values, push=push)
+    reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
+    checks = image_checks(site_values, reach, (check_images, check_nodes), pushed=push and dry_run)
+    goal = Goal(checks, version, Choice(keep_data, keys, runs))
+    with open_site(context, Reach(kubeconfig, helm_path, site_file), "rollback") as site:
+        if dry_run:
+            _show(plan_rollback(site, goal), output)
+            return
+        if keys:
+            loss = (
+                f"{key} is not restored: its data stay as what runs now has left them" for key in sorted(keys)
+            )
+            confirm(context, "\n".join(loss), yes=yes)
+        if push and (release := comes_back(site, goal)):
+            push_lacking(context, site, checks, release, always=False)
+        outcome = rollback(site, goal)
+    show_outcome(outcome, output)
+    if outcome.run:
+        context.say("next: airstore status")
+
+
+def _show(planned: RollbackPlan, output: str) -> None:
+    if output != "table":
+        document = {**asdict(planned.plan), "restores": dict(planned.restores)}
+        show_document(document, output, schema="rollback-plan")
+        return
+    lines = [f"{key}: data from the backup of run {run}" for key, run in planned.restores.items()]
+    note = "\n".join([*(lines or ["no data are restored"]), *planned.warnings])
+    show_plan(planned.plan, output, diff=True, note=note)

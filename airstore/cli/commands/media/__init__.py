@@ -1,0 +1,1 @@
+"""Commands about what crosses the gap."""

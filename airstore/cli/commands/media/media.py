@@ -1,0 +1,220 @@
+"""``airstore media``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
+from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
+from airstore.cli.text import human
+from airstore.cli.views.output import output_option, show_document, show_fields, show_rows
+from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.media.delta.writer import Effort
+from airstore.media.index import MediaIndex
+from airstore.media.reader import Media
+from airstore.ops.media.create import (
+    Base,
+    base_from_receipt,
+    base_from_release,
+    create_media,
+    is_current,
+    plan_media,
+)
+from airstore.ops.media.import_many import first_fault, import_all
+from airstore.ops.media.receipts import read_receipt
+from airstore.ops.publish.keys import load_key
+from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
+from airstore.ops.stores.trusted import read_root
+from airstore.trust import envelope
+from airstore.trust.root.sign import Role
+from airstore.trust.statement import STATEMENT_TYPE
+
+_MEDIA = click.Path(path_type=Path)
+_trust_option = click.option(
+    "--trust", type=click.Path(path_type=Path, dir_okay=False), help="Check against this root.json."
+)
+
+
+@click.group("media", cls=Group)
+def command() -> None:
+    """What crosses the gap: a history bundle, packs and a signed index in one directory."""
+
+
+@command.command("create")
+@click.argument("out", type=_MEDIA)
+@click.option("--to", "version", required=True, help="The release a site shall hold.")
+@click.option("--from", "base_version", help="Delta: the release the site holds already.")
+@click.option("--receipt", type=click.Path(path_type=Path), help="Delta: the site's receipt.")
+@click.option("--dry-run", is_flag=True, help="Only say what would travel.")
+@click.option(
+    "--effort",
+    type=click.Choice(["none", *Effort]),
+    default=Effort.NORMAL,
+    show_default=True,
+    help="How much time a smaller delta is worth; none: new files whole, as airstore before 0.2 reads them.",
+)
+@key_option
+@passphrase_option
+@output_option("media-created")
+@pass_context
+def create(
+    context: Context,
+    out: Path,
+    *,
+    version: str,
+    base_version: str | None,
+    receipt: Path | None,
+    dry_run: bool,
+    effort: str,
+    key_name: str,
+    passphrase_file: Path | None,
+    output: str,
+) -> None:
+    """Write media for release --to into the new directory OUT.
+
+    Full media need nothing at the site. With --from or --receipt only what the site lacks travels.
+    """
+    store = context.store(PUBLISHER, "media create")
+    if base_version and receipt:
+        raise UsageError("--from and --receipt exclude each other", hint="the receipt is the more exact one")
+    base = _base(store, base_version, receipt)
+    if base and base.site and is_current(store, base, version):
+        context.say(f"site {base.site} holds release {version} as a whole: there is nothing to bring")
+        show_fields({"release": version, "site": base.site, "state": "nothing to bring"}, output)
+        return
+    with store.open_blobs() as blobs:
+        plan = plan_media(store, blobs, version, base)
+        summary: dict[str, Any] = {
+            "release": version,
+            "kind": "delta" if base else "full",
+            "from": base.release.version if base else None,
+            "site": (base.site if base else "") or None,
+            "blobs": len(plan.new),
+            "shared_blobs": len(plan.shared),
+            "plain_bytes": plan.selection.plain_bytes,
+        }
+        if dry_run:
+            show_fields({**summary, "estimated_bytes": plan.selection.stored_bytes}, output)
+            return
+        key = load_key(store, key_name, ask_passphrase(passphrase_file))
+        index = create_media(
+            store,
+            blobs,
+            plan,
+            out,
+            lambda data: envelope.sign(data, STATEMENT_TYPE, [key]),
+            context.progress,
+            None if effort == "none" else Effort(effort),
+        )
+    context.say(f"next: copy {out} to the carrier, then airstore media verify it there")
+    show_fields({**summary, "media_bytes": index.size, "out": str(out)}, output)
+
+
+@command.command("inspect")
+@click.argument("media", type=_MEDIA)
+@output_option("media-summary")
+@pass_context
+def inspect(context: Context, media: Path, output: str) -> None:
+    """What MEDIA claim to carry; signatures are not checked here."""
+    index = Media(media).claimed_index()
+    context.say("claimed, not verified: see `airstore media verify`")
+    document = _describe(index)
+    if output == "table":
+        show_fields({key: value for key, value in document.items() if key != "files"}, output)
+        show_rows(document["files"], output, {"file": "FILE", "size": "SIZE", "digest": "DIGEST"})
+        return
+    show_fields(document, output)
+
+
+@command.command("verify")
+@click.argument("media", type=_MEDIA)
+@_trust_option
+@output_option("media-verification")
+@pass_context
+def verify(context: Context, media: Path, *, trust: Path | None, output: str) -> None:
+    """Read all of MEDIA and name every fault; the signature too where a trust root is at hand.
+
+    The trust root is the one of the store (-C), or --trust root.json.
+    """
+    opened = Media(media)
+    role = _role(context, trust)
+    index = opened.trusted_index(role) if role else opened.claimed_index()
+    opened.check_present(index)
+    faults = opened.verify(index, context.progress)
+    if faults:
+        raise DamagedError("\n".join(faults), hint="copy the media again")
+    signature = "signature holds" if role else "signature NOT checked: give --trust root.json"
+    context.say(f"{media}: {len(index.files)} files, {human(index.size)}, all as listed; {signature}")
+    if output != "table":
+        counts = {"files": len(index.files), "total_bytes": index.size}
+        state = {"release": index.release.version, "signature": "holds" if role else "not checked"}
+        show_document({"media": str(media), **counts, **state}, output)
+
+
+@command.command("import")
+@click.argument("media", type=_MEDIA, nargs=-1, required=True)
+@click.option("--dry-run", is_flag=True, help="Verify everything, change nothing.")
+@output_option("media-import-list")
+@pass_context
+def import_(context: Context, media: tuple[Path, ...], *, dry_run: bool, output: str) -> None:
+    """Verify MEDIA and take them in; a directory with media below it, such as a carrier's, will do.
+
+    Several are sorted by their releases, and what fits is imported; one that fails keeps no other out.
+    """
+    store = context.store(SITE, "media import")
+    now = datetime.fromtimestamp(context.now(), UTC)
+    results = import_all(store, media, now, context.progress, context.say, dry_run=dry_run)
+    fault = first_fault(results)
+    if fault and len(results) == 1:
+        raise fault
+    columns = {
+        "media": "MEDIA", "release": "RELEASE", "kind": "KIND", "from": "FROM", "media_bytes": "SIZE",
+        "state": "STATE",
+    }  # fmt: skip
+    show_rows([result.row() for result in results], output, columns)
+    if fault:
+        failed = next(result for result in results if result.fault is fault)
+        raise type(fault)(f"{failed.source}: {fault}", hint=fault.hint)
+    newest = next((r for r in reversed(results) if r.state == "imported"), None)
+    if newest:
+        version = newest.index.release.version
+        context.say(f"next: airstore plan, or airstore registry push, for release {version}")
+
+
+def _base(store: StoreDirectory, version: str | None, receipt: Path | None) -> Base | None:
+    if receipt:
+        return base_from_receipt(store, read_receipt(store, receipt))
+    return base_from_release(store, version) if version else None
+
+
+def _role(context: Context, trust: Path | None) -> Role | None:
+    if trust:
+        return read_root(trust)[1].release_role
+    try:
+        return context.store().trust_root().release_role
+    except NotFoundError:
+        if context.named != Path():
+            raise  # whoever names a store means its trust root
+        return None
+
+
+def _describe(index: MediaIndex) -> dict[str, Any]:
+    return {
+        "product": index.product,
+        "release": index.release.version,
+        "sequence": index.release.sequence,
+        "kind": index.kind,
+        "from": index.base.version if index.base else None,
+        "site": index.site or None,
+        "commit": index.release.commit,
+        "total_bytes": index.size,
+        "files": [
+            {"file": path, "size": file.size, "digest": str(file.digest)}
+            for path, file in sorted(index.files.items())
+        ],
+    }

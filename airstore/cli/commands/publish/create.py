@@ -1,0 +1,155 @@
+"""``airstore release create``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
+from airstore.cli.options.productfile import product_file
+from airstore.cli.options.registries import access_options, make_access
+from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
+from airstore.cli.views.attachments import say_unavailable
+from airstore.cli.views.notices import notice_fields, say_notices
+from airstore.cli.views.output import output_option, show_fields, show_rows
+from airstore.core.errors import UsageError
+from airstore.core.release import Release
+from airstore.history.git.names import check_person, check_version
+from airstore.ops.publish.create import (
+    Contents,
+    Created,
+    Signing,
+    check_contents,
+    create_release,
+    gather,
+)
+from airstore.ops.publish.keys import load_key
+from airstore.ops.registry.access import Access
+from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
+
+
+@click.command("create")
+@click.option("--version", required=True, help="Version of the product, such as 1.4.0.")
+@click.option(
+    "--image-source",
+    "sources",
+    multiple=True,
+    metavar="PATTERN=PLACE",
+    help="Where images are: oci:DIR, oci-archive:FILE, docker-archive:FILE, docker://HOST[/PREFIX].",
+)
+@click.option("--author", default="", metavar="'NAME <MAIL>'", help="Author of the commit.")
+@click.option("--dry-run", is_flag=True, help="Check everything, the images' sources too; take nothing in.")
+@click.option("--strict", is_flag=True, help="Fail over anything that a person should decide.")
+@click.option(
+    "--require-attachments",
+    is_flag=True,
+    help="Fail where a signature, an SBOM or another optional part of an image cannot be had.",
+)
+@kube_version_option
+@helm_option
+@access_options
+@key_option
+@passphrase_option
+@output_option("release-created", "release-source-list")
+@pass_context
+def command(
+    context: Context,
+    *,
+    version: str,
+    sources: tuple[str, ...],
+    author: str,
+    dry_run: bool,
+    strict: bool,
+    kube_versions: tuple[str, ...],
+    require_attachments: bool,
+    helm_path: Path | None,
+    plain_http: tuple[str, ...],
+    ca: Path | None,
+    insecure_skip_tls_verify: bool,
+    registry_config: Path | None,
+    key_name: str,
+    passphrase_file: Path | None,
+    output: str,
+) -> None:
+    """Resolve charts, find and ingest images, then commit and sign the release."""
+    store = context.store(PUBLISHER, "release create")
+    check_version(version)
+    who, now = _author(author, store), context.now()
+    helm = find_helm(helm_path)
+    access = make_access(
+        plain_http,
+        ca,
+        insecure=insecure_skip_tls_verify,
+        registry_config=registry_config,
+        sources=sources,
+    )
+    contents = gather(product_file(store), helm, access, kube_versions)
+    say_notices(context, contents.notices, strict=strict)
+    key = load_key(store, key_name, ask_passphrase(passphrase_file))
+    if dry_run:
+        check_contents(store, contents, access)
+        _show_places(contents, access, output)
+        return
+    signing, whole = Signing(key, who, now), require_attachments or strict
+    with store.locked():
+        created = create_release(store, contents, version, access, signing, context.progress, whole=whole)
+    say_unavailable(context, created.release)
+    _warn_sparse(context, created.release)
+    if created.commit:
+        context.say(f"next: airstore media create --to {version} OUT")
+    show_fields(_summary(created) | notice_fields(contents.notices, output), output)
+
+
+def _show_places(contents: Contents, access: Access, output: str) -> None:
+    rows = [{"kind": "chart", "name": f"{c.name} {c.version}", "from": c.source} for c in contents.charts]
+    places = access.places(contents.product, contents.references)
+    rows += [{"kind": "image", "name": str(image), "from": place} for image, place in places.items()]
+    columns = {"kind": "KIND", "name": "NAME", "from": "FROM"}
+    show_rows(rows, output, columns, schema="release-source-list")
+
+
+def _author(text: str, store: StoreDirectory) -> tuple[str, str]:
+    if not text:
+        return f"{store.name} publisher", f"publisher@{store.name}.invalid"
+    name, bracket, rest = text.partition("<")
+    mail = rest.rstrip().removesuffix(">")
+    if not bracket:
+        raise UsageError(f"--author {text!r}: write 'NAME <MAIL>'")
+    check_person(name.strip(), mail)
+    return name.strip(), mail
+
+
+def _warn_sparse(context: Context, release: Release) -> None:
+    for image in release.images:
+        unavailable = {part.digest for part in image.unavailable}
+        other = {str(child.platform) for child in image.missing if child.digest not in unavailable}
+        if other:
+            left = ", ".join(sorted(other))
+            context.say(
+                f"{image.reference} travels without {left}: registries that refuse incomplete indexes "
+                "get one platform's manifest under the tag"
+            )
+
+
+def _summary(created: Created) -> dict[str, Any]:
+    release = created.release
+    return {
+        "version": release.version,
+        "state": "created" if created.commit else "unchanged: it exists with the same content",
+        "sequence": release.sequence,
+        "commit": created.commit or None,
+        "images": len(release.images),
+        "charts": len(release.charts),
+        "blobs": len(release.blobs()),
+        "total_bytes": sum(blob.size for blob in release.blobs().values()),
+        "new_blobs": created.ingested.new_blobs,
+        "new_stored_bytes": created.ingested.new_bytes,
+        **({"unavailable": _unavailable(release)} if any(i.unavailable for i in release.images) else {}),
+    }
+
+
+def _unavailable(release: Release) -> list[str]:
+    return [f"{image.reference}: {part}" for image in release.images for part in image.unavailable]

@@ -1,0 +1,139 @@
+"""``airstore images``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from airstore.charts.images.finding import Finding, why
+from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
+from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
+from airstore.cli.options.productfile import product_file
+from airstore.cli.options.registries import access_options, make_access
+from airstore.cli.suggest import suggestions
+from airstore.cli.views.notices import say_notices
+from airstore.cli.views.output import output_option, show_rows
+from airstore.core.errors import NotFoundError
+from airstore.core.reference import Reference
+from airstore.ops.publish.create import Contents, gather
+from airstore.ops.stores.directory import PUBLISHER
+
+
+@click.group("images", cls=Group)
+def command() -> None:
+    """What image discovery finds, and why."""
+
+
+command.add_later("compare", "publish.compare:command")
+
+
+@command.command("find")
+@click.option("--why", "image", default="", metavar="IMAGE", help="Every place that asks for this image.")
+@click.option("--all", "everything", is_flag=True, help="Also doubtful and excluded ones.")
+@kube_version_option
+@helm_option
+@access_options
+@output_option("image-list", "image-place-list")
+@pass_context
+def find(
+    context: Context,
+    *,
+    image: str,
+    everything: bool,
+    kube_versions: tuple[str, ...],
+    helm_path: Path | None,
+    plain_http: tuple[str, ...],
+    ca: Path | None,
+    insecure_skip_tls_verify: bool,
+    registry_config: Path | None,
+    output: str,
+) -> None:
+    """Render every chart under every values variant and list the images they ask for.
+
+    `possible` ones are not included: name them under images.include if they are images.
+    """
+    store = context.store(PUBLISHER, "images find")
+    access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
+    contents = gather(product_file(store), find_helm(helm_path), access, kube_versions)
+    if image:
+        _show_why(contents, image, output)
+        return
+    say_notices(context, contents.notices)
+    _say_unreadable(context, contents)
+    rows = _grouped(contents.findings, everything=everything)
+    columns = {
+        "image": "IMAGE", "confidence": "CONFIDENCE", "taken": "INCLUDED", "tests_only": "TESTS ONLY",
+        "charts": "CHARTS", "places": "PLACES",
+    }  # fmt: skip
+    show_rows(rows, output, columns, "no images found")
+
+
+def _say_unreadable(context: Context, contents: Contents) -> None:
+    for one in contents.unreadable:
+        if one.stops and not one.excluded_by:
+            context.say(
+                f"warning: {one.text!r} is no image reference, and `release create` refuses it: {one.kind} "
+                f"{one.name}, {one.path} ({one.source})"
+            )
+    possible = {f.reference for f in contents.findings if f.confidence == "possible" and not f.excluded_by}
+    possible -= {f.reference for f in contents.findings if f.fetched}
+    if possible:
+        context.say(f"{len(possible)} more are possible; --all lists them")
+
+
+def _show_why(contents: Contents, image: str, output: str) -> None:
+    rows = _places(why(contents.findings, image))
+    unread = [one for one in contents.unreadable if one.text == image]
+    rows += [
+        asdict(one) | {"reference": "", "confidence": "unreadable", "rule": "no reference"} for one in unread
+    ]
+    if not rows:
+        close = suggestions(image, (str(finding.reference) for finding in contents.findings))
+        hint = f"did you mean {close}?" if close else "list all with `airstore images find --all`"
+        raise NotFoundError(f"nothing asks for {image}", hint=hint)
+    columns = {
+        "confidence": "CONFIDENCE", "text": "TEXT", "rule": "WHY", "variable": "VARIABLE", "chart": "CHART",
+        "variant": "VARIANT", "source": "MANIFEST", "kind": "KIND", "name": "NAME", "path": "PATH",
+        "excluded_by": "EXCLUDED BY",
+    }  # fmt: skip
+    show_rows(rows, output, columns, schema="image-place-list")
+
+
+def _places(findings: list[Finding]) -> list[dict[str, Any]]:
+    """Each place once, with every variant that names the image there."""
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for one in findings:
+        place = (str(one.reference), one.confidence, one.source, one.kind, one.name, one.path, one.text)
+        row = rows.setdefault(place, asdict(one) | {"reference": str(one.reference), "variant": []})
+        row["variant"] += [one.variant] if one.variant and one.variant not in row["variant"] else []
+    return list(rows.values())
+
+
+def _grouped(findings: tuple[Finding, ...], *, everything: bool) -> list[dict[str, Any]]:
+    groups: dict[Reference, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.reference, []).append(finding)
+    return [
+        _row(reference, group)
+        for reference, group in groups.items()
+        if everything or any(finding.fetched for finding in group)
+    ]
+
+
+def _row(reference: Reference, group: list[Finding]) -> dict[str, Any]:
+    return {
+        "image": str(reference),
+        "confidence": min((finding.confidence for finding in group), key=_CONFIDENCE.index),
+        "taken": any(finding.fetched for finding in group),
+        "tests_only": all(finding.test for finding in group),
+        "excluded_by": next((finding.excluded_by for finding in group if finding.excluded_by), ""),
+        "charts": sorted({finding.chart for finding in group} - {""}),
+        "places": len(group),
+    }
+
+
+_CONFIDENCE = ("certain", "likely", "possible")

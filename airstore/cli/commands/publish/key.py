@@ -1,0 +1,64 @@
+"""``airstore key``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
+from airstore.cli.options.secrets import passphrase_option, read_passphrase
+from airstore.cli.views.output import output_option, show_rows
+from airstore.core.errors import UsageError
+from airstore.ops.publish.keys import generate_key, list_keys
+from airstore.ops.stores.directory import PUBLISHER
+
+
+@click.group("key", cls=Group)
+def command() -> None:
+    """Keys that sign releases."""
+
+
+@command.command("generate")
+@click.argument("name")
+@click.option("--encrypt", is_flag=True, help="Protect the key file with a passphrase.")
+@passphrase_option
+@pass_context
+def generate(context: Context, name: str, *, encrypt: bool, passphrase_file: Path | None) -> None:
+    """Make an Ed25519 key called NAME; the first key also makes the trust root that pins it."""
+    store = context.store(PUBLISHER, "key generate")
+    passphrase = _new_passphrase(passphrase_file) if encrypt or passphrase_file else None
+    entry, first = generate_key(store, name, passphrase)
+    context.say(f"key {entry.name}: {entry.path} (keep it secret; back it up)")
+    if first:
+        context.say(f"trust root: {store.root_file} (give it to the sites; it is not secret)")
+        context.say("next: airstore release create --version V")
+    else:
+        context.say("the trust root does not name it: it cannot sign releases")
+    context.say("its key id:")
+    click.echo(entry.keyid)
+
+
+@command.command("list")
+@output_option("key-list")
+@pass_context
+def list_(context: Context, output: str) -> None:
+    """Keys of this store."""
+    rows = [
+        {"name": entry.name, "keyid": entry.keyid, "roles": list(entry.roles), "file": str(entry.path)}
+        for entry in list_keys(context.store())
+    ]
+    show_rows(rows, output, {"name": "NAME", "roles": "ROLES", "keyid": "KEY ID"}, "no keys yet")
+
+
+def _new_passphrase(file: Path | None) -> bytes:
+    named = file or os.environ.get("AIRSTORE_PASSPHRASE_FILE")
+    if named:
+        return read_passphrase(Path(named))
+    if not sys.stdin.isatty():
+        raise UsageError("a passphrase is needed", hint="give --passphrase-file FILE, or use a terminal")
+    text: str = click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    return text.encode()

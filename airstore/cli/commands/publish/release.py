@@ -1,0 +1,185 @@
+"""``airstore release``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
+from airstore.cli.text import human, printable
+from airstore.cli.views.layers import layer_row, show_layers
+from airstore.cli.views.output import output_option, show_document, show_rows
+from airstore.core.errors import NotFoundError
+from airstore.core.release import Release
+from airstore.ops.publish.diff import ReleaseDiff, diff_releases
+from airstore.ops.stores.layers import layers_of
+from airstore.ops.stores.summaries import holdings, summaries
+from airstore.ops.stores.trusted import all_releases, trusted_release, verified
+
+
+@click.group("release", cls=Group)
+def command() -> None:
+    """Create, list, compare and verify releases."""
+
+
+command.add_later("create", "publish.create:command")
+
+
+@command.command("list")
+@output_option("release-list")
+@pass_context
+def list_(context: Context, output: str) -> None:
+    """Releases of this store, oldest first.
+
+    Every signature is verified, once: `release verify` and `check` verify them again.
+    """
+    store = context.store()
+    with store.open_blobs() as blobs:
+        rows = [
+            {
+                "version": each.summary.link.version,
+                "sequence": each.summary.sequence,
+                **asdict(each.summary.counts),
+                "held": "all" if each.whole else f"{each.held} of {each.summary.counts.blobs} blobs",
+                "commit": each.summary.link.commit,
+            }
+            for each in holdings(summaries(store), blobs)
+        ]
+    columns = {
+        "version": "VERSION",
+        "sequence": "SEQ",
+        "images": "IMAGES",
+        "charts": "CHARTS",
+        "size": "SIZE",
+        "held": "HELD",
+        "commit": "COMMIT",
+    }
+    show_rows(rows, output, columns, "no releases yet")
+
+
+@command.command("show")
+@click.argument("version")
+@output_option("release-contents")
+@pass_context
+def show(context: Context, version: str, output: str) -> None:
+    """What release VERSION contains."""
+    store = context.store()
+    link = verified(store, version)
+    rows = list(_artifact_rows(link.release))
+    with store.open_blobs() as blobs:
+        layers = [layer_row(layer) for layer in layers_of(link.release, blobs)]
+    if output != "table":
+        document = {"version": version, "sequence": link.release.sequence, "commit": link.commit}
+        helm = [asdict(entry) for entry in link.release.helm_releases]
+        contents = {"artifacts": rows, "layers": layers, "releases": helm}
+        show_document({**document, "digest": link.digest, **contents}, output)
+        return
+    click.echo(
+        f"{link.release.product} {version}, sequence {link.release.sequence}, commit {link.commit[:12]}"
+    )
+    columns = {"kind": "KIND", "name": "NAME", "digest": "DIGEST", "blobs": "BLOBS", "size": "SIZE"}
+    show_rows(rows, output, columns)
+    show_layers(layers)
+    for image in link.release.images:
+        for part in image.unavailable:
+            click.echo(f"{image.reference} travels without {part}")
+    for entry in link.release.helm_releases:
+        needs = f", after {', '.join(entry.needs)}" if entry.needs else ""
+        click.echo(f"helm release {entry.name}: chart {entry.chart} in namespace {entry.namespace}{needs}")
+
+
+@command.command("diff")
+@click.argument("old")
+@click.argument("new")
+@click.option("--patch", is_flag=True, help="Also the text of changed chart templates, values and manifests.")
+@output_option("release-diff")
+@pass_context
+def diff(context: Context, old: str, new: str, *, patch: bool, output: str) -> None:
+    """What changed from release OLD to NEW: images, layers, charts, values, with sizes."""
+    store = context.store()
+    changes = diff_releases(trusted_release(store, old), trusted_release(store, new))
+    history = store.history
+    commits = history.find(old).commit, history.find(new).commit
+    files = [asdict(change) for change in history.diff(*commits) if change.path not in _GENERATED]
+    if output != "table":
+        show_document({**_diff_document(changes), "files": files}, output)
+        return
+    _show_diff(changes, files)
+    if patch:
+        click.echo(printable(history.patch(*commits, [str(entry["path"]) for entry in files])), nl=False)
+
+
+@command.command("verify")
+@click.argument("versions", nargs=-1)
+@output_option("release-verification")
+@pass_context
+def verify(context: Context, versions: tuple[str, ...], output: str) -> None:
+    """Verify envelope, tree, commit and tag of VERSIONS; of all releases where none is named."""
+    store = context.store()
+    links = [verified(store, version) for version in versions] if versions else all_releases(store)
+    if not links:
+        raise NotFoundError(f"{store.path} holds no release yet")
+    root = store.trust_root()
+    names = {key.keyid: root.name_of(key) for key in root.release_role.keys}
+    rows = [
+        {
+            "version": link.release.version,
+            "commit": link.commit[:12],
+            "signer": names[link.signer],
+            "state": "good",
+        }
+        for link in links
+    ]
+    columns = {"version": "VERSION", "commit": "COMMIT", "signer": "SIGNED BY", "state": "STATE"}
+    show_rows(rows, output, columns)
+
+
+_GENERATED = frozenset({"release.json", "signatures/release.dsse.json"})
+
+
+def _artifact_rows(release: Release) -> Iterator[dict[str, Any]]:
+    for image in release.images:
+        size = sum(blob.size for blob in image.blobs)
+        row = {"kind": "image", "name": str(image.reference), "digest": str(image.root.digest)}
+        left = {"unavailable": [part.to_json() for part in image.unavailable]} if image.unavailable else {}
+        yield {**row, "blobs": len(image.blobs), "size": size, **left}
+    for chart in release.charts:
+        size = sum(blob.size for blob in chart.blobs)
+        row = {"kind": "chart", "name": f"{chart.name} {chart.version}", "digest": str(chart.root.digest)}
+        yield {**row, "blobs": len(chart.blobs), "size": size}
+
+
+def _diff_document(changes: ReleaseDiff) -> dict[str, Any]:
+    artifacts = [
+        {**asdict(change), "new_blobs": [blob.to_json() for blob in change.new_blobs]}
+        for change in changes.artifacts
+    ]
+    helm = [asdict(change) for change in changes.helm_releases]
+    return {
+        "old": changes.old,
+        "new": changes.new,
+        "new_bytes": changes.new_bytes,
+        "artifacts": artifacts,
+        "releases": helm,
+    }
+
+
+def _show_diff(changes: ReleaseDiff, files: list[dict[str, Any]]) -> None:
+    click.echo(f"{changes.old} -> {changes.new}: {human(changes.new_bytes)} of blobs are new")
+    rows = [asdict(change) for change in changes.artifacts]
+    columns = {
+        "change": "CHANGE", "kind": "KIND", "name": "NAME", "old": "OLD", "new": "NEW",
+        "new_bytes": "NEW BYTES", "total_bytes": "OF",
+    }  # fmt: skip
+    show_rows(rows, "table", columns, "no image or chart changed")
+    for change in changes.artifacts:
+        for blob in change.new_blobs:
+            click.echo(f"  {change.name}: new {blob.media_type} {blob.digest.short} {human(blob.size)}")
+    for helm in changes.helm_releases:
+        click.echo(f"helm release {helm.name} {helm.change}: {', '.join(helm.fields)}")
+    for entry in files:
+        click.echo(f"{entry['status']:<9} {printable(entry['path'])}  +{entry['added']} -{entry['removed']}")

@@ -1,0 +1,162 @@
+"""``airstore registry``."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.group import Group
+from airstore.cli.options.kubeconfig import find_kubeconfig, kubeconfig_option
+from airstore.cli.options.registries import access_options, login_options, make_access, read_login
+from airstore.cli.options.sitefile import read_site_file, site_file_option
+from airstore.cli.views.attachments import say_unattached
+from airstore.cli.views.output import output_option, show_fields
+from airstore.core.errors import TransferError, UsageError
+from airstore.ops.registry.push import Run, plan_registry, push_release
+from airstore.ops.registry.serve import LiveCatalog
+from airstore.ops.stores.directory import SITE
+from airstore.ops.stores.trusted import held_release
+from airstore.registry.server.app import Access as Accessed
+from airstore.registry.server.app import make_app
+from airstore.registry.server.server import Tls
+from airstore.registry.server.server import serve as serve_app
+
+
+@click.group("registry", cls=Group)
+def command() -> None:
+    """Serve or push what the store holds; digests are upstream's."""
+
+
+command.add_later("bootstrap", "registry.bootstrap:command")
+command.add_later("export-access", "registry.bootstrap:export")
+command.add_later("mirror-config", "registry.mirrors:command")
+
+
+@command.command("serve")
+@click.option("--listen", default="127.0.0.1:5000", metavar="HOST:PORT", help="Port 0 takes a free one.")
+@click.option("--tls-cert", type=click.Path(path_type=Path, dir_okay=False), help="Certificate chain (PEM).")
+@click.option("--tls-key", type=click.Path(path_type=Path, dir_okay=False), help="Its private key (PEM).")
+@pass_context
+def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path | None) -> None:
+    """Serve every release as a read-only OCI registry straight from the store, until interrupted.
+
+    Anyone who reaches HOST:PORT can pull; nobody can push.
+    """
+    store = context.store()
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"--listen {listen!r}: write HOST:PORT")
+    if bool(tls_cert) != bool(tls_key):
+        raise UsageError("--tls-cert and --tls-key go together")
+    tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
+    stop = threading.Event()
+    # A service manager's stop and Ctrl-C are both the ordinary end of a server.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def log(request: Accessed) -> None:
+        fault = f" {request.fault}" if request.fault else ""
+        context.say(
+            f"{request.client} {request.method} {request.target} {request.status} {request.sent}{fault}"
+        )
+
+    catalog = LiveCatalog(store)
+    for version in catalog.left_out:
+        context.say(f"release {version} is not served: not all of its blobs are here")
+    with store.open_blobs() as blobs:
+        app = make_app(catalog, blobs, log)
+        ready = lambda running: click.echo(running.url)  # noqa: E731
+        serve_app(app, stop, ready, host=host.strip("[]"), port=int(port), tls=tls, fault=context.say)
+
+
+@command.command("push")
+@click.argument("url", default="")
+@click.option("--release", "version", default="", help="The release to push; default: the newest.")
+@click.option("--jobs", type=click.IntRange(1, 32), default=4, help="Uploads at once.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@click.option(
+    "--require-attachments",
+    is_flag=True,
+    help="Fail where the registry refuses a signature, SBOM or the like.",
+)
+@login_options
+@access_options
+@kubeconfig_option
+@site_file_option
+@output_option("registry-push")
+@pass_context
+def push(
+    context: Context,
+    url: str,
+    *,
+    version: str,
+    user: str,
+    password_file: Path | None,
+    jobs: int,
+    dry_run: bool,
+    require_attachments: bool,
+    plain_http: tuple[str, ...],
+    ca: Path | None,
+    insecure_skip_tls_verify: bool,
+    registry_config: Path | None,
+    kubeconfig: Path | None,
+    site_file: Path | None,
+    output: str,
+) -> None:
+    """Send what the registry at URL (HOST[:PORT][/PREFIX], or http://...) lacks, and read it back.
+
+    A site's store without URL: to the registry that the site file names, in the cluster or elsewhere.
+    """
+    store = context.store()
+    access = make_access(
+        plain_http,
+        ca,
+        insecure=insecure_skip_tls_verify,
+        registry_config=registry_config,
+        user=read_login(user, password_file),
+    )
+    with ExitStack() as stack:
+        blobs = stack.enter_context(store.open_blobs())
+        release = held_release(store, blobs, version)
+        name, shared = "", False
+        if not url:
+            from airstore.ops.registry.own_registry import own_registry  # noqa: PLC0415 - loads Kubernetes
+
+            store.require(SITE, "registry push without a URL")
+            site = read_site_file(context.store_path, site_file)
+            target = stack.enter_context(
+                own_registry(store, release, site, access, find_kubeconfig(kubeconfig))
+            )
+            url, name, access, shared = target.url, target.name, target.access, target.ours
+        if dry_run:
+            planned = plan_registry(blobs, release, url, access).summary()
+            show_fields(planned | ({"registry": name} if name else {}), output)
+            return
+        run = Run(context.progress, jobs, context.now(), keep_tags=shared)
+        summary, result = push_release(store, blobs, release, url, access, run, name)
+    for other in result.substituted:
+        context.say(
+            f"the registry refuses incomplete indexes: {other.repository}:{other.tag} is "
+            f"{other.manifest.platform or other.manifest.digest.short} alone, not index {other.index.short}"
+        )
+    say_unattached(context, result)
+    done = {"uploaded": len(result.uploaded), "mounted": len(result.mounted), "tags": len(result.tags)}
+    refused = [{"repository": e.repository, "digest": str(e.digest), "why": e.why} for e in result.unattached]
+    left = {"unattached": [f"{e['repository']}@{e['digest']}" for e in refused]} if refused else {}
+    if output != "table":
+        left = {"unattached": refused}  # type: ignore[dict-item]
+    show_fields(
+        {"release": release.version, **summary.summary(), **done, **left, "state": "read back"}, output
+    )
+    context.say(
+        "next: airstore plan"
+        if store.side == SITE
+        else f"next: install it in a test cluster, then airstore images compare --release {release.version}"
+    )
+    if refused and require_attachments:
+        raise TransferError(f"the registry lacks {len(refused)} of what is attached to the images")

@@ -1,0 +1,79 @@
+"""``airstore init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shlex import quote
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.core.errors import UsageError
+from airstore.ops.publish import starter
+from airstore.ops.stores.initialise import init_publisher, init_site
+
+
+@click.command("init")
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--product", type=click.Path(path_type=Path), help="Publisher: the product file.")
+@click.option(
+    "--from-chart",
+    metavar="CHART",
+    help="Write the product file: of a directory, a .tgz or oci://...:VERSION.",
+)
+@click.option(
+    "--from-images",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the product file: of a list of images, a zarf.yaml or a Hauler manifest.",
+)
+@click.option("--site", help="Site: its name, in lower case.")
+@click.option("--trust", type=click.Path(path_type=Path), help="Site: the publisher's root.json.")
+@pass_context
+def command(
+    context: Context,
+    directory: Path,
+    *,
+    product: Path | None,
+    from_chart: str | None,
+    from_images: Path | None,
+    site: str | None,
+    trust: Path | None,
+) -> None:
+    """Make a store in DIRECTORY: with --product a publisher's, with --site and --trust a site's.
+
+    Get root.json to the site on another way than the media, and compare its fingerprint by telephone:
+    it is what everything else is checked against.
+
+    --from-chart and --from-images write a commented product file first, airstore.yaml unless --product says
+    otherwise, and its schema for editors beside it.
+    """
+    if from_chart or from_images:
+        product = product or Path("airstore.yaml")
+        _write_starter(context, product, from_chart, from_images)
+    if product and not (site or trust):
+        store = init_publisher(directory, product)
+        context.say(f"made a publisher's store for product {store.name!r} in {directory}")
+        context.say(f"next: airstore -C {quote(str(directory))} key generate release")
+    elif site and trust and not product:
+        store = init_site(directory, site, trust)
+        context.say(f"made the store of site {store.name!r} in {directory}")
+        context.say(f"next: airstore -C {quote(str(directory))} media import MEDIA")
+    else:
+        raise UsageError(
+            "give either --product FILE (publisher), or --site NAME and --trust root.json (site)"
+        )
+
+
+def _write_starter(context: Context, product: Path, chart: str | None, images: Path | None) -> None:
+    if chart and images:
+        raise UsageError("--from-chart and --from-images exclude each other")
+    schema = product.with_name(starter.SCHEMA_FILE)
+    for path in (product, schema):
+        if path.exists():
+            raise UsageError(f"{path} exists already", hint="name another file with --product, or remove it")
+    made = starter.from_chart(chart, product.parent) if chart else None
+    if images:
+        made = starter.from_file(images)
+    assert made is not None  # noqa: S101 - one of both is given
+    starter.write(made, product, schema)
+    context.say(f"wrote {product}: read it through, it is a start")

@@ -1,0 +1,160 @@
+"""Showing plans, and the options of commands that work on a site's cluster."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import click
+
+from airstore.charts.helm.command import Helm
+from airstore.charts.rendering.live import LiveCluster
+from airstore.cli.context import Context
+from airstore.cli.options.helm import IN_CLUSTER, find_helm
+from airstore.cli.options.kubeconfig import find_kubeconfig
+from airstore.cli.options.sitefile import read_site_file
+from airstore.cli.text import printable
+from airstore.cli.views.live import display
+from airstore.cli.views.output import show_document, show_rows
+from airstore.core.site import SiteFile
+from airstore.ops.apply.session.cluster_actions import RealCluster, open_cluster
+from airstore.ops.apply.session.drive import Outcome, Site
+from airstore.ops.apply.session.handover import refuse_marked
+from airstore.ops.apply.session.plan import SitePlan
+from airstore.ops.apply.session.prepare import Rendering
+from airstore.ops.registry.incluster.pull_credentials import pull_login
+from airstore.ops.stores.directory import SITE
+
+_REPLACED = "cannot be changed: it is deleted and made again"
+# The last two are how programs find the cluster whose pod they run in.
+_SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ", *IN_CLUSTER)
+
+
+def external_registry(site: SiteFile) -> str:
+    """A registry that exists already can be asked; one that airstore will make cannot yet."""
+    return site.registry_address if site.registry.get("mode") == "external" else ""
+
+
+def show_steps(planned: SitePlan, *, diff: bool) -> None:
+    """What would happen to each Helm release, and the difference of the manifests."""
+    rows = [{**asdict(step), "lines": f"+{step.added} -{step.removed}"} for step in planned.steps]
+    columns = {
+        "action": "ACTION",
+        "name": "RELEASE",
+        "namespace": "NAMESPACE",
+        "chart": "CHART",
+        "chart_version": "VERSION",
+        "lines": "MANIFEST LINES",
+    }
+    show_rows(rows, "table", columns, "no Helm releases")
+    for step in planned.steps:
+        for line in (
+            *([step.reason] if step.reason else []),
+            *(f"warning: {each}" for each in step.warnings),
+            *(f"{each} {_REPLACED}{_stays(each)}" for each in step.replaces),
+        ):
+            click.echo(printable(f"{step.key}: {line}"))
+    if planned.backups:
+        click.echo(f"backed up first: {', '.join(planned.backups)}")
+    for step in planned.steps:
+        if diff and step.diff:
+            click.echo(f"\n{printable(step.diff)}", nl=False)
+
+
+def _stays(what: str) -> str:
+    stays = "; its pods stay until they are replaced, its claims for good"
+    return stays if what.startswith("StatefulSet ") else ""
+
+
+def show_plan(planned: SitePlan, output: str, *, diff: bool, note: str = "") -> None:
+    """What a dry run found; ``note`` is a line more for people."""
+    if output != "table":
+        show_document(asdict(planned), output, schema="site-plan")
+        return
+    click.echo(f"release {planned.version or 'none'}; running: {planned.running or 'nothing'}")
+    if note:
+        click.echo(note)
+    show_steps(planned, diff=diff)
+
+
+def show_outcome(outcome: Outcome, output: str) -> None:
+    """How a run ended."""
+    if output != "table":
+        show_document(asdict(outcome), output, schema="run-outcome")
+        return
+    rows = [{"release": key, "state": state} for key, state in outcome.states.items()]
+    if outcome.run or not outcome.confirmed:
+        show_rows(rows, "table", {"release": "RELEASE", "state": "FOUND"}, "no Helm releases")
+    what = f"release {outcome.version}" if outcome.version else "nothing"
+    if not outcome.confirmed:
+        click.echo(f"{outcome.end}; {what} should run now, but that is not what was found: see above")
+    elif outcome.run:
+        click.echo(f"{outcome.end}; running: {outcome.version or 'nothing'}")
+    else:
+        click.echo(f"{what} runs already; nothing to do")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a command reaches the cluster and what it needs there; None: the usual place."""
+
+    kubeconfig: Path | None
+    helm: Path | None
+    site_file: Path | None
+
+
+def live_rendering(helm: Helm, cluster: RealCluster, kubeconfig: Path | None) -> Rendering:
+    """Rendering against a cluster.
+
+    Raises:
+        TransferError: it cannot be reached.
+    """
+    return Rendering(helm, LiveCluster(kubeconfig, cluster.version(), cluster.served))
+
+
+@contextmanager
+def open_site(context: Context, options: Reach, what: str, resume: str = "rollback") -> Iterator[Site]:
+    """The site's store and its cluster.
+
+    Args:
+        context: of the command.
+        options: as given on the command line.
+        what: the command.
+        resume: the command that resumes when an operator was needed.
+    """
+    store = context.store(SITE, what)
+    refuse_marked(store, what)
+    cluster = find_kubeconfig(options.kubeconfig)
+    file = read_site_file(context.store_path, options.site_file)
+    login = pull_login(store, file)
+    words = ["airstore", "-C", str(context.store_path), resume]
+    words += ["--kubeconfig", str(cluster)] if cluster else []
+    words += ["--site-file", str(options.site_file.absolute())] if options.site_file else []
+    words += ["--helm", str(options.helm.absolute())] if options.helm else []
+    shown = display(context)
+
+    def say(message: str) -> None:
+        shown.clear()
+        context.say(message)
+
+    with store.open_blobs() as blobs, open_cluster(cluster) as actions:
+        yield Site(
+            store=store,
+            blobs=blobs,
+            rendering=live_rendering(find_helm(options.helm), actions, cluster),
+            cluster=actions,
+            kubeconfig=cluster,
+            file=file,
+            environment={name: os.environ[name] for name in _SEEN_BY_HOOKS if name in os.environ},
+            say=say,
+            now=context.now,
+            let_pull=partial(actions.let_pull, login) if login else lambda _namespace: None,
+            pulling=login is not None,
+            resume=shlex.join(words),
+            display=shown,
+        )

@@ -1,0 +1,1 @@
+"""The Kubernetes API: connections, objects, discovery, leases."""

@@ -1,0 +1,62 @@
+"""Whether we may do what we are about to do (``kubectl auth can-i``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from airstore.cluster.api.connection import Call, Connection
+
+_REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+
+@dataclass(frozen=True)
+class Right:
+    """Something to be allowed.
+
+    Attributes:
+        resource: plural, with a subresource where meant: ``pods/portforward``.
+        namespace: empty for kinds outside of namespaces, or for all namespaces.
+        name: of the one object; empty for any.
+    """
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        group = f".{self.group}" if self.group else ""
+        name = f" {self.name}" if self.name else ""
+        return f"{self.verb} {self.resource}{group}{name}" + (
+            f" in {self.namespace}" if self.namespace else ""
+        )
+
+
+def refusals(connection: Connection, rights: Iterable[Right]) -> list[Right]:
+    """Which of these rights we do not have.
+
+    Raises:
+        TransferError: the API server did not answer.
+    """
+    return [right for right in rights if not _allowed(connection, right)]
+
+
+def _allowed(connection: Connection, right: Right) -> bool:
+    resource, _, subresource = right.resource.partition("/")
+    attributes = {
+        "verb": right.verb,
+        "group": right.group,
+        "resource": resource,
+        "subresource": subresource,
+        "namespace": right.namespace,
+        "name": right.name,
+    }
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
+    }
+    answer = connection.send(Call("POST", _REVIEW, "what we may do", body=review))
+    return bool((answer.get("status") or {}).get("allowed"))

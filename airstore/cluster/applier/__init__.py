@@ -1,0 +1,1 @@
+"""The applier in the cluster: its objects and rights."""

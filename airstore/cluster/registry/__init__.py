@@ -1,0 +1,1 @@
+"""The registry in the cluster: its objects, owners, pull secrets, mirrors of nodes."""

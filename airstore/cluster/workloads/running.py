@@ -1,0 +1,63 @@
+"""Which images a cluster's pods run: as pods ask for them, and as their nodes resolved them; read only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airstore.cluster.api.objects import Objects
+
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+_STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+_PULLABLE = "docker-pullable://"  # what dockershim wrote before a digest
+
+
+@dataclass(frozen=True)
+class RunningImage:
+    """One container's image.
+
+    Attributes:
+        pod: as ``namespace/name``.
+        image: as the pod's specification has it.
+        digest: what its node says that it is, ``sha256:...``; empty where it says nothing that a registry
+            would know.
+    """
+
+    pod: str
+    container: str
+    image: str
+    digest: str
+
+
+def running_images(objects: Objects, namespaces: Sequence[str]) -> Iterator[RunningImage]:
+    """Every container of every pod; of all namespaces where none is named.
+
+    Raises:
+        TransferError: the API server refuses or cannot be reached.
+    """
+    for namespace in namespaces or ("",):
+        for pod in objects.list("v1", "Pod", namespace):
+            yield from images_of(pod)
+
+
+def images_of(pod: Mapping[str, Any]) -> Iterator[RunningImage]:
+    """The images of one pod."""
+    metadata, spec, status = (pod.get(key) or {} for key in ("metadata", "spec", "status"))
+    name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+    digests = {
+        each.get("name"): _digest(str(each.get("imageID") or ""))
+        for key in _STATUSES
+        for each in status.get(key) or ()
+    }
+    for key in _CONTAINERS:
+        for each in spec.get(key) or ():
+            container, image = str(each.get("name")), str(each.get("image") or "")
+            if image:
+                yield RunningImage(name, container, image, digests.get(container, ""))
+
+
+def _digest(image_id: str) -> str:
+    """The registry's digest in an ``imageID``; without an ``@`` it may be the configuration's."""
+    name, at, digest = image_id.removeprefix(_PULLABLE).rpartition("@")
+    return digest if at and name else ""

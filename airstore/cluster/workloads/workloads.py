@@ -1,0 +1,236 @@
+"""What runs in pods: health gates, and stopping the writers of a Helm release."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
+from typing import Any
+from urllib.parse import urlsplit
+
+from airstore.cluster.api.connection import ApiError, path_of
+from airstore.cluster.api.objects import Objects, describe
+from airstore.cluster.workloads import resource_gates, rollout
+from airstore.core.errors import TransferError, UsageError
+
+REMEMBERED = "airstore.example/remembered"  # annotation: replicas, or whether a CronJob was suspended
+_HELM = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
+_GATES: dict[str, tuple[str, str, Callable[[rollout.Document], str]]] = {
+    "deployment": ("apps/v1", "Deployment", rollout.deployment),
+    "statefulset": ("apps/v1", "StatefulSet", rollout.stateful_set),
+    "daemonset": ("apps/v1", "DaemonSet", rollout.daemon_set),
+    "job": ("batch/v1", "Job", rollout.job),
+}
+_SCALED = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"))
+_CRON = ("batch/v1", "CronJob")
+_PAUSE = 1.0  # seconds
+_WORDS = 500  # bytes of a crashed container's log
+_SHOWN = 3  # troubles of pods
+_MESSAGE = 240  # characters of an event
+
+Document = Mapping[str, Any]
+
+
+class Workloads:
+    """Workloads of one cluster.
+
+    Args:
+        objects: the cluster.
+        patience: seconds to wait for pods to end once they were told to.
+    """
+
+    def __init__(self, objects: Objects, *, patience: float = 300.0) -> None:
+        self._objects = objects
+        self._patience = patience
+
+    def ready(self, gate: Document, namespace: str) -> str:
+        """Why a health gate does not hold now; an empty string if it does.
+
+        Args:
+            gate: one of ``{"deployment": NAME}``, ``statefulset``, ``daemonset``, ``job``, ``{"http": URL}``;
+                or ``{"resource": ...}``, see `resource_gates`.
+            namespace: of the Helm release.
+
+        Raises:
+            UsageError: no such kind of gate.
+            TransferError: the API server did not answer or refused.
+        """
+        if "resource" in gate:
+            return self._resource(gate, namespace)
+        ((kind, name),) = gate.items()
+        if kind == "http":
+            return self._asked(str(name), namespace)
+        if kind not in _GATES:
+            raise UsageError(f"no such health gate: {kind!r}")
+        api_version, proper, judge = _GATES[kind]
+        found = self._objects.get(api_version, proper, str(name), namespace)
+        if found is None:
+            return f"there is no {proper} {namespace}/{name}"
+        why = judge(found)
+        return f"{proper} {namespace}/{name}: {why}{self._troubles(found, namespace)}" if why else ""
+
+    def _resource(self, gate: Document, namespace: str) -> str:
+        named = gate["resource"]
+        where = str(named.get("namespace") or namespace)
+        found = self._objects.get(named["apiVersion"], named["kind"], named["name"], where)
+        if found is None:
+            return f"there is no {named['kind']} {where}/{named['name']}"
+        why = resource_gates.judge(gate, found)
+        return f"{describe(found)}: {why}" if why else ""
+
+    def image_digests(self, namespace: str, labels: str = "") -> dict[str, set[str]]:
+        """Image reference of each container in a namespace to the digests that the kubelet reports."""
+        return rollout.image_digests(self._objects.list("v1", "Pod", namespace, labels=labels))
+
+    def stop_writers(
+        self, namespace: str, helm_release: str, places: Iterable[str], *, keep_stateful: bool = False
+    ) -> None:
+        """Scale a Helm release's workloads to 0, suspend its CronJobs, and await their pods' end.
+
+        What was there before is kept in an annotation of each object, written with the same request.
+
+        Args:
+            namespace: of the Helm release.
+            helm_release: its name.
+            places: namespaces of its objects; nothing else is listed, so that no right to more is needed.
+            keep_stateful: leave StatefulSets as they are.
+
+        Raises:
+            TransferError: the API server refused, or pods did not end in time.
+        """
+        stopped = []
+        for item in self._owned(namespace, helm_release, places):
+            if keep_stateful and item["kind"] == "StatefulSet":
+                continue
+            field, off = _switch(item)
+            before = _annotation(item, REMEMBERED) or str(item["spec"].get(field, _DEFAULTS[field])).lower()
+            if item["spec"].get(field, _DEFAULTS[field]) != off or not _annotation(item, REMEMBERED):
+                self._objects.merge(_change(item, before, field, off))
+            if item["kind"] != _CRON[1]:
+                stopped.append(item)
+        for item in stopped:
+            self._await_end(item, namespace)
+
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
+        """Undo `stop_writers`; an object that has been given replicas again meanwhile keeps them.
+
+        Raises:
+            TransferError: the API server refused.
+        """
+        for item in self._owned(namespace, helm_release, places):
+            remembered = _annotation(item, REMEMBERED)
+            if not remembered:
+                continue
+            field, off = _switch(item)
+            current = item["spec"].get(field, _DEFAULTS[field])
+            before = remembered == "true" if field == "suspend" else int(remembered)
+            self._objects.merge(_change(item, None, field, before if current == off else current))
+
+    def _owned(self, namespace: str, helm_release: str, places: Iterable[str]) -> Iterator[dict[str, Any]]:
+        for place, (api_version, kind) in product(places, (*_SCALED, _CRON)):
+            for item in self._objects.list(api_version, kind, place):
+                if tuple(_annotation(item, key) for key in _HELM) == (helm_release, namespace):
+                    yield item
+
+    def _await_end(self, item: Document, namespace: str) -> None:
+        where = item["metadata"].get("namespace") or namespace
+        deadline = time.monotonic() + self._patience
+        while True:
+            pods = list(self._objects.list("v1", "Pod", where, labels=rollout.selector(item)))
+            left = [pod for pod in pods if (pod.get("status") or {}).get("phase") not in _ENDED]
+            if not left:
+                return
+            if time.monotonic() > deadline:
+                names = ", ".join(pod["metadata"]["name"] for pod in left)
+                raise TransferError(f"{describe(item)}: pods do not end: {names}")
+            time.sleep(_PAUSE)
+
+    def _troubles(self, item: Document, namespace: str) -> str:
+        labels = rollout.selector(item)
+        pods = list(self._objects.list("v1", "Pod", namespace, labels=labels)) if labels else []
+        unready = list(rollout.unready(pods))[:_SHOWN]
+        probed = [f"pod {name} runs and is not ready{self._warning(name, namespace)}" for name in unready]
+        crashed = next(rollout.crashing(pods), None)  # one is enough: this is asked again and again
+        said = self._last_words(namespace, *crashed) if crashed else ""
+        troubles = list(dict.fromkeys([*rollout.pod_troubles(pods), *probed]))[:_SHOWN]
+        return "".join(f"; {trouble}" for trouble in (*troubles, said) if trouble)
+
+    def _last_words(self, namespace: str, pod: str, container: str) -> str:
+        """What a crashed container said last."""
+        path = path_of("api", "v1", "namespaces", namespace, "pods", pod, "log")
+        try:
+            text = self._objects.connection.text(path, limit=_WORDS, container=container, previous=True)
+        except ApiError:  # the kubelet has dropped it; the exit code is in the trouble itself
+            return ""
+        return f"{container} said: {' / '.join(text.strip().splitlines()[-3:])}"
+
+    def _warning(self, pod: str, namespace: str) -> str:
+        """The kubelet's last warning about a pod; why a probe fails is said nowhere else."""
+        fields = f"involvedObject.kind=Pod,involvedObject.name={pod},type=Warning"
+        try:
+            events = list(self._objects.list("v1", "Event", namespace, fields=fields))
+        except TransferError:  # not everybody may read events
+            return ""
+        newest = max(events, key=lambda event: str(event.get("lastTimestamp") or ""), default=None)
+        return f": {' '.join(str(newest.get('message')).split())[:_MESSAGE]}" if newest else ""
+
+    def _asked(self, url: str, namespace: str) -> str:
+        # Through the API server: the operator's machine need not be in the pods' network.
+        status, said = self._objects.connection.ask(proxy_path(url, namespace))
+        return "" if 200 <= status < 300 else f"{url} answered {status}: {' '.join(said.split())}"
+
+
+_DEFAULTS: dict[str, int | bool] = {"replicas": 1, "suspend": False}
+_ENDED = frozenset({"Succeeded", "Failed"})
+
+
+def proxy_path(url: str, namespace: str) -> str:
+    """Where the API server offers a Service's URL: ``http://shop-api.shop/healthz``.
+
+    Raises:
+        UsageError: the URL does not name a Service as pods know it.
+    """
+    where, service = service_of(url, namespace)
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"/api/v1/namespaces{path_of(where)}/services/{service}/proxy{parts.path or '/'}{query}"
+
+
+def service_of(url: str, namespace: str) -> tuple[str, str]:
+    """Namespace of a URL's Service, and the Service with scheme and port as the API server's proxy names it.
+
+    Raises:
+        UsageError: the URL does not name a Service as pods know it.
+    """
+    parts = urlsplit(url)
+    labels = (parts.hostname or "").split(".")
+    if parts.scheme not in {"http", "https"} or not all(labels) or labels[2:3] not in ([], ["svc"]):
+        raise UsageError(
+            f"not the URL of a Service: {url!r}", hint="write it as pods do: http://SERVICE.NAMESPACE/PATH"
+        )
+    where = labels[1] if len(labels) > 1 else namespace
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    scheme = "https:" if parts.scheme == "https" else ""
+    return where, f"{scheme}{labels[0]}:{port}"
+
+
+def _switch(item: Document) -> tuple[str, int | bool]:
+    return ("suspend", True) if item["kind"] == _CRON[1] else ("replicas", 0)
+
+
+def _change(item: Document, remembered: str | None, field: str, value: object) -> dict[str, Any]:
+    metadata = item["metadata"]
+    return {
+        "apiVersion": item["apiVersion"],
+        "kind": item["kind"],
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "annotations": {REMEMBERED: remembered},
+        },
+        "spec": {field: value},
+    }
+
+
+def _annotation(item: Document, key: str) -> str:
+    return str((item["metadata"].get("annotations") or {}).get(key) or "")

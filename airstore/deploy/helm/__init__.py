@@ -1,0 +1,1 @@
+"""Helm releases: calls, records, and what Helm really installed."""

@@ -1,0 +1,1 @@
+"""What a run is about: targets, and what it asks of its surroundings."""

@@ -1,0 +1,1 @@
+"""What would change: plans, drift, the stack of states and their backups."""

@@ -1,0 +1,1 @@
+"""One run: steps, engine, journal, hooks, health."""

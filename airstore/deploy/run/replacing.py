@@ -1,0 +1,47 @@
+"""Making room: objects that cannot become what is installed next are deleted; Helm makes them again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from airstore.deploy.checks.rehearsal import Cluster, Move, describe, rehearse
+from airstore.deploy.helm.kept import Standing
+from airstore.deploy.model.protocols import Document
+from airstore.deploy.model.target import Target
+
+
+class Helm(Protocol):
+    """What is asked of Helm."""
+
+    def standing(self, target: Target) -> Standing:
+        """What Helm has installed, and how it will go on."""
+
+
+class Removing(Cluster, Protocol):
+    """A cluster whose objects can be deleted."""
+
+    def remove(self, document: Document, namespace: str) -> None:
+        """Delete an object; the pods of a StatefulSet, and with them its claims, are not deleted."""
+
+
+def move_of(helm: Helm, target: Target, documents: tuple[Document, ...], *, back: bool = False) -> Move:
+    """A Helm release as Helm would install it over what is installed now.
+
+    Raises:
+        AirstoreError: Helm or the cluster did not answer.
+    """
+    now = helm.standing(target)
+    return Move(target, documents, now.documents, now.on_server, back)
+
+
+def make_room(cluster: Removing, move: Move, say: Callable[[str], None]) -> None:
+    """Delete live objects that cannot become what is to be installed.
+
+    Raises:
+        TransferError: the cluster did not answer.
+    """
+    found = rehearse(cluster, [move], pods=False)[move.target.running.key]
+    for document in found.replaced:
+        say(f"{move.target.running.key}: {describe(document)} cannot be changed; it is made again")
+        cluster.remove(document, move.target.namespace)

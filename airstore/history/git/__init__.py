@@ -1,0 +1,1 @@
+"""git itself: objects, trees, commits, refs, and the git program."""

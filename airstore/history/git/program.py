@@ -1,0 +1,200 @@
+"""The git command line, for the three things that libgit2 cannot do: make a pack, take one in, check it.
+
+Every call has fixed arguments, an environment of its own and a repository of its own (see `scratch`), so that
+no configuration, hook or variable of the user, and nothing that media bring, has a say. Nothing lasting is
+written by git itself: what it made is synced and renamed by airstore, so that ``core.fsync``, which git
+before 2.36 does not know, is not what durability rests on.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+import pygit2
+
+from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, StorageError, UsageError
+from airstore.history.git.names import is_commit
+from airstore.history.git.objects import making
+
+_OLDEST = (2, 24)  # --end-of-options; git 2.24 is of 2019
+_FIXED = (
+    "--no-replace-objects",
+    *("-c", "core.fsync=all", "-c", "core.fsyncMethod=fsync"),
+    *("-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "maintenance.auto=false"),
+)
+_ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LC_ALL": "C",
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_ALLOW_PROTOCOL": "file",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+_STDERR = 4096  # bytes of git's own words that an error repeats
+_CHUNK = 1 << 20
+_FULL = re.compile(r"No space left|Disk quota|File too large|Read-only file system|Input/output error")
+
+
+class Git:
+    """The ``git`` program."""
+
+    def __init__(self, binary: str = "git") -> None:
+        self._binary = binary
+        self._checked = False
+
+    def pack(
+        self, repository: Path, wanted: Iterable[str], known: Iterable[str], write: Callable[[bytes], object]
+    ) -> None:
+        """Write a thin pack of what ``wanted`` commits and tags need beyond ``known`` commits.
+
+        One thread, and no use of deltas and bitmaps that happen to be stored: the bytes depend on the objects
+        and on git's version alone.
+
+        Raises:
+            NotFoundError: no git, or one too old.
+            DamagedError: an object is missing or damaged.
+        """
+        lines = [_oid(oid) for oid in wanted] + [f"^{_oid(oid)}" for oid in known]
+        with tempfile.TemporaryFile() as revisions:
+            revisions.write(("\n".join(lines) + "\n").encode())
+            revisions.seek(0)
+            fixed = ("pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "--quiet")
+            exact = ("--threads=1", "--no-reuse-delta", "--no-reuse-object", "--no-use-bitmap-index")
+            self._run(repository, (*fixed, *exact), revisions, write, "making the history bundle")
+
+    def take_pack(self, repository: Path, source: BinaryIO, limit: int, what: str) -> None:
+        """Index the pack that ``source``'s file descriptor is positioned at, checking every object.
+
+        Args:
+            repository: a bare one, as `scratch` makes them.
+            source: an open file; its descriptor's position counts, not its buffer's.
+            limit: bytes. Always a plain number: git reads "100m" as 100.
+            what: names the source in errors.
+
+        Raises:
+            NotFoundError: no git, or one too old.
+            DamagedError: the pack is cut short, altered, too large, or holds what git's fsck refuses.
+            StorageError: the disk is full or failed.
+        """
+        arguments = (
+            "index-pack",
+            "--stdin",
+            "--fix-thin",
+            "--strict",
+            "--fsck-objects",
+            f"--max-input-size={limit}",
+        )
+        self._run(repository, arguments, source, _ignore, what)
+
+    def check_connected(self, repository: Path, tip: str, what: str) -> None:
+        """Check that everything a commit needs is there.
+
+        Raises:
+            NotFoundError: no git, or one too old.
+            DamagedError: something is missing.
+        """
+        fixed = ("fsck", "--connectivity-only", "--no-dangling", "--no-progress", "--end-of-options")
+        said = bytearray()
+
+        def keep(chunk: bytes) -> None:
+            said.extend(chunk[: _STDERR - len(said)])
+
+        self._run(repository, (*fixed, _oid(tip)), subprocess.DEVNULL, keep, what, said)
+
+    def _run(
+        self,
+        repository: Path,
+        arguments: Sequence[str],
+        stdin: IO[bytes] | int,
+        take: Callable[[bytes], object],
+        what: str,
+        said: bytearray | None = None,
+    ) -> None:
+        self._check_version()
+        command = (self._binary, *_FIXED, f"--git-dir={repository}", *arguments)
+        with tempfile.TemporaryFile() as stderr, self._start(command, stdin, stderr) as process:
+            try:
+                output = cast("IO[bytes]", process.stdout)
+                while chunk := output.read(_CHUNK):
+                    take(chunk)
+            except BaseException:
+                process.kill()
+                raise
+            if process.wait():
+                raise _fault(what, process.returncode, bytes(said or b"") + _tail(stderr))
+
+    def _start(
+        self, command: Sequence[str], stdin: IO[bytes] | int, stderr: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=_ENVIRONMENT, cwd="/"
+            )
+        except OSError as fault:
+            raise NotFoundError(
+                f"cannot run git ({self._binary}): {fault.strerror}", hint="install git 2.24 or newer"
+            ) from fault
+
+    def _check_version(self) -> None:
+        if self._checked:
+            return
+        command = (self._binary, "version")
+        with tempfile.TemporaryFile() as stderr, self._start(command, subprocess.DEVNULL, stderr) as process:
+            said = process.communicate()[0].decode("ascii", "replace")
+        match = re.match(r"git version (\d{1,4})\.(\d{1,4})", said)
+        if match is None or (int(match[1]), int(match[2])) < _OLDEST:
+            raise NotFoundError(
+                f"{self._binary} is {_printable(said) or 'not git'}", hint="install git 2.24 or newer"
+            )
+        self._checked = True
+
+
+def scratch(directory: Path, lender: Path) -> Path:
+    """Make a bare repository that borrows the objects of ``lender`` and has nothing else of it.
+
+    Raises:
+        UsageError: git's list of lenders cannot hold the path.
+        StorageError: the disk is full or failed.
+    """
+    objects = lender / "objects"
+    if "\n" in str(objects):
+        raise UsageError(f"the path {str(objects)!r} has a line break; git cannot borrow from there")
+    with making(directory):
+        pygit2.init_repository(str(directory), bare=True, initial_head="main")
+        (directory / "objects" / "info" / "alternates").write_text(f"{objects}\n")
+    return directory
+
+
+def _fault(what: str, code: int, said: bytes) -> AirstoreError:
+    text = _printable(said.decode("utf-8", "replace"))
+    if code < 0:
+        return StorageError(f"{what}: git was killed by signal {-code}", hint="is there enough memory?")
+    if _FULL.search(text):
+        return StorageError(f"{what}: {text}", hint="free some space and run the same command again")
+    return DamagedError(f"{what}: git says: {text}")
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+
+
+def _tail(file: IO[bytes]) -> bytes:
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _STDERR))
+    return file.read()
+
+
+def _oid(text: str) -> str:
+    if not is_commit(text):
+        raise UsageError(f"not a full object id: {text[:100]!r}")
+    return text
+
+
+def _ignore(_chunk: bytes) -> None:
+    """For output that says nothing an exit code does not."""

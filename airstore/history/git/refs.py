@@ -1,0 +1,96 @@
+"""Refs of a bare repository: read through libgit2, written as durable files.
+
+git's own lock files survive a killed process and block the next one; a file that is written aside, synced
+and renamed needs none. Two writers are kept apart by the store's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pygit2
+
+from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, temporary_file
+from airstore.core.errors import DamagedError, SequenceError
+from airstore.history.git.names import MAIN, TAGS, is_version
+from airstore.history.git.objects import git_errors
+
+
+class Refs:
+    """The direct refs of one bare repository."""
+
+    def __init__(self, repository: pygit2.Repository, disk: Disk = LOCAL_DISK) -> None:
+        self._repository = repository
+        self._directory = Path(repository.path)
+        self._disk = disk
+
+    def get(self, name: str) -> str | None:
+        """The object a ref points to, or None.
+
+        Raises:
+            DamagedError: the ref cannot be read or is symbolic.
+        """
+        with git_errors(f"ref {name} of the history"):
+            try:
+                target = self._repository.lookup_reference(name).raw_target
+            except KeyError:
+                return None
+        if isinstance(target, pygit2.Oid):
+            return str(target)
+        raise DamagedError(f"ref {name} of the history is symbolic")
+
+    def tags(self) -> dict[str, str]:
+        """Tag name to object, sorted; tags that cannot be releases are somebody else's and left out."""
+        with git_errors("the refs of the history"):
+            names = [name.removeprefix(TAGS) for name in self._repository.references if name.startswith(TAGS)]
+        return {name: oid for name in sorted(names) if is_version(name) and (oid := self.get(TAGS + name))}
+
+    def set(self, name: str, oid: str) -> None:
+        """Point a ref at an object, durably.
+
+        Raises:
+            StorageError: the disk is full or failed; the ref is as it was.
+        """
+        final = self._directory / name
+        # Not written aside in refs/ itself: what a killed run leaves there would count as a ref.
+        with temporary_file(self._directory, self._disk) as file:
+            file.write(f"{oid}\n".encode())
+            file.path.chmod(0o644)
+        try:
+            with storage_errors(final):
+                self._disk.publish(file.path, final)
+        except BaseException:
+            file.path.unlink(missing_ok=True)
+            raise
+
+
+def plan_updates(
+    wanted: Mapping[str, str], current: Callable[[str], str | None], grows: bool
+) -> Sequence[tuple[str, str]]:
+    """The refs to write, in order: tags first and main last, so that all of main always has its tags.
+
+    Args:
+        wanted: ref name to object, ``refs/heads/main`` included.
+        current: the present object of a ref.
+        grows: main is to move, its present commit being an ancestor of the wanted one.
+
+    Raises:
+        SequenceError: a tag is there already and names another release.
+    """
+    return [*_tag_updates(wanted, current), *([(MAIN, wanted[MAIN])] if grows else [])]
+
+
+def _tag_updates(
+    wanted: Mapping[str, str], current: Callable[[str], str | None]
+) -> Iterator[tuple[str, str]]:
+    for name in sorted(wanted.keys() - {MAIN}):
+        present = current(name)
+        if present is None:
+            yield name, wanted[name]
+        elif present != wanted[name]:
+            version = name.removeprefix(TAGS)
+            raise SequenceError(
+                f"release {version} of the media is not the release {version} this store has",
+                hint="ask the publisher which of the two is genuine; neither was changed",
+            )

@@ -1,0 +1,1 @@
+"""The applier in the cluster, from outside and inside."""

@@ -1,0 +1,1 @@
+"""What changes a site's cluster: apply, rollback, uninstall; and status."""

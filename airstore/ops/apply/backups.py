@@ -1,0 +1,229 @@
+"""``airstore backup``: the backups that runs made: listed, tested, pruned."""
+
+from __future__ import annotations
+
+import calendar
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from airstore.core.durable import storage_errors, write_file
+from airstore.core.errors import AirstoreError, NotFoundError
+from airstore.core.release import Release
+from airstore.deploy.plan.backups import Backup, Index, RunRecord, to_prune
+from airstore.deploy.plan.stack import stack
+from airstore.deploy.run.health import SystemClock
+from airstore.deploy.run.hook_jobs import is_job
+from airstore.deploy.run.hooks import Hook
+from airstore.deploy.run.journal import Journal, load_all
+from airstore.deploy.run.steps import Kind, Mode, Run, Status, Step, reached
+from airstore.deploy.run.watching import Stage, watching_hook
+from airstore.history import ledger
+from airstore.ops.apply.session.drive import Site, alone
+from airstore.ops.apply.session.runs import Runs, items, targets
+from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.trusted import trusted_release
+
+_DIRECTORY, _GOING, _PRUNED = "backup", "backup.pruning", "backup.pruned"
+Releases = Callable[[str], Release]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One backup, for people and programs.
+
+    Attributes:
+        run: that made it.
+        release: ``NAMESPACE/NAME`` of the Helm release.
+        state: the release of the product whose data it holds.
+        when: seconds since the epoch at which the run began.
+        size_bytes: of what a script wrote; a Job keeps its data in the cluster.
+        kept: ``store``, ``cluster``, ``pruned``, or ``gone`` where it should be on disk and is not.
+        verified: its ``verifyBackup`` hook found it good when it was made.
+        serves: releases that `rollback` would restore it for.
+    """
+
+    run: str
+    release: str
+    state: str
+    when: int
+    size_bytes: int
+    kept: str
+    verified: bool
+    serves: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What the ``verifyBackup`` hook says now; ``fault`` is empty where it found the backup good."""
+
+    run: str
+    release: str
+    fault: str
+
+
+def read_index(store: StoreDirectory) -> Index:
+    """Every backup that journals tell of, and the states that ran.
+
+    Raises:
+        DamagedError: a journal or the ledger does not read.
+    """
+    runs, releases = Runs(store), _releases(store)
+    records = (_record(runs, journal, releases) for journal in load_all(runs.directory))
+    states = stack(reversed(list(ledger.entries(store.history))))
+    return Index(states, {record.name: record for record in records})
+
+
+def list_backups(store: StoreDirectory) -> list[Listed]:
+    """All of them, the newest first.
+
+    Raises:
+        DamagedError: a journal or the ledger does not read.
+    """
+    index, releases = read_index(store), _releases(store)
+    return [_listed(store, index, backup, releases(backup.made_by)) for backup in index.backups()]
+
+
+def verify_backups(site: Site, run: str) -> list[Tested]:
+    """Run the ``verifyBackup`` hook of the release that made it on each backup, of one run or of all.
+
+    Raises:
+        LockedError: somebody changes the site; hooks of two runs do not mix.
+        NotFoundError: no such run, or it made none.
+    """
+    with alone(site):
+        index = read_index(site.store)
+        chosen = list(index.of_run(run).values()) if run else index.backups()
+        if run and not chosen:
+            raise NotFoundError(f"run {run!r} made no backup", hint="see `airstore backup list`")
+        kept = [backup for backup in chosen if run or not _is_pruned(site.store, backup)]
+        return [Tested(backup.run, backup.key, _fault(site, backup)) for backup in kept]
+
+
+def prune_backups(
+    store: StoreDirectory, keep: int, states: int | None = None, *, dry_run: bool = False
+) -> list[str]:
+    """Delete backups that nothing needs; returns the runs that made them, oldest first.
+
+    The caller holds the store's lock.
+
+    Args:
+        store: a site's.
+        keep: runs whose backups stay anyway, the newest.
+        states: how many earlier states can still be gone back to with their data; None: all.
+        dry_run: delete nothing.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    index, directory = read_index(store), Runs(store).directory
+    there = {name for name in index.records if (directory / name / _DIRECTORY).is_dir()}
+    found = to_prune(index, there, keep, states)
+    for name in () if dry_run else found:
+        _prune(directory / name)
+    if not dry_run:
+        for left in directory.glob(f"*/{_GOING}"):  # of a prune that was killed
+            _delete(left)
+    return found
+
+
+def is_there(store: StoreDirectory, backup: Backup) -> bool:
+    """Whether it is on disk; of a Job's backup, whether the store still knows of it."""
+    return (store.path / backup.place).is_dir()
+
+
+def _prune(run: Path) -> None:
+    write_file(run / _PRUNED, b"")
+    with storage_errors(run):
+        (run / _DIRECTORY).rename(run / _GOING)  # at once: half a backup must not look like a whole one
+    _delete(run / _GOING)
+
+
+def _delete(directory: Path) -> None:
+    with storage_errors(directory):
+        shutil.rmtree(directory)
+
+
+def _releases(store: StoreDirectory) -> Releases:
+    return cache(lambda version: trusted_release(store, version))
+
+
+def _record(runs: Runs, journal: Journal, releases: Releases) -> RunRecord:
+    plan = runs.plan(journal)
+    newer = releases(plan.version) if plan.version else None
+    older = releases(plan.previous) if ledger.is_release(plan.previous) else None
+    found = items(plan, targets(plan.new, newer), targets(plan.old, older))
+    done = {event.step for event in journal.events if event.status is Status.DONE}
+    product = next((each.product for each in (newer, older) if each), "")
+    return RunRecord(
+        journal.name,
+        product,
+        plan.version,
+        plan.previous,
+        frozenset(item.key for item in reached(Run(found, plan.mode))),
+        {
+            item.key: Step(Kind.VERIFY, item.key) in done
+            for item in found
+            if plan.mode is Mode.APPLY and Step(Kind.BACKUP, item.key) in done
+        },
+        open=journal.end is None,
+    )
+
+
+def _listed(store: StoreDirectory, index: Index, backup: Backup, maker: Release) -> Listed:
+    path = store.path / backup.place
+    kept = "pruned" if _is_pruned(store, backup) else "gone"
+    if path.is_dir():
+        kept = "cluster" if _by_job(maker, backup.key) else "store"
+    return Listed(
+        backup.run,
+        backup.key,
+        backup.state,
+        calendar.timegm(time.strptime(backup.run.partition("-")[0], "%Y%m%dT%H%M%SZ")),
+        sum(_sizes(path)),
+        kept,
+        backup.verified,
+        tuple(index.serves(backup)),
+    )
+
+
+def _is_pruned(store: StoreDirectory, backup: Backup) -> bool:
+    run = Runs(store).directory / backup.run
+    return (run / _PRUNED).exists() and not is_there(store, backup)
+
+
+def _by_job(maker: Release, key: str) -> bool:
+    hooks = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in maker.helm_releases}
+    return is_job(hooks.get(key, {}).get("preUpgrade", ""))
+
+
+def _sizes(directory: Path) -> Iterator[int]:
+    with storage_errors(directory):
+        for root, _, files in os.walk(directory):
+            yield from (Path(root, name).lstat().st_size for name in files)
+
+
+def _fault(site: Site, backup: Backup) -> str:
+    if not is_there(site.store, backup):
+        return "it is gone from disk"
+    directory = site.runs.directory / backup.run
+    plan = site.runs.plan(Journal.load(directory))
+    target = site.supplies.course(plan, directory).new[backup.key]
+    if "verifyBackup" not in target.helm.hooks:
+        return f"release {backup.made_by} has no verifyBackup hook for it"
+    redactor = site.installations.redactor(plan.new)
+    step = f"verify-backup {backup.key} of run {backup.run}"
+    watching = watching_hook(Stage(site.cluster, SystemClock(), site.display, redactor), step, target)
+    hook = Hook("verifyBackup", target, backup.state, site.store.path / backup.place)
+    try:
+        site.say(f"{step} ...")
+        site.hook_runner(directory / "verify", redactor).run(hook, watching)
+    except AirstoreError as fault:
+        return str(fault)
+    finally:
+        site.display.clear()
+    return ""

@@ -1,0 +1,98 @@
+"""Can the nodes pull what is going to run, and what a failure goes back to? Asked before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from airstore.core.release import Release
+from airstore.core.site import SiteFile
+from airstore.deploy.checks.images import samples, strangers, used
+from airstore.deploy.model.protocols import Permission
+from airstore.deploy.model.target import Target
+from airstore.ops.apply.session.drive import LEASE_NAMESPACE, Site
+from airstore.ops.registry.access import Access
+from airstore.ops.registry.images import image_problems
+
+_PULL = 180.0  # seconds for a node to pull one image
+_PROBING = (
+    Permission("list", "nodes"),
+    Permission("patch", "pods", "", LEASE_NAMESPACE),
+    Permission("create", "pods", "", LEASE_NAMESPACE),
+    Permission("delete", "pods", "", LEASE_NAMESPACE),
+)
+
+
+@dataclass(frozen=True)
+class ImageChecks:
+    """How images are checked before something is installed.
+
+    Attributes:
+        access: how to reach the registry that nodes pull from.
+        wanted: see first whether nodes can pull every image.
+        ask_registry: and ask the registry for each; not where what it lacks is going to be pushed.
+        nodes: what every node has to pull: ``one`` image of each host, ``all``, or ``none``.
+    """
+
+    site_file: SiteFile
+    access: Access
+    wanted: bool = True
+    ask_registry: bool = True
+    nodes: str = "one"
+
+
+@dataclass(frozen=True)
+class Coming:
+    """Helm releases that are going to run, or that a rollback would have run again.
+
+    Attributes:
+        release: of the product, which carries their images.
+        targets: key to Helm release.
+        back: this is what a rollback would go to.
+    """
+
+    release: Release
+    targets: Mapping[str, Target] = field(repr=False)
+    back: bool = False
+
+
+def image_findings(site: Site, checks: ImageChecks, coming: Coming) -> Iterator[str]:
+    """What nodes could not pull: named as the release does not have it, or not in the registry.
+
+    Raises:
+        TransferError: the registry refused or broke off.
+    """
+    if not (checks.wanted and coming.targets):
+        return
+    release, targets = coming.release, coming.targets.values()
+    place = checks.site_file.registry_address
+    way = f"going back to {release.version}: " if coming.back else ""
+    if not coming.back:
+        yield from strangers(targets, release, place)
+    images = used(targets, release, place) if coming.back else release.images
+    if checks.ask_registry and images:
+        found = image_problems(site.store, release, checks.site_file, checks.access, site.kubeconfig, images)
+        yield from (f"{way}{each}" for each in found)
+
+
+def node_findings(site: Site, checks: ImageChecks, every: Sequence[Coming]) -> Iterator[str]:
+    """What the nodes themselves cannot pull; asked last, because it makes pods.
+
+    Raises:
+        TransferError: the API server refused or cannot be reached.
+    """
+    place = checks.site_file.registry_address
+    if not checks.wanted or checks.nodes == "none" or not place:
+        return
+    all_of_them = checks.nodes == "all"
+    found = (samples(each.targets.values(), each.release, place, every=all_of_them) for each in every)
+    images = list(dict.fromkeys(image for each in found for image in each))
+    if not images:
+        return
+    if any(site.cluster.refusals(_PROBING)):
+        site.say("whether the nodes can pull is not checked: you may not list nodes or make pods for that")
+        return
+    site.say(f"the nodes pull {', '.join(images)}")
+    site.let_pull(LEASE_NAMESPACE)
+    secret = "" if checks.site_file.registry.get("pullSecret") else checks.site_file.pull_secret
+    yield from site.cluster.unpullable(images, LEASE_NAMESPACE, secret, _PULL * len(images))

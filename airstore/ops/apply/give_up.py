@@ -1,0 +1,57 @@
+"""Whose data an operator gives up: names as they are typed, to Helm releases that have data to give up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airstore.core.errors import UsageError
+from airstore.core.release import Release
+from airstore.deploy.run.journal import unfinished
+from airstore.history import ledger
+from airstore.ops.apply.session.runs import Runs
+from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.trusted import trusted_release
+
+
+def given_up(store: StoreDirectory, names: Iterable[str], version: str = "") -> frozenset[str]:
+    """Keys of the Helm releases that ``--skip-backup`` names.
+
+    Args:
+        store: a site's.
+        names: ``NAME`` or ``NAMESPACE/NAME`` each.
+        version: the release of the product to be applied; empty for the newest.
+
+    Raises:
+        UsageError: the release has no Helm release of this name, or no backup of it.
+        NotFoundError: no such release.
+    """
+    wanted = list(names)
+    return _resolve(trusted_release(store, version), wanted) if wanted else frozenset()
+
+
+def given_up_going_back(store: StoreDirectory, names: Iterable[str]) -> frozenset[str]:
+    """As `given_up`, of the release whose hooks would restore: that of the run, or the one that runs.
+
+    Raises:
+        UsageError: as there.
+    """
+    wanted = list(names)
+    journal, entry = unfinished(Runs(store).directory), ledger.running(store.history)
+    version = Runs(store).plan(journal).version if journal else entry.version if entry else ""
+    return given_up(store, wanted, version)
+
+
+def _resolve(release: Release, names: Iterable[str]) -> frozenset[str]:
+    hooks = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in release.helm_releases}
+    kept = [key for key, scripts in hooks.items() if {"preUpgrade", "rollback"} & scripts.keys()]
+    found = set[str]()
+    for name in names:
+        keys = [key for key in hooks if name in {key, key.partition("/")[2]}]
+        if not keys or keys[0] not in kept:
+            why = "no backup hook of" if keys else "no Helm release"
+            raise UsageError(
+                f"release {release.version} has {why} {name!r}",
+                hint=f"it backs up {', '.join(kept) or 'nothing'}",
+            )
+        found.add(keys[0])
+    return frozenset(found)

@@ -1,0 +1,198 @@
+"""What `airstore.deploy` asks of a cluster, done by `airstore.cluster`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from airstore.cluster.api import drifting, permissions, rehearsal
+from airstore.cluster.api import lease as leases
+from airstore.cluster.api.connection import ApiError, Connection, connect
+from airstore.cluster.api.discovery import served_versions, server_version
+from airstore.cluster.api.facts import gather_classes
+from airstore.cluster.api.objects import Objects, describe
+from airstore.cluster.registry.pull_secrets import PullLogin, let_pull
+from airstore.cluster.workloads.glances import glance
+from airstore.cluster.workloads.jobs import end_job, run_job, stop_job
+from airstore.cluster.workloads.pull_probe import unpullable
+from airstore.cluster.workloads.workloads import Workloads
+from airstore.core.errors import TransferError
+from airstore.deploy.model.protocols import Change, Document, Held, JobResult, Permission, Refusal
+from airstore.deploy.model.sights import Cause, Sight, Trouble
+
+_ESTABLISHED = 30.0  # seconds for a definition to be served
+_GONE = 60.0  # seconds for an object to disappear
+
+
+class RealCluster:
+    """`airstore.deploy.model.protocols.ClusterActions` on a real cluster."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._objects = Objects(connection)
+        self._workloads = Workloads(self._objects)
+        self.stop_writers = self._workloads.stop_writers
+        self.start_writers = self._workloads.start_writers
+        self.ready = self._workloads.ready
+
+    def version(self) -> str:
+        """The API server's version, such as ``v1.36.3``.
+
+        Raises:
+            TransferError: it cannot be reached.
+        """
+        return server_version(self._connection)
+
+    def served(self) -> list[str]:
+        """What it serves, as Helm's ``.Capabilities`` lists it.
+
+        Raises:
+            TransferError: it cannot be reached.
+        """
+        return served_versions(self._connection)
+
+    def ensure_namespace(self, name: str) -> None:
+        """See `airstore.deploy.model.protocols.Objects`."""
+        document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        if self._objects.live(document) is None:
+            self._objects.apply(document)
+
+    def apply(self, document: Document, namespace: str) -> None:
+        """See `airstore.deploy.model.protocols.Objects`."""
+        self._objects.apply(document, namespace, force=True)
+        if document.get("kind") == "CustomResourceDefinition":
+            self._await_established(document)
+
+    def predict(self, document: Document, namespace: str) -> dict[str, Any] | str:
+        """See `airstore.deploy.model.protocols.Drifting`."""
+        predicted = drifting.predict(self._objects, document, namespace)
+        return str(predicted) if isinstance(predicted, ApiError) else predicted
+
+    def put_back(self, document: Document, namespace: str, owner: Mapping[str, str]) -> None:
+        """See `airstore.deploy.model.protocols.Drifting`."""
+        drifting.put_back(self._objects, document, namespace, owner)
+
+    def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
+        """See `airstore.deploy.model.protocols.Objects`."""
+        return self._objects.live(document, namespace)
+
+    def labelled(
+        self, api_version: str, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """See `airstore.deploy.model.protocols.Objects`."""
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        return list(self._objects.list(api_version, kind, namespace, labels=selector))
+
+    def rehearse(self, change: Change) -> Refusal | None:
+        """See `airstore.deploy.model.protocols.Rehearsing`."""
+        asked = rehearsal.Change(
+            change.document, change.namespace, change.owner, change.before, change.applied
+        )
+        return _refusal(rehearsal.rehearse(self._objects, asked))
+
+    def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:
+        """See `airstore.deploy.model.protocols.Rehearsing`."""
+        return _refusal(rehearsal.rehearse_pod(self._objects, pod, namespace))
+
+    def remove(self, document: Document, namespace: str) -> None:
+        """See `airstore.deploy.model.protocols.Objects`."""
+        orphan = document.get("kind") == "StatefulSet"
+        self._objects.delete(document, namespace, orphan=orphan)
+        deadline = time.monotonic() + _GONE
+        while self._objects.live(document, namespace) is not None:
+            if time.monotonic() > deadline:
+                raise TransferError(f"{describe(document, namespace)} does not go away")
+            time.sleep(0.2)
+
+    def lease(self, name: str, namespace: str) -> AbstractContextManager[Held]:
+        """See `airstore.deploy.model.protocols.Leases`."""
+        self.ensure_namespace(namespace)
+        return leases.hold(self._connection, namespace, name, name.removeprefix("airstore-"))
+
+    def refusals(self, wanted: Sequence[Permission]) -> list[Permission]:
+        """See `airstore.deploy.model.protocols.Facts`."""
+        rights = {permissions.Right(p.verb, p.resource, p.group, p.namespace, p.name): p for p in wanted}
+        return [rights[right] for right in permissions.refusals(self._connection, rights)]
+
+    def storage_classes(self) -> dict[str, bool]:
+        """See `airstore.deploy.model.protocols.Facts`."""
+        return {each.name: each.default for each in gather_classes(self._objects, "StorageClass")}
+
+    def ingress_classes(self) -> set[str]:
+        """See `airstore.deploy.model.protocols.Facts`."""
+        return {each.name for each in gather_classes(self._objects, "IngressClass")}
+
+    def let_pull(self, login: PullLogin, namespace: str) -> None:
+        """An imagePullSecret in a namespace, named by its default ServiceAccount.
+
+        Raises:
+            TransferError: the API server refused.
+        """
+        let_pull(self._objects, login, namespace)
+
+    def unpullable(
+        self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
+    ) -> list[str]:
+        """See `airstore.deploy.model.protocols.Nodes`."""
+        return unpullable(self._objects, namespace, images, pull_secret, timeout)
+
+    def look(self, document: Document, namespace: str) -> Sight | None:
+        """See `airstore.deploy.model.protocols.Workloads`."""
+        found = glance(self._objects, document, namespace)
+        if found is None:
+            return None
+        troubles = tuple(Trouble(Cause(each.cause), each.subject, each.text) for each in found.troubles)
+        return Sight(found.workload, found.mark, found.ready, found.wanted, troubles, found.said)
+
+    def run_job(
+        self, document: Document, namespace: str, timeout: float, watch: Callable[[], None]
+    ) -> JobResult:
+        """See `airstore.deploy.model.protocols.Jobs`."""
+        done = run_job(self._objects, document, namespace, timeout, watch)
+        return JobResult(done.succeeded, done.log)
+
+    def end_job(self, document: Document, namespace: str) -> None:
+        """See `airstore.deploy.model.protocols.Jobs`."""
+        end_job(self._objects, document, namespace)
+
+    def stop_job(self, document: Document, namespace: str) -> None:
+        """See `airstore.deploy.model.protocols.Workloads`."""
+        stop_job(self._objects, document, namespace)
+
+    def _await_established(self, document: Document) -> None:
+        """Wait until its kind is served, too: discovery says so a moment after the condition."""
+        deadline = time.monotonic() + _ESTABLISHED
+        while True:
+            live = self._objects.live(document) or {}
+            found = (live.get("status") or {}).get("conditions") or ()
+            conditions = {each.get("type"): each.get("status") for each in found}
+            if conditions.get("Established") == "True" and all(map(self._objects.knows, *_served(live))):
+                return
+            if time.monotonic() > deadline:
+                raise TransferError(f"{document['metadata']['name']} is not established: {conditions}")
+            time.sleep(0.2)
+
+
+def _served(definition: Document) -> tuple[list[str], list[str]]:
+    """The API versions that a CRD serves, and for each its kind."""
+    spec = definition["spec"]
+    versions = [f"{spec['group']}/{each['name']}" for each in spec["versions"] if each["served"]]
+    return versions, [spec["names"]["kind"]] * len(versions)
+
+
+def _refusal(refused: rehearsal.Refused | None) -> Refusal | None:
+    return Refusal(refused.status, refused.message, refused.fixed) if refused else None
+
+
+@contextmanager
+def open_cluster(kubeconfig: Path | None) -> Iterator[RealCluster]:
+    """The cluster of a kubeconfig's current context; in a Pod, its own.
+
+    Raises:
+        NotFoundError: no usable kubeconfig.
+    """
+    with connect(kubeconfig) as connection:
+        yield RealCluster(connection)

@@ -1,0 +1,207 @@
+"""``airstore status``: what should run, what Helm says runs, and what drifted from what was installed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from airstore.deploy.model.target import Target
+from airstore.deploy.run.health import unique
+from airstore.deploy.run.journal import unfinished
+from airstore.history import ledger
+from airstore.ops.apply.drift import drift_of, put_back
+from airstore.ops.apply.session.at_work import is_at_work
+from airstore.ops.apply.session.drive import Site, alone, disturbed, statuses
+from airstore.ops.apply.session.runs import targets as make_targets
+from airstore.ops.stores.trusted import trusted_release
+
+_REPAIRS = 3  # of one difference in a row; something else changes it, and goes on doing so
+
+
+class Condition(StrEnum):
+    """How a site is, the worst that holds."""
+
+    GOOD = "good"
+    DRIFTED = "drifted"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True)
+class ReleaseStatus:
+    """One Helm release.
+
+    Attributes:
+        helm: Helm's status and revision; ``absent`` where Helm knows no such release.
+        disturbed: what somebody else than airstore did to it; empty if nothing.
+        health: what is not healthy and why; empty if all is.
+        drift: how live objects differ from what was installed, an object and field each.
+    """
+
+    name: str
+    namespace: str
+    chart: str
+    chart_version: str
+    helm: str
+    disturbed: str
+    health: tuple[str, ...]
+    drift: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """``NAMESPACE/NAME``."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def condition(self) -> Condition:
+        """How it is."""
+        if self.health or not self.helm.startswith("deployed"):
+            return Condition.UNHEALTHY
+        return Condition.DRIFTED if self.drift or self.disturbed else Condition.GOOD
+
+
+@dataclass(frozen=True)
+class SiteStatus:
+    """A site.
+
+    Attributes:
+        newest: the newest release in the store.
+        running: the release that runs, by the ledger; empty for none.
+        run: a run that has not ended; empty if there is none.
+        at_work: another process is at work on that run right now; else it was killed, or needs an operator.
+    """
+
+    newest: str
+    running: str
+    run: str
+    releases: tuple[ReleaseStatus, ...]
+    at_work: bool = False
+
+    @property
+    def condition(self) -> Condition:
+        """How the site is; a run that has not ended counts as unhealthy."""
+        found = {each.condition for each in self.releases} | ({Condition.UNHEALTHY} if self.run else set())
+        return next(
+            (each for each in (Condition.UNHEALTHY, Condition.DRIFTED) if each in found), Condition.GOOD
+        )
+
+    @property
+    def good(self) -> bool:
+        """Everything is as the ledger says."""
+        return self.condition is Condition.GOOD
+
+
+def status(site: Site) -> SiteStatus:
+    """Compare the ledger with the cluster; changes nothing.
+
+    Raises:
+        TransferError: the cluster does not answer.
+    """
+    entry = ledger.running(site.store.history)
+    journal = unfinished(site.runs.directory)
+    found = _targets(site, entry) if entry else {}
+    return SiteStatus(
+        newest=trusted_release(site.store).version,
+        running=entry.version if entry else "",
+        run=journal.name if journal else "",
+        releases=tuple(_status(site, target) for target in found.values()),
+        at_work=is_at_work(site.store, journal),
+    )
+
+
+@dataclass
+class Repairs:
+    """Putting back what drifted, and giving up where something else keeps changing it.
+
+    Attributes:
+        tried: a difference to how often it was put back in a row.
+    """
+
+    site: Site
+    tried: Counter[str] = field(default_factory=Counter)
+
+    def repair(self) -> list[str]:
+        """Put back what drifted or is absent, from the store; returns what was done, for people.
+
+        Only what the ledger says runs is put back, as it was kept: nothing is rendered, no hook runs. What
+        Helm lost or somebody else changed is installed again.
+
+        Raises:
+            LockedError: another process holds the lock.
+            TransferError: the cluster does not answer.
+        """
+        with alone(self.site) as held:
+            entry = ledger.running(self.site.store.history)
+            if entry is None or unfinished(self.site.runs.directory):
+                return []
+            targets = _targets(self.site, entry)
+            changed = disturbed(self.site, targets, statuses(self.site, targets))
+            done, seen = list[str](), set[str]()
+            for key, target in targets.items():
+                held.check()
+                if key in changed:
+                    done.append(f"installed again: {key} ({changed[key]})")
+                    self._reinstall(target)
+                else:
+                    done += self._put_back(target, seen)
+            for gone in self.tried.keys() - seen:
+                del self.tried[gone]
+            return done
+
+    def _reinstall(self, target: Target) -> None:
+        self.site.cluster.ensure_namespace(target.namespace)
+        self.site.let_pull(target.namespace)
+        self.site.helm_actions().reinstate(target, hooks=False)
+
+    def _put_back(self, target: Target, seen: set[str]) -> Iterator[str]:
+        redactor = self.site.installations.redactor([target.running])
+        for each in drift_of(self.site, target):
+            name = f"{target.running.key}: {redactor.text('; '.join(each.lines))}"
+            seen.add(name)
+            self.tried[name] += 1
+            if self.tried[name] <= _REPAIRS:
+                put_back(self.site, target, each)
+                yield f"put back: {name}"
+            elif self.tried[name] == _REPAIRS + 1:
+                yield f"left alone, because something else keeps changing it (see drift.ignore): {name}"
+
+
+def drifted(site: Site) -> list[str]:
+    """What is not as it was installed, a line each, for people.
+
+    Raises:
+        TransferError: the cluster does not answer.
+    """
+    entry = ledger.running(site.store.history)
+    targets = _targets(site, entry) if entry else {}
+    changed = disturbed(site, targets, statuses(site, targets))
+    lines = [f"{key}: {reason}" for key, reason in changed.items()]
+    for key, target in targets.items():
+        redactor = site.installations.redactor([target.running])
+        found = drift_of(site, target) if key not in changed else ()
+        lines += [f"{key}: {redactor.text(line)}" for each in found for line in each.lines]
+    return lines
+
+
+def _targets(site: Site, entry: ledger.Entry) -> dict[str, Target]:
+    return make_targets(entry.running, site.supplies.find_release(entry.version))
+
+
+def _status(site: Site, target: Target) -> ReleaseStatus:
+    key = target.running.key
+    found = statuses(site, {key: target})
+    gates = [*target.helm.health, *target.workload_gates()]
+    reasons = (site.cluster.ready(gate, target.namespace) for gate in unique(gates))
+    # Crashed containers are quoted, and what drifted may be a password: an applier's log is read by many.
+    redactor = site.installations.redactor([target.running])
+    return ReleaseStatus(
+        name=target.name,
+        namespace=target.namespace,
+        chart=target.running.chart,
+        chart_version=target.running.chart_version,
+        helm=f"{found[key].status}, revision {found[key].revision}" if found else "absent",
+        disturbed=disturbed(site, {key: target}, found).get(key, ""),
+        health=tuple(redactor.text(reason) for reason in reasons if reason),
+        drift=tuple(redactor.text(line) for each in drift_of(site, target) for line in each.lines),
+    )

@@ -1,0 +1,1 @@
+"""Media made, imported, and acknowledged by receipts."""

@@ -1,0 +1,184 @@
+"""``airstore media create``: what has to be carried so that a site holds a release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from airstore.core.digest import Digest
+from airstore.core.errors import IncompleteError, SequenceError
+from airstore.core.progress import Progress
+from airstore.core.release import Release
+from airstore.media.delta.writer import Effort, Task
+from airstore.media.index import MediaFile, MediaIndex, ReleaseId
+from airstore.media.writer import Contents, write_media
+from airstore.ops.media.receipts import Receipt
+from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.trusted import verified
+from airstore.store.blobs import BlobStore, Selection, select
+
+
+@dataclass(frozen=True)
+class Base:
+    """The state a delta starts from.
+
+    Attributes:
+        release: the newest release the site holds.
+        blobs: what it holds.
+        site: who may take the media in; empty for anyone with that release.
+    """
+
+    release: ReleaseId
+    blobs: frozenset[Digest]
+    site: str = ""
+
+
+@dataclass(frozen=True)
+class MediaPlan:
+    """What media would carry.
+
+    Attributes:
+        new: blobs that travel, those of a full media included.
+        shared: blobs of the release that the base holds already.
+        selection: objects that the base lacks.
+        task: what a delta would be about; None for full media.
+    """
+
+    product: str
+    release: ReleaseId
+    base: Base | None
+    new: frozenset[Digest]
+    shared: frozenset[Digest]
+    selection: Selection
+    task: Task | None = None
+
+
+def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | None) -> MediaPlan:
+    """Decide what travels for release ``to``.
+
+    Raises:
+        NotFoundError: no such release.
+        NotTrustedError: the release in our own history is not properly signed.
+        IncompleteError: this store lacks blobs of the release.
+        SequenceError: the base is not older than the release.
+    """
+    wanted_release = verified(store, to)
+    if base and base.release.sequence >= wanted_release.release.sequence:
+        raise SequenceError(
+            f"there is nothing to bring: a delta leads forward, and {base.release.version} is not older "
+            f"than {to}",
+            hint="to fix a damaged site, make full media: without --from and --receipt",
+        )
+    wanted = frozenset(wanted_release.release.blobs())
+    lacking = [digest for digest in wanted if blobs.size(digest) is None]
+    if lacking:
+        raise IncompleteError(
+            f"this store lacks {len(lacking)} blobs of release {to}, such as {lacking[0]}",
+            hint="run `airstore check`, and create the release again from its sources",
+        )
+    held = base.blobs & wanted if base else frozenset()
+    known = [digest for digest in base.blobs if blobs.size(digest) is not None] if base else []
+    return MediaPlan(
+        product=wanted_release.release.product,
+        release=wanted_release.identity,
+        base=base,
+        new=wanted - held,
+        shared=held,
+        selection=select(blobs, wanted - held, known),
+        task=_task(store, wanted_release.release, wanted - held, base, known) if base else None,
+    )
+
+
+def _task(
+    store: StoreDirectory, release: Release, new: Iterable[Digest], base: Base, known: Iterable[Digest]
+) -> Task:
+    places = {**_places(verified(store, base.release.version).release), **_places(release)}
+    return Task(sorted(new), sorted(known), places)
+
+
+def _places(release: Release) -> dict[Digest, str]:
+    """What a blob is for: those of the same place in two releases are like each other."""
+    return {
+        blob.digest: f"{artifact.repository} {blob.media_type}"
+        for artifact in release.artifacts
+        for blob in artifact.blobs
+    }
+
+
+def create_media(
+    store: StoreDirectory,
+    blobs: BlobStore,
+    plan: MediaPlan,
+    out: Path,
+    sign: Callable[[bytes], bytes],
+    progress: Progress,
+    effort: Effort | None = Effort.NORMAL,
+) -> MediaIndex:
+    """Write what was planned; returns the signed index.
+
+    Args:
+        store: the publisher's.
+        blobs: its blobs.
+        plan: what travels.
+        out: a new directory.
+        sign: turns a statement into an envelope.
+        progress: shows what is written.
+        effort: how much time a smaller delta is worth; None: objects travel as they are, which every airstore
+            reads.
+
+    Raises:
+        UsageError: ``out`` is in use.
+        StorageError: the disk is full; nothing is left behind.
+    """
+
+    def describe(files: dict[str, MediaFile]) -> MediaIndex:
+        return MediaIndex(
+            product=plan.product,
+            site=plan.base.site if plan.base else "",
+            release=plan.release,
+            base=plan.base.release if plan.base else None,
+            files=files,
+        )
+
+    if plan.task and effort:
+        contents = Contents(blobs, store.history, delta=plan.task, effort=effort)
+    else:
+        contents = Contents(blobs, store.history, plan.selection)
+    return write_media(out, contents, describe, sign, progress)
+
+
+def is_current(store: StoreDirectory, base: Base, to: str) -> bool:
+    """Whether a site holds release ``to`` and every blob of it."""
+    wanted = verified(store, to)
+    return base.release == wanted.identity and base.blobs >= wanted.release.blobs().keys()
+
+
+def base_from_release(store: StoreDirectory, version: str) -> Base:
+    """A base that assumes the site holds release ``version`` as the publisher made it."""
+    base = verified(store, version)
+    return Base(base.identity, frozenset(base.release.blobs()))
+
+
+def base_from_receipt(store: StoreDirectory, receipt: Receipt) -> Base | None:
+    """A base from what a site says it holds; None where it holds no release yet.
+
+    Raises:
+        SequenceError: the receipt is about another product, or a release that we did not make.
+    """
+    if receipt.product not in {"", store.name}:
+        raise SequenceError(
+            f"the receipt is about product {receipt.product!r}, this store makes {store.name!r}"
+        )
+    if receipt.release is None:
+        return None
+    if (
+        store.history.lookup(receipt.release.version) is None
+        or verified(store, receipt.release.version).identity != receipt.release
+    ):
+        raise SequenceError(
+            f"the receipt of site {receipt.site!r} names another release {receipt.release.version} than "
+            "this store made",
+            hint="the site follows a fork, or this store was restored; compare `airstore log` on both sides",
+        )
+    return Base(receipt.release, frozenset(receipt.blobs), receipt.site)

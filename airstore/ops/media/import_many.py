@@ -1,0 +1,117 @@
+"""``airstore media import`` of what a carrier holds: sorted, and what fits is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from airstore.core.errors import AirstoreError, DamagedError, IncompleteError
+from airstore.core.progress import Progress
+from airstore.media.found import find_media
+from airstore.media.index import MediaIndex
+from airstore.media.reader import Media
+from airstore.ops.media.importer import import_media
+from airstore.ops.stores.directory import StoreDirectory
+from airstore.trust.state import TrustState
+
+
+@dataclass
+class Result:
+    """What became of one media.
+
+    Attributes:
+        index: as it claims to be until it was imported.
+        state: ``imported``, ``verified``, ``held already``, ``older``, ``does not fit`` or ``failed``.
+        fault: of those that were not imported; None for older ones.
+    """
+
+    source: Path
+    index: MediaIndex
+    state: str = ""
+    new_releases: tuple[str, ...] = ()
+    fault: AirstoreError | None = None
+
+    def row(self) -> dict[str, Any]:
+        """For listings."""
+        return {
+            "media": str(self.source),
+            "release": self.index.release.version,
+            "kind": self.index.kind,
+            "from": self.index.base.version if self.index.base else None,
+            "new_releases": list(self.new_releases),
+            "media_bytes": self.index.size,
+            "state": self.state,
+        }
+
+
+def import_all(
+    store: StoreDirectory,
+    named: Sequence[Path],
+    now: datetime,
+    progress: Progress,
+    say: Callable[[str], None],
+    *,
+    dry_run: bool = False,
+) -> list[Result]:
+    """Import every media that fits, the oldest release first; one that fails does not keep the others out.
+
+    Args:
+        store: a site's.
+        named: media, or directories with media below them.
+        now: see `import_media`.
+        progress: see `import_media`.
+        say: told what is next where there are several.
+        dry_run: verify everything, change nothing.
+
+    Raises:
+        NotFoundError: a directory holds no media.
+        DamagedError, NotTrustedError: an index cannot be read.
+    """
+    results = [Result(path, _claimed(store, path, now, progress)) for path in find_media(named)]
+    results.sort(key=lambda result: (result.index.release.sequence, result.index.base is not None))
+    waiting = results
+    while waiting:
+        for result in waiting:
+            if len(results) > 1:
+                say(f"importing {result.source}")
+            _import(store, result, now, progress, dry_run=dry_run)
+        # A delta may fit once another has brought what it builds on.
+        arrived = any(result.state == "imported" for result in waiting)
+        waiting = [result for result in waiting if result.state == "does not fit"] if arrived else []
+    return results
+
+
+def _claimed(store: StoreDirectory, path: Path, now: datetime, progress: Progress) -> MediaIndex:
+    try:
+        return Media(path).claimed_index()
+    except DamagedError:
+        import_media(store, path, now, progress, dry_run=True)  # who signed it is the first thing to say
+        raise
+
+
+def first_fault(results: Sequence[Result]) -> AirstoreError | None:
+    """What the command ends with: a failure, or that nothing at all fitted."""
+    failed = [result.fault for result in results if result.state == "failed"]
+    settled = any(result.state in {"imported", "verified", "held already"} for result in results)
+    unfit = [result.fault for result in results if result.fault and not settled]
+    return next(iter([*failed, *unfit]), None)
+
+
+def _import(
+    store: StoreDirectory, result: Result, now: datetime, progress: Progress, *, dry_run: bool
+) -> None:
+    held = TrustState.load(store.state_file).sequence
+    try:
+        done = import_media(store, result.source, now, progress, dry_run=dry_run)
+    except AirstoreError as fault:
+        result.fault = fault
+        base = result.index.base
+        unfit = isinstance(fault, IncompleteError) and base is not None and base.sequence > held
+        older = result.index.release.sequence < held
+        result.state = "older" if older else "does not fit" if unfit else "failed"
+        return
+    result.index, result.fault, result.new_releases = done.index, None, done.chain
+    result.state = "held already" if done.already else "verified" if dry_run else "imported"

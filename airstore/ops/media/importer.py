@@ -1,0 +1,280 @@
+"""``airstore media import``: verify everything, then make it visible in one step.
+
+Order: signed index, addressee, files copied while they are hashed, history in quarantine, the chain of
+releases, every blob rebuilt. Only then packs, git objects, refs and last the trust state. What was copied
+stays in ``tmp/`` when the run is interrupted, so that the next one resumes; what is found wrong does not.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from airstore.core.digest import Digest
+from airstore.core.durable import storage_errors
+from airstore.core.errors import (
+    DamagedError,
+    IncompleteError,
+    NotFoundError,
+    NotTrustedError,
+    SequenceError,
+    StorageError,
+)
+from airstore.core.progress import Advance, Progress
+from airstore.core.release import Release
+from airstore.history.quarantine import Quarantine
+from airstore.media.delta.reader import Delta
+from airstore.media.index import BUNDLE_NAME, MediaIndex
+from airstore.media.reader import Media
+from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.summaries import remember
+from airstore.ops.stores.verify import VerifiedRelease, verify_release
+from airstore.store.blobs import BlobStore, Staging, openable
+from airstore.trust.policy import check_addressee, check_chain, check_offer, check_root_version
+from airstore.trust.root.sign import TrustRoot
+from airstore.trust.state import TrustState
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did, or with a dry run would do.
+
+    Attributes:
+        already: the release was trusted before and nothing was missing.
+        chain: versions that became known, oldest first.
+    """
+
+    index: MediaIndex
+    release: Release
+    chain: tuple[str, ...]
+    already: bool
+
+
+def import_media(
+    store: StoreDirectory, source: Path, now: datetime, progress: Progress, *, dry_run: bool = False
+) -> Imported:
+    """Take media in, or only verify that they could be.
+
+    Args:
+        store: a site's.
+        source: directory of the media.
+        now: fixed once per command, with a time zone; an expired trust root is refused.
+        progress: shows copying and rebuilding.
+        dry_run: verify everything, change nothing.
+
+    Raises:
+        NotTrustedError: a signature is missing or not by the trust root's release keys.
+        SequenceError: stale, forked, another product's or another site's.
+        DamagedError: content is wrong.
+        IncompleteError: files are missing, or a delta's base is.
+        StorageError: the disk is full.
+        In each case nothing of the media is visible in the store.
+    """
+    root, media = store.trust_root(), Media(source)
+    root.check_expiry(now)
+    index = media.trusted_index(root.release_role)
+    check_addressee(store.name, index.site)
+    with store.locked(), store.open_blobs() as blobs:
+        importer = _Import(store, blobs, media, index, root, progress)
+        importer.check_offer()
+        return importer.run(dry_run=dry_run)
+
+
+class _Import:
+    """One import: its inputs, and the steps in their order."""
+
+    def __init__(
+        self,
+        store: StoreDirectory,
+        blobs: BlobStore,
+        media: Media,
+        index: MediaIndex,
+        root: TrustRoot,
+        progress: Progress,
+    ) -> None:
+        self._store, self._blobs, self._media, self._index = store, blobs, media, index
+        self._root, self._progress = root, progress
+        self._state = TrustState.load(store.state_file)
+        check_root_version(self._state, root.version)
+        self._damaged: set[Digest] = set()
+        self._chain: list[VerifiedRelease] = []
+        # Named by content, so that the next run of the same import finds what this one copied.
+        self._arrivals = store.layout.arrivals(Digest.of(media.envelope).hex[:16])
+
+    def check_offer(self) -> None:
+        """Refuse what could never be imported before gigabytes are copied."""
+        offer = self._index.release
+        check_offer(self._state, self._index.product, self._root.product, offer.sequence, offer.digest)
+        self._check_base()
+        self._media.check_present(self._index)
+
+    def _check_base(self) -> None:
+        base, history = self._index.base, self._store.history
+        if base and base.commit not in history.ancestry(history.tip):
+            raise IncompleteError(
+                f"these media are a delta from release {base.version}, which this site does not have",
+                hint=f"first import media that bring release {base.version}, or ask the publisher for full "
+                f"media for {self._index.release.version} or a delta made with `--receipt`",
+            )
+
+    def run(self, *, dry_run: bool) -> Imported:
+        if self._is_current():
+            return Imported(self._index, self._store.history.release(self._index.release.commit), (), True)
+        self._require_room()
+        try:
+            self._copy()
+            bundle = self._arrivals / BUNDLE_NAME
+            with Quarantine(self._store.history, bundle, disk=self._store.disk) as quarantine:
+                result = self._take_in(quarantine, dry_run=dry_run)
+        except (DamagedError, IncompleteError, NotTrustedError, SequenceError):
+            shutil.rmtree(self._arrivals, ignore_errors=True)
+            raise
+        self._tidy()
+        if not dry_run:
+            remember(self._store, self._root, self._chain)
+        return result
+
+    def _tidy(self) -> None:
+        """Drop the copies, those of other imports that were interrupted and never went on, too."""
+        for copies in self._store.layout.all_arrivals():
+            shutil.rmtree(copies, ignore_errors=True)
+
+    def _is_current(self) -> bool:
+        """Whether there is nothing to do; damage is something to do, these media can fix it."""
+        history, commit = self._store.history, self._index.release.commit
+        if self._state.release != self._index.release.digest or commit not in history.ancestry(history.tip):
+            return False
+        blobs = history.release(commit).blobs()
+        with self._progress.task("reading what is held", sum(b.size for b in blobs.values())) as advance:
+            self._damaged = {digest for digest in blobs if not self._reads_back(digest, advance)}
+        return not self._damaged and all(map(self._pack_whole, self._index.packs))
+
+    def _pack_whole(self, path: str) -> bool:
+        """A pack may be damaged where no object lies, and then it could not be indexed anew."""
+        held = self._blobs.layout.packs / Path(path).name
+        try:
+            return not held.exists() or Digest.of_file(held) == self._index.files[path].digest
+        except OSError:  # a rotten sector is damage like any other
+            return False
+
+    def _reads_back(self, digest: Digest, advance: Advance) -> bool:
+        try:
+            for chunk in self._blobs.read(digest):
+                advance(len(chunk))
+        except (NotFoundError, DamagedError):
+            return False
+        return True
+
+    def _require_room(self) -> None:
+        copied = (self._arrivals / path for path in self._index.files)
+        self._require_space(self._index.size - sum(path.stat().st_size for path in copied if path.is_file()))
+
+    def _require_space(self, needed: int) -> None:
+        free = shutil.disk_usage(self._store.path).free
+        if free < needed:
+            raise StorageError(
+                f"{self._store.path} has {free} bytes free; importing these media needs {needed}",
+                hint="free some space and run the same command again",
+            )
+
+    def _copy(self) -> None:
+        with self._progress.task("copying media", self._index.size) as advance:
+            for path, expected in sorted(self._index.files.items()):
+                self._media.copy(path, expected, self._arrivals / path, advance, self._store.disk)
+
+    def _take_in(self, quarantine: Quarantine, *, dry_run: bool) -> Imported:
+        chain = self._chain = self._verified_chain(quarantine)
+        tip = chain[-1] if chain else self._verify(quarantine, self._index.release.commit)
+        if tip.identity != self._index.release:
+            raise DamagedError("the history on the media ends at another release than the signed index says")
+        packs = [self._arrivals / path for path in self._index.packs]
+        with Staging(self._blobs, packs, hashed=True, rehearse=dry_run) as staging:
+            self._apply_deltas(staging)
+            self._require_blobs(staging, tip.release)
+            if not dry_run:
+                self._commit(staging, quarantine, tip)
+        return Imported(self._index, tip.release, tuple(link.release.version for link in chain), False)
+
+    def _apply_deltas(self, staging: Staging) -> None:
+        """Make the blobs that the deltas are about; they are verified with all others."""
+        for path in self._index.deltas:
+            try:
+                self._apply(self._arrivals / path, staging)
+            except IncompleteError as fault:
+                text = f"release {self._index.release.version} cannot be made: {fault}"
+                raise IncompleteError(text, hint=self._way_out()) from fault
+
+    def _apply(self, path: Path, staging: Staging) -> None:
+        delta = Delta(path, staging.reader, lambda: self._open_held(staging))
+        wanted = {*staging.missing(delta.blobs), *self._damaged}
+        if wanted.isdisjoint(delta.blobs):
+            return  # an earlier run got as far as that
+        self._require_space(2 * delta.plain_bytes)
+        with (
+            self._progress.task("applying a delta", delta.plain_bytes) as advance,
+            staging.writer() as writer,
+        ):
+            delta.restore(writer, wanted, self._blobs.layout.temporary, advance)
+
+    def _verify(self, quarantine: Quarantine, commit: str) -> VerifiedRelease:
+        return verify_release(quarantine.history, commit, self._root.release_role)
+
+    def _verified_chain(self, quarantine: Quarantine) -> list[VerifiedRelease]:
+        commits = quarantine.chain(self._state.commit)
+        chain = [self._verify(quarantine, commit) for commit in commits]
+        check_chain(self._state, [(link.release, link.digest) for link in chain], self._root.product)
+        return chain
+
+    def _require_blobs(self, staging: Staging, release: Release) -> None:
+        blobs = release.blobs()
+        missing = staging.missing(blobs)
+        if missing and self._open_held(staging):
+            missing = staging.missing(missing)
+        if missing:
+            raise self._incomplete(release, missing)
+        # What the store had before was verified when it came in and is verified whenever it is read.
+        new = [d for d in blobs if d in self._damaged or self._blobs.size(d) is None]
+        self._require_space(staging.written_bytes(new))
+        total = sum(blobs[digest].size for digest in new)
+        with self._progress.task("rebuilding blobs", total) as advance:
+            staging.verify(new, advance)
+        for digest in new:
+            if staging.size(digest) != blobs[digest].size:
+                raise DamagedError(f"blob {digest} is not of the size that release {release.version} says")
+
+    def _open_held(self, staging: Staging) -> bool:
+        """Open what older media brought whole: a delta may rest on the files in it."""
+        held = openable(self._blobs)
+        with (
+            suppress(DamagedError),  # then it is missing here, which is said next
+            self._progress.task("opening layers held whole", sum(blob.size for blob in held)) as advance,
+        ):
+            return bool(held) and staging.open_held(held, advance)
+        return False
+
+    def _incomplete(self, release: Release, missing: list[Digest]) -> IncompleteError:
+        users = sorted({user for digest in missing for user in release.users_of(digest)})
+        return IncompleteError(
+            f"neither these media nor this site hold {len(missing)} blobs of release {release.version}; "
+            f"needed by {', '.join(users[:5])}",
+            hint=self._way_out(),
+        )
+
+    def _way_out(self) -> str:
+        base, version = self._index.base, self._index.release.version
+        asked = f"import media for release {base.version} first, or ask" if base else "ask"
+        return (
+            f"{asked} the publisher for `media create --to {version} --receipt FILE`, with what "
+            "`airstore receipt` writes here"
+        )
+
+    def _commit(self, staging: Staging, quarantine: Quarantine, tip: VerifiedRelease) -> None:
+        """Blobs, then history, then trust: each step alone leaves a store that is whole."""
+        staging.commit()
+        quarantine.commit()
+        state = replace(self._state, sequence=tip.release.sequence, release=tip.digest, commit=tip.commit)
+        with storage_errors(self._store.state_file):
+            state.save(self._store.state_file, disk=self._store.disk)

@@ -1,0 +1,166 @@
+"""Receipts: the signed statement a site gives back, and how a publisher reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airstore.core import schema
+from airstore.core.digest import Digest
+from airstore.core.errors import NotFoundError, NotTrustedError, UsageError
+from airstore.core.release import API_VERSION
+from airstore.media.index import ReleaseId
+from airstore.ops.stores.directory import StoreDirectory, check_site_name
+from airstore.ops.stores.initialise import SITE_KEY
+from airstore.ops.stores.remembered import Remembered
+from airstore.store.blobs import BlobStore
+from airstore.trust import envelope
+from airstore.trust.keys import PrivateKey, PublicKey
+from airstore.trust.root.sign import Role
+from airstore.trust.state import TrustState
+from airstore.trust.statement import RECEIPT, STATEMENT_TYPE, Statement, statement, verify_statement
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a site holds.
+
+    Attributes:
+        product: empty before the first import.
+        release: the newest release it trusts; None before the first import.
+        blobs: blobs it can rebuild, sorted.
+    """
+
+    site: str
+    product: str
+    release: ReleaseId | None
+    blobs: tuple[Digest, ...]
+
+
+def write_receipt(store: StoreDirectory, blobs: BlobStore) -> bytes:
+    """Make the signed receipt of this site; a DSSE envelope."""
+    receipt = observe(store, blobs)
+    subjects = {"root.json": Digest.of_file(store.root_file)}
+    if receipt.release:
+        subjects["release.json"] = receipt.release.digest
+    key = PrivateKey.load(store.keys / SITE_KEY, None)
+    return envelope.sign(statement(RECEIPT, subjects, _to_json(receipt)), STATEMENT_TYPE, [key])
+
+
+def observe(store: StoreDirectory, blobs: BlobStore) -> Receipt:
+    """What this site holds now."""
+    state = TrustState.load(store.state_file)
+    product = store.trust_root().product
+    if state.release is None or state.commit is None:
+        return Receipt(store.name, product, None, ())
+    release = store.history.release(state.commit)
+    current = ReleaseId(release.version, release.sequence, state.release, state.commit)
+    return Receipt(store.name, product, current, tuple(sorted(_held(store, blobs))))
+
+
+def read_receipt(store: StoreDirectory, path: Path) -> Receipt:
+    """Verify a receipt against the sites this publisher knows.
+
+    Raises:
+        NotFoundError: no such file.
+        NotTrustedError: an unknown site, or not signed by its key.
+        DamagedError: malformed.
+    """
+    what = f"receipt {path}"
+    try:
+        data = path.read_bytes()
+    except OSError as fault:
+        raise NotFoundError(f"cannot read {what}: {fault.strerror}") from fault
+    keys = tuple(_site_keys(store))
+    if not keys:
+        raise NotTrustedError(
+            f"{what}: this publisher knows no site", hint="register it: `airstore site add NAME site.pub`"
+        )
+    name, parsed = _first_match(data, keys, what)
+    receipt = _of(parsed, what)
+    if receipt.site != name:
+        raise NotTrustedError(f"{what} speaks for site {receipt.site!r} but is signed by site {name!r}")
+    return receipt
+
+
+def add_site(store: StoreDirectory, name: str, key_file: Path) -> PublicKey:
+    """Register a site's public key at a publisher.
+
+    Raises:
+        NotFoundError: no such file.
+        UsageError: the site is known with another key, or the name cannot be used.
+        DamagedError: not a public key.
+    """
+    check_site_name(name)
+    try:
+        key = PublicKey.parse_openssh(key_file.read_text(errors="replace"), f"{key_file}")
+    except OSError as fault:
+        raise NotFoundError(f"cannot read {key_file}: {fault.strerror}") from fault
+    path = store.sites / f"{name}.pub"
+    if path.exists() and PublicKey.parse_openssh(path.read_text()) != key:
+        raise UsageError(
+            f"site {name!r} is registered with another key",
+            hint=f"if its key really changed, remove {path} first",
+        )
+    if not path.exists():
+        key.save(path, name)
+    return key
+
+
+def list_sites(store: StoreDirectory) -> list[tuple[str, PublicKey]]:
+    """Registered sites by name."""
+    return list(_site_keys(store))
+
+
+def _site_keys(store: StoreDirectory) -> Iterator[tuple[str, PublicKey]]:
+    for path in sorted(store.sites.glob("*.pub")):
+        yield path.stem, PublicKey.parse_openssh(path.read_text())
+
+
+def _first_match(data: bytes, keys: tuple[tuple[str, PublicKey], ...], what: str) -> tuple[str, Statement]:
+    refused: NotTrustedError | None = None
+    for name, key in keys:
+        try:
+            return name, verify_statement(data, RECEIPT, Role((key,), 1), what)
+        except NotTrustedError as fault:
+            refused = fault
+    raise NotTrustedError(
+        f"{what} is not signed by any registered site", hint="register it: `airstore site add NAME site.pub`"
+    ) from refused
+
+
+def _held(store: StoreDirectory, blobs: BlobStore) -> Iterator[Digest]:
+    """Of releases that were verified before, what each brought; the others are read."""
+    seen: set[Digest] = set()
+    history, known = store.history, Remembered(store, store.trust_root()).load()
+    for link in history.links({commit: summary.link for commit, summary in known.items()}):
+        summary = known.get(link.commit)
+        for digest in summary.added if summary else history.release(link.commit).blobs():
+            if digest not in seen and blobs.size(digest) is not None:
+                seen.add(digest)
+                yield digest
+
+
+def _to_json(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Receipt",
+        "site": receipt.site,
+        "product": receipt.product,
+        "release": receipt.release.to_json() if receipt.release else None,
+        "blobs": [str(digest) for digest in receipt.blobs],
+    }
+
+
+def _of(parsed: Statement, what: str) -> Receipt:
+    document = dict(parsed.predicate)
+    schema.check_json(document, "receipt", what)
+    release = document["release"]
+    return Receipt(
+        site=document["site"],
+        product=document["product"],
+        release=ReleaseId.parse(release) if release else None,
+        blobs=tuple(Digest(text) for text in document["blobs"]),
+    )

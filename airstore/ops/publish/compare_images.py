@@ -1,0 +1,82 @@
+"""``airstore images compare``: what a test cluster really runs against what a release brings.
+
+Only this finds the images that an operator's program names: no manifest does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from airstore.cluster.workloads.running import RunningImage
+from airstore.core.errors import UsageError
+from airstore.core.reference import Reference
+from airstore.core.release import Image, Release
+
+MISSING, IDLE, SAME = "not in the release", "does not run", "in both"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One image.
+
+    Attributes:
+        image: as pods or the release have it.
+        state: one of `MISSING`, `IDLE` and `SAME`.
+        pods: who runs it, sorted.
+        note: what else there is to say.
+    """
+
+    image: str
+    state: str
+    pods: tuple[str, ...] = ()
+    note: str = ""
+
+
+def compare(release: Release, running: Iterable[RunningImage]) -> list[Compared]:
+    """What runs and is not in the release first, then what is in it and does not run, then the rest."""
+    used: dict[Image, set[str]] = {}
+    missing: dict[str, set[str]] = {}
+    notes: dict[str, str] = {}
+    for one in running:
+        found = _find(release, one)
+        if found is None:
+            missing.setdefault(one.image, set()).add(one.pod)
+            notes.setdefault(one.image, _near(release, one))
+        else:
+            used.setdefault(found, set()).add(one.pod)
+    rows = [
+        Compared(image, MISSING, tuple(sorted(missing[image])), notes[image]) for image in sorted(missing)
+    ]
+    idle = [image for image in release.images if image not in used]
+    rows += [Compared(str(image.reference), IDLE) for image in idle]
+    rows += [Compared(str(image.reference), SAME, tuple(sorted(pods))) for image, pods in used.items()]
+    return rows
+
+
+def _find(release: Release, one: RunningImage) -> Image | None:
+    """By what the node pulled where it says so; else by name, wherever the pod's registry is."""
+    if one.digest:
+        for image in release.images:
+            if one.digest in {str(blob.digest) for blob in image.blobs}:
+                return image
+        return None  # the name may be the same: it is another image all the same
+    return next(_named(release, one), None)
+
+
+def _named(release: Release, one: RunningImage) -> Iterator[Image]:
+    try:
+        asked = Reference.parse(one.image)
+    except UsageError:
+        return
+    for image in release.images:
+        known = image.reference
+        same_path = asked.path == known.path or asked.path.endswith(f"/{known.path}")
+        same = asked.digest == image.root.digest if asked.digest else asked.tag == known.tag
+        if same_path and same:
+            yield image
+
+
+def _near(release: Release, one: RunningImage) -> str:
+    named = next(_named(release, one), None)
+    return f"the release has another image of this name: {named.root.digest}" if named else ""

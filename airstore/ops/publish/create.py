@@ -1,0 +1,282 @@
+"""``airstore release create``: from the product file to a signed commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from airstore.charts.helm.command import Helm
+from airstore.charts.images.finding import Finding, Unreadable, wanted
+from airstore.charts.packages.resolve import ResolvedChart
+from airstore.charts.rendering.survey import survey
+from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError, NotFoundError, SequenceError, UsageError
+from airstore.core.notice import Notice
+from airstore.core.product import Product, load_product
+from airstore.core.progress import Progress
+from airstore.core.reference import Reference
+from airstore.core.release import Release
+from airstore.history.rehearsal import rehearse
+from airstore.ops.publish.check_images import check_images
+from airstore.ops.publish.diff import diff_releases
+from airstore.ops.publish.find_images import check_readable, find_images, resolve_charts
+from airstore.ops.publish.ingest import Ingested, ingest
+from airstore.ops.publish.record_sizes import check_records
+from airstore.ops.publish.tree import in_tree, tree_files
+from airstore.ops.registry.access import Access
+from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.trusted import verified
+from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
+from airstore.trust import envelope, sshsig
+from airstore.trust.keys import PrivateKey
+from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
+
+
+@dataclass(frozen=True)
+class Signing:
+    """Who makes the release, and when.
+
+    Attributes:
+        author: name and mail address for the commit.
+        when: seconds since the epoch.
+    """
+
+    key: PrivateKey
+    author: tuple[str, str]
+    when: int
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a release would consist of, before anything is fetched.
+
+    Attributes:
+        references: images to ingest, sorted.
+        findings: everything discovery saw, excluded and doubtful places too.
+        manifests: Helm release name to what Helm would install without any site's values.
+        unreadable: what containers have for an image and is none.
+        notices: what a person should know or decide.
+    """
+
+    product: Product
+    charts: tuple[ResolvedChart, ...]
+    references: tuple[Reference, ...]
+    findings: tuple[Finding, ...]
+    manifests: Mapping[str, str]
+    unreadable: tuple[Unreadable, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Created:
+    """The result.
+
+    Attributes:
+        commit: empty when nothing had changed and the release existed already.
+    """
+
+    release: Release
+    commit: str
+    ingested: Ingested
+
+
+def gather(product_file: Path, helm: Helm, access: Access, kube_versions: Sequence[str] = ()) -> Contents:
+    """Resolve charts and find images; nothing is written.
+
+    Args:
+        product_file: of the product.
+        helm: packages and renders.
+        access: how chart repositories and registries are reached.
+        kube_versions: in place of those that the product file names.
+
+    Raises:
+        UsageError: product file or charts are wrong.
+        NotFoundError, TransferError: a chart cannot be had.
+    """
+    helm.version()
+    product = load_product(product_file)
+    if kube_versions:
+        product = replace(product, kube_versions=tuple(kube_versions))
+    charts = resolve_charts(product, helm, access)
+    surveyed = survey(helm, product, {chart.name: chart for chart in charts})
+    found = find_images(product, charts, surveyed)
+    references = tuple(wanted(found.findings))
+    notices = (*found.notices, *check_records(product, charts, surveyed.rendered))
+    return Contents(
+        product, charts, references, found.findings, surveyed.manifests, found.unreadable, notices
+    )
+
+
+def create_release(
+    store: StoreDirectory,
+    contents: Contents,
+    version: str,
+    access: Access,
+    signing: Signing,
+    progress: Progress,
+    *,
+    whole: bool = False,
+) -> Created:
+    """Take everything in, then commit and sign.
+
+    Creating a version again from the same inputs changes nothing and is no error.
+
+    Args:
+        store: a publisher's.
+        contents: from `gather`.
+        version: of the product.
+        access: how images are reached.
+        signing: who makes the release.
+        progress: shows each image.
+        whole: refuse a release that lacks an optional part of an image.
+
+    Raises:
+        SequenceError: the version exists with other content.
+        NotFoundError: an image, or with ``whole`` an optional part of one, cannot be had.
+        TransferError, DamagedError: an image is not as its digests say, or its source broke off.
+    """
+    check_readable(contents.unreadable)
+    before = _before(store)
+    files = tree_files(contents.product, contents.charts, contents.manifests)
+    existing = verified(store, version).release if store.history.lookup(version) else None
+
+    def make(taken: Ingested) -> Release:
+        return _release(contents.product, version, taken, files, before)
+
+    def accept(taken: Ingested) -> None:
+        if whole:
+            _check_whole(taken)
+        if existing:
+            _check_same(existing, make(taken))
+        else:
+            _check_acceptable(store, make(taken), files)
+
+    ingested = _ingest(store, contents, access, progress, accept)
+    if existing:
+        return Created(existing, "", ingested)
+    release = make(ingested)
+    return Created(release, _commit(store, release, files, signing), ingested)
+
+
+def check_contents(store: StoreDirectory, contents: Contents, access: Access) -> None:
+    """All that can be found wrong before anything is fetched.
+
+    Raises:
+        UsageError: a container's image is no reference, a file is too large, or a site would refuse the tree.
+        NotFoundError, TransferError, DamagedError: images cannot be had; all of them are named.
+    """
+    check_readable(contents.unreadable)
+    files = tree_files(contents.product, contents.charts, contents.manifests)
+    rehearse(store.history, files)
+    with access.images(contents.product) as source:
+        check_images(source, contents.references, contents.findings)
+
+
+def _ingest(
+    store: StoreDirectory,
+    contents: Contents,
+    access: Access,
+    progress: Progress,
+    accept: Callable[[Ingested], None],
+) -> Ingested:
+    platforms = contents.product.platforms
+    with store.open_blobs() as blobs, access.images(contents.product) as source:
+        check_images(source, contents.references, contents.findings)
+        return ingest(blobs, contents.references, contents.charts, source, platforms, progress, accept)
+
+
+def _check_acceptable(store: StoreDirectory, release: Release, files: Mapping[str, bytes]) -> None:
+    """What every site will ask, asked here, where something can still be done about it."""
+    data = release.to_bytes()
+    try:
+        same = Release.parse(data).to_bytes() == data
+    except DamagedError as fault:
+        raise UsageError(f"every site would refuse this release: {fault}") from fault
+    if not same:
+        raise UsageError("every site would read this release otherwise than it was made")
+    rehearse(store.history, {**files, RELEASE_FILE: data})
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What a new release continues: how many there are, and the newest one's digest."""
+
+    count: int
+    newest: Digest | None
+
+
+def _before(store: StoreDirectory) -> _Before:
+    """The newest release alone is verified: its signature is over the digest of the one before, and so on."""
+    if store.history.tip is None:
+        return _Before(0, None)
+    newest = verified(store)
+    return _Before(newest.release.sequence, newest.digest)
+
+
+def _release(
+    product: Product,
+    version: str,
+    ingested: Ingested,
+    files: dict[str, bytes],
+    before: _Before,
+) -> Release:
+    return Release(
+        product=product.name,
+        version=version,
+        sequence=before.count + 1,
+        previous=before.newest,
+        platforms=tuple(map(str, product.platforms)),
+        images=ingested.images,
+        charts=ingested.charts,
+        helm_releases=in_tree(product.helm_releases),
+        files={path: Digest.of(data) for path, data in files.items()},
+        registry=product.registry,
+        applier=product.applier,
+    )
+
+
+def _check_whole(taken: Ingested) -> None:
+    lost = [f"{image.reference}: {part}: {part.why}" for image in taken.images for part in image.unavailable]
+    if lost:
+        raise NotFoundError(
+            f"{len(lost)} optional parts of images cannot be had: " + "; ".join(lost[:5]),
+            hint="leave out --require-attachments to release the images without them",
+        )
+
+
+def _check_same(existing: Release, release: Release) -> None:
+    """Refuse to make a version again from other inputs, before any of them becomes visible."""
+    same = replace(release, sequence=existing.sequence, previous=existing.previous)
+    if same.to_bytes() != existing.to_bytes():
+        raise SequenceError(
+            f"release {release.version} exists with other content: {_difference(existing, same)}",
+            hint="a release never changes: choose a new version, see `airstore release diff`",
+        )
+
+
+def _difference(old: Release, new: Release) -> str:
+    """The first few things that differ, for the error message."""
+    names = [change.name for change in diff_releases(old, new).artifacts]
+    names += sorted(path for path in {*old.files, *new.files} if old.files.get(path) != new.files.get(path))
+    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "") or "the definition of Helm releases"
+
+
+def _commit(store: StoreDirectory, release: Release, files: dict[str, bytes], signing: Signing) -> str:
+    data = release.to_bytes()
+    signed = statement(
+        RELEASE, {RELEASE_FILE: Digest.of(data)}, {"product": release.product, "version": release.version}
+    )
+    tree = {
+        **files,
+        RELEASE_FILE: data,
+        ENVELOPE_FILE: envelope.sign(signed, STATEMENT_TYPE, [signing.key]),
+    }
+    return store.history.commit_release(
+        tree,
+        release.version,
+        f"{release.product} {release.version}",
+        signing.author,
+        signing.when,
+        lambda payload: sshsig.sign(signing.key, payload, "git"),
+    )

@@ -1,0 +1,106 @@
+"""Release keys and the trust root at a publisher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from airstore.core.durable import write_file
+from airstore.core.errors import NotFoundError, UsageError
+from airstore.ops.stores.directory import StoreDirectory
+from airstore.trust.keys import PrivateKey, PublicKey
+from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, allowed_signers, sign_root
+
+Passphrase = Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class KeyEntry:
+    """One key file of the store.
+
+    Attributes:
+        keyid: SHA-256 of the public key, hex.
+        roles: roles of the trust root that name it.
+    """
+
+    name: str
+    keyid: str
+    roles: tuple[str, ...]
+    path: Path
+
+
+def generate_key(store: StoreDirectory, name: str, passphrase: bytes | None) -> tuple[KeyEntry, bool]:
+    """Make a key; the first one also makes the trust root that pins it for both roles.
+
+    Returns:
+        The key, and whether a trust root was made.
+
+    Raises:
+        UsageError: there is a key of that name, or a key cannot have it.
+    """
+    key = PrivateKey.generate()
+    # Made before anything is written, and for every key: it is what knows how a key may be called.
+    root = TrustRoot.create(
+        store.name, {name: key.public}, {ROOT_ROLE: ([name], 1), RELEASE_ROLE: ([name], 1)}
+    )
+    path = store.keys / name
+    if path.suffix == ".pub":
+        raise UsageError(f"a private key cannot be called {name!r}: public keys end like this")
+    if path.exists():
+        raise UsageError(
+            f"there is a key {name!r} already", hint="keys are never overwritten: choose a new name"
+        )
+    key.save(path, passphrase)
+    key.public.save(path.with_name(f"{name}.pub"), name)
+    first = not store.root_file.exists()
+    if first:
+        write_root(store, root, sign_root(root, [key]))
+    return next(entry for entry in list_keys(store) if entry.name == name), first
+
+
+def write_root(store: StoreDirectory, root: TrustRoot, signed: bytes) -> None:
+    """Put a trust root into force, and tell git in the history repo whose signatures are good."""
+    write_file(store.root_file, signed, mode=0o644)
+    store.history.trust_signers(allowed_signers(root))
+
+
+def list_keys(store: StoreDirectory) -> list[KeyEntry]:
+    """Every key file of the store, by name."""
+    return list(_entries(store))
+
+
+def load_key(store: StoreDirectory, name: str, passphrase: Passphrase | None) -> PrivateKey:
+    """A private key that may sign releases and media; without a name, the only one there is.
+
+    A release that another key signed would be refused by every site, and by this store too.
+
+    Raises:
+        NotFoundError: no such key.
+        UsageError: several keys and none named, or the trust root does not let this one sign alone.
+    """
+    entries = {entry.name: entry for entry in list_keys(store)}
+    if not entries:
+        raise NotFoundError(f"{store.path} has no key", hint="make one with `airstore key generate NAME`")
+    able = [name for name, entry in entries.items() if RELEASE_ROLE in entry.roles]
+    if not name and len(able) > 1:
+        raise UsageError(f"there are several keys: {', '.join(able)}", hint="name one with --key")
+    chosen = name or (able or list(entries))[0]
+    if chosen not in entries:
+        raise NotFoundError(f"there is no key {chosen!r}; there are: {', '.join(entries)}")
+    if chosen not in able:
+        raise UsageError(
+            f"the trust root does not let the key {chosen!r} sign releases: sites would refuse them",
+            hint=f"these keys may: {', '.join(able) or 'none of this store'}",
+        )
+    if (threshold := store.trust_root().release_role.threshold) > 1:
+        raise UsageError(f"the trust root wants {threshold} keys to sign; airstore signs with one")
+    return PrivateKey.load(entries[chosen].path, passphrase)
+
+
+def _entries(store: StoreDirectory) -> Iterator[KeyEntry]:
+    roles = store.trust_root().roles if store.root_file.exists() else {}
+    for public in sorted(store.keys.glob("*.pub")):
+        key = PublicKey.parse_openssh(public.read_text())
+        named = tuple(role for role, held in roles.items() if key in held.keys)
+        yield KeyEntry(public.stem, key.keyid, named, public.with_suffix(""))

@@ -1,0 +1,1 @@
+"""Registries: serving, pushing, and what nodes can pull."""

@@ -1,0 +1,80 @@
+"""How registries and other places are reached: credentials, certificates, plain HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from airstore.charts.helm.command import Access as ChartAccess
+from airstore.charts.packages.resolve import FetchedChart
+from airstore.core.product import Product
+from airstore.core.reference import Reference
+from airstore.registry.client.credentials import CredentialSource
+from airstore.registry.sources.places import Places, match_place
+
+if TYPE_CHECKING:
+    from airstore.registry.client.registry import RegistryClient
+
+# Requests and oras, under `RegistryClient`, take a quarter of a short command's time to load. What needs
+# no registry does without: their imports are in the two methods that reach one.
+
+
+@dataclass(frozen=True)
+class Access:
+    """What the command line says about reaching registries.
+
+    Attributes:
+        credentials: None means to ask as nobody.
+        plain_http: hosts spoken to without TLS.
+        ca: certificates (PEM) to trust besides the system's.
+        insecure: accept any certificate.
+        proxies: URL scheme to proxy URL.
+        sources: reference pattern to place, over those of the product file; paths are absolute.
+    """
+
+    credentials: CredentialSource | None = None
+    plain_http: frozenset[str] = frozenset()
+    ca: Path | None = None
+    insecure: bool = False
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def client(self, host: str, prefix: str = "") -> RegistryClient:
+        """A client for one registry, or for the part of it below a path."""
+        from airstore.registry.client.registry import RegistryClient  # noqa: PLC0415
+        from airstore.registry.client.transport import Endpoint  # noqa: PLC0415
+
+        endpoint = Endpoint(host, host in self.plain_http, self.ca, self.insecure, proxies=self.proxies)
+        return RegistryClient.at(endpoint, self.credentials, prefix)
+
+    def images(self, product: Product) -> Places:
+        """All places that hold the product's images, as one source."""
+        return Places({**product.sources, **self.sources}, product.directory, self.client)
+
+    def places(self, product: Product, references: Iterable[Reference]) -> dict[Reference, str]:
+        """Where each image would be taken from; nothing is opened."""
+        mapping = {**product.sources, **self.sources}
+        return {image: match_place(image, mapping) or f"docker://{image.host}" for image in references}
+
+    def chart_repository(self, url: str) -> ChartAccess:
+        """How Helm reaches a chart repository, or a registry (``oci://host``) that dependencies come from."""
+        host = urlsplit(url).netloc
+        known = self.credentials.find(host, "") if self.credentials else None
+        user, password = (known.username, known.password) if known else ("", "")
+        return ChartAccess(url, user, password, self.ca, host in self.plain_http)
+
+    def chart(self, source: str, version: str) -> FetchedChart:
+        """A chart from ``oci://host/path/name``.
+
+        Raises:
+            NotFoundError: no such chart or version.
+            TransferError: the registry refused or broke off.
+        """
+        from airstore.registry.client.chart_pull import fetch_chart  # noqa: PLC0415
+
+        host, _, path = source.removeprefix("oci://").partition("/")
+        with self.client(host) as client:
+            return fetch_chart(client, path, version)

@@ -1,0 +1,1 @@
+"""The registry in the cluster: made, shared, its passwords and certificates."""

@@ -1,0 +1,1 @@
+"""A store: its directory, its releases verified on every use, its check."""

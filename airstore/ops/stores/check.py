@@ -1,0 +1,103 @@
+"""``airstore check``: read everything again; name what a damaged object breaks, up to the release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airstore.core.digest import Digest
+from airstore.core.errors import AirstoreError, DamagedError, StorageError
+from airstore.core.progress import Progress
+from airstore.core.release import Release
+from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.verify import VerifiedRelease, verify_release
+from airstore.store.blobs import BlobStore, Damage, check, statistics
+from airstore.trust.policy import check_root_version
+from airstore.trust.state import TrustState
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault and what it breaks.
+
+    Attributes:
+        breaks: artifacts, each with its releases, such as ``image nginx in 1.0.0, 1.1.0``.
+    """
+
+    fault: str
+    breaks: tuple[str, ...]
+
+
+def check_store(store: StoreDirectory, progress: Progress) -> list[Problem]:
+    """Check trust state, every release's signatures and every object; an empty list means sound.
+
+    Raises:
+        StorageError: the store is closed to this user, or the disk failed: that says nothing of its content.
+    """
+    releases, problems = _check_history(store)
+    with store.open_blobs() as blobs:
+        total = statistics(blobs).plain_bytes
+        with progress.task("reading all objects", total) as advance:
+            damaged = check(blobs, advance)
+        problems += [_explain(damage, releases) for damage in damaged]
+        known = {digest for damage in damaged for digest in damage.blobs}
+        problems += _check_complete(store, blobs, releases, known)
+    return problems
+
+
+def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[Problem]]:
+    verified, problems = [], []
+    try:
+        role = store.trust_root().release_role
+        _check_state(store)
+        refs = store.history.releases()
+    except StorageError:
+        raise
+    except AirstoreError as fault:
+        return [], [Problem(str(fault), ())]
+    for ref in refs:
+        try:
+            verified.append(verify_release(store.history, ref.commit, role))
+        except StorageError:
+            raise
+        except AirstoreError as fault:
+            problems.append(Problem(str(fault), (f"release {ref.version}",)))
+    return verified, problems
+
+
+def _check_state(store: StoreDirectory) -> None:
+    if store.side != SITE:
+        return
+    state, history = TrustState.load(store.state_file), store.history
+    check_root_version(state, store.trust_root().version)
+    if state.commit and state.commit not in history.ancestry(history.tip):
+        raise DamagedError(
+            f"{history.path} lacks the release last trusted here, sequence {state.sequence}, "
+            f"commit {state.commit[:12]}"
+        )
+
+
+def _explain(damage: Damage, releases: list[VerifiedRelease]) -> Problem:
+    return Problem(damage.what, _users(set(damage.blobs), [link.release for link in releases]))
+
+
+def _check_complete(
+    store: StoreDirectory, blobs: BlobStore, releases: list[VerifiedRelease], known: set[Digest]
+) -> list[Problem]:
+    """A site holds only what media brought; releases it skipped are not faults, its newest one is whole."""
+    expected = releases[-1:] if store.side == SITE else releases
+    missing = {
+        digest
+        for link in expected
+        for digest in link.release.blobs()
+        if digest not in known and blobs.size(digest) is None
+    }
+    users = [link.release for link in expected]
+    return [Problem(f"blob {digest} is missing", _users({digest}, users)) for digest in sorted(missing)]
+
+
+def _users(digests: set[Digest], releases: list[Release]) -> tuple[str, ...]:
+    versions: dict[str, list[str]] = {}
+    for release in releases:
+        for user in sorted({user for digest in digests for user in release.users_of(digest)}):
+            versions.setdefault(user, []).append(release.version)
+    return tuple(f"{user} in {', '.join(known)}" for user, known in versions.items())

@@ -1,0 +1,211 @@
+"""The store directory: what is where, how it is made, and how a command opens it.
+
+::
+
+    airstore.json   which side this is, and its name
+    lock            held by whoever changes the store
+    packs/ tmp/ index.sqlite     blobs
+    verified.json   a cache: releases that were verified, for listings
+    history.git/    releases; at a site the ledger too
+    trust/          root.json, and at a site state.json
+    keys/           private keys, mode 0600
+    sites/          at a publisher: public keys of sites, for receipts
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airstore.core import schema, strictjson
+from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors, write_file
+from airstore.core.errors import DamagedError, LockedError, NotFoundError, UsageError
+from airstore.core.location import CONFIG, absolute
+from airstore.history.repository import History
+from airstore.store.blobs import BlobStore, StoreLayout
+from airstore.trust.root.sign import TrustRoot, verify_first
+
+PUBLISHER, SITE = "publisher", "site"
+
+
+@dataclass(frozen=True)
+class StoreDirectory:
+    """An existing store.
+
+    Attributes:
+        path: absolute, whatever it was made with: programs that are run work in directories of their own.
+        side: `PUBLISHER` or `SITE`.
+        name: the product at a publisher, the site's name at a site.
+        product_file: at a publisher, where the product file is.
+        disk: makes everything in the store durable.
+    """
+
+    path: Path
+    side: str
+    name: str
+    product_file: Path | None
+    disk: Disk = LOCAL_DISK
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", absolute(self.path))
+
+    @property
+    def layout(self) -> StoreLayout:
+        """Where everything is."""
+        return StoreLayout(self.path)
+
+    @property
+    def history(self) -> History:
+        """The history repo."""
+        return History(self.layout.history, disk=self.disk)
+
+    @property
+    def keys(self) -> Path:
+        """Directory of private keys."""
+        return self.layout.keys
+
+    @property
+    def sites(self) -> Path:
+        """Directory of the public keys of sites."""
+        return self.layout.sites
+
+    @property
+    def root_file(self) -> Path:
+        """The trust root."""
+        return self.layout.root_file
+
+    @property
+    def state_file(self) -> Path:
+        """What a site trusts so far."""
+        return self.layout.state_file
+
+    @contextmanager
+    def open_blobs(self) -> Iterator[BlobStore]:
+        """The blob store for the length of the block."""
+        with BlobStore(self.path, disk=self.disk) as store:
+            yield store
+
+    @contextmanager
+    def locked(self, wait: float = 0.0) -> Iterator[None]:
+        """Keep other airstore processes from changing this store; ``wait`` so many seconds for one.
+
+        Raises:
+            LockedError: another process holds the lock.
+        """
+        with exclusive_lock(self.layout.lock, wait):
+            yield
+
+    @property
+    def busy(self) -> bool:
+        """Whether another airstore process is changing this store now."""
+        try:
+            with self.locked():
+                return False
+        except LockedError:
+            return True
+
+    def trust_root(self) -> TrustRoot:
+        """The trust root of this store.
+
+        Raises:
+            NotFoundError: a publisher without keys yet.
+            DamagedError, NotTrustedError: the file is not a trust root signed by its own keys.
+        """
+        if not self.root_file.is_file():
+            raise NotFoundError(
+                f"{self.path} has no trust root yet",
+                hint="make the first key with `airstore key generate NAME`",
+            )
+        return verify_first(self.root_file.read_bytes())
+
+    def require(self, side: str, what: str) -> None:
+        """Refuse commands of the other side.
+
+        Raises:
+            UsageError: this is the other side.
+        """
+        if self.side != side:
+            raise UsageError(f"{what} is for a {side}; {self.path} is the store of a {self.side}")
+
+
+def open_directory(path: Path) -> StoreDirectory:
+    """Open the store at ``path``.
+
+    Raises:
+        NotFoundError: there is none.
+        DamagedError: its configuration is unreadable.
+    """
+    path = absolute(path)
+    config = StoreLayout(path).config
+    if not config.is_file():
+        raise NotFoundError(
+            f"{path} is not an airstore store: there is no {CONFIG}",
+            hint="name one with `airstore -C STORE`, or make one with `airstore init`",
+        )
+    document = strictjson.load_object(config.read_bytes(), str(config))
+    if document.get("format") != 1:
+        raise DamagedError(
+            f"{config}: store format {document.get('format')!r} is not known to this version of airstore",
+            hint="use the airstore version that made the store, or a newer one",
+        )
+    schema.check_json(document, "store", str(config))
+    product_file = document.get("productFile")
+    return StoreDirectory(
+        path=path,
+        side=document["side"],
+        name=document["name"],
+        product_file=(path / product_file).resolve() if product_file else None,
+    )
+
+
+def create_directory(
+    path: Path, document: dict[str, Any], fill: Callable[[StoreDirectory], None] = lambda _store: None
+) -> StoreDirectory:
+    """Make a new store; its configuration is written last, so that half a store is none and is made again.
+
+    Args:
+        path: a directory that is empty, or does not exist, or holds what an interrupted call left.
+        document: the configuration.
+        fill: adds what this side needs besides; it may find its own work done already.
+
+    Raises:
+        UsageError: there is something else already.
+        StorageError: it cannot be written.
+    """
+    path = absolute(path)
+    layout = StoreLayout(path)
+    if layout.config.exists():
+        raise UsageError(f"{path} is a store already")
+    with storage_errors(path):
+        if path.is_dir() and not all(_PART.fullmatch(entry.name) for entry in path.iterdir()):
+            raise UsageError(f"{path} is not empty", hint="name a new directory")
+        path.mkdir(parents=True, exist_ok=True)
+    BlobStore.create(path).close()
+    history = layout.history
+    if (History(history) if history.exists() else History.create(history)).tip:
+        raise UsageError(f"{history} holds releases already", hint="name a new directory")
+    fill(StoreDirectory(path, document["side"], document["name"], None))
+    write_file(layout.config, strictjson.dumps({"format": 1, **document}), mode=0o644)
+    return open_directory(path)
+
+
+def check_site_name(name: str) -> None:
+    """Refuse what cannot name a site: the name goes into file names, addresses and commits.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not _SITE_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name[:100]!r} cannot name a site",
+            hint="use lower-case letters, digits, '-' and '.', such as acme or plant-7.acme",
+        )
+
+
+_SITE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # as in schemas/store.schema.json
+# What an interrupted `init` may have left, temporary names included.
+_PART = re.compile(r"packs|packs\.lock|tmp|index\.sqlite.*|history\.git|trust|keys|\.history-.*|\.tmp-.*")

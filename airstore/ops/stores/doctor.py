@@ -1,0 +1,76 @@
+"""``airstore doctor``: what is installed, what is missing, and what that costs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from airstore.charts.helm.command import Helm
+from airstore.cluster.api.client import probe
+from airstore.core.errors import AirstoreError
+
+_OK, _MISSING = "ok", "missing"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked for.
+
+    Attributes:
+        state: ``ok``, ``missing`` or ``problem``.
+        cost: what does not work without it.
+        needed: on either side and whatever is done.
+    """
+
+    name: str
+    state: str
+    found: str
+    cost: str
+    needed: bool = False
+
+
+def examine(helm: Callable[[], Helm], kubeconfig: Path | None, store: Path) -> Iterator[Finding]:
+    """Look at every program, the cluster and the disk; never fails, that is what it reports."""
+    git = _program("git", ["git", "--version"], "no command works: the history is a git repository")
+    yield replace(git, needed=True)
+    yield _program(
+        "ssh-keygen", ["ssh-keygen", "-?"], "auditors cannot check signatures with stock tools; airstore can"
+    )
+    cost = "release create, images find, plan and apply do not work"
+    yield replace(_try("helm", lambda: helm().version()[1], cost), needed=True)
+    yield _program("kubectl", ["kubectl", "version", "--client"], "hook scripts that call it fail")
+    yield _try(
+        "kubernetes", lambda: _cluster(kubeconfig), "a site's registry bootstrap and apply do not work"
+    )
+    yield _space(store)
+
+
+def _program(name: str, argv: list[str], cost: str) -> Finding:
+    path = shutil.which(name)
+    if not path:
+        return Finding(name, _MISSING, "", cost)
+    done = subprocess.run([path, *argv[1:]], capture_output=True, text=True, timeout=10, check=False)
+    version = done.stdout.strip().splitlines()[:1]
+    return Finding(name, _OK, version[0] if version else path, cost)
+
+
+def _try(name: str, look: Callable[[], str], cost: str) -> Finding:
+    try:
+        return Finding(name, _OK, look(), cost)
+    except AirstoreError as fault:
+        return Finding(name, _MISSING, f"{fault}", cost)
+
+
+def _cluster(kubeconfig: Path | None) -> str:
+    info = probe(kubeconfig)
+    return f"{info.version} at {info.server}"
+
+
+def _space(store: Path) -> Finding:
+    usage = shutil.disk_usage(store if store.exists() else Path())
+    text = f"{usage.free / 1e9:.1f} GB free of {usage.total / 1e9:.1f} GB"
+    cost = "an import needs as much space as its media, and leaves the store untouched when it runs out"
+    return Finding("disk", _OK if usage.free > 1e9 else "problem", text, cost)

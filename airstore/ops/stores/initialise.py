@@ -1,0 +1,55 @@
+"""``airstore init``: a publisher's store, or a site's that trusts one publisher."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from airstore.core.durable import write_file
+from airstore.core.product import load_product
+from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory, check_site_name, create_directory
+from airstore.ops.stores.trusted import read_root
+from airstore.trust.keys import PrivateKey
+from airstore.trust.root.sign import allowed_signers
+from airstore.trust.state import TrustState
+
+SITE_KEY = "site"
+
+
+def init_publisher(path: Path, product_file: Path) -> StoreDirectory:
+    """Make a publisher's store.
+
+    Raises:
+        UsageError: the product file is wrong, or ``path`` is in use.
+    """
+    product = load_product(product_file)
+    relative = os.path.relpath(product_file.resolve(), path.resolve())
+    return create_directory(path, {"side": PUBLISHER, "name": product.name, "productFile": relative})
+
+
+def init_site(path: Path, name: str, root_file: Path) -> StoreDirectory:
+    """Make a site's store; the trust root given here is the one thing that is believed unseen.
+
+    Raises:
+        NotFoundError: no such trust root.
+        DamagedError, NotTrustedError: it is no trust root, or not signed by its own keys.
+        UsageError: ``path`` is in use, or the name cannot be used.
+    """
+    check_site_name(name)
+    envelope, root = read_root(root_file)
+
+    def enrol(store: StoreDirectory) -> None:
+        write_file(store.root_file, envelope, mode=0o644)
+        TrustState(root.version).save(store.state_file)
+        _make_key(store)
+        store.history.trust_signers(allowed_signers(root))
+
+    return create_directory(path, {"side": SITE, "name": name}, enrol)
+
+
+def _make_key(store: StoreDirectory) -> None:
+    private, public = store.keys / SITE_KEY, store.keys / f"{SITE_KEY}.pub"
+    if not private.exists():
+        PrivateKey.generate().save(private, None)
+    public.unlink(missing_ok=True)  # an interrupted call may have left half of it
+    PrivateKey.load(private).public.save(public, store.name)

@@ -1,0 +1,126 @@
+"""What listings show of every release, each verified once; see `.remembered` for what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError
+from airstore.core.release import Release
+from airstore.history.git.commits import Commit
+from airstore.history.links import Link
+from airstore.history.repository import History
+from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.remembered import Counts, Made, Remembered, Summary
+from airstore.ops.stores.verify import RELEASE_FILE, VerifiedRelease, verify_release
+from airstore.store.blobs import BlobStore
+from airstore.trust.root.sign import TrustRoot
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A release, and how many of its blobs are here."""
+
+    summary: Summary
+    held: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of them are."""
+        return self.held == self.summary.counts.blobs
+
+
+def summaries(store: StoreDirectory) -> list[Summary]:
+    """Every release, oldest first: verified now, or before by this airstore against this very trust root.
+
+    Whoever installs, imports or judges a release verifies it again instead: `airstore.ops.stores.trusted`.
+
+    Raises:
+        NotTrustedError: the signatures of a release do not hold.
+        DamagedError: a release's tree is not the signed one.
+    """
+    root, history = store.trust_root(), store.history
+    remembered = Remembered(store, root)
+    known = remembered.load()
+    found = _walk(history, known, lambda commit: verify_release(history, commit, root.release_role))
+    if found != list(known.values()):
+        remembered.save(found)
+    return found
+
+
+def remember(store: StoreDirectory, root: TrustRoot, chain: Sequence[VerifiedRelease]) -> None:
+    """Keep what an import has just verified, if all that was there before is known, too.
+
+    Args:
+        store: its history holds the chain.
+        root: the trust root that was asked.
+        chain: the releases that came.
+
+    Raises:
+        DamagedError: the history cannot be walked.
+    """
+    remembered, history = Remembered(store, root), store.history
+    known, new = remembered.load(), {each.commit: each for each in chain}
+    if all(commit in known or commit in new for commit in history.ancestry(history.tip)):
+        remembered.save(_walk(history, known, new.__getitem__))
+
+
+def _walk(
+    history: History, known: Mapping[str, Summary], verify: Callable[[str], VerifiedRelease]
+) -> list[Summary]:
+    found, blobs = [], set[Digest]()
+    for link in history.links({commit: summary.link for commit, summary in known.items()}):
+        summary = known.get(link.commit)
+        if summary is None or summary.link != link:
+            summary = _summarise(link, verify(link.commit), history.commit(link.commit), blobs)
+        blobs -= summary.removed
+        blobs |= summary.added
+        found.append(summary)
+    return found
+
+
+def _summarise(link: Link, verified: VerifiedRelease, commit: Commit, before: set[Digest]) -> Summary:
+    release = verified.release
+    blobs = {digest: blob.size for digest, blob in release.blobs().items()}
+    return Summary(
+        link,
+        release.sequence,
+        verified.digest,
+        Made(commit.when, commit.author, verified.signer),
+        Counts(len(release.images), len(release.charts), len(blobs), sum(blobs.values())),
+        frozenset(blobs.keys() - before),
+        frozenset(before - blobs.keys()),
+    )
+
+
+def holdings(found: Iterable[Summary], blobs: BlobStore) -> Iterator[Holding]:
+    """How much of each release is here; asks for each blob that a release brought, not for all of each."""
+    missing = set[Digest]()
+    for summary in found:
+        missing -= summary.removed
+        missing |= {digest for digest in summary.added if blobs.size(digest) is None}
+        yield Holding(summary, summary.counts.blobs - len(missing))
+
+
+def release_of(history: History, summary: Summary) -> Release:
+    """The whole release of a summary, if its ``release.json`` is the one that was verified.
+
+    Raises:
+        DamagedError: it is another one.
+    """
+    what = f"{RELEASE_FILE} of release commit {summary.link.commit[:12]}"
+    data = history.read(summary.link.commit, RELEASE_FILE)
+    if Digest.of(data) != summary.digest:
+        raise DamagedError(f"{what} is not the one that was verified", hint="run `airstore check`")
+    return Release.parse(data, what)
+
+
+def every_blob(found: Iterable[Summary]) -> set[Digest]:
+    """Digests of all blobs that any release ever had."""
+    return {digest for summary in found for digest in summary.added}
+
+
+def by_version(found: Iterable[Summary]) -> Mapping[str, Summary]:
+    """Summaries by version."""
+    return {summary.link.version: summary for summary in found}

@@ -1,0 +1,88 @@
+"""Releases that may be used: verified against the trust root on every use, not once upon import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError
+from airstore.core.release import Release
+from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.summaries import holdings, summaries
+from airstore.ops.stores.verify import VerifiedRelease, verify_release
+from airstore.store.blobs import BlobStore
+from airstore.trust.root.sign import TrustRoot, verify_first
+
+
+def read_root(path: Path) -> tuple[bytes, TrustRoot]:
+    """A trust root that somebody vouches for, as it is in the file and as it is read.
+
+    Raises:
+        NotFoundError: no such file.
+        DamagedError, NotTrustedError: it is no trust root, or not signed by its own keys.
+    """
+    try:
+        signed = path.read_bytes()
+    except OSError as fault:
+        raise NotFoundError(f"cannot read the trust root {path}: {fault.strerror}") from fault
+    try:
+        return signed, verify_first(signed)
+    except (DamagedError, NotTrustedError) as fault:
+        hint = fault.hint or "name the publisher's STORE/trust/root.json, or a copy of it"
+        raise type(fault)(f"{path}: {fault}", hint=hint) from fault
+
+
+def trusted_release(store: StoreDirectory, version: str = "") -> Release:
+    """A verified release of the store; the newest where no version is named.
+
+    Raises:
+        NotFoundError: there is none, or not this one.
+        NotTrustedError: its signatures do not hold.
+        DamagedError: its tree is not the signed one.
+    """
+    return verified(store, version).release
+
+
+def held_release(store: StoreDirectory, blobs: BlobStore, version: str = "") -> Release:
+    """As `trusted_release`, of which every blob is here: media bring the history of all, the blobs of one.
+
+    Raises:
+        IncompleteError: blobs of it are missing.
+    """
+    release = trusted_release(store, version)
+    held = count_held(blobs, release)
+    if held < len(release.blobs()):
+        whole = [each.summary.link.version for each in holdings(summaries(store), blobs) if each.whole]
+        raise IncompleteError(
+            f"{store.path} holds {held} of the {len(release.blobs())} blobs of release {release.version}",
+            hint=f"held as a whole: {', '.join(whole) or 'none'}; import full media for the newest release "
+            "if it is not among them",
+        )
+    return release
+
+
+def count_held(blobs: BlobStore, release: Release) -> int:
+    """How many of a release's blobs are here."""
+    return sum(blobs.size(digest) is not None for digest in release.blobs())
+
+
+def is_held(blobs: BlobStore, release: Release) -> bool:
+    """Whether all of them are."""
+    return count_held(blobs, release) == len(release.blobs())
+
+
+def verified(store: StoreDirectory, version: str = "") -> VerifiedRelease:
+    """As `trusted_release`, with digest, commit and signer."""
+    history, role = store.history, store.trust_root().release_role
+    if version:
+        return verify_release(history, history.find(version).commit, role)
+    newest = history.tip
+    if newest is None:
+        way = "import media first" if store.side == "site" else "make one with `airstore release create`"
+        raise NotFoundError(f"{store.path} holds no release yet", hint=way)
+    return verify_release(history, newest, role)
+
+
+def all_releases(store: StoreDirectory) -> list[VerifiedRelease]:
+    """Every release, oldest first, each verified now: for commands that are asked to verify."""
+    history, role = store.history, store.trust_root().release_role
+    return [verify_release(history, ref.commit, role) for ref in history.releases()]

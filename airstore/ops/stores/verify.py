@@ -1,0 +1,93 @@
+"""Is a release in the history what its publisher signed? Envelope, tree, commit and tag are checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError
+from airstore.core.release import Release
+from airstore.history.repository import History
+from airstore.media.index import ReleaseId
+from airstore.trust import sshsig
+from airstore.trust.root.sign import Role
+from airstore.trust.statement import RELEASE, verify_statement
+
+RELEASE_FILE = "release.json"
+ENVELOPE_FILE = "signatures/release.dsse.json"
+_GIT = "git"
+
+
+@dataclass(frozen=True)
+class VerifiedRelease:
+    """A release whose every signature and digest was checked.
+
+    Attributes:
+        digest: of its ``release.json``.
+        commit: its commit, 40 hex digits.
+        signer: key id of the commit's signature.
+    """
+
+    release: Release
+    digest: Digest
+    commit: str
+    signer: str
+
+    @property
+    def identity(self) -> ReleaseId:
+        """Its short form."""
+        return ReleaseId(self.release.version, self.release.sequence, self.digest, self.commit)
+
+
+def verify_release(history: History, commit: str, role: Role) -> VerifiedRelease:
+    """Verify one release commit.
+
+    Raises:
+        NotTrustedError: a signature is missing or not by the role.
+        DamagedError: the tree is not the one that was signed.
+    """
+    what = f"release commit {commit[:12]}"
+    files = history.files(commit)
+    release, digest = _verify_envelope(files, role, what)
+    _verify_tree(files, release, what)
+    signer = _verify_git(history, commit, release, role, what)
+    return VerifiedRelease(release, digest, commit, signer)
+
+
+def _verify_envelope(files: dict[str, bytes], role: Role, what: str) -> tuple[Release, Digest]:
+    for name in (RELEASE_FILE, ENVELOPE_FILE):
+        if name not in files:
+            raise NotTrustedError(f"{what} has no {name}: it was not made by `airstore release create`")
+    statement = verify_statement(files[ENVELOPE_FILE], RELEASE, role, f"{ENVELOPE_FILE} of {what}")
+    digest = Digest.of(files[RELEASE_FILE])
+    if dict(statement.subjects) != {RELEASE_FILE: digest}:
+        raise NotTrustedError(f"{what}: the signature is about something else than this {RELEASE_FILE}")
+    return Release.parse(files[RELEASE_FILE], f"{RELEASE_FILE} of {what}"), digest
+
+
+def _verify_tree(files: dict[str, bytes], release: Release, what: str) -> None:
+    """Git names files by SHA-1; security rests on the SHA-256 list in release.json instead."""
+    present = {path for path in files if path not in {RELEASE_FILE, ENVELOPE_FILE}}
+    for path in sorted(present ^ set(release.files)):
+        state = "is not listed in" if path in present else "is missing, but listed in"
+        raise DamagedError(f"{what}: {path} {state} {RELEASE_FILE}")
+    for path, digest in release.files.items():
+        if Digest.of(files[path]) != digest:
+            raise DamagedError(f"{what}: {path} has other content than {RELEASE_FILE} says")
+
+
+def _verify_git(history: History, commit: str, release: Release, role: Role, what: str) -> str:
+    # This release's tag alone: reading every tag for every release would cost the square of their number.
+    try:
+        tag = history.tag(release.version)
+    except NotFoundError:
+        tag = None
+    if tag is None or tag.target != commit:
+        where = f"points to {tag.target[:12]} instead" if tag else "does not exist"
+        raise DamagedError(f"{what}: its {RELEASE_FILE} says {release.version}, but that tag {where}")
+    signed_commit = history.commit(commit).signed
+    for part, (signature, payload) in (("commit", signed_commit), ("tag", tag.signed)):
+        if not signature:
+            raise NotTrustedError(f"{what}: the {part} is not signed")
+        key = sshsig.verify(signature, payload, _GIT, role.keys)
+    return key.keyid

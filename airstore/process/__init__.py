@@ -1,0 +1,1 @@
+"""Supervised programs: bounded output, a deadline, and nothing of them left behind."""

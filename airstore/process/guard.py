@@ -1,0 +1,73 @@
+"""A program that dies with us: it never goes on changing a cluster after its airstore process is gone.
+
+`supervisor.py` stands between: it holds a shared lock, starts the program, and kills its process group as
+soon as our end of a pipe closes, which the kernel does even for a ``kill -9``. Whoever then takes the lock
+exclusively knows that nothing of the dead run is left.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from airstore.core.durable import storage_errors
+from airstore.core.errors import LockedError
+
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_POLL = 0.1  # seconds
+
+
+@contextmanager
+def guarded(argv: Sequence[str], lock: Path | None) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """A command line that runs ``argv`` guarded while the block lasts, and the handles it must inherit."""
+    if lock is None:
+        yield list(argv), ()
+        return
+    _make_place(lock)
+    read, write = os.pipe()
+    try:
+        words = [sys.executable, "-I", "-S", str(_SUPERVISOR), str(lock.absolute()), str(read), *argv]
+        yield words, (read,)
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+def await_end(lock: Path, timeout: float) -> None:
+    """Wait until no guarded program of an earlier run is left.
+
+    Raises:
+        LockedError: one still runs after ``timeout`` seconds.
+    """
+    _make_place(lock)
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + timeout
+    try:
+        while not _try_lock(handle):
+            if time.monotonic() > deadline:
+                raise LockedError(
+                    f"a program started by an earlier airstore process still runs (it holds {lock})",
+                    hint="wait for it to end, or end it, then try again",
+                )
+            time.sleep(_POLL)
+    finally:
+        os.close(handle)
+
+
+def _make_place(lock: Path) -> None:
+    """Its directory; a site's first command may be one that changes nothing else."""
+    with storage_errors(lock):
+        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

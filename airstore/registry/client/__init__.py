@@ -1,0 +1,1 @@
+"""The client of a registry: requests, blobs, manifests, referrers."""

@@ -1,0 +1,76 @@
+"""Manifests and indexes in a registry, whole and by the digest of their bytes."""
+
+from __future__ import annotations
+
+from airstore.core import oci
+from airstore.core.descriptor import Descriptor
+from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError, TransferError
+from airstore.core.limits import LIMITS
+from airstore.registry.client.transport import Request, Transport
+from airstore.registry.faults import RefusedError
+
+_ACCEPT = {"Accept": ", ".join(sorted(oci.DOCUMENTS))}
+_MISSING = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"})
+
+
+def read_manifest(transport: Transport, repository: str, selector: str) -> tuple[Descriptor, bytes] | None:
+    """A manifest or index by tag or digest, with its bytes; None where there is none.
+
+    Raises:
+        DamagedError: the bytes are not what was asked for, or no manifest airstore can ship.
+        TransferError: the registry refused or broke off.
+    """
+    request = Request("GET", repository, f"manifests/{selector}", _ACCEPT)
+    try:
+        response, data = transport.fetch(request, LIMITS.manifest)
+    except RefusedError as fault:
+        if is_missing(fault):
+            return None
+        raise
+    what = transport.describe(request)
+    digest = Digest.of(data)
+    # What a registry says of a tag's digest in a header is not believed, so it cannot be wrong either.
+    if ":" in selector and selector != digest:
+        raise DamagedError(f"{what}: the registry sent {digest} where {selector} is expected")
+    media_type = _media_type(response.headers.get("Content-Type", ""), data, what)
+    return Descriptor(media_type, digest, len(data)), data
+
+
+def has_manifest(transport: Transport, repository: str, selector: str) -> bool:
+    """Whether a registry says so to a HEAD; a no may only mean that it does not answer those.
+
+    Raises:
+        TransferError: the registry cannot be reached.
+    """
+    request = Request("HEAD", repository, f"manifests/{selector}", _ACCEPT)
+    try:
+        transport.send(request).close()
+    except RefusedError:
+        return False
+    return True
+
+
+def write_manifest(
+    transport: Transport, repository: str, selector: str, media_type: str, data: bytes
+) -> None:
+    """Put a manifest under its digest or a tag.
+
+    Raises:
+        TransferError: the registry refused or broke off.
+    """
+    path, headers = f"manifests/{selector}", {"Content-Type": media_type}
+    transport.send(Request("PUT", repository, path, headers, data, (200, 201, 202))).close()
+
+
+def is_missing(fault: TransferError) -> bool:
+    """Whether a registry refused because it has no such thing."""
+    return isinstance(fault, RefusedError) and (fault.status == 404 or bool(_MISSING & set(fault.codes)))
+
+
+def _media_type(header: str, data: bytes, what: str) -> str:
+    """What a document is: what it says itself; proxies and caches serve it as whatever they like."""
+    stated = header.partition(";")[0].strip().lower()
+    media_type = oci.media_type_of(data, what, stated if stated in oci.DOCUMENTS else "")
+    oci.parse(data, media_type, what)
+    return media_type

@@ -1,0 +1,106 @@
+"""A registry as an `ImageSource` (OCI distribution-spec 1.1, "Pull")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from airstore.core import oci
+from airstore.core.descriptor import Descriptor
+from airstore.core.digest import Digest
+from airstore.core.errors import NotFoundError
+from airstore.core.reference import Reference
+from airstore.registry.client.credentials import CredentialSource
+from airstore.registry.client.download import Download
+from airstore.registry.client.manifests import has_manifest, read_manifest
+from airstore.registry.client.referrers import find_referrers
+from airstore.registry.client.retry import Retry
+from airstore.registry.client.transport import Endpoint, Request, Transport
+
+
+class RegistryClient:
+    """One registry; threads may share it.
+
+    Args:
+        host: with optional port; ``docker.io`` for Docker Hub.
+        plain_http: speak HTTP without TLS.
+        ca: certificates (PEM) to trust besides the system's.
+        insecure: accept any certificate.
+        credentials: who to be; None means nobody.
+        stall_timeout: seconds without a byte moving before a connection is given up.
+        retries: further attempts after a passing fault.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        plain_http: bool = False,
+        ca: Path | None = None,
+        insecure: bool = False,
+        credentials: CredentialSource | None = None,
+        stall_timeout: float = 60.0,
+        retries: int = 4,
+    ) -> None:
+        endpoint = Endpoint(host, plain_http, ca, insecure, stall_timeout, Retry(retries))
+        self.transport = Transport(endpoint, credentials)
+        self.prefix = ""
+
+    @classmethod
+    def at(cls, endpoint: Endpoint, credentials: CredentialSource | None = None, prefix: str = "") -> Self:
+        """With everything that can be set; every repository is below the path ``prefix``."""
+        client = cls.__new__(cls)
+        client.transport = Transport(endpoint, credentials)
+        client.prefix = prefix.strip("/")
+        return client
+
+    def repository(self, path: str) -> str:
+        """Where the registry keeps the repository ``path``."""
+        return f"{self.prefix}/{path}" if self.prefix else path
+
+    @property
+    def host(self) -> str:
+        """The registry's host as it was given."""
+        return self.transport.endpoint.host
+
+    def resolve(self, reference: Reference) -> Descriptor:
+        """See `ImageSource`; the digest is that of the bytes.
+
+        Raises:
+            NotFoundError: the registry does not hold it.
+            DamagedError: the bytes are not what was asked for, or no manifest airstore can ship.
+            TransferError: the registry refused or broke off.
+        """
+        found = read_manifest(self.transport, self.repository(reference.path), reference.selector)
+        if found is None:
+            raise NotFoundError(f"{self.host}/{self.repository(reference.path)} does not hold {reference}")
+        return found[0]
+
+    def check(self, reference: Reference) -> None:
+        """Ask for an image without getting it, where the registry answers that; raises as `resolve` does."""
+        repository = self.repository(reference.path)
+        if not has_manifest(self.transport, repository, reference.selector):
+            self.resolve(reference)
+
+    def open(self, reference: Reference, blob: Descriptor) -> Iterator[bytes]:
+        """See `ImageSource`; a broken connection is taken up again where it broke."""
+        document = blob.media_type in oci.DOCUMENTS
+        path = f"{'manifests' if document else 'blobs'}/{blob.digest}"
+        headers = {"Accept": blob.media_type} if document else {}
+        request = Request("GET", self.repository(reference.path), path, headers)
+        return iter(Download(self.transport, request, blob.size))
+
+    def referrers(self, reference: Reference, subject: Digest) -> list[Descriptor]:
+        """See `ImageSource`."""
+        return find_referrers(self.transport, self.repository(reference.path), subject)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()

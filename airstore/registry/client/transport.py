@@ -1,0 +1,298 @@
+"""Requests to one registry: oras below, with timeouts, retries, one token per repository, and clear errors.
+
+oras's ``Registry.do_request`` answers 401 and 403; its retry decorator is left out because it waits up to
+two minutes over permanent faults, and nothing in it bounds a stall.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from oras.provider import Registry
+from requests.adapters import HTTPAdapter
+
+from airstore.core.errors import NotFoundError, TransferError, UsageError
+from airstore.core.limits import KIB
+from airstore.registry.client.auth import RegistryAuth, UnansweredError
+from airstore.registry.client.credentials import CredentialSource
+from airstore.registry.client.noproxy import NO_PROXY, bypasses
+from airstore.registry.client.retry import Retry
+from airstore.registry.faults import TransientError, network_errors, refusal
+
+_HUB = "registry-1.docker.io"  # where docker.io's API is
+_IGNORED = 64 * KIB  # bytes of an answer that says nothing
+_CONNECTIONS = 16  # kept open; more are opened when needed
+_IDENTITY = {"Accept-Encoding": "identity"}  # a decoded body would not have the blob's digest
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How to reach a registry.
+
+    Attributes:
+        host: with optional port; ``docker.io`` for Docker Hub.
+        plain_http: speak HTTP without TLS.
+        ca: certificates (PEM) to trust besides the system's.
+        insecure: accept any certificate.
+        stall: seconds without a byte moving before a connection is given up.
+        retry: what to do after passing faults.
+        proxies: URL scheme to proxy URL; ``no_proxy`` to hosts that are reached without one.
+    """
+
+    host: str
+    plain_http: bool = False
+    ca: Path | None = None
+    insecure: bool = False
+    stall: float = 60.0
+    retry: Retry = field(default_factory=Retry)
+    proxies: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def base(self) -> str:
+        """The root of its API."""
+        host = _HUB if self.host == "docker.io" else self.host
+        return f"{'http' if self.plain_http else 'https'}://{host}/v2/"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request for a repository.
+
+    Attributes:
+        path: below the repository (``blobs/sha256:...``), or a whole URL.
+        expect: statuses that are an answer; any other is a fault.
+        about: what messages call it, where the path does not tell.
+    """
+
+    method: str
+    repository: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    body: bytes | None = None
+    expect: Collection[int] = (200,)
+    about: str = ""
+
+
+class Transport:
+    """Connections to one registry, shared by threads."""
+
+    def __init__(self, endpoint: Endpoint, credentials: CredentialSource | None) -> None:
+        self.endpoint = endpoint
+        self._credentials = credentials
+        self._adapter = _Adapter(endpoint)
+        self._registries: dict[str, Registry] = {}
+        self._lock = threading.Lock()
+
+    def send(self, request: Request) -> requests.Response:
+        """Make a request, again after passing faults; the body of a GET's answer is still to be read.
+
+        Raises:
+            TransferError: no answer, or not one of those expected.
+        """
+        return self.endpoint.retry.run(lambda: self.once(request))
+
+    def fetch(self, request: Request, limit: int) -> tuple[requests.Response, bytes]:
+        """`send`, and read the whole body of at most ``limit`` bytes.
+
+        Raises:
+            TransferError: as `send`, or the body is longer.
+        """
+        return self.endpoint.retry.run(lambda: self._fetch_once(request, limit))
+
+    def once(self, request: Request) -> requests.Response:
+        """One attempt of `send`."""
+        what = self.describe(request)
+        url = self.url(request.repository, request.path)
+        with network_errors(what, self.endpoint.stall):
+            try:
+                response = self._call(request, url)
+            except UnansweredError as fault:
+                response = fault.response
+            _reuse_connection(response)
+        _check_method(response, request.method, what)
+        return _expected(response, request.expect, what)
+
+    def stream(self, request: Request, body: Iterable[bytes]) -> requests.Response:
+        """One attempt at a request whose body cannot be replayed; ``len(body)`` is its length in bytes.
+
+        Raises:
+            TransientError: also when the token was refused; the next request gets a fresh one.
+            TransferError: no answer, or not one of those expected.
+        """
+        what = self.describe(request)
+        registry = self._registry(request.repository)
+        url = self.url(request.repository, request.path)
+        header = registry.auth.get_auth_header() if self._is_ours(url) else {}
+        with network_errors(what, self.endpoint.stall):
+            response: requests.Response = registry.session.request(
+                request.method,
+                url,
+                data=body,
+                headers={**_IDENTITY, **request.headers, **header},
+                stream=True,
+                allow_redirects=False,
+            )
+            _reuse_connection(response)
+        if response.is_redirect:
+            raise _redirected(what, urljoin(url, response.headers["Location"]))
+        if response.status_code == 401 and header:
+            registry.auth.forget(header["Authorization"])
+            raise TransientError(str(refusal(response, what)), hint="check the credentials")
+        return _expected(response, request.expect, what)
+
+    def url(self, repository: str, path: str) -> str:
+        """The whole URL; a path that is one already stays, but never loses TLS."""
+        url = urljoin(f"{self.endpoint.base}{repository}/", path) if "://" not in path else path
+        if not self.endpoint.plain_http and url.startswith("http://"):
+            # Registries behind a TLS proxy that does not say so send such locations.
+            url = "https://" + url.removeprefix("http://")
+        return url
+
+    def describe(self, request: Request) -> str:
+        """For messages: host, repository and what is asked for, without queries."""
+        about = request.about or "/".join(urlsplit(request.path).path.rstrip("/").split("/")[-2:])
+        return f"{self.endpoint.host}/{request.repository}: {about}"
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._adapter.close()
+
+    def _fetch_once(self, request: Request, limit: int) -> tuple[requests.Response, bytes]:
+        response = self.once(request)
+        what = self.describe(request)
+        with network_errors(what, self.endpoint.stall):
+            body: bytes = response.raw.read(limit + 1, decode_content=False)
+        response.close()
+        announced = response.headers.get("Content-Length", "")
+        if len(body) <= limit and announced.isdecimal() and len(body) < int(announced):
+            raise TransientError(f"{what} ended after {len(body)} of {announced} bytes")
+        if len(body) > limit:
+            raise TransferError(f"{what} is larger than {limit} bytes")
+        if "identity" not in response.headers.get("Content-Encoding", "identity"):
+            raise TransferError(f"{what}: the registry or a proxy before it compresses its answers")
+        return response, body
+
+    def _call(self, request: Request, url: str) -> requests.Response:
+        registry = self._registry(request.repository)
+        headers = _IDENTITY | dict(request.headers)
+        if not self._is_ours(url):  # an upload may be sent elsewhere; the token may not
+            session: requests.Session = registry.session
+            return session.request(request.method, url, data=request.body, headers=headers, stream=True)
+
+        def ask() -> requests.Response:
+            response: requests.Response = Registry.do_request.__wrapped__(
+                registry, url, request.method, data=request.body, headers=dict(headers), stream=True
+            )
+            return response
+
+        response = ask()
+        if response.status_code == 404 and registry.auth.introduce(response):
+            response.close()
+            response = ask()
+        return response
+
+    def _is_ours(self, url: str) -> bool:
+        return _origin(url) == _origin(self.endpoint.base)
+
+    def _registry(self, repository: str) -> Registry:
+        with self._lock:
+            if repository not in self._registries:
+                self._registries[repository] = self._connect(repository)
+            return self._registries[repository]
+
+    def _connect(self, repository: str) -> Registry:
+        endpoint = self.endpoint
+        registry = Registry(endpoint.host, insecure=endpoint.plain_http, tls_verify=not endpoint.insecure)
+        registry.auth = self._auth(repository, registry.session)
+        registry.session.verify = not endpoint.insecure
+        # The environment is the command line's to read; .netrc would replace the tokens.
+        registry.session.trust_env = False
+        registry.session.proxies.update({k: v for k, v in endpoint.proxies.items() if k != NO_PROXY})
+        for scheme in ("https://", "http://"):
+            registry.session.mount(scheme, self._adapter)
+        return registry
+
+    def _auth(self, repository: str, session: requests.Session) -> RegistryAuth:
+        source, host = self._credentials, self.endpoint.host
+        find = lambda: source.find(host, repository) if source else None  # noqa: E731
+        auth = RegistryAuth(host, repository, find, self.endpoint.stall)
+        auth.session = session
+        auth.prefix = "http" if self.endpoint.plain_http else "https"
+        auth._tls_verify = not self.endpoint.insecure  # noqa: SLF001 - oras sets it from outside, too
+        return auth
+
+
+class _Adapter(HTTPAdapter):
+    """Gives every request the stall timeout, for connecting, sending and receiving."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._stall = endpoint.stall
+        self._no_proxy = endpoint.proxies.get(NO_PROXY, "")
+        self._context = None if endpoint.insecure or endpoint.plain_http else _tls_context(endpoint.ca)
+        super().__init__(pool_maxsize=_CONNECTIONS)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """See `HTTPAdapter`; hands over the certificates to trust."""
+        if self._context:
+            options["ssl_context"] = self._context
+        super().init_poolmanager(*args, **options)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        """See `HTTPAdapter`."""
+        # urllib3 sends under the connect timeout and receives under the read timeout.
+        options["timeout"] = (self._stall, self._stall)
+        if bypasses(urlsplit(request.url or "").netloc, self._no_proxy):
+            options["proxies"] = {}
+        return super().send(request, *args, **options)
+
+
+def _origin(url: str) -> tuple[str, str | None, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443}.get(parts.scheme, 80)
+
+
+def _tls_context(ca: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca:
+        try:
+            context.load_verify_locations(ca)
+        except ssl.SSLError as fault:
+            raise UsageError(f"{ca} has no certificates in PEM form") from fault
+        except OSError as fault:
+            raise NotFoundError(f"cannot read the CA certificates {ca}: {fault.strerror}") from fault
+    return context
+
+
+def _reuse_connection(response: requests.Response) -> None:
+    # A connection whose answer was not read to the end is closed instead of kept.
+    method = response.request.method
+    if method == "HEAD" or (method != "GET" and response.ok):
+        response.raw.read(_IGNORED)
+
+
+def _check_method(response: requests.Response, method: str, what: str) -> None:
+    """A redirect turns anything but GET and HEAD into a GET, as browsers do; what was meant is lost."""
+    if response.history and response.request.method != method:
+        response.close()
+        raise _redirected(what, response.url)
+
+
+def _redirected(what: str, url: str) -> TransferError:
+    parts = urlsplit(url)
+    return TransferError(
+        f"{what}: the registry sends writes elsewhere: to {parts.scheme}://{parts.netloc.rpartition('@')[2]}",
+        hint="name that registry itself; where only the scheme differs, leave out --plain-http or http://",
+    )
+
+
+def _expected(response: requests.Response, expect: Collection[int], what: str) -> requests.Response:
+    if response.status_code not in expect:
+        raise refusal(response, what)
+    return response

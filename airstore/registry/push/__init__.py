@@ -1,0 +1,1 @@
+"""Pushes: what a registry lacks, found out, then sent."""

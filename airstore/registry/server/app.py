@@ -1,0 +1,141 @@
+"""The embedded registry as a WSGI application, with an access log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from airstore.core.errors import AirstoreError
+from airstore.registry.server.catalog import BlobReader, Catalog
+from airstore.registry.server.endpoints import Registry, Request
+from airstore.registry.server.responses import error
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_DRAIN = 1 << 16
+
+
+@dataclass(frozen=True)
+class Access:
+    """One request, for the access log.
+
+    Attributes:
+        target: path and query as they were asked for.
+        sent: bytes of the body that were handed to the connection.
+        seconds: from the request to the end of the response.
+        fault: why the response is an error of ours or was broken off; empty when all is well.
+    """
+
+    client: str
+    method: str
+    target: str
+    status: int
+    sent: int
+    seconds: float
+    fault: str = ""
+
+
+def ignore(_access: Access) -> None:
+    """The access log of whoever wants none."""
+
+
+def make_app(catalog: Catalog, blobs: BlobReader, log: Callable[[Access], None] = ignore) -> WSGIApplication:
+    """A WSGI application that serves a catalog's repositories from a reader of blobs.
+
+    Args:
+        catalog: what there is; asked anew for every request.
+        blobs: where the bytes come from; verified by it.
+        log: called when a response has ended, in the thread that served it.
+    """
+    registry = Registry(catalog, blobs)
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started, fault = time.monotonic(), ""
+        _drain(environ)
+        try:
+            response = registry.respond(_request(environ))
+        except AirstoreError as failure:
+            # The log gets the reason; clients of a registry need not learn paths on this machine.
+            fault = str(failure)
+            message = "the store cannot give this; see the log of the registry"
+            response = error(HTTPStatus.INTERNAL_SERVER_ERROR, "UNKNOWN", message)
+        promised = 0 if environ["REQUEST_METHOD"] == "HEAD" else response.length
+        start_response(
+            f"{response.status.value} {response.status.phrase}",
+            [
+                *response.headers,
+                ("Content-Length", str(response.length)),
+                ("Docker-Distribution-Api-Version", "registry/2.0"),
+            ],
+        )
+
+        def ended(sent: int, broken: str) -> None:
+            log(_access(environ, response.status, sent, time.monotonic() - started, fault or broken))
+
+        return _Body(response.body if promised else (), promised, ended)
+
+    return app
+
+
+class _Body:
+    """A body that tells how it ended. WSGI servers call ``close`` in any case (PEP 3333)."""
+
+    def __init__(self, chunks: Iterable[bytes], promised: int, ended: Callable[[int, str], None]) -> None:
+        self._chunks = chunks
+        self._promised = promised
+        self._ended = ended
+        self._sent = 0
+        self._fault = ""
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._chunks:
+                yield chunk
+                self._sent += len(chunk)
+        except AirstoreError as fault:
+            # Raised on, so that the server breaks the connection: never a clean end of damaged content.
+            self._fault = str(fault)
+            raise
+
+    def close(self) -> None:
+        """Report to the access log."""
+        cut = "the client broke off" if self._sent < self._promised else ""
+        self._ended(self._sent, self._fault or cut)
+
+
+def _drain(environ: WSGIEnvironment) -> None:
+    """Read a body that nobody asked for, lest it be taken for the next request on the connection.
+
+    The server's own limit bounds it.
+    """
+    if environ.get("HTTP_TRANSFER_ENCODING") or environ.get("CONTENT_LENGTH", "0") != "0":
+        while environ["wsgi.input"].read(_DRAIN):
+            pass
+
+
+def _request(environ: WSGIEnvironment) -> Request:
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=environ.get("PATH_INFO", ""),
+        query=parse_qs(environ.get("QUERY_STRING", "")),
+        range=environ.get("HTTP_RANGE", ""),
+        if_range=environ.get("HTTP_IF_RANGE", ""),
+    )
+
+
+def _access(environ: WSGIEnvironment, status: HTTPStatus, sent: int, seconds: float, fault: str) -> Access:
+    query = environ.get("QUERY_STRING", "")
+    return Access(
+        client=environ.get("REMOTE_ADDR", ""),
+        method=environ["REQUEST_METHOD"],
+        target=environ.get("PATH_INFO", "") + (f"?{query}" if query else ""),
+        status=status.value,
+        sent=sent,
+        seconds=seconds,
+        fault=fault,
+    )

@@ -1,0 +1,1 @@
+"""Where images come from: OCI layouts and archives, and what an image consists of."""

@@ -1,0 +1,1 @@
+"""The trust root: who may sign, and how that changes."""

@@ -1,0 +1,68 @@
+"""What a plan and two releases of the product tell the state machine; and runs of older versions."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from airstore.core.release import HelmRelease
+from airstore.deploy.model.target import Target
+from airstore.deploy.plan.backups import relative
+from airstore.deploy.run.journal import unfinished
+from airstore.deploy.run.steps import Mode
+from airstore.history.ledger import Running
+from airstore.ops.apply.session.runs import RunPlan, Runs, items
+from airstore.ops.stores.directory import SITE, StoreDirectory
+
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "runs"
+
+
+def side(needs: dict[str, tuple[str, ...]]) -> dict[str, Target]:
+    """Helm releases of one state."""
+    return {
+        f"shop/{name}": Target(
+            Running(name, "shop", name, "1", "sha256:0", ""), HelmRelease(name, "shop", name, needs=others)
+        )
+        for name, others in needs.items()
+    }
+
+
+def test_what_is_needed_in_either_state_is_needed_in_the_run() -> None:
+    """A release that leaves the product still writes into its database; one may need another database now."""
+    old = side({"db": (), "cache": (), "web": ("db",), "left": ("db",)})
+    new = side({"db": (), "cache": (), "web": ("cache",)})
+    actions = {"shop/db": "unchanged", "shop/cache": "unchanged", "shop/web": "change", "shop/left": "remove"}
+    plan = RunPlan(Mode.APPLY, "2", "1", tuple((key, action, "") for key, action in actions.items()), (), ())
+    assert {item.key: item.needs for item in items(plan, new, old)} == {
+        "shop/db": (),
+        "shop/cache": (),
+        "shop/web": ("shop/cache", "shop/db"),
+        "shop/left": ("shop/db",),
+    }
+
+
+def test_a_run_that_an_older_version_began_is_read_and_one_of_now_reads_back(tmp_path: Path) -> None:
+    """It named its backup by an absolute path, of where the store was then, and knew nothing of skipping."""
+    runs = Runs(StoreDirectory(tmp_path, SITE, "acme", None))
+    shutil.copytree(FIXTURE, runs.directory)
+    journal = unfinished(runs.directory)
+    assert journal
+    plan = runs.plan(journal)
+    assert (plan.mode, plan.version, plan.previous, plan.skipped) == (
+        Mode.ROLLBACK,
+        "1.1.0",
+        "1.0.0",
+        frozenset(),
+    )
+    ((key, action, backup),) = plan.items
+    assert (key, action) == ("shop/db", "change")
+    assert relative(backup) == "deploy/runs/20260101T000000Z-0000000a/backup/shop_db"
+    assert "1.1.0" in plan.new[0].rendered
+    assert [str(event.step) for event in journal.events][-1] == "rollback-hook shop/db"
+
+    wanted = RunPlan(
+        Mode.APPLY, "2", "1", (("shop/db", "change", ""),), plan.new, plan.old, frozenset({"shop/db"})
+    )
+    assert runs.plan(runs.begin("20260103T000000Z-0000000c", wanted)) == wanted
+    (item,) = items(wanted, {}, {})
+    assert item.skipped
