@@ -103,8 +103,9 @@ def run(*command: str | Path) -> str:
 
 
 def run_json(command: list[str | Path]) -> Any:
-    """Run a command that answers in JSON."""
-    return json.loads(run(*command))
+    """Run a command that answers in JSON; a listing's items."""
+    document = json.loads(run(*command))
+    return document.get("items", document)
 
 
 def find_helm() -> None:

@@ -57,7 +57,7 @@ class Demo:
         """Run a listing quietly and parse it."""
         words = ["airstore", *map(str, arguments), "-o", "json"]
         done = subprocess.run(words, capture_output=True, text=True, env=self.environment, check=True)
-        return json.loads(done.stdout)
+        return json.loads(done.stdout)["items"]
 
     def shorten(self, text: str) -> str:
         """Paths relative to the demo's directory."""

@@ -25,7 +25,7 @@ from airstore.core.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "fixtures" / "shop" / "images.txt"
 
-REGISTRY = "shop/registry"  # the one image that can be a real registry
+REGISTRY = "/registry"  # the one image that can be a real registry
 CHANGING = "shop/api"  # the one image whose application layer depends on its version
 MULTI_PLATFORM = "shop/cache"  # an index of two platforms
 SIGNED = "shop/api"  # something like a signature is attached to it

@@ -27,7 +27,12 @@ settings.register_profile(
 settings.load_profile("airstore")
 
 # Real registries and clients for them; a publisher, its media and a site.
-pytest_plugins = ["registry_fixtures", "road_fixtures", "cluster_fixtures", "cluster_world"]
+pytest_plugins = [
+    "tests.support.registry.fixtures",
+    "tests.support.product.road_fixtures",
+    "tests.support.kubernetes.cluster_fixtures",
+    "tests.support.kubernetes.cluster_world",
+]
 
 LayoutFactory = Callable[..., Path]
 

@@ -8,13 +8,17 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from airstore.cli.text import LAST_SECOND, printable
 from airstore.core.errors import UsageError
+from airstore.core.location import absolute
 from airstore.core.progress import QUIET, Progress
-from airstore.ops.stores.directory import StoreDirectory, absolute, open_directory
+
+if TYPE_CHECKING:
+    from airstore.ops.stores.directory import StoreDirectory
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Context:
 
     def store(self, side: str = "", what: str = "this command") -> StoreDirectory:
         """Open the store; with ``side``, refuse that of the other one."""
+        from airstore.ops.stores.directory import open_directory  # noqa: PLC0415 - loads git and cryptography
+
         directory = open_directory(self.store_path)
         if side:
             directory.require(side, what)

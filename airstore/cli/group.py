@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,27 @@ from airstore.cli.suggest import suggestions
 
 
 class Group(click.Group):
-    """A group whose unknown commands get a suggestion."""
+    """A group that suggests names for unknown ones, and may import a command when it is asked for."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._places: dict[str, str] = {}
+
+    def add_later(self, name: str, place: str) -> None:
+        """A command whose module is imported when it is needed: ``MODULE:ATTRIBUTE``, below the commands."""
+        self._places[name] = place
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See `click.Group`."""
+        return sorted({*super().list_commands(ctx), *self._places})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See `click.Group`."""
+        if cmd_name not in self._places:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._places[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"airstore.cli.commands.{module}"), attribute)
+        return with_store_option(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

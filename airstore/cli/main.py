@@ -18,7 +18,7 @@ from airstore.cli.context import Context
 from airstore.cli.group import Group, with_store_option
 from airstore.cli.text import printable
 from airstore.core.errors import AirstoreError, StorageError
-from airstore.ops.stores.directory import CONFIG
+from airstore.core.location import CONFIG
 
 # Command name to its module and help line; modules are imported only when their command runs, so that
 # `airstore --help` does not load cryptography, pygit2 and the rest.
@@ -42,6 +42,7 @@ _COMMANDS = {
     "applier": ("apply.applier", "The applier in the cluster: make it, and tell it what to do."),
     "history": ("stores.history", "The ledger: what was done at this site."),
     "check": ("stores.check", "Read everything again and name what is damaged."),
+    "store": ("stores.store", "Upkeep: open layers that are held whole."),
     "doctor": ("stores.doctor", "What is installed, what is missing, what that costs."),
     "completion": ("stores.completion", "Completion for bash, zsh and fish."),
 }
@@ -106,7 +107,8 @@ def main(
 
     Exit codes: 0 done, 1 a bug in airstore, 2 wrong usage, 10 not found, 11 locked, 20 damaged content,
     21 incomplete media, 30 not trusted, 31 stale or foreign sequence, 40 transfer failed, 41 storage
-    failed, 50 a change failed and what ran before runs again, 51 an operator is needed, 130 interrupted.
+    failed, 42 a program that airstore runs failed, 50 a change failed and what ran before runs again, 51 an
+    operator is needed, 130 interrupted.
     """
     ctx.obj = Context(
         named=store or _found_store(),

@@ -73,6 +73,12 @@ class StorageError(AirstoreError):
     exit_code = 41
 
 
+class ProgramError(AirstoreError):
+    """A program that airstore runs failed for no reason of the user's: it took too long, or was ended."""
+
+    exit_code = 42
+
+
 class DeployError(AirstoreError):
     """A change of the cluster failed; what ran before runs again, or was never touched."""
 

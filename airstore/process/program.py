@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.errors import NotFoundError, ProgramError
 from airstore.core.limits import GIB, LIMITS, MIB
 from airstore.process.guard import guarded
 
@@ -60,7 +60,7 @@ def run(  # noqa: PLR0913 - the bounds of one program, one each
 
     Raises:
         NotFoundError: there is no such program.
-        UsageError: it took too long or wrote too much.
+        ProgramError: it took too long or wrote too much.
     """
     name = Path(argv[0]).name
     with tempfile.TemporaryFile() as given:  # a file, so that a program which does not read cannot stall us
@@ -88,9 +88,9 @@ def _run(process: subprocess.Popen[bytes], name: str, bounds: _Bounds) -> Outcom
         stdout, stderr = _read(process, deadline, limit, bounds.watch)
         return Outcome(process.wait(deadline - time.monotonic()), stdout, stderr)
     except (TimeoutError, subprocess.TimeoutExpired) as fault:
-        raise UsageError(f"{name} did not end within {timeout:g} seconds and was stopped") from fault
+        raise ProgramError(f"{name} did not end within {timeout:g} seconds and was stopped") from fault
     except OverflowError as fault:
-        raise UsageError(f"{name} wrote more than {limit} bytes and was stopped") from fault
+        raise ProgramError(f"{name} wrote more than {limit} bytes and was stopped") from fault
     finally:
         _end(process)
 

@@ -17,10 +17,12 @@ from airstore.core.digest import Digest
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.store.format.packwriter import PACK_SIZE, pack_writer
+from airstore.store.ingest.kept import note, reasons
 from airstore.store.ingest.sink import WORKERS
 from airstore.store.ingest.writer import BlobWriter
 from airstore.store.layout import StoreLayout
 from airstore.store.read.catalog import pack_rows, write_index
+from airstore.store.read.forms import Form, form_of
 from airstore.store.read.index import Index
 from airstore.store.read.reader import ObjectReader, Shelf
 
@@ -65,6 +67,10 @@ class BlobStore:
         rows = self.index.blob(digest)
         return rows[0].size if rows else None
 
+    def form(self, digest: Digest) -> Form:
+        """In which form a blob is held."""
+        return form_of(self.reader(), digest, reasons(self.layout.kept_whole))
+
     def read(self, digest: Digest, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """A blob's bytes from ``start`` up to ``stop``, verified; act on them when the iterator has ended.
 
@@ -96,7 +102,7 @@ class BlobStore:
             ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool,
             pack_writer(self.layout.temporary, self.disk, PACK_SIZE) as packs,
         ):
-            writer = BlobWriter(self.reader(), pool, packs)
+            writer = BlobWriter(self.reader(), pool, packs, self.layout.temporary)
             try:
                 yield writer
                 writer.finish()
@@ -104,6 +110,7 @@ class BlobStore:
                 writer.close()
             packs.publish(self.layout.packs)
             self.enter(pack.name for pack in packs.sealed)
+            note(self.layout.kept_whole, writer.kept_whole, self.disk)
 
     def reader(self) -> ObjectReader:
         """Verified objects of this store, with a small cache of its own."""

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from airstore.store.format.packwriter import pack_name
 
+_ARRIVALS = "import-"
+REBUILT = "rebuilt-"  # directories of blobs that an import writes down whole
+
 
 @dataclass(frozen=True)
 class StoreLayout:
@@ -42,6 +45,11 @@ class StoreLayout:
     def index(self) -> Path:
         """The index of the packs."""
         return self.root / "index.sqlite"
+
+    @property
+    def kept_whole(self) -> Path:
+        """Notes on blobs that are kept whole."""
+        return self.root / "kept-whole.json"
 
     @property
     def temporary(self) -> Path:
@@ -82,8 +90,5 @@ class StoreLayout:
         return self.temporary / f"{_ARRIVALS}{media}"
 
     def all_arrivals(self) -> list[Path]:
-        """The copies of all imports, those that were interrupted too."""
-        return sorted(self.temporary.glob(f"{_ARRIVALS}*"))
-
-
-_ARRIVALS = "import-"
+        """The copies of all imports and what they rebuilt, those that were interrupted too."""
+        return [path for prefix in (_ARRIVALS, REBUILT) for path in self.temporary.glob(f"{prefix}*")]

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from cluster_server import ApiServer
 
 from airstore.cluster.api.connection import Connection
 from airstore.cluster.applier import objects as make
@@ -18,6 +17,7 @@ from airstore.core.errors import TransferError
 from airstore.core.progress import QUIET
 from airstore.ops.applier import install, orders
 from airstore.ops.applier.orders import Cluster
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = pytest.mark.cluster
 READY = '{"status": {"observedGeneration": 99, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}}'  # noqa: E501

@@ -6,12 +6,13 @@ import base64
 from pathlib import Path
 
 import pytest
-from cluster_server import free_ports
-from cluster_site import API
-from cluster_world import World
-from e2e_road import run
-from e2e_world import wait_for
-from nginx_proxy import nginx
+
+from tests.support.kubernetes.cluster_server import free_ports
+from tests.support.kubernetes.cluster_site import API
+from tests.support.kubernetes.cluster_world import World
+from tests.support.product.e2e_road import run
+from tests.support.product.e2e_world import wait_for
+from tests.support.tools.nginx_proxy import nginx
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster_world import World
+
+from tests.support.kubernetes.cluster_world import World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
-_KILLED = Path(__file__).parents[1] / "killed_bootstrap.py"
+_KILLED = Path(__file__).parents[1] / "support" / "faults" / "killed_bootstrap.py"
 
 
 def kill(world: World, step: str) -> None:

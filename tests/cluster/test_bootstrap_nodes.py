@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_server import ApiServer
-from cluster_site import make_site, write_site_file
-from e2e_road import Airstore
+
+from tests.support.kubernetes.cluster_server import ApiServer
+from tests.support.kubernetes.cluster_site import make_site, write_site_file
+from tests.support.product.e2e_road import Airstore
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 Bootstrap = Callable[..., str]

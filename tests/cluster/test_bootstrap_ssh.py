@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_world import World
-from e2e_road import run
-from e2e_world import wait_for
-from ssh_server import SshServer, ssh_server
+
+from tests.support.kubernetes.cluster_world import World
+from tests.support.product.e2e_road import run
+from tests.support.product.e2e_world import wait_for
+from tests.support.tools.ssh_server import SshServer, ssh_server
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from cluster_site import API, write_site_file
-from cluster_world import World
 
 from airstore.core.strictjson import load_object
 from airstore.tls.certificates import create_authority
+from tests.support.kubernetes.cluster_site import API, write_site_file
+from tests.support.kubernetes.cluster_world import World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 

@@ -12,8 +12,9 @@ import host
 import leftovers
 import processes
 import pytest
-from cluster_fixtures import CLUSTER
 from settings import BRIDGE, CGROUP, Cluster
+
+from tests.support.kubernetes.cluster_fixtures import CLUSTER
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.alone]
 # What `up` says just before it is killed; at the last one pods have run.

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_server import ApiServer
 
 from airstore.cluster.api.client import probe
 from airstore.cluster.api.connection import ApiError, Connection, connect
@@ -18,6 +17,7 @@ from airstore.cluster.api.permissions import Right, refusals
 from airstore.cluster.workloads.workloads import REMEMBERED, Workloads
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.ops.apply.session.cluster_actions import RealCluster
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 

@@ -9,10 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cluster_server import ApiServer
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cluster_plan import HOST, RELEASE, SECRETS
 
 from airstore.cluster.api.connection import Connection
 from airstore.cluster.api.labels import PRODUCT
@@ -24,6 +22,8 @@ from airstore.cluster.registry.pull_secrets import PRODUCTS, PullLogin, give_sec
 from airstore.cluster.registry.settings import RegistrySettings, settings_of
 from airstore.core.errors import UsageError
 from airstore.core.site import SiteFile
+from tests.cluster.test_cluster_plan import HOST, RELEASE, SECRETS
+from tests.support.kubernetes.cluster_server import ApiServer
 
 SHOP = PullLogin(HOST, "pull", "of the shop", "shop", decides=True)
 BANK = PullLogin("registry.bank.example", "pull", "of the bank", "bank", decides=True)

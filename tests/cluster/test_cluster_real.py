@@ -14,10 +14,11 @@ from typing import Any
 
 import fixture_images
 import pytest
-from cluster_fixtures import CLUSTER
-from cluster_site import RealCluster
-from e2e_road import Airstore, Store, publisher, site
-from e2e_world import served
+
+from tests.support.kubernetes.cluster_fixtures import CLUSTER
+from tests.support.kubernetes.cluster_site import RealCluster
+from tests.support.product.e2e_road import Airstore, Store, publisher, site
+from tests.support.product.e2e_world import served
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 HOST = "vendor.example.com"

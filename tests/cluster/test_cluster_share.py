@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from cluster_server import ApiServer
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cluster_owners import SHOP, settings
-from test_cluster_plan import RELEASE, SECRETS
 
 from airstore.cluster.api.connection import Connection, connect
 from airstore.cluster.api.objects import Objects
@@ -25,6 +22,9 @@ from airstore.core.site import SiteFile
 from airstore.ops.registry.incluster.share import Share, share
 from airstore.ops.registry.incluster.shared import RegistryAccess, read_access, write_access
 from airstore.ops.stores.directory import StoreDirectory
+from tests.cluster.test_cluster_owners import SHOP, settings
+from tests.cluster.test_cluster_plan import RELEASE, SECRETS
+from tests.support.kubernetes.cluster_server import ApiServer
 
 ACCESS = RegistryAccess("shop", "reg.example:5443", "registry", "", "pull-word", "push-word", "PEM\n")
 BANK = replace(RELEASE, product="bank", registry={})

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from applier_world import ApplierWorld, applier_world, give_volume
-from cluster_site import RealCluster
-from cluster_world import World
-from document_commands import ROOT, Command, Desk, commands
-from e2e_road import Airstore, Store
-from road_parts import process
+
+from tests.support.kubernetes.applier_world import ApplierWorld, applier_world, give_volume
+from tests.support.kubernetes.cluster_site import RealCluster
+from tests.support.kubernetes.cluster_world import World
+from tests.support.product.e2e_road import Airstore, Store
+from tests.support.product.road_parts import process
+from tests.support.tools.document_commands import ROOT, Command, Desk, commands
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(1200)]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster_server import ApiServer
-from road_parts import airstore, done
-from tiny_product import IMAGE, Tiny
 
 from airstore.cluster.workloads.running import images_of
 from airstore.ops.stores.directory import open_directory
+from tests.support.kubernetes.cluster_server import ApiServer
+from tests.support.product.road_parts import airstore, done
+from tests.support.product.tiny_product import IMAGE, Tiny
 
 pytestmark = pytest.mark.cluster
 OTHER = "sha256:" + "5" * 64

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_cluster_plan import HOST, RELEASE
 
 from airstore.cluster.registry.mirror_config import Mirror, NodeFile, mirror_files
 from airstore.cluster.registry.mirror_merge import NeedsMergingError, merged
@@ -18,6 +17,7 @@ from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.site import load_site_file
 from airstore.ops.registry.incluster.mirror_config import node_files, write_files
 from airstore.ops.stores.directory import SITE, StoreDirectory
+from tests.cluster.test_cluster_plan import HOST, RELEASE
 
 SHOP = Mirror(HOST, ("docker.io", "shop.example"), "PEM\n", product="shop")
 BANK = replace(SHOP, upstreams=("bank.example", "docker.io"), product="bank")

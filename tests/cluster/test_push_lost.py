@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from cluster_site import API
-from cluster_world import World
-from e2e_road import run
-from e2e_world import wait_for
+
+from tests.support.kubernetes.cluster_site import API
+from tests.support.kubernetes.cluster_world import World
+from tests.support.product.e2e_road import run
+from tests.support.product.e2e_world import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 _BEGUN = 1 << 20  # bytes of an upload

@@ -10,9 +10,10 @@ from typing import Any
 
 import fixture_images
 import pytest
-from cluster_site import API, write_site_file
-from cluster_world import World
-from e2e_road import Result, Store, carry, publisher, site
+
+from tests.support.kubernetes.cluster_site import API, write_site_file
+from tests.support.kubernetes.cluster_world import World
+from tests.support.product.e2e_road import Result, Store, carry, publisher, site
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(900)]
 PAGE = "registry.example.com/bank/page:1.0.0"

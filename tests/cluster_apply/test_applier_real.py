@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from applier_world import ApplierWorld, applier_world, give_volume, own_volume
-from cluster_site import RealCluster
-from e2e_road import Airstore, Store
 
 from airstore.ops.apply.session.handover import Moved, mark
 from airstore.ops.stores.directory import open_directory
+from tests.support.kubernetes.applier_world import ApplierWorld, applier_world, give_volume, own_volume
+from tests.support.kubernetes.cluster_site import RealCluster
+from tests.support.product.e2e_road import Airstore, Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(1200)]
 
@@ -80,7 +80,7 @@ def test_an_install_while_the_pod_starts_again_and_the_logs_of_its_runs(world: A
     world.apply()
     (run,) = world.applier("logs", "-o", "json").json
     assert "has no run" in world.applier("logs", "elsewhere", code=10).err
-    found = world.applier("logs", run["run"], "-o", "json").json
+    found = world.applier("logs", run["run"], "-o", "json").json["logs"]
     assert ", ".join(found) == run["logs"]
     assert any(found.values())
     out = world.directory / "fetched"

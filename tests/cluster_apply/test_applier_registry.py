@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from applier_world import give_volume
-from cluster_shop import HELM_RELEASES, Shop, open_shop
-from cluster_site import RealCluster
+
+from tests.support.kubernetes.applier_world import give_volume
+from tests.support.kubernetes.cluster_shop import HELM_RELEASES, Shop, open_shop
+from tests.support.kubernetes.cluster_site import RealCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(900)]
 

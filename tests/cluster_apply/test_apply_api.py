@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from apply_parts import REFUSED, Landscape, landscape
-from cluster_server import ApiServer
+
+from tests.support.kubernetes.apply_parts import REFUSED, Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

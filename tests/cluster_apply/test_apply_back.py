@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from apply_parts import ENDLESS, Landscape, landscape
-from apply_processes import begin, wait_for
-from cluster_server import ApiServer
+
+from tests.support.kubernetes.apply_parts import ENDLESS, Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
+from tests.support.tools.processes import begin, wait_for
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apply_parts import HOOKS, REFUSED, Landscape, landscape
-from cluster_server import ApiServer
 
-from airstore.core import schema
+from tests.support.kubernetes.apply_parts import HOOKS, REFUSED, Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
@@ -46,7 +45,6 @@ def revisions(shop: Landscape) -> dict[str, str]:
 
 def backups(shop: Landscape) -> list[dict[str, Any]]:
     listed: list[dict[str, Any]] = shop.site("backup", "list", "-o", "json").json
-    schema.check_json(listed, "backups", "the list")
     return listed
 
 

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cluster_server import ApiServer
-from deploy_conformance import ALL, Parties
-from deploy_world import MemorySupplies
 
 from airstore.charts.helm.command import Helm
 from airstore.deploy.helm.actions import HelmActions
 from airstore.deploy.helm.calls import HelmCalls
 from airstore.deploy.model.target import Target
 from airstore.ops.apply.session.cluster_actions import open_cluster
+from tests.support.kubernetes.cluster_server import ApiServer
+from tests.support.kubernetes.conformance import ALL, Parties
+from tests.support.kubernetes.deploy_world import MemorySupplies
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

@@ -7,10 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from apply_parts import ENDLESS, HOOKS, REFUSED, Landscape, landscape
-from apply_processes import begin, wait_for
-from cluster_server import ApiServer
-from e2e_road import Store
+
+from tests.support.kubernetes.apply_parts import ENDLESS, HOOKS, REFUSED, Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
+from tests.support.product.e2e_road import Store
+from tests.support.tools.processes import begin, wait_for
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

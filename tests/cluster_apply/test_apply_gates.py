@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apply_parts import Landscape, landscape
-from cluster_server import ApiServer
-from e2e_road import carry, site
+
+from tests.support.kubernetes.apply_parts import Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
+from tests.support.product.e2e_road import carry, site
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

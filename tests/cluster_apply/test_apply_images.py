@@ -11,9 +11,10 @@ from typing import Any
 
 import fixture_images
 import pytest
-from cluster_server import ApiServer
-from e2e_road import Airstore, Result, Store, carry, publisher, run, site
-from registry_support import RegistryServer
+
+from tests.support.kubernetes.cluster_server import ApiServer
+from tests.support.product.e2e_road import Airstore, Result, Store, carry, publisher, run, site
+from tests.support.registry.servers import RegistryServer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from apply_jobs import CHARTS, file, job, job_pods, jobs, rows, running_shop
-from apply_parts import REFUSED, Landscape, landscape
-from apply_processes import begin, wait_for
-from cluster_site import RealCluster
+
+from tests.support.kubernetes.apply_jobs import CHARTS, file, job, job_pods, jobs, rows, running_shop
+from tests.support.kubernetes.apply_parts import REFUSED, Landscape, landscape
+from tests.support.kubernetes.cluster_site import RealCluster
+from tests.support.tools.processes import begin, wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apply_parts import REFUSED, Landscape, landscape
-from cluster_server import ApiServer
 
 from airstore.core import yamlfile
+from tests.support.kubernetes.apply_parts import REFUSED, Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

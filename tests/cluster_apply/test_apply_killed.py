@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from apply_parts import REFUSED, Landscape, landscape
-from cluster_server import ApiServer
+
+from tests.support.kubernetes.apply_parts import REFUSED, Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [
     pytest.mark.usefixtures("controllers"),

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from apply_parts import ENDLESS, HOOKS, REFUSED, Landscape, landscape
-from apply_processes import begin, helm_of, said, wait_for
-from cluster_server import ApiServer
 
 from airstore.cluster.api import lease
+from tests.support.kubernetes.apply_parts import ENDLESS, HOOKS, REFUSED, Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
+from tests.support.tools.processes import begin, helm_of, said, wait_for
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

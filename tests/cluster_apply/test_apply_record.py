@@ -7,14 +7,14 @@ import random
 from pathlib import Path
 
 import pytest
-from apply_parts import Landscape, landscape
-from cluster_server import ApiServer
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.package import package_directory
 from airstore.charts.packages.record import LARGEST, record_of
 from airstore.charts.rendering.render import Target, render
+from tests.support.kubernetes.apply_parts import Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apply_parts import HOOKS, INVALID, Landscape, landscape
-from cluster_server import ApiServer
+
+from tests.support.kubernetes.apply_parts import HOOKS, INVALID, Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_shop import HELM_RELEASES, NOTICE, UPSTREAM, Shop, open_shop
-from cluster_site import RealCluster
 
 from airstore.tls.certificates import create_authority
+from tests.support.kubernetes.cluster_shop import HELM_RELEASES, NOTICE, UPSTREAM, Shop, open_shop
+from tests.support.kubernetes.cluster_site import RealCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(900)]
 

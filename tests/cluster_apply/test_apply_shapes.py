@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apply_jobs import CHARTS, JOBS, job_pods, jobs, pods, rows, running_shop
-from apply_parts import REFUSED, Landscape
-from cluster_site import RealCluster
+
+from tests.support.kubernetes.apply_jobs import CHARTS, JOBS, job_pods, jobs, pods, rows, running_shop
+from tests.support.kubernetes.apply_parts import REFUSED, Landscape
+from tests.support.kubernetes.cluster_site import RealCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 _PODS = "templates/pods.yaml"

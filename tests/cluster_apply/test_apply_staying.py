@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from apply_jobs import CHARTS, chart, job, job_pods, jobs, pods, rows, running_shop
-from apply_parts import Landscape
-from cluster_site import RealCluster
+
+from tests.support.kubernetes.apply_jobs import CHARTS, chart, job, job_pods, jobs, pods, rows, running_shop
+from tests.support.kubernetes.apply_parts import Landscape
+from tests.support.kubernetes.cluster_site import RealCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from apply_parts import Landscape, landscape
-from cluster_server import ApiServer
-from document_commands import WAYS, Command, Desk, commands
-from road_parts import airstore
+
+from tests.support.kubernetes.apply_parts import Landscape, landscape
+from tests.support.kubernetes.cluster_server import ApiServer
+from tests.support.product.road_parts import airstore
+from tests.support.tools.document_commands import WAYS, Command, Desk, commands
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from document_commands import DOCUMENTS, WAYS, Command, Desk, commands, mentioned, resolve
-from registry_support import PASSWORD, USER, RegistryServer, free_port, registry_server
-from registry_tls import Authority
-from road_parts import Road, done, make_product, process, write_site_file
 
 from airstore.ops.stores.directory import open_directory
+from tests.support.product.road_parts import Road, done, make_product, process, write_site_file
+from tests.support.registry.servers import PASSWORD, USER, RegistryServer, free_port, registry_server
+from tests.support.registry.tls import Authority
+from tests.support.tools.document_commands import DOCUMENTS, WAYS, Command, Desk, commands, mentioned, resolve
 
 PUBLISHERS = {"init", "key generate", "images find", "release create", "media create", "site add"}
 # Documents by what it takes to run their commands; tests/cluster_docs has the others.

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from history_parts import AUTHOR, WHEN, Publish, Run, Sign, release_files
 
 from airstore.history.bundle import create_bundle
 from airstore.history.repository import History
+from tests.history.history_parts import AUTHOR, WHEN, Publish, Run, Sign, release_files
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import layouts
 from fixture_images import LayoutWriter
-from layouts import Node
 
 from airstore.core.descriptor import Descriptor
 from airstore.core.oci import HELM_CHART, HELM_CONFIG
@@ -23,6 +21,8 @@ from airstore.registry.server.catalog import ReleaseCatalog
 from airstore.registry.server.server import Access, RunningServer, make_app, running_server
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout
+from tests.support.registry import layouts
+from tests.support.registry.layouts import Node
 
 REPOSITORY = "shop/multi"
 CHART = "apiVersion: v2\nname: web\nversion: 1.2.3+build.4\n"

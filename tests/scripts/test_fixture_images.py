@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import fixture_crd
 import fixture_images
 import pytest
 from fixture_layers import go_like_gzip, source_text
@@ -130,10 +131,10 @@ def test_text_has_the_size_it_should(tmp_path: Path) -> None:
     assert source_text("a", 1000) != source_text("b", 1000)
 
 
-@pytest.mark.parametrize("name", ["shop", "shop-1.1"])
-def test_the_lists_of_the_fixture(name: str) -> None:
+@pytest.mark.parametrize(("name", "image"), [("shop", API), ("shop-1.1", API), ("bakery", "bakery/app:")])
+def test_the_lists_of_the_fixture(name: str, image: str) -> None:
     references = fixture_images.read_list(fixture_images.ROOT / "fixtures" / name / "images.txt")
-    assert any(reference.startswith(API) for reference in references)
+    assert any(image in reference for reference in references)
     assert all(fixture_images.split(reference)[1] != "latest" for reference in references)
 
 
@@ -154,3 +155,10 @@ def test_lists_have_comments(tmp_path: Path) -> None:
 )
 def test_references_are_split(reference: str, parts: tuple[str, str]) -> None:
     assert fixture_images.split(reference) == parts
+
+
+def test_the_boards_of_the_bakery_are_as_large_as_operators_are(tmp_path: Path) -> None:
+    path = fixture_crd.write(tmp_path / fixture_crd.PLACE)
+    assert 330_000 < path.stat().st_size < 360_000  # kubectl's annotation takes 262,144
+    again = fixture_crd.write(tmp_path / "again.yaml")
+    assert again.read_bytes() == path.read_bytes()

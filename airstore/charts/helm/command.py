@@ -19,7 +19,7 @@ from pathlib import Path
 from airstore.charts.helm import postrender
 from airstore.charts.helm.faults import helm_fault
 from airstore.charts.helm.sandbox import check_private, copy_values
-from airstore.core.errors import TransferError, UsageError
+from airstore.core.errors import ProgramError, TransferError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.process import program
 
@@ -123,6 +123,7 @@ class Helm:
             NotFoundError: no such Helm, or Helm says that what was asked for does not exist.
             TransferError: a repository or registry refused, stalled or broke off.
             UsageError: Helm refused the chart or its values.
+            ProgramError: it took too long, was ended, or did not reach the cluster.
         """
         argv = [str(self._binary.absolute()), *arguments]
         try:
@@ -135,10 +136,10 @@ class Helm:
                 guard=guard,
                 watch=watch,
             )
-        except UsageError as fault:
-            raise UsageError(f"{what}: {fault}", hint=fault.hint) from fault
+        except ProgramError as fault:
+            raise ProgramError(f"{what}: {fault}", hint=fault.hint) from fault
         if ended.code < 0 or ended.code > _SIGNALLED:
-            raise UsageError(f"{what}: helm was ended by signal {abs(ended.code) % _SIGNALLED}")
+            raise ProgramError(f"{what}: helm was ended by signal {abs(ended.code) % _SIGNALLED}")
         if ended.code != 0:
             raise helm_fault(what, arguments[0], ended.stderr.decode(errors="replace"))
         return ended.stdout.decode(errors="replace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
+from airstore.core.errors import AirstoreError, NotFoundError, ProgramError, TransferError, UsageError
 from airstore.core.excerpt import excerpt_lines
 
 _NETWORK = re.compile(
@@ -14,6 +14,7 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _ABSENT = re.compile(r"not found|no chart version found|\b404\b", re.IGNORECASE)
+_UNREACHED = re.compile(r"cluster unreachable|timed out waiting|context deadline exceeded", re.IGNORECASE)
 _LINES = 20  # of what Helm says; the beginning tells what failed, the end why
 _REMOTE = frozenset({"pull", "dependency", "repo", "registry"})
 
@@ -28,4 +29,6 @@ def helm_fault(what: str, command: str, stderr: str) -> AirstoreError:
         return TransferError(message, hint="check the address, the credentials and the certificate authority")
     if network and _ABSENT.search(message):
         return NotFoundError(message, hint="check the name and the version")
+    if not network and _UNREACHED.search(message):
+        return ProgramError(message)
     return UsageError(message)

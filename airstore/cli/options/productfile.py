@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.ops.stores.directory import CONFIG, StoreDirectory
+from airstore.core.location import CONFIG
+from airstore.ops.stores.directory import StoreDirectory
 
 
 def product_file(store: StoreDirectory) -> Path:

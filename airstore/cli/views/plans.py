@@ -74,7 +74,7 @@ def _stays(what: str) -> str:
 def show_plan(planned: SitePlan, output: str, *, diff: bool, note: str = "") -> None:
     """What a dry run found; ``note`` is a line more for people."""
     if output != "table":
-        show_document(asdict(planned), output)
+        show_document(asdict(planned), output, schema="site-plan")
         return
     click.echo(f"release {planned.version or 'none'}; running: {planned.running or 'nothing'}")
     if note:
@@ -85,7 +85,7 @@ def show_plan(planned: SitePlan, output: str, *, diff: bool, note: str = "") -> 
 def show_outcome(outcome: Outcome, output: str) -> None:
     """How a run ended."""
     if output != "table":
-        show_document(asdict(outcome), output)
+        show_document(asdict(outcome), output, schema="run-outcome")
         return
     rows = [{"release": key, "state": state} for key, state in outcome.states.items()]
     if outcome.run or not outcome.confirmed:

@@ -16,7 +16,7 @@ from airstore.core.excerpt import excerpt
 from airstore.deploy.checks.immutable import is_replaceable
 from airstore.deploy.checks.pods import makes_more, pod_of, references
 from airstore.deploy.model.protocols import Change, Document, Refusal, Rehearsing
-from airstore.deploy.model.target import Target, is_hook, object_name
+from airstore.deploy.model.target import Target, is_deleted_first, is_hook, object_name
 from airstore.deploy.plan import crds
 
 OWNER = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
@@ -171,7 +171,9 @@ class _Rehearsal:
         if _group_kind(document) in self.coming.kinds:
             return  # judged by the definition that comes with it, which the server has not got yet
         refusal = self.cluster.rehearse(self._change(document, before))
-        if refusal and refusal.fixed and is_replaceable(document):
+        if refusal and refusal.fixed and is_deleted_first(document):
+            pass  # a failed migration's Job, say, which Helm deletes before it makes the next one
+        elif refusal and refusal.fixed and is_replaceable(document):
             self.replaced.append(document)
         elif refusal:
             self._judge(document, refusal)
@@ -189,10 +191,10 @@ class _Rehearsal:
     def _judge(self, document: Document, refusal: Refusal) -> None:
         # A program of a Helm release that comes before may define kinds; then only Helm can tell.
         absent = refusal.status == 0 and bool(self.move.target.helm.needs)
-        deleted_first = is_hook(document) and _QUOTA.search(refusal.message) and self._live(document)
-        if absent or deleted_first or self._excused(refusal, self._where(document)):
+        makes_room = is_deleted_first(document) and _QUOTA.search(refusal.message) and self._live(document)
+        if absent or makes_room or self._excused(refusal, self._where(document)):
             return
-        held = "; it may hold data, so it is not replaced" if refusal.fixed else ""
+        held = _left(document) if refusal.fixed else ""
         self.findings.append(Finding(self.move, describe(document), f"{refusal.message}{held}"))
 
     def _ask_pod(self, document: Document, before: Document | None) -> None:
@@ -225,6 +227,13 @@ class _Rehearsal:
 
     def _where(self, document: Document) -> str:
         return str((document.get("metadata") or {}).get("namespace") or self.move.target.namespace)
+
+
+def _left(document: Document) -> str:
+    """Why an object that cannot be changed is not made again."""
+    if is_hook(document):
+        return "; it was left by an earlier run of this hook, whose helm.sh/hook-delete-policy lets it stay"
+    return "; it may hold data, so it is not replaced"
 
 
 def _identity(document: Document) -> tuple[str, ...]:

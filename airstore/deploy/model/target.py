@@ -13,6 +13,7 @@ from airstore.history.ledger import Running
 
 WORKLOADS = {"Deployment": "deployment", "StatefulSet": "statefulset", "DaemonSet": "daemonset"}
 CLAIM = "PersistentVolumeClaim"
+_BEFORE = "before-hook-creation"  # what Helm does where nothing is said
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,11 @@ def is_hook(document: Any) -> bool:
     metadata = document.get("metadata") if isinstance(document, Mapping) else None
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     return "helm.sh/hook" in (annotations or {})
+
+
+def is_deleted_first(document: Mapping[str, Any]) -> bool:
+    """Whether it is one of Helm's hooks whose earlier object Helm deletes first: unless told otherwise."""
+    if not is_hook(document):
+        return False
+    policy = document["metadata"]["annotations"].get("helm.sh/hook-delete-policy") or _BEFORE
+    return _BEFORE in {word.strip() for word in str(policy).split(",")}

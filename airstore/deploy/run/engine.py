@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 
 from airstore.charts.images.rewrite import rewrite
 from airstore.charts.packages.archive import read_chart
-from airstore.core.errors import AirstoreError, DeployError, LockedError, StorageError, UsageError
+from airstore.core.errors import (
+    AirstoreError,
+    DeployError,
+    LockedError,
+    ProgramError,
+    StorageError,
+    UsageError,
+)
 from airstore.core.excerpt import excerpt
 from airstore.deploy.checks.rehearsal import rehearse
 from airstore.deploy.helm.actions import protect_claims
@@ -208,7 +215,7 @@ class Engine:
         watch = Watch(self._stage, str(step), new, patience=_patience(new), changed=True)
         try:
             self.world.helm.install(new, wait=True, watch=watch)
-        except UsageError as fault:
+        except (UsageError, ProgramError) as fault:
             # Helm says at most which object is not ready; the pods say why.
             why = unhealthy(self.world.cluster, new, new.workload_gates()) or watch.reason
             raise DeployError(reason(new, str(fault), why)) from fault

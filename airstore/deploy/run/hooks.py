@@ -86,7 +86,8 @@ class HookRunner:
 
         Raises:
             DeployError: it failed, and the message ends with what it said; or it can never begin.
-            UsageError: a script took longer than the Helm release's time-out; or not a Job's manifest.
+            ProgramError: a script took longer than the Helm release's time-out.
+            UsageError: not a Job's manifest.
         """
         _require_backup(hook)
         content = self.scripts.hook(hook.target, hook.name)

@@ -15,9 +15,9 @@ from airstore.cluster.applier.settings import ApplierSettings
 from airstore.cluster.workloads.job_log import run_logged
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.framing import framed
+from airstore.core.location import CONFIG
 from airstore.core.progress import Progress
 from airstore.core.treestream import files_of, tar_chunks
-from airstore.ops.stores.directory import CONFIG
 
 
 @dataclass(frozen=True)

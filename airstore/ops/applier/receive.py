@@ -12,12 +12,13 @@ from typing import IO
 from airstore.core.durable import exclusive_lock, sync_directory
 from airstore.core.errors import DamagedError, LockedError, UsageError
 from airstore.core.framing import FRAME, Source, Unframed
+from airstore.core.location import CONFIG
 from airstore.core.progress import Progress
 from airstore.core.treestream import unpack
 from airstore.history import ledger
 from airstore.ops.media.importer import Imported, import_media
 from airstore.ops.stores.check import check_store
-from airstore.ops.stores.directory import CONFIG, StoreDirectory, open_directory
+from airstore.ops.stores.directory import StoreDirectory, open_directory
 from airstore.store.blobs import rebuild_index
 
 _STORE, _MEDIA = ".incoming-store", "incoming-media"

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.release import Release
 from airstore.deploy.plan.backups import Backup, Index
-from airstore.deploy.plan.plan import observed, plan
+from airstore.deploy.plan.plan import alike, observed, plan
 from airstore.deploy.plan.stack import below
 from airstore.deploy.run.journal import Journal, unfinished
 from airstore.deploy.run.steps import End, Kind, Mode, Status, Step, stopped
 from airstore.history import ledger
-from airstore.history.ledger import Entry
+from airstore.history.ledger import Entry, Running
 from airstore.ops.apply.backups import is_there, read_index
 from airstore.ops.apply.checks.preflight import stop_at
 from airstore.ops.apply.checks.pullable import Coming, ImageChecks, image_findings, node_findings
@@ -103,7 +103,8 @@ def plan_rollback(site: Site, goal: Goal) -> RollbackPlan:
     """
     refuse_unfinished(site.store, unfinished(site.runs.directory), "`airstore rollback` turns it back")
     begun, warnings = _plan(site, goal)
-    steps = _preflight(site, goal, begun).shown(plan(begun.old, begun.new))
+    stays = {key for key, action, _ in begun.items if action == "unchanged"}
+    steps = _preflight(site, goal, begun).shown(plan(begun.old, begun.new, stays))
     restores = {key: backup.split("/")[2] for key, _, backup in begun.items if backup}
     return RollbackPlan(SitePlan(begun.previous, begun.version, steps), restores, warnings)
 
@@ -184,7 +185,7 @@ def _plan(site: Site, goal: Goal) -> tuple[RunPlan, tuple[str, ...]]:
     # The plan is read the way there: what the present state added goes, what it removed comes back.
     targets = {**make_targets(before.running, None), **make_targets(now.running, None)}
     changed = disturbed(site, make_targets(now.running, None), statuses(site, targets))
-    steps = observed(plan(now.running, before.running), changed)
+    steps = observed(plan(now.running, before.running, _same(site, now, before)), changed)
     there = [step.key for step in steps if step.action in {"change", "unchanged"}]
     journey = Journey(
         index,
@@ -198,6 +199,18 @@ def _plan(site: Site, goal: Goal) -> tuple[RunPlan, tuple[str, ...]]:
     skipped = frozenset(there) if goal.choice.keep else goal.choice.skipped
     begun = RunPlan(Mode.ROLLBACK, now.version, before.version, items, now.running, before.running, skipped)
     return begun, tuple(_warnings(before.version, backups)) if goal.choice.runs else ()
+
+
+def _same(site: Site, now: Entry, before: Entry) -> set[str]:
+    """Keys of what both states have installed: alike, or one revision of Helm, as of what was adopted."""
+    old = {each.key: each for each in before.running}
+    pairs = [(each, old[each.key]) for each in now.running if each.key in old]
+    return {newer.key for newer, older in pairs if alike(newer, older) or _one_revision(site, newer, older)}
+
+
+def _one_revision(site: Site, newer: Running, older: Running) -> bool:
+    kept = site.installations.kept(newer)
+    return kept is not None and kept == site.installations.kept(older)
 
 
 def _warnings(version: str, backups: Mapping[str, Backup]) -> list[str]:

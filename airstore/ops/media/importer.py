@@ -8,6 +8,7 @@ stays in ``tmp/`` when the run is interrupted, so that the next one resumes; wha
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from airstore.media.reader import Media
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.summaries import remember
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
-from airstore.store.blobs import BlobStore, Staging
+from airstore.store.blobs import BlobStore, Staging, openable
 from airstore.trust.policy import check_addressee, check_chain, check_offer, check_root_version
 from airstore.trust.root.sign import TrustRoot
 from airstore.trust.state import TrustState
@@ -121,7 +122,7 @@ class _Import:
     def run(self, *, dry_run: bool) -> Imported:
         if self._is_current():
             return Imported(self._index, self._store.history.release(self._index.release.commit), (), True)
-        self._require_space()
+        self._require_room()
         try:
             self._copy()
             bundle = self._arrivals / BUNDLE_NAME
@@ -166,9 +167,11 @@ class _Import:
             return False
         return True
 
-    def _require_space(self) -> None:
+    def _require_room(self) -> None:
         copied = (self._arrivals / path for path in self._index.files)
-        needed = self._index.size - sum(path.stat().st_size for path in copied if path.is_file())
+        self._require_space(self._index.size - sum(path.stat().st_size for path in copied if path.is_file()))
+
+    def _require_space(self, needed: int) -> None:
         free = shutil.disk_usage(self._store.path).free
         if free < needed:
             raise StorageError(
@@ -187,7 +190,7 @@ class _Import:
         if tip.identity != self._index.release:
             raise DamagedError("the history on the media ends at another release than the signed index says")
         packs = [self._arrivals / path for path in self._index.packs]
-        with Staging(self._blobs, packs, hashed=True) as staging:
+        with Staging(self._blobs, packs, hashed=True, rehearse=dry_run) as staging:
             self._require_blobs(staging, tip.release)
             if not dry_run:
                 self._commit(staging, quarantine, tip)
@@ -205,16 +208,29 @@ class _Import:
     def _require_blobs(self, staging: Staging, release: Release) -> None:
         blobs = release.blobs()
         missing = staging.missing(blobs)
+        if missing and self._open_held(staging):
+            missing = staging.missing(missing)
         if missing:
             raise self._incomplete(release, missing)
         # What the store had before was verified when it came in and is verified whenever it is read.
         new = [d for d in blobs if d in self._damaged or self._blobs.size(d) is None]
+        self._require_space(staging.written_bytes(new))
         total = sum(blobs[digest].size for digest in new)
         with self._progress.task("rebuilding blobs", total) as advance:
             staging.verify(new, advance)
         for digest in new:
             if staging.size(digest) != blobs[digest].size:
                 raise DamagedError(f"blob {digest} is not of the size that release {release.version} says")
+
+    def _open_held(self, staging: Staging) -> bool:
+        """Open what older media brought whole: a delta may rest on the files in it."""
+        held = openable(self._blobs)
+        with (
+            suppress(DamagedError),  # then it is missing here, which is said next
+            self._progress.task("opening layers held whole", sum(blob.size for blob in held)) as advance,
+        ):
+            return bool(held) and staging.open_held(held, advance)
+        return False
 
     def _incomplete(self, release: Release, missing: list[Digest]) -> IncompleteError:
         users = sorted({user for digest in missing for user in release.users_of(digest)})

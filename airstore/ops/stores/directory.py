@@ -24,11 +24,11 @@ from typing import Any
 from airstore.core import schema, strictjson
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors, write_file
 from airstore.core.errors import DamagedError, LockedError, NotFoundError, UsageError
+from airstore.core.location import CONFIG, absolute
 from airstore.history.repository import History
 from airstore.store.blobs import BlobStore, StoreLayout
 from airstore.trust.root.sign import TrustRoot, verify_first
 
-CONFIG = "airstore.json"
 PUBLISHER, SITE = "publisher", "site"
 
 
@@ -130,20 +130,6 @@ class StoreDirectory:
         """
         if self.side != side:
             raise UsageError(f"{what} is for a {side}; {self.path} is the store of a {self.side}")
-
-
-def absolute(path: Path) -> Path:
-    """A path that means the same in any directory; links stay.
-
-    Raises:
-        NotFoundError: it is relative to a directory that is gone.
-    """
-    try:
-        return path.absolute()
-    except FileNotFoundError as fault:
-        raise NotFoundError(
-            f"{path} is relative to the current directory, which was deleted", hint="cd to another one"
-        ) from fault
 
 
 def open_directory(path: Path) -> StoreDirectory:

@@ -118,6 +118,15 @@ def write_packs(
         return [PackFile(Digest.from_raw(pack.name), pack.size) for pack in packs.sealed]
 
 
+def chosen(keys: Iterable[ObjectKey]) -> Selection:
+    """A selection of just these objects."""
+    packed, plain = bytearray(), 0
+    for key in keys:
+        packed += _KEY.pack(key.kind, key.size, key.digest)
+        plain += key.size
+    return Selection(bytes(packed), plain, 0)
+
+
 class _Wanted(NamedTuple):
     """The wanted objects of one frame, in the order of its bytes."""
 
@@ -173,11 +182,13 @@ def _consists_of(plain: bytes, keys: Iterable[ObjectKey]) -> bool:
 
 
 def _reachable(reader: ObjectReader, digest: Digest) -> Iterator[ObjectKey]:
-    """Every object that a blob needs, its recipe last."""
-    root, recipe = reader.root(digest)
+    """Every object that a blob needs, its recipe last; opened where it can be."""
+    root, recipe = reader.root(digest, opened=True)
     for step in reader.steps(recipe):
         if isinstance(step, ObjectKey):
             yield step
+    if recipe.opened:
+        yield from recipe.opened.side
     yield from recipe.parts
     yield root
 

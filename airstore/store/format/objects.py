@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -39,3 +40,8 @@ class ObjectKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind.name.lower()} object {self.digest.hex()[:12]}"
+
+
+def key_of(kind: Kind, data: bytes) -> ObjectKey:
+    """The identity of an object with these plain bytes."""
+    return ObjectKey(kind, hashlib.sha256(data).digest(), len(data))

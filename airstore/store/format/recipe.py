@@ -13,37 +13,68 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from airstore.codec.opening import FORMAT
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS
 from airstore.store.format.objects import PIECE, Kind, ObjectKey
 
-CODEC_NONE = 0  # the joined pieces are the blob
+CODEC_NONE = 0  # the steps' bytes, joined, are the blob
+CODEC_GZIP = 1  # they are its plain bytes; side data say how they were compressed
 _MAGIC = b"RECIPE\x01"
 _ROOT = struct.Struct("<7sB32sQB")
 _REFERENCE = struct.Struct("<I32s")
 _TAKE = struct.Struct("<BI")
 _OBJECT = struct.Struct("<BI32s")
 _OBJECTS = {int(kind): kind for kind in (Kind.RAW, Kind.SKELETON, Kind.BODY)}
+_OPENED = struct.Struct("<QBIB")
 _INLINE, _IN_PARTS = 0, 1
 
+_NEWER = "use a newer version of airstore"
+
 Step = int | ObjectKey  # TAKE of so many bytes, or an object
+
+
+class Opened(NamedTuple):
+    """What a recipe of an opened gzip blob has besides its steps, which make up the plain bytes.
+
+    Attributes:
+        plain_size: bytes of what the blob holds.
+        encoder: the encoder whose model was used, for people.
+        side: objects that hold the side data, in order.
+    """
+
+    plain_size: int
+    encoder: str
+    side: tuple[ObjectKey, ...]
+
+    @property
+    def side_size(self) -> int:
+        """Bytes of side data."""
+        return sum(key.size for key in self.side)
 
 
 class Recipe(NamedTuple):
     """A decoded root.
 
     Attributes:
-        blob: what the steps rebuild.
+        blob: what is rebuilt.
         size: bytes of the blob.
         steps: encoded steps, where they are few.
         parts: objects that hold the encoded steps, where they are many.
+        opened: None where the blob is what the steps make up.
     """
 
     blob: Digest
     size: int
     steps: bytes
     parts: tuple[ObjectKey, ...]
+    opened: Opened | None = None
+
+    @property
+    def steps_size(self) -> int:
+        """Bytes that the steps make up."""
+        return self.opened.plain_size if self.opened else self.size
 
 
 class RecipeBuilder:
@@ -68,11 +99,26 @@ class RecipeBuilder:
         return steps
 
 
-def encode_root(blob: Digest, size: int, steps: bytes, parts: Iterable[ObjectKey]) -> bytes:
+def encode_root(
+    blob: Digest, size: int, steps: bytes, parts: Iterable[ObjectKey], opened: Opened | None = None
+) -> bytes:
     """The root object's plain bytes: with its steps, or the list of its parts."""
-    references = b"".join(_REFERENCE.pack(part.size, part.digest) for part in parts)
+    references = _references(parts)
     form = _IN_PARTS if references else _INLINE
-    return _ROOT.pack(_MAGIC, CODEC_NONE, blob.raw, size, form) + (references or steps)
+    codec = CODEC_GZIP if opened else CODEC_NONE
+    head = _ROOT.pack(_MAGIC, codec, blob.raw, size, form)
+    return head + (_encode_opened(opened) if opened else b"") + (references or steps)
+
+
+def _encode_opened(opened: Opened) -> bytes:
+    name = opened.encoder.encode()[:255]
+    return (
+        _OPENED.pack(opened.plain_size, FORMAT, len(opened.side), len(name)) + name + _references(opened.side)
+    )
+
+
+def _references(keys: Iterable[ObjectKey]) -> bytes:
+    return b"".join(_REFERENCE.pack(key.size, key.digest) for key in keys)
 
 
 def decode_root(data: bytes) -> Recipe:
@@ -84,24 +130,42 @@ def decode_root(data: bytes) -> Recipe:
     if len(data) < _ROOT.size or not data.startswith(_MAGIC):
         raise DamagedError("an object stored as a recipe is none")
     _, codec, blob, size, form = _ROOT.unpack_from(data)
-    rest = data[_ROOT.size :]
-    digest = Digest.from_raw(blob)
-    if codec != CODEC_NONE:
-        raise DamagedError(
-            f"the recipe of blob {digest} uses codec {codec}", hint="use a newer version of airstore"
-        )
+    digest, rest = Digest.from_raw(blob), data[_ROOT.size :]
+    if codec not in (CODEC_NONE, CODEC_GZIP):
+        raise DamagedError(f"the recipe of blob {digest} uses codec {codec}", hint=_NEWER)
+    opened = None
+    if codec == CODEC_GZIP:
+        opened, rest = _decode_opened(rest, digest)
     if form == _INLINE:
-        return Recipe(digest, size, rest, ())
+        return Recipe(digest, size, rest, (), opened)
     if form != _IN_PARTS or not rest or len(rest) % _REFERENCE.size:
         raise DamagedError(f"the recipe of blob {digest} has a damaged list of parts")
-    parts = tuple(ObjectKey(Kind.PART, raw, count) for count, raw in _REFERENCE.iter_unpack(rest))
+    parts = _decode_references(rest, Kind.PART)
     if sum(part.size for part in parts) > LIMITS.recipe:
         raise DamagedError(f"the recipe of blob {digest} is longer than {LIMITS.recipe} bytes")
-    return Recipe(digest, size, b"", parts)
+    return Recipe(digest, size, b"", parts, opened)
+
+
+def _decode_opened(data: bytes, blob: Digest) -> tuple[Opened, bytes]:
+    """What an opened blob's recipe has besides its steps, and what follows it."""
+    _require(len(data) >= _OPENED.size, blob)
+    plain_size, version, count, length = _OPENED.unpack_from(data)
+    if version != FORMAT:
+        raise DamagedError(f"the recipe of blob {blob} uses version {version} of the codec", hint=_NEWER)
+    name = data[_OPENED.size : _OPENED.size + length]
+    start = _OPENED.size + length
+    end = start + count * _REFERENCE.size
+    _require(count > 0 and plain_size <= LIMITS.layer_plain and end <= len(data), blob)
+    side = _decode_references(data[start:end], Kind.RAW)
+    return Opened(plain_size, name.decode(errors="replace"), side), data[end:]
+
+
+def _decode_references(data: bytes, kind: Kind) -> tuple[ObjectKey, ...]:
+    return tuple(ObjectKey(kind, raw, count) for count, raw in _REFERENCE.iter_unpack(data))
 
 
 def walk(recipe: Recipe, load: Callable[[ObjectKey], bytes]) -> Iterator[Step]:
-    """The steps of a recipe, part by part, checked to make up exactly the blob's size.
+    """The steps of a recipe, part by part, checked to make up exactly the blob's size, or its plain bytes'.
 
     Args:
         recipe: the decoded root.
@@ -120,9 +184,9 @@ def walk(recipe: Recipe, load: Callable[[ObjectKey], bytes]) -> Iterator[Step]:
                 pending = step.size
             else:
                 produced += step.size
-            _require(pending >= 0 and produced <= recipe.size, recipe.blob)
+            _require(pending >= 0 and produced <= recipe.steps_size, recipe.blob)
             yield step
-    _require(pending == 0 and produced == recipe.size, recipe.blob)
+    _require(pending == 0 and produced == recipe.steps_size, recipe.blob)
 
 
 def _decode_steps(encoded: bytes, blob: Digest) -> Iterator[Step]:

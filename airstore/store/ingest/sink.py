@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ _Result = TypeVar("_Result")
 
 def in_order(
     pool: Executor, work: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int = _AHEAD
-) -> Iterator[_Result]:
+) -> Generator[_Result, None, None]:
     """Results of work done in parallel, in the order of the items, at most ``ahead`` items early."""
     waiting: deque[Future[_Result]] = deque()
     try:

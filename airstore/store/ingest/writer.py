@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
+from airstore.codec import KeptWholeError
+from airstore.codec.opening import MAGIC, Opening
 from airstore.core.descriptor import Descriptor
-from airstore.core.digest import verified
-from airstore.core.errors import DamagedError, NotFoundError
-from airstore.store.format.objects import Kind, ObjectKey
+from airstore.core.digest import Digest, verified
+from airstore.core.errors import NotFoundError
+from airstore.store.format.objects import PIECE, Kind, ObjectKey, key_of
 from airstore.store.format.packwriter import PackWriter
-from airstore.store.format.recipe import RecipeBuilder, Step, encode_root
+from airstore.store.format.recipe import Opened, RecipeBuilder, Step, encode_root
 from airstore.store.ingest.sink import FrameSink, in_order
 from airstore.store.ingest.split import Segment, split
+from airstore.store.ingest.spool import Spool
 from airstore.store.read.reader import ObjectReader
 from airstore.store.read.sqlite import KeySet
 
@@ -28,12 +33,24 @@ class _Found(NamedTuple):
 
 
 class BlobWriter:
-    """Splits blobs and stores the objects that are new; `BlobStore.writer` says when they become visible."""
+    """Splits blobs and stores the objects that are new; `BlobStore.writer` says when they become visible.
 
-    def __init__(self, reader: ObjectReader, pool: Executor, packs: PackWriter) -> None:
+    Args:
+        reader: of what the store has.
+        pool: where objects are hashed, looked up and compressed.
+        packs: takes the frames.
+        temporary: a directory for what is needed only until the end of a blob.
+
+    Attributes:
+        kept_whole: gzip blobs that could not be opened, and why.
+    """
+
+    def __init__(self, reader: ObjectReader, pool: Executor, packs: PackWriter, temporary: Path) -> None:
         self._reader = reader
         self._pool = pool
         self._packs = packs
+        self._temporary = temporary
+        self.kept_whole: dict[Digest, str] = {}
         self._sink = FrameSink(pool, packs)
         self._objects = KeySet()  # kind and digest: written by this writer, or read and found good
         self._blobs = KeySet()
@@ -63,12 +80,31 @@ class BlobWriter:
         if expected.digest.raw in self._blobs or self._present(expected):
             self._blobs.add(expected.digest.raw)
             return False
-        steps, parts = self._write(verified(source(), expected.digest, expected.size))
-        root = encode_root(expected.digest, expected.size, steps, parts)
-        # Never left out as known: an older recipe of this blob, if there is one, has just failed.
-        self._sink.add(_key(Kind.RECIPE, root), root)
+        self._take(expected, verified(source(), expected.digest, expected.size))
         self._sink.end_blob()
         self._blobs.add(expected.digest.raw)
+        return True
+
+    def open(self, held: Descriptor) -> bool:
+        """Open a gzip blob that the store holds whole; the recipe that has it whole stays.
+
+        Returns:
+            Whether it was opened; if not, `kept_whole` says why.
+
+        Raises:
+            NotFoundError, DamagedError: the store cannot read it.
+            StorageError: the disk is full or failed.
+        """
+        _, recipe = self._reader.root(held.digest)
+        head = b"".join(self._reader.blob(held.digest, 0, len(MAGIC)))
+        if recipe.opened or head != MAGIC:
+            return False
+        try:
+            self._open(held, self._reader.blob(held.digest))
+        except KeptWholeError as why:
+            self.kept_whole[held.digest] = str(why)
+            return False
+        self._sink.end_blob()
         return True
 
     def finish(self) -> None:
@@ -83,26 +119,61 @@ class BlobWriter:
 
     def _present(self, expected: Descriptor) -> bool:
         try:
-            size = sum(map(len, self._reader.blob(expected.digest)))
-        except (NotFoundError, DamagedError):
-            return False  # not there, or not any more: either way it is written
-        return size == expected.size
+            return self._reader.intact(expected.digest) == expected.size
+        except NotFoundError:
+            return False
+
+    def _take(self, expected: Descriptor, chunks: Iterator[bytes]) -> None:
+        head = next(chunks, b"")
+        chunks = chain((head,), chunks)
+        if not head.startswith(MAGIC):
+            self._whole(expected, chunks)
+            return
+        with Spool(self._temporary) as raw:
+            try:
+                self._open(expected, raw.filled_by(chunks))
+            except KeptWholeError as why:
+                self.kept_whole[expected.digest] = str(why)
+                self._whole(expected, chain(raw.read(), chunks))
+
+    def _whole(self, expected: Descriptor, chunks: Iterable[bytes]) -> None:
+        steps, parts = self._write(chunks)
+        self._add_root(encode_root(expected.digest, expected.size, steps, parts))
+
+    def _open(self, expected: Descriptor, chunks: Iterable[bytes]) -> None:
+        """Record a gzip blob; recording proves that it can be rebuilt before it ends.
+
+        Raises:
+            KeptWholeError: it cannot, and there is no recipe of it.
+        """
+        with Spool(self._temporary) as side:
+            opening = Opening(chunks, side)
+            with closing(opening.plain()) as plain:
+                steps, parts = self._write(plain)
+            pieces = tuple(self._add_object(Kind.RAW, piece) for piece in side.read(PIECE))
+        opened = Opened(opening.recorded.plain_size, opening.recorded.encoder, pieces)
+        self._add_root(encode_root(expected.digest, expected.size, steps, parts, opened))
+
+    def _add_root(self, root: bytes) -> None:
+        """Never left out as known: an older recipe of this blob, if there is one, has just failed."""
+        self._sink.add(key_of(Kind.RECIPE, root), root)
 
     def _write(self, chunks: Iterable[bytes]) -> tuple[bytes, list[ObjectKey]]:
         builder = RecipeBuilder()
         parts: list[ObjectKey] = []
-        for found in in_order(self._pool, self._look_up, split(chunks)):
-            self._add(found)
-            if part := builder.add(found.steps):
-                parts.append(self._add_part(part))
+        with closing(in_order(self._pool, self._look_up, split(chunks))) as segments:
+            for found in segments:
+                self._add(found)
+                if part := builder.add(found.steps):
+                    parts.append(self._add_object(Kind.PART, part))
         rest = builder.rest()
         if parts and rest:
-            parts.append(self._add_part(rest))
+            parts.append(self._add_object(Kind.PART, rest))
         return rest, parts
 
-    def _add_part(self, part: bytes) -> ObjectKey:
-        key = _key(Kind.PART, part)
-        self._add(_Found((), {key: part}, self._reader.good([key])))
+    def _add_object(self, kind: Kind, data: bytes) -> ObjectKey:
+        key = key_of(kind, data)
+        self._add(_Found((), {key: data}, self._reader.good([key])))
         return key
 
     def _add(self, found: _Found) -> None:
@@ -118,18 +189,14 @@ class BlobWriter:
         steps: list[Step] = []
         objects: dict[ObjectKey, bytes] = {}
         if segment.skeleton:
-            key = _key(Kind.SKELETON, segment.skeleton)
+            key = key_of(Kind.SKELETON, segment.skeleton)
             objects[key] = segment.skeleton
             steps.append(key)
         for step in segment.steps:
             if isinstance(step, bytes):
-                key = _key(segment.kind, step)
+                key = key_of(segment.kind, step)
                 objects[key] = step
                 steps.append(key)
             else:
                 steps.append(step)
         return _Found(steps, objects, self._reader.good(list(objects)))
-
-
-def _key(kind: Kind, data: bytes) -> ObjectKey:
-    return ObjectKey(kind, hashlib.sha256(data).digest(), len(data))

@@ -34,6 +34,7 @@ SELECT frames.kind, objects.digest, objects.size
 FROM packs JOIN frames ON frames.pack = packs.id JOIN objects ON objects.frame = frames.id
 WHERE packs.name = ?
 """
+_FRAMES_OF = "SELECT id FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?)"
 
 
 class Location(NamedTuple):
@@ -171,6 +172,27 @@ class Index:
             StorageError: the disk is full or failed; the index is as before.
         """
         with self._transaction():
+            for pack in packs:
+                self._add_pack(pack)
+
+    def replace(self, name: bytes, recipes: Iterable[bytes], packs: Iterable[PackRows]) -> None:
+        """Exchange a pack for others in one step.
+
+        Args:
+            name: of the pack that goes.
+            recipes: digests of the recipe objects that go with it; no blob has them any more.
+            packs: those that come.
+
+        Raises:
+            StorageError: the disk is full or failed; the index is as before.
+        """
+        run = self._connection.execute
+        with self._transaction():
+            run(f"DELETE FROM objects WHERE frame IN ({_FRAMES_OF})", (name,))  # noqa: S608
+            run(f"DELETE FROM frames WHERE id IN ({_FRAMES_OF})", (name,))  # noqa: S608
+            run("DELETE FROM packs WHERE name = ?", (name,))
+            for recipe in recipes:
+                run("DELETE FROM blobs WHERE recipe = ?", (recipe,))
             for pack in packs:
                 self._add_pack(pack)
 

@@ -12,12 +12,13 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from airstore.codec.opening import rebuilt
 from airstore.core.digest import Digest, verified
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import KIB
 from airstore.store.format.objects import Kind, ObjectKey
 from airstore.store.format.pack import read_frame
-from airstore.store.format.recipe import Recipe, Step, decode_root, walk
+from airstore.store.format.recipe import Opened, Recipe, Step, decode_root, walk
 from airstore.store.read.index import BlobRow, Index, Location
 
 _Item = TypeVar("_Item")
@@ -101,31 +102,41 @@ class ObjectReader:
             for location in shelf.index.locate(key)
         )
 
-    def rows(self, digest: Digest) -> Iterator[BlobRow]:
-        """Every known recipe of a blob, the preferred one first."""
-        for shelf in self._shelves:
-            yield from shelf.index.blob(digest)
-
     def recipe(self, digest: Digest) -> Recipe:
         """The recipe that `root` finds."""
         return self.root(digest)[1]
 
-    def root(self, digest: Digest) -> tuple[ObjectKey, Recipe]:
+    def root(self, digest: Digest, *, opened: bool = False) -> tuple[ObjectKey, Recipe]:
         """The preferred readable recipe of a blob, and the object it is kept in.
+
+        Args:
+            digest: of the blob.
+            opened: prefer the recipe that opens the blob to one that has it whole, which is read faster.
 
         Raises:
             NotFoundError: there is none.
             DamagedError: none can be read.
         """
         fault: DamagedError | None = None
-        for row in self.rows(digest):
-            try:
-                return row.recipe, self._decode(row)
-            except DamagedError as damage:
-                fault = fault or damage
+        for shelf in self._shelves:
+            readable = []
+            for row in shelf.index.blob(digest):
+                try:
+                    readable.append((row.recipe, self._decode(row)))
+                except DamagedError as damage:
+                    fault = fault or damage
+            if readable:
+                return min(readable, key=lambda found: (found[1].opened is None) == opened)
         if fault is None:
             raise NotFoundError(f"blob {digest} is not in the store")
         raise fault
+
+    def roots(self, digest: Digest) -> Iterator[tuple[ObjectKey, Recipe]]:
+        """Every readable recipe of a blob, and the object it is kept in."""
+        for shelf in self._shelves:
+            for row in shelf.index.blob(digest):
+                with suppress(DamagedError):
+                    yield row.recipe, self._decode(row)
 
     def blob(self, digest: Digest, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """A blob's bytes from ``start`` up to ``stop``; the whole is checked against its digest as well.
@@ -136,10 +147,40 @@ class ObjectReader:
         """
         recipe = self.recipe(digest)
         end = recipe.size if stop is None else min(stop, recipe.size)
+        if recipe.opened:  # a range is vouched for by the digest of the whole alone
+            return _cut(verified(self._rebuilt(recipe), digest, recipe.size), start, end)
         pieces = _joined(self._pieces(recipe, start, end))
         if start == 0 and end == recipe.size:
             return verified(pieces, digest, recipe.size)
         return pieces
+
+    def intact(self, digest: Digest) -> int | None:
+        """Bytes of a blob if all that it is rebuilt from reads back; opened blobs are not compressed again.
+
+        What an opened blob is rebuilt from was proven when it was recorded.
+
+        Raises:
+            NotFoundError: there is no recipe for it.
+        """
+        try:
+            recipe = self.recipe(digest)
+            if recipe.opened is None:
+                return sum(map(len, self.blob(digest)))
+            for _ in self._side(recipe.opened):
+                pass
+            plain = sum(map(len, self._pieces(recipe, 0, recipe.opened.plain_size)))
+        except DamagedError:
+            return None
+        return recipe.size if plain == recipe.opened.plain_size else None
+
+    def _rebuilt(self, recipe: Recipe) -> Iterator[bytes]:
+        if recipe.opened is None:
+            raise ValueError("only an opened blob is rebuilt")
+        plain = _joined(self._pieces(recipe, 0, recipe.opened.plain_size))
+        return rebuilt(plain, self._side(recipe.opened))
+
+    def _side(self, opened: Opened) -> Iterator[bytes]:
+        return map(self.object, opened.side)
 
     def steps(self, recipe: Recipe) -> Iterator[Step]:
         """The steps of a recipe, see `walk`."""
@@ -154,7 +195,7 @@ class ObjectReader:
     def _pieces(self, recipe: Recipe, start: int, end: int) -> Iterator[bytes]:
         """The bytes of a range; objects outside of it are not read."""
         skeleton: tuple[ObjectKey, bytes] | None = None  # many slices are of the same one
-        for slices in _batches(_slices(self.steps(recipe), start, end, recipe.size)):
+        for slices in _batches(_slices(self.steps(recipe), start, end, recipe.steps_size)):
             copies = self._copies([key for key, _, _ in slices])
             for key, first, last in slices:
                 kept = skeleton[1] if skeleton and skeleton[0] == key else None
@@ -226,3 +267,12 @@ def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
             waiting, count = [], 0
     if waiting:
         yield b"".join(waiting)
+
+
+def _cut(chunks: Iterable[bytes], start: int, end: int) -> Iterator[bytes]:
+    """The bytes of a range; all chunks are read, so that whoever verifies them sees their end."""
+    at = 0
+    for chunk in chunks:
+        if piece := chunk[max(start - at, 0) : max(end - at, 0)]:
+            yield piece
+        at += len(chunk)

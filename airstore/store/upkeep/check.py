@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from airstore.core.digest import Digest
@@ -149,7 +150,8 @@ class _Inspection:
             yield from damaged_parts
             if damaged_parts:
                 return
-            for step in self._reader.steps(recipe):
+            side = recipe.opened.side if recipe.opened else ()
+            for step in chain(side, self._reader.steps(recipe)):
                 if isinstance(step, int):
                     continue
                 if step in self._bad:

@@ -17,7 +17,7 @@ from airstore.cli.group import Group
 from airstore.cli.options.helm import find_helm, helm_option
 from airstore.cli.options.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.options.sitefile import read_site_file
-from airstore.cli.views.output import output_option, show_document, show_fields, show_rows
+from airstore.cli.views.output import output_option, print_document, show_document, show_fields, show_rows
 from airstore.cluster.api.connection import connect
 from airstore.cluster.api.execute import STDERR
 from airstore.cluster.applier.settings import applier_settings
@@ -59,7 +59,7 @@ def manifests(
     """Print its objects for `kubectl apply -f -`: namespaces, rights, volume, Deployment."""
     documents = _plan(context, _store(context), version, storage_class, helm_path).documents
     if output == "json":
-        show_document({"apiVersion": "v1", "kind": "List", "items": list(documents)}, "json")
+        print_document({"apiVersion": "v1", "kind": "List", "items": list(documents)}, "json")
         return
     for document in documents:
         click.echo(f"---\n{yamlfile.dump(document, ascii_only=True)}", nl=False)
@@ -72,7 +72,7 @@ def manifests(
 @click.option("--dry-run", is_flag=True, help="Only print what would be made or changed.")
 @kubeconfig_option
 @helm_option
-@output_option
+@output_option("applier-installed", "applier-install-plan")
 @pass_context
 def install_(
     context: Context,
@@ -94,13 +94,15 @@ def install_(
     with _cluster(context, kubeconfig, timeout) as cluster:
         if dry_run:
             rows = [asdict(step) for step in plan_install(cluster, applier)]
-            show_rows(rows, output, {"state": "STATE", "what": "WHAT"})
+            columns = {"state": "STATE", "what": "WHAT"}
+            show_rows(rows, output, columns, schema="applier-install-plan")
             return
         site = read_site_file(store.path, None)
         sent = install(cluster, applier, store, site)
     settings = applier.settings
     fields = {"applier": f"{settings.namespace}/{settings.name}", "image": settings.image}
     show_fields({**fields, "store": "sent" if sent else "was there already"}, output)
+    context.say("next: airstore applier run -- apply")
 
 
 @command.command("run")
@@ -135,7 +137,7 @@ def send(context: Context, media: Path, *, kubeconfig: Path | None) -> None:
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write them as files into this directory."
 )
 @kubeconfig_option
-@output_option
+@output_option("applier-run-list", "applier-log-files", "applier-logs")
 @click.argument("run", default="")
 @pass_context
 def logs(context: Context, *, run: str, out: Path | None, kubeconfig: Path | None, output: str) -> None:
@@ -151,10 +153,12 @@ def logs(context: Context, *, run: str, out: Path | None, kubeconfig: Path | Non
             return
         found = read_logs(cluster, settings, run)
     if out:
-        show_rows([{"file": str(path)} for path in write_logs(found, out)], output, {"file": "FILE"})
+        rows = [{"file": str(path)} for path in write_logs(found, out)]
+        show_rows(rows, output, {"file": "FILE"}, schema="applier-log-files")
         return
     if output != "table":
-        show_document({name: data.decode(errors="replace") for name, data in found.items()}, output)
+        texts = {name: data.decode(errors="replace") for name, data in found.items()}
+        show_document({"logs": texts}, output, schema="applier-logs")
         return
     for name, data in found.items():
         click.echo(f"# --- {name}")
@@ -172,7 +176,7 @@ def await_(context: Context) -> None:
 
 @command.command("receive", hidden=True)
 @click.argument("what", type=click.Choice(["store", "media"]))
-@output_option
+@output_option("applier-received")
 @pass_context
 def receive(context: Context, what: str, *, output: str) -> None:
     """In its pod: receive what `install` or `send` writes to standard input."""

@@ -41,7 +41,7 @@ from airstore.ops.stores.trusted import trusted_release
 @site_file_option
 @helm_option
 @access_options
-@output_option
+@output_option("run-outcome", "site-plan")
 @pass_context
 def command(
     context: Context,
@@ -94,6 +94,8 @@ def command(
         outcome = apply(site, wish)
         show_outcome(outcome, output)
         _say_drift(context, site)
+        if outcome.run and outcome.confirmed:
+            context.say("next: airstore status; airstore receipt FILE, for the publisher's next delta")
 
 
 def _say_drift(context: Context, site: Site) -> None:

@@ -27,7 +27,7 @@ def command() -> None:
 
 
 @command.command("list")
-@output_option
+@output_option("backup-list")
 @pass_context
 def list_(context: Context, output: str) -> None:
     """Every backup: whose data, of which release, and what a rollback would restore it for; newest first."""
@@ -46,7 +46,7 @@ def list_(context: Context, output: str) -> None:
 @kubeconfig_option
 @site_file_option
 @helm_option
-@output_option
+@output_option("backup-verification")
 @pass_context
 def verify(
     context: Context,
@@ -79,7 +79,7 @@ def verify(
 )
 @click.option("--dry-run", is_flag=True, help="Only print whose backups would go.")
 @site_file_option
-@output_option
+@output_option("backup-prune")
 @pass_context
 def prune(
     context: Context,

@@ -36,7 +36,7 @@ from airstore.ops.stores.trusted import trusted_release
 @helm_option
 @login_options
 @access_options
-@output_option
+@output_option("plan")
 @pass_context
 def command(
     context: Context,

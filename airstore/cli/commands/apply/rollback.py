@@ -40,7 +40,7 @@ from airstore.ops.stores.directory import SITE
 @site_file_option
 @helm_option
 @access_options
-@output_option
+@output_option("run-outcome", "rollback-plan")
 @pass_context
 def command(
     context: Context,
@@ -89,11 +89,14 @@ def command(
             push_lacking(context, site, checks, release, always=False)
         outcome = rollback(site, goal)
     show_outcome(outcome, output)
+    if outcome.run:
+        context.say("next: airstore status")
 
 
 def _show(planned: RollbackPlan, output: str) -> None:
     if output != "table":
-        show_document({**asdict(planned.plan), "restores": dict(planned.restores)}, output)
+        document = {**asdict(planned.plan), "restores": dict(planned.restores)}
+        show_document(document, output, schema="rollback-plan")
         return
     lines = [f"{key}: data from the backup of run {run}" for key, run in planned.restores.items()]
     note = "\n".join([*(lines or ["no data are restored"]), *planned.warnings])

@@ -27,7 +27,7 @@ _CODES = {Condition.GOOD: 0, Condition.DRIFTED: 60, Condition.UNHEALTHY: 61}
 @kubeconfig_option
 @site_file_option
 @helm_option
-@output_option
+@output_option("site-status")
 @pass_context
 def command(
     context: Context,

@@ -20,7 +20,7 @@ from airstore.ops.apply.uninstall import plan_uninstall, uninstall
 @kubeconfig_option
 @site_file_option
 @helm_option
-@output_option
+@output_option("run-outcome", "site-plan")
 @pass_context
 def command(
     context: Context,
@@ -41,3 +41,5 @@ def command(
             return
         outcome = uninstall(site)
     show_outcome(outcome, output)
+    if outcome.run:
+        context.say("next: airstore apply installs it again, with the data that stayed")

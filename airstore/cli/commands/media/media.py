@@ -12,7 +12,7 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
 from airstore.cli.text import human
-from airstore.cli.views.output import output_option, show_fields, show_rows
+from airstore.cli.views.output import output_option, show_document, show_fields, show_rows
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.media.index import MediaIndex
 from airstore.media.reader import Media
@@ -52,7 +52,7 @@ def command() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would travel.")
 @key_option
 @passphrase_option
-@output_option
+@output_option("media-created")
 @pass_context
 def create(
     context: Context,
@@ -102,7 +102,7 @@ def create(
 
 @command.command("inspect")
 @click.argument("media", type=_MEDIA)
-@output_option
+@output_option("media-summary")
 @pass_context
 def inspect(context: Context, media: Path, output: str) -> None:
     """What MEDIA claim to carry; signatures are not checked here."""
@@ -119,8 +119,9 @@ def inspect(context: Context, media: Path, output: str) -> None:
 @command.command("verify")
 @click.argument("media", type=_MEDIA)
 @_trust_option
+@output_option("media-verification")
 @pass_context
-def verify(context: Context, media: Path, trust: Path | None) -> None:
+def verify(context: Context, media: Path, *, trust: Path | None, output: str) -> None:
     """Read all of MEDIA and name every fault; the signature too where a trust root is at hand.
 
     The trust root is the one of the store (-C), or --trust root.json.
@@ -134,12 +135,16 @@ def verify(context: Context, media: Path, trust: Path | None) -> None:
         raise DamagedError("\n".join(faults), hint="copy the media again")
     signature = "signature holds" if role else "signature NOT checked: give --trust root.json"
     context.say(f"{media}: {len(index.files)} files, {human(index.size)}, all as listed; {signature}")
+    if output != "table":
+        counts = {"files": len(index.files), "total_bytes": index.size}
+        state = {"release": index.release.version, "signature": "holds" if role else "not checked"}
+        show_document({"media": str(media), **counts, **state}, output)
 
 
 @command.command("import")
 @click.argument("media", type=_MEDIA, nargs=-1, required=True)
 @click.option("--dry-run", is_flag=True, help="Verify everything, change nothing.")
-@output_option
+@output_option("media-import-list")
 @pass_context
 def import_(context: Context, media: tuple[Path, ...], *, dry_run: bool, output: str) -> None:
     """Verify MEDIA and take them in; a directory with media below it, such as a carrier's, will do.

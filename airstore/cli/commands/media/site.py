@@ -26,10 +26,11 @@ def add(context: Context, name: str, key_file: Path) -> None:
     """Register site NAME with its public key: STORE/keys/site.pub at the site."""
     key = add_site(context.store(PUBLISHER, "site add"), name, key_file)
     context.say(f"site {name}: {key.fingerprint}; compare it with the site before you trust its receipts")
+    context.say("next, with a receipt of it: airstore media create --to V --receipt FILE OUT")
 
 
 @command.command("list")
-@output_option
+@output_option("site-list")
 @pass_context
 def list_(context: Context, output: str) -> None:
     """Registered sites."""

@@ -26,7 +26,7 @@ from airstore.ops.stores.trusted import trusted_release
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="Every pod of the cluster.")
 @click.option("--strict", is_flag=True, help="Fail where something runs that the release does not bring.")
 @kubeconfig_option
-@output_option
+@output_option("image-comparison")
 @pass_context
 def command(
     context: Context,

@@ -53,7 +53,7 @@ from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 @access_options
 @key_option
 @passphrase_option
-@output_option
+@output_option("release-created", "release-source-list")
 @pass_context
 def command(
     context: Context,
@@ -107,7 +107,8 @@ def _show_places(contents: Contents, access: Access, output: str) -> None:
     rows = [{"kind": "chart", "name": f"{c.name} {c.version}", "from": c.source} for c in contents.charts]
     places = access.places(contents.product, contents.references)
     rows += [{"kind": "image", "name": str(image), "from": place} for image, place in places.items()]
-    show_rows(rows, output, {"kind": "KIND", "name": "NAME", "from": "FROM"})
+    columns = {"kind": "KIND", "name": "NAME", "from": "FROM"}
+    show_rows(rows, output, columns, schema="release-source-list")
 
 
 def _author(text: str, store: StoreDirectory) -> tuple[str, str]:

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from airstore.charts.images.finding import Finding, why
-from airstore.cli.commands.publish import compare
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
@@ -29,7 +28,7 @@ def command() -> None:
     """What image discovery finds, and why."""
 
 
-command.add_command(compare.command)
+command.add_later("compare", "publish.compare:command")
 
 
 @command.command("find")
@@ -38,7 +37,7 @@ command.add_command(compare.command)
 @kube_version_option
 @helm_option
 @access_options
-@output_option
+@output_option("image-list", "image-place-list")
 @pass_context
 def find(
     context: Context,
@@ -101,7 +100,7 @@ def _show_why(contents: Contents, image: str, output: str) -> None:
         "variant": "VARIANT", "source": "MANIFEST", "kind": "KIND", "name": "NAME", "path": "PATH",
         "excluded_by": "EXCLUDED BY",
     }  # fmt: skip
-    show_rows(rows, output, columns)
+    show_rows(rows, output, columns, schema="image-place-list")
 
 
 def _places(findings: list[Finding]) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def generate(context: Context, name: str, *, encrypt: bool, passphrase_file: Pat
 
 
 @command.command("list")
-@output_option
+@output_option("key-list")
 @pass_context
 def list_(context: Context, output: str) -> None:
     """Keys of this store."""

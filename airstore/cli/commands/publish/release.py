@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
-from airstore.cli.commands.publish import create
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.text import human, printable
+from airstore.cli.views.layers import layer_row, show_layers
 from airstore.cli.views.output import output_option, show_document, show_rows
 from airstore.core.errors import NotFoundError
 from airstore.core.release import Release
 from airstore.ops.publish.diff import ReleaseDiff, diff_releases
+from airstore.ops.stores.layers import layers_of
 from airstore.ops.stores.summaries import holdings, summaries
 from airstore.ops.stores.trusted import all_releases, trusted_release, verified
 
@@ -25,11 +26,11 @@ def command() -> None:
     """Create, list, compare and verify releases."""
 
 
-command.add_command(create.command)
+command.add_later("create", "publish.create:command")
 
 
 @command.command("list")
-@output_option
+@output_option("release-list")
 @pass_context
 def list_(context: Context, output: str) -> None:
     """Releases of this store, oldest first.
@@ -62,22 +63,27 @@ def list_(context: Context, output: str) -> None:
 
 @command.command("show")
 @click.argument("version")
-@output_option
+@output_option("release-contents")
 @pass_context
 def show(context: Context, version: str, output: str) -> None:
     """What release VERSION contains."""
-    link = verified(context.store(), version)
+    store = context.store()
+    link = verified(store, version)
     rows = list(_artifact_rows(link.release))
+    with store.open_blobs() as blobs:
+        layers = [layer_row(layer) for layer in layers_of(link.release, blobs)]
     if output != "table":
         document = {"version": version, "sequence": link.release.sequence, "commit": link.commit}
         helm = [asdict(entry) for entry in link.release.helm_releases]
-        show_document({**document, "digest": link.digest, "artifacts": rows, "releases": helm}, output)
+        contents = {"artifacts": rows, "layers": layers, "releases": helm}
+        show_document({**document, "digest": link.digest, **contents}, output)
         return
     click.echo(
         f"{link.release.product} {version}, sequence {link.release.sequence}, commit {link.commit[:12]}"
     )
     columns = {"kind": "KIND", "name": "NAME", "digest": "DIGEST", "blobs": "BLOBS", "size": "SIZE"}
     show_rows(rows, output, columns)
+    show_layers(layers)
     for image in link.release.images:
         for part in image.unavailable:
             click.echo(f"{image.reference} travels without {part}")
@@ -90,7 +96,7 @@ def show(context: Context, version: str, output: str) -> None:
 @click.argument("old")
 @click.argument("new")
 @click.option("--patch", is_flag=True, help="Also the text of changed chart templates, values and manifests.")
-@output_option
+@output_option("release-diff")
 @pass_context
 def diff(context: Context, old: str, new: str, *, patch: bool, output: str) -> None:
     """What changed from release OLD to NEW: images, layers, charts, values, with sizes."""
@@ -109,7 +115,7 @@ def diff(context: Context, old: str, new: str, *, patch: bool, output: str) -> N
 
 @command.command("verify")
 @click.argument("versions", nargs=-1)
-@output_option
+@output_option("release-verification")
 @pass_context
 def verify(context: Context, versions: tuple[str, ...], output: str) -> None:
     """Verify envelope, tree, commit and tag of VERSIONS; of all releases where none is named."""

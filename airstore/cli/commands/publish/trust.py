@@ -25,7 +25,7 @@ def root() -> None:
 
 @root.command("show")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
-@output_option
+@output_option("trust-root-summary")
 @pass_context
 def show(context: Context, file: Path | None, output: str) -> None:
     """Show the trust root in FILE, or the one of this store: keys, roles, thresholds, who signed it.

@@ -24,6 +24,8 @@ from airstore.ops.registry.incluster.shared import write_access
 from airstore.ops.stores.directory import SITE
 from airstore.ops.stores.trusted import trusted_release
 
+_NEXT = "next: airstore registry mirror-config for the nodes, then airstore registry push"
+
 
 @click.command("bootstrap")
 @click.option(
@@ -47,7 +49,7 @@ from airstore.ops.stores.trusted import trusted_release
 @click.option("--dry-run", is_flag=True, help="Only print the plan.")
 @kubeconfig_option
 @site_file_option
-@output_option
+@output_option("registry-bootstrap", "registry-bootstrap-plan", "registry-share")
 @pass_context
 def command(
     context: Context,
@@ -77,7 +79,9 @@ def command(
     with connect(find_kubeconfig(kubeconfig)) as connection, store.open_blobs() as blobs:
         if sharing:
             work = Share(store, connection, site, release, context.say, access)
-            show_fields(share(work, dry_run=dry_run), output)
+            show_fields(share(work, dry_run=dry_run), output, schema="registry-share")
+            if not dry_run:
+                context.say(_NEXT)
             return
         planned = plan_bootstrap(connection, release, site, node)
         options = NodeOptions(ssh, socket_path, k3s_images)
@@ -92,6 +96,7 @@ def command(
             store, blobs, connection, site, planned, loader, context.progress, context.say, now, timeout
         )
         show_fields(bootstrap(made), output)
+        context.say(_NEXT)
 
 
 @click.command("export-access")
@@ -105,13 +110,15 @@ def export(context: Context, file: Path, *, site_file: Path | None) -> None:
     release = trusted_release(store)
     write_access(own_access(store, release, site, settings_of(release, site).namespace), file)
     click.echo(file)
+    context.say(f"next, at the other product's store: airstore registry bootstrap --share --access {file}")
 
 
 def _show(planned: BootstrapPlan, output: str) -> None:
     if output != "table":
         steps = [asdict(step) for step in planned.steps]
         node = planned.node.name if planned.node else ""
-        show_document({"node": node, "steps": steps, "warnings": list(planned.warnings)}, output)
+        document = {"node": node, "steps": steps, "warnings": list(planned.warnings)}
+        show_document(document, output, schema="registry-bootstrap-plan")
         return
     rows = [{**asdict(step), "state": "do" if step.needed else "done"} for step in planned.steps]
     show_rows(rows, "table", {"name": "STEP", "state": "STATE", "what": "WHAT"})

@@ -49,6 +49,7 @@ def command(
             click.echo(written.path)
             if written.why:
                 context.say(f"to merge: {written.why}; what this product needs is in {written.path}")
+        context.say(f"next: copy what is in {out} to the same paths of every node")
         return
     for file in (marked(each, [release.product]) for each in files):
         click.echo(f"# --- {file.path}\n{file.text}", nl=False)

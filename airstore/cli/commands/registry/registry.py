@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from airstore.cli.commands.registry import bootstrap, mirrors
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.kubeconfig import find_kubeconfig, kubeconfig_option
@@ -18,7 +17,6 @@ from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.views.attachments import say_unattached
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.errors import TransferError, UsageError
-from airstore.ops.registry.own_registry import own_registry
 from airstore.ops.registry.push import Run, plan_registry, push_release
 from airstore.ops.registry.serve import LiveCatalog
 from airstore.ops.stores.directory import SITE
@@ -34,9 +32,9 @@ def command() -> None:
     """Serve or push what the store holds; digests are upstream's."""
 
 
-command.add_command(bootstrap.command)
-command.add_command(bootstrap.export)
-command.add_command(mirrors.command)
+command.add_later("bootstrap", "registry.bootstrap:command")
+command.add_later("export-access", "registry.bootstrap:export")
+command.add_later("mirror-config", "registry.mirrors:command")
 
 
 @command.command("serve")
@@ -90,7 +88,7 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
 @access_options
 @kubeconfig_option
 @site_file_option
-@output_option
+@output_option("registry-push")
 @pass_context
 def push(
     context: Context,
@@ -127,6 +125,8 @@ def push(
         release = held_release(store, blobs, version)
         name, shared = "", False
         if not url:
+            from airstore.ops.registry.own_registry import own_registry  # noqa: PLC0415 - loads Kubernetes
+
             store.require(SITE, "registry push without a URL")
             site = read_site_file(context.store_path, site_file)
             target = stack.enter_context(
@@ -153,7 +153,10 @@ def push(
     show_fields(
         {"release": release.version, **summary.summary(), **done, **left, "state": "read back"}, output
     )
-    if store.side == SITE:
-        context.say("next: airstore plan")
+    context.say(
+        "next: airstore plan"
+        if store.side == SITE
+        else f"next: install it in a test cluster, then airstore images compare --release {release.version}"
+    )
     if refused and require_attachments:
         raise TransferError(f"the registry lacks {len(refused)} of what is attached to the images")

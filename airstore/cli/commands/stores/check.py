@@ -17,7 +17,7 @@ from airstore.store.blobs import rebuild_index
 
 @click.command("check")
 @click.option("--rebuild-index", "rebuild", is_flag=True, help="First rebuild index.sqlite from the packs.")
-@output_option
+@output_option("problem-list")
 @pass_context
 def command(context: Context, *, rebuild: bool, output: str) -> None:
     """Read everything again: signatures, packs, every object. Names what a damaged object breaks."""
@@ -42,7 +42,7 @@ _WAY_OUT = {
 
 def _show(problems: list[Problem], output: str) -> None:
     if output != "table":
-        show_document([asdict(problem) for problem in problems], output)
+        show_document({"items": [asdict(problem) for problem in problems]}, output)
         return
     for problem in problems:
         click.echo(printable(problem.fault))

@@ -17,7 +17,7 @@ from airstore.ops.stores.doctor import examine
 
 @click.command("doctor")
 @helm_option
-@output_option
+@output_option("requirement-list")
 @pass_context
 def command(context: Context, *, helm_path: Path | None, output: str) -> None:
     """What is installed, what is missing, what that costs. Needs no store.

@@ -12,7 +12,7 @@ from airstore.ops.stores.directory import SITE
 
 
 @click.command("history")
-@output_option
+@output_option("ledger-entry-list")
 @pass_context
 def command(context: Context, output: str) -> None:
     """The ledger of this site: what was done, when, with what result; newest first."""

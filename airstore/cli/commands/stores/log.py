@@ -11,7 +11,7 @@ from airstore.ops.stores.summaries import summaries
 
 
 @click.command("log")
-@output_option
+@output_option("release-log")
 @pass_context
 def command(context: Context, output: str) -> None:
     """The audit log, newest first: which release, made when and by whom, signed by which key.

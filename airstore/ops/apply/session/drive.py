@@ -25,7 +25,7 @@ from airstore.deploy.run.steps import End, Mode
 from airstore.deploy.run.watching import Display, Silent
 from airstore.deploy.run.world import World
 from airstore.history import ledger
-from airstore.ops.apply.session import report
+from airstore.ops.apply.session import report, stayed
 from airstore.ops.apply.session.handover import refuse_marked
 from airstore.ops.apply.session.installations import Installations
 from airstore.ops.apply.session.prepare import Rendering
@@ -278,6 +278,8 @@ def _record(site: Site, journal: Journal, plan: RunPlan, end: End) -> None:
         details["failure"] = failures[-1] if end is End.NEEDS_OPERATOR else failures[0]
     succeeded = end is End.SUCCEEDED
     version, running = plan.outcome
+    if succeeded and plan.mode is Mode.ROLLBACK:
+        stayed.keep(site.installations, plan)
     entry = ledger.Entry(
         plan.mode,
         version if succeeded else (plan.version or plan.previous),

@@ -1,0 +1,107 @@
+"""Dropping recipes that are not needed any more, with the objects that nothing else needs.
+
+A pack is never modified: what stays of it goes into a new one, the index changes over in one transaction, and
+only then the old pack is removed. Killed anywhere, the store is whole, and the next run does what is left.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from airstore.core.digest import Digest
+from airstore.core.durable import storage_errors
+from airstore.core.errors import DamagedError, StorageError
+from airstore.core.progress import Advance
+from airstore.store.directory import BlobStore
+from airstore.store.exchange.export import chosen, write_packs
+from airstore.store.format.objects import Kind, ObjectKey
+from airstore.store.format.pack import read_pack
+from airstore.store.format.recipe import Recipe
+from airstore.store.layout import REBUILT
+from airstore.store.read.catalog import name_of, pack_files, pack_rows
+from airstore.store.read.reader import ObjectReader
+from airstore.store.read.sqlite import KeySet
+
+
+def drop_whole(store: BlobStore, advance: Advance) -> None:
+    """Let go of the whole forms of blobs that are held opened as well.
+
+    Args:
+        store: the store; nobody else changes it meanwhile.
+        advance: called with the size of each pack that was looked at.
+
+    Raises:
+        DamagedError: something in the store cannot be read; no pack was removed that is needed.
+        LockedError: another process adds packs.
+        StorageError: the disk is full or failed.
+    """
+    with store.adding(), closing(KeySet()) as live:
+        known = {name for _, name, _ in store.index.packs()}
+        names = map(name_of, pack_files(store.layout.packs))
+        if left := [name for name in names if name not in known]:
+            store.enter(left)  # by a run that was killed
+        for key in _needed(store):
+            live.add(_name(key))
+        for _, name, size in store.index.packs():
+            _repack(store, name, live)
+            advance(size)
+
+
+def _needed(store: BlobStore) -> Iterator[ObjectKey]:
+    reader = store.reader()
+    for row in store.index.blobs():
+        digest = Digest.from_raw(row.digest)
+        roots = list(reader.roots(digest))
+        if len(roots) != len(store.index.blob(digest)):
+            raise DamagedError(f"a recipe of blob {digest} cannot be read", hint="run `airstore check`")
+        opened = any(recipe.opened for _, recipe in roots)
+        for root, recipe in roots:
+            if recipe.opened or not opened:
+                yield from _of(reader, root, recipe)
+
+
+def _of(reader: ObjectReader, root: ObjectKey, recipe: Recipe) -> Iterator[ObjectKey]:
+    yield root
+    yield from recipe.parts
+    yield from recipe.opened.side if recipe.opened else ()
+    yield from (step for step in reader.steps(recipe) if isinstance(step, ObjectKey))
+
+
+def _repack(store: BlobStore, name: bytes, live: KeySet) -> None:
+    """Write what is live of a pack to a new one, if there is anything else in it."""
+    old = store.layout.pack(name)
+    keys = [key for frame in read_pack(old) for key in frame.objects()]
+    unneeded = set(keys) - (staying := {key for key in keys if _name(key) in live})
+    if not unneeded:
+        return
+    with TemporaryDirectory(prefix=REBUILT, dir=store.layout.temporary) as directory:
+        stays = chosen(key for key in keys if key in staying)
+        _require_space(store, old, stays.plain_bytes)
+        written = write_packs(store, stays, Path(directory), lambda _count: None)
+        new = [store.layout.pack(pack.digest.raw) for pack in written]
+        for final in new:
+            with storage_errors(final):
+                store.disk.publish(Path(directory) / final.name, final)
+    recipes = [key.digest for key in unneeded if key.kind is Kind.RECIPE]
+    store.index.replace(name, recipes, [pack_rows(path, name_of(path)) for path in new])
+    with storage_errors(old):
+        old.unlink()
+
+
+def _require_space(store: BlobStore, old: Path, plain: int) -> None:
+    with storage_errors(old):
+        needed = min(old.stat().st_size, plain + (1 << 20))
+        free = shutil.disk_usage(old.parent).free
+    if free < needed:
+        raise StorageError(
+            f"{store.directory} has {free} bytes free; rewriting a pack needs {needed}",
+            hint="free some space and run the same command again",
+        )
+
+
+def _name(key: ObjectKey) -> bytes:
+    return bytes([key.kind]) + key.digest

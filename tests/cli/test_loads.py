@@ -1,0 +1,75 @@
+"""What each command imports: nobody pays for a library that the command does not use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from airstore.cli.main import main
+
+LIBRARIES = (
+    *("jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"),
+    *("oras", "requests", "urllib3", "cheroot", "kubernetes", "websocket", "rich"),
+)
+STORE = {"jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"}
+SOURCES = STORE | {"oras", "requests", "urllib3"}
+CLUSTER = STORE | {"kubernetes", "websocket", "requests", "urllib3"}
+LOADS = {
+    "--version": set(),
+    "--help": set(),
+    "completion --help": set(),
+    "init --help": STORE,
+    "key --help": STORE,
+    "trust --help": STORE,
+    "site --help": STORE,
+    "log --help": STORE,
+    "history --help": STORE,
+    "check --help": STORE,
+    "store optimize --help": STORE,
+    "media create --help": STORE,
+    "media import --help": STORE,
+    "receipt --help": STORE,
+    "release list --help": STORE,
+    "release verify --help": STORE,
+    "release create --help": SOURCES,
+    "images find --help": SOURCES,
+    "registry serve --help": SOURCES | {"cheroot"},
+    "registry push --help": SOURCES | {"cheroot"},
+    "images compare --help": CLUSTER,
+    "registry bootstrap --help": CLUSTER | SOURCES | {"cheroot"},
+    "registry export-access --help": CLUSTER | SOURCES | {"cheroot"},
+    "registry mirror-config --help": CLUSTER | SOURCES | {"cheroot"},
+    "plan --help": CLUSTER | SOURCES,
+    "apply --help": CLUSTER | SOURCES,
+    "rollback --help": CLUSTER | SOURCES,
+    "backup list --help": CLUSTER,
+    "uninstall --help": CLUSTER,
+    "status --help": CLUSTER,
+    "applier install --help": CLUSTER,
+    "doctor --help": CLUSTER,
+}
+_RUN = (
+    "import sys\nfrom airstore.cli.main import main\n"
+    "try:\n    main(sys.argv[1:])\nfinally:\n    sys.stderr.write(' '.join(sorted(sys.modules)))"
+)
+
+
+def _loaded(words: str) -> set[str]:
+    argv = [sys.executable, "-c", _RUN, *words.split()]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120)
+    return set(done.stderr.split()) & set(LIBRARIES)
+
+
+@pytest.mark.parametrize("words", LOADS)
+def test_a_command_imports_what_it_uses(words: str) -> None:
+    """At most these: a cluster's commands alone load Kubernetes, a registry's alone an HTTP client."""
+    assert _loaded(words) <= LOADS[words]
+
+
+def test_every_command_is_listed() -> None:
+    """A new command says here what it loads."""
+    listed = {words.split()[0] for words in LOADS}
+    assert set(main.list_commands(click.Context(main))) <= listed

@@ -1,0 +1,322 @@
+"""What comes out: results on standard output in three forms, messages on standard error, and no escapes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from airstore.history import ledger
+from airstore.history.ledger import Entry
+from airstore.ops.stores.directory import open_directory
+from tests.support.faults.forged_media import sign_index
+from tests.support.product.output_documents import said
+from tests.support.product.road_fixtures import Copy
+from tests.support.product.road_parts import (
+    Road,
+    airstore,
+    done,
+    environment,
+    overwrite,
+    process,
+    refused,
+    separately,
+    snapshot,
+    unchanged,
+    write_site_file,
+)
+from tests.support.product.tiny_product import make_tiny
+
+ESCAPE = "\x1b[31mred\x1b[0m\x07\x9b2J"
+
+
+@pytest.fixture
+def ready(road: Road, site: Path) -> Path:
+    """A site with both releases, a site file and a line in its ledger."""
+    done("-C", site, "media", "import", road.delta)
+    write_site_file(site)
+    entry = Entry("push", "1.1.0", "succeeded", 1, {"registry": "r.example"})
+    ledger.record(open_directory(site).history, entry, ("acme", "airstore@acme.invalid"))
+    return site
+
+
+LISTINGS: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
+    "release list": (
+        "site",
+        (),
+        {"version", "sequence", "images", "charts", "blobs", "size", "held", "commit"},
+    ),
+    "release show": (
+        "site",
+        ("1.1.0",),
+        {"version", "sequence", "commit", "digest", "artifacts", "layers", "releases"},
+    ),
+    "release diff": (
+        "site",
+        ("1.0.0", "1.1.0"),
+        {"old", "new", "new_bytes", "artifacts", "releases", "files"},
+    ),
+    "release verify": ("site", (), {"version", "commit", "signer", "state"}),
+    "log": ("site", (), {"version", "sequence", "when", "author", "signer", "commit", "digest"}),
+    "history": ("site", (), {"when", "action", "release", "result", "details"}),
+    "plan": ("site", (), {"version", "running", "steps", "push"}),
+    "check": ("site", (), set()),
+    "key list": ("publisher", (), {"name", "keyid", "roles", "file"}),
+    "trust root show": (
+        "site",
+        (),
+        {"product", "version", "expires", "signed_by", "signatures_missing", "keys"},
+    ),
+    "images find": (
+        "publisher",
+        (),
+        {"image", "confidence", "taken", "tests_only", "excluded_by", "charts", "places"},
+    ),
+    "site list": ("publisher", (), set()),
+    "doctor": ("site", (), {"name", "state", "found", "cost"}),
+}
+
+
+@pytest.mark.parametrize("command", LISTINGS)
+def test_a_listing_is_the_same_in_every_form(command: str, ready: Path, road: Road) -> None:
+    """JSON and YAML say the same, with the fields that scripts rely on; the table is for people."""
+    side, arguments, fields = LISTINGS[command]
+    store = ready if side == "site" else road.publisher
+    words = ("-C", str(store), *command.split(), *arguments)
+    with unchanged(store):
+        outcome = done(*words, "-o", "json")
+        document = json.loads(outcome.out)
+        assert yaml.safe_load(done(*words, "-o", "yaml").out) == document
+        table = done(*words).out
+    rows = document.get("items", [document])
+    for row in rows:
+        assert fields <= set(row), set(row)
+    if fields:
+        assert rows
+        assert table.strip()
+    assert outcome.out.isascii()
+
+
+def test_results_of_changes_are_documents_too(own_road: Road, tmp_path: Path) -> None:
+    """With the fields the guides use."""
+    store, site = own_road.publisher, own_road.site
+    created = done("-C", store, "release", "create", "--version", "1.1.0", "-o", "json").json()
+    assert {"version", "state", "sequence", "commit", "blobs", "new_blobs", "total_bytes"} <= set(created)
+    words = ("-C", store, "media", "create", "--to", "1.1.0", "-o", "json")
+    media = done(*words, tmp_path / "out").json()
+    assert {"release", "kind", "from", "site", "blobs", "shared_blobs", "media_bytes", "out"} <= set(media)
+    planned = done(*words, "--from", "1.0.0", "--dry-run", tmp_path / "no").json()
+    assert (planned["kind"], planned["blobs"]) == ("delta", 8)
+    assert not (tmp_path / "no").exists()
+    with unchanged(site):
+        (row,) = done("-C", site, "media", "import", "--dry-run", own_road.delta, "-o", "json").json()
+        assert row["state"] == "verified"
+    (row,) = done("-C", site, "media", "import", own_road.delta, "-o", "json").json()
+    assert (row["state"], row["release"], row["new_releases"]) == ("imported", "1.1.0", ["1.1.0"])
+    (row,) = done("-C", site, "media", "import", own_road.delta, "-o", "json").json()
+    assert (row["state"], row["new_releases"]) == ("held already", [])
+    shown = done("media", "inspect", own_road.delta, "-o", "json").json()
+    assert (shown["kind"], shown["from"], shown["site"]) == ("delta", "1.0.0", None)
+
+
+def test_errors_are_one_json_document_when_asked_for(site: Path, road: Road) -> None:
+    for words, code in (
+        (("-C", "/nowhere", "check"), 10),
+        (("-C", str(site), "release", "show", "7"), 10),
+        (("-C", str(road.publisher), "receipt"), 2),
+        (("-C", str(site), "media", "import", str(road.publisher)), 10),
+    ):
+        for form in (("--log-format", "json"), ("--log-format=json",)):
+            outcome = airstore(*form, *words)
+            assert (outcome.code, outcome.out) == (code, "")
+            record = json.loads(outcome.err)
+            assert set(record) == {"level", "code", "message", "hint"}
+            assert (record["level"], record["code"]) == ("error", code)
+
+
+def test_messages_are_json_lines_when_asked_for(site: Path, road: Road) -> None:
+    outcome = done("--log-format", "json", "-C", site, "check")
+    assert [json.loads(line)["level"] for line in outcome.err.splitlines()] == ["info"]
+    assert done("-q", "-C", site, "check").err == ""
+    assert done("-q", "-C", site, "log", "-o", "json").json()
+
+
+def no_escapes(text: str) -> None:
+    assert all(letter.isprintable() or letter in "\n\t" for letter in text), ascii(text)
+
+
+@pytest.mark.parametrize("form", ["table", "json", "yaml"])
+def test_names_on_media_cannot_drive_a_terminal(form: str, road: Road, copy: Copy, site: Path) -> None:
+    media = copy(road.delta)
+    sign_index(media, road.key, product=ESCAPE, site=ESCAPE)
+    outcome = done("media", "inspect", media, "-o", form)
+    no_escapes(outcome.out + outcome.err)
+    if form != "table":
+        assert yaml.safe_load(outcome.out)["product"] == ESCAPE
+    refused(airstore("-C", site, "media", "import", media), 31, "\\x1b[31mred")
+    no_escapes(airstore("-C", site, "media", "import", media).err)
+    no_escapes(airstore("--log-format=json", "-C", site, "media", "import", media).err)
+
+
+def test_names_of_files_and_authors_cannot_drive_a_terminal(tmp_path: Path, helm4: Path) -> None:
+    tiny = make_tiny(tmp_path / "tiny")
+    (tiny.base / "hook.sh").write_text("#!/bin/sh\n")
+    tiny.edit("chart: app}", "chart: app, hooks: {preUpgrade: hook.sh}}")
+    author = ("--author", "A\x9b31m\u202e <a@example.com>")
+    assert tiny.create("1.0.0", *author).code == 0
+    (tiny.base / "hook.sh").write_text(f"#!/bin/sh\necho {ESCAPE}\n")
+    assert tiny.create("1.1.0", *author).code == 0
+    for form in ("table", "json", "yaml"):
+        no_escapes(done("-C", tiny.store, "log", "-o", form).out)
+    shown = done("-C", tiny.store, "release", "diff", "1.0.0", "1.1.0", "--patch").out
+    no_escapes(shown)
+    assert "\\x1b[31mred" in shown
+    for mistake in ((ESCAPE,), ("-C", ESCAPE, "check"), ("media", "inspect", ESCAPE), ("log", ESCAPE)):
+        outcome = airstore(*mistake)
+        assert outcome.code in {2, 10}
+        no_escapes(outcome.err)
+
+
+@pytest.mark.parametrize("form", ["table", "json", "yaml"])
+def test_a_reader_that_goes_away_is_no_fault(form: str, road: Road) -> None:
+    """As with `airstore log | head -1`; the pipe is closed before anything is written."""
+    for words in (("log",), ("release", "show", "1.0.0"), ("release", "diff", "1.0.0", "1.1.0", "--patch")):
+        read, write = os.pipe()
+        os.close(read)
+        with process("-C", road.publisher, *words, "-o", form, stdout=write) as running:
+            os.close(write)
+            _, err = running.communicate(timeout=60)
+        assert (running.returncode, err) == (0, ""), words
+
+
+def test_tables_in_a_pipe_are_not_folded(road: Road) -> None:
+    out = separately("-C", road.publisher, "log", "-o", "wide").out.splitlines()
+    assert len(out) == 3
+    commit = done("-C", road.publisher, "log", "-o", "json").json()[0]["commit"]
+    assert commit in out[1]
+    show = ("-C", road.publisher, "release", "show", "1.0.0")
+    for form, length in (("wide", 71), ("table", 19)):
+        shown = separately(*show, "-o", form).out
+        digests = [word for line in shown.splitlines() for word in line.split() if word.startswith("sha256:")]
+        assert digests
+        assert {len(digest) for digest in digests} == {length}
+    assert commit[:12] in separately("-C", road.publisher, "log").out
+
+
+@pytest.mark.parametrize("words", [("check",), ("log",), ("media", "import", "x"), ("receipt",)])
+def test_the_store_is_where_one_is_like_with_git(words: tuple[str, ...], site: Path, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "airstore", *words],
+        cwd=site,
+        env={**os.environ, **environment()},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == (10 if "x" in words else 0), ended
+    assert "Traceback" not in ended.stderr
+
+
+def test_dry_runs_change_nothing(own_road: Road, tmp_path: Path) -> None:
+    """Whatever imports, writes out or pushes content has one."""
+    values = own_road.product.parent / "values" / "small.yaml"
+    values.write_text(values.read_text() + "# 1.2.0\n")
+    stores = (own_road.publisher, own_road.site, own_road.new_site)
+    before = [snapshot(store) for store in stores]
+    done("-C", own_road.publisher, "release", "create", "--version", "1.2.0", "--dry-run")
+    done("-C", own_road.publisher, "media", "create", "--to", "1.1.0", "--dry-run", tmp_path / "out")
+    done("-C", own_road.site, "media", "import", "--dry-run", own_road.delta)
+    done("-C", own_road.new_site, "media", "import", "--dry-run", own_road.full_new)
+    refused(airstore("-C", own_road.new_site, "media", "import", "--dry-run", own_road.delta), 21, "1.0.0")
+    assert [snapshot(store) for store in stores] == before
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_media_are_taken_in_whatever_order_they_are_given(road: Road, new_site: Path) -> None:
+    rows = done("-C", new_site, "media", "import", road.delta, road.full, "-o", "json").json()
+    assert [(row["release"], row["state"]) for row in rows] == [("1.0.0", "imported"), ("1.1.0", "imported")]
+
+
+def test_verify_needs_no_store_and_says_what_it_did_not_check(road: Road, tmp_path: Path) -> None:
+    outcome = separately("media", "verify", road.full)
+    assert outcome.code == 0
+    assert "signature NOT checked" in outcome.err
+    assert "signature holds" in done("media", "verify", road.full, "--trust", road.root).err
+    assert "signature holds" in done("-C", road.site, "media", "verify", road.full).err
+    refused(airstore("media", "verify", road.full, "--trust", tmp_path / "none"), 10, "none")
+    refused(airstore("-C", tmp_path, "media", "verify", road.full), 10, "not an airstore store")
+
+
+def test_a_receipt_goes_to_a_file_or_to_standard_output(site: Path, tmp_path: Path) -> None:
+    printed = done("-C", site, "receipt").out
+    done("-C", site, "receipt", "-o", tmp_path / "deep" / "receipt.json")
+    assert json.loads(printed) == json.loads((tmp_path / "deep" / "receipt.json").read_bytes())
+    done("-C", site, "receipt", "-o", tmp_path / "deep" / "receipt.json")
+    refused(airstore("-C", site, "receipt", "-o", tmp_path / "deep" / "receipt.json" / "x"), 41)
+
+
+def test_damage_is_listed_with_what_it_breaks(road: Road, site: Path) -> None:
+    done("-C", site, "media", "import", road.delta)
+    arrived = {path.name for media in (road.full, road.delta) for path in (media / "packs").iterdir()}
+    written = [path for path in (site / "packs").iterdir() if path.name not in arrived]  # layers, rebuilt
+    pack = max(written, key=lambda path: path.stat().st_size)
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 2] ^= 1
+    overwrite(pack, bytes(data))
+    outcome = airstore("-C", site, "check", "-o", "json")
+    assert outcome.code == 20
+    (problem,) = said(outcome.out)
+    assert pack.name in problem["fault"]
+    assert any("image registry.example.com/shop/" in user for user in problem["breaks"])
+    table = airstore("-C", site, "check")
+    assert table.code == 20
+    assert "breaks image registry.example.com/shop/" in table.out
+    assert "1 fault found" in table.err
+
+
+def test_unreadable_places_are_no_bugs(road: Road, site: Path, tmp_path: Path) -> None:
+    """A directory where a file should be, and the other way round."""
+    (tmp_path / "directory").mkdir()
+    directory = tmp_path / "directory"
+    for words in (
+        ("init", tmp_path / "p", "--product", directory),
+        ("init", tmp_path / "p", "--site", "acme", "--trust", directory),
+        ("-C", road.publisher, "media", "create", "--to", "1.1.0", "--receipt", directory, tmp_path / "o"),
+        ("-C", road.publisher, "site", "add", "b", directory),
+        ("-C", site, "plan", "--site-file", directory),
+        ("media", "verify", road.full, "--trust", directory),
+        ("media", "verify", road.full / "index.json"),
+        ("trust", "root", "show", directory),
+        ("-C", road.full / "index.json", "check"),
+    ):
+        outcome = airstore(*words)
+        assert outcome.code in {2, 10, 21}, (words, outcome)
+        assert "Traceback" not in outcome.err
+        assert outcome.err.startswith(("airstore: ", "Usage: ")), outcome
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "site"]
+    broken = shutil.copytree(site, tmp_path / "broken")
+    shutil.rmtree(broken / "history.git")
+    for command in (("check",), ("log",), ("media", "import", str(road.delta)), ("receipt",)):
+        outcome = airstore("-C", broken, *command)
+        assert outcome.code in {10, 20}, (command, outcome)
+        assert "history" in outcome.err + outcome.out
+
+
+def test_doctor_says_all_it_found_and_fails_over_what_is_needed(tmp_path: Path) -> None:
+    found = done("-C", tmp_path / "nowhere", "doctor", "-o", "json").json()
+    states: dict[str, Any] = {row["name"]: row["state"] for row in found}
+    assert states["git"] == states["helm"] == "ok"
+    nothing = {"PATH": str(tmp_path), "AIRSTORE_HELM": "", "HOME": str(tmp_path)}
+    outcome = airstore("doctor", "-o", "json", env=nothing)
+    assert outcome.code == 10
+    rows = said(outcome.out)
+    assert {row["state"] for row in rows if row["name"] in {"git", "helm", "ssh-keygen"}} == {"missing"}
+    assert all(row["cost"] for row in rows)

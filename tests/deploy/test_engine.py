@@ -1,0 +1,372 @@
+"""The engine with its real journal over a cluster in memory: any fault, any kill, old or new at the end."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airstore.core.errors import DeployError, LockedError, TransferError
+from airstore.core.release import HelmRelease
+from airstore.deploy.model.protocols import Refusal
+from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.sights import Cause, Sight, Trouble
+from airstore.deploy.model.target import Target
+from airstore.deploy.run.engine import Engine
+from airstore.deploy.run.hooks import Hook, Watching
+from airstore.deploy.run.journal import Journal
+from airstore.deploy.run.steps import End, Item, Run, Status
+from airstore.deploy.run.world import Course, World
+from tests.support.kubernetes.conformance import ALL, Parties, claim, config, workload
+from tests.support.kubernetes.deploy_world import (
+    AlwaysHeld,
+    FastClock,
+    MemoryCluster,
+    MemoryHelm,
+    MemoryHooks,
+    MemorySupplies,
+    make_target,
+)
+
+HOOKS = {name: f"hooks/{name}" for name in ("preUpgrade", "verifyBackup", "postUpgrade", "rollback")}
+NAMES = ("db", "api", "web")
+CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "things.example.com"},
+    "spec": {"versions": [{"name": "v1", "served": True, "storage": True}]},
+}
+
+
+class KilledError(BaseException):
+    """kill -9, as far as code in this process can tell."""
+
+
+@dataclass
+class Fate:
+    """What becomes of calls to the outside, and of lines of the journal.
+
+    Attributes:
+        draw: gives ``done``, or ``failed``, ``failed-after``, ``killed``, ``killed-after``.
+    """
+
+    draw: Callable[[], str]
+    met: list[str] = field(default_factory=list)
+
+    def wrap(self, inner: Any, *names: str) -> Any:
+        """The same object; calls of these names may fail or be killed, before or after their work."""
+        fate = self
+
+        class Faulty:
+            def __getattr__(self, name: str) -> Any:
+                return fate.call(getattr(inner, name)) if name in names else getattr(inner, name)
+
+        return Faulty()
+
+    def call(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any, **options: Any) -> Any:
+            what = self.draw()
+            self.met.append(what)
+            if what in {"failed", "killed"}:
+                raise KilledError if what == "killed" else TransferError("it broke off")
+            result = function(*arguments, **options)
+            if what in {"failed-after", "killed-after"}:
+                raise KilledError if what == "killed-after" else TransferError("it broke off afterwards")
+            return result
+
+        return called
+
+
+@dataclass
+class Place:
+    """A site in memory where 1.0.0 runs."""
+
+    cluster: MemoryCluster = field(default_factory=MemoryCluster)
+    supplies: MemorySupplies = field(default_factory=MemorySupplies)
+    old: dict[str, Target] = field(default_factory=dict)
+    new: dict[str, Target] = field(default_factory=dict)
+    pulling: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.helm = MemoryHelm(self.cluster)
+        self.hooks = MemoryHooks({"shop/db": "data of 1.0.0"})
+        for name in (*NAMES, "left"):
+            self.old[f"shop/{name}"] = self._target(name, "1.0.0")
+        for name in (*NAMES, "added"):
+            self.new[f"shop/{name}"] = self._target(name, "1.1.0")
+        for target in self.old.values():
+            self.helm.install(target, wait=True)
+        self.before = self.picture()
+
+    def _target(self, name: str, version: str) -> Target:
+        helm = HelmRelease(
+            name,
+            "shop",
+            name,
+            timeout="20s",
+            hooks=HOOKS if name == "db" else {},
+            health=({"deployment": name},),
+        )
+        documents = [config(f"{name}-config", version=version), workload("Deployment", name), claim(name)]
+        target, chart = make_target(helm, version, documents, [CRD] if name == "web" else [])
+        self.supplies.charts[target.running.key, version] = chart
+        return target
+
+    def course(self, backups: Path) -> Course:
+        """From 1.0.0 to 1.1.0."""
+        items = [
+            Item("shop/db", "change", (), frozenset(HOOKS), rank=0),
+            Item("shop/api", "change", ("shop/db",), rank=1),
+            Item("shop/added", "install", ("shop/db",), rank=9),
+            Item("shop/web", "change", ("shop/api",), rank=2),
+            Item("shop/left", "remove", rank=3),
+        ]
+        return Course(Run(tuple(items)), self.new, self.old, "1.0.0", backups)
+
+    def picture(self) -> object:
+        """Versions that run, replicas, and the data; volume claims and CRDs stay anyway."""
+        found = {
+            key: (document.get("data"), document.get("spec", {}).get("replicas", 1))
+            for key, document in self.cluster.objects.items()
+            if key[1] in {"ConfigMap", "Deployment"}
+        }
+        return found, dict(self.hooks.data)
+
+    def engine(self, directory: Path, fate: Fate, held: Any = None) -> Engine:
+        """An engine as a new process would make it."""
+        path = directory / "run"
+        journal = Journal.load(path) if path.exists() else Journal.begin(path, {"mode": "apply"})
+        world = World(
+            fate.wrap(self.helm, "install", "uninstall"),
+            fate.wrap(self.cluster, "apply", "ensure_namespace", "stop_writers", "start_writers", "ready"),
+            fate.wrap(self.hooks, "run"),
+            self.supplies,
+            FastClock(),
+            held or AlwaysHeld(),
+            self.pulling.append,
+        )
+        return Engine(
+            world, self.course(directory / "backup"), journal, Redactor(frozenset()), lambda _: None
+        )
+
+
+def always(what: str = "done") -> Fate:
+    return Fate(lambda: what)
+
+
+@pytest.fixture
+def place() -> Place:
+    return Place()
+
+
+def picture_of_new() -> object:
+    place = Place()
+    with tempfile.TemporaryDirectory() as scratch:
+        assert place.engine(Path(scratch), always()).drive() is End.SUCCEEDED
+    return place.picture()
+
+
+NEW = picture_of_new()
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def test_any_faults_and_kills_end_old_new_or_with_a_call_for_help(data: st.DataObject) -> None:
+    place = Place()
+    fates = ("done",) * 12 + ("failed", "failed-after", "killed", "killed-after")
+    fate = Fate(lambda: data.draw(st.sampled_from(fates)))
+    with tempfile.TemporaryDirectory() as scratch:
+        end = _drive_until_it_ends(place, Path(scratch), fate)
+        if end is End.NEEDS_OPERATOR:  # never silently: a step failed thrice, and the journal says which
+            engine = place.engine(Path(scratch), always())
+            assert [event for event in engine.journal.events if event.status is Status.FAILED]
+            engine.journal.record(Status.RESUME)
+            assert engine.drive() is End.ROLLED_BACK
+    assert place.picture() == (NEW if end is End.SUCCEEDED else place.before)
+
+
+def _drive_until_it_ends(place: Place, directory: Path, fate: Fate) -> End:
+    for _ in range(60):
+        try:
+            return place.engine(directory, fate).drive()
+        except KilledError:
+            continue
+    return place.engine(directory, always()).drive()
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_the_first_call_that_fails_leads_back(place: Place, tmp_path: Path, number: int) -> None:
+    count = iter(range(1000))
+    fate = Fate(lambda: "failed" if next(count) == number else "done")
+    end = place.engine(tmp_path, fate).drive()
+    failed = "failed" in fate.met
+    assert (end is End.SUCCEEDED) == (not failed or place.picture() == NEW)
+    assert place.picture() == (NEW if end is End.SUCCEEDED else place.before)
+
+
+def test_backups_come_first_and_restores_come_once(place: Place, tmp_path: Path) -> None:
+    assert place.engine(tmp_path, always()).drive() is End.SUCCEEDED
+    assert place.hooks.ran == ["preUpgrade shop/db", "verifyBackup shop/db", "postUpgrade shop/db"]
+
+
+def test_a_lost_lease_stops_everything_at_once(place: Place, tmp_path: Path) -> None:
+    class Lost:
+        left = 4
+
+        def check(self) -> None:
+            self.left -= 1
+            if not self.left:
+                raise LockedError("somebody took it")
+
+    with pytest.raises(LockedError):
+        place.engine(tmp_path, always(), Lost()).drive()
+    assert place.engine(tmp_path, always()).drive() is End.SUCCEEDED
+    assert place.picture() == NEW
+
+
+def test_an_unhealthy_release_is_named(place: Place, tmp_path: Path) -> None:
+    target = place.new["shop/web"]
+    helm = replace(target.helm, health=({"deployment": "nowhere"},))
+    place.new["shop/web"] = replace(target, helm=helm)
+    engine = place.engine(tmp_path, always())
+    assert engine.drive() is End.ROLLED_BACK
+    (failure,) = (event.detail for event in engine.journal.events if event.status is Status.FAILED)
+    assert failure == "shop/web is not healthy after 20s: deployment nowhere: there is no deployment nowhere"
+    assert place.picture() == place.before
+
+
+def test_a_database_that_stays_gets_its_rows_back(place: Place, tmp_path: Path) -> None:
+    """The application's migration writes into it; then the application does not get healthy."""
+    engine = _migrating(place, tmp_path)
+    said = list[str]()
+    assert replace(engine, say=said.append).drive() is End.ROLLED_BACK
+    assert place.picture() == place.before
+    assert place.helm.released["shop/db"][0] == 1, "it was installed again"
+    assert [line for line in place.hooks.ran if "db" in line] == [
+        "preUpgrade shop/db",
+        "verifyBackup shop/db",
+        "rollback shop/db",
+    ]
+
+
+def test_a_database_that_the_hook_could_not_reach_is_asked_again_once_it_is_up(
+    place: Place, tmp_path: Path
+) -> None:
+    """It is a Deployment, stopped with the writers, and starts more slowly than a hook is tried again."""
+    clock = FastClock()
+    engine = _migrating(place, tmp_path)
+    started = list[float]()
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.cluster, name)
+
+        def start_writers(self, namespace: str, helm_release: str, places: Any) -> None:
+            place.cluster.start_writers(namespace, helm_release, places)
+            started.append(clock.now())
+
+        def ready(self, gate: Any, namespace: str) -> str:
+            slow = started and clock.now() - started[0] < 15
+            return (
+                "it starts" if slow and gate == {"deployment": "db"} else place.cluster.ready(gate, namespace)
+            )
+
+    class Remote(MemoryHooks):
+        def run(self, hook: Hook, watching: Watching) -> None:
+            if hook.name == "rollback" and (not started or clock.now() - started[0] < 15):
+                raise DeployError("connection refused")
+            super().run(hook, watching)
+
+    place.hooks = Remote(place.hooks.data)
+    world = replace(engine.world, cluster=Slow(), hooks=place.hooks, clock=clock)
+    assert replace(engine, world=world).drive() is End.ROLLED_BACK
+    assert place.picture() == place.before
+
+
+def _migrating(place: Place, directory: Path) -> Engine:
+    """The database stays, the application changes its rows and then never gets healthy."""
+    place.new["shop/db"] = place.old["shop/db"]
+    api = place.new["shop/api"]
+    place.new["shop/api"] = replace(api, helm=replace(api.helm, health=({"deployment": "nowhere"},)))
+    engine = place.engine(directory, always())
+    items = [
+        replace(item, action="unchanged") if item.key == "shop/db" else item
+        for item in engine.course.run.items
+    ]
+
+    class Migrating:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.helm, name)
+
+        def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
+            place.helm.install(target, wait=wait, watch=watch)
+            if target is place.new["shop/api"]:
+                place.hooks.data["shop/db"] = "rows that 1.1.0 migrated"
+
+    world = replace(engine.world, helm=Migrating())
+    return replace(engine, world=world, course=replace(engine.course, run=Run(tuple(items))))
+
+
+def test_nothing_is_stopped_that_could_not_start_again(place: Place, tmp_path: Path) -> None:
+    engine = _migrating(place, tmp_path)
+    place.cluster.refusals["Pod", "api"] = Refusal(403, 'pods "api" is forbidden: violates PodSecurity "x"')
+    stops = list[str]()
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.cluster, name)
+
+        def stop_writers(self, namespace: str, helm_release: str, *_: Any, **__: Any) -> None:
+            stops.append(f"{namespace}/{helm_release}")
+
+    engine = replace(engine, world=replace(engine.world, cluster=Watched()))
+    assert engine.drive() is End.NEEDS_OPERATOR
+    assert stops == []
+    *_, failure = (event.detail for event in engine.journal.events if event.status is Status.FAILED)
+    assert "nothing is stopped, because it could not start again" in failure
+    assert "shop/api: going back to 1.0.0: Deployment api: its pods: " in failure
+    assert 'violates PodSecurity "x"' in failure
+
+
+def test_a_wait_that_is_of_no_use_ends_and_is_said_once(place: Place, tmp_path: Path) -> None:
+    trouble = Trouble(Cause.CRASH, "pod web-1", "pod web-1: CrashLoopBackOff (exit code 3)")
+    engine = place.engine(tmp_path, always())
+    clock = engine.world.clock
+
+    class Crashing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.cluster, name)
+
+        def look(self, document: Any, namespace: str) -> Sight | None:
+            mark = (place.cluster.live(document, namespace) or {}).get("metadata", {}).get("version", "")
+            crash = (trouble,) if document["metadata"]["name"] == "web" else ()
+            name = f"Deployment {document['metadata']['name']}"
+            return Sight(name, str(mark), 0, 1, crash, "no such table")
+
+        def ready(self, gate: Any, _namespace: str) -> str:
+            return "it is not" if gate == {"deployment": "web"} and clock.now() < 15 else ""
+
+    world = replace(engine.world, cluster=Crashing())
+    assert replace(engine, world=world).drive() is End.ROLLED_BACK
+    (failure,) = (event.detail for event in engine.journal.events if event.status is Status.FAILED)
+    assert re.match(r"shop/web: ended after \d s, because no time will cure this: ", failure)
+    assert failure.endswith(
+        "Deployment web: pod web-1: CrashLoopBackOff (exit code 3); it said: no such table"
+    )
+
+
+@pytest.mark.parametrize("expectation", ALL)
+def test_cluster_and_helm_in_memory_behave(expectation: Callable[[Parties], None]) -> None:
+    cluster, supplies = MemoryCluster(), MemorySupplies()
+
+    def keep(target: Target, chart: bytes) -> None:
+        supplies.charts[target.running.key, target.version] = chart
+
+    expectation(Parties(cluster, MemoryHelm(cluster), keep, "shop"))

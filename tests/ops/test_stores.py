@@ -1,0 +1,375 @@
+"""Stores and keys: made whole, guarded by a lock, told apart by side, opened with the right passphrase."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from airstore.trust.keys import PrivateKey
+from airstore.trust.root.sign import TrustRoot, sign_root
+from tests.support.product.road_parts import (
+    LOCKS,
+    Outcome,
+    Road,
+    airstore,
+    done,
+    overwrite,
+    refused,
+    separately,
+    snapshot,
+    sound,
+    unchanged,
+    write_site_file,
+)
+
+_HOLD = """\
+import sys
+from pathlib import Path
+from airstore.core.durable import exclusive_lock
+with exclusive_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Another process holds a lock."""
+    command = [sys.executable, "-c", _HOLD, str(lock)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        try:
+            yield
+        finally:
+            holder.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("lock", sorted(LOCKS))
+def test_a_locked_store_is_left_alone(lock: str, road: Road, site: Path) -> None:
+    with unchanged(site, tmp=True), held(site / lock):
+        refused(airstore("-C", site, "media", "import", road.delta), 11, "another airstore process", "hint: ")
+        sound(site, "1.0.0")  # readers do not wait
+    done("-C", site, "media", "import", road.delta)
+    sound(site, "1.0.0", "1.1.0")
+
+
+def test_a_locked_publisher_makes_no_release(own_road: Road) -> None:
+    words = ("-C", own_road.publisher, "release", "create", "--version", "1.2.0")
+    with unchanged(own_road.publisher), held(own_road.publisher / "lock"):
+        refused(airstore(*words), 11, "another airstore process", str(own_road.publisher))
+        assert separately(*words).code == 11
+    done(*words)
+
+
+def test_commands_know_their_side(road: Road, site: Path, tmp_path: Path) -> None:
+    publisher_only = [
+        ("release", "create", "--version", "9"),
+        ("images", "find"),
+        ("media", "create", "--to", "1.0.0", tmp_path / "out"),
+        ("key", "generate", "more"),
+        ("site", "add", "b", site / "keys" / "site.pub"),
+        ("site", "list"),
+    ]
+    site_only = [("media", "import", road.full), ("plan",), ("receipt",), ("history",)]
+    with unchanged(site):
+        for words in publisher_only:
+            refused(airstore("-C", site, *words), 2, "for a publisher", "store of a site")
+    with unchanged(road.publisher):
+        for words in site_only:
+            refused(airstore("-C", road.publisher, *words), 2, "for a site", "store of a publisher")
+
+
+def test_what_is_no_store_is_not_opened(road: Road, tmp_path: Path) -> None:
+    commands = [
+        ("check",),
+        ("release", "list"),
+        ("log",),
+        ("media", "import", road.full),
+        ("media", "verify", road.full),
+        ("receipt",),
+        ("registry", "push", "localhost:1"),
+        ("key", "list"),
+    ]
+    for place in (tmp_path, tmp_path / "nowhere", road.full):
+        for words in commands:
+            refused(airstore("-C", place, *words), 10, "is not an airstore store", "hint: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "JSON"),
+        ("{}", "format"),
+        ('{"format": 2, "side": "site", "name": "acme"}', "format 2"),
+        ('{"format": 1, "side": "neither", "name": "acme"}', "side"),
+        ('{"format": 1, "side": "site", "name": "../acme"}', "name"),
+        ('{"format": 1, "format": 1, "side": "site", "name": "acme"}', "duplicate"),
+    ],
+)
+def test_a_store_of_another_form_is_damage(text: str, word: str, site: Path) -> None:
+    overwrite(site / "airstore.json", text.encode())
+    refused(airstore("-C", site, "release", "list"), 20, "airstore.json", word)
+
+
+def test_init_makes_nothing_in_a_place_that_is_in_use(road: Road, tmp_path: Path) -> None:
+    used = tmp_path / "used"
+    used.mkdir()
+    (used / "file").write_text("mine")
+    for words in (("--product", road.product), ("--site", "acme", "--trust", road.root)):
+        refused(airstore("init", used, *words), 2, "not empty", "hint: ")
+        refused(airstore("init", road.publisher, *words), 2, "is a store already")
+        refused(airstore("init", used / "file", *words), 41, "file")
+    assert [path.name for path in used.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("--site", "acme"), ("--trust", "r"), ("--product", "p", "--site", "acme", "--trust", "r")]
+)
+def test_init_is_told_which_side(words: tuple[str, ...], tmp_path: Path) -> None:
+    refused(airstore("init", tmp_path / "s", *words), 2, "--product", "--site", "--trust")
+    assert not (tmp_path / "s").exists()
+
+
+def test_init_of_a_place_that_exists_and_is_empty(road: Road, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    done("init", tmp_path / "s", "--site", "acme", "--trust", road.root)
+    done("-C", tmp_path / "s", "media", "import", road.full)
+
+
+def test_a_killed_init_is_simply_run_again(road: Road, tmp_path: Path) -> None:
+    """Its configuration comes last: whatever an earlier run left, the next one finishes."""
+    whole = tmp_path / "whole"
+    done("init", whole, "--site", "acme", "--trust", road.root)
+    parts = [
+        "packs",
+        "tmp",
+        "index.sqlite",
+        "history.git",
+        "trust/root.json",
+        "trust/state.json",
+        "keys/site",
+    ]
+    for count in range(len(parts) + 1):
+        half = tmp_path / f"half-{count}"
+        half.mkdir()
+        for part in parts[:count]:
+            (half / part).parent.mkdir(parents=True, exist_ok=True)
+            source = whole / part
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, half / part)
+        (half / ".history-abc").mkdir()
+        refused(airstore("-C", half, "release", "list"), 10, "is not an airstore store")
+        done("init", half, "--site", "acme", "--trust", road.root)
+        done("-C", half, "media", "import", road.full)
+        sound(half, "1.0.0")
+        public = PrivateKey.load(half / "keys" / "site").public.openssh("acme")
+        assert (half / "keys" / "site.pub").read_text() == f"{public}\n"
+
+
+def test_a_store_can_be_moved(own_road: Road, tmp_path: Path) -> None:
+    """Nothing in it names the place where it was."""
+    moved = own_road.site.rename(tmp_path / "moved")
+    done("-C", moved, "media", "import", own_road.delta)
+    sound(moved, "1.0.0", "1.1.0")
+    for path in moved.rglob("*"):
+        if path.is_file():
+            assert str(own_road.base).encode() not in path.read_bytes(), path
+
+
+@pytest.fixture
+def publisher(road: Road, tmp_path: Path) -> Path:
+    """Without keys yet."""
+    done("init", tmp_path / "p", "--product", road.product)
+    return tmp_path / "p"
+
+
+def create(publisher: Path, *more: str | Path) -> Outcome:
+    return airstore("-C", publisher, "release", "create", "--version", "1.0.0", *more)
+
+
+def test_without_a_key_nothing_is_signed(publisher: Path, tmp_path: Path) -> None:
+    with unchanged(publisher):
+        refused(create(publisher), 10, "has no key", "airstore key generate")
+        refused(airstore("-C", publisher, "trust", "root", "show"), 10, "trust root")
+    assert done("-C", publisher, "key", "list", "-o", "json").json() == []
+
+
+def test_a_key_is_named_by_what_is_there(publisher: Path, road: Road) -> None:
+    done("-C", publisher, "key", "generate", "release")
+    with unchanged(publisher):
+        refused(airstore("-C", publisher, "key", "generate", "release"), 2, "already", "hint: ")
+        outcome = airstore("-C", publisher, "release", "create", "--version", "1", "--key", "none")
+        refused(outcome, 10, "'none'", "release")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "-x", "a b", "x.pub", "x" * 80, "\x1b[31m", "ä"])
+def test_a_key_that_cannot_be_called_so_is_not_made(name: str, publisher: Path) -> None:
+    before = snapshot(publisher.parent)
+    for _ in range(2):
+        outcome = airstore("-C", publisher, "key", "generate", "--", name)
+        refused(outcome, 2)
+        assert "\x1b" not in outcome.err
+        assert snapshot(publisher.parent) == before
+        done("-C", publisher, "key", "list")
+
+
+def test_a_key_that_the_root_does_not_name_signs_nothing(own_road: Road, tmp_path: Path) -> None:
+    """What it signed would be refused by every site, and then by the store itself."""
+    publisher = own_road.publisher
+    assert "cannot sign releases" in done("-C", publisher, "key", "generate", "second").err
+    with unchanged(publisher):
+        for words in (
+            ("release", "create", "--version", "1.2.0"),
+            ("media", "create", "--to", "1.1.0", tmp_path / "out"),
+        ):
+            refused(airstore("-C", publisher, *words, "--key", "second"), 2, "'second'", "release", "hint: ")
+    assert not (tmp_path / "out").exists()
+    done("-C", publisher, "media", "create", "--to", "1.1.0", tmp_path / "out")  # the only one that may
+    rows = done("-C", publisher, "key", "list", "-o", "json").json()
+    assert {row["name"]: set(row["roles"]) for row in rows} == {
+        "release": {"root", "release"},
+        "second": set(),
+    }
+
+
+def two_keys(road: Road, threshold: int = 1) -> None:
+    done("-C", road.publisher, "key", "generate", "second")
+    second = PrivateKey.load(road.publisher / "keys" / "second")
+    keys = {"release": road.key.public, "second": second.public}
+    roles = {"root": (["release"], 1), "release": (["release", "second"], threshold)}
+    overwrite(road.root, sign_root(TrustRoot.create("shop", keys, roles), [road.key]))
+
+
+def test_of_two_keys_one_is_named(own_road: Road, tmp_path: Path) -> None:
+    two_keys(own_road)
+    words = ("-C", own_road.publisher, "media", "create", "--to", "1.0.0", tmp_path / "out")
+    with unchanged(own_road.publisher):
+        refused(airstore(*words), 2, "release, second", "--key")
+        done(*words, "--key", "second")
+    site = tmp_path / "site"
+    done("init", site, "--site", "acme", "--trust", own_road.root)
+    done("-C", site, "media", "import", tmp_path / "out")
+    sound(site, "1.0.0")
+
+
+def test_one_key_is_not_enough_where_two_are_wanted(own_road: Road, tmp_path: Path) -> None:
+    two_keys(own_road, threshold=2)
+    words = ("-C", own_road.publisher, "media", "create", "--to", "1.0.0", "--key", "release")
+    outcome = airstore(*words, tmp_path / "out")
+    assert outcome.code in {2, 30}
+    refused(outcome, outcome.code, "2")
+    assert not (tmp_path / "out").exists()
+
+
+def test_passphrases(publisher: Path, tmp_path: Path) -> None:
+    right, wrong, empty = (tmp_path / name for name in ("right", "wrong", "empty"))
+    right.write_text("correct horse\nsecond line\n")
+    wrong.write_text("battery staple\n")
+    empty.write_text("\n")
+    words = ("-C", publisher, "key", "generate", "release")
+    with unchanged(publisher):
+        refused(airstore(*words, "--passphrase-file", empty), 2, "empty")
+        refused(airstore(*words, "--passphrase-file", tmp_path / "none"), 10, "passphrase file")
+        outcome = separately(*words, "--encrypt")  # no terminal to ask on
+        refused(outcome, 2, "passphrase", "--passphrase-file")
+    done(*words, "--passphrase-file", right)
+    key = (publisher / "keys" / "release").read_bytes()
+    keygen = ("ssh-keygen", "-y", "-P", "correct horse", "-f", str(publisher / "keys" / "release"))
+    assert subprocess.run(keygen, capture_output=True, check=False).returncode == 0
+    with unchanged(publisher):
+        for passphrase in (wrong, empty):
+            outcome = create(publisher, "--passphrase-file", passphrase)
+            refused(outcome, 2 if passphrase is empty else 30, "passphrase")
+            assert "battery" not in outcome.err
+        refused(create(publisher, "--passphrase-file", tmp_path / "none"), 10)
+        refused(separately("-C", publisher, "release", "create", "--version", "1"), 2, "encrypted")
+    environment = {"AIRSTORE_PASSPHRASE_FILE": str(right)}
+    done("-C", publisher, "release", "create", "--version", "1.0.0", env=environment)
+    done("-C", publisher, "media", "create", "--to", "1.0.0", tmp_path / "o", "--passphrase-file", right)
+    assert (publisher / "keys" / "release").read_bytes() == key
+    for path in publisher.rglob("*"):
+        assert not path.is_file() or b"correct horse" not in path.read_bytes()
+
+
+def test_a_key_that_others_may_read_is_not_used(own_road: Road, tmp_path: Path) -> None:
+    (own_road.publisher / "keys" / "release").chmod(0o644)
+    words = ("-C", own_road.publisher, "media", "create", "--to", "1.0.0", tmp_path / "out")
+    with unchanged(own_road.publisher):
+        refused(airstore(*words), 30, "mode 0644", "chmod 600")
+
+
+def test_media_go_to_a_new_place(road: Road, tmp_path: Path) -> None:
+    words = ("-C", road.publisher, "media", "create", "--to", "1.0.0")
+    used = tmp_path / "used"
+    used.mkdir()
+    (used / "mine").write_text("x")
+    (tmp_path / "link").symlink_to(used)
+    with unchanged(road.publisher):
+        for out in (used, used / "mine", road.full, tmp_path / "link"):
+            refused(airstore(*words, out), 2, "exists already", "hint: ")
+        refused(airstore(*words, used / "mine" / "below"), 41, "mine")
+        refused(
+            airstore("-C", road.publisher, "media", "create", "--to", "7.7.7", tmp_path / "x"), 10, "1.1.0"
+        )
+        refused(airstore(*words, "--from", "7.7.7", tmp_path / "x"), 10, "7.7.7", "1.1.0")
+        refused(airstore(*words, "--from", "1.0.0", tmp_path / "x"), 31, "nothing to bring")
+        refused(airstore(*words, "--from", "1.1.0", tmp_path / "x"), 31, "nothing to bring")
+        both = ("--from", "1.0.0", "--receipt", used / "mine")
+        refused(airstore(*words, *both, tmp_path / "x"), 2, "exclude each other")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "used"]
+    assert [path.name for path in used.iterdir()] == ["mine"]
+    (tmp_path / "empty").mkdir()
+    done(*words, tmp_path / "empty")
+    done(*words, tmp_path / "new" / "deep")
+    assert snapshot(tmp_path / "empty") == snapshot(tmp_path / "new" / "deep") == snapshot(road.full)
+
+
+def test_a_publisher_that_lacks_blobs_makes_no_media(own_road: Road, tmp_path: Path) -> None:
+    largest = max((own_road.publisher / "packs").iterdir(), key=lambda path: path.stat().st_size)
+    largest.unlink()
+    (own_road.publisher / "index.sqlite").unlink()
+    words = ("-C", own_road.publisher, "media", "create", "--to", "1.1.0")
+    refused(airstore(*words, tmp_path / "out"), 21, "lacks", "1.1.0", "hint: ")
+    assert not (tmp_path / "out").exists()
+    assert airstore("-C", own_road.publisher, "check").code == 20
+
+
+def test_media_of_a_damaged_publisher_are_not_made(own_road: Road, tmp_path: Path) -> None:
+    """Read and verified on the way out: no damage is signed."""
+    for pack in (own_road.publisher / "packs").iterdir():
+        data = bytearray(pack.read_bytes())
+        data[len(data) // 3] ^= 1
+        overwrite(pack, bytes(data))
+    words = ("-C", own_road.publisher, "media", "create", "--to", "1.1.0", tmp_path / "out")
+    refused(airstore(*words), 20)
+    assert [path.name for path in tmp_path.iterdir()] == ["road"]
+
+
+def test_unknown_releases_are_named_with_those_there_are(road: Road, site: Path) -> None:
+    write_site_file(site)
+    with unchanged(site):
+        for words in (
+            ("release", "show", "9.9.9"),
+            ("release", "diff", "1.0.0", "9.9.9"),
+            ("release", "verify", "9.9.9"),
+            ("plan", "--release", "9.9.9"),
+            ("plan", "--compare", "9.9.9"),
+            ("registry", "push", "localhost:1", "--release", "9.9.9"),
+        ):
+            refused(airstore("-C", site, *words), 10, "'9.9.9'", "1.0.0")
+
+
+def test_an_empty_site_says_what_to_do(road: Road, new_site: Path) -> None:
+    for words in (("plan",), ("registry", "push", "localhost:1"), ("release", "verify")):
+        refused(airstore("-C", new_site, *words), 10, "holds no release yet")
+    assert done("-C", new_site, "release", "list", "-o", "json").json() == []
+    assert done("-C", new_site, "log", "-o", "json").json() == []
+    assert "no releases yet" in done("-C", new_site, "log").out
+    sound(new_site)

@@ -1,0 +1,262 @@
+"""OCI layouts as real tools and hostile hands write them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fixture_images import LayoutWriter
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.oci import OCI_MANIFEST
+from airstore.core.reference import Reference
+from airstore.registry.source import REF_NAME
+from airstore.registry.sources.graph import walk
+from airstore.registry.sources.layout import OciLayout, window
+from airstore.registry.sources.names import CONTAINERD_NAME, precision
+from tests.support.registry import layouts
+
+REFERENCE = Reference.parse(layouts.REFERENCE)
+
+
+def resolved(directory: Path, reference: str) -> str:
+    with OciLayout.directory(directory) as source:
+        return source.resolve(Reference.parse(reference)).digest
+
+
+def test_a_directory_and_its_tar_hold_the_same(tmp_path: Path) -> None:
+    layouts.write_full(tmp_path / "d", size=600_000)
+    tar = layouts.pack(tmp_path / "d", tmp_path / "layout.tar")
+    with OciLayout.directory(tmp_path / "d") as one, OciLayout.archive(tar) as other:
+        graph = walk(one, REFERENCE)
+        assert graph == walk(other, REFERENCE)
+        for blob in graph.blobs:
+            data = b"".join(one.open(REFERENCE, blob))
+            assert Digest.of(data) == blob.digest
+            assert b"".join(other.open(REFERENCE, blob)) == data
+            assert b"".join(other.read(blob.digest, 3, 700)) == data[3:700]
+            assert other.size(blob.digest) == len(data)
+
+
+@pytest.mark.parametrize("kind", ["oci", "oci-archive"])
+def test_skopeo_writes_layouts_with_the_bare_tag(tmp_path: Path, skopeo: Path, kind: str) -> None:
+    nodes = layouts.write_full(tmp_path / "in")
+    out = tmp_path / "out"
+    layouts.run(
+        skopeo, "copy", "-q", "--all", f"oci:{tmp_path / 'in'}:{layouts.REFERENCE}", f"{kind}:{out}:1.0"
+    )
+    with OciLayout.directory(out) if kind == "oci" else OciLayout.archive(out) as source:
+        assert source.resolve(REFERENCE).digest == nodes["root"]["digest"]
+        assert {c["digest"] for c in (nodes["amd64"], nodes["arm64"])} <= walk(
+            source, REFERENCE
+        ).documents.keys()
+
+
+def test_umoci_changes_an_image_and_its_layout_is_read(
+    tmp_path: Path, umoci: Path, busybox_layout: Callable[..., Path]
+) -> None:
+    layout = busybox_layout()
+    tag = "registry.example.com/shop/api:1.0.0"
+    entry = json.loads((layout / "index.json").read_text())["manifests"][0]
+    layouts.rename(layout, {"old": {key: entry[key] for key in ("mediaType", "digest", "size")}})
+    layouts.run(umoci, "config", "--image", f"{layout}:old", "--tag", "new", "--config.env", "COLOUR=blue")
+    assert resolved(layout, f"{tag.rpartition(':')[0]}:new") != resolved(
+        layout, f"{tag.rpartition(':')[0]}:old"
+    )
+    with OciLayout.directory(layout) as source:
+        reference = Reference.parse("registry.example.com/shop/api:new")
+        config = next(b for b in walk(source, reference).blobs if "config" in b.media_type)
+        assert b"COLOUR=blue" in b"".join(source.read(config.digest))
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "expected"),
+    [
+        ({"1.0": "a"}, "example.com/shop/app:1.0", "a"),
+        ({"app:1.0": "a", "web:1.0": "b"}, "example.com/shop/web:1.0", "b"),
+        ({"shop/app:1.0": "a", "blog/app:1.0": "b"}, "example.com/blog/app:1.0", "b"),
+        ({"example.com/shop/app:1.0": "a", "1.0": "b"}, "example.com/shop/app:1.0", "a"),
+        ({"docker.io/library/nginx:1.0": "a", "1.0": "b"}, "nginx:1.0", "a"),
+        ({"other.com/shop/app:1.0": "a", "1.0": "b"}, "example.com/shop/app:1.0", "b"),
+        ({"": "a"}, "example.com/shop/app:1.0", "a"),
+    ],
+)
+def test_the_most_precise_name_counts(
+    tmp_path: Path, names: dict[str, str], asked: str, expected: str
+) -> None:
+    writer = LayoutWriter(tmp_path)
+    nodes = {text: layouts.image(writer, text) for text in "ab"}
+    writer.finish()
+    layouts.rename(tmp_path, {name: nodes[text] for name, text in names.items()})
+    assert resolved(tmp_path, asked) == nodes[expected]["digest"]
+
+
+def test_a_full_name_of_another_image_outweighs_an_equal_tag(tmp_path: Path) -> None:
+    writer = LayoutWriter(tmp_path)
+    node = layouts.image(writer, "a")
+    both = {CONTAINERD_NAME: "example.com/shop/app:1.0", REF_NAME: "1.0"}
+    writer.attach({**node, "annotations": both})
+    writer.finish()
+    assert resolved(tmp_path, "example.com/shop/app:1.0") == node["digest"]
+    with pytest.raises(NotFoundError) as caught:
+        resolved(tmp_path, "example.com/shop/web:1.0")
+    assert "example.com/shop/app:1.0" in caught.value.hint
+
+
+def test_several_candidates_are_an_error_that_lists_them(tmp_path: Path) -> None:
+    writer = LayoutWriter(tmp_path)
+    one, other = (layouts.image(writer, text) for text in "ab")
+    writer.finish()
+    entries = [{**node, "annotations": {REF_NAME: "1.0"}} for node in (one, other)]
+    (tmp_path / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": entries}))
+    with pytest.raises(UsageError, match="several images") as caught:
+        resolved(tmp_path, "example.com/shop/app:1.0")
+    assert "there is: 1.0" in caught.value.hint
+    layouts.rename(tmp_path, {"": one, "2.0": other})
+    with pytest.raises(NotFoundError) as missing:
+        resolved(tmp_path, "example.com/shop/app:1.0")
+    assert missing.value.hint == f"it has: 2.0, {one['digest']}"
+    assert resolved(tmp_path, f"example.com/shop/app@{other['digest']}") == other["digest"]
+
+
+def test_digests_lead_to_children_but_not_to_unlisted_blobs(tmp_path: Path) -> None:
+    nodes = layouts.write_full(tmp_path)
+    stray = layouts.image(LayoutWriter(tmp_path), "unlisted")
+    assert resolved(tmp_path, f"example.com/any@{nodes['arm64']['digest']}") == nodes["arm64"]["digest"]
+    with pytest.raises(NotFoundError, match="does not list"):
+        resolved(tmp_path, f"example.com/any@{stray['digest']}")
+
+
+def _symlinked_blob(path: Path) -> None:
+    path.rename(path.parent.parent.parent / "elsewhere")
+    path.symlink_to("../../elsewhere")
+
+
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _linked_folder(path: Path) -> None:
+    path.parent.rename(path.parent.parent / "real")
+    path.parent.symlink_to("real")
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("trick", [_symlinked_blob, _linked_folder])
+def test_links_in_a_layout_are_followed_as_bazel_makes_them(
+    tmp_path: Path, trick: Callable[[Path], None]
+) -> None:
+    nodes = layouts.write_full(tmp_path / "layout")
+    path = layouts.blob_path(tmp_path / "layout", nodes["amd64"]["digest"])
+    trick(path)
+    with OciLayout.directory(tmp_path / "layout") as source:
+        assert nodes["amd64"]["digest"] in walk(source, REFERENCE).documents
+    overwritten = path.resolve()
+    overwritten.chmod(0o644)
+    overwritten.write_bytes(b"x" * overwritten.stat().st_size)
+    with OciLayout.directory(tmp_path / "layout") as source, pytest.raises(DamagedError):
+        walk(source, REFERENCE)
+
+
+def _device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("trick", [_fifo, _folder, _device])
+def test_only_plain_files_are_read(tmp_path: Path, trick: Callable[[Path], None]) -> None:
+    nodes = layouts.write_full(tmp_path)
+    trick(layouts.blob_path(tmp_path, nodes["amd64"]["digest"]))
+    with OciLayout.directory(tmp_path) as source, pytest.raises(DamagedError):
+        walk(source, REFERENCE)
+
+
+def test_a_missing_blob_is_not_found(tmp_path: Path) -> None:
+    nodes = layouts.write_full(tmp_path)
+    layouts.blob_path(tmp_path, nodes["arm64"]["digest"]).unlink()
+    with OciLayout.directory(tmp_path) as source, pytest.raises(NotFoundError, match="has no blobs/sha256"):
+        walk(source, REFERENCE)
+
+
+def test_what_is_not_a_layout_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="cannot open"):
+        OciLayout.directory(tmp_path / "nowhere")
+    with pytest.raises(NotFoundError, match="no file oci-layout"):
+        OciLayout.directory(tmp_path)
+    (tmp_path / "oci-layout").write_text('{"imageLayoutVersion": "2.0.0"}')
+    with pytest.raises(DamagedError, match="version"):
+        OciLayout.directory(tmp_path)
+    (tmp_path / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    with pytest.raises(NotFoundError, match=r"no index\.json"):
+        OciLayout.directory(tmp_path)
+
+
+def test_a_read_of_a_damaged_blob_never_ends_well(tmp_path: Path) -> None:
+    layouts.write_full(tmp_path, size=700_000)
+    blob = max((tmp_path / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)
+    data = bytearray(blob.read_bytes())
+    data[-1] ^= 1
+    blob.write_bytes(data)
+    digest = Digest(f"sha256:{blob.name}")
+    with OciLayout.directory(tmp_path) as source:
+        for stop in (None, 1):
+            chunks = source.read(digest, 0, stop)
+            with pytest.raises(DamagedError, match="other content"):
+                list(chunks)
+
+
+@given(data=st.lists(st.binary(max_size=20)), start=st.integers(0, 60), length=st.integers(0, 60))
+def test_windows_are_slices(data: list[bytes], start: int, length: int) -> None:
+    assert b"".join(window(iter(data), start, start + length)) == b"".join(data)[start : start + length]
+
+
+@given(name=st.text(max_size=40), annotation=st.sampled_from([REF_NAME, CONTAINERD_NAME]))
+def test_any_annotation_has_a_precision(name: str, annotation: str) -> None:
+    assert precision(REFERENCE, (name,)) in range(4)
+    assert precision(REFERENCE, (name, layouts.REFERENCE)) == 3
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+DESCRIPTORS = st.fixed_dictionaries(
+    {},
+    optional={
+        "mediaType": JSON | st.just(OCI_MANIFEST),
+        "digest": JSON | st.just("sha256:" + "ab" * 32),
+        "size": JSON | st.just(2),
+        "annotations": JSON | st.just({REF_NAME: "1.0"}),
+        "platform": JSON,
+        "data": JSON,
+        "urls": JSON,
+    },
+)
+
+
+@given(
+    document=st.fixed_dictionaries({"schemaVersion": st.just(2), "manifests": st.lists(DESCRIPTORS | JSON)})
+)
+def test_any_index_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, document: object) -> None:
+    directory = tmp_path_factory.mktemp("layout")
+    (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    (directory / "index.json").write_text(json.dumps(document))
+    try:
+        with OciLayout.directory(directory) as source:
+            source.referrers(REFERENCE, Digest("sha256:" + "cd" * 32))
+            source.resolve(REFERENCE)
+    except (UsageError, NotFoundError, DamagedError):
+        return
+    pytest.fail("nothing in such a layout can be resolved")

@@ -1,0 +1,1 @@
+"""Disks that fail, media that are forged, processes that are killed."""

@@ -1,0 +1,1 @@
+"""API servers and clusters, real ones and those in memory."""

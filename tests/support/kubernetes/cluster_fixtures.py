@@ -1,0 +1,84 @@
+"""What tests share: a Kubernetes API alone, and a whole cluster that runs pods."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airstore.cluster.api.connection import Connection, connect
+from airstore.cluster.api.objects import Objects
+from tests.support.kubernetes.apply_binder import binder
+from tests.support.kubernetes.cluster_server import ApiServer, api_server, programs
+from tests.support.kubernetes.cluster_site import RealCluster, find_cluster
+from tests.support.product.apply_product import POLICY
+
+_numbers = itertools.count()
+_OWN_NAMESPACE = {"jobs", "shapes", "staying", "unready", "watched"}  # of tests/cluster_apply/test_apply_*.py
+CLUSTER = Path(__file__).parents[3] / "scripts" / "cluster"
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at the marks that are asked for
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the one real cluster are marked; those that set up its node run one after another.
+
+    The others have a namespace each, and what runs there is from an image that the node has.
+    """
+    for item in items:
+        shared = "cluster" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("alone")
+        if item.get_closest_marker("cluster") and shared:
+            item.add_marker(pytest.mark.onecluster)
+            if item.path.stem.removeprefix("test_apply_") not in _OWN_NAMESPACE:
+                item.add_marker(pytest.mark.xdist_group("node"))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> RealCluster:
+    """The cluster of scripts/cluster, brought up where it is not; it stays up for the next session."""
+    done = subprocess.run([CLUSTER, "up"], capture_output=True, text=True, check=False)
+    found = find_cluster()
+    if done.returncode or not found:
+        pytest.fail(f"scripts/cluster up\n{done.stdout}{done.stderr}", pytrace=False)
+    found.kubectl("apply", "-f", "-", stdin=POLICY)
+    return found
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """One API server for all tests; each test has a namespace of its own."""
+    found = programs()
+    if not found:
+        pytest.fail("etcd and kube-apiserver are not on PATH: run scripts/cluster", pytrace=False)
+    with api_server(tmp_path_factory.mktemp("api"), *found) as server:
+        server.kubectl("apply", "-f", "-", stdin=POLICY)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def controllers(api: ApiServer) -> Iterator[None]:
+    """What Helm needs of a cluster's controllers, on the API server that has none."""
+    with binder(api):
+        yield
+
+
+@pytest.fixture
+def connection(api: ApiServer) -> Iterator[Connection]:
+    """Of the administrator."""
+    with connect(api.kubeconfig, patience=20) as made:
+        yield made
+
+
+@pytest.fixture
+def objects(connection: Connection) -> Objects:
+    return Objects(connection)
+
+
+@pytest.fixture
+def namespace(api: ApiServer) -> str:
+    """A new namespace."""
+    name = f"t{next(_numbers)}"
+    api.kubectl("create", "namespace", name)
+    return name

@@ -1,0 +1,1 @@
+"""The bakery and the operator's night."""

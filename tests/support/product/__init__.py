@@ -1,0 +1,1 @@
+"""Publishers, their products, and the road to a site."""

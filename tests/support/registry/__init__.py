@@ -1,0 +1,1 @@
+"""Registries, what is pushed to them, and what breaks on the way."""

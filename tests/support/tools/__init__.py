@@ -1,0 +1,1 @@
+"""Real programs, and documents run as they are written."""
