@@ -25,18 +25,19 @@ class CodecHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         del version
-        package = Path(self.root, "airstore/codec")
-        shutil.copyfile(self._library(package / "crate"), package / f"{LIBRARY}.new")
-        Path(package, f"{LIBRARY}.new").replace(package / LIBRARY)
         platform = os.environ.get("AIRSTORE_WHEEL_PLATFORM") or sysconfig.get_platform()
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform.replace('-', '_').replace('.', '_')}"
+        elsewhere = os.environ.get("AIRSTORE_CODEC")
+        if elsewhere:  # maybe for another processor: it must not replace what this machine's checkout runs
+            build_data["force_include"][elsewhere] = f"airstore/codec/{LIBRARY}"
+            return
+        package = Path(self.root, "airstore/codec")
+        shutil.copyfile(self._library(package / "crate"), package / f"{LIBRARY}.new")
+        Path(package, f"{LIBRARY}.new").replace(package / LIBRARY)
         build_data["artifacts"].append(f"airstore/codec/{LIBRARY}")
 
     def _library(self, crate: Path) -> Path:
-        built = os.environ.get("AIRSTORE_CODEC")
-        if built:
-            return Path(built)
         cargo = shutil.which(os.environ.get("CARGO", "cargo"))
         if cargo is None:
             raise SystemExit(MISSING)

@@ -21,7 +21,7 @@ from airstore.store.format.frames import compress, decompress
 from airstore.store.format.objects import PIECE, Kind, ObjectKey
 from airstore.store.format.pack import HEADER, TRAILER_SIZE, frame_entry, read_pack, trailer
 from airstore.store.format.packwriter import Frame, pack_writer
-from airstore.store.format.recipe import Recipe, RecipeBuilder, Step, decode_root, encode_root, walk
+from airstore.store.format.recipe import Opened, Recipe, RecipeBuilder, Step, decode_root, encode_root, walk
 from airstore.store.read.index import Index
 from airstore.store.read.sqlite import KeySet
 from tests.store.store_support import PROPERTY, flip, make_tar, noise, packs_of, put, text
@@ -275,6 +275,32 @@ def test_any_bytes_as_a_recipe_are_read_or_refused(data: bytes, prefix: bool) ->
     recipe = decode_root(root)
     produced = sum(step if isinstance(step, int) else step.size for step in steps)
     assert produced >= recipe.size
+
+
+@given(
+    sizes=st.lists(st.integers(1, 2**32 - 1), min_size=1, max_size=4),
+    plain=st.integers(0, LIMITS.layer_plain),
+    encoder=st.text(max_size=60),
+    cut=st.integers(1, 200),
+)
+@PROPERTY
+def test_recipes_of_opened_blobs_come_back_or_are_refused(
+    sizes: list[int], plain: int, encoder: str, cut: int
+) -> None:
+    side = tuple(ObjectKey(Kind.RAW, bytes([at]) * 32, size) for at, size in enumerate(sizes))
+    opened = Opened(plain, encoder, side)
+    root = encode_root(Digest.of(b"x"), 10, b"", (), opened)
+    assert decode_root(root) == Recipe(Digest.of(b"x"), 10, b"", (), opened)
+    with pytest.raises(DamagedError):
+        decode_root(root[:-cut])
+
+
+def test_side_data_of_the_future_are_named() -> None:
+    opened = Opened(1, "x", (key_of(Kind.RAW, b"side"),))
+    root = bytearray(encode_root(Digest.of(b"x"), 1, b"", (), opened))
+    root[57] = 2
+    with pytest.raises(DamagedError, match="version 2 of the codec"):
+        decode_root(bytes(root))
 
 
 def test_a_codec_of_the_future_is_named() -> None:

@@ -32,7 +32,7 @@ class WholeBlobs:
         try:
             pool = self._stack.enter_context(ThreadPoolExecutor(WORKERS))
             self._packs = self._stack.enter_context(pack_writer(directory, disk, PACK_SIZE))
-            self._sink = FrameSink(pool, self._packs)
+            self._sink = FrameSink(pool, self._packs, ahead=1)  # rebuilding is slower, and needs the memory
             self._stack.callback(self._sink.cancel)
         except BaseException:
             self._stack.close()

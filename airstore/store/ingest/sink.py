@@ -50,9 +50,10 @@ class _Batch:
 class FrameSink:
     """Takes objects and whole frames; the order in which they reach the packs depends on nothing else."""
 
-    def __init__(self, pool: Executor, packs: PackWriter) -> None:
+    def __init__(self, pool: Executor, packs: PackWriter, ahead: int = _AHEAD) -> None:
         self._pool = pool
         self._packs = packs
+        self._ahead = ahead
         self._batches: dict[Kind, _Batch] = {}
         self._waiting: deque[Future[Frame]] = deque()
 
@@ -69,7 +70,7 @@ class FrameSink:
     def add_frame(self, make: Callable[[], Frame]) -> None:
         """Store the frame that a job makes in a worker thread."""
         self._waiting.append(self._pool.submit(make))
-        if len(self._waiting) > _AHEAD:
+        if len(self._waiting) > self._ahead:
             self._packs.append(self._waiting.popleft().result())
 
     def end_blob(self) -> None:

@@ -3,13 +3,19 @@
 use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::models::zlib::Variant;
-use crate::record::try_encoder;
+use crate::trial::try_encoder;
 use std::io::{Read, Take};
 
-/// Compressed bytes that all candidates are tried on, ...
-const SHORT: usize = 1 << 17;
-/// ... and those that did well.
+/// The most compressed bytes that candidates are tried on.
 const LONG: usize = 1 << 20;
+/// Plain bytes that all candidates are tried on, ...
+const GLANCE: u64 = 1 << 16;
+/// ... those that did well, ...
+const LOOK: u64 = 1 << 19;
+/// ... and pgzip, to whose second block this reaches.
+const TWO_BLOCKS: u64 = (1 << 20) + (1 << 18);
+/// Plain bytes that copies saved, of which a model that never errs is the right one.
+const EVIDENCE: u64 = 1 << 16;
 /// Deviations of more than this part of the stream are worse than its tokens, which delta better.
 const WORTHWHILE: u64 = 2;
 
@@ -33,30 +39,48 @@ impl<R: Read> Prefix<R> {
 
 /// The encoder whose model errs least over a stream's first bytes.
 pub fn choose(prefix: &[u8]) -> Encoder {
-    let candidates = candidates(prefix);
-    let short = &prefix[..prefix.len().min(SHORT)];
     let mut tried = Vec::new();
-    let mut bound = u64::MAX;
-    for encoder in candidates {
-        let cost = try_encoder(encoder, short, bound.saturating_mul(2).saturating_add(64));
-        if cost == 0 && try_encoder(encoder, prefix, 1) == 0 {
+    let mut best = u64::MAX;
+    for encoder in candidates(prefix) {
+        let cost = try_encoder(encoder, prefix, GLANCE, enough(best)).deviations;
+        if cost == 0 && is_right(encoder, prefix) {
             return encoder;
         }
-        bound = bound.min(cost);
+        best = best.min(cost);
         tried.push((cost, encoder));
     }
-    tried.retain(|(cost, _)| *cost <= bound.saturating_mul(2).saturating_add(64));
-    let mut best = (u64::MAX, Encoder::Tokens);
-    for (_, encoder) in tried {
-        let cost = try_encoder(encoder, prefix, best.0);
-        if cost < best.0 {
-            best = (cost, encoder);
-        }
+    let tried = retry(tried, prefix, LOOK);
+    match retry(tried, prefix, u64::MAX).first() {
+        Some((cost, encoder)) if *cost <= prefix.len() as u64 / WORTHWHILE => *encoder,
+        _ => Encoder::Tokens,
     }
-    if best.0 > prefix.len() as u64 / WORTHWHILE {
-        return Encoder::Tokens;
+}
+
+/// How many deviations are too many to try again, if the best so far has these.
+fn enough(best: u64) -> u64 {
+    best.saturating_mul(2).saturating_add(64)
+}
+
+/// Whether a model never errs where it well could.
+fn is_right(encoder: Encoder, prefix: &[u8]) -> bool {
+    let reach = if matches!(encoder, Encoder::Klauspost(..)) { TWO_BLOCKS } else { LOOK };
+    let look = try_encoder(encoder, prefix, reach, 0);
+    look.deviations == 0
+        && (look.copied >= EVIDENCE || try_encoder(encoder, prefix, u64::MAX, 0).deviations == 0)
+}
+
+/// Try those again that did well, farther; the best of them come first.
+fn retry(mut tried: Vec<(u64, Encoder)>, prefix: &[u8], plain: u64) -> Vec<(u64, Encoder)> {
+    tried.sort_by_key(|(cost, _)| *cost);
+    let bound = enough(tried.first().map_or(0, |(cost, _)| *cost));
+    tried.retain(|(cost, _)| *cost <= bound);
+    let mut best = u64::MAX;
+    for (cost, encoder) in &mut tried {
+        *cost = try_encoder(*encoder, prefix, plain, enough(best)).deviations;
+        best = best.min(*cost);
     }
-    best.1
+    tried.sort_by_key(|(cost, _)| *cost);
+    tried
 }
 
 /// All encoders, those first that write such headers.

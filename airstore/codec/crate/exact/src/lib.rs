@@ -29,6 +29,7 @@ mod side;
 mod steer;
 mod tables;
 mod token;
+mod trial;
 mod wire;
 
 pub use encoder::Encoder;

@@ -12,12 +12,11 @@ use crate::inflate::{Block, Inflate, Start};
 use crate::models::{Model, View, LOOKAHEAD};
 use crate::plain::Plain;
 use crate::side::{opening, Frame, Record, MAX_FIXES, MAX_REST, MAX_TAIL};
+use crate::trial::{Limits, Trial};
 use std::io::{Read, Write};
 
 /// Plain bytes of a frame.
 const STEP: u64 = 4 << 20;
-/// Plain bytes of a frame where an encoder is tried.
-const TRIAL_STEP: u64 = 1 << 16;
 /// pigz may end its blocks without a trace but their length.
 const PIGZ_BLOCK: u64 = 1 << 17;
 
@@ -42,11 +41,11 @@ pub struct Recorder<R, P, S> {
     piecewise: bool,
     position: u64,
     header: Vec<u8>,
-    /// Plain bytes of a frame.
-    step: u64,
-    /// Bytes of deviations so far, and how many are too many.
-    deviations: u64,
-    bound: u64,
+    limits: Limits,
+    /// Plain bytes of all frames so far.
+    opened: u64,
+    /// How the model did so far.
+    pub so_far: Trial,
 }
 
 /// Record a stream with this encoder's model.
@@ -56,14 +55,8 @@ pub fn record_members(
     plain: impl Write,
     side: impl Write,
 ) -> Result<()> {
-    encoder.with(Members { encoder, recorder: Recorder::new(source, plain, side, STEP, u64::MAX) }).0
-}
-
-/// Bytes of deviations that a model has over a stream's first bytes; about `bound` if there are more.
-pub fn try_encoder(encoder: Encoder, prefix: &[u8], bound: u64) -> u64 {
-    let recorder = Recorder::new(prefix, std::io::sink(), std::io::sink(), TRIAL_STEP, bound);
-    // The prefix may end anywhere: the error that this gives says nothing.
-    encoder.with(Members { encoder, recorder }).1
+    let limits = Limits { step: STEP, plain: u64::MAX, deviations: u64::MAX };
+    encoder.with(Members { encoder, recorder: Recorder::new(source, plain, side, limits) })
 }
 
 struct Members<R, P, S> {
@@ -72,16 +65,16 @@ struct Members<R, P, S> {
 }
 
 impl<R: Read, P: Write, S: Write> WithModel for Members<R, P, S> {
-    type Output = (Result<()>, u64);
+    type Output = Result<()>;
 
     fn call<M: Model>(mut self, mut engine: Engine<M>) -> Self::Output {
-        let result = self.recorder.all(self.encoder, &mut engine);
-        (result, self.recorder.deviations)
+        self.recorder.all(self.encoder, &mut engine)
     }
 }
 
 impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
-    fn new(source: R, plain: P, side: S, step: u64, bound: u64) -> Self {
+    /// A recorder of one stream.
+    pub fn new(source: R, plain: P, side: S, limits: Limits) -> Self {
         Recorder {
             reader: BitReader::new(source),
             plain_out: plain,
@@ -98,13 +91,14 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
             piecewise: true,
             position: 0,
             header: Vec::new(),
-            step,
-            deviations: 0,
-            bound,
+            limits,
+            opened: 0,
+            so_far: Trial { deviations: 0, copied: 0 },
         }
     }
 
-    fn all<M: Model>(&mut self, encoder: Encoder, engine: &mut Engine<M>) -> Result<()> {
+    /// Record all members.
+    pub fn all<M: Model>(&mut self, encoder: Encoder, engine: &mut Engine<M>) -> Result<()> {
         let Next::Member(header) = gzip::read_header(&mut self.reader)? else {
             return Err(Error::Unsupported("not a gzip stream"));
         };
@@ -151,7 +145,7 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
 
     fn member<M: Model>(&mut self, engine: &mut Engine<M>) -> Result<()> {
         loop {
-            self.decode(self.step + LOOKAHEAD as u64)?;
+            self.decode(self.limits.step + LOOKAHEAD as u64)?;
             self.frame(engine)?;
             if self.end == Some(self.position) {
                 if self.inflate.ended() && self.waiting.is_none() {
@@ -195,6 +189,7 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
         if block.span == 0 {
             return self.segment_end(Some(block), before);
         }
+        self.so_far.copied += (block.span - block.tokens.len().min(block.span)) as u64;
         self.follow.blocks.push_back(block);
         let end = self.plain.end();
         if self.inflate.ended() {
@@ -244,9 +239,13 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
         let span = (self.position - base) as usize..(stop - base) as usize;
         self.position = base + engine.run(&view, span, goal, &mut self.follow)? as u64;
         let fixes = self.follow.fixes.take();
-        self.deviations += fixes.len() as u64;
-        if fixes.len() > MAX_FIXES || self.deviations > self.bound {
+        self.so_far.deviations += fixes.len() as u64;
+        self.opened += self.position - before;
+        if fixes.len() > MAX_FIXES || self.so_far.deviations > self.limits.deviations {
             return Err(Error::Unsupported("the model does not fit at all"));
+        }
+        if self.opened >= self.limits.plain {
+            return Err(Error::Unsupported("the stream goes on"));
         }
         let ahead = (there - self.position).min(LOOKAHEAD as u64);
         let tail = std::mem::take(&mut self.tail);
