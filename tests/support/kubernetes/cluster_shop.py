@@ -174,10 +174,14 @@ class Shop:
         return {name: status for name, (_, status) in newest.items()}
 
     def images(self) -> dict[str, str]:
-        """Image of each ready container, as the pod names it, to its digest, as the kubelet reports it."""
+        """Image of each ready container, as the pod names it, to its digest, as the kubelet reports it.
+
+        Pods of Jobs are left out: whether one runs is a matter of the minute.
+        """
         found = {}
         for pod in self.get("pods")["items"]:
-            if "deletionTimestamp" in pod["metadata"]:
+            owners = {each["kind"] for each in pod["metadata"].get("ownerReferences", ())}
+            if "deletionTimestamp" in pod["metadata"] or "Job" in owners:
                 continue
             for container, status in zip(
                 pod["spec"]["containers"], pod["status"].get("containerStatuses", ()), strict=False

@@ -104,7 +104,7 @@ fn candidates(prefix: &[u8]) -> Vec<Encoder> {
         Encoder::Zlib(_, 9) if speed == 2 && system != 255 => 0,
         Encoder::Zlib(_, 1) if speed == 4 && system != 255 => 0,
         Encoder::Zlib(Variant::Zlib(8), 6) => 1,
-        Encoder::Zlib(Variant::Gnu | Variant::Pigz, 6) => 2,
+        Encoder::Zlib(Variant::Gnu | Variant::Pigz | Variant::Product(8), 6) => 2,
         _ => 3,
     });
     all

@@ -5,23 +5,24 @@ use super::View;
 const WINDOW: usize = 1 << 15;
 const MASK: u32 = WINDOW as u32 - 1;
 
-/// Positions by hash, the newest first. Position 0 stands for none: positions are kept plus one.
+/// Positions by hash, the newest first: that one as a position plus one, 0 for none; the others as distances to the
+/// one before, 0 where it is none or too far away. Distances take half the cache that positions would.
 #[derive(Clone)]
 pub struct Chains {
     head: Vec<u32>,
-    prev: Box<[u32; WINDOW]>,
+    back: Box<[u16; WINDOW]>,
 }
 
 impl Chains {
     /// Chains for hashes of `bits` bits.
     pub fn new(bits: u32) -> Self {
-        Chains { head: vec![0; 1 << bits], prev: Box::new([0; WINDOW]) }
+        Chains { head: vec![0; 1 << bits], back: Box::new([0; WINDOW]) }
     }
 
     /// Forget all positions.
     pub fn clear(&mut self) {
         self.head.fill(0);
-        self.prev.fill(0);
+        self.back.fill(0);
     }
 
     /// Make this index the newest of its hash; returns what was the newest, plus one.
@@ -31,14 +32,16 @@ impl Chains {
         let slots = self.head.len() - 1;
         let head = &mut self.head[hash & slots];
         let before = *head;
-        self.prev[(position & MASK) as usize] = before;
+        let distance = position.wrapping_sub(before.wrapping_sub(1));
+        let reached = before != 0 && distance <= WINDOW as u32;
+        self.back[(position & MASK) as usize] = if reached { distance as u16 } else { 0 };
         *head = position.wrapping_add(1);
         before
     }
 
-    /// The one before this, both plus one.
+    /// The distance from this position to the one before with the same hash; 0 if there is none in reach.
     #[inline]
-    pub fn before(&self, entry: u32) -> u32 {
-        self.prev[(entry.wrapping_sub(1) & MASK) as usize]
+    pub fn back(&self, position: u32) -> u32 {
+        u32::from(self.back[(position & MASK) as usize])
     }
 }

@@ -107,11 +107,10 @@ impl GoLazy {
         let reach = (view.base + at as u64 - self.buffer).min(MAX_DISTANCE as u64) as u32;
         let nice = self.level.nice.min(limit);
         let mut best = NO_MATCH;
-        let mut entry = newest;
+        let mut distance = position.wrapping_sub(newest.wrapping_sub(1));
         let mut wanted = view.bytes[at + NONE];
         for _ in 0..self.level.chain {
-            let distance = position.wrapping_sub(entry.wrapping_sub(1));
-            if entry == 0 || distance > reach {
+            if distance > reach {
                 break;
             }
             let from = at - distance as usize;
@@ -125,10 +124,11 @@ impl GoLazy {
                     wanted = view.bytes[at + length];
                 }
             }
-            if distance == MAX_DISTANCE as u32 {
+            let step = self.chains.back(position.wrapping_sub(distance));
+            if step == 0 || distance == MAX_DISTANCE as u32 {
                 break;
             }
-            entry = self.chains.before(entry);
+            distance += step;
         }
         best
     }

@@ -77,6 +77,12 @@ pub fn common(bytes: &[u8], a: usize, b: usize, limit: usize) -> usize {
     n
 }
 
+/// Two bytes, the first one lowest.
+#[inline]
+pub fn load16(bytes: &[u8], at: usize) -> u16 {
+    bytes[at..].first_chunk::<2>().map_or(0, |two| u16::from_le_bytes(*two))
+}
+
 /// Four bytes, the first one lowest.
 #[inline]
 pub fn load32(bytes: &[u8], at: usize) -> u32 {

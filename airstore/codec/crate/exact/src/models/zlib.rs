@@ -9,7 +9,7 @@
 
 use super::castagnoli::CASTAGNOLI;
 use super::chain::Chains;
-use super::{common, load32, Model, View};
+use super::{common, load16, load32, Model, View};
 use crate::guide::{Plan, Unit};
 use crate::rules::zlib;
 use crate::token::{distance_index, Token, DISTANCE_EXTRA, MAX_LENGTH};
@@ -179,33 +179,31 @@ impl Zlib {
         if entry == 0 || ahead <= length_before || self.slow && length_before >= self.level.lazy {
             return NO_MATCH;
         }
-        let found = self.search(view, at, entry, length_before);
+        let newest = view.position(at).wrapping_sub(entry.wrapping_sub(1));
+        let found = self.search(view, at, newest, length_before);
         if self.slow && found.length == MIN && found.distance > TOO_FAR {
             return NO_MATCH;
         }
         found
     }
 
-    /// The longest match that is longer than the one before, if there is one.
+    /// The longest match that is longer than the one before, if there is one; the newest candidate is so far away.
     #[inline]
     fn search(&self, view: &View, at: usize, newest: u32, length_before: usize) -> Match {
         let limit = MAX_LENGTH.min(view.bytes.len() - at);
         let nice = self.level.nice.min(limit);
         let position = view.position(at);
-        let reach = (view.base + at as u64 - self.origin).saturating_sub(1).min(MAX_DISTANCE);
+        let reach = (view.base + at as u64 - self.origin).saturating_sub(1).min(MAX_DISTANCE) as u32;
         let (mut best, mut length) = (NO_MATCH, length_before);
         let tries = if length_before >= self.level.good { self.level.chain >> 2 } else { self.level.chain };
-        let mut reach = reach as u32;
-        let mut entry = newest;
-        let mut wanted = [view.bytes[at + length - 1], view.bytes[at + length]];
+        let mut distance = newest;
+        if distance > reach {
+            return best;
+        }
+        let mut wanted = load16(view.bytes, at + length - 1);
         for _ in 0..tries {
-            let distance = position.wrapping_sub(entry.wrapping_sub(1));
-            if entry == 0 || distance > reach {
-                break;
-            }
-            reach = reach.min(MAX_DISTANCE as u32 - 1);
             let from = at - distance as usize;
-            if view.bytes[from + length - 1..=from + length] == wanted {
+            if load16(view.bytes, from + length - 1) == wanted {
                 let longer = common(view.bytes, from, at, limit);
                 if longer > length {
                     length = longer;
@@ -213,10 +211,14 @@ impl Zlib {
                     if length >= nice {
                         break;
                     }
-                    wanted = [view.bytes[at + length - 1], view.bytes[at + length]];
+                    wanted = load16(view.bytes, at + length - 1);
                 }
             }
-            entry = self.chains.before(entry);
+            let step = self.chains.back(position.wrapping_sub(distance));
+            distance += step;
+            if step == 0 || distance > reach.min(MAX_DISTANCE as u32 - 1) {
+                break;
+            }
         }
         best
     }
@@ -319,10 +321,9 @@ impl Zlib {
         if at + MIN > view.bytes.len() {
             return NO_MATCH;
         }
-        let entry = self.chains.before(view.position(at).wrapping_add(1));
-        if entry == 0 {
-            return NO_MATCH;
+        match self.chains.back(view.position(at)) {
+            0 => NO_MATCH,
+            newest => self.search(view, at, newest, NONE),
         }
-        self.search(view, at, entry, NONE)
     }
 }
