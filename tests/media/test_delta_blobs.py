@@ -1,0 +1,212 @@
+"""Deltas between stores: what a site has, what a delta carries, and the blob that both make, bit for bit."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import tarfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airstore.core.descriptor import Descriptor
+from airstore.core.digest import Digest
+from airstore.core.errors import DamagedError, IncompleteError
+from airstore.media.delta.layout import HEAD, Stream, read_head, write_head
+from airstore.media.delta.reader import Delta
+from airstore.media.delta.writer import Effort, Task, prepare
+from airstore.store.blobs import BlobStore, Staging, solid_chunks, solid_writer
+from tests.media.test_delta import text
+
+
+def layer(files: Mapping[str, bytes], mtime: int = 1_700_000_000, level: int = 6) -> bytes:
+    """A gzip layer as build tools write it: a tar, every file with this time."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as made:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime = len(data), mtime
+            made.addfile(entry, io.BytesIO(data))
+    return gzip.compress(file.getvalue(), level, mtime=0)
+
+
+FILES = {f"usr/lib/app-1.0/{name}.py": text(number) for number, name in enumerate("abcdefgh")}
+OLD = layer(FILES)
+CHANGED = {**FILES, "usr/lib/app-1.0/b.py": FILES["usr/lib/app-1.0/b.py"].replace(b"self_3", b"itself")}
+NEW = layer({path.replace("1.0", "1.1"): data for path, data in CHANGED.items()}, 1_800_000_000)
+
+
+@dataclass
+class Pair:
+    """A publisher's store and a site's.
+
+    Attributes:
+        directory: for the delta.
+    """
+
+    publisher: BlobStore
+    site: BlobStore
+    directory: Path
+
+    def put(self, store: BlobStore, *blobs: bytes) -> list[Digest]:
+        with store.writer() as writer:
+            for blob in blobs:
+                described = Descriptor("", Digest.of(blob), len(blob))
+                writer.put(described, lambda blob=blob: [blob])  # type: ignore[misc]
+        return [Digest.of(blob) for blob in blobs]
+
+    def write(self, new: list[bytes], old: list[bytes], effort: Effort = Effort.FAST) -> Path:
+        """A delta from some blobs to others."""
+        self.put(self.publisher, *old, *new)
+        task = Task([Digest.of(blob) for blob in new], [Digest.of(blob) for blob in old], {})
+        out = self.directory / "a.delta"
+        out.unlink(missing_ok=True)
+        prepare(self.publisher, task).write(out, effort, lambda _count: None)
+        return out
+
+    def take_in(self, path: Path, *blobs: bytes) -> None:
+        """Apply a delta at the site, verify it, and make it visible."""
+        with Staging(self.site, []) as staging:
+            delta = Delta(path, staging.reader)
+            with staging.writer() as writer:
+                delta.restore(writer, delta.blobs, self.directory, lambda _count: None)
+            staging.verify(delta.blobs, lambda _count: None)
+            staging.commit()
+        for blob in blobs:
+            assert b"".join(self.site.read(Digest.of(blob))) == blob
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    return Pair(BlobStore.create(tmp_path / "publisher"), BlobStore.create(tmp_path / "site"), tmp_path)
+
+
+@pytest.mark.parametrize("effort", list(Effort))
+def test_a_rebuilt_layer_travels_as_its_change(pair: Pair, effort: Effort) -> None:
+    path = pair.write([NEW], [OLD], effort)
+    assert path.stat().st_size < len(NEW) // 20
+    pair.put(pair.site, OLD)
+    pair.take_in(path, NEW)
+
+
+def test_all_that_a_release_has_travels(pair: Pair) -> None:
+    """Documents, a layer that is not gzip, one that cannot be opened, an empty tar, and one that is gone."""
+    noise = random.Random(3).randbytes(70_000)  # noqa: S311 - the same each time
+    old = [OLD, b'{"config": 1, "created": "2026"}', gzip.decompress(OLD), layer({}), noise[:50_000]]
+    broken = OLD[:-9] + bytes([OLD[-9] ^ 1]) + OLD[-8:]
+    config = b'{"config": 1, "created": "2027"}'
+    new = [NEW, config, gzip.decompress(NEW), broken, noise, layer({"a": b"x"}), layer({}, level=9)]
+    path = pair.write(new, old)
+    pair.put(pair.site, *old)
+    pair.take_in(path, *new)
+
+
+def test_what_shares_nothing_travels_whole(pair: Pair) -> None:
+    noise = random.Random(4).randbytes(200_000)  # noqa: S311 - the same each time
+    fresh = layer({"noise": noise})
+    path = pair.write([fresh], [OLD])
+    assert path.stat().st_size < len(fresh) + 2000
+    pair.put(pair.site, OLD)
+    pair.take_in(path, fresh)
+
+
+def test_files_larger_than_a_piece_are_cut(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airstore.store.exchange.outline.PIECE", 2 << 20)
+    large = random.Random(5).randbytes(7 << 20)  # noqa: S311 - the same each time
+    changed = large[: 3 << 20] + b"here" + large[3 << 20 :]
+    old, new = layer({"large": large}, level=1), layer({"large": changed}, level=1)
+    path = pair.write([new], [old])
+    pair.put(pair.site, old)
+    pair.take_in(path, new)
+
+
+def test_a_base_that_is_not_there_is_named(pair: Pair) -> None:
+    path = pair.write([NEW], [OLD])
+    with pytest.raises(IncompleteError, match=str(Digest.of(OLD))):
+        pair.take_in(path)
+
+
+def test_a_base_that_the_site_holds_otherwise_is_opened_first(pair: Pair) -> None:
+    path = pair.write([NEW], [OLD])
+    pair.put(pair.site, OLD)
+    asked: list[str] = []
+
+    def open_held() -> bool:
+        asked.append("once")
+        return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("airstore.media.delta.reader.outline", lambda *_: [])
+        with pytest.raises(IncompleteError, match="which is held in"):
+            Delta(path, pair.site.reader, open_held)
+    assert asked == ["once"]
+
+
+def streams(path: Path) -> list[bytes]:
+    """The plain bytes of a delta's three streams."""
+    with path.open("rb") as file:
+        head = read_head(file.read(HEAD), path.stat().st_size)
+        return [b"".join(solid_chunks(file, *stream)) for stream in head]
+
+
+def packed(plain: list[bytes]) -> bytes:
+    """A delta of these streams, whatever they say."""
+    stored = []
+    for each in plain:
+        file = io.BytesIO()
+        with solid_writer(file, 1) as sink:
+            sink.write(each)
+        stored.append(file.getvalue())
+    sizes = [Stream(len(one), len(other)) for one, other in zip(stored, plain, strict=True)]
+    return write_head(sizes) + b"".join(stored)
+
+
+def test_a_hostile_delta_changes_nothing(pair: Pair) -> None:
+    """Every stream damaged before it was compressed and signed: an error, or the right blob."""
+    path = pair.write([NEW], [OLD])
+    pair.put(pair.site, OLD)
+    plain = streams(path)
+    held = pair.site.size(Digest.of(NEW))
+    assert held is None
+
+    @given(st.integers(0, 2), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
+    def tried(number: int, where: float, mask: int) -> None:
+        if not plain[number]:
+            return
+        at = int(where * len(plain[number]))
+        damaged = bytearray(plain[number])
+        damaged[at] ^= mask
+        path.write_bytes(packed([bytes(damaged) if n == number else each for n, each in enumerate(plain)]))
+        with suppress(DamagedError, IncompleteError), Staging(pair.site, []) as staging:
+            delta = Delta(path, staging.reader)
+            with staging.writer() as writer:
+                delta.restore(writer, delta.blobs, pair.directory, lambda _count: None)
+            staging.verify(delta.blobs, lambda _count: None)
+            for digest in delta.blobs:
+                assert Digest.of(b"".join(staging.read(digest))) == digest
+        assert pair.site.size(Digest.of(NEW)) is None
+
+    tried()
+
+
+@pytest.mark.parametrize("cut", [0, 7, HEAD - 1, HEAD, HEAD + 5, -1])
+def test_a_delta_that_is_cut_off_is_an_error(pair: Pair, cut: int) -> None:
+    path = pair.write([NEW], [OLD])
+    pair.put(pair.site, OLD)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(DamagedError):
+        Delta(path, pair.site.reader)
+
+
+def test_what_a_head_says_is_bounded() -> None:
+    for stream in (Stream(0, 1 << 62), Stream(1 << 62, 0)):
+        with pytest.raises(DamagedError):
+            read_head(write_head([stream, Stream(0, 0), Stream(0, 0)]), HEAD)
+    with pytest.raises(DamagedError, match=r"newer version|not a delta"):
+        read_head(b"AIRDELT\x02" + bytes(HEAD - 8), HEAD)
