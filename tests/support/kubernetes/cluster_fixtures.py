@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("cluster") and shared:
             item.add_marker(pytest.mark.onecluster)
             if item.path.stem.removeprefix("test_apply_") not in _OWN_NAMESPACE:
-                item.add_marker(pytest.mark.xdist_group("node"))
+                item.add_marker(pytest.mark.node)
 
 
 @pytest.fixture(scope="session")
