@@ -20,7 +20,7 @@ from tests.support.kubernetes.cluster_site import RealCluster
 from tests.support.product.e2e_road import Airstore, Store, publisher, site
 from tests.support.product.e2e_world import served
 
-pytestmark = [pytest.mark.cluster, pytest.mark.root]
+pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.disrupts]
 HOST = "vendor.example.com"
 API, CACHE = f"{HOST}/shop/api:1.0.0", f"{HOST}/shop/cache:7.2.0"  # one platform, an index of two
 LOCAL = "airstore.invalid/busybox:1"

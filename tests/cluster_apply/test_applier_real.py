@@ -178,7 +178,7 @@ def _may_do_no_more(world: ApplierWorld) -> None:
         ("list", "pods", "", ""),
         ("get", "pods", "default", ""),
         ("list", "deployments.apps", "", ""),
-        ("create", "pods", product, ""),
+        ("create", "pods", own, ""),  # in the product's namespace a dry run asks whether they would be let in
         ("create", "pods/exec", own, ""),
         ("create", "serviceaccounts/token", product, ""),
         ("patch", "deployments.apps", own, world.name),

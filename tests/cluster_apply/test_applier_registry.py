@@ -34,7 +34,7 @@ def test_from_media_to_a_product_that_an_applier_in_the_cluster_installs(shop: S
     give_volume(shop.cluster, shop.run("applier", "manifests", "-o", "json").json["items"])
     assert shop.run("applier", "install", "-o", "json").json["store"] == "sent"
     said = shop.run("applier", "run", "--", "apply")
-    assert f"pushed to {shop.host}: 0 blobs were missing" in said.out
+    assert f"pushed 1.0.0 to {shop.host}: 0 blobs were missing" in said.out
     assert shop.charts() == dict.fromkeys(HELM_RELEASES, "deployed")
     assert shop.table() == "rows of 1.0.0"
     published = shop.publisher.images("1.0.0")

@@ -31,7 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         shared = "cluster" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("alone")
         if item.get_closest_marker("cluster") and shared:
             item.add_marker(pytest.mark.onecluster)
-            if item.path.stem.removeprefix("test_apply_") not in _OWN_NAMESPACE:
+            own = item.path.stem.removeprefix("test_apply_") in _OWN_NAMESPACE
+            if not own and not item.get_closest_marker("disrupts"):
                 item.add_marker(pytest.mark.node)
 
 
