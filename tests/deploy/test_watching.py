@@ -128,6 +128,17 @@ def test_a_hooks_job_that_can_never_begin_ends_the_wait(cause: Cause, when: floa
     assert str(scene.shown.lines[-1]).endswith("0 of 1 pods ready; it is so; it said: dumped 3 of 9 tables")
 
 
+def test_what_helm_noticed_first_is_told_all_the_same() -> None:
+    """It ends at once where a Job failed, before anybody has looked."""
+    scene = Scene()
+    scene.sight("1")
+    watch = scene.watch(PATIENCE, changed=True)
+    scene.sight("2", trouble(Cause.FAILED, "it failed: BackoffLimitExceeded"), said="no such table")
+    assert watch.why() == "Deployment web: it failed: BackoffLimitExceeded; it said: no such table"
+    scene.sight("1", trouble(Cause.CRASH))
+    assert watch.why() == ""
+
+
 def test_a_hooks_script_shows_its_time_and_nothing_of_the_release() -> None:
     scene = Scene()
     scene.sight("1", trouble(Cause.CRASH))
@@ -168,6 +179,10 @@ def test_helm_says_why_once_and_pods_say_it_better() -> None:
     assert reason(TARGET, said, "deployment web: crashed") == (
         "shop/web is not ready after 100s: deployment web: crashed"
     )
+    failed = 'upgrade shop/web: helm: level=WARN msg="upgrade failed" error="resource Job/shop/a not ready"\n'
+    failed += "resource Job/shop/a not ready. status: Failed"
+    assert reason(TARGET, failed, "Job a: it failed") == "shop/web is not ready: Job a: it failed"
+    assert tidied(failed) == "upgrade shop/web: helm: resource Job/shop/a not ready. status: Failed"
     refused = 'helm: UPGRADE FAILED: 1 error occurred:\n\t* admission webhook "x" denied: no\n\n'
     assert tidied(refused) == 'helm: admission webhook "x" denied: no'
     assert reason(TARGET, refused, "") == tidied(refused)

@@ -217,7 +217,7 @@ class Engine:
             self.world.helm.install(new, wait=True, watch=watch)
         except (UsageError, ProgramError) as fault:
             # Helm says at most which object is not ready; the pods say why.
-            why = unhealthy(self.world.cluster, new, new.workload_gates()) or watch.reason
+            why = unhealthy(self.world.cluster, new, new.workload_gates()) or watch.why()
             raise DeployError(reason(new, str(fault), why)) from fault
 
     def _reinstate(self, old: Target) -> None:

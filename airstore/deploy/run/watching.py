@@ -146,6 +146,12 @@ class Watch:
             spent = f"ended after {self._last - self._began:.0f} s"
             raise DeployError(f"{self._target.running.key}: {spent}, because no time will cure this: {why}")
 
+    def why(self) -> str:
+        """What is the matter now, when the wait has ended; else what was seen last."""
+        changed = (each for each in self._look() if self._before.get(each.workload) != each.mark)
+        worst = next((each for each in changed if each.troubles), None)
+        return self._stage.redactor.text(_told(worst, worst.troubles[0])) if worst else self.reason
+
     def _look(self) -> list[Sight]:
         looking, namespace = self._stage.looking, self._target.namespace
         try:
