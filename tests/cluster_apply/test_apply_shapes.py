@@ -1,4 +1,4 @@
-"""Workloads whose shape cannot be changed, with pods that run: replaced, by airstore or by a vendor's hook."""
+"""Workloads whose shape cannot be changed, with pods that run: replaced, by airstore or a vendor's hook."""
 
 from __future__ import annotations
 
