@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.charts.helm.command import Access, Helm
+from airstore.charts.helm.access import Access
+from airstore.charts.helm.command import Helm
 from airstore.charts.helm.faults import helm_fault
 from airstore.charts.rendering.render import Target, render
 from airstore.core.errors import AirstoreError, NotFoundError, ProgramError, TransferError, UsageError

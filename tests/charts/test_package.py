@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.charts.helm.command import Access, Helm
+from airstore.charts.helm.access import Access
+from airstore.charts.helm.command import Helm
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.package import package_directory
 from airstore.core.errors import NotFoundError, TransferError, UsageError

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.charts.helm.command import Access, Helm
+from airstore.charts.helm.access import Access
+from airstore.charts.helm.command import Helm
 from airstore.charts.packages.artifact import chart_artifact
 from airstore.charts.packages.resolve import FetchedChart, ResolvedChart, resolve
 from airstore.core import oci

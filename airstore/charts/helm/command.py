@@ -6,17 +6,16 @@ deadline; values travel in files, never in ``--set`` (CVE-2022-36055); DNS looku
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from airstore.charts.helm import postrender
+from airstore.charts.helm.access import Access
 from airstore.charts.helm.faults import helm_fault
 from airstore.charts.helm.sandbox import check_private, copy_values
 from airstore.core.errors import ProgramError, TransferError, UsageError
@@ -25,39 +24,6 @@ from airstore.process import program
 
 _SIGNALLED = 128  # and the signal's number: how a shell, and our supervisor, say that a program was ended
 _VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
-
-
-@dataclass(frozen=True)
-class Access:
-    """How to reach one chart repository or registry.
-
-    Attributes:
-        url: ``https://...`` or ``http://...`` of a chart repository, or ``oci://host``.
-        username: empty for anonymous access.
-        password: handed to Helm through its standard input only.
-        ca_file: additional certificate authority.
-        plain_http: speak HTTP to an ``oci://`` registry.
-    """
-
-    url: str
-    username: str = ""
-    password: str = field(default="", repr=False)
-    ca_file: Path | None = None
-    plain_http: bool = False
-
-    @property
-    def name(self) -> str:
-        """What Helm calls the repository; derived, so that it is the same each time."""
-        return "r" + hashlib.sha256(self.url.encode()).hexdigest()[:16]
-
-    @property
-    def authority(self) -> list[str]:
-        """Flag that names the certificate authority."""
-        return [f"--ca-file={self.ca_file.resolve()}"] if self.ca_file else []
-
-
-Reach = Callable[[str], Access]
-"""From the URL of a chart repository, or ``oci://host``, to how to reach it; `Access` itself is anonymous."""
 
 
 class Helm:

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from airstore.charts.helm.command import Access, Helm, Reach
+from airstore.charts.helm.access import Access, Reach
+from airstore.charts.helm.command import Helm
 from airstore.charts.helm.sandbox import copy_chart
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.tarball import write_tarball

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airstore.charts.helm.command import Access, Helm, Reach
+from airstore.charts.helm.access import Access, Reach
+from airstore.charts.helm.command import Helm
 from airstore.charts.packages.archive import ChartArchive, read_chart
 from airstore.charts.packages.artifact import ChartArtifact, chart_artifact, upstream_artifact
 from airstore.charts.packages.package import package_directory

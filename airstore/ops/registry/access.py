@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airstore.charts.helm.command import Access as ChartAccess
+from airstore.charts.helm.access import Access as ChartAccess
 from airstore.charts.packages.resolve import FetchedChart
 from airstore.core.product import Product
 from airstore.core.reference import Reference
