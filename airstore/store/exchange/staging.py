@@ -21,7 +21,6 @@ from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore, read_small
-from airstore.store.exchange.opened import opened_packs
 from airstore.store.exchange.whole import WholeBlobs
 from airstore.store.format.objects import ObjectKey
 from airstore.store.format.packwriter import PACK_SIZE, pack_writer
@@ -108,13 +107,13 @@ class Staging:
             DamagedError: one of them cannot be read.
             StorageError: the disk is full or failed.
         """
-        packs = {
-            name_of(path): path for path in opened_packs(self._store, held, self._own_directory(), advance)
-        }
-        self._index.add(pack_rows(path, name) for name, path in packs.items())
-        self._paths |= packs
+        before = len(self._paths)
+        with self.writer() as writer:
+            for blob in held:
+                writer.open(blob)
+                advance(blob.size)
         self._verified.update(blob.digest for blob in held)  # recording has proved it
-        return bool(packs)
+        return len(self._paths) > before
 
     @contextmanager
     def writer(self) -> Iterator[BlobWriter]:
