@@ -70,8 +70,7 @@ def write_media(
         out.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-", dir=out.parent))
     try:
-        files = {**_packs(building, contents, progress), **_delta(building, contents, progress)}
-        index = _finish(building, files, contents.history, describe)
+        index = _filled(building, contents, describe, progress)
         write_file(building / INDEX_NAME, sign(index.to_statement()))
         _open_to_all(building)
         _publish(building, out)
@@ -79,6 +78,37 @@ def write_media(
         shutil.rmtree(building, ignore_errors=True)
         raise
     return index
+
+
+def measure_media(
+    temporary: Path,
+    contents: Contents,
+    describe: Callable[[dict[str, MediaFile]], MediaIndex],
+    progress: Progress,
+) -> MediaIndex:
+    """The index that media would have: all of their files are made, and thrown away.
+
+    Args:
+        temporary: a directory with room for them.
+        contents: what they carry.
+        describe: makes the index once the files are known.
+        progress: shows the bytes written.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    with storage_errors(temporary), tempfile.TemporaryDirectory(dir=temporary) as building:
+        return _filled(Path(building), contents, describe, progress)
+
+
+def _filled(
+    building: Path,
+    contents: Contents,
+    describe: Callable[[dict[str, MediaFile]], MediaIndex],
+    progress: Progress,
+) -> MediaIndex:
+    files = {**_packs(building, contents, progress), **_delta(building, contents, progress)}
+    return _finish(building, files, contents.history, describe)
 
 
 def _packs(building: Path, contents: Contents, progress: Progress) -> dict[str, MediaFile]:
@@ -96,7 +126,7 @@ def _delta(building: Path, contents: Contents, progress: Progress) -> dict[str, 
     with storage_errors(draft):
         draft.parent.mkdir()
     prepared = prepare(contents.store, contents.delta)
-    with progress.task("writing a delta", prepared.plain_bytes) as advance:
+    with progress.task("writing media", prepared.plain_bytes) as advance:
         prepared.write(draft, contents.effort, advance)
     digest = Digest.of_file(draft)
     with storage_errors(draft):

@@ -12,7 +12,7 @@ from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.media.delta.writer import Effort, Task
 from airstore.media.index import MediaFile, MediaIndex, ReleaseId
-from airstore.media.writer import Contents, write_media
+from airstore.media.writer import Contents, measure_media, write_media
 from airstore.ops.media.receipts import Receipt
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import verified
@@ -42,7 +42,7 @@ class MediaPlan:
         new: blobs that travel, those of a full media included.
         shared: blobs of the release that the base holds already.
         selection: objects that the base lacks.
-        task: what a delta would be about; None for full media.
+        task: what a delta would be about; full media carry one that rests on nothing.
     """
 
     product: str
@@ -51,7 +51,7 @@ class MediaPlan:
     new: frozenset[Digest]
     shared: frozenset[Digest]
     selection: Selection
-    task: Task | None = None
+    task: Task
 
 
 def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | None) -> MediaPlan:
@@ -86,15 +86,19 @@ def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | No
         new=wanted - held,
         shared=held,
         selection=select(blobs, wanted - held, known),
-        task=_task(store, wanted_release.release, wanted - held, base, known) if base else None,
+        task=_task(store, wanted_release.release, wanted - held, base, known),
     )
 
 
 def _task(
-    store: StoreDirectory, release: Release, new: Iterable[Digest], base: Base, known: Iterable[Digest]
+    store: StoreDirectory,
+    release: Release,
+    new: Iterable[Digest],
+    base: Base | None,
+    known: Iterable[Digest],
 ) -> Task:
-    places = {**_places(verified(store, base.release.version).release), **_places(release)}
-    return Task(sorted(new), sorted(known), places)
+    before = _places(verified(store, base.release.version).release) if base else {}
+    return Task(sorted(new), sorted(known), {**before, **_places(release)})
 
 
 def _places(release: Release) -> dict[Digest, str]:
@@ -124,28 +128,46 @@ def create_media(
         out: a new directory.
         sign: turns a statement into an envelope.
         progress: shows what is written.
-        effort: how much time a smaller delta is worth; None: objects travel as they are, which every airstore
+        effort: how much time smaller media are worth; None: objects travel as they are, which every airstore
             reads.
 
     Raises:
         UsageError: ``out`` is in use.
         StorageError: the disk is full; nothing is left behind.
     """
+    return write_media(out, _contents(store, blobs, plan, effort), _describer(plan), sign, progress)
 
-    def describe(files: dict[str, MediaFile]) -> MediaIndex:
-        return MediaIndex(
-            product=plan.product,
-            site=plan.base.site if plan.base else "",
-            release=plan.release,
-            base=plan.base.release if plan.base else None,
-            files=files,
-        )
 
-    if plan.task and effort:
-        contents = Contents(blobs, store.history, delta=plan.task, effort=effort)
-    else:
-        contents = Contents(blobs, store.history, plan.selection)
-    return write_media(out, contents, describe, sign, progress)
+def rehearse_media(
+    store: StoreDirectory,
+    blobs: BlobStore,
+    plan: MediaPlan,
+    progress: Progress,
+    effort: Effort | None = Effort.NORMAL,
+) -> MediaIndex:
+    """The index that `create_media` would sign; what it lists is made in the store's ``tmp/`` and removed.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    temporary = blobs.layout.temporary
+    return measure_media(temporary, _contents(store, blobs, plan, effort), _describer(plan), progress)
+
+
+def _contents(store: StoreDirectory, blobs: BlobStore, plan: MediaPlan, effort: Effort | None) -> Contents:
+    if effort:
+        return Contents(blobs, store.history, delta=plan.task, effort=effort)
+    return Contents(blobs, store.history, plan.selection)
+
+
+def _describer(plan: MediaPlan) -> Callable[[dict[str, MediaFile]], MediaIndex]:
+    return lambda files: MediaIndex(
+        product=plan.product,
+        site=plan.base.site if plan.base else "",
+        release=plan.release,
+        base=plan.base.release if plan.base else None,
+        files=files,
+    )
 
 
 def is_current(store: StoreDirectory, base: Base, to: str) -> bool:

@@ -13,10 +13,11 @@ from airstore.cli.group import Group
 from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
 from airstore.cli.text import human
 from airstore.cli.views.output import output_option, show_document, show_fields, show_rows
-from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.errors import DamagedError, NotFoundError, StorageError, UsageError
 from airstore.media.delta.writer import Effort
 from airstore.media.index import MediaIndex
 from airstore.media.reader import Media
+from airstore.ops.media.costs import NONE, costs
 from airstore.ops.media.create import (
     Base,
     base_from_receipt,
@@ -24,6 +25,7 @@ from airstore.ops.media.create import (
     create_media,
     is_current,
     plan_media,
+    rehearse_media,
 )
 from airstore.ops.media.import_many import first_fault, import_all
 from airstore.ops.media.receipts import read_receipt
@@ -50,7 +52,7 @@ def command() -> None:
 @click.option("--to", "version", required=True, help="The release a site shall hold.")
 @click.option("--from", "base_version", help="Delta: the release the site holds already.")
 @click.option("--receipt", type=click.Path(path_type=Path), help="Delta: the site's receipt.")
-@click.option("--dry-run", is_flag=True, help="Only say what would travel.")
+@click.option("--dry-run", is_flag=True, help="Only say what would travel; takes as long.")
 @click.option(
     "--effort",
     type=click.Choice(["none", *Effort]),
@@ -98,8 +100,10 @@ def create(
             "shared_blobs": len(plan.shared),
             "plain_bytes": plan.selection.plain_bytes,
         }
+        chosen = None if effort == "none" else Effort(effort)
         if dry_run:
-            show_fields({**summary, "estimated_bytes": plan.selection.stored_bytes}, output)
+            rehearsed = rehearse_media(store, blobs, plan, context.progress, chosen)
+            show_fields({**summary, "estimated_bytes": rehearsed.size}, output)
             return
         key = load_key(store, key_name, ask_passphrase(passphrase_file))
         index = create_media(
@@ -109,7 +113,7 @@ def create(
             out,
             lambda data: envelope.sign(data, STATEMENT_TYPE, [key]),
             context.progress,
-            None if effort == "none" else Effort(effort),
+            chosen,
         )
     context.say(f"next: copy {out} to the carrier, then airstore media verify it there")
     show_fields({**summary, "media_bytes": index.size, "out": str(out)}, output)
@@ -123,10 +127,9 @@ def inspect(context: Context, media: Path, output: str) -> None:
     """What MEDIA claim to carry; signatures are not checked here."""
     index = Media(media).claimed_index()
     context.say("claimed, not verified: see `airstore media verify`")
-    document = _describe(index)
+    document = {**_describe(index), **_costs(context, media, index)}
     if output == "table":
-        show_fields({key: value for key, value in document.items() if key != "files"}, output)
-        show_rows(document["files"], output, {"file": "FILE", "size": "SIZE", "digest": "DIGEST"})
+        _show_summary(document)
         return
     show_fields(document, output)
 
@@ -184,6 +187,32 @@ def import_(context: Context, media: tuple[Path, ...], *, dry_run: bool, output:
     if newest:
         version = newest.index.release.version
         context.say(f"next: airstore plan, or airstore registry push, for release {version}")
+
+
+_FILES = {"file": "FILE", "size": "SIZE", "digest": "DIGEST"}
+_IMAGES = {"image": "IMAGE", "media_bytes": "ON MEDIA"}
+_LARGEST = {
+    "file": "MOST EXPENSIVE", "image": "IMAGE", "media_bytes": "ON MEDIA", "plain_bytes": "SIZE",
+    "base": "BASE", "why": "WHY",
+}  # fmt: skip
+
+
+def _costs(context: Context, media: Path, index: MediaIndex) -> dict[str, Any]:
+    try:
+        found = costs(media, index)
+    except (DamagedError, StorageError) as fault:
+        context.say(f"what made these media large cannot be read: {fault}")
+        found = NONE
+    return {"images": found["images"], "largest": found["files"]}
+
+
+def _show_summary(document: dict[str, Any]) -> None:
+    lists = ("files", "images", "largest")
+    show_fields({key: value for key, value in document.items() if key not in lists}, "table")
+    for name, columns in zip(lists, (_FILES, _IMAGES, _LARGEST), strict=True):
+        if document[name]:
+            click.echo()
+            show_rows(document[name], "table", columns)
 
 
 def _base(store: StoreDirectory, version: str | None, receipt: Path | None) -> Base | None:
