@@ -74,7 +74,7 @@ def test_each_piece_takes_its_share_of_its_own_frame_and_says_how_its_base_was_f
         Segment(Stream.WHOLE, 30, 300),
         Segment(Stream.PATCHES, 6, 30),
     ]
-    written = write_notes(Difference(olds, news), range(5), [[0], [1], [2], [], [3]], made, segments)
+    written = write_notes(Difference(olds, news), [[0], [1], [2], [], [3]], made, segments)
     read = read_notes(written)
     assert read["images"] == [{"image": "shop/api", "media_bytes": 86}]
     assert [(row["file"], row["media_bytes"], row["base"], row["why"]) for row in read["files"]] == [

@@ -217,9 +217,9 @@ def test_nothing_and_other_things_are_no_media(road: Road, site: Path, tmp_path:
 def test_media_made_twice_are_the_same_and_hold_what_they_say(road: Road, tmp_path: Path) -> None:
     again = {road.full: ("1.0.0", "--effort", "none"), road.full_new: ("1.1.0",)}
     for media, words in again.items():
-        made = ("media", "create", "--to", *words, tmp_path / media.name)
-        assert airstore("-C", road.publisher, *made).code == 0
-        assert snapshot(tmp_path / media.name) == snapshot(media)
+        made = tmp_path / media.name
+        assert airstore("-C", road.publisher, "media", "create", "--to", *words, made).code == 0
+        assert snapshot(made) == snapshot(media)
     shown = airstore("media", "inspect", road.full, "-o", "json").json()
     assert {entry["file"] for entry in shown["files"]} == set(media_files(road.full)) - {"index.json"}
     assert shown["total_bytes"] == sum(

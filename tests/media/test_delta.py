@@ -14,7 +14,6 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.media.delta import patch
 from airstore.media.delta.layout import Head, Segment, Stream
-from airstore.media.delta.order import ordered
 from airstore.media.delta.pairing import File, general, pair
 from airstore.media.delta.patch import Kind
 from airstore.media.delta.sketch import Pool, sketch
@@ -224,16 +223,3 @@ def test_what_stays_costs_nearly_nothing() -> None:
     written = encode(Table((), (BaseBlob(Digest.of(b"x"), 12_000),), pieces, (blob,)))
     assert len(written) < 12_200
     assert written.count(b"\0") > 11_980
-
-
-def test_like_files_follow_one_another_and_others_stay() -> None:
-    paths = ("a/x.py", "a/libz.so.1", "b/y.py", "b/rare.cfg", "c/libq.so.2.0", "c/README")
-    files = [File(f"{path}\0001", 5 if "rare" in path else 10_000) for path in paths]
-    assert [paths[n] for n in ordered(files, [0, 1, 3, 4, 5])] == [
-        "b/y.py",
-        "b/rare.cfg",
-        "c/README",
-        "a/x.py",
-        "a/libz.so.1",
-        "c/libq.so.2.0",
-    ]

@@ -226,9 +226,8 @@ def test_a_first_release_travels_smaller_than_its_layers_and_each_file_once(pair
 
 
 def test_streams_are_cut_and_the_workers_do_not_show(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many segments of both kinds, like files put together, and the same bytes by one worker and by three."""
+    """Many segments of both kinds, and the same bytes by one worker and by three."""
     monkeypatch.setattr("airstore.media.delta.segments.SEGMENT", 16 << 10)
-    monkeypatch.setattr("airstore.media.delta.writer._MUCH", 0)
     fresh = {f"srv/{number}.{'py' if number % 2 else 'txt'}": text(50 + number) for number in range(8)}
     new = layer({**CHANGED, **fresh})
     written = set()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 from airstore.core import schema, strictjson
@@ -25,7 +26,6 @@ _NOT_FILES = {"\0content": "(names, times and documents)", "\0side data": "(how 
 
 def write_notes(
     found: Difference,
-    order: Sequence[int],
     chosen: Sequence[Sequence[int]],
     pieces: Sequence[NewPiece],
     segments: Sequence[Segment],
@@ -34,12 +34,11 @@ def write_notes(
 
     Args:
         found: new pieces and old ones.
-        order: positions of the new pieces, in the order in which they are carried.
         chosen: for each new piece the old ones that a patch was tried on.
-        pieces: how they are carried, in this order.
+        pieces: how they are carried.
         segments: what they are in.
     """
-    costs = sorted(zip(_shares(pieces, segments), order, pieces, strict=True), key=lambda cost: -cost[0])
+    costs = sorted(zip(_shares(pieces, segments), count(), pieces, strict=False), key=lambda cost: -cost[0])
     images = Counter[str]()
     for share, number, _ in costs:
         images[_image(found.news[number])] += share
@@ -48,7 +47,7 @@ def write_notes(
         for share, n, piece in costs[:_FILES]
         if share
     ]
-    rows = [{"image": image, "media_bytes": count} for image, count in images.most_common(_IMAGES) if count]
+    rows = [{"image": image, "media_bytes": share} for image, share in images.most_common(_IMAGES) if share]
     return strictjson.dumps({"images": rows, "files": files})
 
 

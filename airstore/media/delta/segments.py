@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +39,7 @@ class SegmentWriter:
     Args:
         file: takes the segments, in the order in which they are full.
         pool: compresses them.
-        level: of zstd.
+        levels: of zstd, for each stream.
         ahead: segments that may wait; what each holds is in memory.
         advance: called with the count that was given for what is written.
 
@@ -47,8 +47,10 @@ class SegmentWriter:
         segments: those written.
     """
 
-    def __init__(self, file: BinaryIO, pool: Executor, level: int, ahead: int, advance: Advance) -> None:
-        self._file, self._pool, self._level, self._ahead, self._advance = file, pool, level, ahead, advance
+    def __init__(
+        self, file: BinaryIO, pool: Executor, levels: Mapping[Stream, int], ahead: int, advance: Advance
+    ) -> None:
+        self._file, self._pool, self._levels, self._ahead, self._advance = file, pool, levels, ahead, advance
         self._waiting: deque[_Job] = deque()
         self._open: dict[Stream, _Open] = {stream: _Open() for stream in Stream}
         self.segments: list[Segment] = []
@@ -77,7 +79,7 @@ class SegmentWriter:
     def _close(self, stream: Stream) -> None:
         segment, self._open[stream] = self._open[stream], _Open()
         if segment.parts:
-            frame = self._pool.submit(compress_solid, segment.parts, self._level)
+            frame = self._pool.submit(compress_solid, segment.parts, self._levels[stream])
             self._waiting.append(_Job(stream, segment, frame))
         while len(self._waiting) > self._ahead:
             self._take()

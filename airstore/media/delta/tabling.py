@@ -14,7 +14,6 @@ from airstore.store.blobs import Outline
 def tabled(
     outlines: tuple[Sequence[Outline], Sequence[Outline]],
     found: Difference,
-    order: Sequence[int],
     pieces: Sequence[NewPiece],
     segments: Sequence[Segment],
 ) -> Table:
@@ -23,16 +22,14 @@ def tabled(
     Args:
         outlines: of new blobs and of old ones.
         found: what of the new is not in the old.
-        order: positions of the new pieces, in the order in which they are carried.
-        pieces: in this order.
+        pieces: how the new ones are carried.
         segments: what they are in.
     """
     new, old = outlines
     bases = tuple(BaseBlob(each.blob, len(list(each))) for each in old)
     blobs = tuple(_blob(each, found.references[each.blob]) for each in new)
     table = Table(tuple(segments), bases, tuple(pieces), blobs)
-    ranks = {len(found.olds) + number: rank for rank, number in enumerate(order)}
-    return _only_used(table, ranks)
+    return _only_used(table)
 
 
 def _blob(each: Outline, references: Sequence[int]) -> NewBlob:
@@ -44,7 +41,7 @@ def _blob(each: Outline, references: Sequence[int]) -> NewBlob:
     return NewBlob(each.blob, each.size, compressed, held, bodies)
 
 
-def _only_used(table: Table, ranks: Mapping[int, int]) -> Table:
+def _only_used(table: Table) -> Table:
     referred = {number for piece in table.pieces for number in piece.bases}
     for blob in table.blobs:
         referred |= {*blob.pieces, *(blob.bodies or ()), *(blob.compressed.side if blob.compressed else ())}
@@ -56,8 +53,7 @@ def _only_used(table: Table, ranks: Mapping[int, int]) -> Table:
             numbers |= {number: start + number - at for number in own}
             kept.append(base)
         at += base.pieces
-    old = len(numbers)
-    numbers |= {number: old + rank for number, rank in ranks.items()}
+    numbers |= {at + new: len(numbers) + new for new in range(len(table.pieces))}
     return _renumbered(replace(table, bases=tuple(kept)), numbers)
 
 
