@@ -46,7 +46,7 @@ class Effort(StrEnum):
     def levels(self) -> dict[Stream, int]:
         """Of zstd, for each stream.
 
-        What has no base may be gigabytes: level 15 made 1 % less than 12 of a Debian root, in four times as long.
+        What has no base may be gigabytes: 15 made 1 % less of a Debian root than 12, in four times as long.
         """
         patches = {Effort.FAST: 3, Effort.NORMAL: 17, Effort.MAX: 22}[self]
         whole = {Effort.FAST: 3, Effort.NORMAL: 12, Effort.MAX: 19}[self]

@@ -54,6 +54,23 @@ class MediaPlan:
     task: Task
 
 
+@dataclass(frozen=True)
+class Form:
+    """How media are written.
+
+    Attributes:
+        effort: how much time smaller media are worth; None: objects travel as they are, which every airstore
+            reads.
+        volume_size: bytes that one carrier holds; None: one directory for all.
+    """
+
+    effort: Effort | None = Effort.NORMAL
+    volume_size: int | None = None
+
+
+DEFAULT = Form()
+
+
 def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | None) -> MediaPlan:
     """Decide what travels for release ``to``.
 
@@ -117,7 +134,7 @@ def create_media(
     out: Path,
     sign: Callable[[bytes], bytes],
     progress: Progress,
-    effort: Effort | None = Effort.NORMAL,
+    form: Form = DEFAULT,
 ) -> MediaIndex:
     """Write what was planned; returns the signed index.
 
@@ -128,14 +145,14 @@ def create_media(
         out: a new directory.
         sign: turns a statement into an envelope.
         progress: shows what is written.
-        effort: how much time smaller media are worth; None: objects travel as they are, which every airstore
-            reads.
+        form: how it is written.
 
     Raises:
-        UsageError: ``out`` is in use.
+        UsageError: ``out`` is in use, or volumes are too small.
         StorageError: the disk is full; nothing is left behind.
     """
-    return write_media(out, _contents(store, blobs, plan, effort), _describer(plan), sign, progress)
+    contents = _contents(store, blobs, plan, form.effort)
+    return write_media(out, contents, _describer(plan), sign, progress, form.volume_size)
 
 
 def rehearse_media(
