@@ -12,7 +12,7 @@ from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.media.delta.writer import Effort, Task
 from airstore.media.index import MediaFile, MediaIndex, ReleaseId
-from airstore.media.writer import Contents, measure_media, write_media
+from airstore.media.writer import ONE, Carriers, Contents, measure_media, write_media
 from airstore.ops.media.receipts import Receipt
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import verified
@@ -61,11 +61,11 @@ class Form:
     Attributes:
         effort: how much time smaller media are worth; None: objects travel as they are, which every airstore
             reads.
-        volume_size: bytes that one carrier holds; None: one directory for all.
+        carriers: what they are carried on.
     """
 
     effort: Effort | None = Effort.NORMAL
-    volume_size: int | None = None
+    carriers: Carriers = ONE
 
 
 DEFAULT = Form()
@@ -152,7 +152,7 @@ def create_media(
         StorageError: the disk is full; nothing is left behind.
     """
     contents = _contents(store, blobs, plan, form.effort)
-    return write_media(out, contents, _describer(plan), sign, progress, form.volume_size)
+    return write_media(out, contents, _describer(plan), sign, progress, form.carriers)
 
 
 def rehearse_media(
@@ -160,15 +160,16 @@ def rehearse_media(
     blobs: BlobStore,
     plan: MediaPlan,
     progress: Progress,
-    effort: Effort | None = Effort.NORMAL,
+    form: Form = DEFAULT,
 ) -> MediaIndex:
     """The index that `create_media` would sign; what it lists is made in the store's ``tmp/`` and removed.
 
     Raises:
+        UsageError: volumes are too small.
         StorageError: the disk is full.
     """
-    temporary = blobs.layout.temporary
-    return measure_media(temporary, _contents(store, blobs, plan, effort), _describer(plan), progress)
+    contents = _contents(store, blobs, plan, form.effort)
+    return measure_media(blobs.layout.temporary, contents, _describer(plan), progress, form.carriers)
 
 
 def _contents(store: StoreDirectory, blobs: BlobStore, plan: MediaPlan, effort: Effort | None) -> Contents:

@@ -11,14 +11,17 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
-from airstore.cli.options.sizes import Size
+from airstore.cli.options.sizes import Percent, Size
 from airstore.cli.text import human
+from airstore.cli.views.media import described, show_summary
 from airstore.cli.views.output import output_option, show_document, show_fields, show_rows
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, StorageError, UsageError
 from airstore.media.delta.writer import Effort
 from airstore.media.found import find_one
 from airstore.media.index import MediaIndex
+from airstore.media.parity.repair import repair
 from airstore.media.reader import Media
+from airstore.media.writer import Carriers
 from airstore.ops.media.costs import NONE, costs
 from airstore.ops.media.create import (
     Base,
@@ -68,6 +71,12 @@ def command() -> None:
     type=Size(),
     help="Cut what is larger into a directory for each carrier: 4G for FAT32, 4.7GB for a DVD.",
 )
+@click.option(
+    "--parity",
+    type=Percent(),
+    metavar="PERCENT",
+    help="Carry as much more, from which that much is rebuilt where it is damaged or lost: 10%.",
+)
 @key_option
 @passphrase_option
 @output_option("media-created")
@@ -82,6 +91,7 @@ def create(
     dry_run: bool,
     effort: str,
     volume_size: int | None,
+    parity: float | None,
     key_name: str,
     passphrase_file: Path | None,
     output: str,
@@ -109,9 +119,9 @@ def create(
             "shared_blobs": len(plan.shared),
             "plain_bytes": plan.selection.plain_bytes,
         }
-        form = Form(None if effort == "none" else Effort(effort), volume_size)
+        form = Form(None if effort == "none" else Effort(effort), Carriers(volume_size, parity))
         if dry_run:
-            rehearsed = rehearse_media(store, blobs, plan, context.progress, form.effort)
+            rehearsed = rehearse_media(store, blobs, plan, context.progress, form)
             show_fields({**summary, "estimated_bytes": rehearsed.size}, output)
             return
         key = load_key(store, key_name, ask_passphrase(passphrase_file))
@@ -143,9 +153,9 @@ def inspect(context: Context, media: tuple[Path, ...], output: str) -> None:
     opened = find_one(*media)
     index = opened.claimed_index()
     context.say("claimed, not verified: see `airstore media verify`")
-    document = {**_describe(index), **_costs(context, opened, index)}
+    document = {**described(index), **_costs(context, opened, index)}
     if output == "table":
-        _show_summary(document)
+        show_summary(document)
         return
     show_fields(document, output)
 
@@ -153,17 +163,32 @@ def inspect(context: Context, media: tuple[Path, ...], output: str) -> None:
 @command.command("verify")
 @click.argument("media", type=_MEDIA, nargs=-1, required=True)
 @_trust_option
+@click.option("--repair", "repairs", is_flag=True, help="Rebuild what is damaged or lost from parity.")
+@click.option("--into", type=_MEDIA, help="With --repair: where rebuilt files go, not on MEDIA themselves.")
 @output_option("media-verification")
 @pass_context
-def verify(context: Context, media: tuple[Path, ...], *, trust: Path | None, output: str) -> None:
+def verify(
+    context: Context,
+    media: tuple[Path, ...],
+    *,
+    trust: Path | None,
+    repairs: bool,
+    into: Path | None,
+    output: str,
+) -> None:
     """Read all of MEDIA and name every fault; the signature too where a trust root is at hand.
 
-    Of media in volumes, those that are named are read, and those that are not are said.
+    Of media in volumes, those that are named are read, and those that are not are said. With --repair damaged
+    and lost parts are rebuilt first, where the media carry parity for it.
     The trust root is the one of the store (-C), or --trust root.json.
     """
     opened = find_one(*media)
     role = _role(context, trust)
     index = opened.trusted_index(role) if role else opened.claimed_index()
+    if into and not repairs:
+        raise UsageError("--into says where --repair writes", hint="add --repair")
+    if repairs:
+        opened = _repaired(context, opened, index, into)
     opened.check_listed(index)
     faults = opened.verify(index, context.progress)
     if faults:
@@ -176,6 +201,18 @@ def verify(context: Context, media: tuple[Path, ...], *, trust: Path | None, out
         counts = {"files": len(index.files), "total_bytes": index.size}
         state = {"release": index.release.version, "signature": "holds" if role else "not checked"}
         show_document({"media": named, **counts, **state}, output)
+
+
+def _repaired(context: Context, media: Media, index: MediaIndex, into: Path | None) -> Media:
+    """Repair, and say what was rebuilt; gives the media with what was."""
+    done = repair(media, index, into, context.progress)
+    for path in done.files:
+        context.say(f"rebuilt {path}")
+    if not done.files:
+        context.say("nothing was damaged")
+    elif into:
+        context.say(f"next: name {into} first wherever these media are named")
+    return Media(*([into] if into and done.files else []), *media.directories)
 
 
 def _check_complete(media: Media, index: MediaIndex) -> None:
@@ -216,18 +253,6 @@ def import_(context: Context, media: tuple[Path, ...], *, dry_run: bool, output:
         context.say(f"next: airstore plan, or airstore registry push, for release {version}")
 
 
-_FILES = {"file": "FILE", "size": "SIZE", "digest": "DIGEST"}
-_LISTS = {
-    "files": _FILES,
-    "volumes": {"volume": "VOLUME", **_FILES},
-    "images": {"image": "IMAGE", "media_bytes": "ON MEDIA"},
-    "largest": {
-        "file": "MOST EXPENSIVE", "image": "IMAGE", "media_bytes": "ON MEDIA", "plain_bytes": "SIZE",
-        "base": "BASE", "why": "WHY",
-    },
-}  # fmt: skip
-
-
 def _costs(context: Context, media: Media, index: MediaIndex) -> dict[str, Any]:
     try:
         found = costs(media, index)
@@ -235,14 +260,6 @@ def _costs(context: Context, media: Media, index: MediaIndex) -> dict[str, Any]:
         context.say(f"what made these media large cannot be read: {fault}")
         found = NONE
     return {"images": found["images"], "largest": found["files"]}
-
-
-def _show_summary(document: dict[str, Any]) -> None:
-    show_fields({key: value for key, value in document.items() if not isinstance(value, list)}, "table")
-    for name, columns in _LISTS.items():
-        if document.get(name):
-            click.echo()
-            show_rows(document[name], "table", columns)
 
 
 def _base(store: StoreDirectory, version: str | None, receipt: Path | None) -> Base | None:
@@ -260,26 +277,3 @@ def _role(context: Context, trust: Path | None) -> Role | None:
         if context.named != Path():
             raise  # whoever names a store means its trust root
         return None
-
-
-def _describe(index: MediaIndex) -> dict[str, Any]:
-    volumes = [
-        {"volume": number, "file": index.lies_at(piece), "size": piece.size, "digest": str(piece.digest)}
-        for number, volume in enumerate(index.volumes, 1)
-        for piece in volume
-    ]
-    return {
-        "product": index.product,
-        "release": index.release.version,
-        "sequence": index.release.sequence,
-        "kind": index.kind,
-        "from": index.base.version if index.base else None,
-        "site": index.site or None,
-        "commit": index.release.commit,
-        "total_bytes": index.size,
-        "files": [
-            {"file": path, "size": file.size, "digest": str(file.digest)}
-            for path, file in sorted(index.files.items())
-        ],
-        **({"volumes": volumes} if volumes else {}),
-    }
