@@ -61,8 +61,8 @@ def command() -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would travel; takes as long.")
 @click.option(
     "--effort",
-    type=click.Choice(["none", *Effort]),
-    default=Effort.NORMAL,
+    type=click.Choice(["none", *(effort.value for effort in Effort)]),
+    default=Effort.NORMAL.value,
     show_default=True,
     help="How much time a smaller delta is worth; none: new files whole, as airstore before 0.2 reads them.",
 )
