@@ -142,10 +142,13 @@ class Workloads(Protocol):
     def stop_job(self, document: Document, namespace: str) -> None:
         """Delete a Job that still runs, with its pods; one that has ended, or is not there, is left alone."""
 
-    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> bool:
         """Undo `stop_writers`: where the annotation is, remove it and set what it remembers.
 
         An object that has been given replicas again meanwhile (by Helm) keeps them.
+
+        Returns:
+            Whether anything was stopped.
         """
 
     def look(self, document: Document, namespace: str) -> Sight | None:

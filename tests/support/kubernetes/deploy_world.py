@@ -131,14 +131,16 @@ class MemoryCluster:
     def stop_job(self, _document: Document, _namespace: str) -> None:
         """None runs."""
 
-    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> bool:
+        found = False
         for kind, document in self._owned(namespace, helm_release, places):
             annotations = document["metadata"]["annotations"]
             if _REMEMBERED in annotations:
-                before = annotations.pop(_REMEMBERED)
+                found, before = True, annotations.pop(_REMEMBERED)
                 name, off = ("suspend", True) if kind == "CronJob" else ("replicas", 0)
                 if document["spec"][name] == off:
                     document["spec"][name] = before
+        return found
 
     def look(self, document: Document, namespace: str) -> Sight | None:
         return self.sights.get(document["metadata"]["name"]) if self.live(document, namespace) else None
