@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from airstore.core.errors import AirstoreError, NotFoundError
+from airstore.core.errors import AirstoreError, NotFoundError, UsageError
 from airstore.media.ignored import is_ignored
 from airstore.media.index import INDEX_NAME
 from airstore.media.reader import Media
@@ -14,11 +14,14 @@ from airstore.media.reader import Media
 _DEPTH = 4  # directories below the one that is named
 
 
-def find_media(named: Sequence[Path]) -> list[Path]:
+def find_media(named: Sequence[Path]) -> list[Media]:
     """The media in and below directories, each once; a directory that holds media is looked into no further.
+
+    Volumes of one media are found as one.
 
     Raises:
         NotFoundError: a directory is not there, or holds no media.
+        DamagedError: an index cannot be read.
     """
     found: dict[Path, None] = {}
     for directory in named:
@@ -29,7 +32,38 @@ def find_media(named: Sequence[Path]) -> list[Path]:
                 hint="name the directory that `airstore media create` wrote, or the carrier's",
             )
         found |= dict.fromkeys(below)
-    return list(found)
+    return _joined([Media(directory) for directory in found])
+
+
+def find_one(*named: Path) -> Media:
+    """The one media in and below directories, in one directory or in volumes.
+
+    Raises:
+        NotFoundError: there is none.
+        UsageError: there are several.
+    """
+    found = find_media(named)
+    if len(found) > 1:
+        listed = ", ".join(str(media.directory) for media in found)
+        raise UsageError(f"these are several media: {listed}", hint="name one")
+    return found[0]
+
+
+def _joined(found: Sequence[Media]) -> list[Media]:
+    """Media of which several directories are volumes, as one; copies of whole media stay apart."""
+    together: dict[bytes | Path, list[Path]] = {}
+    for media in found:
+        together.setdefault(media.envelope if _has_volumes(media) else media.directory, []).append(
+            media.directory
+        )
+    return [Media(*directories) for directories in together.values()]
+
+
+def _has_volumes(media: Media) -> bool:
+    try:
+        return bool(media.claimed_index().volumes)
+    except AirstoreError:
+        return False  # it is named when it is verified
 
 
 def _below(directory: Path) -> list[Path]:

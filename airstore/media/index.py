@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airstore.core import schema
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
-from airstore.trust.statement import DELTA_MEDIA, MEDIA, Statement, statement
+from airstore.media.volumes import slices
+from airstore.media.volumes.slices import Slice
+from airstore.trust.statement import DELTA_MEDIA, MEDIA, VOLUMES_MEDIA, Statement, statement
 
 API_VERSION = "airstore/v1"
 INDEX_NAME = "index.json"
@@ -73,6 +75,7 @@ class MediaIndex:
         release: what a site holds after the import.
         base: the release that a delta was made against; None for full media.
         files: relative path to file, the index itself excepted.
+        volumes: what lies on each; empty for media in one directory, whose files lie there whole.
     """
 
     product: str
@@ -80,6 +83,7 @@ class MediaIndex:
     release: ReleaseId
     base: ReleaseId | None
     files: Mapping[str, MediaFile]
+    volumes: tuple[tuple[Slice, ...], ...] = ()
 
     @property
     def kind(self) -> str:
@@ -101,9 +105,19 @@ class MediaIndex:
         """Relative paths of the deltas."""
         return tuple(sorted(path for path in self.files if path.startswith("deltas/")))
 
+    def slices(self, path: str) -> Iterator[Slice]:
+        """What one file is cut into, in order: itself, where it is not."""
+        pieces = [piece for volume in self.volumes for piece in volume if piece.path == path]
+        whole = Slice(path, 0, self.files[path].size, self.files[path].digest)
+        yield from sorted(pieces, key=lambda piece: piece.offset) or [whole]
+
+    def lies_at(self, piece: Slice) -> str:
+        """The relative path of a slice on its volume."""
+        return piece.name(self.files[piece.path].size)
+
     def to_statement(self) -> bytes:
         """The in-toto statement to sign."""
-        predicate = {
+        predicate: dict[str, Any] = {
             "apiVersion": API_VERSION,
             "kind": "Media",
             "product": self.product,
@@ -113,6 +127,9 @@ class MediaIndex:
             "sizes": {path: file.size for path, file in self.files.items()},
         }
         kind = DELTA_MEDIA if self.deltas else MEDIA
+        if self.volumes:
+            kind = VOLUMES_MEDIA
+            predicate["volumes"] = [[piece.to_json() for piece in volume] for volume in self.volumes]
         return statement(kind, {path: file.digest for path, file in self.files.items()}, predicate)
 
     @classmethod
@@ -122,7 +139,7 @@ class MediaIndex:
         Raises:
             DamagedError: not such a statement, or a path that is not one of ours.
         """
-        if parsed.predicate_type not in {MEDIA, DELTA_MEDIA}:
+        if parsed.predicate_type not in {MEDIA, DELTA_MEDIA, VOLUMES_MEDIA}:
             raise DamagedError(f"{what} is a statement about something else: {parsed.predicate_type!r}")
         predicate = dict(parsed.predicate)
         schema.check_json(predicate, "media", what)
@@ -130,9 +147,14 @@ class MediaIndex:
             raise DamagedError(f"{what} lists sizes and digests of different files")
         for path, digest in parsed.subjects.items():
             named = {BUNDLE_NAME, pack_path(digest)}
-            named |= {delta_path(digest)} if parsed.predicate_type == DELTA_MEDIA else set()
+            named |= {delta_path(digest)} if parsed.predicate_type != MEDIA else set()
             if path not in named:
                 raise DamagedError(f"{what} lists {path} with the digest {digest}, which is not its name")
+        volumes = tuple(tuple(map(Slice.parse, volume)) for volume in predicate.get("volumes", ()))
+        if bool(volumes) != (parsed.predicate_type == VOLUMES_MEDIA):
+            raise DamagedError(f"{what} is a {parsed.predicate_type} with{'' if volumes else 'out'} volumes")
+        if volumes:
+            slices.check(volumes, predicate["sizes"], what)
         base = predicate["base"]
         return cls(
             product=predicate["product"],
@@ -142,4 +164,5 @@ class MediaIndex:
             files={
                 path: MediaFile(predicate["sizes"][path], digest) for path, digest in parsed.subjects.items()
             },
+            volumes=volumes,
         )

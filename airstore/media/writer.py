@@ -24,6 +24,7 @@ from airstore.media.index import (
     delta_path,
     pack_path,
 )
+from airstore.media.volumes.split import split, volume_directories
 from airstore.store.blobs import BlobStore, Selection, write_packs
 
 
@@ -51,6 +52,7 @@ def write_media(
     describe: Callable[[dict[str, MediaFile]], MediaIndex],
     sign: Callable[[bytes], bytes],
     progress: Progress,
+    volume_size: int | None = None,
 ) -> MediaIndex:
     """Write packs or a delta, history bundle and signed index to a new directory.
 
@@ -60,9 +62,10 @@ def write_media(
         describe: makes the index once the files are known.
         sign: turns the index's statement into a DSSE envelope.
         progress: shows the bytes written.
+        volume_size: bytes that one carrier holds; what is larger is cut into directories of that size.
 
     Raises:
-        UsageError: ``out`` is in use.
+        UsageError: ``out`` is in use, or a volume too small.
         StorageError: the disk is full; nothing is left behind.
     """
     _check_free(out)
@@ -72,7 +75,8 @@ def write_media(
     try:
         files = {**_packs(building, contents, progress), **_delta(building, contents, progress)}
         index = _finish(building, files, contents.history, describe)
-        write_file(building / INDEX_NAME, sign(index.to_statement()))
+        index = split(building, index, volume_size, progress) if volume_size else index
+        _write_index(building, index, sign(index.to_statement()))
         _open_to_all(building)
         _publish(building, out)
     except BaseException:
@@ -117,6 +121,11 @@ def _finish(
     create_bundle(history, bundle, draft.release.version, _known(draft.base))
     files[BUNDLE_NAME] = MediaFile(bundle.stat().st_size, Digest.of_file(bundle))
     return describe(files)
+
+
+def _write_index(building: Path, index: MediaIndex, signed: bytes) -> None:
+    for directory in volume_directories(building, len(index.volumes)) or [building]:
+        write_file(directory / INDEX_NAME, signed)
 
 
 def _known(base: ReleaseId | None) -> str | None:

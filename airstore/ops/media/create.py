@@ -54,6 +54,23 @@ class MediaPlan:
     task: Task | None = None
 
 
+@dataclass(frozen=True)
+class Form:
+    """How media are written.
+
+    Attributes:
+        effort: how much time a smaller delta is worth; None: objects travel as they are, which every airstore
+            reads.
+        volume_size: bytes that one carrier holds; None: one directory for all.
+    """
+
+    effort: Effort | None = Effort.NORMAL
+    volume_size: int | None = None
+
+
+DEFAULT = Form()
+
+
 def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | None) -> MediaPlan:
     """Decide what travels for release ``to``.
 
@@ -113,7 +130,7 @@ def create_media(
     out: Path,
     sign: Callable[[bytes], bytes],
     progress: Progress,
-    effort: Effort | None = Effort.NORMAL,
+    form: Form = DEFAULT,
 ) -> MediaIndex:
     """Write what was planned; returns the signed index.
 
@@ -124,11 +141,10 @@ def create_media(
         out: a new directory.
         sign: turns a statement into an envelope.
         progress: shows what is written.
-        effort: how much time a smaller delta is worth; None: objects travel as they are, which every airstore
-            reads.
+        form: how it is written.
 
     Raises:
-        UsageError: ``out`` is in use.
+        UsageError: ``out`` is in use, or volumes are too small.
         StorageError: the disk is full; nothing is left behind.
     """
 
@@ -141,11 +157,11 @@ def create_media(
             files=files,
         )
 
-    if plan.task and effort:
-        contents = Contents(blobs, store.history, delta=plan.task, effort=effort)
+    if plan.task and form.effort:
+        contents = Contents(blobs, store.history, delta=plan.task, effort=form.effort)
     else:
         contents = Contents(blobs, store.history, plan.selection)
-    return write_media(out, contents, describe, sign, progress)
+    return write_media(out, contents, describe, sign, progress, form.volume_size)
 
 
 def is_current(store: StoreDirectory, base: Base, to: str) -> bool:
