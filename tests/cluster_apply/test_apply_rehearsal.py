@@ -239,6 +239,31 @@ def test_what_helm_can_change_is_no_finding(shop: Landscape) -> None:
     assert shop.config("web") == "1.1.0"
 
 
+def test_a_quota_that_has_room_for_some_of_the_pods_only(shop: Landscape) -> None:
+    quota: dict[str, Any] = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}}
+    hard = {"hard": {"pods": "3"}}
+    shop.api.kubectl("apply", "-n", shop.namespace, "-f", "-", stdin={**quota, "spec": hard})
+    status = json.dumps({"status": {**hard, "used": {"pods": "1"}}})
+    words = ("resourcequota", "few", "--subresource=status", "--type=merge", "-p", status)
+    shop.api.kubectl("patch", "-n", shop.namespace, *words)
+
+    def workers(replicas: int) -> str:
+        template = json.loads(night())["spec"]["jobTemplate"]["spec"]["template"]
+        template["spec"]["restartPolicy"] = "Always"
+        template["metadata"] = {"labels": {"app": "w"}}
+        spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "w"}}, "template": template}
+        document = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "workers"}}
+        return json.dumps({**document, "spec": spec})
+
+    release(shop, "1.1.0", {"templates/night.yaml": night(), "templates/workers.yaml": workers(3)})
+    said = refused(shop, "apply")
+    assert (
+        f"{shop.namespace}/web: its pods, all of them together: exceeded quota: few, needed: pods=3" in said
+    )
+    release(shop, "1.2.0", {"templates/night.yaml": night(), "templates/workers.yaml": workers(2)})
+    shop.run("apply", "--dry-run")
+
+
 def test_who_may_not_make_pods_is_told_that_they_are_not_asked_for(shop: Landscape) -> None:
     restrict(shop)
     release(shop, "1.1.0", {"templates/night.yaml": night()})

@@ -155,7 +155,11 @@ class Engine:
         """
         if self._can_return:
             return
-        moves = []
+        moves = [
+            move_of(self.world.helm, new, (), back=True)  # what goes makes room
+            for key, new in self.course.new.items()
+            if self.course.item(key).action == "install"
+        ]
         for key in stopped(self.course.run, self.journal.events):
             old = self.course.old[key]
             moves.append(move_of(self.world.helm, old, self.world.helm.reinstates(old), back=True))

@@ -70,7 +70,9 @@ def rehearse_rollback(site: Site, run: RunPlan) -> Answers:
     """
     course = site.supplies.course(run, site.runs.directory)
     standing = _Standings(site)
-    back = [standing.back(course.old[key]) for key in stopped(course.run, ())]
+    leaving = [course.new[item.key] for item in course.run.items if item.action == "install"]
+    back = [standing.move(target, (), back=True) for target in leaving]  # what goes makes room
+    back += [standing.back(course.old[key]) for key in stopped(course.run, ())]
     return _answers(site, [], back, site.installations.redactor([*run.new, *run.old]))
 
 
