@@ -9,7 +9,7 @@ from pathlib import Path
 from airstore.core.errors import AirstoreError, NotFoundError, UsageError
 from airstore.media.ignored import is_ignored
 from airstore.media.index import INDEX_NAME
-from airstore.media.reader import Media
+from airstore.media.reader import Media, has_index
 
 _DEPTH = 4  # directories below the one that is named
 
@@ -25,7 +25,7 @@ def find_media(named: Sequence[Path]) -> list[Media]:
     """
     found: dict[Path, None] = {}
     for directory in named:
-        below = [directory] if (directory / INDEX_NAME).is_file() else _below(directory)
+        below = [directory] if has_index(directory) else _below(directory)
         if not below:
             raise NotFoundError(
                 f"{directory} holds no airstore media: {INDEX_NAME} is missing, in it and below it",
@@ -53,15 +53,17 @@ def _joined(found: Sequence[Media]) -> list[Media]:
     """Media of which several directories are volumes, as one; copies of whole media stay apart."""
     together: dict[bytes | Path, list[Path]] = {}
     for media in found:
-        together.setdefault(media.envelope if _has_volumes(media) else media.directory, []).append(
+        together.setdefault(media.envelope if _in_parts(media) else media.directory, []).append(
             media.directory
         )
     return [Media(*directories) for directories in together.values()]
 
 
-def _has_volumes(media: Media) -> bool:
+def _in_parts(media: Media) -> bool:
+    """Volumes, and what was rebuilt from parity beside what is damaged."""
     try:
-        return bool(media.claimed_index().volumes)
+        index = media.claimed_index()
+        return bool(index.volumes or index.parity)
     except AirstoreError:
         return False  # it is named when it is verified
 
@@ -72,11 +74,11 @@ def _below(directory: Path) -> list[Path]:
             f"{directory} holds no airstore media: it is no directory", hint="is the carrier mounted?"
         )
     found = []
-    for parent, directories, names in os.walk(directory):
+    for parent, directories, _names in os.walk(directory):
         here = Path(parent)
         depth = len(here.relative_to(directory).parts)
         directories[:] = sorted(name for name in directories if not is_ignored(name) and depth < _DEPTH)
-        if INDEX_NAME in names and _is_media(here):
+        if has_index(here) and _is_media(here):
             found.append(here)
             directories.clear()
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,15 +15,15 @@ from airstore.core.errors import AirstoreError, DamagedError, IncompleteError, N
 from airstore.core.limits import LIMITS
 from airstore.core.progress import Advance, Progress
 from airstore.media.ignored import is_ignored
-from airstore.media.index import INDEX_NAME, MediaIndex
+from airstore.media.index import INDEX_COPY, INDEX_NAME, MediaIndex
 from airstore.media.volumes.slices import numbers
 from airstore.trust import envelope
 from airstore.trust.role import Role
 from airstore.trust.statement import (
+    CARRIED_MEDIA,
     DELTA_MEDIA,
     MEDIA,
     STATEMENT_TYPE,
-    VOLUMES_MEDIA,
     Statement,
     verify_statement,
 )
@@ -54,9 +54,9 @@ class Media:
     def __init__(self, directory: Path, *others: Path) -> None:
         self.directory = directory
         self.directories = (directory, *others)
-        self.envelope = _read_index(directory / INDEX_NAME)
+        self.envelope = _read_index(directory)
         for other in others:
-            if _read_index(other / INDEX_NAME) != self.envelope:
+            if _read_index(other) != self.envelope:
                 raise UsageError(f"{directory} and {other} are not volumes of the same media")
 
     def trusted_index(self, role: Role) -> MediaIndex:
@@ -67,9 +67,11 @@ class Media:
             DamagedError: signed, but malformed.
         """
         what = f"media index {self.directory / INDEX_NAME}"
-        return MediaIndex.of(
-            verify_statement(self.envelope, MEDIA, role, what, DELTA_MEDIA, VOLUMES_MEDIA), what
-        )
+
+        def verified(data: bytes) -> MediaIndex:
+            return MediaIndex.of(verify_statement(data, MEDIA, role, what, DELTA_MEDIA, CARRIED_MEDIA), what)
+
+        return self._index(verified)
 
     def claimed_index(self) -> MediaIndex:
         """The index as it claims to be, for looking only; never act on it.
@@ -78,8 +80,25 @@ class Media:
             DamagedError: malformed.
         """
         what = f"media index {self.directory / INDEX_NAME}"
-        found = envelope.read(self.envelope, STATEMENT_TYPE, what)
-        return MediaIndex.of(Statement.parse(found.payload, what), what)
+
+        def claimed(data: bytes) -> MediaIndex:
+            return MediaIndex.of(
+                Statement.parse(envelope.read(data, STATEMENT_TYPE, what).payload, what), what
+            )
+
+        return self._index(claimed)
+
+    def _index(self, read: Callable[[bytes], MediaIndex]) -> MediaIndex:
+        """Read the index; where it is damaged and there is a copy, that one."""
+        try:
+            return read(self.envelope)
+        except AirstoreError:
+            copy = _read_copy(self.directory)
+            if copy is None or copy == self.envelope:
+                raise
+            index = read(copy)
+            self.envelope = copy
+            return index
 
     def check_present(self, index: MediaIndex) -> None:
         """Look at names and sizes before any long reading.
@@ -93,14 +112,16 @@ class Media:
         if absent:
             raise missing_volumes(absent, len(index.volumes))
 
-    def check_listed(self, index: MediaIndex) -> None:
-        """`check_present` for what is at hand of several volumes."""
+    def check_listed(self, index: MediaIndex, paths: Iterable[str] = ()) -> None:
+        """`check_present` for what is at hand of several volumes, and for some of the files only."""
         names = {index.lies_at(piece): piece for path in index.files for piece in index.slices(path)}
+        looked_at = set(paths or index.files)
         for name, piece in names.items():
-            if not index.volumes or self.has(name):
+            if piece.path in looked_at and (not index.volumes or self.has(name)):
                 self._check_size(name, piece.size)
+        own = {*names, INDEX_NAME, *([INDEX_COPY] if index.parity else [])}
         for directory, name in self._walk():
-            if name not in names and name != INDEX_NAME and not is_ignored(name):
+            if name not in own and not is_ignored(name):
                 raise DamagedError(
                     f"{directory / name} is not listed in the media's signed index",
                     hint="if your own system put it there, remove it: media hold only what is listed",
@@ -152,13 +173,14 @@ class Media:
                 out.write(chunk)
                 advance(len(chunk))
 
-    def _place(self, name: str) -> Path:
+    def place(self, name: str) -> Path:
+        """Where a file is; where it would be in the first directory, if none has it."""
         places = [directory / name for directory in self.directories]
         return next((place for place in places if os.path.lexists(place)), places[0])
 
     def _read(self, path: str, expected: Content) -> Iterator[bytes]:
         self._check_size(path, expected.size)
-        name = self._place(path)
+        name = self.place(path)
         running = hashlib.sha256()
         try:
             with name.open("rb") as file:
@@ -168,11 +190,12 @@ class Media:
         if running.digest() != expected.digest.raw:
             raise DamagedError(
                 f"media: {name} has other content than the signed index says",
-                hint="copy the media again; `airstore media verify` names every damaged file",
+                hint="copy the media again; `airstore media verify` names every damaged file, and rebuilds "
+                "them with --repair where the media carry parity",
             )
 
     def _check_size(self, path: str, expected: int) -> None:
-        name = self._place(path)
+        name = self.place(path)
         try:
             if name.is_symlink() or not name.is_file():
                 raise IncompleteError(
@@ -210,7 +233,29 @@ def missing_volumes(absent: Sequence[int], count: int) -> IncompleteError:
     )
 
 
-def _read_index(path: Path) -> bytes:
+def has_index(directory: Path) -> bool:
+    """Whether a directory is media, or was before its index was lost."""
+    return any((directory / name).is_file() for name in (INDEX_NAME, INDEX_COPY))
+
+
+def _read_index(directory: Path) -> bytes:
+    """The envelope; media with parity have a copy of it, for when the first one cannot be read."""
+    try:
+        return _read_envelope(directory / INDEX_NAME)
+    except AirstoreError:
+        if copy := _read_copy(directory):
+            return copy
+        raise
+
+
+def _read_copy(directory: Path) -> bytes | None:
+    try:
+        return _read_envelope(directory / INDEX_COPY)
+    except AirstoreError:
+        return None
+
+
+def _read_envelope(path: Path) -> bytes:
     try:
         if path.is_symlink() or not path.is_file():
             raise NotFoundError(

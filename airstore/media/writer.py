@@ -17,6 +17,7 @@ from airstore.history.repository import History
 from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.media.index import (
     BUNDLE_NAME,
+    INDEX_COPY,
     INDEX_NAME,
     MediaFile,
     MediaIndex,
@@ -24,6 +25,7 @@ from airstore.media.index import (
     delta_path,
     pack_path,
 )
+from airstore.media.parity.encode import add_parity
 from airstore.media.volumes.split import split, volume_directories
 from airstore.store.blobs import BlobStore, Selection, write_packs
 
@@ -46,13 +48,30 @@ class Contents:
     effort: Effort = Effort.NORMAL
 
 
+@dataclass(frozen=True)
+class Carriers:
+    """What media are carried on.
+
+    Attributes:
+        volume_size: bytes that one carrier holds; what is larger is cut into directories of that size;
+            None: as much as it takes.
+        parity: percent of the files that can be rebuilt; None: nothing.
+    """
+
+    volume_size: int | None = None
+    parity: float | None = None
+
+
+ONE = Carriers()
+
+
 def write_media(
     out: Path,
     contents: Contents,
     describe: Callable[[dict[str, MediaFile]], MediaIndex],
     sign: Callable[[bytes], bytes],
     progress: Progress,
-    volume_size: int | None = None,
+    carriers: Carriers = ONE,
 ) -> MediaIndex:
     """Write packs or a delta, history bundle and signed index to a new directory.
 
@@ -62,7 +81,7 @@ def write_media(
         describe: makes the index once the files are known.
         sign: turns the index's statement into a DSSE envelope.
         progress: shows the bytes written.
-        volume_size: bytes that one carrier holds; what is larger is cut into directories of that size.
+        carriers: what they hold, and how much of them may be lost.
 
     Raises:
         UsageError: ``out`` is in use, or a volume too small.
@@ -75,7 +94,10 @@ def write_media(
     try:
         files = {**_packs(building, contents, progress), **_delta(building, contents, progress)}
         index = _finish(building, files, contents.history, describe)
-        index = split(building, index, volume_size, progress) if volume_size else index
+        if carriers.parity:
+            index = add_parity(building, index, carriers.parity, progress)
+        if carriers.volume_size:
+            index = split(building, index, carriers.volume_size, progress)
         _write_index(building, index, sign(index.to_statement()))
         _open_to_all(building)
         _publish(building, out)
@@ -126,6 +148,8 @@ def _finish(
 def _write_index(building: Path, index: MediaIndex, signed: bytes) -> None:
     for directory in volume_directories(building, len(index.volumes)) or [building]:
         write_file(directory / INDEX_NAME, signed)
+        if index.parity:
+            write_file(directory / INDEX_COPY, signed)
 
 
 def _known(base: ReleaseId | None) -> str | None:

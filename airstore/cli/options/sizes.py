@@ -1,4 +1,4 @@
-"""Sizes as people write them."""
+"""Sizes and shares as people write them."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ class Size(click.ParamType[int]):
         number, unit, suffix = found.groups()
         step = 1000 if (suffix or "").lower() == "b" else 1024
         return int(float(number) * step ** " KMGT".index(unit.upper() or " "))
+
+
+class Percent(click.ParamType[float]):
+    """A share: ``10%`` or ``10``."""
+
+    name = "percent"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See `click.ParamType.convert`."""
+        try:
+            return float(str(value).strip().removesuffix("%"))
+        except ValueError:
+            self.fail(f"{value!r} is no share; write 10%", param, ctx)

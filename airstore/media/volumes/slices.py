@@ -64,23 +64,23 @@ def plan(sizes: Mapping[str, int], volume_size: int, reserved: int) -> list[list
     Raises:
         UsageError: a volume is too small for what lies on every one.
     """
-    room = volume_size - _clusters(reserved)
-    if volume_size < SMALLEST or room < CLUSTER:
-        least = max(SMALLEST, _clusters(reserved) + CLUSTER)
+    most = volume_size - room(reserved)
+    if volume_size < SMALLEST or most < CLUSTER:
+        least = max(SMALLEST, room(reserved) + CLUSTER)
         raise UsageError(
             f"a volume of {volume_size} bytes is too small; the smallest for these media is {least} bytes"
         )
     volumes: list[list[Span]] = [[]]
-    left = room
+    left = most
     for path, size in sizes.items():
         offset = 0
         while offset < size:
             if left < CLUSTER:
                 volumes.append([])
-                left = room
+                left = most
             taken = min(size - offset, left // CLUSTER * CLUSTER, LARGEST)
             volumes[-1].append(Span(path, offset, taken))
-            left -= _clusters(taken)
+            left -= room(taken)
             offset += taken
     return volumes
 
@@ -108,5 +108,6 @@ def numbers(found: Iterable[int]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _clusters(size: int) -> int:
+def room(size: int) -> int:
+    """Bytes that a file takes on a carrier."""
     return -(-size // CLUSTER) * CLUSTER

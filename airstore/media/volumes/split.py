@@ -12,6 +12,7 @@ from airstore.core.limits import KIB
 from airstore.core.progress import Progress
 from airstore.media.index import MediaIndex
 from airstore.media.volumes.slices import Slice, Span, plan
+from airstore.media.volumes.slices import room as _room
 
 _CHUNK = 1 << 20
 _ANY = Digest.of(b"")
@@ -40,6 +41,8 @@ def split(building: Path, index: MediaIndex, volume_size: int, progress: Progres
     volumes: list[list[Slice]] = [[] for _ in spans]
     with progress.task("writing volumes", index.size) as advance:
         for directory, found, wanted in zip(directories, volumes, spans, strict=True):
+            for path in index.on_all_volumes:
+                _cut(building / path, Span(path, 0, index.files[path].size), directory / path)
             for span in wanted:
                 found.append(_placed(building, directory, index, span))
                 advance(span.size)
@@ -58,11 +61,15 @@ def volume_directories(media: Path, count: int) -> list[Path]:
 
 def _planned(index: MediaIndex, volume_size: int) -> list[list[Span]]:
     """The index lies on every volume and grows with their number: planned until it has the room."""
-    sizes = {path: file.size for path, file in sorted(index.files.items())}
+    everywhere = sum(_room(index.files[path].size) for path in index.on_all_volumes)
+    sizes = {
+        path: file.size for path, file in sorted(index.files.items()) if path not in index.on_all_volumes
+    }
     reserved = 0
     while True:
         spans = plan(sizes, volume_size, reserved)
-        needed = _envelope_size(replace(index, volumes=_drafts(spans)))
+        copies = 2 if index.parity else 1
+        needed = everywhere + copies * _room(_envelope_size(replace(index, volumes=_drafts(spans))))
         if needed <= reserved:
             return spans
         reserved = needed

@@ -27,6 +27,7 @@ class Arrivals:
     def __init__(self, directory: Path, media: Media, index: MediaIndex, disk: Disk = LOCAL_DISK) -> None:
         self.directory = directory
         self._media, self._index, self._disk = media, index, disk
+        self._size = sum(file.size for file in index.contents.values())
 
     def path(self, name: str) -> Path:
         """Where a file of the media is once it was copied."""
@@ -35,8 +36,8 @@ class Arrivals:
     def needed_bytes(self) -> int:
         """Bytes that copying takes on the disk; a file that was cut is there twice while it is joined."""
         copied = (path for path, _ in self._places() if path.is_file())
-        cut = [f.size for path, f in self._index.files.items() if len(list(self._index.slices(path))) > 1]
-        return self._index.size - sum(path.stat().st_size for path in copied) + max(cut, default=0)
+        cut = [f.size for path, f in self._index.contents.items() if len(list(self._index.slices(path))) > 1]
+        return self._size - sum(path.stat().st_size for path in copied) + max(cut, default=0)
 
     def copy(self, progress: Progress) -> None:
         """Copy what is at hand and not copied yet, and join what was cut.
@@ -47,8 +48,8 @@ class Arrivals:
             IncompleteError: a file is missing or short.
             StorageError: the disk is full.
         """
-        with progress.task("copying media", self._index.size) as advance:
-            absent = [piece for path in sorted(self._index.files) for piece in self._copy(path, advance)]
+        with progress.task("copying media", self._size) as advance:
+            absent = [piece for path in sorted(self._index.contents) for piece in self._copy(path, advance)]
         if absent:
             numbers = [n for n, volume in enumerate(self._index.volumes, 1) if set(absent) & set(volume)]
             fault = missing_volumes(numbers, len(self._index.volumes))
@@ -56,7 +57,7 @@ class Arrivals:
                 f"{fault}; what is at hand was copied",
                 hint="import the other volumes, in any order: airstore media import DRIVE",
             )
-        for path in self._index.files:
+        for path in self._index.contents:
             self._join(path)
 
     def discard(self) -> None:
@@ -65,14 +66,14 @@ class Arrivals:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _places(self) -> Iterator[tuple[Path, Slice]]:
-        for path in self._index.files:
+        for path in self._index.contents:
             for piece in self._index.slices(path):
                 yield self.path(self._index.lies_at(piece)), piece
 
     def _copy(self, path: str, advance: Advance) -> Iterator[Slice]:
         """Copy one file, whole or in slices; gives the slices that are neither here nor at hand."""
-        if holds(self.path(path), self._index.files[path]):
-            advance(self._index.files[path].size)
+        if holds(self.path(path), self._index.contents[path]):
+            advance(self._index.contents[path].size)
             return
         for piece in self._index.slices(path):
             name = self._index.lies_at(piece)
@@ -82,7 +83,7 @@ class Arrivals:
                 self._media.copy(name, piece, self.path(name), advance, self._disk)
 
     def _join(self, path: str) -> None:
-        whole, expected = self.path(path), self._index.files[path]
+        whole, expected = self.path(path), self._index.contents[path]
         pieces = [self.path(self._index.lies_at(piece)) for piece in self._index.slices(path)]
         if pieces == [whole] or holds(whole, expected):
             return

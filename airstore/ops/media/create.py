@@ -12,7 +12,7 @@ from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.media.delta.writer import Effort, Task
 from airstore.media.index import MediaFile, MediaIndex, ReleaseId
-from airstore.media.writer import Contents, write_media
+from airstore.media.writer import ONE, Carriers, Contents, write_media
 from airstore.ops.media.receipts import Receipt
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import verified
@@ -61,11 +61,11 @@ class Form:
     Attributes:
         effort: how much time a smaller delta is worth; None: objects travel as they are, which every airstore
             reads.
-        volume_size: bytes that one carrier holds; None: one directory for all.
+        carriers: what they are carried on.
     """
 
     effort: Effort | None = Effort.NORMAL
-    volume_size: int | None = None
+    carriers: Carriers = ONE
 
 
 DEFAULT = Form()
@@ -161,7 +161,7 @@ def create_media(
         contents = Contents(blobs, store.history, delta=plan.task, effort=form.effort)
     else:
         contents = Contents(blobs, store.history, plan.selection)
-    return write_media(out, contents, describe, sign, progress, form.volume_size)
+    return write_media(out, contents, describe, sign, progress, form.carriers)
 
 
 def is_current(store: StoreDirectory, base: Base, to: str) -> bool:

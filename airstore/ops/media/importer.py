@@ -112,7 +112,7 @@ class _Import:
         offer = self._index.release
         check_offer(self._state, self._index.product, self._root.product, offer.sequence, offer.digest)
         self._check_base()
-        self._media.check_listed(self._index)
+        self._media.check_listed(self._index, self._index.contents)
 
     def _check_base(self) -> None:
         base, history = self._index.base, self._store.history

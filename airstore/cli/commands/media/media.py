@@ -11,14 +11,16 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
-from airstore.cli.options.sizes import Size
+from airstore.cli.options.sizes import Percent, Size
 from airstore.cli.text import human
 from airstore.cli.views.output import output_option, show_document, show_fields, show_rows
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, UsageError
 from airstore.media.delta.writer import Effort
 from airstore.media.found import find_one
 from airstore.media.index import MediaIndex
+from airstore.media.parity.repair import repair
 from airstore.media.reader import Media
+from airstore.media.writer import Carriers
 from airstore.ops.media.create import (
     Base,
     Form,
@@ -66,6 +68,12 @@ def command() -> None:
     type=Size(),
     help="Cut what is larger into a directory for each carrier: 4G for FAT32, 4.7GB for a DVD.",
 )
+@click.option(
+    "--parity",
+    type=Percent(),
+    metavar="PERCENT",
+    help="Carry as much more, from which that much is rebuilt where it is damaged or lost: 10%.",
+)
 @key_option
 @passphrase_option
 @output_option("media-created")
@@ -80,6 +88,7 @@ def create(
     dry_run: bool,
     effort: str,
     volume_size: int | None,
+    parity: float | None,
     key_name: str,
     passphrase_file: Path | None,
     output: str,
@@ -118,7 +127,7 @@ def create(
             out,
             lambda data: envelope.sign(data, STATEMENT_TYPE, [key]),
             context.progress,
-            Form(None if effort == "none" else Effort(effort), volume_size),
+            Form(None if effort == "none" else Effort(effort), Carriers(volume_size, parity)),
         )
     if index.volumes:
         context.say(
@@ -151,17 +160,32 @@ def inspect(context: Context, media: tuple[Path, ...], output: str) -> None:
 @command.command("verify")
 @click.argument("media", type=_MEDIA, nargs=-1, required=True)
 @_trust_option
+@click.option("--repair", "repairs", is_flag=True, help="Rebuild what is damaged or lost from parity.")
+@click.option("--into", type=_MEDIA, help="With --repair: where rebuilt files go, not on MEDIA themselves.")
 @output_option("media-verification")
 @pass_context
-def verify(context: Context, media: tuple[Path, ...], *, trust: Path | None, output: str) -> None:
+def verify(
+    context: Context,
+    media: tuple[Path, ...],
+    *,
+    trust: Path | None,
+    repairs: bool,
+    into: Path | None,
+    output: str,
+) -> None:
     """Read all of MEDIA and name every fault; the signature too where a trust root is at hand.
 
-    Of media in volumes, those that are named are read, and those that are not are said.
+    Of media in volumes, those that are named are read, and those that are not are said. With --repair damaged
+    and lost parts are rebuilt first, where the media carry parity for it.
     The trust root is the one of the store (-C), or --trust root.json.
     """
     opened = find_one(*media)
     role = _role(context, trust)
     index = opened.trusted_index(role) if role else opened.claimed_index()
+    if into and not repairs:
+        raise UsageError("--into says where --repair writes", hint="add --repair")
+    if repairs:
+        opened = _repaired(context, opened, index, into)
     opened.check_listed(index)
     faults = opened.verify(index, context.progress)
     if faults:
@@ -174,6 +198,18 @@ def verify(context: Context, media: tuple[Path, ...], *, trust: Path | None, out
         counts = {"files": len(index.files), "total_bytes": index.size}
         state = {"release": index.release.version, "signature": "holds" if role else "not checked"}
         show_document({"media": named, **counts, **state}, output)
+
+
+def _repaired(context: Context, media: Media, index: MediaIndex, into: Path | None) -> Media:
+    """Repair, and say what was rebuilt; gives the media with what was."""
+    done = repair(media, index, into, context.progress)
+    for path in done.files:
+        context.say(f"rebuilt {path}")
+    if not done.files:
+        context.say("nothing was damaged")
+    elif into:
+        context.say(f"next: name {into} first wherever these media are named")
+    return Media(*([into] if into and done.files else []), *media.directories)
 
 
 def _check_complete(media: Media, index: MediaIndex) -> None:
