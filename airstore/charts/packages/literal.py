@@ -1,7 +1,10 @@
-"""A chart whose templates are what it once rendered to: installed again, it gives the same objects.
+"""A chart whose one template is what it once rendered to: installed again, it gives the same objects.
 
 Rendering a chart a second time is not installing the same thing: random passwords, dates and ``lookup`` give
 other values, and some charts refuse to be rendered for an upgrade at all.
+
+The template is a subchart's: Helm's record of a release has no subcharts in it, so that what was rendered is
+in there once, as after the first installation, and not twice in the one Secret that has to hold it.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from airstore.charts.packages.archive import ChartArchive, read_chart
 from airstore.charts.packages.tarball import write_tarball
 from airstore.core import yamlfile
 
-_TEMPLATE = "templates/kept.yaml"
+_KEPT = "airstore-kept"
 _SCHEMA = "values.schema.json"
 
 
@@ -25,7 +28,7 @@ def literal_chart(chart: ChartArchive, rendered: str) -> bytes:
         rendered: manifests and hooks, as Helm keeps them.
     """
     files = _without_templates(chart.files)
-    return write_tarball(chart.name, {**files, _TEMPLATE: _escaped(rendered).encode()})
+    return write_tarball(chart.name, {**files, **_subchart(rendered)})
 
 
 def recorded_chart(metadata: Mapping[str, object], values: Mapping[str, object], rendered: str) -> bytes:
@@ -39,7 +42,15 @@ def recorded_chart(metadata: Mapping[str, object], values: Mapping[str, object],
     named = {key: value for key, value in metadata.items() if key != "dependencies"}
     files = {"Chart.yaml": yamlfile.dump(named), "values.yaml": yamlfile.dump(dict(values))}
     packed = {path: text.encode() for path, text in files.items()}
-    return write_tarball(str(metadata["name"]), {**packed, _TEMPLATE: _escaped(rendered).encode()})
+    return write_tarball(str(metadata["name"]), {**packed, **_subchart(rendered)})
+
+
+def _subchart(rendered: str) -> dict[str, bytes]:
+    metadata = {"apiVersion": "v2", "name": _KEPT, "version": "1.0.0"}
+    return {
+        f"charts/{_KEPT}/Chart.yaml": yamlfile.dump(metadata).encode(),
+        f"charts/{_KEPT}/templates/kept.yaml": _escaped(rendered).encode(),
+    }
 
 
 def _escaped(text: str) -> str:

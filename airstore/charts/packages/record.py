@@ -3,7 +3,8 @@
 Source: helm.sh/helm pkg/storage/driver (util.go, ``encodeRelease``): JSON of the release, gzip at its best
 level, base64; Kubernetes takes at most 1 MiB of data in a Secret. The record holds the chart's templates,
 files, values and schema (subcharts are not in it), the given values, and what was rendered. A rollback
-installs a chart whose one template is what was rendered (see `.literal`): its record holds that twice.
+installs a chart whose one template is what was rendered, in a subchart (see `.literal`): its record is no
+larger.
 """
 
 from __future__ import annotations
@@ -28,20 +29,15 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Record:
-    """The records that an installation and a rollback write, in bytes of a Secret's data.
+    """The record that an installation writes.
 
     Attributes:
+        size: bytes of a Secret's data.
         largest: path within the chart to bytes that it takes in the record, compressed, largest first.
     """
 
-    installed: int
-    reinstated: int
+    size: int
     largest: tuple[tuple[str, int], ...] = field(default=())
-
-    @property
-    def size(self) -> int:
-        """The larger one."""
-        return max(self.installed, self.reinstated)
 
 
 def record_of(chart: ChartArchive, values: Mapping[str, Any], rendered: str) -> Record:
@@ -54,13 +50,10 @@ def record_of(chart: ChartArchive, values: Mapping[str, Any], rendered: str) -> 
     """
     manifest = _without_definitions(rendered)
     own = {path: data for path, data in chart.files.items() if not _is_other(path)}
-    kept = {path: data for path, data in own.items() if not path.startswith("templates/")}
-    back = {**kept, "templates/kept.yaml": manifest.encode()}
-    sizes = [len(_packed(_release(chart, each, values, manifest))) for each in (own, back)]
     costs = {path: len(_compressed(base64.b64encode(data))) * 4 // 3 for path, data in own.items()}
     costs["what it renders to"] = len(_compressed(manifest.encode())) * 4 // 3
     largest = sorted(costs.items(), key=lambda each: -each[1])[:_SHOWN]
-    return Record(sizes[0], sizes[1], tuple(largest))
+    return Record(len(_packed(_release(chart, own, values, manifest))), tuple(largest))
 
 
 def _release(
