@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
-from airstore.media.delta import nested
+from airstore.media.delta import nested, patch
 from airstore.media.delta.nested import close_streams, open_streams, streams, view
+from airstore.media.delta.patch import Kind
 from airstore.media.delta.wire import put
 from tests.media.test_delta import text
 
@@ -27,7 +28,7 @@ def zipped(files: dict[str, bytes], level: int = 6, stored: str = "") -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as made:
         for name, data in files.items():
             kind = zipfile.ZIP_STORED if name == stored else zipfile.ZIP_DEFLATED
-            made.writestr(zipfile.ZipInfo(name), data, kind)
+            made.writestr(zipfile.ZipInfo(name), data, kind, level)
     return file.getvalue()
 
 
@@ -130,3 +131,15 @@ def test_the_end_of_a_stream_is_found_however_long_it_is() -> None:
     head = JAR[: next(streams(JAR)).start]
     (found, *_) = streams(head + deflated + b"behind")
     assert (found.plain, found.end) == (large, len(head) + len(deflated))
+
+
+def test_views_of_bases_are_bounded_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = zipped({**FILES, "a.class": text(1, 400) + b"new"})
+    made = patch.make(new, [JAR])
+    assert made.kind is Kind.OPENED_PATCH
+    opened = patch.apply(made.kind, made.data, [JAR], made.view)
+    assert close_streams(opened, made.control, len(new)) == new
+    monkeypatch.setattr(patch, "BASE", len(JAR) + 100)
+    with pytest.raises(DamagedError, match="rests on more"):
+        patch.apply(made.kind, made.data, [JAR], made.view)
+    assert patch.make(new, [JAR]).kind in {Kind.PATCH, Kind.WHOLE}
