@@ -258,7 +258,7 @@ def archives(version: int) -> dict[str, bytes]:
 
 def test_archives_within_layers_travel_as_what_changed_in_them(pair: Pair) -> None:
     old, new = layer(archives(1)), layer(archives(2), 1_800_000_000)
-    path = pair.write([new], [old])
+    path = pair.write([new], [old], Effort.NORMAL)
     kinds = {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces}
     assert Kind.OPENED_PATCH in kinds
     assert path.stat().st_size < len(new) // 12
@@ -278,7 +278,7 @@ def test_archives_of_a_first_release_are_compressed_anew(pair: Pair) -> None:
 def test_hostile_archives_change_nothing(pair: Pair) -> None:
     """Views, patches and controls damaged before they were signed: an error, or the right blob."""
     old, new = layer(archives(1)), layer(archives(2), 1_800_000_000)
-    path = pair.write([new], [old])
+    path = pair.write([new], [old], Effort.NORMAL)
     pair.put(pair.site, old)
     plain = streams(path)
 
@@ -296,3 +296,9 @@ def test_hostile_archives_change_nothing(pair: Pair) -> None:
         assert pair.site.size(Digest.of(new)) is None
 
     tried()
+
+
+def test_little_effort_leaves_archives_closed(pair: Pair) -> None:
+    path = pair.write([layer(archives(2))], [layer(archives(1))], Effort.FAST)
+    kinds = {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces}
+    assert kinds <= {Kind.WHOLE, Kind.PATCH}

@@ -48,15 +48,16 @@ class Carried(NamedTuple):
     control: bytes = b""
 
 
-def make(new: bytes, bases: Sequence[bytes]) -> Carried:
+def make(new: bytes, bases: Sequence[bytes], *, open_archives: bool = True) -> Carried:
     """What has to be carried of a piece; its own bytes where a patch saves nothing.
 
     Args:
         new: at most `PIECE` bytes.
         bases: what a patch may rest on.
+        open_archives: look whether less is carried with the archives in it opened: about 2 ms for each file.
     """
     closed = _against(new, b"".join(bases), Kind.WHOLE)
-    if not may_have_streams(new):
+    if not open_archives or not may_have_streams(new):
         return closed
     known = {base[each.start : each.end] for base in bases for each in streams(base)}
     opened, control = open_streams(new, known)

@@ -118,7 +118,7 @@ class Prepared:
             sink = SegmentWriter(file, pool, effort.levels, WORKERS, advance)
             try:
                 chosen = _chosen(self.reader, self.found)
-                pieces = list(_written(self.reader, self.found, chosen, sink, pool))
+                pieces = list(_written(self.reader, self.found, chosen, sink, pool, effort))
                 sink.finish()
                 notes = write_notes(self.found, chosen, pieces, sink.segments)
                 sink.write(Stream.NOTES, notes, 0)
@@ -153,13 +153,15 @@ def _written(
     chosen: Iterable[tuple[int, ...]],
     sink: SegmentWriter,
     pool: Executor,
+    effort: Effort,
 ) -> Iterator[NewPiece]:
     """Hand every new piece to the sink, in order."""
 
     def make(job: tuple[Held, tuple[int, ...]]) -> tuple[NewPiece, Carried]:
         held, numbers = job
         new = content(reader, held.piece)
-        made = patch.make(new, [content(reader, found.olds[number].piece) for number in numbers])
+        olds = [content(reader, found.olds[number].piece) for number in numbers]
+        made = patch.make(new, olds, open_archives=effort is not Effort.FAST)
         used = numbers if STREAM[made.kind] is Stream.PATCHES else ()
         return NewPiece(len(new), made.kind, len(made.data), used, made.view, len(made.control)), made
 
