@@ -100,6 +100,18 @@ class Refusal:
     fixed: bool = False
 
 
+@dataclass(frozen=True)
+class Demand:
+    """So many pods more; less than none of pods that go.
+
+    Attributes:
+        pod: one of them.
+    """
+
+    pod: Document = field(repr=False)
+    count: int
+
+
 class Rehearsing(Protocol):
     """Server-side dry runs: validation, admission, quotas and webhooks are asked, and nothing changes."""
 
@@ -112,6 +124,13 @@ class Rehearsing(Protocol):
 
     def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:
         """Why a new pod would not be made; None if it would be.
+
+        Raises:
+            TransferError: the server did not answer.
+        """
+
+    def crowded(self, demands: Sequence[Demand], namespace: str) -> str:
+        """Which quota has no room for all of this together, in words; empty if each has, or cannot be read.
 
         Raises:
             TransferError: the server did not answer.
@@ -142,10 +161,13 @@ class Workloads(Protocol):
     def stop_job(self, document: Document, namespace: str) -> None:
         """Delete a Job that still runs, with its pods; one that has ended, or is not there, is left alone."""
 
-    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> bool:
         """Undo `stop_writers`: where the annotation is, remove it and set what it remembers.
 
         An object that has been given replicas again meanwhile (by Helm) keeps them.
+
+        Returns:
+            Whether anything was stopped.
         """
 
     def look(self, document: Document, namespace: str) -> Sight | None:

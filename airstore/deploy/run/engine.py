@@ -155,7 +155,11 @@ class Engine:
         """
         if self._can_return:
             return
-        moves = []
+        moves = [
+            move_of(self.world.helm, new, (), back=True)  # what goes makes room
+            for key, new in self.course.new.items()
+            if self.course.item(key).action == "install"
+        ]
         for key in stopped(self.course.run, self.journal.events):
             old = self.course.old[key]
             moves.append(move_of(self.world.helm, old, self.world.helm.reinstates(old), back=True))
@@ -219,6 +223,9 @@ class Engine:
             # Helm says at most which object is not ready; the pods say why.
             why = unhealthy(self.world.cluster, new, new.workload_gates()) or watch.why()
             raise DeployError(reason(new, str(fault), why)) from fault
+        # An earlier run may have stopped it for good, and what stops it need not be a field of its chart.
+        if self.world.cluster.start_writers(new.namespace, new.name, self._places(step.item)):
+            self._await(new, watch)
 
     def _reinstate(self, old: Target) -> None:
         # Without waiting: what was scaled to 0, and has no replicas in its chart, starts only afterwards.

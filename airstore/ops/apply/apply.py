@@ -47,12 +47,14 @@ class Wish:
         images: how images are checked, and the site file.
         version: empty for the newest release, or for that of a run to be resumed.
         skipped: keys of Helm releases that are not backed up; a run that is resumed keeps its own.
+        abandoned: keys of those that are not installed again if the run fails; likewise.
         adopt: take over Helm releases that somebody else installed.
     """
 
     images: ImageChecks
     version: str
     skipped: frozenset[str] = frozenset()
+    abandoned: frozenset[str] = frozenset()
     adopt: bool = False
 
     @property
@@ -105,7 +107,7 @@ def apply(site: Site, wish: Wish) -> Outcome:
             return outcome
         planned, found = _observe(site, wish)
         planned = _preflight(site, wish, planned)
-        stop_at(node_findings(site, wish.images, _coming(site, planned)))
+        stop_at(node_findings(site, wish.images, _coming(site, wish, planned)))
         for step in planned.plan.steps:
             for warning in step.warnings:
                 site.say(f"warning: {step.key}: {warning}")
@@ -186,7 +188,7 @@ def _preflight(site: Site, wish: Wish, planned: Planned) -> Planned:
     answers = rehearse_apply(
         site, planned, _run_plan(wish, planned, (each.running for each in planned.wanted))
     )
-    stop_at([*found, *answers.findings, *_image_problems(site, wish, planned)])
+    stop_at([*found, *answers.findings, *_image_problems(site, wish, planned)], hint=answers.hint)
     return replace(planned, plan=replace(planned.plan, steps=answers.shown(planned.plan.steps)))
 
 
@@ -195,17 +197,18 @@ def _image_problems(site: Site, wish: Wish, planned: Planned) -> Iterator[str]:
     for each in planned.wanted if wish.images.wanted else ():
         if each.running.key in changed:
             yield from (f"{each.running.key}: {left}" for left in each.leftovers)
-    for coming in _coming(site, planned):
+    for coming in _coming(site, wish, planned):
         yield from image_findings(site, wish.images, coming)
 
 
-def _coming(site: Site, planned: Planned) -> list[Coming]:
+def _coming(site: Site, wish: Wish, planned: Planned) -> list[Coming]:
     """What is going to run, and what runs now and would run again after a failure."""
     changed = _changed(planned)
     wanted = [each.running for each in planned.wanted if each.running.key in changed]
     coming = [Coming(planned.release, make_targets(wanted, planned.release))]
     actions = {step.key: step.action for step in planned.plan.steps}
-    before = [each for each in planned.now if actions.get(each.key) in {"change", "remove"}]
+    back = {key for key, action in actions.items() if action in {"change", "remove"}} - wish.abandoned
+    before = [each for each in planned.now if each.key in back]
     release = site.supplies.find_release(planned.previous)
     if before and release:  # what was adopted came from wherever its nodes pulled it
         coming.append(Coming(release, make_targets(before, release), back=True))
@@ -236,7 +239,8 @@ def _begin(site: Site, wish: Wish, planned: Planned) -> Journal:
 def _run_plan(wish: Wish, planned: Planned, new: Iterable[Running]) -> RunPlan:
     items = tuple((step.key, step.action, "") for step in planned.plan.steps)
     version, previous = planned.plan.version, planned.previous
-    return RunPlan(Mode.APPLY, version, previous, items, tuple(new), planned.now, wish.skipped)
+    given_up = wish.skipped, wish.abandoned
+    return RunPlan(Mode.APPLY, version, previous, items, tuple(new), planned.now, *given_up)
 
 
 def _uninstalled(site: Site) -> tuple[Running, ...]:
@@ -255,6 +259,11 @@ def _check_resumed(site: Site, wish: Wish, journal: Journal) -> None:
         raise UsageError(
             f"run {journal.name} has not ended; it backs up what it was begun with",
             hint="resume it without --skip-backup; or roll it back: `airstore rollback`",
+        )
+    if wish.abandoned - plan.abandoned:
+        raise UsageError(
+            f"run {journal.name} has not ended; what it can go back to was settled when it began",
+            hint="resume it without --skip-reinstate; or roll it back: `airstore rollback --skip-reinstate`",
         )
     if wish.version and wish.version != plan.version:
         raise UsageError(

@@ -44,11 +44,13 @@ class Goal:
         version: the release to go back to; empty for the one below what runs.
         images: how images are checked.
         choice: what becomes of data.
+        abandoned: keys of Helm releases that are stopped and not installed again.
     """
 
     images: ImageChecks
     version: str = ""
     choice: Choice = field(default_factory=Choice)
+    abandoned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def rollback(site: Site, goal: Goal) -> Outcome:
             return drive(site, held, site.runs.begin(site.runs.name(site.now()), begun))
         if release := comes_back(site, goal):
             course = site.supplies.course(site.runs.plan(journal), journal.directory)
-            coming = Coming(release, course.old, back=True)
+            back = {key: old for key, old in course.old.items() if key not in goal.abandoned}
+            coming = Coming(release, back, back=True)
             stop_at(image_findings(site, goal.images, coming), f"run {journal.name} was not rolled back")
         _turn(site, journal, goal)
         return drive(site, held, journal, asked_back=True)
@@ -127,7 +130,7 @@ def _preflight(site: Site, goal: Goal, begun: RunPlan) -> Answers:
     """Stop at what the API server would refuse, or nodes could not pull; nothing has been stopped yet."""
     answers = rehearse_rollback(site, begun)
     images = (found for each in _coming(site, begun) for found in image_findings(site, goal.images, each))
-    stop_at([*answers.findings, *images])
+    stop_at([*answers.findings, *images], hint=answers.hint)
     return answers
 
 
@@ -162,18 +165,20 @@ def _turn(site: Site, journal: Journal, goal: Goal) -> None:
             f"run {journal.name} has not ended; it restores the backups that it made itself",
             hint="let it end first: `airstore rollback` without --backup",
         )
-    _give_up(site, journal, goal.choice)
+    _give_up(site, journal, goal)
     failed = any(event.status is Status.FAILED for event in journal.events)
     journal.record(Status.RESUME if failed or planned.mode is Mode.ROLLBACK else Status.TURN)
     site.say(f"turning back run {journal.name}")
 
 
-def _give_up(site: Site, journal: Journal, choice: Choice) -> None:
-    keys = [key for key, _, _ in site.runs.plan(journal).items]
-    if unknown := choice.skipped - set(keys):
+def _give_up(site: Site, journal: Journal, goal: Goal) -> None:
+    keys, choice = [key for key, _, _ in site.runs.plan(journal).items], goal.choice
+    if unknown := (choice.skipped | goal.abandoned) - set(keys):
         raise UsageError(f"run {journal.name} has nothing to do with {', '.join(sorted(unknown))}")
     for key in keys if choice.keep else sorted(choice.skipped):
         journal.record(Status.GIVE_UP, Step(Kind.RESTORE, key))
+    for key in sorted(goal.abandoned):
+        journal.record(Status.GIVE_UP, Step(Kind.REINSTATE, key))
 
 
 def _plan(site: Site, goal: Goal) -> tuple[RunPlan, tuple[str, ...]]:
@@ -197,7 +202,8 @@ def _plan(site: Site, goal: Goal) -> tuple[RunPlan, tuple[str, ...]]:
     backups = find_backups(journey, goal.choice, lambda backup: is_there(site.store, backup))
     items = tuple((s.key, s.action, backups[s.key].place if s.key in backups else "") for s in steps)
     skipped = frozenset(there) if goal.choice.keep else goal.choice.skipped
-    begun = RunPlan(Mode.ROLLBACK, now.version, before.version, items, now.running, before.running, skipped)
+    versions, given_up = (now.version, before.version), (skipped, goal.abandoned)
+    begun = RunPlan(Mode.ROLLBACK, *versions, items, now.running, before.running, *given_up)
     return begun, tuple(_warnings(before.version, backups)) if goal.choice.runs else ()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.confirm import confirm, skip_backup_option, yes_option
+from airstore.cli.options.confirm import confirm, skip_backup_option, skip_reinstate_option, yes_option
 from airstore.cli.options.helm import helm_option
 from airstore.cli.options.imagechecks import image_checks, image_options, lacking, push_lacking, pushes
 from airstore.cli.options.kubeconfig import kubeconfig_option
@@ -17,6 +17,7 @@ from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.views.output import output_option
 from airstore.cli.views.plans import Reach, open_site, show_outcome, show_plan
 from airstore.ops.apply.apply import Wish, apply, goes_on, plan_apply, running
+from airstore.ops.apply.give_up import abandoned as find_abandoned
 from airstore.ops.apply.give_up import given_up
 from airstore.ops.apply.session.drive import Site
 from airstore.ops.apply.status import Repairs, drifted
@@ -36,6 +37,7 @@ from airstore.ops.stores.trusted import trusted_release
     "--adopt", is_flag=True, help="Take over Helm releases that somebody else installed, data included."
 )
 @skip_backup_option
+@skip_reinstate_option
 @yes_option
 @kubeconfig_option
 @site_file_option
@@ -55,6 +57,7 @@ def command(
     repair: bool,
     adopt: bool,
     skipped: tuple[str, ...],
+    abandoned: tuple[str, ...],
     yes: bool,
     kubeconfig: Path | None,
     site_file: Path | None,
@@ -75,10 +78,11 @@ def command(
     reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
     # What a registry lacks will have been pushed.
     checks = image_checks(site_values, reach, (check_images, check_nodes), pushed=push and dry_run)
-    keys = given_up(context.store(SITE, "apply"), skipped, version)
-    wish = Wish(checks, version, keys, adopt)
-    if keys and not dry_run:
-        confirm(context, _loss(keys), yes=yes)
+    store = context.store(SITE, "apply")
+    keys, left = given_up(store, skipped, version), find_abandoned(store, abandoned)
+    wish = Wish(checks, version, keys, left, adopt)
+    if (keys or left) and not dry_run:
+        confirm(context, "\n".join(_losses(keys, left)), yes=yes)
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as site:
         if dry_run:
             planned = plan_apply(site, wish)
@@ -107,12 +111,17 @@ def _say_drift(context: Context, site: Site) -> None:
         context.say("next: `airstore apply --repair` puts it back as it was installed")
 
 
-def _loss(keys: Iterable[str]) -> str:
-    return "\n".join(
-        f"{key} is not backed up: if this run fails, the data of {key} stay as the failed upgrade left them, "
-        "and no later rollback can restore those of now"
-        for key in sorted(keys)
-    )
+def _losses(unsaved: Iterable[str], left: Iterable[str]) -> Iterator[str]:
+    for key in sorted(unsaved):
+        yield (
+            f"{key} is not backed up: if this run fails, the data of {key} stay as the failed upgrade left "
+            "them, and no later rollback can restore those of now"
+        )
+    for key in sorted(left):
+        yield (
+            f"{key} cannot go back: if this run fails, {key} is stopped and stays so, and whatever needs it "
+            "may not run either; its data are restored like those of the others"
+        )
 
 
 def _push(context: Context, site: Site, wish: Wish) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.confirm import confirm, skip_backup_option, yes_option
+from airstore.cli.options.confirm import confirm, skip_backup_option, skip_reinstate_option, yes_option
 from airstore.cli.options.helm import helm_option
 from airstore.cli.options.imagechecks import image_checks, image_options, push_lacking, pushes
 from airstore.cli.options.kubeconfig import kubeconfig_option
@@ -16,6 +17,7 @@ from airstore.cli.options.registries import access_options
 from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.views.output import output_option, show_document
 from airstore.cli.views.plans import Reach, open_site, show_outcome, show_plan
+from airstore.ops.apply.give_up import abandoned as find_abandoned
 from airstore.ops.apply.give_up import given_up_going_back
 from airstore.ops.apply.restore import Choice
 from airstore.ops.apply.rollback import Goal, RollbackPlan, comes_back, plan_rollback, rollback
@@ -33,6 +35,7 @@ from airstore.ops.stores.directory import SITE
 )
 @click.option("--keep-data", is_flag=True, help="Restore no backup: data stay as they are.")
 @skip_backup_option
+@skip_reinstate_option
 @yes_option
 @click.option("--dry-run", is_flag=True, help="Check the prerequisites and print the plan, change nothing.")
 @image_options
@@ -49,6 +52,7 @@ def command(
     runs: tuple[str, ...],
     keep_data: bool,
     skipped: tuple[str, ...],
+    abandoned: tuple[str, ...],
     yes: bool,
     dry_run: bool,
     push: bool,
@@ -70,27 +74,32 @@ def command(
     """
     if keep_data and runs:
         raise click.UsageError("--keep-data restores nothing, and --backup chooses what to restore")
-    keys = given_up_going_back(context.store(SITE, "rollback"), skipped)
+    store = context.store(SITE, "rollback")
+    keys, left = given_up_going_back(store, skipped), find_abandoned(store, abandoned)
     site_values = read_site_file(context.store_path, site_file)
     push = pushes(site_values, push=push)
     reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
     checks = image_checks(site_values, reach, (check_images, check_nodes), pushed=push and dry_run)
-    goal = Goal(checks, version, Choice(keep_data, keys, runs))
+    goal = Goal(checks, version, Choice(keep_data, keys, runs), left)
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "rollback") as site:
         if dry_run:
             _show(plan_rollback(site, goal), output)
             return
-        if keys:
-            loss = (
-                f"{key} is not restored: its data stay as what runs now has left them" for key in sorted(keys)
-            )
-            confirm(context, "\n".join(loss), yes=yes)
+        if keys or left:
+            confirm(context, "\n".join(_losses(keys, left)), yes=yes)
         if push and (release := comes_back(site, goal)):
             push_lacking(context, site, checks, release, always=False)
         outcome = rollback(site, goal)
     show_outcome(outcome, output)
     if outcome.run:
         context.say("next: airstore status")
+
+
+def _losses(unrestored: Iterable[str], left: Iterable[str]) -> Iterator[str]:
+    for key in sorted(unrestored):
+        yield f"{key} is not restored: its data stay as what runs now has left them"
+    for key in sorted(left):
+        yield f"{key} is stopped and not installed again; whatever needs it may not run either"
 
 
 def _show(planned: RollbackPlan, output: str) -> None:

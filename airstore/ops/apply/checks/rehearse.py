@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from airstore.deploy.checks.rehearsal import Move, describe, rehearse
+from airstore.deploy.checks.rehearsal import Finding, Move, describe, rehearse
 from airstore.deploy.helm.kept import Standing
 from airstore.deploy.model.protocols import Permission
 from airstore.deploy.model.redact import Redactor
@@ -25,10 +25,12 @@ class Answers:
     Attributes:
         findings: what it would refuse, a line each, secrets taken out.
         replaced: key to the objects that would be deleted and made again.
+        hint: a way out, where nothing but going back would be refused.
     """
 
     findings: tuple[str, ...]
     replaced: Mapping[str, tuple[str, ...]]
+    hint: str = ""
 
     def shown(self, steps: Sequence[Step]) -> tuple[Step, ...]:
         """Steps of a plan, each with the objects that it replaces."""
@@ -68,7 +70,9 @@ def rehearse_rollback(site: Site, run: RunPlan) -> Answers:
     """
     course = site.supplies.course(run, site.runs.directory)
     standing = _Standings(site)
-    back = [standing.back(course.old[key]) for key in stopped(course.run, ())]
+    leaving = [course.new[item.key] for item in course.run.items if item.action == "install"]
+    back = [standing.move(target, (), back=True) for target in leaving]  # what goes makes room
+    back += [standing.back(course.old[key]) for key in stopped(course.run, ())]
     return _answers(site, [], back, site.installations.redactor([*run.new, *run.old]))
 
 
@@ -98,6 +102,17 @@ def _answers(site: Site, forward: list[Move], back: list[Move], redactor: Redact
     return Answers(
         tuple(dict.fromkeys(redactor.text(str(finding)) for finding in found)),
         {key: tuple(map(describe, each.replaced)) for key, each in replaced.items() if each.replaced},
+        _way_out(found),
+    )
+
+
+def _way_out(found: Sequence[Finding]) -> str:
+    if not found or not all(finding.move.back for finding in found):
+        return ""
+    names = dict.fromkeys(f"--skip-reinstate {finding.move.target.running.key}" for finding in found)
+    return (
+        "change what refuses them, so that there is a way to go back; or do without it, after a question: "
+        f"{' '.join(names)}"
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from airstore.cluster.api import drifting, permissions, rehearsal
+from airstore.cluster.api import drifting, permissions, quotas, rehearsal
 from airstore.cluster.api import lease as leases
 from airstore.cluster.api.connection import ApiError, Connection, connect
 from airstore.cluster.api.discovery import served_versions, server_version
@@ -20,7 +20,7 @@ from airstore.cluster.workloads.jobs import end_job, run_job, stop_job
 from airstore.cluster.workloads.pull_probe import unpullable
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import TransferError
-from airstore.deploy.model.protocols import Change, Document, Held, JobResult, Permission, Refusal
+from airstore.deploy.model.protocols import Change, Demand, Document, Held, JobResult, Permission, Refusal
 from airstore.deploy.model.sights import Cause, Sight, Trouble
 
 _ESTABLISHED = 30.0  # seconds for a definition to be served
@@ -96,6 +96,11 @@ class RealCluster:
     def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:
         """See `airstore.deploy.model.protocols.Rehearsing`."""
         return _refusal(rehearsal.rehearse_pod(self._objects, pod, namespace))
+
+    def crowded(self, demands: Sequence[Demand], namespace: str) -> str:
+        """See `airstore.deploy.model.protocols.Rehearsing`."""
+        asked = [quotas.Demand(each.pod, each.count) for each in demands]
+        return quotas.lacking(self._objects, asked, namespace)
 
     def remove(self, document: Document, namespace: str) -> None:
         """See `airstore.deploy.model.protocols.Objects`."""

@@ -257,11 +257,7 @@ def _outcome(site: Site, journal: Journal, plan: RunPlan, end: End) -> Outcome:
     states, confirmed = look(site, journal, succeeded=False)
     if end is End.NEEDS_OPERATOR:
         raise report.needs_operator(journal, plan, states, site.resume)
-    run = site.supplies.course(plan, journal.directory).run
-    lost = "".join(
-        f"the data of {key} stay as the failed upgrade left them: their backup was given up\n"
-        for key in report.lost_data(run, journal, plan)
-    )
+    lost = report.given_up_words(site.supplies.course(plan, journal.directory).run, journal, plan)
     raise report.failed(journal, plan, end, states, confirmed=confirmed, lost=lost)
 
 

@@ -43,6 +43,7 @@ class RunPlan:
         previous: that ``old`` is; empty before the first one.
         items: action and data to restore (a place in the store), by key, in order.
         skipped: keys whose data the operator gave up: neither backed up nor restored.
+        abandoned: keys that a rollback stops and does not install again.
     """
 
     mode: Mode
@@ -52,6 +53,7 @@ class RunPlan:
     new: tuple[Running, ...] = field(repr=False)
     old: tuple[Running, ...] = field(repr=False)
     skipped: frozenset[str] = frozenset()
+    abandoned: frozenset[str] = frozenset()
 
     @property
     def outcome(self) -> tuple[str, tuple[Running, ...]]:
@@ -88,6 +90,7 @@ class Runs:
             "previous": plan.previous,
             "items": [list(item) for item in plan.items],
             "skipBackup": sorted(plan.skipped),
+            "skipReinstate": sorted(plan.abandoned),
             "new": [running.to_json() for running in plan.new],
             "old": [running.to_json() for running in plan.old],
         }
@@ -109,6 +112,7 @@ class Runs:
                 _read_side(journal.directory / "new", document["new"]),
                 _read_side(journal.directory / "old", document["old"]),
                 frozenset(map(str, document.get("skipBackup", ()))),
+                frozenset(map(str, document.get("skipReinstate", ()))),
             )
         except (KeyError, ValueError, TypeError, OSError) as fault:
             raise DamagedError(f"the plan of run {journal.name} does not read: {fault}") from fault
@@ -133,6 +137,7 @@ def items(plan: RunPlan, new: Mapping[str, Target], old: Mapping[str, Target]) -
             backup,
             ranks.get(key, len(ranks)),
             key in plan.skipped,
+            key in plan.abandoned,
         )
         for key, action, backup in plan.items
     )
