@@ -124,7 +124,7 @@ mod tests {
 
     /// What klauspost's level 5 makes of 2 MB, as one stream or as pgzip's blocks.
     fn klauspost(parallel: bool) -> Vec<u8> {
-        let words = (0..300_000u32).map(|n| n.wrapping_mul(2_654_435_761) >> 22);
+        let words = (0..600_000u32).map(|n| n.wrapping_mul(2_654_435_761) >> 22);
         let plain: Vec<u8> = words.flat_map(|word| format!("{word} ").into_bytes()).take(2 << 20).collect();
         let empty = |start, last| Plan { start, last, literals: false };
         let mut side = opening(Encoder::Klauspost(5, Epoch::V1_18_2, parallel));

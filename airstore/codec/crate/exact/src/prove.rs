@@ -26,13 +26,13 @@ pub struct Report {
     pub side: u64,
 }
 
-/// Side data of no more than this, and of a hundredth of the stream: the model fits, if not exactly.
-const FREE: u64 = 4096;
+/// Side data of no more than this, and of a fiftieth of the stream: the model fits, if not exactly.
+const FREE: u64 = 256;
 
 impl Report {
     /// Who wrote the stream, for people: nobody's name where no model fits.
     pub fn name(&self) -> String {
-        let fits = self.side <= FREE + self.gzip / 100;
+        let fits = self.side <= FREE + self.gzip / 50;
         if fits { self.encoder } else { Encoder::Tokens }.to_string()
     }
 }

@@ -202,7 +202,6 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
     /// Empty blocks end a segment.
     fn segment_end(&mut self, block: Option<Block>, end: u64) -> Result<()> {
         self.end = Some(end);
-        self.so_far.flushed = true;
         self.piecewise &= end - self.segment == PIGZ_BLOCK;
         self.tail.extend(block.map(|block| Plan { start: block.start, last: block.last, literals: false }));
         while !self.inflate.ended() {
@@ -217,6 +216,7 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
                 self.tail.push(Plan { start: block.start, last: block.last, literals: false });
             }
         }
+        self.so_far.flushed |= self.waiting.is_some();
         Ok(())
     }
 

@@ -27,7 +27,7 @@ pub struct Trial {
     pub copied: u64,
     /// How many plain bytes it was tried on.
     pub plain: u64,
-    /// Whether a segment ended there.
+    /// Whether a segment ended there, and another followed.
     pub flushed: bool,
 }
 

@@ -36,8 +36,10 @@ fn wrote(said: &str, name: &str) -> bool {
         _ if name.starts_with("gzip-over-klauspost") => said.contains("klauspost"),
         _ if name.starts_with("go-1.27") => said.starts_with("Go 1.27"),
         _ if name.starts_with("go-") => said.starts_with("Go 1.19"),
-        _ if name.starts_with("node") => said.contains("Chromium"),
-        _ if name.starts_with("pigz") => said.starts_with("pigz"),
+        // On some processors, and at some levels, Node's writes what zlib does.
+        _ if name.starts_with("node") => said.contains("zlib"),
+        // Where its blocks' dictionaries make no difference, zlib's model errs by the blocks' ends alone.
+        _ if name.starts_with("pigz") => said.starts_with("pigz") || said.starts_with("zlib"),
         _ => said.starts_with("zlib") || said.starts_with("GNU gzip"),
     }
 }
