@@ -11,7 +11,7 @@ from rich.console import Console
 from airstore.cli.context import Context
 from airstore.cli.views.live import Lines, display
 from airstore.cli.views.liveline import LiveLine
-from airstore.deploy.run.watching import Progress, Silent
+from airstore.deploy.waiting.watching import Progress, Silent
 
 
 def progress(elapsed: float, ready: int = 0, reason: str = "") -> Progress:

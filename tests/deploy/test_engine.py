@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DeployError, LockedError, TransferError
 from airstore.core.release import HelmRelease
+from airstore.deploy.hooks.runner import Hook, Watching
 from airstore.deploy.model.protocols import Refusal
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.sights import Cause, Sight, Trouble
 from airstore.deploy.model.target import Target
 from airstore.deploy.run.engine import Engine
-from airstore.deploy.run.hooks import Hook, Watching
 from airstore.deploy.run.journal import Journal
 from airstore.deploy.run.steps import End, Item, Run, Status
 from airstore.deploy.run.world import Course, World

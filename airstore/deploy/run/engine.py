@@ -23,17 +23,17 @@ from airstore.core.excerpt import excerpt
 from airstore.deploy.checks.rehearsal import rehearse
 from airstore.deploy.helm.actions import protect_claims
 from airstore.deploy.helm.reason import reason
+from airstore.deploy.hooks.runner import Hook, clear
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.sights import Cause
 from airstore.deploy.model.target import Target
 from airstore.deploy.plan import crds
-from airstore.deploy.run.health import await_gates, unhealthy, unique
-from airstore.deploy.run.hooks import Hook, clear
 from airstore.deploy.run.journal import Journal
 from airstore.deploy.run.replacing import make_room, move_of
 from airstore.deploy.run.steps import End, Kind, Status, Step, next_step, stopped
-from airstore.deploy.run.watching import PATIENCE, Stage, Watch, watching_hook
 from airstore.deploy.run.world import Course, World
+from airstore.deploy.waiting.health import await_gates, unhealthy, unique
+from airstore.deploy.waiting.watching import PATIENCE, Stage, Watch, watching_hook
 
 _ATTEMPTS = 3  # of a step during a rollback
 _PAUSE = 5.0  # seconds between them

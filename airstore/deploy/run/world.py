@@ -10,12 +10,12 @@ from typing import Protocol
 from airstore.deploy.helm.actions import Supplies
 from airstore.deploy.helm.kept import Standing
 from airstore.deploy.helm.records import HelmStatus
+from airstore.deploy.hooks.runner import Hook, Watching
 from airstore.deploy.model.protocols import Document, Held, Objects, Rehearsing, Workloads
 from airstore.deploy.model.target import Target
-from airstore.deploy.run.health import Clock
-from airstore.deploy.run.hooks import Hook, Watching
 from airstore.deploy.run.steps import Item, Run
-from airstore.deploy.run.watching import Display, Silent
+from airstore.deploy.waiting.health import Clock
+from airstore.deploy.waiting.watching import Display, Silent
 
 
 class HelmReleases(Protocol):
@@ -44,7 +44,7 @@ class HelmReleases(Protocol):
 
 
 class Hooks(Protocol):
-    """Runs hooks; `airstore.deploy.run.hooks.HookRunner` is the real one."""
+    """Runs hooks; `airstore.deploy.hooks.runner.HookRunner` is the real one."""
 
     def run(self, hook: Hook, watching: Watching) -> None:
         """Run one hook to its end."""

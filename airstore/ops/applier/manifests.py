@@ -14,8 +14,8 @@ from airstore.cluster.applier.settings import ApplierSettings, applier_settings
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy.checks.preflight import permissions
+from airstore.deploy.hooks.jobs import is_job
 from airstore.deploy.model.target import Target
-from airstore.deploy.run.hook_jobs import is_job
 from airstore.history import ledger
 from airstore.ops.apply.session.drive import LEASE_NAMESPACE
 from airstore.ops.apply.session.prepare import Rendering, prepare_release

@@ -14,14 +14,14 @@ from pathlib import Path
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import AirstoreError, NotFoundError
 from airstore.core.release import Release
+from airstore.deploy.hooks.jobs import is_job
+from airstore.deploy.hooks.runner import Hook
 from airstore.deploy.plan.backups import Backup, Index, RunRecord, to_prune
 from airstore.deploy.plan.stack import stack
-from airstore.deploy.run.health import SystemClock
-from airstore.deploy.run.hook_jobs import is_job
-from airstore.deploy.run.hooks import Hook
 from airstore.deploy.run.journal import Journal, load_all
 from airstore.deploy.run.steps import Kind, Mode, Run, Status, Step, reached
-from airstore.deploy.run.watching import Stage, watching_hook
+from airstore.deploy.waiting.health import SystemClock
+from airstore.deploy.waiting.watching import Stage, watching_hook
 from airstore.history import ledger
 from airstore.ops.apply.session.drive import Site, alone
 from airstore.ops.apply.session.runs import Runs, items, targets

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from airstore.deploy.model.target import Target
-from airstore.deploy.run.health import unique
 from airstore.deploy.run.journal import unfinished
+from airstore.deploy.waiting.health import unique
 from airstore.history import ledger
 from airstore.ops.apply.drift import drift_of, put_back
 from airstore.ops.apply.session.at_work import is_at_work

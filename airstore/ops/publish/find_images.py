@@ -16,7 +16,7 @@ from airstore.core.errors import UsageError
 from airstore.core.notice import Notice
 from airstore.core.product import Product
 from airstore.core.reference import Reference
-from airstore.deploy.run.hook_jobs import is_job, read_job
+from airstore.deploy.hooks.jobs import is_job, read_job
 from airstore.ops.registry.access import Access
 from airstore.registry.sources.places import match_place
 

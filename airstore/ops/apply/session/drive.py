@@ -12,18 +12,18 @@ from airstore.core.site import SiteFile
 from airstore.deploy.helm.actions import HelmActions
 from airstore.deploy.helm.calls import HelmCalls
 from airstore.deploy.helm.records import HelmStatus
+from airstore.deploy.hooks.runner import HookRunner
 from airstore.deploy.model.protocols import ClusterActions, Held
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import Target
 from airstore.deploy.plan.plan import as_installed
 from airstore.deploy.run.engine import Engine
-from airstore.deploy.run.health import SystemClock
-from airstore.deploy.run.hooks import HookRunner
 from airstore.deploy.run.journal import Journal, unfinished
 from airstore.deploy.run.observed import observe
 from airstore.deploy.run.steps import End, Mode
-from airstore.deploy.run.watching import Display, Silent
 from airstore.deploy.run.world import World
+from airstore.deploy.waiting.health import SystemClock
+from airstore.deploy.waiting.watching import Display, Silent
 from airstore.history import ledger
 from airstore.ops.apply.session import report, stayed
 from airstore.ops.apply.session.handover import refuse_marked

@@ -61,11 +61,11 @@ class StoreSupplies:
         return self._installations.rewriting(target.running)
 
     def hook_rewriting(self, target: Target) -> Rewriting | None:
-        """See `airstore.deploy.run.hooks.Scripts`."""
+        """See `airstore.deploy.hooks.runner.Scripts`."""
         return self._installations.rewriting(target.running, hooks=True)
 
     def hook(self, target: Target, name: str) -> bytes:
-        """See `airstore.deploy.run.hooks.Scripts`."""
+        """See `airstore.deploy.hooks.runner.Scripts`."""
         release = self.release(target.version)
         commit = self._store.history.find(release.version).commit
         return self._store.history.read(commit, target.helm.hooks[name])
