@@ -13,9 +13,10 @@ from airstore.cluster.api.client import probe
 from airstore.cluster.api.connection import ApiError, Connection, connect
 from airstore.cluster.api.facts import gather
 from airstore.cluster.api.objects import ConflictError, NoSuchKindError, Objects
-from airstore.cluster.api.permissions import Right, refusals
+from airstore.cluster.api.permissions import refusals
 from airstore.cluster.workloads.workloads import REMEMBERED, Workloads
 from airstore.core.errors import NotFoundError, TransferError
+from airstore.core.kube.rights import Right
 from airstore.ops.apply.session.cluster_actions import RealCluster
 from tests.support.kubernetes.cluster_server import ApiServer
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airstore.core.errors import DeployError, LockedError, TransferError
+from airstore.core.kube.dryruns import Refusal
+from airstore.core.kube.sights import Cause, Sight, Trouble
 from airstore.core.release import HelmRelease
 from airstore.deploy.hooks.runner import Hook, Watching
-from airstore.deploy.model.protocols import Refusal
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.sights import Cause, Sight, Trouble
 from airstore.deploy.model.target import Target
 from airstore.deploy.run.engine import Engine
 from airstore.deploy.run.journal import Journal

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from airstore.cluster.api.connection import ApiError, Call, Connection, path_of
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.kube.documents import Document
 
 MANAGER = "airstore"
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
 _MERGE = "application/merge-patch+json"
 _PAGE = "500"  # objects of one answer
 _OWNER = re.compile(r'conflict with "([^"]+)"')
-
-Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

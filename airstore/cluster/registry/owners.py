@@ -5,8 +5,7 @@ Several products of one site share a cluster. What one of them made is never tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from airstore.cluster.api.labels import PRODUCT
 from airstore.cluster.api.objects import Objects, describe
@@ -18,6 +17,7 @@ from airstore.cluster.registry.objects import (
 )
 from airstore.cluster.registry.settings import RegistrySettings
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.kube.documents import Document
 
 _PART_OF = "app.kubernetes.io/part-of"
 _INGRESS = ("networking.k8s.io/v1", "Ingress")
@@ -33,8 +33,6 @@ _WAYS = (
     "share it: `airstore registry bootstrap --share`; or give this product one of its own:"
     " another registry.namespace and registry.host in site.yaml"
 )
-
-Document = Mapping[str, Any]
 
 
 def owner_of(document: Document) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 
 from airstore.cluster.api.connection import ApiError
 from airstore.cluster.api.objects import ConflictError, Objects
-from airstore.cluster.registry.objects import PULL_SECRET, SELECTOR, Document, encoded, namespace
+from airstore.cluster.registry.objects import PULL_SECRET, SELECTOR, encoded, namespace
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.kube.documents import Manifest
 
 _ACCOUNT = ("v1", "ServiceAccount", "default")
 _PART_OF = "app.kubernetes.io/part-of"
@@ -38,7 +39,7 @@ class PullLogin:
     decides: bool = False
 
 
-def pull_secret(login: PullLogin, where: str, existing: Mapping[str, Any] | None = None) -> Document:
+def pull_secret(login: PullLogin, where: str, existing: Mapping[str, Any] | None = None) -> Manifest:
     """An imagePullSecret for pods of a namespace.
 
     Args:

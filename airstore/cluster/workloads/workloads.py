@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,10 +12,11 @@ from airstore.cluster.api.connection import ApiError, path_of
 from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.workloads import resource_gates, rollout
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.kube.documents import Document
 
 REMEMBERED = "airstore.example/remembered"  # annotation: replicas, or whether a CronJob was suspended
 _HELM = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
-_GATES: dict[str, tuple[str, str, Callable[[rollout.Document], str]]] = {
+_GATES: dict[str, tuple[str, str, Callable[[Document], str]]] = {
     "deployment": ("apps/v1", "Deployment", rollout.deployment),
     "statefulset": ("apps/v1", "StatefulSet", rollout.stateful_set),
     "daemonset": ("apps/v1", "DaemonSet", rollout.daemon_set),
@@ -27,8 +28,6 @@ _PAUSE = 1.0  # seconds
 _WORDS = 500  # bytes of a crashed container's log
 _SHOWN = 3  # troubles of pods
 _MESSAGE = 240  # characters of an event
-
-Document = Mapping[str, Any]
 
 
 class Workloads:

@@ -16,9 +16,10 @@ from airstore.charts.images.rewrite import Rewriting, rewrite
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DeployError
 from airstore.core.excerpt import excerpt_lines
+from airstore.core.kube.documents import Document
 from airstore.core.limits import MIB
 from airstore.deploy.hooks.jobs import is_job, read_job, with_environment
-from airstore.deploy.model.protocols import Document, Jobs
+from airstore.deploy.model.protocols import Jobs
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import Target
 from airstore.process import program

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from airstore.deploy.model.sights import Sight
-
-Document = Mapping[str, Any]
+from airstore.core.kube.documents import Document
+from airstore.core.kube.dryruns import Change, Refusal
+from airstore.core.kube.jobs import JobResult
+from airstore.core.kube.rights import Right
+from airstore.core.kube.sights import Sight
 
 
 class Objects(Protocol):
@@ -64,40 +65,6 @@ class Drifting(Protocol):
             namespace: where the document says none.
             owner: annotations that say which Helm release it belongs to.
         """
-
-
-@dataclass(frozen=True)
-class Change:
-    """One object as Helm would install it.
-
-    Attributes:
-        document: Secrets in plain text.
-        namespace: where the document says none.
-        owner: annotations that say which Helm release it belongs to.
-        before: the document of the revision before; None where that had no such object.
-        applied: Helm applies it on the server; else it patches what the two documents differ in.
-    """
-
-    document: Document = field(repr=False)
-    namespace: str
-    owner: Mapping[str, str]
-    before: Document | None = field(repr=False)
-    applied: bool
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What the API server says to a dry run that it does not accept.
-
-    Attributes:
-        status: HTTP status; 0 where it knows no such kind.
-        message: its words.
-        fixed: it would accept the object, were there not one already that cannot become this one.
-    """
-
-    status: int
-    message: str
-    fixed: bool = False
 
 
 class Rehearsing(Protocol):
@@ -185,26 +152,10 @@ class Leases(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Permission:
-    """One thing that must be allowed, as ``kubectl auth can-i`` asks it.
-
-    Attributes:
-        namespace: empty for the whole cluster.
-        name: of the one object; empty for any.
-    """
-
-    verb: str
-    resource: str
-    group: str = ""
-    namespace: str = ""
-    name: str = ""
-
-
 class Facts(Protocol):
     """What preflight checks look at."""
 
-    def refusals(self, wanted: Sequence[Permission]) -> list[Permission]:
+    def refusals(self, wanted: Sequence[Right]) -> list[Right]:
         """Those that the API server would refuse."""
 
     def storage_classes(self) -> dict[str, bool]:
@@ -228,18 +179,6 @@ class Nodes(Protocol):
             pull_secret: an imagePullSecret there; may be empty.
             timeout: seconds.
         """
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """How a Job ended.
-
-    Attributes:
-        log: of its pods, the last 64 KiB; of one that failed, then why.
-    """
-
-    succeeded: bool
-    log: str
 
 
 class Jobs(Protocol):

@@ -20,12 +20,12 @@ from airstore.core.errors import (
     UsageError,
 )
 from airstore.core.excerpt import excerpt
+from airstore.core.kube.sights import Cause
 from airstore.deploy.checks.rehearsal import rehearse
 from airstore.deploy.helm.actions import protect_claims
 from airstore.deploy.helm.reason import reason
 from airstore.deploy.hooks.runner import Hook, clear
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.sights import Cause
 from airstore.deploy.model.target import Target
 from airstore.deploy.plan import crds
 from airstore.deploy.run.journal import Journal

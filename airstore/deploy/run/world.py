@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from airstore.core.kube.documents import Document
 from airstore.deploy.helm.actions import Supplies
 from airstore.deploy.helm.kept import Standing
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.hooks.runner import Hook, Watching
-from airstore.deploy.model.protocols import Document, Held, Objects, Rehearsing, Workloads
+from airstore.deploy.model.protocols import Held, Objects, Rehearsing, Workloads
 from airstore.deploy.model.target import Target
 from airstore.deploy.run.steps import Item, Run
 from airstore.deploy.waiting.health import Clock

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from airstore.core.errors import DeployError, TransferError
-from airstore.deploy.model.protocols import Document
+from airstore.core.kube.documents import Document
+from airstore.core.kube.sights import Cause, Sight, Trouble
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.sights import Cause, Sight, Trouble
 from airstore.deploy.model.target import WORKLOADS, Target
 from airstore.deploy.waiting.health import Clock
 

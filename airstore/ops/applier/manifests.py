@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.charts.helm.command import Helm
-from airstore.cluster.api.permissions import Right
 from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.rights import Part, Rights, rights_of
 from airstore.cluster.applier.settings import ApplierSettings, applier_settings
@@ -66,7 +65,7 @@ def plan_applier(source: Source, version: str = "", storage_class: str = "") -> 
     release = held_release(source.store, source.blobs, version)
     settings = applier_settings(release, source.site, storage_class)
     works = list(_works(source, release))
-    wanted = [Right(p.verb, p.resource, p.group, p.namespace, p.name) for p in permissions(works)]
+    wanted = permissions(works)
     lease = (LEASE_NAMESPACE, f"airstore-{release.product}")
     rights = rights_of([_part(target) for target in works], wanted, lease)
     documents = (

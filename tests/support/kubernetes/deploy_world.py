@@ -14,12 +14,12 @@ from typing import Any
 
 from airstore.charts.images.rewrite import Rewriting
 from airstore.core import yamlfile
+from airstore.core.kube.dryruns import Change, Refusal
+from airstore.core.kube.sights import Sight
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm.kept import Kept, Standing
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.hooks.runner import Hook, Watching
-from airstore.deploy.model.protocols import Change, Refusal
-from airstore.deploy.model.sights import Sight
 from airstore.deploy.model.target import Target
 from airstore.deploy.plan.plan import normalise
 from airstore.history.ledger import Running

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from airstore.core.kube.rights import Right
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy.checks.images import samples, strangers, used
-from airstore.deploy.model.protocols import Permission
 from airstore.deploy.model.target import Target
 from airstore.ops.apply.session.drive import LEASE_NAMESPACE, Site
 from airstore.ops.registry.access import Access
@@ -16,10 +16,10 @@ from airstore.ops.registry.images import image_problems
 
 _PULL = 180.0  # seconds for a node to pull one image
 _PROBING = (
-    Permission("list", "nodes"),
-    Permission("patch", "pods", "", LEASE_NAMESPACE),
-    Permission("create", "pods", "", LEASE_NAMESPACE),
-    Permission("delete", "pods", "", LEASE_NAMESPACE),
+    Right("list", "nodes"),
+    Right("patch", "pods", "", LEASE_NAMESPACE),
+    Right("create", "pods", "", LEASE_NAMESPACE),
+    Right("delete", "pods", "", LEASE_NAMESPACE),
 )
 
 

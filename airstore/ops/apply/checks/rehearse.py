@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from airstore.core.kube.rights import Right
 from airstore.deploy.checks.rehearsal import Move, describe, rehearse
 from airstore.deploy.helm.kept import Standing
-from airstore.deploy.model.protocols import Permission
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import Target
 from airstore.deploy.plan.plan import Step
@@ -104,7 +104,7 @@ def _answers(site: Site, forward: list[Move], back: list[Move], redactor: Redact
 def _say_unasked(site: Site, moves: Iterable[Move]) -> None:
     """Who may not make pods is told that nobody knows whether they would be let in."""
     places = sorted({place for move in moves for place in _places(move)})
-    for each in site.cluster.refusals([Permission("create", "pods", "", place) for place in places]):
+    for each in site.cluster.refusals([Right("create", "pods", "", place) for place in places]):
         where = f"namespace {each.namespace}"
         site.say(f"whether pods will be admitted to {where} is not checked: you may not make any there")
 

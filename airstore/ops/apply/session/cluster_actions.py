@@ -20,8 +20,12 @@ from airstore.cluster.workloads.jobs import end_job, run_job, stop_job
 from airstore.cluster.workloads.pull_probe import unpullable
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import TransferError
-from airstore.deploy.model.protocols import Change, Document, Held, JobResult, Permission, Refusal
-from airstore.deploy.model.sights import Cause, Sight, Trouble
+from airstore.core.kube.documents import Document
+from airstore.core.kube.dryruns import Change, Refusal
+from airstore.core.kube.jobs import JobResult
+from airstore.core.kube.rights import Right
+from airstore.core.kube.sights import Sight
+from airstore.deploy.model.protocols import Held
 
 _ESTABLISHED = 30.0  # seconds for a definition to be served
 _GONE = 60.0  # seconds for an object to disappear
@@ -88,14 +92,11 @@ class RealCluster:
 
     def rehearse(self, change: Change) -> Refusal | None:
         """See `airstore.deploy.model.protocols.Rehearsing`."""
-        asked = rehearsal.Change(
-            change.document, change.namespace, change.owner, change.before, change.applied
-        )
-        return _refusal(rehearsal.rehearse(self._objects, asked))
+        return rehearsal.rehearse(self._objects, change)
 
     def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:
         """See `airstore.deploy.model.protocols.Rehearsing`."""
-        return _refusal(rehearsal.rehearse_pod(self._objects, pod, namespace))
+        return rehearsal.rehearse_pod(self._objects, pod, namespace)
 
     def remove(self, document: Document, namespace: str) -> None:
         """See `airstore.deploy.model.protocols.Objects`."""
@@ -112,10 +113,9 @@ class RealCluster:
         self.ensure_namespace(namespace)
         return leases.hold(self._connection, namespace, name, name.removeprefix("airstore-"))
 
-    def refusals(self, wanted: Sequence[Permission]) -> list[Permission]:
+    def refusals(self, wanted: Sequence[Right]) -> list[Right]:
         """See `airstore.deploy.model.protocols.Facts`."""
-        rights = {permissions.Right(p.verb, p.resource, p.group, p.namespace, p.name): p for p in wanted}
-        return [rights[right] for right in permissions.refusals(self._connection, rights)]
+        return permissions.refusals(self._connection, wanted)
 
     def storage_classes(self) -> dict[str, bool]:
         """See `airstore.deploy.model.protocols.Facts`."""
@@ -141,18 +141,13 @@ class RealCluster:
 
     def look(self, document: Document, namespace: str) -> Sight | None:
         """See `airstore.deploy.model.protocols.Workloads`."""
-        found = glance(self._objects, document, namespace)
-        if found is None:
-            return None
-        troubles = tuple(Trouble(Cause(each.cause), each.subject, each.text) for each in found.troubles)
-        return Sight(found.workload, found.mark, found.ready, found.wanted, troubles, found.said)
+        return glance(self._objects, document, namespace)
 
     def run_job(
         self, document: Document, namespace: str, timeout: float, watch: Callable[[], None]
     ) -> JobResult:
         """See `airstore.deploy.model.protocols.Jobs`."""
-        done = run_job(self._objects, document, namespace, timeout, watch)
-        return JobResult(done.succeeded, done.log)
+        return run_job(self._objects, document, namespace, timeout, watch)
 
     def end_job(self, document: Document, namespace: str) -> None:
         """See `airstore.deploy.model.protocols.Jobs`."""
@@ -181,10 +176,6 @@ def _served(definition: Document) -> tuple[list[str], list[str]]:
     spec = definition["spec"]
     versions = [f"{spec['group']}/{each['name']}" for each in spec["versions"] if each["served"]]
     return versions, [spec["names"]["kind"]] * len(versions)
-
-
-def _refusal(refused: rehearsal.Refused | None) -> Refusal | None:
-    return Refusal(refused.status, refused.message, refused.fixed) if refused else None
 
 
 @contextmanager
