@@ -17,7 +17,7 @@ from airstore.cluster.api.permissions import refusals
 from airstore.cluster.workloads.workloads import REMEMBERED, Workloads
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.kube.rights import Right
-from airstore.ops.apply.session.cluster_actions import RealCluster
+from airstore.ops.apply.session.site_cluster import SiteCluster
 from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
@@ -102,7 +102,7 @@ def test_a_crd_is_established_before_its_resources(
             ],
         },
     }
-    actions = RealCluster(connection)
+    actions = SiteCluster(connection)
     report = {"apiVersion": f"{group}/v1", "kind": "Report", "metadata": {"name": "one"}, "spec": {"a": 1}}
     assert actions.live(report, namespace) is None
     actions.apply(crd, "")
@@ -227,7 +227,7 @@ def test_health_gates_say_why_not(api: ApiServer, objects: Objects, namespace: s
 
 
 def test_a_lease_excludes_and_is_released(api: ApiServer, connection: Connection, namespace: str) -> None:
-    actions = RealCluster(connection)
+    actions = SiteCluster(connection)
     with actions.lease("airstore-shop", namespace) as held:
         held.check()
         holder = api.json("get", "lease", "airstore-shop", "-n", namespace)["spec"]["holderIdentity"]

@@ -165,6 +165,16 @@ class Facts(Protocol):
         """Names of ingress classes."""
 
 
+class Pulling(Protocol):
+    """Who pods are to the site's registry."""
+
+    def let_pull(self, namespace: str) -> None:
+        """Have pods of a namespace be able to pull; called before anything is installed there.
+
+        Nothing is done where they need be nobody, or where the site sees to it.
+        """
+
+
 class Nodes(Protocol):
     """What only nodes know."""
 
@@ -197,5 +207,5 @@ class Jobs(Protocol):
         """Delete a Job of this name with its pods, and wait until they are gone; there may be none."""
 
 
-class ClusterActions(Objects, Drifting, Rehearsing, Workloads, Leases, Facts, Nodes, Jobs, Protocol):
+class ClusterActions(Objects, Drifting, Rehearsing, Workloads, Leases, Facts, Pulling, Nodes, Jobs, Protocol):
     """All of it, on one cluster."""

@@ -14,11 +14,10 @@ from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy.checks.preflight import permissions
 from airstore.deploy.hooks.jobs import is_job
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import Target, targets_of
 from airstore.history import ledger
-from airstore.ops.apply.session.drive import LEASE_NAMESPACE
 from airstore.ops.apply.session.prepare import Rendering, prepare_release
-from airstore.ops.apply.session.runs import targets
+from airstore.ops.apply.session.session import LEASE_NAMESPACE
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.summaries import by_version, holdings, summaries
 from airstore.ops.stores.trusted import held_release, trusted_release
@@ -86,7 +85,7 @@ def _works(source: Source, release: Release) -> Iterator[Target]:
     for entry in entries:
         known = ledger.is_release(entry.version)
         ran = trusted_release(source.store, entry.version) if known else None
-        yield from targets(entry.running, ran).values()
+        yield from targets_of(entry.running, ran).values()
     every = list(holdings(summaries(source.store), source.blobs))
     newest = by_version(each.summary for each in every).get(entries[0].version) if entries else None
     since = newest.sequence if newest else release.sequence
@@ -99,7 +98,7 @@ def _works(source: Source, release: Release) -> Iterator[Target]:
 
 def _rendered(source: Source, release: Release) -> Iterable[Target]:
     prepared = prepare_release(source.store, source.blobs, Rendering(source.helm), source.site, release)
-    return targets([each.running for each in prepared], release).values()
+    return targets_of([each.running for each in prepared], release).values()
 
 
 def _part(target: Target) -> Part:

@@ -136,7 +136,7 @@ def push_release(
         details: dict[str, str | int] = {"registry": name, "uploaded_bytes": summary.upload_bytes}
         entry = ledger.Entry("push", release.version, "succeeded", run.now, details)
         with store.locked(_PATIENCE):
-            ledger.record(store.history, entry, (store.name, f"airstore@{store.name}.invalid"))
+            ledger.record(store.history, entry, store.author)
     return summary, result
 
 

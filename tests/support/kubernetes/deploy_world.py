@@ -83,12 +83,17 @@ class MemoryCluster:
     Attributes:
         refusals: kind and name to what a dry run says.
         sights: name of a workload to how its pods are.
+        pulling: namespaces whose pods were made able to pull.
     """
 
     objects: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     namespaces: set[str] = field(default_factory=set)
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     sights: dict[str, Sight] = field(default_factory=dict)
+    pulling: list[str] = field(default_factory=list)
+
+    def let_pull(self, namespace: str) -> None:
+        self.pulling.append(namespace)
 
     def ensure_namespace(self, name: str) -> None:
         self.namespaces.add(name)

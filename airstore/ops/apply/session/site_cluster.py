@@ -31,11 +31,16 @@ _ESTABLISHED = 30.0  # seconds for a definition to be served
 _GONE = 60.0  # seconds for an object to disappear
 
 
-class RealCluster:
-    """`airstore.deploy.model.protocols.ClusterActions` on a real cluster."""
+class SiteCluster:
+    """`airstore.deploy.model.protocols.ClusterActions` on a real cluster.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    Args:
+        connection: to it.
+        login: who pods are to the site's registry; None where they need be nobody.
+    """
+
+    def __init__(self, connection: Connection, login: PullLogin | None = None) -> None:
+        self._connection, self._login = connection, login
         self._objects = Objects(connection)
         self._workloads = Workloads(self._objects)
         self.stop_writers = self._workloads.stop_writers
@@ -125,13 +130,15 @@ class RealCluster:
         """See `airstore.deploy.model.protocols.Facts`."""
         return {each.name for each in gather_classes(self._objects, "IngressClass")}
 
-    def let_pull(self, login: PullLogin, namespace: str) -> None:
-        """An imagePullSecret in a namespace, named by its default ServiceAccount.
+    @property
+    def pulling(self) -> bool:
+        """Whether pulling takes a Secret and a change of the default ServiceAccount."""
+        return self._login is not None
 
-        Raises:
-            TransferError: the API server refused.
-        """
-        let_pull(self._objects, login, namespace)
+    def let_pull(self, namespace: str) -> None:
+        """See `airstore.deploy.model.protocols.Pulling`."""
+        if self._login:
+            let_pull(self._objects, self._login, namespace)
 
     def unpullable(
         self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
@@ -179,11 +186,15 @@ def _served(definition: Document) -> tuple[list[str], list[str]]:
 
 
 @contextmanager
-def open_cluster(kubeconfig: Path | None) -> Iterator[RealCluster]:
+def open_cluster(kubeconfig: Path | None, login: PullLogin | None = None) -> Iterator[SiteCluster]:
     """The cluster of a kubeconfig's current context; in a Pod, its own.
+
+    Args:
+        kubeconfig: None in a pod.
+        login: who pods are to the site's registry; None where they need be nobody.
 
     Raises:
         NotFoundError: no usable kubeconfig.
     """
     with connect(kubeconfig) as connection:
-        yield RealCluster(connection)
+        yield SiteCluster(connection, login)
