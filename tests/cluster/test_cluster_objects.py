@@ -110,22 +110,6 @@ def test_a_crd_is_established_before_its_resources(
     assert api.json("get", f"reports.{group}", "one", "-n", namespace)["spec"] == {"a": 1}
 
 
-def test_delete_keeps_claims(api: ApiServer, objects: Objects, namespace: str) -> None:
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "data"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-    }
-    documents = [claim, config_map({"a": "1"})]
-    for document in documents:
-        objects.apply(document, namespace)
-    assert objects.delete_all(documents, namespace) == 1
-    names = api.kubectl("get", "pvc,configmap", "-n", namespace, "-o", "name").split()
-    assert "persistentvolumeclaim/data" in names
-    assert "configmap/settings" not in names
-
-
 def test_lists_go_on_over_pages(objects: Objects, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airstore.cluster.api.objects._PAGE", "2")
     for number in range(5):

@@ -107,10 +107,10 @@ def test_plain_http_is_named_where_tls_was_asked_for(registry: RegistryServer, c
 
 def test_a_ca_file_must_be_one(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="cannot read the CA"):
-        RegistryClient("localhost", ca=tmp_path / "none.pem")
+        RegistryClient(Endpoint("localhost", ca=tmp_path / "none.pem"))
     (tmp_path / "empty.pem").write_text("hello")
     with pytest.raises(UsageError, match="no certificates"):
-        RegistryClient("localhost", ca=tmp_path / "empty.pem")
+        RegistryClient(Endpoint("localhost", ca=tmp_path / "empty.pem"))
 
 
 def test_tokens_are_asked_for_by_repository_with_the_rights_that_are_needed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,20 +187,6 @@ class Objects:
             _absent(fault)
             return False
         return True
-
-    def delete_all(
-        self, documents: Iterable[Document], namespace: str = "", *, keep_pvcs: bool = True
-    ) -> int:
-        """Delete objects, the last one first; returns how many there were.
-
-        Args:
-            documents: in the order in which they were made.
-            namespace: where a document says none.
-            keep_pvcs: leave PersistentVolumeClaims, which hold data.
-        """
-        kept = {"PersistentVolumeClaim"} if keep_pvcs else set()
-        wanted = [document for document in documents if document["kind"] not in kept]
-        return sum(self.delete(document, namespace) for document in reversed(wanted))
 
     def knows(self, api_version: str, kind: str) -> bool:
         """Whether the cluster serves a kind now."""

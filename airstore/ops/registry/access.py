@@ -48,7 +48,7 @@ class Access:
         from airstore.registry.client.transport import Endpoint  # noqa: PLC0415
 
         endpoint = Endpoint(host, host in self.plain_http, self.ca, self.insecure, proxies=self.proxies)
-        return RegistryClient.at(endpoint, self.credentials, prefix)
+        return RegistryClient(endpoint, self.credentials, prefix)
 
     def images(self, product: Product) -> Places:
         """All places that hold the product's images, as one source."""

@@ -15,7 +15,6 @@ from airstore.trust.statement import RELEASE, verify_statement
 
 RELEASE_FILE = "release.json"
 ENVELOPE_FILE = "signatures/release.dsse.json"
-_GIT = "git"
 
 
 @dataclass(frozen=True)
@@ -89,5 +88,5 @@ def _verify_git(history: History, commit: str, release: Release, role: Role, wha
     for part, (signature, payload) in (("commit", signed_commit), ("tag", tag.signed)):
         if not signature:
             raise NotTrustedError(f"{what}: the {part} is not signed")
-        key = sshsig.verify(signature, payload, _GIT, role.keys)
+        key = sshsig.verify(signature, payload, sshsig.GIT_NAMESPACE, role.keys)
     return key.keyid

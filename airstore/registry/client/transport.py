@@ -1,7 +1,7 @@
 """Requests to one registry: oras below, with timeouts, retries, one token per repository, and clear errors.
 
-oras's ``Registry.do_request`` answers 401 and 403; its retry decorator is left out because it waits up to
-two minutes over permanent faults, and nothing in it bounds a stall.
+oras keeps the session and answers challenges (`.auth`). Its own ``Registry.do_request`` is not used: it is
+wrapped in retries that wait up to two minutes over permanent faults, and nothing in it bounds a stall.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from airstore.registry.faults import TransientError, network_errors, refusal
 
 _HUB = "registry-1.docker.io"  # where docker.io's API is
 _IGNORED = 64 * KIB  # bytes of an answer that says nothing
+_TOKENS = 3  # attempts: without or with an old token, with a new one, with one for a right that was denied
 _CONNECTIONS = 16  # kept open; more are opened when needed
 _IDENTITY = {"Accept-Encoding": "identity"}  # a decoded body would not have the blob's digest
 
@@ -186,16 +187,10 @@ class Transport:
             session: requests.Session = registry.session
             return session.request(request.method, url, data=request.body, headers=headers, stream=True)
 
-        def ask() -> requests.Response:
-            response: requests.Response = Registry.do_request.__wrapped__(
-                registry, url, request.method, data=request.body, headers=dict(headers), stream=True
-            )
-            return response
-
-        response = ask()
+        response = _ask(registry, request, url, headers)
         if response.status_code == 404 and registry.auth.introduce(response):
             response.close()
-            response = ask()
+            response = _ask(registry, request, url, headers)
         return response
 
     def _is_ours(self, url: str) -> bool:
@@ -251,6 +246,20 @@ class _Adapter(HTTPAdapter):
         if bypasses(urlsplit(request.url or "").netloc, self._no_proxy):
             options["proxies"] = {}
         return super().send(request, *args, **options)
+
+
+def _ask(registry: Registry, request: Request, url: str, headers: Mapping[str, str]) -> requests.Response:
+    """A request with the token that there is; one that is refused is replaced, a second refusal stands."""
+    for attempt in range(_TOKENS):
+        sent = {**headers, **registry.auth.get_auth_header()}
+        response: requests.Response = registry.session.request(
+            request.method, url, data=request.body, headers=sent, stream=True
+        )
+        refused = response.status_code in ({401, 403} if not attempt else {403})
+        if not refused or attempt + 1 == _TOKENS:
+            break
+        registry.auth.authenticate_request(response, sent)
+    return response
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:

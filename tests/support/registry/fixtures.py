@@ -59,7 +59,7 @@ def connect(prefix: str) -> Iterator[Connect]:
     ) -> RegistryClient:
         options: dict[str, object] = {"plain_http": True, **more}
         endpoint = Endpoint(host, stall=stall, retry=Retry(retries, pause=0.01), **options)  # type: ignore[arg-type]
-        clients.append(RegistryClient.at(endpoint, credentials, prefix))
+        clients.append(RegistryClient(endpoint, credentials, prefix))
         return clients[-1]
 
     yield make

@@ -204,7 +204,7 @@ def _push_itself(work: Bootstrap, secrets: RegistrySecrets) -> int:
     user = Credentials(make.PUSH_USER, secrets.push_password)
     with own_passwords(), push_port(work.connection, settings.namespace) as port:
         endpoint = Endpoint(f"127.0.0.1:{port}", plain_http=True)
-        with RegistryClient.at(endpoint, user) as client:
+        with RegistryClient(endpoint, user) as client:
             planned = plan_push(client, [settings.image], work.blobs)
             with work.progress.task("pushing the registry", planned.upload_bytes) as advance:
                 result = push(client, planned, work.blobs, advance)

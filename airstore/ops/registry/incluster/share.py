@@ -147,7 +147,7 @@ def _prove(connection: Connection, access: RegistryAccess) -> None:
         with (
             own_passwords(_STALE.format(access.product)),
             pod_port(connection, access.namespace, number) as port,
-            RegistryClient.at(
+            RegistryClient(
                 Endpoint(f"127.0.0.1:{port}", plain_http=True), Credentials(user, password)
             ) as client,
         ):
