@@ -33,7 +33,6 @@ class Context:
 
     named: Path
     quiet: bool
-    verbose: bool
     bars: bool
     json_log: bool
 
@@ -69,9 +68,11 @@ class Context:
             click.echo(printable(message), err=True)
 
     def detail(self, message: str) -> None:
-        """A message for ``--verbose``."""
-        if self.verbose:
-            self.say(message)
+        """What is at work, for ``--verbose``; on standard error like other messages."""
+        if self.json_log:
+            click.echo(json.dumps({"level": "debug", "message": message}), err=True)
+        else:
+            click.echo(printable(message), err=True)
 
     @property
     def progress(self) -> Progress:

@@ -13,6 +13,7 @@ from airstore.core.durable import LOCAL_DISK, Disk, durable_file
 from airstore.core.errors import AirstoreError, DamagedError, IncompleteError, NotFoundError
 from airstore.core.limits import LIMITS
 from airstore.core.progress import Advance, Progress
+from airstore.core.work import at_work
 from airstore.media.ignored import is_ignored
 from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex
 from airstore.trust import envelope
@@ -96,7 +97,7 @@ class Media:
         if to.is_file() and to.stat().st_size == expected.size and Digest.of_file(to) == expected.digest:
             advance(expected.size)
             return
-        with durable_file(to, disk=disk) as out:
+        with at_work("copy %s", self.directory / path), durable_file(to, disk=disk) as out:
             for chunk in self._read(path, expected):
                 out.write(chunk)
                 advance(len(chunk))

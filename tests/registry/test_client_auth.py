@@ -13,8 +13,9 @@ import pytest
 from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.core.reference import Reference
 from airstore.registry.client.credentials import Credentials
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.transport import Endpoint, Request, Transport
+from airstore.registry.client.transport import Request, Transport
 from airstore.registry.push.push import PushResult, plan_push, push
 from tests.support.registry.faults import Fault, fault_proxy
 from tests.support.registry.parts import Connect, Shipment, single_blob_image

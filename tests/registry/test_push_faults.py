@@ -266,7 +266,7 @@ from pathlib import Path
 from tests.support.registry.parts import single_blob_image
 from airstore.registry.push.push import plan_push, push
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.transport import Endpoint
+from airstore.registry.client.endpoint import Endpoint
 client = RegistryClient(Endpoint({host!r}, plain_http=True))
 image, reader = single_blob_image(Path({directory!r}), "memory/large:1", 200 << 20)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -14,8 +14,8 @@ from airstore.core.descriptor import Platform
 from airstore.core.digest import Digest
 from airstore.core.oci import OCI_INDEX
 from airstore.core.reference import Reference
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.transport import Endpoint
 from airstore.registry.source import REF_NAME
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout

@@ -18,6 +18,7 @@ from airstore.core.errors import DeployError
 from airstore.core.excerpt import excerpt_lines
 from airstore.core.kube.documents import Document
 from airstore.core.limits import MIB
+from airstore.core.work import at_work
 from airstore.deploy.hooks.jobs import is_job, read_job, with_environment
 from airstore.deploy.model.protocols import Jobs
 from airstore.deploy.model.redact import Redactor
@@ -129,9 +130,10 @@ class HookRunner:
         if self.kubeconfig:
             variables["KUBECONFIG"] = str(self.kubeconfig.absolute())
         timeout = hook.target.timeout
-        done = program.run(
-            argv, variables, timeout=timeout, limit=_LIMIT, guard=self.guard, memory=0, watch=watch
-        )
+        with at_work("hook %s of %s", hook.name, hook.target.running.key):
+            done = program.run(
+                argv, variables, timeout=timeout, limit=_LIMIT, guard=self.guard, memory=0, watch=watch
+            )
         said = (done.stdout + done.stderr).decode(errors="replace")
         return done.code == 0, said or f"exit code {done.code}"
 

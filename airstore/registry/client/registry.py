@@ -12,9 +12,10 @@ from airstore.core.errors import NotFoundError
 from airstore.core.reference import Reference
 from airstore.registry.client.credentials import CredentialSource
 from airstore.registry.client.download import Download
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.manifests import has_manifest, read_manifest
 from airstore.registry.client.referrers import find_referrers
-from airstore.registry.client.transport import Endpoint, Request, Transport
+from airstore.registry.client.transport import Request, Transport
 
 
 class RegistryClient:

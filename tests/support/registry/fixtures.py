@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from airstore.registry.client.credentials import CredentialSource
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.retry import Retry
-from airstore.registry.client.transport import Endpoint
 from tests.support.registry.faults import FaultProxy, fault_proxy
 from tests.support.registry.parts import Connect, Shipment, ship
 from tests.support.registry.servers import RegistryServer, registry_server

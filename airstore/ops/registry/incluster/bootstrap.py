@@ -29,8 +29,8 @@ from airstore.ops.registry.incluster.secrets import read_authority, registry_sec
 from airstore.ops.registry.incluster.tunnel import LABELS, own_passwords, push_port
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.registry.client.credentials import Credentials
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.transport import Endpoint
 from airstore.registry.push.archive_out import write_oci_archive
 from airstore.registry.push.plan import plan_push
 from airstore.registry.push.push import push

@@ -23,9 +23,9 @@ from airstore.ops.registry.incluster.shared import RegistryAccess, keep_access, 
 from airstore.ops.registry.incluster.tunnel import own_passwords, pod_port
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.registry.client.credentials import Credentials
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.manifests import read_manifest
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.transport import Endpoint
 
 _EXPORT = (
     "let who has the site's store of product {0} run `airstore registry export-access FILE` there,"
