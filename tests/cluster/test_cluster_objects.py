@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -12,14 +13,16 @@ import pytest
 from airstore.cluster.api.client import probe
 from airstore.cluster.api.connection import ApiError, Connection, connect
 from airstore.cluster.api.facts import gather
+from airstore.cluster.api.labels import REMEMBERED
 from airstore.cluster.api.objects import ConflictError, NoSuchKindError, Objects
 from airstore.cluster.api.permissions import refusals
-from airstore.cluster.workloads.workloads import REMEMBERED, Workloads
+from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.kube.rights import Right
 from airstore.ops.apply.session.site_cluster import SiteCluster
 from tests.support.kubernetes.cluster_server import ApiServer
 
+OLDER = Path(__file__).parents[2] / "fixtures" / "annotations" / "older.json"
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 
 
@@ -198,6 +201,22 @@ def test_writers_are_stopped_and_started(api: ApiServer, objects: Objects, names
     workloads.start_writers(namespace, "shop", [namespace])
     assert replicas() == {"web": 5, "db": 2, "other": 4}
     assert REMEMBERED not in api.kubectl("get", "deployments,statefulsets", "-n", namespace, "-o", "json")
+
+
+def test_what_an_older_version_stopped_is_started_again(
+    api: ApiServer, objects: Objects, namespace: str
+) -> None:
+    """It remembered the replicas under another key, which goes with them."""
+    api.kubectl("apply", "-f", "-", stdin=workload("Deployment", "web", 0, "shop", namespace))
+    older = json.loads(OLDER.read_text())["Deployment"]["metadata"]["annotations"]
+    for key in older:
+        api.kubectl("annotate", "deployment/web", f"{key}={older[key]}", "--overwrite", "-n", namespace)
+    workloads = Workloads(objects)
+    workloads.stop_writers(namespace, "shop", [namespace])
+    workloads.start_writers(namespace, "shop", [namespace])
+    found = api.json("get", "deployment", "web", "-n", namespace)
+    assert found["spec"]["replicas"] == 3
+    assert not [key for key in found["metadata"]["annotations"] if "remembered" in key]
 
 
 def test_health_gates_say_why_not(api: ApiServer, objects: Objects, namespace: str) -> None:

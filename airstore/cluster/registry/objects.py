@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.cluster.api.labels import PRODUCT
+from airstore.cluster.api.labels import PASSWORDS, PRODUCT
 from airstore.cluster.registry.settings import RegistrySettings
 from airstore.core.kube.documents import Manifest
 from airstore.core.site import REGISTRY_PULL
@@ -22,7 +22,6 @@ from airstore.tls.certificates import KeyPair
 NAME = "registry"
 HTPASSWD, TLS, PULL_SECRET = "registry-htpasswd", "registry-tls", REGISTRY_PULL
 PUSH_SECRET = "registry-push"  # noqa: S105 - its name; no pod has it, products that share the registry read it
-PASSWORDS = "airstore.example/passwords"  # annotation
 PULL_USER, PUSH_USER = "pull", "push"
 PULL_PORT, PUSH_PORT = 5000, 5010
 NODE_LABEL = {"primary-registry": "true"}

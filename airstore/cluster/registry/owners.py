@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airstore.cluster.api.labels import PRODUCT
+from airstore.cluster.api.labels import PRODUCT, annotation
 from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.registry.objects import (
     HTPASSWD,
@@ -38,7 +38,7 @@ _WAYS = (
 def owner_of(document: Document) -> str:
     """The product that an object belongs to; empty where it is nobody's, or not airstore's."""
     metadata = document["metadata"]
-    named = (metadata.get("annotations") or {}).get(PRODUCT)
+    named = annotation(document, PRODUCT)
     labels = metadata.get("labels") or {}
     ours = labels.get("app.kubernetes.io/managed-by") == SELECTOR["app.kubernetes.io/managed-by"]
     return str(named or (labels.get(_PART_OF) if ours else "") or "")

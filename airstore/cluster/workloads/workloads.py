@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airstore.cluster.api.connection import ApiError, path_of
+from airstore.cluster.api.labels import REMEMBERED, annotation, changed
 from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.workloads import resource_gates, rollout
 from airstore.core.errors import TransferError, UsageError
 from airstore.core.kube.documents import Document
 
-REMEMBERED = "airstore.example/remembered"  # annotation: replicas, or whether a CronJob was suspended
 _HELM = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
 _GATES: dict[str, tuple[str, str, Callable[[Document], str]]] = {
     "deployment": ("apps/v1", "Deployment", rollout.deployment),
@@ -102,8 +102,8 @@ class Workloads:
             if keep_stateful and item["kind"] == "StatefulSet":
                 continue
             field, off = _switch(item)
-            before = _annotation(item, REMEMBERED) or str(item["spec"].get(field, _DEFAULTS[field])).lower()
-            if item["spec"].get(field, _DEFAULTS[field]) != off or not _annotation(item, REMEMBERED):
+            before = annotation(item, REMEMBERED) or str(item["spec"].get(field, _DEFAULTS[field])).lower()
+            if item["spec"].get(field, _DEFAULTS[field]) != off or not annotation(item, REMEMBERED):
                 self._objects.merge(_change(item, before, field, off))
             if item["kind"] != _CRON[1]:
                 stopped.append(item)
@@ -117,7 +117,7 @@ class Workloads:
             TransferError: the API server refused.
         """
         for item in self._owned(namespace, helm_release, places):
-            remembered = _annotation(item, REMEMBERED)
+            remembered = annotation(item, REMEMBERED)
             if not remembered:
                 continue
             field, off = _switch(item)
@@ -128,7 +128,7 @@ class Workloads:
     def _owned(self, namespace: str, helm_release: str, places: Iterable[str]) -> Iterator[dict[str, Any]]:
         for place, (api_version, kind) in product(places, (*_SCALED, _CRON)):
             for item in self._objects.list(api_version, kind, place):
-                if tuple(_annotation(item, key) for key in _HELM) == (helm_release, namespace):
+                if tuple(annotation(item, key) for key in _HELM) == (helm_release, namespace):
                     yield item
 
     def _await_end(self, item: Document, namespace: str) -> None:
@@ -225,11 +225,7 @@ def _change(item: Document, remembered: str | None, field: str, value: object) -
         "metadata": {
             "name": metadata["name"],
             "namespace": metadata["namespace"],
-            "annotations": {REMEMBERED: remembered},
+            "annotations": changed(REMEMBERED, remembered),
         },
         "spec": {field: value},
     }
-
-
-def _annotation(item: Document, key: str) -> str:
-    return str((item["metadata"].get("annotations") or {}).get(key) or "")

@@ -10,6 +10,7 @@ from typing import Any
 
 from airstore.cluster.api.connection import Connection
 from airstore.cluster.api.facts import gather
+from airstore.cluster.api.labels import PASSWORDS, annotation, changed
 from airstore.cluster.api.lease import hold
 from airstore.cluster.api.objects import Objects
 from airstore.cluster.registry import objects as make
@@ -188,11 +189,11 @@ def _renew(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
     where = work.plan.settings.namespace
     current = objects.get("apps/v1", "Deployment", make.NAME, where) or {}
     template = (current.get("spec") or {}).get("template") or {}
-    marks = (template.get("metadata") or {}).get("annotations") or {}
-    if marks.get(make.PASSWORDS) == make.password_mark(secrets):
+    if annotation(template, PASSWORDS) == make.password_mark(secrets):
         return
     work.say("passwords: the pods restart with the new ones")
-    change = {"template": {"metadata": {"annotations": {make.PASSWORDS: make.password_mark(secrets)}}}}
+    marks = changed(PASSWORDS, make.password_mark(secrets))
+    change = {"template": {"metadata": {"annotations": marks}}}
     metadata = {"name": make.NAME, "namespace": where}
     objects.merge({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": change})
     _await(work, objects, _MIRRORS)
