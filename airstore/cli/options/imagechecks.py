@@ -10,6 +10,7 @@ import click
 
 from airstore.cli.options.registries import make_access
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import ServedRegistry
 from airstore.ops.apply.checks.pullable import ImageChecks
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -40,7 +41,7 @@ def image_options(command: _F) -> _F:
 
 def pushes(site_file: SiteFile, *, push: bool) -> bool:
     """Whether there is a registry to push to, and that is wanted."""
-    return push and bool(site_file.registry_address) and site_file.registry.get("mode") != "serve"
+    return push and site_file.registry.host is not None and not isinstance(site_file.registry, ServedRegistry)
 
 
 def image_checks(

@@ -20,6 +20,7 @@ from airstore.cli.views.live import display
 from airstore.cli.views.output import show_document, show_rows
 from airstore.core.progress import Progress
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import ExternalRegistry
 from airstore.ops.apply.session.handover import refuse_marked
 from airstore.ops.apply.session.outcome import Outcome
 from airstore.ops.apply.session.plan import SitePlan
@@ -31,9 +32,9 @@ _REPLACED = "cannot be changed: it is deleted and made again"
 _SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ", *IN_CLUSTER)
 
 
-def external_registry(site: SiteFile) -> str:
+def external_registry(site: SiteFile) -> str | None:
     """A registry that exists already can be asked; one that airstore will make cannot yet."""
-    return site.registry_address if site.registry.get("mode") == "external" else ""
+    return site.registry.address if isinstance(site.registry, ExternalRegistry) else None
 
 
 def show_steps(planned: SitePlan, *, diff: bool) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from airstore.cluster.api.labels import PASSWORDS, PRODUCT
 from airstore.cluster.registry.settings import RegistrySettings
 from airstore.core.kube.documents import Manifest
-from airstore.core.site import REGISTRY_PULL
+from airstore.core.site_registry import REGISTRY_PULL
 from airstore.tls.certificates import KeyPair
 
 NAME = "registry"
@@ -88,7 +88,7 @@ def push_secret(settings: RegistrySettings, secrets: RegistrySecrets, ca: str) -
         ca: certificate authority (PEM) to trust; may be empty.
     """
     data = {"username": PUSH_USER, "password": secrets.push_password}
-    data |= {"host": settings.host, "push-host": settings.push_host, **({"ca.crt": ca} if ca else {})}
+    data |= {"host": settings.host, "push-host": settings.push_host or "", **({"ca.crt": ca} if ca else {})}
     return _object("v1", "Secret", settings, PUSH_SECRET, type="kubernetes.io/basic-auth", data=encoded(data))
 
 

@@ -21,7 +21,7 @@ _FAILED = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "Er
 
 
 def unpullable(
-    objects: Objects, namespace: str, images: Sequence[str], pull_secret: str, timeout: float
+    objects: Objects, namespace: str, images: Sequence[str], pull_secret: str | None, timeout: float
 ) -> list[str]:
     """What nodes that take pods could not pull, and why; empty if every node has pulled everything.
 
@@ -29,7 +29,7 @@ def unpullable(
         objects: the cluster.
         namespace: of the probes, which are deleted again.
         images: references.
-        pull_secret: an imagePullSecret there; may be empty.
+        pull_secret: an imagePullSecret there; None where pods need none.
         timeout: seconds for all of it.
 
     Raises:
@@ -78,7 +78,7 @@ def _await(objects: Objects, pods: Sequence[Manifest], deadline: float) -> list[
         time.sleep(_POLL)
 
 
-def _pod(name: str, namespace: str, node: str, images: Sequence[str], pull_secret: str) -> Manifest:
+def _pod(name: str, namespace: str, node: str, images: Sequence[str], pull_secret: str | None) -> Manifest:
     containers = [
         {
             "name": f"image-{number}",

@@ -179,14 +179,14 @@ class Nodes(Protocol):
     """What only nodes know."""
 
     def unpullable(
-        self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
+        self, images: Sequence[str], namespace: str, pull_secret: str | None, timeout: float
     ) -> list[str]:
         """Which of these images nodes that take pods cannot pull, and why; pods are made for it, and go.
 
         Args:
             images: references.
             namespace: of the pods.
-            pull_secret: an imagePullSecret there; may be empty.
+            pull_secret: an imagePullSecret there; None where pods need none.
             timeout: seconds.
         """
 

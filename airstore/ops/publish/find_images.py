@@ -47,7 +47,7 @@ def find_images(product: Product, charts: tuple[ResolvedChart, ...], surveyed: S
     Raises:
         UsageError: a chart's list of images is not YAML, or a hook is no Job.
     """
-    named = (section.get("image") for section in (product.registry, product.applier))
+    named = (section.image for section in (product.registry, product.applier) if section)
     include = (*product.include, *(str(image) for image in named if image))
     # First: what a chart rendered says more than they do about the values it was rendered with.
     both = [*_hooks(product), *surveyed.rendered]

@@ -83,8 +83,8 @@ def parse_target(text: str, access: Access) -> tuple[RegistryClient, str]:
     return access.client(host, prefix), f"{host}/{prefix}".rstrip("/")
 
 
-def plan_registry(blobs: BlobStore, release: Release, target: str, access: Access) -> RegistryPlan:
-    """Compare a release with what a registry has; nothing is sent.
+def plan_registry(blobs: BlobStore, release: Release, target: str | None, access: Access) -> RegistryPlan:
+    """Compare a release with what a registry has, or with none; nothing is sent.
 
     Raises:
         TransferError: the registry refused or broke off.

@@ -62,7 +62,7 @@ class ImageChecks:
         if not (self.enabled and coming.targets):
             return
         release, targets = coming.release, coming.targets.values()
-        place = session.file.registry_address
+        place = session.file.registry.address
         way = f"going back to {release.version}: " if coming.back else ""
         if not coming.back:
             yield from strangers(targets, release, place)
@@ -88,12 +88,13 @@ class ImageChecks:
             return
         session.say(f"the nodes pull {', '.join(images)}")
         session.cluster.let_pull(LEASE_NAMESPACE)
-        secret = "" if session.file.registry.get("pullSecret") else session.file.pull_secret
+        registry = session.file.registry
+        secret = None if registry.own_secret else registry.pull_secret
         yield from session.cluster.unpullable(images, LEASE_NAMESPACE, secret, _PULL * len(images))
 
     def _samples(self, session: ApplySession, every: Sequence[Coming]) -> list[str]:
-        place = session.file.registry_address
-        if not self.enabled or self.nodes == "none" or not place:
+        place = session.file.registry.address
+        if not self.enabled or self.nodes == "none" or place is None:
             return []
         all_of_them = self.nodes == "all"
         found = (samples(each.targets.values(), each.release, place, every=all_of_them) for each in every)

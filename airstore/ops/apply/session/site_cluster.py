@@ -141,7 +141,7 @@ class SiteCluster:
             let_pull(self._objects, self._login, namespace)
 
     def unpullable(
-        self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
+        self, images: Sequence[str], namespace: str, pull_secret: str | None, timeout: float
     ) -> list[str]:
         """See `airstore.deploy.model.protocols.Nodes`."""
         return unpullable(self._objects, namespace, images, pull_secret, timeout)
