@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airstore.core import schema
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
-from airstore.trust.statement import DELTA_MEDIA, MEDIA, Statement, statement
+from airstore.media.parity import shape
+from airstore.media.parity.shape import Parity
+from airstore.media.volumes import slices
+from airstore.media.volumes.slices import Slice
+from airstore.trust.statement import CARRIED_MEDIA, DELTA_MEDIA, MEDIA, Statement, statement
 
 API_VERSION = "airstore/v1"
 INDEX_NAME = "index.json"
+INDEX_COPY = "parity/index.copy"  # media with parity have the index twice
 BUNDLE_NAME = "history.bundle"
 
 
@@ -73,6 +78,8 @@ class MediaIndex:
         release: what a site holds after the import.
         base: the release that a delta was made against; None for full media.
         files: relative path to file, the index itself excepted.
+        volumes: what lies on each; empty for media in one directory, whose files lie there whole.
+        parity: what damaged files are rebuilt from; None where there is nothing.
     """
 
     product: str
@@ -80,6 +87,8 @@ class MediaIndex:
     release: ReleaseId
     base: ReleaseId | None
     files: Mapping[str, MediaFile]
+    volumes: tuple[tuple[Slice, ...], ...] = ()
+    parity: Parity | None = None
 
     @property
     def kind(self) -> str:
@@ -92,6 +101,18 @@ class MediaIndex:
         return sum(file.size for file in self.files.values())
 
     @property
+    def contents(self) -> Mapping[str, MediaFile]:
+        """The files that an import needs: all but those of the parity."""
+        return {
+            path: self.files[path] for path in self.files if not self.parity or path not in self.parity.paths
+        }
+
+    @property
+    def on_all_volumes(self) -> frozenset[str]:
+        """Files that lie on every volume as a whole."""
+        return frozenset({self.parity.table} if self.parity else ())
+
+    @property
     def packs(self) -> tuple[str, ...]:
         """Relative paths of the packs."""
         return tuple(sorted(path for path in self.files if path.startswith("packs/")))
@@ -101,9 +122,19 @@ class MediaIndex:
         """Relative paths of the deltas."""
         return tuple(sorted(path for path in self.files if path.startswith("deltas/")))
 
+    def slices(self, path: str) -> Iterator[Slice]:
+        """What one file is cut into, in order: itself, where it is not."""
+        pieces = [piece for volume in self.volumes for piece in volume if piece.path == path]
+        whole = Slice(path, 0, self.files[path].size, self.files[path].digest)
+        yield from sorted(pieces, key=lambda piece: piece.offset) or [whole]
+
+    def lies_at(self, piece: Slice) -> str:
+        """The relative path of a slice on its volume."""
+        return piece.name(self.files[piece.path].size)
+
     def to_statement(self) -> bytes:
         """The in-toto statement to sign."""
-        predicate = {
+        predicate: dict[str, Any] = {
             "apiVersion": API_VERSION,
             "kind": "Media",
             "product": self.product,
@@ -113,6 +144,12 @@ class MediaIndex:
             "sizes": {path: file.size for path, file in self.files.items()},
         }
         kind = DELTA_MEDIA if self.deltas else MEDIA
+        if self.volumes or self.parity:
+            kind = CARRIED_MEDIA
+        if self.parity:
+            predicate["parity"] = self.parity.to_json()
+        if self.volumes:
+            predicate["volumes"] = [[piece.to_json() for piece in volume] for volume in self.volumes]
         return statement(kind, {path: file.digest for path, file in self.files.items()}, predicate)
 
     @classmethod
@@ -122,7 +159,7 @@ class MediaIndex:
         Raises:
             DamagedError: not such a statement, or a path that is not one of ours.
         """
-        if parsed.predicate_type not in {MEDIA, DELTA_MEDIA}:
+        if parsed.predicate_type not in {MEDIA, DELTA_MEDIA, CARRIED_MEDIA}:
             raise DamagedError(f"{what} is a statement about something else: {parsed.predicate_type!r}")
         predicate = dict(parsed.predicate)
         schema.check_json(predicate, "media", what)
@@ -130,11 +167,18 @@ class MediaIndex:
             raise DamagedError(f"{what} lists sizes and digests of different files")
         for path, digest in parsed.subjects.items():
             named = {BUNDLE_NAME, pack_path(digest)}
-            named |= {delta_path(digest)} if parsed.predicate_type == DELTA_MEDIA else set()
+            named |= {delta_path(digest)} if parsed.predicate_type != MEDIA else set()
+            named |= set(shape.named(digest)) if parsed.predicate_type == CARRIED_MEDIA else set()
             if path not in named:
                 raise DamagedError(f"{what} lists {path} with the digest {digest}, which is not its name")
+        volumes = tuple(tuple(map(Slice.parse, volume)) for volume in predicate.get("volumes", ()))
+        parity = (
+            Parity.parse(predicate["parity"], predicate["sizes"], what) if "parity" in predicate else None
+        )
+        if bool(volumes or parity) != (parsed.predicate_type == CARRIED_MEDIA):
+            raise DamagedError(f"{what}: a {parsed.predicate_type} is what has volumes or parity")
         base = predicate["base"]
-        return cls(
+        found = cls(
             product=predicate["product"],
             site=predicate["site"],
             release=ReleaseId.parse(predicate["release"]),
@@ -142,4 +186,14 @@ class MediaIndex:
             files={
                 path: MediaFile(predicate["sizes"][path], digest) for path, digest in parsed.subjects.items()
             },
+            volumes=volumes,
+            parity=parity,
         )
+        if not {*(parity.paths if parity else ())} >= {
+            path for path in found.files if path.startswith("parity/")
+        }:
+            raise DamagedError(f"{what} lists files of parity that it does not describe")
+        if volumes:
+            cut = {path: file.size for path, file in found.files.items() if path not in found.on_all_volumes}
+            slices.check(volumes, cut, what)
+        return found

@@ -4,35 +4,61 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from airstore.core import strictjson
 from airstore.core.digest import Digest, hashed_aside
 from airstore.core.durable import LOCAL_DISK, Disk, durable_file
-from airstore.core.errors import AirstoreError, DamagedError, IncompleteError, NotFoundError
+from airstore.core.errors import AirstoreError, DamagedError, IncompleteError, NotFoundError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.progress import Advance, Progress
 from airstore.core.work import at_work
 from airstore.media.ignored import is_ignored
-from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex
+from airstore.media.index import INDEX_COPY, INDEX_NAME, MediaIndex
+from airstore.media.volumes.slices import numbers
 from airstore.trust import envelope
 from airstore.trust.role import Role
-from airstore.trust.statement import DELTA_MEDIA, MEDIA, STATEMENT_TYPE, Statement, verify_statement
+from airstore.trust.statement import (
+    CARRIED_MEDIA,
+    DELTA_MEDIA,
+    MEDIA,
+    STATEMENT_TYPE,
+    Statement,
+    verify_statement,
+)
 
 _CHUNK = 1 << 20
 
 
+class Content(Protocol):
+    """How many bytes a file holds, and their digest: a whole file of the media, or a slice of one."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def digest(self) -> Digest:
+        """Of these bytes."""
+
+
 class Media:
-    """One directory of media.
+    """One directory of media, or the volumes of one media that are at hand, a directory each.
 
     Raises:
         NotFoundError: there is none, or it has no index.
+        UsageError: the directories are of different media.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *others: Path) -> None:
         self.directory = directory
-        self.envelope = _read_index(directory / INDEX_NAME)
+        self.directories = (directory, *others)
+        self.envelope = _read_index(directory)
+        for other in others:
+            if _read_index(other) != self.envelope:
+                raise UsageError(f"{directory} and {other} are not volumes of the same media")
 
     def trusted_index(self, role: Role) -> MediaIndex:
         """The index, once its signature is verified.
@@ -42,7 +68,11 @@ class Media:
             DamagedError: signed, but malformed.
         """
         what = f"media index {self.directory / INDEX_NAME}"
-        return MediaIndex.of(verify_statement(self.envelope, MEDIA, role, what, DELTA_MEDIA), what)
+
+        def verified(data: bytes) -> MediaIndex:
+            return MediaIndex.of(verify_statement(data, MEDIA, role, what, DELTA_MEDIA, CARRIED_MEDIA), what)
+
+        return self._index(verified)
 
     def claimed_index(self) -> MediaIndex:
         """The index as it claims to be, for looking only; never act on it.
@@ -51,40 +81,82 @@ class Media:
             DamagedError: malformed.
         """
         what = f"media index {self.directory / INDEX_NAME}"
-        found = envelope.read(self.envelope, STATEMENT_TYPE, what)
-        return MediaIndex.of(Statement.parse(found.payload, what), what)
+
+        def claimed(data: bytes) -> MediaIndex:
+            return MediaIndex.of(
+                Statement.parse(envelope.read(data, STATEMENT_TYPE, what).payload, what), what
+            )
+
+        return self._index(claimed)
+
+    def _index(self, read: Callable[[bytes], MediaIndex]) -> MediaIndex:
+        """Read the index; where it is damaged and there is a copy, that one."""
+        try:
+            return read(self.envelope)
+        except AirstoreError:
+            copy = _read_copy(self.directory)
+            if copy is None or copy == self.envelope:
+                raise
+            index = read(copy)
+            self.envelope = copy
+            return index
 
     def check_present(self, index: MediaIndex) -> None:
         """Look at names and sizes before any long reading.
 
         Raises:
-            IncompleteError: files are missing or cut short.
+            IncompleteError: files are missing or cut short, or volumes are not at hand.
             DamagedError: there are files that the index does not list, or longer ones.
         """
-        for path, expected in index.files.items():
-            self._check_size(path, expected)
-        for path in self._walk():
-            if path not in index.files and path != INDEX_NAME and not is_ignored(path):
+        self.check_listed(index)
+        absent = self.absent_volumes(index)
+        if absent:
+            raise missing_volumes(absent, len(index.volumes))
+
+    def check_listed(self, index: MediaIndex, paths: Iterable[str] = ()) -> None:
+        """`check_present` for what is at hand of several volumes, and for some of the files only."""
+        names = {index.lies_at(piece): piece for path in index.files for piece in index.slices(path)}
+        looked_at = set(paths or index.files)
+        for name, piece in names.items():
+            if piece.path in looked_at and (not index.volumes or self.has(name)):
+                self._check_size(name, piece.size)
+        own = {*names, INDEX_NAME, *([INDEX_COPY] if index.parity else [])}
+        for directory, name in self._walk():
+            if name not in own and not is_ignored(name):
                 raise DamagedError(
-                    f"{self.directory / path} is not listed in the media's signed index",
+                    f"{directory / name} is not listed in the media's signed index",
                     hint="if your own system put it there, remove it: media hold only what is listed",
                 )
 
+    def absent_volumes(self, index: MediaIndex) -> list[int]:
+        """The numbers, from 1 on, of volumes of which something is not at hand."""
+        return [
+            number
+            for number, volume in enumerate(index.volumes, 1)
+            if not all(self.has(index.lies_at(piece)) for piece in volume)
+        ]
+
+    def has(self, name: str) -> bool:
+        """Whether one of the directories has a file of this relative path."""
+        return any(os.path.lexists(directory / name) for directory in self.directories)
+
     def verify(self, index: MediaIndex, progress: Progress) -> list[str]:
-        """Read every file and list the faults, one a line; an empty list means intact."""
+        """Read every file, of volumes those at hand, and list the faults, one a line; none means intact."""
         faults = []
-        with progress.task("verifying media", index.size) as advance:
-            for path, expected in sorted(index.files.items()):
+        pieces = [
+            (index.lies_at(piece), piece) for path in sorted(index.files) for piece in index.slices(path)
+        ]
+        there = [(name, piece) for name, piece in pieces if not index.volumes or self.has(name)]
+        with progress.task("verifying media", sum(piece.size for _, piece in there)) as advance:
+            for name, piece in there:
                 try:
-                    for chunk in self._read(path, expected):
+                    for chunk in self._read(name, piece):
                         advance(len(chunk))
                 except AirstoreError as fault:
                     faults.append(str(fault))
         return faults
 
-    def copy(
-        self, path: str, expected: MediaFile, to: Path, advance: Advance, disk: Disk = LOCAL_DISK
-    ) -> None:
+    def copy(self, name: str, expected: Content, to: Path, advance: Advance, disk: Disk = LOCAL_DISK) -> None:
         """Copy one file, hashing what is copied: media may change between two reads.
 
         A file already copied by an earlier, interrupted run is kept if it still has the right content.
@@ -94,17 +166,22 @@ class Media:
             IncompleteError: the file is missing or short.
             StorageError: the disk is full; no file is left.
         """
-        if to.is_file() and to.stat().st_size == expected.size and Digest.of_file(to) == expected.digest:
+        if holds(to, expected):
             advance(expected.size)
             return
-        with at_work("copy %s", self.directory / path), durable_file(to, disk=disk) as out:
-            for chunk in self._read(path, expected):
+        with at_work("copy %s", self.place(name)), durable_file(to, disk=disk) as out:
+            for chunk in self._read(name, expected):
                 out.write(chunk)
                 advance(len(chunk))
 
-    def _read(self, path: str, expected: MediaFile) -> Iterator[bytes]:
-        self._check_size(path, expected)
-        name = self.directory / path
+    def place(self, name: str) -> Path:
+        """Where a file is; where it would be in the first directory, if none has it."""
+        places = [directory / name for directory in self.directories]
+        return next((place for place in places if os.path.lexists(place)), places[0])
+
+    def _read(self, path: str, expected: Content) -> Iterator[bytes]:
+        self._check_size(path, expected.size)
+        name = self.place(path)
         running = hashlib.sha256()
         try:
             with name.open("rb") as file:
@@ -114,11 +191,12 @@ class Media:
         if running.digest() != expected.digest.raw:
             raise DamagedError(
                 f"media: {name} has other content than the signed index says",
-                hint="copy the media again; `airstore media verify` names every damaged file",
+                hint="copy the media again; `airstore media verify` names every damaged file, and rebuilds "
+                "them with --repair where the media carry parity",
             )
 
-    def _check_size(self, path: str, expected: MediaFile) -> None:
-        name = self.directory / path
+    def _check_size(self, path: str, expected: int) -> None:
+        name = self.place(path)
         try:
             if name.is_symlink() or not name.is_file():
                 raise IncompleteError(
@@ -127,21 +205,58 @@ class Media:
             size = name.stat().st_size
         except OSError as fault:
             raise IncompleteError(f"media: cannot read {name}: {fault.strerror}") from fault
-        if size != expected.size:
-            family = IncompleteError if size < expected.size else DamagedError
+        if size != expected:
+            family = IncompleteError if size < expected else DamagedError
             raise family(
-                f"media: {name} is {size} bytes, the signed index says {expected.size}",
+                f"media: {name} is {size} bytes, the signed index says {expected}",
                 hint="copy the media again, all of them",
             )
 
-    def _walk(self) -> Iterator[str]:
-        for parent, directories, names in os.walk(self.directory):
-            links = (name for name in directories if (Path(parent) / name).is_symlink())
-            for name in (*names, *links):
-                yield str((Path(parent) / name).relative_to(self.directory))
+    def _walk(self) -> Iterator[tuple[Path, str]]:
+        for directory in self.directories:
+            for parent, directories, names in os.walk(directory):
+                links = (name for name in directories if (Path(parent) / name).is_symlink())
+                for name in (*names, *links):
+                    yield directory, str((Path(parent) / name).relative_to(directory))
 
 
-def _read_index(path: Path) -> bytes:
+def holds(file: Path, expected: Content) -> bool:
+    """Whether a file is there with the right content."""
+    return file.is_file() and file.stat().st_size == expected.size and Digest.of_file(file) == expected.digest
+
+
+def missing_volumes(absent: Sequence[int], count: int) -> IncompleteError:
+    """What to say of volumes that are not at hand."""
+    which, are = ("volumes", "are") if len(absent) > 1 else ("volume", "is")
+    return IncompleteError(
+        f"{which} {numbers(absent)} of {count} {are} not at hand",
+        hint="name every volume's directory at once, or the one above them",
+    )
+
+
+def has_index(directory: Path) -> bool:
+    """Whether a directory is media, or was before its index was lost."""
+    return any((directory / name).is_file() for name in (INDEX_NAME, INDEX_COPY))
+
+
+def _read_index(directory: Path) -> bytes:
+    """The envelope; media with parity have a copy of it, for when the first one cannot be read."""
+    try:
+        return _read_envelope(directory / INDEX_NAME)
+    except AirstoreError:
+        if copy := _read_copy(directory):
+            return copy
+        raise
+
+
+def _read_copy(directory: Path) -> bytes | None:
+    try:
+        return _read_envelope(directory / INDEX_COPY)
+    except AirstoreError:
+        return None
+
+
+def _read_envelope(path: Path) -> bytes:
     try:
         if path.is_symlink() or not path.is_file():
             raise NotFoundError(

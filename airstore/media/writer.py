@@ -17,6 +17,7 @@ from airstore.history.repository import History
 from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.media.index import (
     BUNDLE_NAME,
+    INDEX_COPY,
     INDEX_NAME,
     MediaFile,
     MediaIndex,
@@ -24,6 +25,8 @@ from airstore.media.index import (
     delta_path,
     pack_path,
 )
+from airstore.media.parity.encode import add_parity
+from airstore.media.volumes.split import split, volume_directories
 from airstore.store.blobs import BlobStore, Selection, write_packs
 
 
@@ -45,12 +48,30 @@ class Contents:
     effort: Effort = Effort.NORMAL
 
 
+@dataclass(frozen=True)
+class Carriers:
+    """What media are carried on.
+
+    Attributes:
+        volume_size: bytes that one carrier holds; what is larger is cut into directories of that size;
+            None: as much as it takes.
+        parity: percent of the files that can be rebuilt; None: nothing.
+    """
+
+    volume_size: int | None = None
+    parity: float | None = None
+
+
+ONE = Carriers()
+
+
 def write_media(
     out: Path,
     contents: Contents,
     describe: Callable[[dict[str, MediaFile]], MediaIndex],
     sign: Callable[[bytes], bytes],
     progress: Progress,
+    carriers: Carriers = ONE,
 ) -> MediaIndex:
     """Write packs or a delta, history bundle and signed index to a new directory.
 
@@ -60,9 +81,10 @@ def write_media(
         describe: makes the index once the files are known.
         sign: turns the index's statement into a DSSE envelope.
         progress: shows the bytes written.
+        carriers: what they hold, and how much of them may be lost.
 
     Raises:
-        UsageError: ``out`` is in use.
+        UsageError: ``out`` is in use, or a volume too small.
         StorageError: the disk is full; nothing is left behind.
     """
     _check_free(out)
@@ -72,7 +94,11 @@ def write_media(
     try:
         files = {**_packs(building, contents, progress), **_delta(building, contents, progress)}
         index = _finish(building, files, contents.history, describe)
-        write_file(building / INDEX_NAME, sign(index.to_statement()))
+        if carriers.parity:
+            index = add_parity(building, index, carriers.parity, progress)
+        if carriers.volume_size:
+            index = split(building, index, carriers.volume_size, progress)
+        _write_index(building, index, sign(index.to_statement()))
         _open_to_all(building)
         _publish(building, out)
     except BaseException:
@@ -117,6 +143,13 @@ def _finish(
     create_bundle(history, bundle, draft.release.version, _known(draft.base))
     files[BUNDLE_NAME] = MediaFile(bundle.stat().st_size, Digest.of_file(bundle))
     return describe(files)
+
+
+def _write_index(building: Path, index: MediaIndex, signed: bytes) -> None:
+    for directory in volume_directories(building, len(index.volumes)) or [building]:
+        write_file(directory / INDEX_NAME, signed)
+        if index.parity:
+            write_file(directory / INDEX_COPY, signed)
 
 
 def _known(base: ReleaseId | None) -> str | None:

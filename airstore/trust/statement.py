@@ -22,6 +22,7 @@ STATEMENT_TYPE = "application/vnd.in-toto+json"
 RELEASE = "urn:airstore:release:v1"
 MEDIA = "urn:airstore:media:v1"
 DELTA_MEDIA = "urn:airstore:media:v2"  # with files that readers of v1 do not know
+CARRIED_MEDIA = "urn:airstore:media:v3"  # cut into volumes, or with parity
 RECEIPT = "urn:airstore:receipt:v1"
 
 _TYPE = "https://in-toto.io/Statement/v1"

@@ -21,6 +21,7 @@ from airstore.charts.helm.command import Helm
 from airstore.core.durable import Disk
 from airstore.core.errors import DamagedError, StorageError
 from airstore.core.progress import QUIET
+from airstore.media.reader import Media
 from airstore.ops.media.importer import import_media
 from airstore.ops.publish.create import Signing, create_release, gather
 from airstore.ops.registry.access import Access
@@ -56,7 +57,7 @@ def on(store: Path, disk: Disk) -> StoreDirectory:
 
 
 def take_in(site: Path, media: Path, disk: Disk) -> None:
-    import_media(on(site, disk), media, NOW, QUIET)
+    import_media(on(site, disk), Media(media), NOW, QUIET)
 
 
 def operations(run: Callable[[Disk], None]) -> int:
@@ -141,11 +142,12 @@ sys.path.insert(0, sys.argv[4])
 from tests.support.faults.faulty_disk import FaultyDisk, kill
 from airstore.core.progress import QUIET
 from airstore.ops.stores.directory import StoreDirectory, open_directory
+from airstore.media.reader import Media
 from airstore.ops.media.importer import import_media
 site = open_directory(Path(sys.argv[1]))
 disk = FaultyDisk(int(sys.argv[3]), kill)
 store = StoreDirectory(site.path, site.side, site.name, None, disk)
-import_media(store, Path(sys.argv[2]), datetime.now(UTC), QUIET)
+import_media(store, Media(Path(sys.argv[2])), datetime.now(UTC), QUIET)
 """
 
 

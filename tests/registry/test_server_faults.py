@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +19,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.core.oci import OCI_CONFIG
 from airstore.registry.server.catalog import ReleaseCatalog
-from airstore.registry.server.server import RunningServer, Tls, make_app, running_server, serve
+from airstore.registry.server.server import RunningServer, Stop, Tls, make_app, running_server, serve
 from airstore.registry.sources.layout import OciLayout
 from tests.registry.serving import REPOSITORY, Site, largest, release_of, running
 from tests.support.registry import layouts
@@ -152,7 +154,7 @@ def test_faults_of_starting_are_named(site: Site, certificate: Tls, tmp_path: Pa
 
 def test_serving_ends_when_told_and_lets_a_pull_finish(site: Site) -> None:
     blob = largest(site)
-    stop, begun, go_on = threading.Event(), threading.Event(), threading.Event()
+    stop, begun, go_on = Stop(), threading.Event(), threading.Event()
 
     class Slow:
         """A reader that waits in the middle of a blob."""
@@ -177,3 +179,24 @@ def test_serving_ends_when_told_and_lets_a_pull_finish(site: Site) -> None:
     with OciLayout.directory(site.directory) as blobs, ThreadPoolExecutor(2) as pool:
         serve(make_app(ReleaseCatalog([site.release]), Slow()), stop, pull, port=0)
         assert Digest.of(answers[0].result()[1]) == blob.digest
+
+
+_TOLD_AT_EVERY_STEP = """
+import sys
+from airstore.registry.server.server import Stop
+
+stop = Stop()
+
+def tell(frame, event, _argument):
+    if frame.f_code.co_name == "wait" or "queue" in frame.f_code.co_filename:
+        stop.set()  # as a signal's handler does, between any two steps
+    return tell
+
+sys.settrace(tell)
+stop.wait()
+"""
+
+
+def test_a_signal_ends_the_wait_wherever_it_comes() -> None:
+    """An event's lock, held by whoever waits, would keep the handler waiting for ever."""
+    subprocess.run([sys.executable, "-c", _TOLD_AT_EVERY_STEP], check=True, timeout=30)

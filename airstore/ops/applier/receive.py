@@ -16,6 +16,7 @@ from airstore.core.location import CONFIG
 from airstore.core.progress import Progress
 from airstore.core.treestream import unpack
 from airstore.history import ledger
+from airstore.media.found import find_one
 from airstore.ops.media.importer import Imported, import_media
 from airstore.ops.stores.check import check_store
 from airstore.ops.stores.directory import StoreDirectory, open_directory
@@ -77,7 +78,7 @@ def receive_media(source: Source, store: StoreDirectory, now: datetime, progress
     shutil.rmtree(arrived, ignore_errors=True)
     try:
         unpack(_stream(source), arrived)
-        return import_media(store, arrived, now, progress)
+        return import_media(store, find_one(arrived), now, progress)
     finally:
         shutil.rmtree(arrived, ignore_errors=True)
 

@@ -12,7 +12,7 @@ from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.media.delta.writer import Effort, Task
 from airstore.media.index import MediaFile, MediaIndex, ReleaseId
-from airstore.media.writer import Contents, write_media
+from airstore.media.writer import ONE, Carriers, Contents, write_media
 from airstore.ops.media.receipts import Receipt
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import verified
@@ -52,6 +52,23 @@ class MediaPlan:
     shared: frozenset[Digest]
     selection: Selection
     task: Task | None = None
+
+
+@dataclass(frozen=True)
+class Form:
+    """How media are written.
+
+    Attributes:
+        effort: how much time a smaller delta is worth; None: objects travel as they are, which every airstore
+            reads.
+        carriers: what they are carried on.
+    """
+
+    effort: Effort | None = Effort.NORMAL
+    carriers: Carriers = ONE
+
+
+DEFAULT = Form()
 
 
 def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | None) -> MediaPlan:
@@ -113,7 +130,7 @@ def create_media(
     out: Path,
     sign: Callable[[bytes], bytes],
     progress: Progress,
-    effort: Effort | None = Effort.NORMAL,
+    form: Form = DEFAULT,
 ) -> MediaIndex:
     """Write what was planned; returns the signed index.
 
@@ -124,11 +141,10 @@ def create_media(
         out: a new directory.
         sign: turns a statement into an envelope.
         progress: shows what is written.
-        effort: how much time a smaller delta is worth; None: objects travel as they are, which every airstore
-            reads.
+        form: how it is written.
 
     Raises:
-        UsageError: ``out`` is in use.
+        UsageError: ``out`` is in use, or volumes are too small.
         StorageError: the disk is full; nothing is left behind.
     """
 
@@ -141,11 +157,11 @@ def create_media(
             files=files,
         )
 
-    if plan.task and effort:
-        contents = Contents(blobs, store.history, delta=plan.task, effort=effort)
+    if plan.task and form.effort:
+        contents = Contents(blobs, store.history, delta=plan.task, effort=form.effort)
     else:
         contents = Contents(blobs, store.history, plan.selection)
-    return write_media(out, contents, describe, sign, progress)
+    return write_media(out, contents, describe, sign, progress, form.carriers)
 
 
 def is_current(store: StoreDirectory, base: Base, to: str) -> bool:

@@ -13,6 +13,7 @@ from airstore.core.progress import Progress
 from airstore.media.found import find_media
 from airstore.media.index import MediaIndex
 from airstore.media.reader import Media
+from airstore.ops.media.arrivals import VolumesMissingError
 from airstore.ops.media.importer import import_media
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.trust.state import TrustState
@@ -24,20 +25,26 @@ class Result:
 
     Attributes:
         index: as it claims to be until it was imported.
-        state: ``imported``, ``verified``, ``held already``, ``older``, ``does not fit`` or ``failed``.
+        state: ``imported``, ``verified``, ``held already``, ``older``, ``does not fit``,
+            ``volumes missing`` or ``failed``.
         fault: of those that were not imported; None for older ones.
     """
 
-    source: Path
+    media: Media
     index: MediaIndex
     state: str = ""
     new_releases: tuple[str, ...] = ()
     fault: AirstoreError | None = None
 
+    @property
+    def source(self) -> str:
+        """Its directories, for people."""
+        return ", ".join(map(str, self.media.directories))
+
     def row(self) -> dict[str, Any]:
         """For listings."""
         return {
-            "media": str(self.source),
+            "media": self.source,
             "release": self.index.release.version,
             "kind": self.index.kind,
             "from": self.index.base.version if self.index.base else None,
@@ -70,7 +77,7 @@ def import_all(
         NotFoundError: a directory holds no media.
         DamagedError, NotTrustedError: an index cannot be read.
     """
-    results = [Result(path, _claimed(store, path, now, progress)) for path in find_media(named)]
+    results = [Result(media, _claimed(store, media, now, progress)) for media in find_media(named)]
     results.sort(key=lambda result: (result.index.release.sequence, result.index.base is not None))
     waiting = results
     while waiting:
@@ -84,17 +91,17 @@ def import_all(
     return results
 
 
-def _claimed(store: StoreDirectory, path: Path, now: datetime, progress: Progress) -> MediaIndex:
+def _claimed(store: StoreDirectory, media: Media, now: datetime, progress: Progress) -> MediaIndex:
     try:
-        return Media(path).claimed_index()
+        return media.claimed_index()
     except DamagedError:
-        import_media(store, path, now, progress, dry_run=True)  # who signed it is the first thing to say
+        import_media(store, media, now, progress, dry_run=True)  # who signed it is the first thing to say
         raise
 
 
 def first_fault(results: Sequence[Result]) -> AirstoreError | None:
     """What the command ends with: a failure, or that nothing at all fitted."""
-    failed = [result.fault for result in results if result.state == "failed"]
+    failed = [result.fault for result in results if result.state in {"failed", "volumes missing"}]
     settled = any(result.state in {"imported", "verified", "held already"} for result in results)
     unfit = [result.fault for result in results if result.fault and not settled]
     return next(iter([*failed, *unfit]), None)
@@ -105,13 +112,16 @@ def _import(
 ) -> None:
     held = TrustState.load(store.state_file).sequence
     try:
-        done = import_media(store, result.source, now, progress, dry_run=dry_run)
+        done = import_media(store, result.media, now, progress, dry_run=dry_run)
     except AirstoreError as fault:
         result.fault = fault
         base = result.index.base
         unfit = isinstance(fault, IncompleteError) and base is not None and base.sequence > held
         older = result.index.release.sequence < held
-        result.state = "older" if older else "does not fit" if unfit else "failed"
+        absent = isinstance(fault, VolumesMissingError)
+        result.state = (
+            "older" if older else "volumes missing" if absent else "does not fit" if unfit else "failed"
+        )
         return
     result.index, result.fault, result.new_releases = done.index, None, done.chain
     result.state = "held already" if done.already else "verified" if dry_run else "imported"

@@ -29,6 +29,7 @@ from airstore.history.quarantine import Quarantine
 from airstore.media.delta.reader import Delta
 from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
+from airstore.ops.media.arrivals import Arrivals
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.summaries import remember
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
@@ -54,13 +55,13 @@ class Imported:
 
 
 def import_media(
-    store: StoreDirectory, source: Path, now: datetime, progress: Progress, *, dry_run: bool = False
+    store: StoreDirectory, media: Media, now: datetime, progress: Progress, *, dry_run: bool = False
 ) -> Imported:
     """Take media in, or only verify that they could be.
 
     Args:
         store: a site's.
-        source: directory of the media.
+        media: of one directory, or the volumes that are at hand.
         now: fixed once per command, with a time zone; an expired trust root is refused.
         progress: shows copying and rebuilding.
         dry_run: verify everything, change nothing.
@@ -70,10 +71,11 @@ def import_media(
         SequenceError: stale, forked, another product's or another site's.
         DamagedError: content is wrong.
         IncompleteError: files are missing, or a delta's base is.
+        VolumesMissingError: some volumes are; what is at hand was copied, the next import resumes.
         StorageError: the disk is full.
         In each case nothing of the media is visible in the store.
     """
-    root, media = store.trust_root(), Media(source)
+    root = store.trust_root()
     root.check_expiry(now)
     index = media.trusted_index(root.release_role)
     check_addressee(store.name, index.site)
@@ -101,14 +103,15 @@ class _Import:
         check_root_version(self._state, root.version)
         self._damaged: set[Digest] = set()
         # Named by content, so that the next run of the same import finds what this one copied.
-        self._arrivals = store.layout.arrivals(Digest.of(media.envelope).hex[:16])
+        copies = store.layout.arrivals(Digest.of(media.envelope).hex[:16])
+        self._arrivals = Arrivals(copies, media, index, store.disk)
 
     def check_offer(self) -> None:
         """Refuse what could never be imported before gigabytes are copied."""
         offer = self._index.release
         check_offer(self._state, self._index.product, self._root.product, offer.sequence, offer.digest)
         self._check_base()
-        self._media.check_present(self._index)
+        self._media.check_listed(self._index, self._index.contents)
 
     def _check_base(self) -> None:
         base, history = self._index.base, self._store.history
@@ -124,12 +127,12 @@ class _Import:
             return Imported(self._index, self._store.history.release(self._index.release.commit), (), True)
         self._require_room()
         try:
-            self._copy()
-            bundle = self._arrivals / BUNDLE_NAME
+            self._arrivals.copy(self._progress)
+            bundle = self._arrivals.path(BUNDLE_NAME)
             with Quarantine(self._store.history, bundle, disk=self._store.disk) as quarantine:
                 tip, chain = self._take_in(quarantine, dry_run=dry_run)
         except (DamagedError, IncompleteError, NotTrustedError, SequenceError):
-            shutil.rmtree(self._arrivals, ignore_errors=True)
+            self._arrivals.discard()
             raise
         self._tidy()
         if not dry_run:
@@ -168,8 +171,7 @@ class _Import:
         return True
 
     def _require_room(self) -> None:
-        copied = (self._arrivals / path for path in self._index.files)
-        self._require_space(self._index.size - sum(path.stat().st_size for path in copied if path.is_file()))
+        self._require_space(self._arrivals.needed_bytes())
 
     def _require_space(self, needed: int) -> None:
         free = shutil.disk_usage(self._store.path).free
@@ -179,11 +181,6 @@ class _Import:
                 hint="free some space and run the same command again",
             )
 
-    def _copy(self) -> None:
-        with self._progress.task("copying media", self._index.size) as advance:
-            for path, expected in sorted(self._index.files.items()):
-                self._media.copy(path, expected, self._arrivals / path, advance, self._store.disk)
-
     def _take_in(
         self, quarantine: Quarantine, *, dry_run: bool
     ) -> tuple[VerifiedRelease, list[VerifiedRelease]]:
@@ -192,7 +189,7 @@ class _Import:
         tip = chain[-1] if chain else self._verify(quarantine, self._index.release.commit)
         if tip.identity != self._index.release:
             raise DamagedError("the history on the media ends at another release than the signed index says")
-        packs = [self._arrivals / path for path in self._index.packs]
+        packs = [self._arrivals.path(path) for path in self._index.packs]
         with Staging(self._blobs, packs, hashed=True, rehearse=dry_run) as staging:
             self._apply_deltas(staging)
             self._require_blobs(staging, tip.release)
@@ -204,7 +201,7 @@ class _Import:
         """Make the blobs that the deltas are about; they are verified with all others."""
         for path in self._index.deltas:
             try:
-                self._apply(self._arrivals / path, staging)
+                self._apply(self._arrivals.path(path), staging)
             except IncompleteError as fault:
                 text = f"release {self._index.release.version} cannot be made: {fault}"
                 raise IncompleteError(text, hint=self._way_out()) from fault

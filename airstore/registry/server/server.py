@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from cheroot import wsgi
@@ -21,7 +22,7 @@ from airstore.registry.server.app import Access, make_app
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["Access", "RunningServer", "Tls", "make_app", "running_server", "serve"]
+__all__ = ["Access", "RunningServer", "Stop", "Tls", "make_app", "running_server", "serve"]
 
 _THREADS = 16  # pulls served at once; further ones wait in the queue
 _QUEUE = 256  # connections the kernel keeps waiting
@@ -60,6 +61,24 @@ def _ignore(_message: str) -> None:
     """The fault log of whoever wants none."""
 
 
+class Stop:
+    """Ends a server that waits for it; safe to set in a signal handler.
+
+    `threading.Event` is not: a handler that interrupts ``wait`` where that holds its lock waits for ever.
+    """
+
+    def __init__(self) -> None:
+        self._told: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """End the wait; once is enough."""
+        self._told.put(None)  # may be called again within itself (library reference, queue.SimpleQueue.put)
+
+    def wait(self) -> None:
+        """Wait until it is set."""
+        self._told.get()
+
+
 @contextmanager
 def running_server(
     app: WSGIApplication,
@@ -88,7 +107,7 @@ def running_server(
 
 def serve(
     app: WSGIApplication,
-    stop: threading.Event,
+    stop: Stop,
     ready: Callable[[RunningServer], None],
     *,
     host: str = "127.0.0.1",

@@ -11,14 +11,19 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
+from airstore.cli.options.sizes import Percent, Size
 from airstore.cli.text import human
 from airstore.cli.views.output import output_option, show_document, show_fields, show_rows
-from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, UsageError
 from airstore.media.delta.writer import Effort
+from airstore.media.found import find_one
 from airstore.media.index import MediaIndex
+from airstore.media.parity.repair import repair
 from airstore.media.reader import Media
+from airstore.media.writer import Carriers
 from airstore.ops.media.create import (
     Base,
+    Form,
     base_from_receipt,
     base_from_release,
     create_media,
@@ -58,6 +63,17 @@ def command() -> None:
     show_default=True,
     help="How much time a smaller delta is worth; none: new files whole, as airstore before 0.2 reads them.",
 )
+@click.option(
+    "--volume-size",
+    type=Size(),
+    help="Cut what is larger into a directory for each carrier: 4G for FAT32, 4.7GB for a DVD.",
+)
+@click.option(
+    "--parity",
+    type=Percent(),
+    metavar="PERCENT",
+    help="Carry as much more, from which that much is rebuilt where it is damaged or lost: 10%.",
+)
 @key_option
 @passphrase_option
 @output_option("media-created")
@@ -71,6 +87,8 @@ def create(
     receipt: Path | None,
     dry_run: bool,
     effort: str,
+    volume_size: int | None,
+    parity: float | None,
     key_name: str,
     passphrase_file: Path | None,
     output: str,
@@ -109,51 +127,96 @@ def create(
             out,
             lambda data: envelope.sign(data, STATEMENT_TYPE, [key]),
             context.progress,
-            None if effort == "none" else Effort(effort),
+            Form(None if effort == "none" else Effort(effort), Carriers(volume_size, parity)),
         )
-    context.say(f"next: copy {out} to the carrier, then airstore media verify it there")
-    show_fields({**summary, "media_bytes": index.size, "out": str(out)}, output)
+    if index.volumes:
+        context.say(
+            f"next: copy each directory in {out} to a carrier of its own, then airstore media verify them"
+        )
+    else:
+        context.say(f"next: copy {out} to the carrier, then airstore media verify it there")
+    volumes = {"volumes": len(index.volumes)} if index.volumes else {}
+    show_fields({**summary, "media_bytes": index.size, **volumes, "out": str(out)}, output)
 
 
 @command.command("inspect")
-@click.argument("media", type=_MEDIA)
+@click.argument("media", type=_MEDIA, nargs=-1, required=True)
 @output_option("media-summary")
 @pass_context
-def inspect(context: Context, media: Path, output: str) -> None:
-    """What MEDIA claim to carry; signatures are not checked here."""
-    index = Media(media).claimed_index()
+def inspect(context: Context, media: tuple[Path, ...], output: str) -> None:
+    """What MEDIA claim to carry; signatures are not checked here. One volume of several will do."""
+    index = find_one(*media).claimed_index()
     context.say("claimed, not verified: see `airstore media verify`")
     document = _describe(index)
     if output == "table":
-        show_fields({key: value for key, value in document.items() if key != "files"}, output)
+        show_fields({key: value for key, value in document.items() if not isinstance(value, list)}, output)
         show_rows(document["files"], output, {"file": "FILE", "size": "SIZE", "digest": "DIGEST"})
+        columns = {"volume": "VOLUME", "file": "FILE", "size": "SIZE", "digest": "DIGEST"}
+        show_rows(document.get("volumes", []), output, columns, "")
         return
     show_fields(document, output)
 
 
 @command.command("verify")
-@click.argument("media", type=_MEDIA)
+@click.argument("media", type=_MEDIA, nargs=-1, required=True)
 @_trust_option
+@click.option("--repair", "repairs", is_flag=True, help="Rebuild what is damaged or lost from parity.")
+@click.option("--into", type=_MEDIA, help="With --repair: where rebuilt files go, not on MEDIA themselves.")
 @output_option("media-verification")
 @pass_context
-def verify(context: Context, media: Path, *, trust: Path | None, output: str) -> None:
+def verify(
+    context: Context,
+    media: tuple[Path, ...],
+    *,
+    trust: Path | None,
+    repairs: bool,
+    into: Path | None,
+    output: str,
+) -> None:
     """Read all of MEDIA and name every fault; the signature too where a trust root is at hand.
 
+    Of media in volumes, those that are named are read, and those that are not are said. With --repair damaged
+    and lost parts are rebuilt first, where the media carry parity for it.
     The trust root is the one of the store (-C), or --trust root.json.
     """
-    opened = Media(media)
+    opened = find_one(*media)
     role = _role(context, trust)
     index = opened.trusted_index(role) if role else opened.claimed_index()
-    opened.check_present(index)
+    if into and not repairs:
+        raise UsageError("--into says where --repair writes", hint="add --repair")
+    if repairs:
+        opened = _repaired(context, opened, index, into)
+    opened.check_listed(index)
     faults = opened.verify(index, context.progress)
     if faults:
         raise DamagedError("\n".join(faults), hint="copy the media again")
+    _check_complete(opened, index)
     signature = "signature holds" if role else "signature NOT checked: give --trust root.json"
-    context.say(f"{media}: {len(index.files)} files, {human(index.size)}, all as listed; {signature}")
+    named = ", ".join(map(str, opened.directories))
+    context.say(f"{named}: {len(index.files)} files, {human(index.size)}, all as listed; {signature}")
     if output != "table":
         counts = {"files": len(index.files), "total_bytes": index.size}
         state = {"release": index.release.version, "signature": "holds" if role else "not checked"}
-        show_document({"media": str(media), **counts, **state}, output)
+        show_document({"media": named, **counts, **state}, output)
+
+
+def _repaired(context: Context, media: Media, index: MediaIndex, into: Path | None) -> Media:
+    """Repair, and say what was rebuilt; gives the media with what was."""
+    done = repair(media, index, into, context.progress)
+    for path in done.files:
+        context.say(f"rebuilt {path}")
+    if not done.files:
+        context.say("nothing was damaged")
+    elif into:
+        context.say(f"next: name {into} first wherever these media are named")
+    return Media(*([into] if into and done.files else []), *media.directories)
+
+
+def _check_complete(media: Media, index: MediaIndex) -> None:
+    try:
+        media.check_present(index)
+    except IncompleteError as fault:
+        raise IncompleteError(f"what is at hand is as listed, but {fault}", hint=fault.hint) from fault
 
 
 @command.command("import")
@@ -165,6 +228,7 @@ def import_(context: Context, media: tuple[Path, ...], *, dry_run: bool, output:
     """Verify MEDIA and take them in; a directory with media below it, such as a carrier's, will do.
 
     Several are sorted by their releases, and what fits is imported; one that fails keeps no other out.
+    Volumes come in any order, several at once or one after the other: what was there is kept until all are.
     """
     store = context.store(SITE, "media import")
     now = datetime.fromtimestamp(context.now(), UTC)
@@ -204,6 +268,11 @@ def _role(context: Context, trust: Path | None) -> Role | None:
 
 
 def _describe(index: MediaIndex) -> dict[str, Any]:
+    volumes = [
+        {"volume": number, "file": index.lies_at(piece), "size": piece.size, "digest": str(piece.digest)}
+        for number, volume in enumerate(index.volumes, 1)
+        for piece in volume
+    ]
     return {
         "product": index.product,
         "release": index.release.version,
@@ -217,4 +286,5 @@ def _describe(index: MediaIndex) -> dict[str, Any]:
             {"file": path, "size": file.size, "digest": str(file.digest)}
             for path, file in sorted(index.files.items())
         ],
+        **({"volumes": volumes} if volumes else {}),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from airstore.ops.stores.directory import SITE
 from airstore.ops.stores.trusted import held_release
 from airstore.registry.server.app import Access as Accessed
 from airstore.registry.server.app import make_app
-from airstore.registry.server.server import Tls
+from airstore.registry.server.server import Stop, Tls
 from airstore.registry.server.server import serve as serve_app
 
 
@@ -54,7 +53,7 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
     if bool(tls_cert) != bool(tls_key):
         raise UsageError("--tls-cert and --tls-key go together")
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
-    stop = threading.Event()
+    stop = Stop()
     # A service manager's stop and Ctrl-C are both the ordinary end of a server.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

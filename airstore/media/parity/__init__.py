@@ -1,0 +1,1 @@
+"""Parity on media: what damaged or lost parts are rebuilt from (docs/formats-media.md, Parity)."""

@@ -1,0 +1,99 @@
+"""What an import has copied so far: kept when it is interrupted, or until the other volumes come."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from airstore.core.digest import Digest
+from airstore.core.durable import LOCAL_DISK, Disk, durable_file
+from airstore.core.errors import DamagedError, IncompleteError
+from airstore.core.progress import Advance, Progress
+from airstore.media.index import MediaIndex
+from airstore.media.reader import Media, holds, missing_volumes
+from airstore.media.volumes.slices import Slice
+
+_CHUNK = 1 << 20
+
+
+class VolumesMissingError(IncompleteError):
+    """What is at hand was copied; the import goes on when the other volumes come."""
+
+
+class Arrivals:
+    """A directory with copies of the files of one media, and of slices whose others are not there yet."""
+
+    def __init__(self, directory: Path, media: Media, index: MediaIndex, disk: Disk = LOCAL_DISK) -> None:
+        self.directory = directory
+        self._media, self._index, self._disk = media, index, disk
+        self._size = sum(file.size for file in index.contents.values())
+
+    def path(self, name: str) -> Path:
+        """Where a file of the media is once it was copied."""
+        return self.directory / name
+
+    def needed_bytes(self) -> int:
+        """Bytes that copying takes on the disk; a file that was cut is there twice while it is joined."""
+        copied = (path for path, _ in self._places() if path.is_file())
+        cut = [f.size for path, f in self._index.contents.items() if len(list(self._index.slices(path))) > 1]
+        return self._size - sum(path.stat().st_size for path in copied) + max(cut, default=0)
+
+    def copy(self, progress: Progress) -> None:
+        """Copy what is at hand and not copied yet, and join what was cut.
+
+        Raises:
+            VolumesMissingError: not everything is there yet; what is stays.
+            DamagedError: content is wrong; of that file nothing is left.
+            IncompleteError: a file is missing or short.
+            StorageError: the disk is full.
+        """
+        with progress.task("copying media", self._size) as advance:
+            absent = [piece for path in sorted(self._index.contents) for piece in self._copy(path, advance)]
+        if absent:
+            numbers = [n for n, volume in enumerate(self._index.volumes, 1) if set(absent) & set(volume)]
+            fault = missing_volumes(numbers, len(self._index.volumes))
+            raise VolumesMissingError(
+                f"{fault}; what is at hand was copied",
+                hint="import the other volumes, in any order: airstore media import DRIVE",
+            )
+        for path in self._index.contents:
+            self._join(path)
+
+    def discard(self) -> None:
+        """Let go of everything that was copied, unless other volumes, which may be far by now, came well."""
+        if not self._index.volumes:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _places(self) -> Iterator[tuple[Path, Slice]]:
+        for path in self._index.contents:
+            for piece in self._index.slices(path):
+                yield self.path(self._index.lies_at(piece)), piece
+
+    def _copy(self, path: str, advance: Advance) -> Iterator[Slice]:
+        """Copy one file, whole or in slices; gives the slices that are neither here nor at hand."""
+        if holds(self.path(path), self._index.contents[path]):
+            advance(self._index.contents[path].size)
+            return
+        for piece in self._index.slices(path):
+            name = self._index.lies_at(piece)
+            if self._index.volumes and not self._media.has(name) and not holds(self.path(name), piece):
+                yield piece
+            else:
+                self._media.copy(name, piece, self.path(name), advance, self._disk)
+
+    def _join(self, path: str) -> None:
+        whole, expected = self.path(path), self._index.contents[path]
+        pieces = [self.path(self._index.lies_at(piece)) for piece in self._index.slices(path)]
+        if pieces == [whole] or holds(whole, expected):
+            return
+        with durable_file(whole, disk=self._disk) as out:
+            for piece in pieces:
+                with piece.open("rb") as file:
+                    while data := file.read(_CHUNK):
+                        out.write(data)
+        if Digest.of_file(whole) != expected.digest:
+            whole.unlink()
+            raise DamagedError(f"the slices of {path} do not make up the file that the signed index lists")
+        for piece in pieces:
+            piece.unlink()
