@@ -196,6 +196,7 @@ def test_writers_are_stopped_and_started(api: ApiServer, objects: Objects, names
     workloads.stop_writers(namespace, "shop", [namespace])
     workloads.stop_writers(namespace, "shop", [namespace])
     assert replicas() == {"web": 0, "db": 0, "other": 4}
+    assert "a rollback stopped it" in workloads.ready({"deployment": "web"}, namespace)
     api.kubectl("scale", "deployment/web", "--replicas=5", "-n", namespace)  # as Helm does
     workloads.start_writers(namespace, "shop", [namespace])
     workloads.start_writers(namespace, "shop", [namespace])

@@ -95,6 +95,47 @@ def test_an_upgrade_replaces_what_holds_no_data_after_saying_so(
     assert state(shop) == OLD
 
 
+def _settled(namespace: str, version: str) -> dict[str, str]:
+    """Objects of kinds that no server lets change, and that say something else in each version."""
+    named = {"metadata": {"name": f"{namespace}-settled"}}
+    cloud = {"provisioner": "example.com/none", "parameters": {"version": version}}
+    documents: list[dict[str, Any]] = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "immutable": True, "data": {"version": version}},
+        {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "value": len(version)},
+        {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", **cloud},
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "IngressClass",
+            "spec": {"controller": f"example.com/{version}"},
+        },
+    ]
+    return {f"templates/{each['kind'].lower()}.yaml": json.dumps({**each, **named}) for each in documents}
+
+
+def test_settings_that_are_fixed_are_made_again_there_and_back(
+    api: ApiServer, tmp_path: Path, helm: Path, namespace: str
+) -> None:
+    shop = made(api, tmp_path, helm, namespace, web=_settled(namespace, "one"))
+    shop.release("1.1.0", {"db": "1.0.0", "web": "1.1.0"}, {"web": _settled(namespace, "other")})
+    planned = shop.run("apply", "--dry-run").out
+    for kind in ("ConfigMap", "PriorityClass", "StorageClass", "IngressClass"):
+        assert f"{kind} {namespace}-settled cannot be changed: it is deleted and made again" in planned
+    shop.run("apply")
+    assert settled(shop) == ("other", 5, "other", "example.com/other")
+    shop.run("status")
+    shop.run("rollback")
+    assert settled(shop) == ("one", 3, "one", "example.com/one")
+    shop.run("uninstall")
+
+
+def settled(shop: Landscape) -> tuple[object, ...]:
+    kinds = ("configmap", "priorityclass", "storageclass", "ingressclass")
+    found = [shop.api.json("get", kind, f"{shop.namespace}-settled", "-n", shop.namespace) for kind in kinds]
+    plain, priority, storage, ingress = found
+    version, controller = plain["data"]["version"], ingress["spec"]["controller"]
+    return version, priority["value"], storage["parameters"]["version"], controller
+
+
 def test_the_way_back_makes_again_what_was_made_in_another_shape(
     api: ApiServer, tmp_path: Path, helm: Path, namespace: str
 ) -> None:

@@ -10,27 +10,12 @@ from typing import Any
 import pytest
 
 from tests.support.kubernetes.apply_parts import HOOKS, INVALID, Landscape, landscape
+from tests.support.kubernetes.apply_pods import LEVEL, SAFE, night, restrict
 from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
 PAIR = ("db", "web")
-_LEVEL = "pod-security.kubernetes.io/enforce"
-_SAFE = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "runAsNonRoot": True,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-
-
-def night(name: str = "night", **container: Any) -> str:
-    """A CronJob: it has pods, and where nothing runs any it counts as ready."""
-    main = {"name": "main", "image": "registry.example.com/a:1", **container}
-    pod = {"restartPolicy": "Never", "containers": [main]}
-    job = {"spec": {"template": {"spec": pod}}}
-    document = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}}
-    return json.dumps({**document, "spec": {"schedule": "0 0 1 1 *", "jobTemplate": job}})
 
 
 def release(shop: Landscape, version: str, web: Mapping[str, str], **options: Any) -> None:
@@ -44,10 +29,6 @@ def shop(api: ApiServer, tmp_path: Path, helm: Path, namespace: str) -> Landscap
     made.release("1.0.0", dict.fromkeys(PAIR, "1.0.0"), {"web": {"templates/night.yaml": night()}})
     made.run("apply")
     return made
-
-
-def restrict(shop: Landscape) -> None:
-    shop.api.kubectl("label", "namespace", shop.namespace, f"{_LEVEL}=restricted", "--overwrite")
 
 
 def picture(shop: Landscape) -> object:
@@ -73,7 +54,7 @@ def refused(shop: Landscape, *words: str) -> str:
 def test_pods_that_a_namespace_no_longer_admits(shop: Landscape) -> None:
     """The old ones would not be admitted either, so there would be no way back."""
     restrict(shop)
-    safe = night(securityContext=_SAFE)
+    safe = night(securityContext=SAFE)
     release(
         shop, "1.1.0", {"templates/night.yaml": night(), "templates/safe.yaml": safe.replace("night", "safe")}
     )
@@ -85,21 +66,21 @@ def test_pods_that_a_namespace_no_longer_admits(shop: Landscape) -> None:
 
 
 def test_a_rollback_to_pods_that_are_no_longer_admitted_stops_nothing(shop: Landscape) -> None:
-    release(shop, "1.1.0", {"templates/night.yaml": night(securityContext=_SAFE)})
+    release(shop, "1.1.0", {"templates/night.yaml": night(securityContext=SAFE)})
     shop.run("apply")
     restrict(shop)
     assert 'violates PodSecurity "restricted:latest"' in refused(shop, "rollback")
 
 
 def test_an_automatic_rollback_whose_pods_would_be_refused_stops_nothing(shop: Landscape) -> None:
-    label = f'kubectl label namespace "$AIRSTORE_NAMESPACE" {_LEVEL}=restricted\n'
+    label = f'kubectl label namespace "$AIRSTORE_NAMESPACE" {LEVEL}=restricted\n'
     hooks = {"migrate.sh": HOOKS["migrate.sh"] + label}
     versions = {"db": "1.1.0", "web": "1.1.0"}
-    web = {"templates/night.yaml": night(securityContext=_SAFE), "templates/z.yaml": INVALID}
+    web = {"templates/night.yaml": night(securityContext=SAFE), "templates/z.yaml": INVALID}
     shop.release(
         "1.1.0",
         versions,
-        {"web": web, "db": {"templates/night.yaml": night("other", securityContext=_SAFE)}},
+        {"web": web, "db": {"templates/night.yaml": night("other", securityContext=SAFE)}},
         hooks=hooks,
     )
     before = shop.api.json("get", "cronjob", "night", "-n", shop.namespace)["spec"]["suspend"]
@@ -112,7 +93,7 @@ def test_an_automatic_rollback_whose_pods_would_be_refused_stops_nothing(shop: L
     assert "going back to 1.0.0: CronJob night: its pods: " in failed
     assert 'violates PodSecurity "restricted:latest"' in failed
     assert shop.api.json("get", "cronjob", "night", "-n", shop.namespace)["spec"]["suspend"] is before
-    shop.api.kubectl("label", "namespace", shop.namespace, f"{_LEVEL}-")
+    shop.api.kubectl("label", "namespace", shop.namespace, f"{LEVEL}-")
     shop.run("rollback")
     assert [shop.config(name) for name in PAIR] == ["1.0.0", "1.0.0"]
 
@@ -125,8 +106,8 @@ spec:
   template:
     spec:
       restartPolicy: Never
-      containers: [{name: a, image: "registry.example.com/a:1", securityContext: SAFE}]
-""".replace("SAFE", json.dumps(_SAFE))
+      containers: [{name: a, image: "registry.example.com/a:1", securityContext: CONTEXT}]
+""".replace("CONTEXT", json.dumps(SAFE))
 
 
 def webhook(namespace: str) -> dict[str, Any]:
@@ -256,6 +237,31 @@ def test_what_helm_can_change_is_no_finding(shop: Landscape) -> None:
     assert shop.config("web") == "1.2.0"
     shop.run("rollback")
     assert shop.config("web") == "1.1.0"
+
+
+def test_a_quota_that_has_room_for_some_of_the_pods_only(shop: Landscape) -> None:
+    quota: dict[str, Any] = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}}
+    hard = {"hard": {"pods": "3"}}
+    shop.api.kubectl("apply", "-n", shop.namespace, "-f", "-", stdin={**quota, "spec": hard})
+    status = json.dumps({"status": {**hard, "used": {"pods": "1"}}})
+    words = ("resourcequota", "few", "--subresource=status", "--type=merge", "-p", status)
+    shop.api.kubectl("patch", "-n", shop.namespace, *words)
+
+    def workers(replicas: int) -> str:
+        template = json.loads(night())["spec"]["jobTemplate"]["spec"]["template"]
+        template["spec"]["restartPolicy"] = "Always"
+        template["metadata"] = {"labels": {"app": "w"}}
+        spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "w"}}, "template": template}
+        document = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "workers"}}
+        return json.dumps({**document, "spec": spec})
+
+    release(shop, "1.1.0", {"templates/night.yaml": night(), "templates/workers.yaml": workers(3)})
+    said = refused(shop, "apply")
+    assert (
+        f"{shop.namespace}/web: its pods, all of them together: exceeded quota: few, needed: pods=3" in said
+    )
+    release(shop, "1.2.0", {"templates/night.yaml": night(), "templates/workers.yaml": workers(2)})
+    shop.run("apply", "--dry-run")
 
 
 def test_who_may_not_make_pods_is_told_that_they_are_not_asked_for(shop: Landscape) -> None:

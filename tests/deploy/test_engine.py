@@ -300,9 +300,10 @@ def test_a_database_that_the_hook_could_not_reach_is_asked_again_once_it_is_up(
         def __getattr__(self, name: str) -> Any:
             return getattr(place.cluster, name)
 
-        def start_writers(self, namespace: str, helm_release: str, places: Any) -> None:
-            place.cluster.start_writers(namespace, helm_release, places)
+        def start_writers(self, namespace: str, helm_release: str, places: Any) -> bool:
+            found = place.cluster.start_writers(namespace, helm_release, places)
             started.append(clock.now())
+            return found
 
         def ready(self, gate: Any, namespace: str) -> str:
             slow = started and clock.now() - started[0] < 15

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,16 @@ def test_a_record_becomes_what_is_kept() -> None:
     assert kept.stream.count("\n---\n") + 1 == 4
     assert "name: try" in kept.stream
     assert Kept.from_json(json.loads(json.dumps(kept.to_json()))) == kept
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_hook_ends_as_helm_has_it(end: str) -> None:
+    """Helm 3 takes a hook's last line break away, and with it that of the text at its end."""
+    program = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: p\n"
+    program += "  annotations: {helm.sh/hook: pre-upgrade}\ndata:\n  start: |\n    done"
+    kept = replace(kept_record(RECORD), hooks=(program + end,), tests=0)
+    assert kept.everything()[3]["data"] == {"start": f"done{end}"}
+    assert [each["data"] for each in kept.left_by_hooks()] == [{"start": f"done{end}"}]
 
 
 @pytest.mark.parametrize("spoiled", [{}, {**RECORD, "version": "x"}, {**RECORD, "chart": None}])

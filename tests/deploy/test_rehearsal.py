@@ -172,3 +172,57 @@ def test_pods_are_made_as_workloads_make_them() -> None:
     assert night["spec"]["restartPolicy"] == "Never"
     assert pod_of(workload("Deployment", "off", 0)) is None
     assert pod_of(config("a")) is None
+
+
+def live(cluster: MemoryCluster, kind: str, name: str, replicas: int) -> dict[str, Any]:
+    """A workload that runs."""
+    made = workload(kind, name, replicas)
+    cluster.apply({**made, "status": {"replicas": replicas}}, "shop")
+    return made
+
+
+def test_a_quota_is_asked_for_all_pods_together() -> None:
+    """Of one Helm release after the other: what came before it stays."""
+    cluster = MemoryCluster(rooms={"shop": 3})
+    assert found(cluster, workload("Deployment", "a", 2), workload("StatefulSet", "b", 1)) == []
+    assert found(cluster, workload("Deployment", "a", 2), workload("StatefulSet", "b", 2)) == [
+        "shop/web: its pods, all of them together: exceeded quota: few, needed: pods=4, "
+    ]
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}}
+    assert found(cluster, workload("Deployment", "a", 9), quota) == []
+    cluster.refusals[("Pod", "a")] = QUOTA  # the dry run has said so already
+    assert len(found(cluster, workload("Deployment", "a", 9))) == 1
+
+
+def test_what_runs_already_is_not_counted_twice_and_what_goes_makes_room() -> None:
+    cluster = MemoryCluster(rooms={"shop": 0})
+    old = live(cluster, "StatefulSet", "a", 3)
+    assert found(cluster, old) == []
+    assert found(cluster, workload("StatefulSet", "a", 4)) != []
+    target, _ = make_target(HelmRelease("web", "shop", "web"), "1.0.0", [old])
+    move = Move(target, (workload("Deployment", "b", 3),), (old,), applied=True)
+    assert rehearse(cluster, [move])["shop/web"].findings == ()
+
+
+def test_a_rollout_that_makes_a_pod_first_needs_room_for_it() -> None:
+    cluster = MemoryCluster(rooms={"shop": 1})
+    live(cluster, "Deployment", "a", 2)
+    grown = workload("Deployment", "a", 3)
+    grown["spec"]["strategy"] = {"rollingUpdate": {"maxUnavailable": 0}}
+    assert "needed: pods=2" in found(cluster, grown)[0]
+    grown["spec"]["strategy"] = {"type": "Recreate"}
+    assert found(cluster, grown) == []
+
+
+def test_on_the_way_back_only_the_end_counts() -> None:
+    """Everything is stopped before the first thing starts again, and what was new is gone."""
+    cluster = MemoryCluster(rooms={"shop": 0})
+    new = live(cluster, "Deployment", "new", 2)
+    live(cluster, "Deployment", "a", 1)
+    moves = []
+    for name, documents, before in (("new", (), (new,)), ("web", (workload("Deployment", "a", 3),), ())):
+        target, _ = make_target(HelmRelease(name, "shop", name), "1.0.0", documents)
+        moves.append(Move(target, documents, before, applied=True, back=True))
+    assert [each.findings for each in rehearse(cluster, moves).values()] == [(), ()]
+    (one,) = rehearse(cluster, moves[1:]).values()
+    assert "going back to 1.0.0: its pods, all of them together: exceeded quota" in str(one.findings[0])

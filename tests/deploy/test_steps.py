@@ -18,6 +18,7 @@ from airstore.deploy.run.steps import (
     Step,
     forward_steps,
     next_step,
+    stopped,
 )
 
 HOOKS = frozenset({"preUpgrade", "verifyBackup", "postUpgrade", "rollback"})
@@ -372,6 +373,20 @@ def test_a_rollback_on_demand_restores_what_it_has_a_backup_of_though_its_chart_
         "recovered s/web",
     ]
     assert next_step(run, events) is End.SUCCEEDED
+
+
+def test_what_the_operator_gives_up_is_stopped_and_not_installed_again() -> None:
+    given_up = [replace(item, abandoned=item.key == "s/web") for item in STAYING.items]
+    asked_before = _failed_at(replace(STAYING, items=tuple(given_up)), Step(Kind.HEALTH, "s/web"))
+    failed = _failed_at(STAYING, Step(Kind.HEALTH, "s/web"))
+    asked_after = [*failed, Event(Status.GIVE_UP, Step(Kind.REINSTATE, "s/web")), Event(Status.RESUME)]
+    for items, events in ((tuple(given_up), asked_before), (STAYING.items, asked_after)):
+        run = replace(STAYING, items=items)
+        assert "s/web" not in stopped(run, events)
+        steps = _steps(run, events)
+        assert [step for step in steps if step.endswith("s/web")] == ["stop-writers s/web"]
+        assert "rollback-hook s/db" in steps
+        assert next_step(run, events) is End.ROLLED_BACK
 
 
 def test_a_restore_that_the_operator_gives_up_is_left_out_and_what_waits_for_it_starts() -> None:

@@ -16,6 +16,13 @@ skip_backup_option = click.option(
     metavar="RELEASE",
     help="Neither back up nor restore this Helm release; asks first. Repeatable.",
 )
+skip_reinstate_option = click.option(
+    "--skip-reinstate",
+    "abandoned",
+    multiple=True,
+    metavar="RELEASE",
+    help="Going back, leave this Helm release stopped: it cannot be installed again; asks first. Repeatable.",
+)
 yes_option = click.option("--yes", is_flag=True, help="Answer yes to what would be asked.")
 
 

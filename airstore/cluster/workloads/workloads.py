@@ -65,7 +65,7 @@ class Workloads:
         found = self._objects.get(api_version, proper, str(name), namespace)
         if found is None:
             return f"there is no {proper} {namespace}/{name}"
-        why = judge(found)
+        why = _stopped(found) or judge(found)
         return f"{proper} {namespace}/{name}: {why}{self._troubles(found, namespace)}" if why else ""
 
     def _resource(self, gate: Document, namespace: str) -> str:
@@ -110,20 +110,26 @@ class Workloads:
         for item in stopped:
             self._await_end(item, namespace)
 
-    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> bool:
         """Undo `stop_writers`; an object that has been given replicas again meanwhile keeps them.
+
+        Returns:
+            Whether anything was stopped.
 
         Raises:
             TransferError: the API server refused.
         """
+        found = False
         for item in self._owned(namespace, helm_release, places):
             remembered = annotation(item, REMEMBERED)
             if not remembered:
                 continue
+            found = True
             field, off = _switch(item)
             current = item["spec"].get(field, _DEFAULTS[field])
             before = remembered == "true" if field == "suspend" else int(remembered)
             self._objects.merge(_change(item, None, field, before if current == off else current))
+        return found
 
     def _owned(self, namespace: str, helm_release: str, places: Iterable[str]) -> Iterator[dict[str, Any]]:
         for place, (api_version, kind) in product(places, (*_SCALED, _CRON)):
@@ -211,6 +217,12 @@ def service_of(url: str, namespace: str) -> tuple[str, str]:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     scheme = "https:" if parts.scheme == "https" else ""
     return where, f"{scheme}{labels[0]}:{port}"
+
+
+def _stopped(item: Document) -> str:
+    """What nothing wants to run counts as rolled out, also where it is a rollback that has stopped it."""
+    stopped = item["kind"] != _CRON[1] and item["spec"].get("replicas") == 0 and annotation(item, REMEMBERED)
+    return "a rollback stopped it, and has not started it again" if stopped else ""
 
 
 def _switch(item: Document) -> tuple[str, int | bool]:

@@ -40,3 +40,15 @@ class Refusal:
     status: int
     message: str
     fixed: bool = False
+
+
+@dataclass(frozen=True)
+class Demand:
+    """So many pods more; less than none of pods that go.
+
+    Attributes:
+        pod: one of them.
+    """
+
+    pod: Document = field(repr=False)
+    count: int

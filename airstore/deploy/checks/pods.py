@@ -63,6 +63,21 @@ def makes_more(workload: Document, before: Document | None, live: Document | Non
     return kind == "Deployment" and not same and _unavailable(spec, replicas or 1) == 0
 
 
+def wanted_pods(workload: Document, live: Document | None) -> int:
+    """How many pods a workload is to have; none where that cannot be told, as of a DaemonSet.
+
+    Args:
+        workload: as it would be installed; what it does not say stays as it is.
+        live: as it is; None where it is not there.
+    """
+    spec, now = workload.get("spec") or {}, (live or {}).get("spec") or {}
+    if workload.get("kind") in _SCALED:
+        return int(spec.get("replicas", now.get("replicas", 1)))
+    if workload.get("kind") == "Job" and live is None:
+        return min(int(spec.get("parallelism", 1)), int(spec.get("completions", 1)))
+    return 0
+
+
 def _template(workload: Document) -> Document | None:
     spec = workload.get("spec") or {}
     if workload.get("kind") == "CronJob":
@@ -73,6 +88,7 @@ def _template(workload: Document) -> Document | None:
     return template if isinstance(template, Mapping) else None
 
 
+_SCALED = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
 _WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"})
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from airstore.core.excerpt import excerpt
 from airstore.core.kube.documents import Document
 from airstore.core.kube.dryruns import Change, Refusal
+from airstore.deploy.checks.crowd import Batch, crowded
 from airstore.deploy.checks.immutable import is_replaceable
 from airstore.deploy.checks.pods import makes_more, pod_of, references
 from airstore.deploy.model.protocols import Rehearsing
@@ -100,7 +101,21 @@ def rehearse(cluster: Cluster, moves: Sequence[Move], *, pods: bool = True) -> d
         TransferError: the API server did not answer.
     """
     coming = _Coming.of(moves)
-    return {move.target.running.key: _Rehearsal(cluster, move, coming, pods).run() for move in moves}
+    found = [_Rehearsal(cluster, move, coming, pods).run() for move in moves]
+    for index, words in _crowded(cluster, moves, coming) if pods else ():
+        if not any(_QUOTA.search(each.words) for each in found[index].findings):
+            finding = Finding(moves[index], "its pods, all of them together", words)
+            found[index] = replace(found[index], findings=(*found[index].findings, finding))
+    return {move.target.running.key: each for move, each in zip(moves, found, strict=True)}
+
+
+def _crowded(cluster: Cluster, moves: Sequence[Move], coming: _Coming) -> Iterator[tuple[int, str]]:
+    batches = [
+        Batch(move.documents, move.before, move.target.namespace, rolling=not move.back) for move in moves
+    ]
+    for index, words in crowded(cluster, batches):
+        if not coming.excuses(Refusal(403, words), moves[index].target.namespace):
+            yield index, words
 
 
 @dataclass(frozen=True)

@@ -50,14 +50,17 @@ class Kept:
 
     def everything(self) -> list[Any]:
         """The objects that Helm manages, and those of its hooks except for tests."""
-        hooks = "".join(f"---\n{each}\n" for each in self.hooks[: len(self.hooks) - self.tests])
-        return [*self.documents(), *yamlfile.load_manifests(hooks, f"kept hooks of {self.chart}")]
+        return [*self.documents(), *self._hooks(len(self.hooks) - self.tests)]
 
     def left_by_hooks(self) -> list[dict[str, Any]]:
         """Objects that hooks make and leave: no Jobs or Pods, nothing that Helm deletes once it succeeded."""
-        hooks = "".join(f"---\n{each}\n" for each in self.hooks)
-        found = yamlfile.load_manifests(hooks, f"kept hooks of {self.chart}")
-        return [each for each in flattened(found) if each.get("kind") not in _ACTING and _is_left(each)]
+        found = flattened(self._hooks(len(self.hooks)))
+        return [each for each in found if each.get("kind") not in _ACTING and _is_left(each)]
+
+    def _hooks(self, count: int) -> list[Any]:
+        # Each by itself: Helm 3 takes a hook's last line break away, and one more would be another text.
+        what = f"kept hooks of {self.chart}"
+        return [found for each in self.hooks[:count] for found in yamlfile.load_manifests(each, what)]
 
     def to_json(self) -> dict[str, Any]:
         """As the store keeps it."""

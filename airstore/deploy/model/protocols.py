@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from airstore.core.kube.documents import Document
-from airstore.core.kube.dryruns import Change, Refusal
+from airstore.core.kube.dryruns import Change, Demand, Refusal
 from airstore.core.kube.jobs import JobResult
 from airstore.core.kube.rights import Right
 from airstore.core.kube.sights import Sight
@@ -84,6 +84,13 @@ class Rehearsing(Protocol):
             TransferError: the server did not answer.
         """
 
+    def crowded(self, demands: Sequence[Demand], namespace: str) -> str:
+        """Which quota has no room for all of this together, in words; empty if each has, or cannot be read.
+
+        Raises:
+            TransferError: the server did not answer.
+        """
+
 
 class Workloads(Protocol):
     """What runs in pods.
@@ -109,10 +116,13 @@ class Workloads(Protocol):
     def stop_job(self, document: Document, namespace: str) -> None:
         """Delete a Job that still runs, with its pods; one that has ended, or is not there, is left alone."""
 
-    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> bool:
         """Undo `stop_writers`: where the annotation is, remove it and set what it remembers.
 
         An object that has been given replicas again meanwhile (by Helm) keeps them.
+
+        Returns:
+            Whether anything was stopped.
         """
 
     def look(self, document: Document, namespace: str) -> Sight | None:

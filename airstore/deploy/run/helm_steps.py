@@ -62,6 +62,9 @@ class HelmSteps:
             # Helm says at most which object is not ready; the pods say why.
             why = unhealthy(self._cluster, new, new.workload_gates()) or watch.why()
             raise DeployError(reason(new, str(fault), why)) from fault
+        # An earlier run may have stopped it for good, and what stops it need not be a field of its chart.
+        if self._cluster.start_writers(new.namespace, new.name, self._transition.places(step.item)):
+            self._waits.until_gates_hold(new, watch)
 
     def remove(self, step: Step) -> None:
         """Uninstall what left the product."""

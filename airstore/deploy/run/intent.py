@@ -2,7 +2,7 @@
 
 ::
 
-    RUN/journal.jsonl         its first line: {"plan": {mode, version, previous, items, skipBackup, new, old}}
+    RUN/journal.jsonl         its first line: {"plan": {mode, version, previous, items, skipBackup, ...}}
     RUN/new|old/NS_NAME.yaml  manifests, Secrets redacted
 
 Everything that a killed run needs to be resumed is written before that line is.
@@ -31,6 +31,7 @@ class Intent:
         previous: that ``old`` is; empty before the first one.
         items: key, action and data to restore (a place in the store) of each Helm release, in order.
         skipped: keys whose data the operator gave up: neither backed up nor restored.
+        abandoned: keys that a rollback stops and does not install again.
     """
 
     mode: Mode
@@ -40,6 +41,7 @@ class Intent:
     new: tuple[Running, ...] = field(repr=False)
     old: tuple[Running, ...] = field(repr=False)
     skipped: frozenset[str] = frozenset()
+    abandoned: frozenset[str] = frozenset()
 
     @property
     def outcome(self) -> tuple[str, tuple[Running, ...]]:
@@ -80,6 +82,7 @@ class Intent:
                 _read_side(journal.directory / "new", document["new"]),
                 _read_side(journal.directory / "old", document["old"]),
                 frozenset(map(str, document.get("skipBackup", ()))),
+                frozenset(map(str, document.get("skipReinstate", ()))),
             )
         except (KeyError, ValueError, TypeError, OSError) as fault:
             raise DamagedError(f"the plan of run {journal.name} does not read: {fault}") from fault
@@ -91,6 +94,7 @@ class Intent:
             "previous": self.previous,
             "items": [list(item) for item in self.items],
             "skipBackup": sorted(self.skipped),
+            "skipReinstate": sorted(self.abandoned),
             "new": [running.to_json() for running in self.new],
             "old": [running.to_json() for running in self.old],
         }

@@ -99,6 +99,7 @@ class Item:
             ``preUpgrade`` hook of this run must have made it.
         rank: its place in the order in which the state before was installed.
         skipped: the operator gave its data up: nothing is backed up, nothing restored.
+        abandoned: the operator gave it up: a rollback stops it, and does not install it again.
     """
 
     key: str
@@ -108,6 +109,7 @@ class Item:
     backup: str = ""
     rank: int = 0
     skipped: bool = False
+    abandoned: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,29 +175,34 @@ def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> I
     for item in reversed(run.items):
         if item.key in stopped:
             yield Step(Kind.STOP, item.key)
-    restored = [item for item in restored if item.key not in _given_up(events)]
+    restored = [item for item in restored if item.key not in given_up(events)]
     yield from (Step(Kind.RESTORE, item.key) for item in reversed(restored))
     for item in reversed(run.items):
         if item.key in touched and item.action == "install":
             yield Step(Kind.UNINSTALL, item.key)
-    failed = _failed_since_resume(events)
+    abandoned = _abandoned(run, events)
     for item in sorted(run.items, key=lambda each: each.rank):
-        if item.key in touched and item.action in {"change", "remove"}:
-            yield Step(Kind.REINSTATE, item.key)
-        if item.key in stopped and item.action != "install":
-            yield Step(Kind.START, item.key)
-        if item in restored and Step(Kind.RESTORE, item.key) in failed:
+        if item.key not in abandoned:
+            yield from _again(item, touched, stopped)
+        if item in restored and Step(Kind.RESTORE, item.key) in _failed_since_resume(events):
             # The failed upgrade may have left nothing that the hook could talk to; now the old chart runs.
             yield Step(Kind.RESTORE_AGAIN, item.key)
-        if item.key in stopped and item.action != "install":
+        if item.key in stopped - abandoned and item.action != "install":
             yield Step(Kind.RECOVERED, item.key)
+
+
+def _again(item: Item, touched: Collection[str], stopped: Collection[str]) -> Iterator[Step]:
+    if item.key in touched and item.action in {"change", "remove"}:
+        yield Step(Kind.REINSTATE, item.key)
+    if item.key in stopped and item.action != "install":
+        yield Step(Kind.START, item.key)
 
 
 def stopped(run: Run, events: Sequence[Event]) -> list[str]:
     """Keys of what the rollback stops, if it begins now, and that comes back."""
-    installed = {item.key for item in run.items if item.action == "install"}
+    gone = {item.key for item in run.items if item.action == "install"} | _abandoned(run, events)
     steps = back_steps(run, _touched(run, events), events)
-    return [step.item for step in steps if step.kind is Kind.STOP and step.item not in installed]
+    return [step.item for step in steps if step.kind is Kind.STOP and step.item not in gone]
 
 
 def stopped_at_most(run: Run) -> list[str]:
@@ -231,9 +238,14 @@ def _restorable(item: Item, touched: Collection[str], events: Sequence[Event]) -
     return item.action == "change" and item.key in touched and "preUpgrade" not in item.hooks
 
 
-def _given_up(events: Sequence[Event]) -> set[str]:
-    """Items whose data the operator no longer wants restored."""
-    return {event.step.item for event in events if event.status is Status.GIVE_UP and event.step}
+def given_up(events: Sequence[Event], kind: Kind = Kind.RESTORE) -> set[str]:
+    """Items of which the operator no longer wants something done: data restored, charts reinstated."""
+    decided = (event.step for event in events if event.status is Status.GIVE_UP)
+    return {step.item for step in decided if step and step.kind is kind}
+
+
+def _abandoned(run: Run, events: Sequence[Event]) -> set[str]:
+    return {item.key for item in run.items if item.abandoned} | given_up(events, Kind.REINSTATE)
 
 
 def _touched(run: Run, events: Sequence[Event]) -> set[str]:

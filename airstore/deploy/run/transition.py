@@ -81,6 +81,7 @@ def items_of(
             str(store / relative(backup)) if store and backup else backup,
             ranks.get(key, len(ranks)),
             key in intent.skipped,
+            key in intent.abandoned,
         )
         for key, action, backup in intent.items
     )

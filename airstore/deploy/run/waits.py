@@ -43,7 +43,11 @@ class Waits:
             DeployError: time is up, or no time will help.
             LockedError: the Lease was lost.
         """
-        watch = Watch(self._stage, str(step), target, patience=None if hopeful else _patience(target))
+        patience = None if hopeful else _patience(target)
+        self.until_gates_hold(target, Watch(self._stage, str(step), target, patience=patience))
+
+    def until_gates_hold(self, target: Target, watch: Watch) -> None:
+        """As `healthy`, watched by what has watched already."""
 
         def check(reasons: str) -> None:
             self._held.check()

@@ -70,7 +70,11 @@ class WorkloadSteps:
         """
         if self._can_return:
             return
-        moves = []
+        moves = [
+            move_of(self._helm, new, (), back=True)  # what goes makes room
+            for key, new in self._transition.new.items()
+            if self._transition.item(key).action == "install"
+        ]
         for key in stopped(self._transition.run, self._events):
             old = self._transition.old[key]
             moves.append(move_of(self._helm, old, self._helm.reinstates(old), back=True))

@@ -41,6 +41,7 @@ class Apply:
         images: how images are checked.
         version: the release to apply; empty for the newest one, or for that of a run to be resumed.
         skipped: keys of Helm releases that are not backed up; a run that is resumed keeps its own.
+        abandoned: keys of those that are not installed again if the run fails; likewise.
         adopt: take over Helm releases that somebody else installed.
     """
 
@@ -50,11 +51,13 @@ class Apply:
         images: ImageChecks,
         version: str = "",
         skipped: frozenset[str] = frozenset(),
+        abandoned: frozenset[str] = frozenset(),
         *,
         adopt: bool = False,
     ) -> None:
         self._session, self._images = session, images
-        self._version, self._skipped, self._adopt = version, skipped, adopt
+        self._version, self._adopt = version, adopt
+        self._skipped, self._abandoned = skipped, abandoned
 
     def plan(self) -> SitePlan:
         """What `run` would do now: the plan against the ledger and what Helm says runs. Changes nothing.
@@ -92,7 +95,7 @@ class Apply:
         with session.alone():
             journal = open_run(session)
             if journal:
-                _check_resumed(journal, self._version, self._skipped)
+                _check_resumed(journal, self._version, self._skipped, self._abandoned)
                 session.say(f"resuming run {journal.name}")
             else:
                 planned = self._ready()
@@ -119,7 +122,7 @@ class Apply:
         session = self._session
         planned, found = self._observe()
         planned = self._preflight(planned)
-        stop_at(self._images.node_findings(session, _coming(session, planned)))
+        stop_at(self._images.node_findings(session, self._coming(planned)))
         for step in planned.plan.steps:
             for warning in step.warnings:
                 session.say(f"warning: {step.key}: {warning}")
@@ -177,7 +180,7 @@ class Apply:
             return planned
         intent = self._intent(planned, [each.running for each in planned.wanted])
         answers = rehearse_apply(session, planned, intent)
-        stop_at([*found, *answers.findings, *self._image_problems(planned)])
+        stop_at([*found, *answers.findings, *self._image_problems(planned)], hint=answers.hint)
         return replace(planned, plan=replace(planned.plan, steps=answers.shown(planned.plan.steps)))
 
     def _image_problems(self, planned: Planned) -> Iterator[str]:
@@ -185,8 +188,21 @@ class Apply:
         for each in planned.wanted if self._images.enabled else ():
             if each.running.key in changed:
                 yield from (f"{each.running.key}: {left}" for left in each.leftovers)
-        for coming in _coming(self._session, planned):
+        for coming in self._coming(planned):
             yield from self._images.findings(self._session, coming)
+
+    def _coming(self, planned: Planned) -> list[Coming]:
+        """What is going to run, and what runs now and would run again after a failure."""
+        changed = _changed(planned)
+        wanted = [each.running for each in planned.wanted if each.running.key in changed]
+        coming = [Coming(planned.release, targets_of(wanted, planned.release))]
+        actions = {step.key: step.action for step in planned.plan.steps}
+        back = {key for key, action in actions.items() if action in {"change", "remove"}} - self._abandoned
+        before = [each for each in planned.now if each.key in back]
+        release = self._session.release_of_state(planned.previous)
+        if before and release:  # what was adopted came from wherever its nodes pulled it
+            coming.append(Coming(release, targets_of(before, release), back=True))
+        return coming
 
     def _begin(self, planned: Planned) -> Journal:
         session, kept = self._session, self._session.installations
@@ -208,7 +224,8 @@ class Apply:
     def _intent(self, planned: Planned, new: Sequence[Running]) -> Intent:
         items = tuple((step.key, step.action, "") for step in planned.plan.steps)
         version, previous = planned.plan.version, planned.previous
-        return Intent(Mode.APPLY, version, previous, items, tuple(new), planned.now, self._skipped)
+        given_up = self._skipped, self._abandoned
+        return Intent(Mode.APPLY, version, previous, items, tuple(new), planned.now, *given_up)
 
 
 def _prune(session: ApplySession) -> None:
@@ -225,19 +242,6 @@ def _prune(session: ApplySession) -> None:
             session.say(f"pruned the backups of run {run}, which no rollback needs")
 
 
-def _coming(session: ApplySession, planned: Planned) -> list[Coming]:
-    """What is going to run, and what runs now and would run again after a failure."""
-    changed = _changed(planned)
-    wanted = [each.running for each in planned.wanted if each.running.key in changed]
-    coming = [Coming(planned.release, targets_of(wanted, planned.release))]
-    actions = {step.key: step.action for step in planned.plan.steps}
-    before = [each for each in planned.now if actions.get(each.key) in {"change", "remove"}]
-    release = session.release_of_state(planned.previous)
-    if before and release:  # what was adopted came from wherever its nodes pulled it
-        coming.append(Coming(release, targets_of(before, release), back=True))
-    return coming
-
-
 def _changed(planned: Planned) -> set[str]:
     return {step.key for step in planned.plan.steps if step.action in {"install", "change"}}
 
@@ -252,7 +256,9 @@ def _uninstalled(session: ApplySession) -> tuple[Running, ...]:
     return next((entry.running for entry in entries if entry.changed and entry.running), ())
 
 
-def _check_resumed(journal: Journal, version: str, skipped: frozenset[str]) -> None:
+def _check_resumed(
+    journal: Journal, version: str, skipped: frozenset[str], abandoned: frozenset[str]
+) -> None:
     intent = Intent.of(journal)
     if intent.mode is not Mode.APPLY:
         raise UsageError(
@@ -262,6 +268,11 @@ def _check_resumed(journal: Journal, version: str, skipped: frozenset[str]) -> N
         raise UsageError(
             f"run {journal.name} has not ended; it backs up what it was begun with",
             hint="resume it without --skip-backup; or roll it back: `airstore rollback`",
+        )
+    if abandoned - intent.abandoned:
+        raise UsageError(
+            f"run {journal.name} has not ended; what it can go back to was settled when it began",
+            hint="resume it without --skip-reinstate; or roll it back: `airstore rollback --skip-reinstate`",
         )
     if version and version != intent.version:
         raise UsageError(

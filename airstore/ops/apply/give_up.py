@@ -1,8 +1,8 @@
-"""Whose data an operator gives up: names as they are typed, to Helm releases that have data to give up."""
+"""What an operator gives up: names as they are typed, to Helm releases that have something to give up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
@@ -40,6 +40,24 @@ def given_up_going_back(store: StoreDirectory, names: Iterable[str]) -> frozense
     journal, entry = unfinished(Runs(store).directory), ledger.running(store.history)
     version = Intent.of(journal).version if journal else entry.version if entry else ""
     return given_up(store, wanted, version)
+
+
+def abandoned(store: StoreDirectory, names: Iterable[str]) -> frozenset[str]:
+    """Keys of the Helm releases that ``--skip-reinstate`` names.
+
+    Raises:
+        UsageError: no Helm release of this name ever ran here, or two namespaces have one.
+    """
+    ran = {each.key for entry in ledger.entries(store.history) for each in entry.running}
+    return frozenset(_that_ran(ran, name) for name in names)
+
+
+def _that_ran(ran: Collection[str], name: str) -> str:
+    keys = sorted(key for key in ran if name in {key, key.partition("/")[2]})
+    if len(keys) != 1:
+        what = f"{name!r} is {' and '.join(keys)}" if keys else f"no Helm release {name!r} ran here"
+        raise UsageError(what, hint=f"what ran here: {', '.join(sorted(ran)) or 'nothing'}")
+    return keys[0]
 
 
 def _resolve(release: Release, names: Iterable[str]) -> frozenset[str]:

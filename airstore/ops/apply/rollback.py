@@ -55,13 +55,19 @@ class Rollback:
         images: how images are checked.
         version: the release to go back to; empty for the one below what runs.
         choice: what becomes of data.
+        abandoned: keys of Helm releases that are stopped and not installed again.
     """
 
     def __init__(
-        self, session: ApplySession, images: ImageChecks, version: str = "", choice: Choice | None = None
+        self,
+        session: ApplySession,
+        images: ImageChecks,
+        version: str,
+        choice: Choice,
+        abandoned: frozenset[str],
     ) -> None:
         self._session, self._images = session, images
-        self._version, self._choice = version, choice or Choice()
+        self._version, self._choice, self._abandoned = version, choice, abandoned
 
     def run(self, push: RegistryPush | None) -> Outcome:
         """Turn back a run that has not ended, or go back to a release that ran before.
@@ -110,10 +116,23 @@ class Rollback:
     def _turn(self, journal: Journal) -> Outcome:
         session = self._session
         if release := self._comes_back():
-            coming = Coming(release, session.transition(Intent.of(journal)).old, back=True)
+            old = session.transition(Intent.of(journal)).old
+            back = {key: each for key, each in old.items() if key not in self._abandoned}
+            coming = Coming(release, back, back=True)
             stop_at(self._images.findings(session, coming), f"run {journal.name} was not rolled back")
-        _record_turn(session, journal, self._version, self._choice)
+        _check_turn(journal, self._version, self._choice)
+        self._give_up(journal)
+        _record_turn(session, journal)
         return drive(session, journal, asked_back=True)
+
+    def _give_up(self, journal: Journal) -> None:
+        keys = [key for key, _, _ in Intent.of(journal).items]
+        if unknown := (self._choice.skipped | self._abandoned) - set(keys):
+            raise UsageError(f"run {journal.name} has nothing to do with {', '.join(sorted(unknown))}")
+        for key in keys if self._choice.keep else sorted(self._choice.skipped):
+            journal.record(Status.GIVE_UP, Step(Kind.RESTORE, key))
+        for key in sorted(self._abandoned):
+            journal.record(Status.GIVE_UP, Step(Kind.REINSTATE, key))
 
     def _comes_back(self) -> Release | None:
         """The release of the product that will run again; None for nothing.
@@ -133,7 +152,7 @@ class Rollback:
         answers = rehearse_rollback(self._session, intent)
         coming = self._coming(intent)
         images = (found for each in coming for found in self._images.findings(self._session, each))
-        stop_at([*answers.findings, *images])
+        stop_at([*answers.findings, *images], hint=answers.hint)
         return answers
 
     def _coming(self, intent: Intent) -> list[Coming]:
@@ -169,6 +188,7 @@ class Rollback:
             now.running,
             before.running,
             frozenset(there) if choice.keep else choice.skipped,
+            self._abandoned,
         )
         return intent, tuple(_warnings(before.version, backups)) if choice.runs else ()
 
@@ -195,8 +215,8 @@ class Rollback:
         return now, depth
 
 
-def _record_turn(session: ApplySession, journal: Journal, version: str, choice: Choice) -> None:
-    """Have a run that has not ended go back."""
+def _check_turn(journal: Journal, version: str, choice: Choice) -> None:
+    """Refuse what a run that has not ended cannot do any more."""
     intent = Intent.of(journal)
     if intent.mode is Mode.UNINSTALL:
         raise UsageError(f"uninstall run {journal.name} has not ended", hint="resume it: airstore uninstall")
@@ -210,18 +230,13 @@ def _record_turn(session: ApplySession, journal: Journal, version: str, choice: 
             f"run {journal.name} has not ended; it restores the backups that it made itself",
             hint="let it end first: `airstore rollback` without --backup",
         )
-    _give_up(journal, intent, choice)
+
+
+def _record_turn(session: ApplySession, journal: Journal) -> None:
+    """Have a run that has not ended go back."""
     failed = any(event.status is Status.FAILED for event in journal.events)
-    journal.record(Status.RESUME if failed or intent.mode is Mode.ROLLBACK else Status.TURN)
+    journal.record(Status.RESUME if failed or Intent.of(journal).mode is Mode.ROLLBACK else Status.TURN)
     session.say(f"turning back run {journal.name}")
-
-
-def _give_up(journal: Journal, intent: Intent, choice: Choice) -> None:
-    keys = [key for key, _, _ in intent.items]
-    if unknown := choice.skipped - set(keys):
-        raise UsageError(f"run {journal.name} has nothing to do with {', '.join(sorted(unknown))}")
-    for key in keys if choice.keep else sorted(choice.skipped):
-        journal.record(Status.GIVE_UP, Step(Kind.RESTORE, key))
 
 
 def _steps(session: ApplySession, now: Entry, before: Entry) -> tuple[PlanStep, ...]:

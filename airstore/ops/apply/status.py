@@ -143,6 +143,10 @@ class Repairs:
                     self._reinstall(target)
                 else:
                     done += self._put_back(target, seen)
+                if self.session.cluster.start_writers(
+                    target.namespace, target.name, sorted(target.namespaces)
+                ):
+                    done.append(f"started again: {key}, which a rollback had stopped")
             for gone in self.tried.keys() - seen:
                 del self.tried[gone]
             return done

@@ -121,8 +121,8 @@ def writers_are_stopped_and_started(on: Parties) -> None:
     on.cluster.stop_writers(on.namespace, "shop", here)
     assert _running(on) == {"api": 0, "cache": 0, "db": 0, "night": True}
     on.helm.install(shop, wait=False)
-    for _ in range(2):
-        on.cluster.start_writers(on.namespace, "shop", here)
+    for there_are in (True, False):
+        assert on.cluster.start_writers(on.namespace, "shop", here) is there_are
         assert _running(on) == {"api": 3, "cache": 1, "db": 2, "night": False}
     on.cluster.stop_writers(on.namespace, "shop", here)
     on.cluster.start_writers(on.namespace, "shop", here)

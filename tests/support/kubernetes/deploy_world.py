@@ -14,7 +14,7 @@ from typing import Any
 
 from airstore.charts.images.rewrite import Rewriting
 from airstore.core import yamlfile
-from airstore.core.kube.dryruns import Change, Refusal
+from airstore.core.kube.dryruns import Change, Demand, Refusal
 from airstore.core.kube.sights import Sight
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm.kept import Kept, Standing
@@ -84,6 +84,7 @@ class MemoryCluster:
         refusals: kind and name to what a dry run says.
         sights: name of a workload to how its pods are.
         pulling: namespaces whose pods were made able to pull.
+        rooms: namespace to how many pods more its quota has room for.
     """
 
     objects: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
@@ -91,6 +92,7 @@ class MemoryCluster:
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     sights: dict[str, Sight] = field(default_factory=dict)
     pulling: list[str] = field(default_factory=list)
+    rooms: dict[str, int] = field(default_factory=dict)
 
     def let_pull(self, namespace: str) -> None:
         self.pulling.append(namespace)
@@ -121,6 +123,11 @@ class MemoryCluster:
     def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:  # noqa: ARG002
         return self.refusals.get(("Pod", pod["metadata"]["name"].removesuffix("-dry-run")))
 
+    def crowded(self, demands: Sequence[Demand], namespace: str) -> str:
+        room = self.rooms.get(namespace)
+        more = sum(each.count for each in demands)
+        return f"exceeded quota: few, needed: pods={more}, " if room is not None and more > room else ""
+
     def remove(self, document: Document, namespace: str) -> None:
         self.objects.pop(self._key(document, namespace), None)
 
@@ -136,14 +143,16 @@ class MemoryCluster:
     def stop_job(self, _document: Document, _namespace: str) -> None:
         """None runs."""
 
-    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> None:
+    def start_writers(self, namespace: str, helm_release: str, places: Iterable[str]) -> bool:
+        found = False
         for kind, document in self._owned(namespace, helm_release, places):
             annotations = document["metadata"]["annotations"]
             if _REMEMBERED in annotations:
-                before = annotations.pop(_REMEMBERED)
+                found, before = True, annotations.pop(_REMEMBERED)
                 name, off = ("suspend", True) if kind == "CronJob" else ("replicas", 0)
                 if document["spec"][name] == off:
                     document["spec"][name] = before
+        return found
 
     def look(self, document: Document, namespace: str) -> Sight | None:
         return self.sights.get(document["metadata"]["name"]) if self.live(document, namespace) else None

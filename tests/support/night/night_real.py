@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.support.kubernetes.cluster_ingress import ingress_controller
 from tests.support.kubernetes.cluster_server import free_ports
 from tests.support.kubernetes.cluster_site import RealCluster, volume
 from tests.support.night import bakery
-from tests.support.night.night_world import Night, make_night, write_site_file
+from tests.support.night.night_world import RELEASES, Night, make_night, write_site_file
 from tests.support.product.e2e_road import run
 
 _UPSTREAM = "registry.example.com"  # whose images nodes find by their mirror
@@ -21,10 +21,15 @@ _UPSTREAM = "registry.example.com"  # whose images nodes find by their mirror
 
 @contextmanager
 def open_night(
-    cluster: RealCluster, directory: Path, helm: Path, registry: Path, namespace: str
+    cluster: RealCluster,
+    directory: Path,
+    helm: Path,
+    registry: Path,
+    namespace: str,
+    versions: Collection[str] = tuple(RELEASES),
 ) -> Iterator[Night]:
-    """A site with every release and a registry; nothing has been applied yet."""
-    night = make_night(cluster, directory, helm, namespace, registry)
+    """A site with some of the releases and a registry; nothing has been applied yet."""
+    night = make_night(cluster, directory, helm, namespace, registry, versions)
     (port,) = free_ports(1)
     night.host = f"localhost:{port}"
     write_site_file(night, storageClass=namespace, storage="1Gi")

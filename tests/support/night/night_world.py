@@ -6,7 +6,7 @@ import base64
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -176,13 +176,21 @@ def _ready(pods: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def make_night(cluster: Cluster, directory: Path, helm: Path, namespace: str, registry: Path | None) -> Night:
-    """A publisher, and a site that holds all of its releases and has no site file yet."""
+def make_night(
+    cluster: Cluster,
+    directory: Path,
+    helm: Path,
+    namespace: str,
+    registry: Path | None,
+    versions: Collection[str] = tuple(RELEASES),
+) -> Night:
+    """A publisher, and a site that holds its releases, all or some, and has no site file yet."""
     (directory / "home").mkdir()
     airstore = Airstore(directory / "home", helm)
     publisher, store = Store(airstore, directory / "publisher"), Store(airstore, directory / "site")
     night = Night(cluster, directory, publisher, store, namespace)
-    for version, changes in RELEASES.items():
+    for version in versions:
+        changes = RELEASES[version]
         product = bakery.write(directory / "product", namespace, version, changes, registry)
         if version == "1.0.0":
             airstore("init", publisher.path, "--product", product)

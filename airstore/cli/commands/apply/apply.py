@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.confirm import confirm, skip_backup_option, yes_option
+from airstore.cli.options.confirm import confirm, skip_backup_option, skip_reinstate_option, yes_option
 from airstore.cli.options.helm import helm_option
 from airstore.cli.options.imagechecks import image_checks, image_options, pushes
 from airstore.cli.options.kubeconfig import kubeconfig_option
@@ -19,6 +19,7 @@ from airstore.cli.views.output import output_option
 from airstore.cli.views.plans import Reach, open_site, show_outcome, show_plan
 from airstore.core.release import Release
 from airstore.ops.apply.apply import Apply
+from airstore.ops.apply.give_up import abandoned as find_abandoned
 from airstore.ops.apply.give_up import given_up
 from airstore.ops.apply.push import RegistryPush
 from airstore.ops.apply.session.session import ApplySession
@@ -38,6 +39,7 @@ from airstore.ops.stores.directory import SITE
     "--adopt", is_flag=True, help="Take over Helm releases that somebody else installed, data included."
 )
 @skip_backup_option
+@skip_reinstate_option
 @yes_option
 @kubeconfig_option
 @site_file_option
@@ -57,6 +59,7 @@ def command(
     repair: bool,
     adopt: bool,
     skipped: tuple[str, ...],
+    abandoned: tuple[str, ...],
     yes: bool,
     kubeconfig: Path | None,
     site_file: Path | None,
@@ -77,11 +80,12 @@ def command(
     reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
     # What a registry lacks will have been pushed.
     checks = image_checks(reach, (check_images, check_nodes), pushed=push and dry_run)
-    keys = given_up(context.store(SITE, "apply"), skipped, version)
-    if keys and not dry_run:
-        confirm(context, _loss(keys), yes=yes)
+    store = context.store(SITE, "apply")
+    keys, left = given_up(store, skipped, version), find_abandoned(store, abandoned)
+    if (keys or left) and not dry_run:
+        confirm(context, "\n".join(_losses(keys, left)), yes=yes)
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as session:
-        wanted = Apply(session, checks, version, keys, adopt=adopt)
+        wanted = Apply(session, checks, version, keys, left, adopt=adopt)
         pushing = RegistryPush(session, checks.access) if push else None
         if dry_run:
             planned = wanted.plan()
@@ -111,9 +115,14 @@ def _say_drift(session: ApplySession) -> None:
         session.say("next: `airstore apply --repair` puts it back as it was installed")
 
 
-def _loss(keys: Iterable[str]) -> str:
-    return "\n".join(
-        f"{key} is not backed up: if this run fails, the data of {key} stay as the failed upgrade left them, "
-        "and no later rollback can restore those of now"
-        for key in sorted(keys)
-    )
+def _losses(unsaved: Iterable[str], left: Iterable[str]) -> Iterator[str]:
+    for key in sorted(unsaved):
+        yield (
+            f"{key} is not backed up: if this run fails, the data of {key} stay as the failed upgrade left "
+            "them, and no later rollback can restore those of now"
+        )
+    for key in sorted(left):
+        yield (
+            f"{key} cannot go back: if this run fails, {key} is stopped and stays so, and whatever needs it "
+            "may not run either; its data are restored like those of the others"
+        )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.confirm import confirm, skip_backup_option, yes_option
+from airstore.cli.options.confirm import confirm, skip_backup_option, skip_reinstate_option, yes_option
 from airstore.cli.options.helm import helm_option
 from airstore.cli.options.imagechecks import image_checks, image_options, pushes
 from airstore.cli.options.kubeconfig import kubeconfig_option
@@ -16,6 +17,7 @@ from airstore.cli.options.registries import access_options
 from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.views.output import output_option, show_document
 from airstore.cli.views.plans import Reach, open_site, show_outcome, show_plan
+from airstore.ops.apply.give_up import abandoned as find_abandoned
 from airstore.ops.apply.give_up import given_up_going_back
 from airstore.ops.apply.push import RegistryPush
 from airstore.ops.apply.restore import Choice
@@ -34,6 +36,7 @@ from airstore.ops.stores.directory import SITE
 )
 @click.option("--keep-data", is_flag=True, help="Restore no backup: data stay as they are.")
 @skip_backup_option
+@skip_reinstate_option
 @yes_option
 @click.option("--dry-run", is_flag=True, help="Check the prerequisites and print the plan, change nothing.")
 @image_options
@@ -50,6 +53,7 @@ def command(
     runs: tuple[str, ...],
     keep_data: bool,
     skipped: tuple[str, ...],
+    abandoned: tuple[str, ...],
     yes: bool,
     dry_run: bool,
     push: bool,
@@ -71,25 +75,30 @@ def command(
     """
     if keep_data and runs:
         raise click.UsageError("--keep-data restores nothing, and --backup chooses what to restore")
-    keys = given_up_going_back(context.store(SITE, "rollback"), skipped)
+    store = context.store(SITE, "rollback")
+    keys, left = given_up_going_back(store, skipped), find_abandoned(store, abandoned)
     site_values = read_site_file(context.store_path, site_file)
     push = pushes(site_values, push=push)
     reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
     checks = image_checks(reach, (check_images, check_nodes), pushed=push and dry_run)
     with open_site(context, Reach(kubeconfig, helm_path, site_file), "rollback") as session:
-        wanted = Rollback(session, checks, version, Choice(keep_data, keys, runs))
+        wanted = Rollback(session, checks, version, Choice(keep_data, keys, runs), left)
         if dry_run:
             _show(wanted.plan(), output)
             return
-        if keys:
-            loss = (
-                f"{key} is not restored: its data stay as what runs now has left them" for key in sorted(keys)
-            )
-            confirm(context, "\n".join(loss), yes=yes)
+        if keys or left:
+            confirm(context, "\n".join(_losses(keys, left)), yes=yes)
         outcome = wanted.run(RegistryPush(session, checks.access) if push else None)
     show_outcome(outcome, output)
     if outcome.run:
         context.say("next: airstore status")
+
+
+def _losses(unrestored: Iterable[str], left: Iterable[str]) -> Iterator[str]:
+    for key in sorted(unrestored):
+        yield f"{key} is not restored: its data stay as what runs now has left them"
+    for key in sorted(left):
+        yield f"{key} is stopped and not installed again; whatever needs it may not run either"
 
 
 def _show(planned: RollbackPlan, output: str) -> None:

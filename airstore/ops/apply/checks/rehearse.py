@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airstore.core.kube.rights import Right
-from airstore.deploy.checks.rehearsal import Move, describe, rehearse
+from airstore.deploy.checks.rehearsal import Finding, Move, describe, rehearse
 from airstore.deploy.helm.kept import Standing
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import Target, targets_of
@@ -29,6 +29,7 @@ class Answers:
 
     findings: tuple[str, ...]
     replaced: Mapping[str, tuple[str, ...]]
+    hint: str = ""
 
     def shown(self, steps: Sequence[Step]) -> tuple[Step, ...]:
         """Steps of a plan, each with the objects that it replaces."""
@@ -68,7 +69,9 @@ def rehearse_rollback(session: ApplySession, run: Intent) -> Answers:
     """
     transition = session.transition(run)
     standing = _Standings(session)
-    back = [standing.back(transition.old[key]) for key in stopped(transition.run, ())]
+    leaving = [transition.new[item.key] for item in transition.run.items if item.action == "install"]
+    back = [standing.move(target, (), back=True) for target in leaving]  # what goes makes room
+    back += [standing.back(transition.old[key]) for key in stopped(transition.run, ())]
     return _answers(session, [], back, session.installations.redactor([*run.new, *run.old]))
 
 
@@ -98,6 +101,17 @@ def _answers(session: ApplySession, forward: list[Move], back: list[Move], redac
     return Answers(
         tuple(dict.fromkeys(redactor.text(str(finding)) for finding in found)),
         {key: tuple(map(describe, each.replaced)) for key, each in replaced.items() if each.replaced},
+        _way_out(found),
+    )
+
+
+def _way_out(found: Sequence[Finding]) -> str:
+    if not found or not all(finding.move.back for finding in found):
+        return ""
+    names = dict.fromkeys(f"--skip-reinstate {finding.move.target.running.key}" for finding in found)
+    return (
+        "change what refuses them, so that there is a way to go back; or do without it, after a question: "
+        f"{' '.join(names)}"
     )
 
 

@@ -38,10 +38,7 @@ def drive(session: ApplySession, journal: Journal, *, asked_back: bool = False) 
     if end is End.NEEDS_OPERATOR:
         raise report.needs_operator(journal, intent, states, session.invocation.resume)
     run = session.transition(intent, journal.directory).run
-    lost = "".join(
-        f"the data of {key} stay as the failed upgrade left them: their backup was given up\n"
-        for key in report.lost_data(run, journal, intent)
-    )
+    lost = report.given_up_words(run, journal, intent)
     raise report.failed(journal, intent, end, states, confirmed=confirmed, lost=lost)
 
 

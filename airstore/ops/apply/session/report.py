@@ -8,7 +8,7 @@ from airstore.core.errors import AirstoreError, DeployError, OperatorNeededError
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import Journal
 from airstore.deploy.run.reach import needed
-from airstore.deploy.run.steps import End, Kind, Mode, Run, Status
+from airstore.deploy.run.steps import End, Kind, Mode, Run, Status, given_up
 from airstore.history.ledger import ADOPTED
 
 
@@ -50,14 +50,32 @@ def failed(
     return DeployError(f"{_what(intent)}; {back}: {why}\n{lost}{_listed(seen)}", hint=hint)
 
 
-def lost_data(run: Run, journal: Journal, intent: Intent) -> Iterator[str]:
+def given_up_words(run: Run, journal: Journal, intent: Intent) -> str:
+    """What is said of what the operator gave up: a line for each loss; empty where there is none."""
+    abandoned = intent.abandoned | given_up(journal.events, Kind.REINSTATE)
+    lines = [
+        f"the data of {key} stay as the failed upgrade left them: their backup was given up"
+        for key in _lost_data(run, journal, intent)
+    ]
+    lines += [
+        f"{key} was stopped and not installed again, as was asked: `airstore apply --repair` tries to"
+        for key in sorted(abandoned & _touched(journal))
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _touched(journal: Journal) -> set[str]:
+    begun = {event.step for event in journal.events if event.status is Status.BEGIN}
+    return {step.item for step in begun if step and step.kind in {Kind.UPGRADE, Kind.REMOVE, Kind.STOP}}
+
+
+def _lost_data(run: Run, journal: Journal, intent: Intent) -> Iterator[str]:
     """Keys of the Helm releases whose data the run could change, and that were given up."""
     begun = {event.step for event in journal.events if event.status is Status.BEGIN}
     touched = {step.item for step in begun if step and step.kind in {Kind.UPGRADE, Kind.REMOVE}}
     reached = needed({item.key: item.needs for item in run.items}, touched)
-    given_up = {event.step.item for event in journal.events if event.status is Status.GIVE_UP and event.step}
     hooked = {item.key for item in run.items if "rollback" in item.hooks}
-    yield from sorted(reached & hooked & (intent.skipped | given_up))
+    yield from sorted(reached & hooked & (intent.skipped | given_up(journal.events)))
 
 
 def _named(version: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from airstore.cluster.api import drifting, permissions, rehearsal
+from airstore.cluster.api import drifting, permissions, quotas, rehearsal
 from airstore.cluster.api import lease as leases
 from airstore.cluster.api.connection import ApiError, Connection, connect
 from airstore.cluster.api.discovery import served_versions, server_version
@@ -21,7 +21,7 @@ from airstore.cluster.workloads.pull_probe import unpullable
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import TransferError
 from airstore.core.kube.documents import Document
-from airstore.core.kube.dryruns import Change, Refusal
+from airstore.core.kube.dryruns import Change, Demand, Refusal
 from airstore.core.kube.jobs import JobResult
 from airstore.core.kube.rights import Right
 from airstore.core.kube.sights import Sight
@@ -102,6 +102,10 @@ class SiteCluster:
     def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:
         """See `airstore.deploy.model.protocols.Rehearsing`."""
         return rehearsal.rehearse_pod(self._objects, pod, namespace)
+
+    def crowded(self, demands: Sequence[Demand], namespace: str) -> str:
+        """See `airstore.deploy.model.protocols.Rehearsing`."""
+        return quotas.lacking(self._objects, demands, namespace)
 
     def remove(self, document: Document, namespace: str) -> None:
         """See `airstore.deploy.model.protocols.Objects`."""
