@@ -74,10 +74,11 @@ setup_venv() {
     local python stamp
     need_cargo
     python="$(find_python)"
-    stamp="$(printf '%s\n' "$ROOT" "$("$python" -V)" && sha256sum "$ROOT/pyproject.toml")"
+    stamp="$(printf '%s\n' "$ROOT" "$("$python" -V)" && sha256sum "$ROOT"/{pyproject.toml,requirements.lock})"
     if [ "$(cat "$VENV/stamp" 2>/dev/null)" != "$stamp" ]; then
         make_venv "$python" "$VENV"
-        pip_of "$VENV" install --editable "$ROOT" --group "$ROOT/pyproject.toml:dev"
+        pip_of "$VENV" install --require-hashes --requirement "$ROOT/requirements.lock"
+        pip_of "$VENV" install --editable "$ROOT" --no-deps
         printf '%s\n' "$stamp" >"$VENV/stamp"
         codec_stamp >"$VENV/codec-stamp"
     elif [ "$(codec_stamp)" != "$(cat "$VENV/codec-stamp" 2>/dev/null)" ]; then

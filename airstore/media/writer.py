@@ -92,12 +92,7 @@ def write_media(
         out.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-", dir=out.parent))
     try:
-        files = {**_packs(building, contents, progress), **_delta(building, contents, progress)}
-        index = _finish(building, files, contents.history, describe)
-        if carriers.parity:
-            index = add_parity(building, index, carriers.parity, progress)
-        if carriers.volume_size:
-            index = split(building, index, carriers.volume_size, progress)
+        index = _filled(building, contents, describe, progress, carriers)
         _write_index(building, index, sign(index.to_statement()))
         _open_to_all(building)
         _publish(building, out)
@@ -105,6 +100,44 @@ def write_media(
         shutil.rmtree(building, ignore_errors=True)
         raise
     return index
+
+
+def measure_media(
+    temporary: Path,
+    contents: Contents,
+    describe: Callable[[dict[str, MediaFile]], MediaIndex],
+    progress: Progress,
+    carriers: Carriers = ONE,
+) -> MediaIndex:
+    """The index that media would have: all of their files are made, and thrown away.
+
+    Args:
+        temporary: a directory with room for them.
+        contents: what they carry.
+        describe: makes the index once the files are known.
+        progress: shows the bytes written.
+        carriers: what they hold, and how much of them may be lost.
+
+    Raises:
+        UsageError: a volume is too small.
+        StorageError: the disk is full.
+    """
+    with storage_errors(temporary), tempfile.TemporaryDirectory(dir=temporary) as building:
+        return _filled(Path(building), contents, describe, progress, carriers)
+
+
+def _filled(
+    building: Path,
+    contents: Contents,
+    describe: Callable[[dict[str, MediaFile]], MediaIndex],
+    progress: Progress,
+    carriers: Carriers,
+) -> MediaIndex:
+    files = {**_packs(building, contents, progress), **_delta(building, contents, progress)}
+    index = _finish(building, files, contents.history, describe)
+    if carriers.parity:
+        index = add_parity(building, index, carriers.parity, progress)
+    return split(building, index, carriers.volume_size, progress) if carriers.volume_size else index
 
 
 def _packs(building: Path, contents: Contents, progress: Progress) -> dict[str, MediaFile]:
@@ -122,7 +155,7 @@ def _delta(building: Path, contents: Contents, progress: Progress) -> dict[str, 
     with storage_errors(draft):
         draft.parent.mkdir()
     prepared = prepare(contents.store, contents.delta)
-    with progress.task("writing a delta", prepared.plain_bytes) as advance:
+    with progress.task("writing media", prepared.plain_bytes) as advance:
         prepared.write(draft, contents.effort, advance)
     digest = Digest.of_file(draft)
     with storage_errors(draft):

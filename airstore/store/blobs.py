@@ -4,7 +4,7 @@ from airstore.store.directory import BlobStore
 from airstore.store.exchange.export import PackFile, Selection, select, write_packs
 from airstore.store.exchange.outline import Outline, Piece, content, outline
 from airstore.store.exchange.staging import Staging
-from airstore.store.format.solid import solid_chunks, solid_writer
+from airstore.store.format.solid import compress_solid, solid_chunks
 from airstore.store.ingest.feed import Feed
 from airstore.store.ingest.sink import WORKERS, in_order
 from airstore.store.ingest.tar import join as join_tar
@@ -33,6 +33,7 @@ __all__ = [
     "Statistics",
     "StoreLayout",
     "check",
+    "compress_solid",
     "content",
     "drop_whole",
     "in_order",
@@ -44,7 +45,6 @@ __all__ = [
     "rebuild_index",
     "select",
     "solid_chunks",
-    "solid_writer",
     "statistics",
     "write_packs",
 ]

@@ -110,3 +110,13 @@ def test_a_group_without_a_command_shows_its_commands() -> None:
         outcome = airstore(*words)
         assert outcome.code in {0, 2}
         assert "Commands:" in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_a_choice_is_given_as_it_is_shown(words: tuple[str, ...]) -> None:
+    for parameter in find(words).params:
+        if isinstance(parameter.type, click.Choice):
+            context = click.Context(find(words))
+            shown = parameter.make_metavar(context).strip("[]{}").split("|")
+            assert [parameter.type.convert(choice, parameter, context) for choice in shown] == shown
+            assert all(choice == choice.lower() for choice in shown), shown

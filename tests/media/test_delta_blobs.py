@@ -8,7 +8,7 @@ import random
 import tarfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, IncompleteError
-from airstore.media.delta.layout import HEAD, Stream, read_head, write_head
+from airstore.media.delta.layout import HEAD, Segment, Stream, check_segments, read_head, write_head
 from airstore.media.delta.reader import Delta
+from airstore.media.delta.table import decode, encode
 from airstore.media.delta.writer import Effort, Task, prepare
-from airstore.store.blobs import BlobStore, Staging, solid_chunks, solid_writer
+from airstore.store.blobs import BlobStore, Staging, compress_solid, solid_chunks
 from tests.media.test_delta import text
 
 
@@ -149,22 +150,24 @@ def test_a_base_that_the_site_holds_otherwise_is_opened_first(pair: Pair) -> Non
 
 
 def streams(path: Path) -> list[bytes]:
-    """The plain bytes of a delta's three streams."""
+    """The plain bytes of a delta's table and streams, which are one segment each here."""
     with path.open("rb") as file:
-        head = read_head(file.read(HEAD), path.stat().st_size)
-        return [b"".join(solid_chunks(file, *stream)) for stream in head]
+        head = read_head(file.read(HEAD))
+        file.seek(head.size)
+        plain = [b"".join(solid_chunks(file, *head.table))]
+        segments = {segment.stream: segment for segment in decode(plain[0], head).segments}
+        return plain + [b"".join(solid_chunks(file, *segments[stream][1:])) for stream in sorted(segments)]
 
 
-def packed(plain: list[bytes]) -> bytes:
-    """A delta of these streams, whatever they say."""
-    stored = []
-    for each in plain:
-        file = io.BytesIO()
-        with solid_writer(file, 1) as sink:
-            sink.write(each)
-        stored.append(file.getvalue())
-    sizes = [Stream(len(one), len(other)) for one, other in zip(stored, plain, strict=True)]
-    return write_head(sizes) + b"".join(stored)
+def packed(table: bytes, *plain: bytes) -> bytes:
+    """A delta of these streams, whatever they say; a table that can be read is told where they are now."""
+    frames = [compress_solid([each], 1) for each in plain]
+    with suppress(DamagedError):
+        read = decode(table, read_head(write_head(0, 0)))
+        segments = map(Segment, Stream, map(len, frames), map(len, plain))
+        table = encode(replace(read, segments=tuple(segments)))
+    compressed = compress_solid([table], 1)
+    return write_head(len(compressed), len(table)) + compressed + b"".join(frames)
 
 
 def test_a_hostile_delta_changes_nothing(pair: Pair) -> None:
@@ -175,14 +178,12 @@ def test_a_hostile_delta_changes_nothing(pair: Pair) -> None:
     held = pair.site.size(Digest.of(NEW))
     assert held is None
 
-    @given(st.integers(0, 2), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
+    @given(st.integers(0, len(plain) - 1), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
     def tried(number: int, where: float, mask: int) -> None:
-        if not plain[number]:
-            return
         at = int(where * len(plain[number]))
         damaged = bytearray(plain[number])
         damaged[at] ^= mask
-        path.write_bytes(packed([bytes(damaged) if n == number else each for n, each in enumerate(plain)]))
+        path.write_bytes(packed(*(bytes(damaged) if n == number else each for n, each in enumerate(plain))))
         with suppress(DamagedError, IncompleteError), Staging(pair.site, []) as staging:
             delta = Delta(path, staging.reader)
             with staging.writer() as writer:
@@ -205,8 +206,36 @@ def test_a_delta_that_is_cut_off_is_an_error(pair: Pair, cut: int) -> None:
 
 
 def test_what_a_head_says_is_bounded() -> None:
-    for stream in (Stream(0, 1 << 62), Stream(1 << 62, 0)):
-        with pytest.raises(DamagedError):
-            read_head(write_head([stream, Stream(0, 0), Stream(0, 0)]), HEAD)
-    with pytest.raises(DamagedError, match=r"newer version|not a delta"):
-        read_head(b"AIRDELT\x02" + bytes(HEAD - 8), HEAD)
+    with pytest.raises(DamagedError, match="more bytes than are believed"):
+        read_head(write_head(0, 1 << 62))
+    head = read_head(write_head(0, 0))
+    check_segments(head, [Segment(Stream.WHOLE, 5, 5)], head.size + 5)
+    for stored, plain in ((0, 1 << 62), (1, 5)):
+        with pytest.raises(DamagedError, match=r"a delta's head says|does not end"):
+            check_segments(head, [Segment(Stream.WHOLE, stored, plain)], head.size)
+    for version in (0, 3):
+        with pytest.raises(DamagedError, match="not a delta that this airstore can read"):
+            read_head(b"AIRDELT" + bytes([version]) + bytes(HEAD - 8))
+
+
+def test_a_first_release_travels_smaller_than_its_layers_and_each_file_once(pair: Pair) -> None:
+    blobs = [OLD, NEW, b'{"config": 1}']
+    path = pair.write(blobs, [])
+    assert path.stat().st_size < 0.6 * (len(OLD) + len(NEW))
+    pair.take_in(path, *blobs)
+
+
+def test_streams_are_cut_and_the_workers_do_not_show(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many segments of both kinds, and the same bytes by one worker and by three."""
+    monkeypatch.setattr("airstore.media.delta.segments.SEGMENT", 16 << 10)
+    fresh = {f"srv/{number}.{'py' if number % 2 else 'txt'}": text(50 + number) for number in range(8)}
+    new = layer({**CHANGED, **fresh})
+    written = set()
+    for workers in (1, 3):
+        monkeypatch.setattr("airstore.media.delta.writer.WORKERS", workers)
+        path = pair.write([new, b"a config"], [OLD])
+        written.add(path.read_bytes())
+    assert len(written) == 1
+    pair.put(pair.site, OLD)
+    assert len(Delta(path, pair.site.reader).table.segments) > 4
+    pair.take_in(path, new, b"a config")

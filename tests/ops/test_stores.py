@@ -306,7 +306,7 @@ def test_a_key_that_others_may_read_is_not_used(own_road: Road, tmp_path: Path) 
 
 
 def test_media_go_to_a_new_place(road: Road, tmp_path: Path) -> None:
-    words = ("-C", road.publisher, "media", "create", "--to", "1.0.0")
+    words = ("-C", road.publisher, "media", "create", "--to", "1.0.0", "--effort", "none")
     used = tmp_path / "used"
     used.mkdir()
     (used / "mine").write_text("x")

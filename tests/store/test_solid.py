@@ -12,17 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
-from airstore.store.format.solid import solid_chunks, solid_writer
+from airstore.store.format.solid import compress_solid, solid_chunks
 from airstore.store.ingest import tar
 from airstore.store.ingest.feed import Feed
 
 
 def solid(*parts: bytes, level: int = 3) -> bytes:
-    file = io.BytesIO()
-    with solid_writer(file, level) as sink:
-        for part in parts:
-            sink.write(part)
-    return file.getvalue()
+    return compress_solid(parts, level)
 
 
 def read(data: bytes, size: int, length: int | None = None) -> bytes:

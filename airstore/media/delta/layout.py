@@ -4,46 +4,86 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS, MIB
 
-_MAGIC = b"AIRDELT\x01"
+HEAD = 56  # bytes at the beginning of a file that hold the head of any version
+VERSION = 2  # that is written
+_MAGIC = b"AIRDELT"
 _STREAM = struct.Struct("<QQ")
-_STREAMS = 3  # the table, what is carried whole, patches
-HEAD = len(_MAGIC) + _STREAMS * _STREAM.size
+_VERSIONS = {1: 3, 2: 1}  # pairs of sizes in the head: the first version had each stream in one frame
 _TABLE = 512 * MIB  # plain bytes of a table
 
 
-class Stream(NamedTuple):
-    """One compressed stream.
+class Stream(IntEnum):
+    """Bytes of one kind that are taken one after the other."""
+
+    WHOLE = 0
+    PATCHES = 1
+    NOTES = 2
+
+
+class Segment(NamedTuple):
+    """One compressed frame, the next part of a stream.
 
     Attributes:
         stored: its bytes in the file.
         plain: the bytes that it holds.
     """
 
+    stream: Stream
     stored: int
     plain: int
 
 
-def write_head(streams: Sequence[Stream]) -> bytes:
-    """The first `HEAD` bytes of the file; the streams follow, in this order and without gaps."""
-    return _MAGIC + b"".join(_STREAM.pack(*stream) for stream in streams)
+class Head(NamedTuple):
+    """What a file begins with.
+
+    Attributes:
+        version: of the format.
+        size: bytes of the head; the table follows.
+        table: bytes that the table takes in the file, and plain bytes of it.
+        segments: that follow the table, if the table itself does not say so.
+    """
+
+    version: int
+    size: int
+    table: tuple[int, int]
+    segments: tuple[Segment, ...]
 
 
-def read_head(head: bytes, size: int) -> list[Stream]:
-    """The streams of a file of so many bytes.
+def write_head(stored: int, plain: int) -> bytes:
+    """The head before a table of so many bytes."""
+    return _MAGIC + bytes([VERSION]) + _STREAM.pack(stored, plain)
+
+
+def read_head(head: bytes) -> Head:
+    """The head of a file that begins with these up to `HEAD` bytes.
 
     Raises:
         DamagedError: it is no delta, or not whole.
     """
-    if len(head) != HEAD or not head.startswith(_MAGIC):
+    version = head[len(_MAGIC)] if len(head) > len(_MAGIC) and head.startswith(_MAGIC) else 0
+    size = len(_MAGIC) + 1 + _VERSIONS.get(version, 0) * _STREAM.size
+    if version not in _VERSIONS or len(head) < size:
         raise DamagedError("this is not a delta that this airstore can read", hint="use a newer version")
-    streams = [Stream(*pair) for pair in _STREAM.iter_unpack(head[len(_MAGIC) :])]
-    if HEAD + sum(stream.stored for stream in streams) != size:
-        raise DamagedError("a delta does not end where its head says")
-    if streams[0].plain > _TABLE or max(stream.plain for stream in streams) > LIMITS.layer_plain:
+    table, *others = _STREAM.iter_unpack(head[len(_MAGIC) + 1 : size])
+    if table[1] > _TABLE:
         raise DamagedError("a delta's head says more bytes than are believed")
-    return streams
+    segments = (Segment(stream, *sizes) for stream, sizes in zip(Stream, others, strict=False))
+    return Head(version, size, table, tuple(segments))
+
+
+def check_segments(head: Head, segments: Sequence[Segment], size: int) -> None:
+    """Whether segments are those of a file of so many bytes.
+
+    Raises:
+        DamagedError: they are not.
+    """
+    if head.size + head.table[0] + sum(segment.stored for segment in segments) != size:
+        raise DamagedError("a delta does not end where its head says")
+    if max((segment.plain for segment in segments), default=0) > LIMITS.layer_plain:
+        raise DamagedError("a delta's head says more bytes than are believed")

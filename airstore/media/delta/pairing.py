@@ -65,7 +65,7 @@ def pair(
     open_news = [n for n, new in enumerate(news) if not found[n] or news[n].path != olds[found[n][0]].path]
     pool = _pool(olds, taken, {new.path for new in news}, old_bytes) if open_news else Pool()
     for number in open_news:
-        if news[number].size >= _SHORT:
+        if pool.holders and news[number].size >= _SHORT:
             near = pool.nearest(sketch(new_bytes(number)), _BASES)
             found[number] = list(dict.fromkeys([*near, *found[number]]))[:_BASES]
     return found

@@ -19,9 +19,8 @@ from airstore.core.errors import DamagedError, IncompleteError, NotFoundError
 from airstore.core.progress import Advance
 from airstore.core.work import at_work
 from airstore.media.delta import patch
-from airstore.media.delta.layout import HEAD, read_head
-from airstore.media.delta.patch import Kind
-from airstore.media.delta.table import BaseBlob, NewBlob, Table, check_bases, decode
+from airstore.media.delta.file import DeltaFile
+from airstore.media.delta.table import STREAM, BaseBlob, NewBlob, Table, check_bases
 from airstore.store.blobs import (
     BlobWriter,
     Compressed,
@@ -31,7 +30,6 @@ from airstore.store.blobs import (
     content,
     join_tar,
     outline,
-    solid_chunks,
 )
 
 
@@ -51,11 +49,8 @@ class Delta:
     def __init__(
         self, path: Path, reader: Callable[[], ObjectReader], open_held: Callable[[], bool] = lambda: False
     ) -> None:
-        self._path, self._reader = path, reader()
-        with storage_errors(path), path.open("rb") as file:
-            self._streams = read_head(file.read(HEAD), path.stat().st_size)
-            table = b"".join(solid_chunks(file, *self._streams[0]))
-        self.table: Table = decode(table)
+        self._file, self._reader = DeltaFile(path), reader()
+        self.table: Table = self._file.table
         if not all(_is_cut(base, self._reader) for base in self.table.bases) and open_held():
             self._reader = reader()
         self._olds = list(_olds(self.table, self._reader))
@@ -100,18 +95,11 @@ class Delta:
 
     def _pieces(self) -> Iterator[bytes]:
         """The new pieces, in order."""
-        _, whole, patches = self._streams
-        with storage_errors(self._path), self._path.open("rb") as first, self._path.open("rb") as second:
-            first.seek(HEAD + self._streams[0].stored)
-            second.seek(HEAD + self._streams[0].stored + whole.stored)
-            feeds = {
-                Kind.WHOLE: Feed(solid_chunks(first, *whole)),
-                Kind.PATCH: Feed(solid_chunks(second, *patches)),
-            }
-            for piece in self.table.pieces:
-                carried = feeds[piece.kind].take(piece.carried)
-                base = b"".join(map(self._old, piece.bases))
-                yield patch.apply(piece.kind, carried, base, piece.size)
+        feeds = self._file.streams()
+        for piece in self.table.pieces:
+            carried = feeds[STREAM[piece.kind]].take(piece.carried)
+            base = b"".join(map(self._old, piece.bases))
+            yield patch.apply(piece.kind, carried, base, piece.size)
 
     def _old(self, number: int) -> bytes:
         with _of_the_site():

@@ -8,15 +8,17 @@ no digest is carried that the site can compute.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS
+from airstore.media.delta.layout import Head, Segment, Stream
 from airstore.media.delta.patch import BASE, PIECE, Kind
 from airstore.media.delta.wire import Numbers, put, put_signed
 
+STREAM = {Kind.WHOLE: Stream.WHOLE, Kind.PATCH: Stream.PATCHES}  # that each kind is carried in
 _DIGEST = 32
 _MOST = 1 << 24  # pieces of one side, and blobs
 _BASES = 8  # old pieces of one new one
@@ -88,8 +90,16 @@ class NewBlob:
 
 @dataclass(frozen=True)
 class Table:
-    """All of a delta but its bytes."""
+    """All of a delta but its bytes.
 
+    Attributes:
+        segments: of the file, in order.
+        bases: blobs that it rests on.
+        pieces: new ones.
+        blobs: new ones.
+    """
+
+    segments: tuple[Segment, ...]
     bases: tuple[BaseBlob, ...]
     pieces: tuple[NewPiece, ...]
     blobs: tuple[NewBlob, ...]
@@ -102,13 +112,18 @@ class Table:
 
 def encode(table: Table) -> bytes:
     """The table's bytes, before compression."""
-    out = bytearray(put(len(table.bases)))
+    out = bytearray(put(len(table.segments)))
+    for segment in table.segments:
+        out += put(segment.stream) + put(segment.stored) + put(segment.plain)
+    out += put(len(table.bases))
     for base in table.bases:
         out += base.digest.raw + put(base.pieces)
     out += put(len(table.pieces))
     near = 0
     for piece in table.pieces:
-        out += put(piece.size) + put(piece.kind) + put(piece.carried) + put(len(piece.bases))
+        out += put(piece.size) + put(piece.kind)
+        out += put(piece.carried) if piece.kind is not Kind.WHOLE else b""
+        out += put(len(piece.bases))
         for number in piece.bases:
             out += put_signed(number - near)
             near = number + 1
@@ -119,31 +134,47 @@ def encode(table: Table) -> bytes:
     return bytes(out)
 
 
-def decode(data: bytes) -> Table:
-    """The table that `encode` wrote.
+def decode(data: bytes, head: Head) -> Table:
+    """The table that `encode` wrote, or what did in an older version.
+
+    Args:
+        data: its bytes.
+        head: of its file.
 
     Raises:
         DamagedError: it is damaged, or says what cannot be.
     """
     numbers = Numbers(data)
+    segments = head.segments if head.version == 1 else tuple(_segments(numbers))
     bases = tuple(
         BaseBlob(Digest.from_raw(numbers.bytes(_DIGEST)), numbers.take(_MOST))
         for _ in range(numbers.take(_MOST))
     )
     old = sum(base.pieces for base in bases)
-    near, pieces = 0, list[NewPiece]()
-    for _ in range(numbers.take(_MOST)):
-        size, kind = numbers.take(PIECE), Kind(numbers.take(max(Kind)))
-        carried, of = numbers.take(PIECE), list[int]()
-        for _ in range(numbers.take(_BASES)):
-            near = _within(near + numbers.take_signed(_MOST), old) + 1
-            of.append(near - 1)
-        pieces.append(NewPiece(size, kind, carried, tuple(of)))
+    pieces = tuple(_pieces(numbers, old, head.version))
     following = _Following(old, len(pieces))
     blobs = tuple(_decode_blob(numbers, following) for _ in range(numbers.take(_MOST)))
     if not numbers.ended:
         raise DamagedError("a delta's table goes on behind its end")
-    return Table(bases, tuple(pieces), blobs)
+    return Table(segments, bases, pieces, blobs)
+
+
+def _segments(numbers: Numbers) -> Iterator[Segment]:
+    for _ in range(numbers.take(_MOST)):
+        stream = Stream(numbers.take(max(Stream)))
+        yield Segment(stream, numbers.take(LIMITS.layer_plain), numbers.take(LIMITS.layer_plain))
+
+
+def _pieces(numbers: Numbers, old: int, version: int) -> Iterator[NewPiece]:
+    near = 0
+    for _ in range(numbers.take(_MOST)):
+        size, kind = numbers.take(PIECE), Kind(numbers.take(max(Kind)))
+        carried = size if kind is Kind.WHOLE and version > 1 else numbers.take(PIECE)
+        of = list[int]()
+        for _ in range(numbers.take(_BASES)):
+            near = _within(near + numbers.take_signed(_MOST), old) + 1
+            of.append(near - 1)
+        yield NewPiece(size, kind, carried, tuple(of))
 
 
 class _Following:

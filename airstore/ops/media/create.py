@@ -12,7 +12,7 @@ from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.media.delta.writer import Effort, Task
 from airstore.media.index import MediaFile, MediaIndex, ReleaseId
-from airstore.media.writer import ONE, Carriers, Contents, write_media
+from airstore.media.writer import ONE, Carriers, Contents, measure_media, write_media
 from airstore.ops.media.receipts import Receipt
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import verified
@@ -42,7 +42,7 @@ class MediaPlan:
         new: blobs that travel, those of a full media included.
         shared: blobs of the release that the base holds already.
         selection: objects that the base lacks.
-        task: what a delta would be about; None for full media.
+        task: what a delta would be about; full media carry one that rests on nothing.
     """
 
     product: str
@@ -51,7 +51,7 @@ class MediaPlan:
     new: frozenset[Digest]
     shared: frozenset[Digest]
     selection: Selection
-    task: Task | None = None
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Form:
     """How media are written.
 
     Attributes:
-        effort: how much time a smaller delta is worth; None: objects travel as they are, which every airstore
+        effort: how much time smaller media are worth; None: objects travel as they are, which every airstore
             reads.
         carriers: what they are carried on.
     """
@@ -103,15 +103,19 @@ def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | No
         new=wanted - held,
         shared=held,
         selection=select(blobs, wanted - held, known),
-        task=_task(store, wanted_release.release, wanted - held, base, known) if base else None,
+        task=_task(store, wanted_release.release, wanted - held, base, known),
     )
 
 
 def _task(
-    store: StoreDirectory, release: Release, new: Iterable[Digest], base: Base, known: Iterable[Digest]
+    store: StoreDirectory,
+    release: Release,
+    new: Iterable[Digest],
+    base: Base | None,
+    known: Iterable[Digest],
 ) -> Task:
-    places = {**_places(verified(store, base.release.version).release), **_places(release)}
-    return Task(sorted(new), sorted(known), places)
+    before = _places(verified(store, base.release.version).release) if base else {}
+    return Task(sorted(new), sorted(known), {**before, **_places(release)})
 
 
 def _places(release: Release) -> dict[Digest, str]:
@@ -147,21 +151,41 @@ def create_media(
         UsageError: ``out`` is in use, or volumes are too small.
         StorageError: the disk is full; nothing is left behind.
     """
+    contents = _contents(store, blobs, plan, form.effort)
+    return write_media(out, contents, _describer(plan), sign, progress, form.carriers)
 
-    def describe(files: dict[str, MediaFile]) -> MediaIndex:
-        return MediaIndex(
-            product=plan.product,
-            site=plan.base.site if plan.base else "",
-            release=plan.release,
-            base=plan.base.release if plan.base else None,
-            files=files,
-        )
 
-    if plan.task and form.effort:
-        contents = Contents(blobs, store.history, delta=plan.task, effort=form.effort)
-    else:
-        contents = Contents(blobs, store.history, plan.selection)
-    return write_media(out, contents, describe, sign, progress, form.carriers)
+def rehearse_media(
+    store: StoreDirectory,
+    blobs: BlobStore,
+    plan: MediaPlan,
+    progress: Progress,
+    form: Form = DEFAULT,
+) -> MediaIndex:
+    """The index that `create_media` would sign; what it lists is made in the store's ``tmp/`` and removed.
+
+    Raises:
+        UsageError: volumes are too small.
+        StorageError: the disk is full.
+    """
+    contents = _contents(store, blobs, plan, form.effort)
+    return measure_media(blobs.layout.temporary, contents, _describer(plan), progress, form.carriers)
+
+
+def _contents(store: StoreDirectory, blobs: BlobStore, plan: MediaPlan, effort: Effort | None) -> Contents:
+    if effort:
+        return Contents(blobs, store.history, delta=plan.task, effort=effort)
+    return Contents(blobs, store.history, plan.selection)
+
+
+def _describer(plan: MediaPlan) -> Callable[[dict[str, MediaFile]], MediaIndex]:
+    return lambda files: MediaIndex(
+        product=plan.product,
+        site=plan.base.site if plan.base else "",
+        release=plan.release,
+        base=plan.base.release if plan.base else None,
+        files=files,
+    )
 
 
 def is_current(store: StoreDirectory, base: Base, to: str) -> bool:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import zstandard
 
@@ -17,26 +16,27 @@ if TYPE_CHECKING:
 
 WINDOW = 128 * MIB  # what a reader keeps in memory
 _READ = 128 * KIB
+_NEAR = 8 * MIB  # bytes within which every level finds what comes again
 
 
-class Sink(Protocol):
-    """Takes bytes."""
-
-    def write(self, data: bytes, /) -> int:
-        """Append them."""
-
-
-def solid_writer(file: BinaryIO, level: int) -> AbstractContextManager[Sink]:
-    """Compresses what is written into one frame of a file; it is whole once the block has ended.
+def compress_solid(data: Sequence[bytes], level: int) -> bytes:
+    """One frame of all this data; its window is as large as the data, up to `WINDOW`.
 
     Args:
-        file: takes the frame; stays open.
+        data: what is compressed, one after the other.
         level: of zstd, 1 to 22.
     """
+    size = sum(map(len, data))
+    window = min(max(size - 1, KIB).bit_length(), WINDOW.bit_length() - 1)
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        level, window_log=WINDOW.bit_length() - 1, enable_ldm=True, write_checksum=1
+        level, source_size=size, window_log=window, enable_ldm=size > _NEAR, write_checksum=1
     )
-    return zstandard.ZstdCompressor(compression_params=parameters).stream_writer(file, closefd=False)
+    compressed = io.BytesIO()
+    compressor = zstandard.ZstdCompressor(compression_params=parameters)
+    with compressor.stream_writer(compressed, size=size, closefd=False) as sink:
+        for each in data:
+            sink.write(each)
+    return compressed.getvalue()
 
 
 def solid_chunks(file: BinaryIO, length: int, size: int) -> Iterator[bytes]:

@@ -13,14 +13,16 @@ from airstore.cli.group import Group
 from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
 from airstore.cli.options.sizes import Percent, Size
 from airstore.cli.text import human
+from airstore.cli.views.media import described, show_summary
 from airstore.cli.views.output import output_option, show_document, show_fields, show_rows
-from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, UsageError
+from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, StorageError, UsageError
 from airstore.media.delta.writer import Effort
 from airstore.media.found import find_one
 from airstore.media.index import MediaIndex
 from airstore.media.parity.repair import repair
 from airstore.media.reader import Media
 from airstore.media.writer import Carriers
+from airstore.ops.media.costs import NONE, costs
 from airstore.ops.media.create import (
     Base,
     Form,
@@ -29,6 +31,7 @@ from airstore.ops.media.create import (
     create_media,
     is_current,
     plan_media,
+    rehearse_media,
 )
 from airstore.ops.media.import_many import first_fault, import_all
 from airstore.ops.media.receipts import read_receipt
@@ -55,11 +58,11 @@ def command() -> None:
 @click.option("--to", "version", required=True, help="The release a site shall hold.")
 @click.option("--from", "base_version", help="Delta: the release the site holds already.")
 @click.option("--receipt", type=click.Path(path_type=Path), help="Delta: the site's receipt.")
-@click.option("--dry-run", is_flag=True, help="Only say what would travel.")
+@click.option("--dry-run", is_flag=True, help="Only say what would travel; takes as long.")
 @click.option(
     "--effort",
-    type=click.Choice(["none", *Effort]),
-    default=Effort.NORMAL,
+    type=click.Choice(["none", *(effort.value for effort in Effort)]),
+    default=Effort.NORMAL.value,
     show_default=True,
     help="How much time a smaller delta is worth; none: new files whole, as airstore before 0.2 reads them.",
 )
@@ -116,8 +119,10 @@ def create(
             "shared_blobs": len(plan.shared),
             "plain_bytes": plan.selection.plain_bytes,
         }
+        form = Form(None if effort == "none" else Effort(effort), Carriers(volume_size, parity))
         if dry_run:
-            show_fields({**summary, "estimated_bytes": plan.selection.stored_bytes}, output)
+            rehearsed = rehearse_media(store, blobs, plan, context.progress, form)
+            show_fields({**summary, "estimated_bytes": rehearsed.size}, output)
             return
         key = load_key(store, key_name, ask_passphrase(passphrase_file))
         index = create_media(
@@ -127,7 +132,7 @@ def create(
             out,
             lambda data: envelope.sign(data, STATEMENT_TYPE, [key]),
             context.progress,
-            Form(None if effort == "none" else Effort(effort), Carriers(volume_size, parity)),
+            form,
         )
     if index.volumes:
         context.say(
@@ -145,14 +150,12 @@ def create(
 @pass_context
 def inspect(context: Context, media: tuple[Path, ...], output: str) -> None:
     """What MEDIA claim to carry; signatures are not checked here. One volume of several will do."""
-    index = find_one(*media).claimed_index()
+    opened = find_one(*media)
+    index = opened.claimed_index()
     context.say("claimed, not verified: see `airstore media verify`")
-    document = _describe(index)
+    document = {**described(index), **_costs(context, opened, index)}
     if output == "table":
-        show_fields({key: value for key, value in document.items() if not isinstance(value, list)}, output)
-        show_rows(document["files"], output, {"file": "FILE", "size": "SIZE", "digest": "DIGEST"})
-        columns = {"volume": "VOLUME", "file": "FILE", "size": "SIZE", "digest": "DIGEST"}
-        show_rows(document.get("volumes", []), output, columns, "")
+        show_summary(document)
         return
     show_fields(document, output)
 
@@ -250,6 +253,15 @@ def import_(context: Context, media: tuple[Path, ...], *, dry_run: bool, output:
         context.say(f"next: airstore plan, or airstore registry push, for release {version}")
 
 
+def _costs(context: Context, media: Media, index: MediaIndex) -> dict[str, Any]:
+    try:
+        found = costs(media, index)
+    except (DamagedError, IncompleteError, StorageError) as fault:
+        context.say(f"what made these media large cannot be read: {fault}")
+        found = NONE
+    return {"images": found["images"], "largest": found["files"]}
+
+
 def _base(store: StoreDirectory, version: str | None, receipt: Path | None) -> Base | None:
     if receipt:
         return base_from_receipt(store, read_receipt(store, receipt))
@@ -265,26 +277,3 @@ def _role(context: Context, trust: Path | None) -> Role | None:
         if context.named != Path():
             raise  # whoever names a store means its trust root
         return None
-
-
-def _describe(index: MediaIndex) -> dict[str, Any]:
-    volumes = [
-        {"volume": number, "file": index.lies_at(piece), "size": piece.size, "digest": str(piece.digest)}
-        for number, volume in enumerate(index.volumes, 1)
-        for piece in volume
-    ]
-    return {
-        "product": index.product,
-        "release": index.release.version,
-        "sequence": index.release.sequence,
-        "kind": index.kind,
-        "from": index.base.version if index.base else None,
-        "site": index.site or None,
-        "commit": index.release.commit,
-        "total_bytes": index.size,
-        "files": [
-            {"file": path, "size": file.size, "digest": str(file.digest)}
-            for path, file in sorted(index.files.items())
-        ],
-        **({"volumes": volumes} if volumes else {}),
-    }

@@ -1,0 +1,113 @@
+"""What made a delta large, for people: bytes by image, and the most expensive files. Pure.
+
+Nothing is restored from it. Pieces share compressed frames, so each is said to take its share of its frame.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
+
+from airstore.core import schema, strictjson
+from airstore.media.delta.difference import Difference, Held
+from airstore.media.delta.layout import Segment, Stream
+from airstore.media.delta.pairing import general
+from airstore.media.delta.patch import Kind
+from airstore.media.delta.table import STREAM, NewPiece
+
+LARGEST = 1 << 20  # bytes of notes that are read
+_FILES = 10
+_IMAGES = 1000
+_TEXT = 1000  # characters of a path; longer ones are cut
+_NOT_FILES = {"\0content": "(names, times and documents)", "\0side data": "(how layers are compressed)"}
+
+
+def write_notes(
+    found: Difference,
+    chosen: Sequence[Sequence[int]],
+    pieces: Sequence[NewPiece],
+    segments: Sequence[Segment],
+) -> bytes:
+    """The notes.
+
+    Args:
+        found: new pieces and old ones.
+        chosen: for each new piece the old ones that a patch was tried on.
+        pieces: how they are carried.
+        segments: what they are in.
+    """
+    costs = sorted(zip(_shares(pieces, segments), count(), pieces, strict=False), key=lambda cost: -cost[0])
+    images = Counter[str]()
+    for share, number, _ in costs:
+        images[_image(found.news[number])] += share
+    files = [
+        {"image": _image(found.news[n]), "media_bytes": share, **_file(found, n, chosen[n], piece)}
+        for share, n, piece in costs[:_FILES]
+        if share
+    ]
+    rows = [{"image": image, "media_bytes": share} for image, share in images.most_common(_IMAGES) if share]
+    return strictjson.dumps({"images": rows, "files": files})
+
+
+def read_notes(data: bytes) -> dict[str, Any]:
+    """The notes again.
+
+    Raises:
+        DamagedError: they are none.
+    """
+    what = "the notes of a delta"
+    document = strictjson.load_object(data, what, LARGEST)
+    schema.check_json(document, "media-notes", what)
+    return document
+
+
+def _shares(pieces: Sequence[NewPiece], segments: Sequence[Segment]) -> list[int]:
+    """About how many bytes of the file each piece takes."""
+    parts = {stream: _parts(segments, stream) for stream in Stream}
+    left, rate, shares = dict.fromkeys(Stream, 0), dict.fromkeys(Stream, 0.0), list[int]()
+    for piece in pieces:
+        stream = STREAM[piece.kind]
+        while left[stream] <= 0 and (following := next(parts[stream], None)):
+            left[stream] += following.plain
+            rate[stream] = following.stored / max(following.plain, 1)
+        left[stream] -= piece.carried
+        shares.append(round(piece.carried * rate[stream]))
+    return shares
+
+
+def _parts(segments: Sequence[Segment], stream: Stream) -> Iterator[Segment]:
+    return (segment for segment in segments if segment.stream is stream)
+
+
+def _file(found: Difference, number: int, bases: Sequence[int], piece: NewPiece) -> dict[str, Any]:
+    held = found.news[number]
+    base = found.olds[bases[0]] if bases else None
+    return {
+        "file": _name(held),
+        "plain_bytes": piece.size,
+        "base": _name(base) if base and piece.bases else None,
+        "why": _why(held, base, piece.kind),
+    }
+
+
+def _why(held: Held, base: Held | None, kind: Kind) -> str:
+    if base is None:
+        return "no base: nothing like it was found"
+    if kind is Kind.WHOLE:
+        return "whole: a patch would save nothing"
+    if held.file.path == base.file.path:
+        return "base has the same path"
+    if general(held.file.path) == general(base.file.path):
+        return "base has the same path but for versions and hashes"
+    return "base has content in common"
+
+
+def _name(held: Held) -> str:
+    path = held.file.path.rpartition("\0")[0]
+    return _NOT_FILES.get(path, path[:_TEXT])
+
+
+def _image(held: Held) -> str:
+    return held.file.place.partition(" ")[0][:_TEXT]
