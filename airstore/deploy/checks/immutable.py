@@ -1,7 +1,7 @@
 """Objects that cannot become what a chart says now: fields that the API server never lets change.
 
-A Job's template, a StatefulSet's ``serviceName`` and claim templates, a Service's ``clusterIP: None``, what an
-``immutable`` ConfigMap says: Helm cannot change them; it can make the object again.
+A Job's template, a StatefulSet's ``serviceName`` and claim templates, a Service's ``clusterIP: None``, what
+an ``immutable`` ConfigMap says: Helm cannot change them; it can make the object again.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from airstore.core.kube.documents import Document
 from airstore.deploy.model.target import is_hook
 
-# Kinds that hold no data: what a claim or a custom resource holds would be gone with it, and a Secret may be the
-# only place of a password.
+# Kinds that hold no data: what a claim or a custom resource holds would be gone with it, and a Secret may be
+# the only place of a password.
 _REPLACEABLE = frozenset(
     {
         *("Service", "Deployment", "StatefulSet", "DaemonSet", "Job", "RoleBinding", "ClusterRoleBinding"),
