@@ -9,7 +9,8 @@ from airstore.core.durable import durable_file, storage_errors
 from airstore.core.errors import UsageError
 from airstore.history.git.header import BundleHeader
 from airstore.history.git.names import MAIN, TAGS, is_version
-from airstore.history.git.program import Git, scratch
+from airstore.history.git.program import Git
+from airstore.history.git.scratch import scratch
 from airstore.history.quarantine import Quarantine
 from airstore.history.repository import History, ReleaseRef
 

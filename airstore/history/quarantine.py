@@ -9,7 +9,6 @@ caller to verify, on `Quarantine.history`, before `Quarantine.commit`. Nothing i
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,12 +20,12 @@ from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, S
 from airstore.core.limits import LIMITS
 from airstore.history.git.header import BundleHeader, read_header
 from airstore.history.git.names import MAIN, TAGS
-from airstore.history.git.program import Git, scratch
+from airstore.history.git.program import Git
 from airstore.history.git.refs import plan_updates
+from airstore.history.git.scratch import publish_packs, remove, scratch
 from airstore.history.repository import History
 
 _WHAT = "the history bundle"
-_PACK_FILES = (".pack", ".rev", ".idx")  # readers look for .idx: it comes last
 
 
 class Quarantine:
@@ -68,8 +67,8 @@ class Quarantine:
         with ExitStack() as stack:
             stack.enter_context(exclusive_lock(live.path / "quarantine.lock"))
             self._directory = live.path / "quarantine"
-            _remove(self._directory)  # of a killed run: the lock says that no other is alive
-            stack.callback(_remove, self._directory)
+            remove(self._directory)  # of a killed run: the lock says that no other is alive
+            stack.callback(remove, self._directory)
             self._refs = self._take_in(bundle, limit, git or Git())
             self.tip = self._refs[MAIN]
             self.history = _view(live, self._directory, self._refs)
@@ -118,22 +117,13 @@ class Quarantine:
         updates = self._updates()
         if not updates:
             return
-        for suffix in _PACK_FILES:
-            for path in sorted((self._directory / "objects" / "pack").glob(f"*{suffix}")):
-                self._move(path)
+        publish_packs(self._directory, self._live.path, self._disk)
         for name, oid in updates:
             self._live.refs.set(name, oid)
 
     def _updates(self) -> Sequence[tuple[str, str]]:
         ours, theirs = self._live.ancestry(self._live.tip), self.history.ancestry(self.tip)
         return plan_updates(self._refs, self._live.refs.get, grows=_grows(ours, theirs))
-
-    def _move(self, path: Path) -> None:
-        final = self._live.path / "objects" / "pack" / path.name
-        with storage_errors(final):
-            with path.open("rb") as file:
-                self._disk.sync(file)
-            self._disk.publish(path, final)
 
     def close(self) -> None:
         """Throw away what was not committed."""
@@ -146,12 +136,6 @@ class Quarantine:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _remove(directory: Path) -> None:
-    with storage_errors(directory):
-        if directory.exists():
-            shutil.rmtree(directory)
 
 
 def _check_prerequisites(header: BundleHeader, live: History) -> None:

@@ -13,7 +13,8 @@ from airstore.core.errors import DamagedError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.history.git.commits import encode_commit, stamp
 from airstore.history.git.objects import Objects
-from airstore.history.git.program import Git, scratch
+from airstore.history.git.program import Git
+from airstore.history.git.scratch import scratch
 from airstore.history.git.trees import write_tree
 from airstore.history.reader import Reader
 from airstore.history.repository import History

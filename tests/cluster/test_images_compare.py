@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airstore.cluster.workloads.running import images_of
+from airstore.cluster.workloads.running import RunningImage, images_of
+from airstore.core.reference import Reference
+from airstore.ops.publish.compare_images import compare
 from airstore.ops.stores.directory import open_directory
 from tests.support.kubernetes.cluster_server import ApiServer
 from tests.support.product.road_parts import airstore, done
@@ -96,10 +99,11 @@ def test_a_name_counts_until_the_node_says_what_it_pulled(made: Tiny, api: ApiSe
     assert "another image of this name" in rows[0]["note"]
 
 
-def test_every_container_of_a_pod_counts_and_only_registries_digests() -> None:
+def test_every_container_of_a_pod_counts_with_what_its_node_says() -> None:
     names = ("initContainers", "containers", "ephemeralContainers")
-    spec = {key: [{"name": key, "image": f"quay.io/a/{key.lower()}:1"}] for key in names}
-    ids = (f"docker-pullable://quay.io/a/x@{OTHER}", f"{OTHER}", "")
+    spec: dict[str, Any] = {key: [{"name": key, "image": f"quay.io/a/{key.lower()}:1"}] for key in names}
+    spec["volumes"] = [{"name": "model", "image": {"reference": "quay.io/a/model:1"}}, {"name": "other"}]
+    ids = (f"docker-pullable://quay.io/a/x@{OTHER}", f"docker://{OTHER}", "")
     keys = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
     status = {
         key: [{"name": name, "imageID": value}] for key, name, value in zip(keys, names, ids, strict=True)
@@ -108,7 +112,43 @@ def test_every_container_of_a_pod_counts_and_only_registries_digests() -> None:
     found = {one.container: (one.pod, one.digest) for one in images_of(body)}
     assert found == {
         "initContainers": ("n/p", OTHER),
-        "containers": ("n/p", ""),
+        "containers": ("n/p", OTHER),
         "ephemeralContainers": ("n/p", ""),
+        "volume model": ("n/p", ""),
     }
     assert list(images_of({})) == []
+
+
+@pytest.mark.parametrize("text", ["", "sha256:5", "quay.io/a/x:1", "5" * 64, f"quay.io/a/x@{OTHER}:1"])
+def test_what_is_no_digest_is_none(text: str) -> None:
+    status = {"containerStatuses": [{"name": "c", "imageID": text}]}
+    body = {"spec": {"containers": [{"name": "c", "image": "quay.io/a/x:1"}]}, "status": status}
+    assert [one.digest for one in images_of(body)] == [""]
+
+
+def compared(tiny: Tiny, image: str, digest: str = "") -> str:
+    """What one container's image is against the release."""
+    release = open_directory(tiny.store).history.release("1.0.0")
+    return compare(release, [RunningImage("n/p", "c", image, digest)])[0].state
+
+
+def test_images_are_known_by_any_digest_of_theirs_and_by_pins(made: Tiny) -> None:
+    (image,) = open_directory(made.store).history.release("1.0.0").images
+    for blob in image.blobs:
+        if blob.media_type.endswith(("manifest.v1+json", "config.v1+json")):  # without a registry: the latter
+            assert compared(made, "registry.acme.example/x:7", str(blob.digest)) == "in both"
+    pin = f"registry.acme.example/x/y@{image.root.digest}"
+    assert compared(made, pin) == "in both"
+    assert compared(made, pin, OTHER) == "in both", "a node names one of the digests that it knows it by"
+    assert compared(made, f"{IMAGE}@{OTHER}") == "not in the release", "a pin is never overruled by its tag"
+    assert compared(made, "Not An Image") == "not in the release"
+
+
+def test_docker_hubs_own_images_are_known_without_their_library(made: Tiny) -> None:
+    release = open_directory(made.store).history.release("1.0.0")
+    hub = replace(release.images[0], reference=Reference.parse("busybox:1"))
+    for text in ("busybox:1", "mirror.acme.example/busybox:1", "mirror.acme.example/hub/library/busybox:1"):
+        one = RunningImage("n/p", "c", text, "")
+        assert [row.state for row in compare(replace(release, images=(hub,)), [one])] == ["in both"], text
+    one = RunningImage("n/p", "c", "mirror.acme.example/otherbusybox:1", "")
+    assert compare(replace(release, images=(hub,)), [one])[0].state == "not in the release"

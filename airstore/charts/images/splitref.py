@@ -55,7 +55,7 @@ class Scope:
 
     def within(self, node: Mapping[str, Any]) -> Scope:
         """The scope of what is below a mapping."""
-        hub, tag = node.get("hub"), node.get("tag")
+        hub, tag = _hub_and_tag(node)
         known = isinstance(hub, str) and isinstance(tag, str | int | float) and bool(hub and tag)
         versions = {
             value
@@ -72,6 +72,16 @@ class Scope:
         """A bare name with the hub and tag from above; empty where it is none or there are none."""
         bare = isinstance(image, str) and bool(image) and is_bare(image)
         return f"{self.hub}/{image}:{self.tag}" if bare and self.hub else ""
+
+
+def _hub_and_tag(node: Mapping[str, Any]) -> tuple[Any, Any]:
+    """A mapping's own, or those that its ``global`` gives all charts."""
+    shared = node.get("global")
+    places = (node, shared if isinstance(shared, Mapping) else {})
+    return next(
+        ((place["hub"], place["tag"]) for place in places if place.get("hub") and place.get("tag")),
+        (None, None),
+    )
 
 
 _NOWHERE = Scope()

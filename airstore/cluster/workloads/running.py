@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from airstore.cluster.api.objects import Objects
 
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
-_PULLABLE = "docker-pullable://"  # what dockershim wrote before a digest
+_SHA256 = re.compile(r"(?:^|@)sha256:[0-9a-f]{64}$")
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class RunningImage:
     Attributes:
         pod: as ``namespace/name``.
         image: as the pod's specification has it.
-        digest: what its node says that it is, ``sha256:...``; empty where it says nothing that a registry
-            would know.
+        digest: what its node says that it is, ``sha256:...``: a manifest's, or the configuration's where the
+            image came to the node without a registry; empty where the node has not got it.
     """
 
     pod: str
@@ -55,9 +56,13 @@ def images_of(pod: Mapping[str, Any]) -> Iterator[RunningImage]:
             container, image = str(each.get("name")), str(each.get("image") or "")
             if image:
                 yield RunningImage(name, container, image, digests.get(container, ""))
+    for each in spec.get("volumes") or ():
+        reference = (each.get("image") or {}).get("reference")
+        if reference:
+            yield RunningImage(name, f"volume {each.get('name')}", str(reference), "")
 
 
 def _digest(image_id: str) -> str:
-    """The registry's digest in an ``imageID``; without an ``@`` it may be the configuration's."""
-    name, at, digest = image_id.removeprefix(_PULLABLE).rpartition("@")
-    return digest if at and name else ""
+    """``NAME@sha256:...`` and ``sha256:...``, behind what container runtimes write before them."""
+    digest = image_id.partition("://")[2] or image_id
+    return digest.rpartition("@")[2] if _SHA256.search(digest) else ""

@@ -18,6 +18,7 @@ from pygit2.enums import ConfigLevel, ObjectType
 
 from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, write_file
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
+from airstore.core.limits import LIMITS
 
 _KINDS: dict[int, str] = {
     ObjectType.COMMIT: "commit",
@@ -26,6 +27,7 @@ _KINDS: dict[int, str] = {
     ObjectType.TAG: "tag",
 }
 _HEADER = 32  # bytes; "commit 18446744073709551615\0" is 28
+_ANY_SIZE = LIMITS.git_pack
 _ALTERNATES_DEPTH = 5  # as git itself
 
 # The configuration of whoever runs airstore is none of the history's business.
@@ -76,6 +78,17 @@ class Objects:
             write_file(self._loose_path(oid), zlib.compress(content), disk=self._disk)
         return oid
 
+    def is_packed(self, oid: str) -> bool:
+        """Whether a pack gives the object back, verified."""
+        try:
+            return self._packed(oid, _ANY_SIZE, oid) is not None
+        except DamagedError:
+            return False
+
+    def is_readable(self, oid: str) -> bool:
+        """Whether the object can be had, verified."""
+        return self._intact(oid, _ANY_SIZE)
+
     def sync(self) -> None:
         """Make the directories of written objects durable; call it before a ref names them."""
         with storage_errors(self._directory):
@@ -89,7 +102,7 @@ class Objects:
 
     def _find(self, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
         faults: list[AirstoreError] = []
-        for source in (self._packed, self._loose):
+        for source in (self._packed, self._loose, self._packed):  # it may be packed just then
             try:
                 found = source(oid, limit, what)
             except DamagedError as fault:

@@ -15,12 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-import pygit2
-
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, StorageError, UsageError
 from airstore.core.work import at_work
 from airstore.history.git.names import is_commit
-from airstore.history.git.objects import making
 
 _OLDEST = (2, 24)  # --end-of-options; git 2.24 is of 2019
 _FIXED = (
@@ -68,6 +65,29 @@ class Git:
             fixed = ("pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "--quiet")
             exact = ("--threads=1", "--no-reuse-delta", "--no-reuse-object", "--no-use-bitmap-index")
             self._run(repository, (*fixed, *exact), revisions, write, "making the history bundle")
+
+    def pack_objects(self, repository: Path, oids: Iterable[str], write: Callable[[bytes], object]) -> None:
+        """Write a pack of just these objects.
+
+        Raises:
+            NotFoundError: no git, or one too old.
+            DamagedError: an object is missing or damaged.
+        """
+        with tempfile.TemporaryFile() as names:
+            names.write("".join(f"{_oid(oid)}\n" for oid in oids).encode())
+            names.seek(0)
+            arguments = ("pack-objects", "--stdout", "--delta-base-offset", "--quiet", "--threads=1")
+            self._run(repository, arguments, names, write, "packing the history")
+
+    def index_pack(self, repository: Path, source: BinaryIO, what: str) -> None:
+        """Store and index a pack that was made here; every object is hashed.
+
+        Raises:
+            NotFoundError: no git, or one too old.
+            DamagedError: the pack is cut short or altered.
+            StorageError: the disk is full or failed.
+        """
+        self._run(repository, ("index-pack", "--stdin"), source, _ignore, what)
 
     def take_pack(self, repository: Path, source: BinaryIO, limit: int, what: str) -> None:
         """Index the pack that ``source``'s file descriptor is positioned at, checking every object.
@@ -158,22 +178,6 @@ class Git:
                 f"{self._binary} is {_printable(said) or 'not git'}", hint="install git 2.24 or newer"
             )
         self._checked = True
-
-
-def scratch(directory: Path, lender: Path) -> Path:
-    """Make a bare repository that borrows the objects of ``lender`` and has nothing else of it.
-
-    Raises:
-        UsageError: git's list of lenders cannot hold the path.
-        StorageError: the disk is full or failed.
-    """
-    objects = lender / "objects"
-    if "\n" in str(objects):
-        raise UsageError(f"the path {str(objects)!r} has a line break; git cannot borrow from there")
-    with making(directory):
-        pygit2.init_repository(str(directory), bare=True, initial_head="main")
-        (directory / "objects" / "info" / "alternates").write_text(f"{objects}\n")
-    return directory
 
 
 def _fault(what: str, code: int, said: bytes) -> AirstoreError:

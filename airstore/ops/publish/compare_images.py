@@ -55,25 +55,31 @@ def compare(release: Release, running: Iterable[RunningImage]) -> list[Compared]
 
 
 def _find(release: Release, one: RunningImage) -> Image | None:
-    """By what the node pulled where it says so; else by name, wherever the pod's registry is."""
-    if one.digest:
-        for image in release.images:
-            if one.digest in {str(blob.digest) for blob in image.blobs}:
-                return image
+    """By what the node has, or the pod's own pin, where either is known; else by name."""
+    pinned = _pin(one.image)
+    digests = {digest for digest in (one.digest, pinned) if digest}
+    for image in release.images:
+        if digests & {str(blob.digest) for blob in image.blobs}:
+            return image
+    if digests:
         return None  # the name may be the same: it is another image all the same
     return next(_named(release, one), None)
 
 
+def _pin(text: str) -> str:
+    return text.partition("@")[2]
+
+
 def _named(release: Release, one: RunningImage) -> Iterator[Image]:
+    """Images of that name and tag, wherever the pod's registry is and below whichever path."""
     try:
         asked = Reference.parse(one.image)
     except UsageError:
         return
     for image in release.images:
         known = image.reference
-        same_path = asked.path == known.path or asked.path.endswith(f"/{known.path}")
-        same = asked.digest == image.root.digest if asked.digest else asked.tag == known.tag
-        if same_path and same:
+        paths = known.path, known.path.removeprefix("library/")
+        if asked.tag == known.tag and any(f"/{asked.path}".endswith(f"/{path}") for path in paths):
             yield image
 
 

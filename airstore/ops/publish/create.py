@@ -17,6 +17,7 @@ from airstore.core.product import Product, load_product
 from airstore.core.progress import Progress
 from airstore.core.reference import Reference
 from airstore.core.release import Release
+from airstore.history.packing import pack_loose
 from airstore.history.rehearsal import rehearse
 from airstore.ops.publish.check_images import check_images
 from airstore.ops.publish.diff import diff_releases
@@ -287,6 +288,7 @@ def _commit(store: StoreDirectory, release: Release, files: dict[str, bytes], si
         RELEASE_FILE: data,
         ENVELOPE_FILE: envelope.sign(signed, STATEMENT_TYPE, [signing.key]),
     }
+    pack_loose(store.history)
     return store.history.commit_release(
         tree,
         release.version,
