@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_a_lock_decides_and_keeps_its_time(helm: Path, tmp_path: Path) -> None:
         needs = f"dependencies: [{{name: cache, version: 1.x, repository: '{url}'}}]\n"
         chart = write_chart(tmp_path / "shop", "shop", chart=needs)
         runner = Helm(helm)
-        runner.dependencies(chart, [Access(url)], "chart shop")
+        runner.dependencies(chart, [Access(url)], "chart shop", locked=True)
         lock = (chart / "Chart.lock").read_bytes()
         (chart / "charts" / "cache-1.2.0.tgz").unlink()
         read = read_chart(package_directory(Helm(helm), chart))
@@ -152,6 +153,11 @@ def test_a_link_to_a_file_of_the_chart_is_that_file(helm: Path, tmp_path: Path) 
     assert files["files/same.yaml"] == files["values.yaml"]
 
 
+OUT_OF_STEP = f"""\
+dependencies: [{{name: cache, version: 0.1.0, repository: "https://charts.example.com"}}]
+digest: sha256:{"0" * 64}
+generated: "2024-01-01T00:00:00Z"
+"""
 REFUSED = {
     "itself": ("file://../shop", UsageError, "depends on itself"),
     "absolute": ("file:///etc", UsageError, "relative path"),
@@ -168,6 +174,39 @@ def test_dependencies_that_cannot_be_meant(
     chart = write_chart(tmp_path / "shop", "shop", chart=needs)
     with pytest.raises(family, match=message):
         package_directory(Helm(tmp_path / "no helm"), chart)
+
+
+@pytest.mark.parametrize("repository", ["file://../none", "file:///none", "@mine", "alias:mine"])
+@pytest.mark.parametrize("tgz", [True, False])
+def test_what_charts_holds_already_may_come_from_anywhere(
+    helm: Path, tmp_path: Path, repository: str, *, tgz: bool
+) -> None:
+    """As with `helm package` and `helm template`: whoever ships another's chart has but its directory."""
+    needs = f"dependencies: [{{name: cache, version: 1.0.0, repository: '{repository}'}}]\n"
+    chart = write_chart(tmp_path / "shop", "shop", chart=needs)
+    (chart / "Chart.lock").write_text(OUT_OF_STEP)
+    write_chart(chart / "charts" / "cache", "cache")
+    if tgz:
+        shutil.rmtree(chart / "charts" / "cache")
+        (chart / "charts" / "cache-1.0.0.tgz").write_bytes(packed("cache"))
+    read = read_chart(package_directory(Helm(helm), chart))
+    assert [sub.name for sub in read.subcharts] == ["cache"]
+    assert b"0.1.0" in read.files["Chart.lock"]
+
+
+def test_a_lock_file_out_of_step_says_nothing_of_local_dependencies(helm: Path, tmp_path: Path) -> None:
+    write_chart(tmp_path / "cache", "cache", values="new: 1\n")
+    needs = "dependencies: [{name: cache, version: 1.0.0, repository: 'file://../cache'}]\n"
+    chart = write_chart(tmp_path / "shop", "shop", chart=needs)
+    (chart / "Chart.lock").write_text(OUT_OF_STEP)
+    first = package_directory(Helm(helm), chart)
+    assert b"new" in read_chart(first).files["charts/cache/values.yaml"]
+    assert package_directory(Helm(helm), chart) == first
+    with chart_repository(tmp_path / "served", {("other", "1.0.0"): packed("other")}) as url:
+        more = f"{needs.rstrip()[:-1]}, {{name: other, version: 1.0.0, repository: '{url}'}}]\n"
+        write_chart(chart, "shop", chart=more)
+        with pytest.raises(UsageError, match="out of sync"):
+            package_directory(Helm(helm), chart)
 
 
 def test_a_directory_that_is_no_chart(tmp_path: Path) -> None:

@@ -218,8 +218,14 @@ class Helm:
             raise UsageError(f"{what}: helm package wrote {len(archives)} archives, one was expected")
         return archives[0]
 
-    def dependencies(self, directory: Path, accesses: Sequence[Access], what: str) -> None:
+    def dependencies(self, directory: Path, accesses: Sequence[Access], what: str, *, locked: bool) -> None:
         """Fetch a chart's dependencies into its ``charts/``; the publisher's side only.
+
+        Args:
+            directory: the chart.
+            accesses: the repositories.
+            what: the chart, for errors.
+            locked: as ``Chart.lock`` has them.
 
         Raises:
             TransferError: a repository cannot be reached.
@@ -228,7 +234,7 @@ class Helm:
         """
         for access in accesses:
             self.add(access)
-        action = "build" if (directory / "Chart.lock").exists() else "update"
+        action = "build" if locked else "update"
         flags = ["--plain-http"] if any(access.plain_http for access in accesses) else []
         flags += next((access.authority for access in accesses if access.ca_file), [])  # Helm takes one
         self.run(["dependency", action, *flags, "--", str(directory.absolute())], what)

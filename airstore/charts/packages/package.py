@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ _DEPTH = 8  # local dependencies of local dependencies
 def package_directory(helm: Helm, directory: Path, reach: Reach = Access) -> bytes:
     """Package a chart; the same files and dependencies give the same bytes, with any Helm.
 
-    Everything happens on a private copy. Local dependencies (``file://``) are always taken anew, others only
-    where ``charts/`` lacks one.
+    Everything happens on a private copy. Local dependencies (``file://``) are taken anew where they exist,
+    others only where ``charts/`` lacks one.
 
     Raises:
         NotFoundError: the directory or a dependency does not exist.
@@ -54,26 +54,56 @@ def _local_charts(directory: Path, seen: tuple[Path, ...] = ()) -> list[Path]:
     if directory in seen or len(seen) > _DEPTH:
         raise UsageError(f"chart {seen[0]} depends on itself or too deep, through {directory}")
     charts: dict[Path, None] = {}
-    for repository in _repositories(directory):
-        if repository.startswith(_LOCAL):
-            path = repository.removeprefix(_LOCAL)
-            if path.startswith("/"):
-                raise UsageError(f"chart {directory}: the dependency {repository} must be a relative path")
-            inner = Path(os.path.normpath(directory / path))
-            charts |= dict.fromkeys(_local_charts(inner, (*seen, directory)))
+    for path in _local_paths(directory):
+        inner = Path(os.path.normpath(directory / path))
+        charts |= dict.fromkeys(_local_charts(inner, (*seen, directory)))
     return [*charts, directory]
+
+
+def _local_paths(directory: Path) -> list[str]:
+    """Where local dependencies are; those that only ``charts/`` has are left to Helm, which wants no more."""
+    paths = []
+    for entry in _dependencies(directory):
+        repository = entry.get("repository") or ""
+        path = repository.removeprefix(_LOCAL)
+        if not repository.startswith(_LOCAL) or _only_vendored(directory, path, entry):
+            continue
+        if path.startswith("/"):
+            raise UsageError(f"chart {directory}: the dependency {repository} must be a relative path")
+        paths.append(path)
+    return paths
+
+
+def _only_vendored(directory: Path, path: str, entry: Mapping[str, Any]) -> bool:
+    return not (directory / path / "Chart.yaml").exists() and entry.get("name") in _vendored(
+        directory / "charts"
+    )
 
 
 def _fetch_dependencies(helm: Helm, copy: Path, reach: Reach, what: str) -> None:
     declared = [d for d in _dependencies(copy) if d.get("repository")]
     present = _vendored(copy / "charts")
-    missing = [d for d in declared if d["repository"].startswith(_LOCAL) or d.get("name") not in present]
+    local = _local_paths(copy)
+    missing = [
+        d for d in declared if d["repository"].removeprefix(_LOCAL) in local or d.get("name") not in present
+    ]
     if not missing:
         return
-    locked = (copy / "Chart.lock").exists()
-    helm.dependencies(copy, _needed(declared, reach), what)
+    for entry in declared:
+        _check_reachable(entry, what)
+    # Where all are local a lock file, which may be out of step, says nothing that counts.
+    locked = (copy / "Chart.lock").exists() and len(local) < len(declared)
+    helm.dependencies(copy, _needed(declared, reach), what, locked=locked)
     if not locked:
         _forget_time(copy / "Chart.lock")
+
+
+def _check_reachable(entry: Mapping[str, Any], what: str) -> None:
+    if entry["repository"].startswith(("@", "alias:")):
+        raise UsageError(
+            f"{what}: the dependency {entry.get('name')} names a repository of someone's own Helm",
+            hint="write the repository's URL, or put the dependency into charts/",
+        )
 
 
 def _needed(declared: Iterable[dict[str, Any]], reach: Reach) -> list[Access]:
@@ -88,10 +118,6 @@ def _vendored(charts: Path) -> set[str]:
         return set()
     packed = {read_chart(path).name for path in charts.glob("*.tgz")}
     return packed | {path.parent.name for path in charts.glob("*/Chart.yaml")}
-
-
-def _repositories(directory: Path) -> list[str]:
-    return [d["repository"] for d in _dependencies(directory) if d.get("repository")]
 
 
 def _dependencies(directory: Path) -> list[dict[str, Any]]:
@@ -111,11 +137,6 @@ def _dependencies(directory: Path) -> list[dict[str, Any]]:
 def _check_dependency(entry: object, path: Path) -> dict[str, Any]:
     if not isinstance(entry, dict) or not isinstance(entry.get("repository", ""), str | None):
         raise UsageError(f"{path}: a dependency needs a name, a version and a repository")
-    if (entry.get("repository") or "").startswith(("@", "alias:")):
-        raise UsageError(
-            f"{path}: the dependency {entry.get('name')} names a repository of someone's own Helm",
-            hint="write the repository's URL",
-        )
     return entry
 
 
