@@ -31,7 +31,7 @@ for setting in sys.argv[2:]:
 def library(plain: Path, threads: int, place: str) -> tuple[str, list[str]]:
     """A library's version, and the digests of what it makes of the content at each level."""
     settings = [f"{level},{threads}" for level in LEVELS]
-    command = [sys.executable, "-c", AGAIN, plain, *settings]
+    command = [sys.executable, "-c", AGAIN, str(plain), *settings]
     environment = {**os.environ, "PYTHONPATH": place}
     text = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, env=environment).stdout
     version, *digests = text.split()
