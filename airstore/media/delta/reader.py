@@ -17,6 +17,7 @@ from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError
 from airstore.core.progress import Advance
+from airstore.core.work import at_work
 from airstore.media.delta import patch
 from airstore.media.delta.file import DeltaFile
 from airstore.media.delta.layout import Stream
@@ -91,7 +92,8 @@ class Delta:
             made = _Made(self._reader, self._olds, spool, places)
             for blob in self.table.blobs:
                 if blob.digest in wanted:
-                    _restore(writer, blob, made)
+                    with at_work("make blob %s from a delta", blob.digest):
+                        _restore(writer, blob, made)
 
     def _pieces(self) -> Iterator[bytes]:
         """The new pieces, in order."""
