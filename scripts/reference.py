@@ -16,6 +16,8 @@ import click
 
 from airstore.cli.main import main
 
+_HELP = "Show this message and exit."  # every command's; said once, in the introduction
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
@@ -42,7 +44,7 @@ def entries(command: click.Command, context: click.Context) -> Iterator[Entry]:
         context.command_path,
         " ".join(command.collect_usage_pieces(context)),
         tuple(" ".join(part.split()) for part in text.split("\n\n") if part),
-        tuple(record for record in records if record),
+        tuple(record for record in records if record and record[1] and record[1] != _HELP),
     )
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
@@ -78,6 +80,7 @@ def markdown(page: list[Entry], others: dict[str, list[Entry]]) -> str:
             lines += [f"| `{_cell(names)}` | {_cell(text)} |" for names, text in entry.options]
             lines += [""]
     if others:
+        lines += ["Every command explains itself with `-h` or `--help`.", ""]
         lines += ["| command | |", "| --- | --- |"]
         lines += [f"| [{other[0].words}]({name}.md) | {other[0].summary} |" for name, other in others.items()]
         lines += [""]

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,6 @@ class Context:
 
     named: Path
     quiet: bool
-    verbose: bool
     bars: bool
     json_log: bool
 
@@ -45,14 +45,18 @@ class Context:
         """
         return absolute(self.named)
 
-    def store(self, side: str = "", what: str = "this command") -> StoreDirectory:
-        """Open the store; with ``side``, refuse that of the other one."""
+    @cached_property
+    def _opened(self) -> StoreDirectory:
+        """Once a command: with it goes what was verified."""
         from airstore.ops.stores.directory import open_directory  # noqa: PLC0415 - loads git and cryptography
 
-        directory = open_directory(self.store_path)
+        return open_directory(self.store_path)
+
+    def store(self, side: str = "", what: str = "this command") -> StoreDirectory:
+        """Open the store; with ``side``, refuse that of the other one."""
         if side:
-            directory.require(side, what)
-        return directory
+            self._opened.require(side, what)
+        return self._opened
 
     def say(self, message: str) -> None:
         """A message for people, on standard error; data goes to standard output."""
@@ -64,9 +68,11 @@ class Context:
             click.echo(printable(message), err=True)
 
     def detail(self, message: str) -> None:
-        """A message for ``--verbose``."""
-        if self.verbose:
-            self.say(message)
+        """What is at work, for ``--verbose``; on standard error like other messages."""
+        if self.json_log:
+            click.echo(json.dumps({"level": "debug", "message": message}), err=True)
+        else:
+            click.echo(printable(message), err=True)
 
     @property
     def progress(self) -> Progress:

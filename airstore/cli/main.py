@@ -95,7 +95,12 @@ class _Lazy(Group):
     help="The store (or AIRSTORE_STORE); default: here, or the directory above that is one.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
-@click.option("-v", "--verbose", is_flag=True, help="Say more about what is done.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Say which request, object, file or program is at work, and how long each took.",
+)
 @click.option("--no-progress", is_flag=True, help="No progress bars, even on a terminal.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Form of messages.")
 @click.version_option(__version__, prog_name="airstore")
@@ -113,10 +118,13 @@ def main(
     ctx.obj = Context(
         named=store or _found_store(),
         quiet=quiet,
-        verbose=verbose,
-        bars=not no_progress,
+        bars=not (no_progress or verbose),  # lines would be written into them
         json_log=log_format == "json",
     )
+    if verbose:
+        from airstore.cli.detail import show_work  # noqa: PLC0415 - logging takes time to load
+
+        ctx.call_on_close(show_work(ctx.obj.detail))
 
 
 def _found_store() -> Path:

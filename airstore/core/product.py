@@ -12,6 +12,7 @@ from airstore.core.descriptor import Platform
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.helm_release import HelmRelease, helm_from_json
 from airstore.core.jsonpath import JsonPath
+from airstore.core.sections import ProductApplier, ProductRegistry
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Product:
         no_images: globs over ``Kind.group`` of custom resources that are known to bring no image.
         sources: glob pattern of references to the place that holds them.
         registry: the registry that a site may run in its cluster.
-        applier: the applier that a site may run there.
+        applier: the applier that a site may run there; None: the product has none.
         text: the product file itself, as it was read.
         file: where it was read.
     """
@@ -61,8 +62,8 @@ class Product:
     exclude: tuple[str, ...] = ()
     no_images: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
-    registry: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    applier: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    registry: ProductRegistry = field(default_factory=ProductRegistry)
+    applier: ProductApplier | None = None
     text: bytes = field(default=b"", repr=False)
     file: Path = Path("airstore.yaml")
 
@@ -142,8 +143,8 @@ def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
         exclude=tuple(images.get("exclude", ())),
         no_images=tuple(images.get("noImages", ())),
         sources=dict(images.get("sources", {})),
-        registry=document.get("registry", {}),
-        applier=document.get("applier", {}),
+        registry=ProductRegistry.from_json(document.get("registry", {})),
+        applier=ProductApplier.from_json(document["applier"]) if "applier" in document else None,
     )
 
 

@@ -12,6 +12,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.helm_release import HelmRelease, helm_from_json, helm_to_json
 from airstore.core.reference import Reference
+from airstore.core.sections import ProductApplier, ProductRegistry
 from airstore.core.unavailable import Unavailable, parts_from_json, parts_to_json
 
 __all__ = ["API_VERSION", "Artifact", "Chart", "HelmRelease", "Image", "Release"]
@@ -103,8 +104,8 @@ class Release:
     charts: tuple[Chart, ...]
     helm_releases: tuple[HelmRelease, ...]
     files: Mapping[str, Digest] = field(hash=False)
-    registry: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    applier: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    registry: ProductRegistry = field(default_factory=ProductRegistry)
+    applier: ProductApplier | None = None
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -164,8 +165,8 @@ def _to_json(release: Release) -> dict[str, Any]:
         "images": [_image_to_json(image) for image in release.images],
         "charts": [_chart_to_json(chart) for chart in release.charts],
         "releases": [helm_to_json(helm) for helm in release.helm_releases],
-        "registry": dict(release.registry),
-        **({"applier": dict(release.applier)} if release.applier else {}),
+        "registry": release.registry.to_json(),
+        **({"applier": release.applier.to_json()} if release.applier else {}),
         "files": {path: str(digest) for path, digest in release.files.items()},
     }
 
@@ -203,8 +204,8 @@ def _from_json(document: dict[str, Any], what: str) -> Release:
         charts=tuple(_chart_from_json(entry, what) for entry in document["charts"]),
         helm_releases=tuple(helm_from_json(entry) for entry in document["releases"]),
         files={path: Digest(digest) for path, digest in document["files"].items()},
-        registry=document["registry"],
-        applier=document.get("applier", {}),
+        registry=ProductRegistry.from_json(document["registry"]),
+        applier=ProductApplier.from_json(document["applier"]) if "applier" in document else None,
     )
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from airstore.core import schema, yamlfile
 from airstore.core.errors import NotFoundError, UsageError
-
-REGISTRY_PULL = "registry-pull"  # what airstore calls the imagePullSecrets that it makes
+from airstore.core.site_registry import ClusterRegistry, SiteRegistry, registry_from_section
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class SiteFile:
     """A validated site file; every field has a default so that a site can begin without one.
 
     Attributes:
-        registry: ``host`` and the rest of the ``registry`` section.
+        registry: what nodes pull from.
         variables: the ``vars`` section: the ``site.*`` names that product files bind.
         values: Helm release name to values that override the vendor's.
         name: how messages call the file.
@@ -26,29 +25,12 @@ class SiteFile:
         backups: the ``backups`` section: how many are kept.
     """
 
-    registry: Mapping[str, Any] = field(default_factory=dict)
+    registry: SiteRegistry = field(default_factory=ClusterRegistry)
     variables: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     name: str = "site.yaml"
     drift: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     backups: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def registry_address(self) -> str:
-        """Host of the registry, with the prefix where there is one; empty where the site file names none."""
-        parts = (self.registry.get("host"), self.registry.get("prefix"))
-        return "/".join(str(part) for part in parts if part)
-
-    @property
-    def pull_secret(self) -> str:
-        """Name of the imagePullSecret that pods get, or an empty string where they need none.
-
-        A registry that airstore runs in the cluster knows nobody without a password; one that exists has
-        users where the site file says so; one that is served from the store has none.
-        """
-        mode = self.registry.get("mode", "cluster")
-        known = self.registry.get("host" if mode == "cluster" else "pullUser")
-        return str(self.registry.get("pullSecret") or (REGISTRY_PULL if known else ""))
 
     def lookup(self, name: str) -> Any:
         """Value of a bound name: ``registry.host``, ``registry.pullSecrets``, ``site.hostname``.
@@ -57,16 +39,17 @@ class SiteFile:
             UsageError: the site file does not set it.
         """
         if name == "registry.pullSecrets":  # as pods and most charts write them
-            return [{"name": self.pull_secret}] if self.pull_secret else []
+            secret = self.registry.pull_secret
+            return [{"name": secret}] if secret else []
         section, _, key = name.partition(".")
-        known = {"registry": self.registry, "site": self.variables}.get(section, {})
+        known = {"registry": self.registry.written, "site": self.variables}.get(section, {})
         if key not in known:
             where = "vars" if section == "site" else section
             raise UsageError(
                 f"the product binds {name!r}, which the site file does not set",
                 hint=f"add {key!r} under {where!r} in {self.name}",
             )
-        return self.registry_address if name == "registry.host" else known[key]
+        return self.registry.address if name == "registry.host" else known[key]
 
     def path(self, relative: str) -> Path:
         """A file that the site file names, relative to it."""
@@ -86,6 +69,7 @@ def load_site_file(path: Path) -> SiteFile:
         raise NotFoundError(f"cannot read the site file {path}: {fault.strerror}") from fault
     document = yamlfile.load(text, str(path))
     schema.check_yaml(document, text, "site", str(path))
-    registry, variables, values = (document.get(section, {}) for section in ("registry", "vars", "values"))
+    registry = registry_from_section(document.get("registry", {}))
+    variables, values = document.get("vars", {}), document.get("values", {})
     ignored = {name: tuple(each["ignore"]) for name, each in document.get("drift", {}).items()}
     return SiteFile(registry, variables, values, str(path), ignored, document.get("backups", {}))

@@ -14,6 +14,7 @@ from airstore.core.durable import LOCAL_DISK, Disk, durable_file
 from airstore.core.errors import AirstoreError, DamagedError, IncompleteError, NotFoundError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.progress import Advance, Progress
+from airstore.core.work import at_work
 from airstore.media.ignored import is_ignored
 from airstore.media.index import INDEX_COPY, INDEX_NAME, MediaIndex
 from airstore.media.volumes.slices import numbers
@@ -168,7 +169,7 @@ class Media:
         if holds(to, expected):
             advance(expected.size)
             return
-        with durable_file(to, disk=disk) as out:
+        with at_work("copy %s", self.place(name)), durable_file(to, disk=disk) as out:
             for chunk in self._read(name, expected):
                 out.write(chunk)
                 advance(len(chunk))

@@ -20,7 +20,7 @@ Link = tuple[Release, Digest]  # a release and the digest of its release.json
 
 
 @dataclass(frozen=True)
-class Advance:
+class NewlyTrusted:
     """What becomes trusted once everything else about an import has succeeded.
 
     Attributes:
@@ -32,11 +32,6 @@ class Advance:
     sequence: int
     release: Digest
     new: tuple[Release, ...]
-
-    @property
-    def already_current(self) -> bool:
-        """Whether the site trusts the tip already, as after importing the same media twice."""
-        return not self.new
 
 
 def check_offer(
@@ -73,7 +68,9 @@ def check_offer(
         )
 
 
-def check_chain(state: TrustState, chain: Sequence[Link], product: str, limits: Limits = LIMITS) -> Advance:
+def check_chain(
+    state: TrustState, chain: Sequence[Link], product: str, limits: Limits = LIMITS
+) -> NewlyTrusted:
     """Decide whether a chain of releases, oldest first, continues what the site trusts.
 
     The chain may begin before, at, or right after the trusted release. An empty one changes nothing.
@@ -91,7 +88,7 @@ def check_chain(state: TrustState, chain: Sequence[Link], product: str, limits: 
     _check_start(state, chain[0][0])
     _check_contact(state, chain)
     new = tuple(release for release, _ in chain if release.sequence > state.sequence)
-    return Advance(tip.sequence, digest, new)
+    return NewlyTrusted(tip.sequence, digest, new)
 
 
 def check_addressee(site_name: str, addressed_to: str) -> None:
@@ -120,10 +117,10 @@ def check_root_version(state: TrustState, root_version: int) -> None:
         )
 
 
-def _unchanged(state: TrustState) -> Advance:
+def _unchanged(state: TrustState) -> NewlyTrusted:
     if state.release is None:
         raise SequenceError("these media bring no release, and this site has none yet")
-    return Advance(state.sequence, state.release, ())
+    return NewlyTrusted(state.sequence, state.release, ())
 
 
 def _check_product(chain: Sequence[Link], product: str) -> None:

@@ -28,7 +28,8 @@ def examine(helm: Path, product: Product, exclude: Sequence[str] = ()) -> Survey
     runner = Helm(helm)
     charts = {chart.name: resolve(runner, chart, product, no_oci) for chart in product.charts}
     rendered = survey(runner, product, charts).rendered
-    image = product.registry["image"]
+    image = product.registry.image
+    assert image
     archives = [chart.read() for chart in charts.values()]
     return product, charts, discover(rendered, archives, [*product.include, image], exclude)
 

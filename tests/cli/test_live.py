@@ -11,7 +11,7 @@ from rich.console import Console
 from airstore.cli.context import Context
 from airstore.cli.views.live import Lines, display
 from airstore.cli.views.liveline import LiveLine
-from airstore.deploy.run.watching import Progress, Silent
+from airstore.deploy.waiting.watching import Progress, Silent
 
 
 def progress(elapsed: float, ready: int = 0, reason: str = "") -> Progress:
@@ -31,13 +31,13 @@ def test_lines_come_with_news_and_now_and_then() -> None:
 
 
 def test_a_log_of_json_says_it_in_numbers(capsys: pytest.CaptureFixture[str]) -> None:
-    context = Context(named=None, quiet=False, verbose=False, bars=True, json_log=True)  # type: ignore[arg-type]
+    context = Context(named=None, quiet=False, bars=True, json_log=True)  # type: ignore[arg-type]
     display(context).show(progress(12.34, 1, "it starts"))
     line = json.loads(capsys.readouterr().err)
     assert line["message"] == "upgrade shop/web: 12 s, 48 s left; 1 of 2 pods ready; it starts"
     assert line["progress"]["elapsed"] == 12.3
     assert (line["progress"]["ready"], line["progress"]["wanted"]) == (1, 2)
-    quiet = Context(named=None, quiet=True, verbose=False, bars=True, json_log=True)  # type: ignore[arg-type]
+    quiet = Context(named=None, quiet=True, bars=True, json_log=True)  # type: ignore[arg-type]
     assert isinstance(display(quiet), Silent)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -73,3 +74,25 @@ def test_every_command_is_listed() -> None:
     """A new command says here what it loads."""
     listed = {words.split()[0] for words in LOADS}
     assert set(main.list_commands(click.Context(main))) <= listed
+
+
+def test_the_version_is_said_without_click_and_as_click_says_it() -> None:
+    words = "import runpy, sys\nsys.argv[1:] = ['--version']\n"
+    program = (
+        f"{words}try:\n    runpy.run_module('airstore', run_name='__main__')\nfinally:\n"
+        "    sys.stderr.write(' '.join(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "airstore" in done.stderr.split()
+    assert "click" not in done.stderr.split()
+    by_click = [sys.executable, "-m", "airstore", "-q", "--version"]
+    assert done.stdout == subprocess.run(by_click, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_version_that_cannot_be_written_is_an_error() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "airstore", "--version"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 41, done.stderr
+    assert b"cannot write the output" in done.stderr

@@ -84,6 +84,12 @@ LISTINGS: dict[str, tuple[str, tuple[str, ...], set[str]]] = {
 }
 
 
+def _steady(document: dict[str, Any]) -> dict[str, Any]:
+    """Without what other programs change meanwhile: how much of the disk is free."""
+    rows = [{**row, "found": ""} if row.get("name") == "disk" else row for row in document.get("items", [])]
+    return {**document, "items": rows}
+
+
 @pytest.mark.parametrize("command", LISTINGS)
 def test_a_listing_is_the_same_in_every_form(command: str, ready: Path, road: Road) -> None:
     """JSON and YAML say the same, with the fields that scripts rely on; the table is for people."""
@@ -93,7 +99,7 @@ def test_a_listing_is_the_same_in_every_form(command: str, ready: Path, road: Ro
     with unchanged(store):
         outcome = done(*words, "-o", "json")
         document = json.loads(outcome.out)
-        assert yaml.safe_load(done(*words, "-o", "yaml").out) == document
+        assert _steady(yaml.safe_load(done(*words, "-o", "yaml").out)) == _steady(document)
         table = done(*words).out
     rows = document.get("items", [document])
     for row in rows:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.cluster.api.permissions import Right
 from airstore.cluster.applier.rights import Part, Rights, rights_of
 from airstore.core.errors import UsageError
+from airstore.core.kube.rights import Right
 
 RBAC = "rbac.authorization.k8s.io"
 LEASE = ("airstore", "airstore-shop")

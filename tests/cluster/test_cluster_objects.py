@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -12,13 +13,16 @@ import pytest
 from airstore.cluster.api.client import probe
 from airstore.cluster.api.connection import ApiError, Connection, connect
 from airstore.cluster.api.facts import gather
+from airstore.cluster.api.labels import REMEMBERED
 from airstore.cluster.api.objects import ConflictError, NoSuchKindError, Objects
-from airstore.cluster.api.permissions import Right, refusals
-from airstore.cluster.workloads.workloads import REMEMBERED, Workloads
+from airstore.cluster.api.permissions import refusals
+from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import NotFoundError, TransferError
-from airstore.ops.apply.session.cluster_actions import RealCluster
+from airstore.core.kube.rights import Right
+from airstore.ops.apply.session.site_cluster import SiteCluster
 from tests.support.kubernetes.cluster_server import ApiServer
 
+OLDER = Path(__file__).parents[2] / "fixtures" / "annotations" / "older.json"
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 
 
@@ -101,28 +105,12 @@ def test_a_crd_is_established_before_its_resources(
             ],
         },
     }
-    actions = RealCluster(connection)
+    actions = SiteCluster(connection)
     report = {"apiVersion": f"{group}/v1", "kind": "Report", "metadata": {"name": "one"}, "spec": {"a": 1}}
     assert actions.live(report, namespace) is None
     actions.apply(crd, "")
     actions.apply(report, namespace)
     assert api.json("get", f"reports.{group}", "one", "-n", namespace)["spec"] == {"a": 1}
-
-
-def test_delete_keeps_claims(api: ApiServer, objects: Objects, namespace: str) -> None:
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "data"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-    }
-    documents = [claim, config_map({"a": "1"})]
-    for document in documents:
-        objects.apply(document, namespace)
-    assert objects.delete_all(documents, namespace) == 1
-    names = api.kubectl("get", "pvc,configmap", "-n", namespace, "-o", "name").split()
-    assert "persistentvolumeclaim/data" in names
-    assert "configmap/settings" not in names
 
 
 def test_lists_go_on_over_pages(objects: Objects, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +204,22 @@ def test_writers_are_stopped_and_started(api: ApiServer, objects: Objects, names
     assert REMEMBERED not in api.kubectl("get", "deployments,statefulsets", "-n", namespace, "-o", "json")
 
 
+def test_what_an_older_version_stopped_is_started_again(
+    api: ApiServer, objects: Objects, namespace: str
+) -> None:
+    """It remembered the replicas under another key, which goes with them."""
+    api.kubectl("apply", "-f", "-", stdin=workload("Deployment", "web", 0, "shop", namespace))
+    older = json.loads(OLDER.read_text())["Deployment"]["metadata"]["annotations"]
+    for key in older:
+        api.kubectl("annotate", "deployment/web", f"{key}={older[key]}", "--overwrite", "-n", namespace)
+    workloads = Workloads(objects)
+    workloads.stop_writers(namespace, "shop", [namespace])
+    workloads.start_writers(namespace, "shop", [namespace])
+    found = api.json("get", "deployment", "web", "-n", namespace)
+    assert found["spec"]["replicas"] == 3
+    assert not [key for key in found["metadata"]["annotations"] if "remembered" in key]
+
+
 def test_health_gates_say_why_not(api: ApiServer, objects: Objects, namespace: str) -> None:
     api.kubectl("apply", "-f", "-", stdin=workload("Deployment", "web", 1, "shop", namespace))
     workloads = Workloads(objects)
@@ -227,7 +231,7 @@ def test_health_gates_say_why_not(api: ApiServer, objects: Objects, namespace: s
 
 
 def test_a_lease_excludes_and_is_released(api: ApiServer, connection: Connection, namespace: str) -> None:
-    actions = RealCluster(connection)
+    actions = SiteCluster(connection)
     with actions.lease("airstore-shop", namespace) as held:
         held.check()
         holder = api.json("get", "lease", "airstore-shop", "-n", namespace)["spec"]["holderIdentity"]

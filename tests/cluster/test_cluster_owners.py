@@ -13,15 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.cluster.api.connection import Connection
-from airstore.cluster.api.labels import PRODUCT
+from airstore.cluster.api.labels import PRODUCT, PRODUCTS
 from airstore.cluster.api.lease import hold
 from airstore.cluster.api.objects import ConflictError, Objects
 from airstore.cluster.registry import objects as make
 from airstore.cluster.registry.owners import owner_of, refuse_others, registry_owner
-from airstore.cluster.registry.pull_secrets import PRODUCTS, PullLogin, give_secret, let_pull, pull_secret
+from airstore.cluster.registry.pull_secrets import PullLogin, give_secret, let_pull, pull_secret
 from airstore.cluster.registry.settings import RegistrySettings, settings_of
 from airstore.core.errors import UsageError
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import registry_from_section
 from tests.cluster.test_cluster_plan import HOST, RELEASE, SECRETS
 from tests.support.kubernetes.cluster_server import ApiServer
 
@@ -32,7 +33,7 @@ real = pytest.mark.cluster
 
 
 def settings(product: str, namespace: str, host: str = HOST) -> RegistrySettings:
-    site = SiteFile(registry={"host": host, "namespace": namespace})
+    site = SiteFile(registry_from_section({"host": host, "namespace": namespace}))
     return settings_of(replace(RELEASE, product=product), site)
 
 

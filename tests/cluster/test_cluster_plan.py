@@ -27,13 +27,24 @@ from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.reference import Reference
 from airstore.core.release import Image, Release
+from airstore.core.sections import ProductRegistry
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import registry_from_section
 from airstore.ops.registry.incluster.node_access import NodeOptions, find_loader
 
 ROOT = Descriptor("application/vnd.oci.image.manifest.v1+json", Digest.of(b"root"), 4)
 IMAGE = Image(Reference.parse("registry.example.com/shop/registry:2.8"), ROOT, (ROOT,))
 RELEASE = Release(
-    "shop", "1.0.0", 1, None, (), (IMAGE,), (), (), {}, {"image": "registry.example.com/shop/registry:2.8"}
+    "shop",
+    "1.0.0",
+    1,
+    None,
+    (),
+    (IMAGE,),
+    (),
+    (),
+    {},
+    ProductRegistry("registry.example.com/shop/registry:2.8"),
 )
 HOST = "registry.acme.example:5443"
 SECRETS = make.RegistrySecrets("pull-word", "push-word", "pull-lines", "push-lines", "http-word")
@@ -49,12 +60,12 @@ FACTS = Facts(
 
 
 def settings(**registry: Any) -> RegistrySettings:
-    return settings_of(RELEASE, SiteFile(registry={"host": HOST, **registry}))
+    return settings_of(RELEASE, SiteFile(registry_from_section({"host": HOST, **registry})))
 
 
 def test_settings_come_from_the_product_and_the_site_wins() -> None:
-    release = replace(RELEASE, registry={**RELEASE.registry, "storage": "9Gi", "replicas": 5})
-    wanted = settings_of(release, SiteFile(registry={"host": HOST, "storage": "2Gi"}))
+    release = replace(RELEASE, registry=replace(RELEASE.registry, storage="9Gi", replicas=5))
+    wanted = settings_of(release, SiteFile(registry_from_section({"host": HOST, "storage": "2Gi"})))
     assert (wanted.storage, wanted.replicas, wanted.running) == ("2Gi", 5, 1)
     assert settings(accessMode="ReadWriteMany").running == 3
     assert settings().private_reference == f"{HOST}/shop/registry:2.8@{ROOT.digest}"
@@ -71,13 +82,13 @@ def test_settings_come_from_the_product_and_the_site_wins() -> None:
 )
 def test_sites_that_want_none(registry: dict[str, str], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        settings_of(RELEASE, SiteFile(registry=registry))
+        settings_of(RELEASE, SiteFile(registry_from_section(registry)))
 
 
 def test_releases_without_a_registry_image() -> None:
-    site = SiteFile(registry={"host": HOST})
+    site = SiteFile(registry_from_section({"host": HOST}))
     with pytest.raises(UsageError, match="brings no registry image"):
-        settings_of(replace(RELEASE, registry={}), site)
+        settings_of(replace(RELEASE, registry=ProductRegistry()), site)
     with pytest.raises(UsageError, match="does not contain it"):
         settings_of(replace(RELEASE, images=()), site)
 

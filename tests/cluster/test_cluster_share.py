@@ -18,7 +18,9 @@ from airstore.cluster.registry import objects as make
 from airstore.cluster.registry.owners import find_registry
 from airstore.cluster.registry.pull_secrets import give_secret
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
+from airstore.core.sections import ProductRegistry
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import registry_from_section
 from airstore.ops.registry.incluster.share import Share, share
 from airstore.ops.registry.incluster.shared import RegistryAccess, read_access, write_access
 from airstore.ops.stores.directory import StoreDirectory
@@ -27,12 +29,12 @@ from tests.cluster.test_cluster_plan import RELEASE, SECRETS
 from tests.support.kubernetes.cluster_server import ApiServer
 
 ACCESS = RegistryAccess("shop", "reg.example:5443", "registry", "", "pull-word", "push-word", "PEM\n")
-BANK = replace(RELEASE, product="bank", registry={})
+BANK = replace(RELEASE, product="bank", registry=ProductRegistry())
 real = pytest.mark.cluster
 
 
 def site(namespace: str, **registry: Any) -> SiteFile:
-    return SiteFile(registry={"host": f"{namespace}.example:5443", **registry})
+    return SiteFile(registry_from_section({"host": f"{namespace}.example:5443", **registry}))
 
 
 def sharing(connection: Connection, file: SiteFile, path: Path | None = None) -> Share:

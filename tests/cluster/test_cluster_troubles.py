@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from airstore.cluster.api.rehearsal import merge_patch
 from airstore.cluster.workloads.rollout import deployment
-from airstore.cluster.workloads.troubles import Cause, troubles
+from airstore.cluster.workloads.troubles import troubles
+from airstore.core.kube.sights import Cause
 
 
 def pod(reason: str, *, restarts: int = 0, message: str = "") -> dict[str, Any]:

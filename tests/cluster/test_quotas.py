@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airstore.cluster.api.objects import Objects
-from airstore.cluster.api.quotas import Demand, lacking
+from airstore.cluster.api.quotas import lacking
+from airstore.core.kube.dryruns import Demand
 from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]

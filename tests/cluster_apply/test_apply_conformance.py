@@ -11,7 +11,7 @@ from airstore.charts.helm.command import Helm
 from airstore.deploy.helm.actions import HelmActions
 from airstore.deploy.helm.calls import HelmCalls
 from airstore.deploy.model.target import Target
-from airstore.ops.apply.session.cluster_actions import open_cluster
+from airstore.ops.apply.session.site_cluster import open_cluster
 from tests.support.kubernetes.cluster_server import ApiServer
 from tests.support.kubernetes.conformance import ALL, Parties
 from tests.support.kubernetes.deploy_world import MemorySupplies

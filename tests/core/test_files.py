@@ -9,7 +9,9 @@ from airstore.core import yamlfile
 from airstore.core.descriptor import Platform
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.product import ChartSource, Product, load_product
+from airstore.core.sections import ProductRegistry
 from airstore.core.site import SiteFile, load_site_file
+from airstore.core.site_registry import ClusterRegistry, registry_from_section
 
 # The example of the design, section 11.
 SHOP = """\
@@ -58,7 +60,7 @@ def test_the_product_file_of_the_design(tmp_path: Path) -> None:
     assert shop.variants == ("values/small.yaml", "values/large.yaml")
     assert (shop.include, shop.exclude) == (("registry.example.com/shop/debug-tools:1.4",), ("*/istio/auto",))
     assert shop.sources == {"registry.example.com/shop/*": "oci:./build/images"}
-    assert shop.registry["replicas"] == 3
+    assert shop.registry.replicas == 3
     database, api = shop.helm_releases
     assert database.hooks["verifyBackup"] == "hooks/verify.sh"
     assert (database.timeout, api.timeout) == ("5m", "10m")
@@ -75,7 +77,7 @@ def test_a_small_product_file(tmp_path: Path) -> None:
     text = "apiVersion: airstore/v1\nkind: Product\nname: x\ncharts: []\nreleases: []\n"
     small = product(tmp_path, text)
     assert (small.platforms, small.charts, small.helm_releases, small.variants) == ((), (), (), ())
-    assert small.registry == small.sources == {}
+    assert (small.registry, small.applier, small.sources) == (ProductRegistry(), None, {})
 
 
 @pytest.mark.parametrize(
@@ -203,11 +205,12 @@ def test_a_site_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_site_can_begin_without_a_file() -> None:
-    assert SiteFile().registry == SiteFile().variables == SiteFile().values == {}
+    assert SiteFile().registry == ClusterRegistry()
+    assert SiteFile().variables == SiteFile().values == {}
 
 
 def test_a_prefix_is_part_of_the_address_that_charts_are_given() -> None:
-    below = SiteFile(registry={"host": "registry.acme.example", "prefix": "team/shop"})
-    assert below.lookup("registry.host") == below.registry_address == "registry.acme.example/team/shop"
-    assert SiteFile(registry={"host": "registry.acme.example"}).registry_address == "registry.acme.example"
-    assert not SiteFile().registry_address
+    below = SiteFile(registry_from_section({"host": "registry.acme.example", "prefix": "team/shop"}))
+    assert below.lookup("registry.host") == below.registry.address == "registry.acme.example/team/shop"
+    assert registry_from_section({"host": "registry.acme.example"}).address == "registry.acme.example"
+    assert SiteFile().registry.address is None

@@ -12,6 +12,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.core.reference import Reference
 from airstore.core.release import Chart, HelmRelease, Image, Release
+from airstore.core.sections import ProductApplier, ProductRegistry
 
 words = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
 versions = st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}(-rc\.[0-9])?(\+b[0-9])?", fullmatch=True)
@@ -67,10 +68,10 @@ releases = st.builds(
     charts=st.lists(charts, max_size=2).map(tuple),
     helm_releases=st.lists(helm_releases, max_size=2).map(tuple),
     files=st.dictionaries(tree_paths, digests, max_size=3),
-    registry=st.fixed_dictionaries(
-        {}, optional={"image": st.just("registry:2"), "replicas": st.integers(1, 9)}
+    registry=st.builds(
+        ProductRegistry, st.none() | st.just("registry:2"), replicas=st.none() | st.integers(1, 9)
     ),
-    applier=st.just({}) | st.fixed_dictionaries({"image": st.just("applier:1"), "namespace": words}),
+    applier=st.none() | st.builds(ProductApplier, st.just("applier:1"), words),
 )
 
 

@@ -14,16 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airstore.core.errors import DeployError, LockedError, TransferError
+from airstore.core.kube.dryruns import Refusal
+from airstore.core.kube.sights import Cause, Sight, Trouble
 from airstore.core.release import HelmRelease
-from airstore.deploy.model.protocols import Refusal
+from airstore.deploy.hooks.runner import Hook, Watching
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.sights import Cause, Sight, Trouble
 from airstore.deploy.model.target import Target
-from airstore.deploy.run.engine import Engine
-from airstore.deploy.run.hooks import Hook, Watching
+from airstore.deploy.run.engine import Announcer, Engine, StepActions
+from airstore.deploy.run.helm_steps import HelmSteps
+from airstore.deploy.run.hook_steps import HookSteps
 from airstore.deploy.run.journal import Journal
 from airstore.deploy.run.steps import End, Item, Run, Status
-from airstore.deploy.run.world import Course, World
+from airstore.deploy.run.transition import Transition
+from airstore.deploy.run.waits import Waits
+from airstore.deploy.run.workload_steps import WorkloadSteps
+from airstore.deploy.waiting.watching import Silent
 from tests.support.kubernetes.conformance import ALL, Parties, claim, config, workload
 from tests.support.kubernetes.deploy_world import (
     AlwaysHeld,
@@ -92,7 +97,6 @@ class Place:
     supplies: MemorySupplies = field(default_factory=MemorySupplies)
     old: dict[str, Target] = field(default_factory=dict)
     new: dict[str, Target] = field(default_factory=dict)
-    pulling: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.helm = MemoryHelm(self.cluster)
@@ -119,7 +123,7 @@ class Place:
         self.supplies.charts[target.running.key, version] = chart
         return target
 
-    def course(self, backups: Path) -> Course:
+    def transition(self, backups: Path) -> Transition:
         """From 1.0.0 to 1.1.0."""
         items = [
             Item("shop/db", "change", (), frozenset(HOOKS), rank=0),
@@ -128,7 +132,7 @@ class Place:
             Item("shop/web", "change", ("shop/api",), rank=2),
             Item("shop/left", "remove", rank=3),
         ]
-        return Course(Run(tuple(items)), self.new, self.old, "1.0.0", backups)
+        return Transition(Run(tuple(items)), self.new, self.old, "1.0.0", backups)
 
     def picture(self) -> object:
         """Versions that run, replicas, and the data; volume claims and CRDs stay anyway."""
@@ -141,20 +145,48 @@ class Place:
 
     def engine(self, directory: Path, fate: Fate, held: Any = None) -> Engine:
         """An engine as a new process would make it."""
+        return self.parts(directory, fate).engine(held)
+
+    def parts(self, directory: Path, fate: Fate) -> Parts:
+        """What it is made of."""
         path = directory / "run"
-        journal = Journal.load(path) if path.exists() else Journal.begin(path, {"mode": "apply"})
-        world = World(
+        return Parts(
             fate.wrap(self.helm, "install", "uninstall"),
             fate.wrap(self.cluster, "apply", "ensure_namespace", "stop_writers", "start_writers", "ready"),
             fate.wrap(self.hooks, "run"),
             self.supplies,
-            FastClock(),
-            held or AlwaysHeld(),
-            self.pulling.append,
+            self.transition(directory / "backup"),
+            Journal.load(path) if path.exists() else Journal.begin(path, {"mode": "apply"}),
         )
-        return Engine(
-            world, self.course(directory / "backup"), journal, Redactor(frozenset()), lambda _: None
+
+
+@dataclass
+class Parts:
+    """What an engine is made of; a test replaces some."""
+
+    helm: Any
+    cluster: Any
+    hooks: Any
+    supplies: MemorySupplies
+    transition: Transition
+    journal: Journal
+    clock: FastClock = field(default_factory=FastClock)
+    say: Callable[[str], None] = lambda _: None
+
+    def engine(self, held: Any = None) -> Engine:
+        holding, redactor, silent = held or AlwaysHeld(), Redactor(frozenset()), Silent()
+        waits = Waits(self.cluster, holding, self.clock, silent, redactor)
+        steps, events = self.transition, self.journal.events
+        actions = StepActions(
+            HelmSteps(steps, self.helm, self.cluster, self.supplies, waits, self.say),
+            WorkloadSteps(steps, self.helm, self.cluster, self.hooks, waits, events),
+            HookSteps(steps, self.hooks, waits, redactor, self.say),
         )
+        told = Announcer(self.say, silent, redactor)
+        return Engine(steps.run, self.journal, actions, holding, self.clock, told)
+
+    def drive(self) -> End:
+        return self.engine().drive()
 
 
 def always(what: str = "done") -> Fate:
@@ -244,9 +276,9 @@ def test_an_unhealthy_release_is_named(place: Place, tmp_path: Path) -> None:
 
 def test_a_database_that_stays_gets_its_rows_back(place: Place, tmp_path: Path) -> None:
     """The application's migration writes into it; then the application does not get healthy."""
-    engine = _migrating(place, tmp_path)
+    parts = _migrating(place, tmp_path)
     said = list[str]()
-    assert replace(engine, say=said.append).drive() is End.ROLLED_BACK
+    assert replace(parts, say=said.append).drive() is End.ROLLED_BACK
     assert place.picture() == place.before
     assert place.helm.released["shop/db"][0] == 1, "it was installed again"
     assert [line for line in place.hooks.ran if "db" in line] == [
@@ -261,7 +293,7 @@ def test_a_database_that_the_hook_could_not_reach_is_asked_again_once_it_is_up(
 ) -> None:
     """It is a Deployment, stopped with the writers, and starts more slowly than a hook is tried again."""
     clock = FastClock()
-    engine = _migrating(place, tmp_path)
+    parts = _migrating(place, tmp_path)
     started = list[float]()
 
     class Slow:
@@ -286,20 +318,20 @@ def test_a_database_that_the_hook_could_not_reach_is_asked_again_once_it_is_up(
             super().run(hook, watching)
 
     place.hooks = Remote(place.hooks.data)
-    world = replace(engine.world, cluster=Slow(), hooks=place.hooks, clock=clock)
-    assert replace(engine, world=world).drive() is End.ROLLED_BACK
+    parts = replace(parts, cluster=Slow(), hooks=place.hooks, clock=clock)
+    assert parts.drive() is End.ROLLED_BACK
     assert place.picture() == place.before
 
 
-def _migrating(place: Place, directory: Path) -> Engine:
+def _migrating(place: Place, directory: Path) -> Parts:
     """The database stays, the application changes its rows and then never gets healthy."""
     place.new["shop/db"] = place.old["shop/db"]
     api = place.new["shop/api"]
     place.new["shop/api"] = replace(api, helm=replace(api.helm, health=({"deployment": "nowhere"},)))
-    engine = place.engine(directory, always())
+    parts = place.parts(directory, always())
     items = [
         replace(item, action="unchanged") if item.key == "shop/db" else item
-        for item in engine.course.run.items
+        for item in parts.transition.run.items
     ]
 
     class Migrating:
@@ -311,12 +343,12 @@ def _migrating(place: Place, directory: Path) -> Engine:
             if target is place.new["shop/api"]:
                 place.hooks.data["shop/db"] = "rows that 1.1.0 migrated"
 
-    world = replace(engine.world, helm=Migrating())
-    return replace(engine, world=world, course=replace(engine.course, run=Run(tuple(items))))
+    steps = replace(parts.transition, run=Run(tuple(items)))
+    return replace(parts, helm=Migrating(), transition=steps)
 
 
 def test_nothing_is_stopped_that_could_not_start_again(place: Place, tmp_path: Path) -> None:
-    engine = _migrating(place, tmp_path)
+    parts = _migrating(place, tmp_path)
     place.cluster.refusals["Pod", "api"] = Refusal(403, 'pods "api" is forbidden: violates PodSecurity "x"')
     stops = list[str]()
 
@@ -327,10 +359,10 @@ def test_nothing_is_stopped_that_could_not_start_again(place: Place, tmp_path: P
         def stop_writers(self, namespace: str, helm_release: str, *_: Any, **__: Any) -> None:
             stops.append(f"{namespace}/{helm_release}")
 
-    engine = replace(engine, world=replace(engine.world, cluster=Watched()))
-    assert engine.drive() is End.NEEDS_OPERATOR
+    parts = replace(parts, cluster=Watched())
+    assert parts.drive() is End.NEEDS_OPERATOR
     assert stops == []
-    *_, failure = (event.detail for event in engine.journal.events if event.status is Status.FAILED)
+    *_, failure = (event.detail for event in parts.journal.events if event.status is Status.FAILED)
     assert "nothing is stopped, because it could not start again" in failure
     assert "shop/api: going back to 1.0.0: Deployment api: its pods: " in failure
     assert 'violates PodSecurity "x"' in failure
@@ -338,8 +370,8 @@ def test_nothing_is_stopped_that_could_not_start_again(place: Place, tmp_path: P
 
 def test_a_wait_that_is_of_no_use_ends_and_is_said_once(place: Place, tmp_path: Path) -> None:
     trouble = Trouble(Cause.CRASH, "pod web-1", "pod web-1: CrashLoopBackOff (exit code 3)")
-    engine = place.engine(tmp_path, always())
-    clock = engine.world.clock
+    parts = place.parts(tmp_path, always())
+    clock = parts.clock
 
     class Crashing:
         def __getattr__(self, name: str) -> Any:
@@ -354,9 +386,9 @@ def test_a_wait_that_is_of_no_use_ends_and_is_said_once(place: Place, tmp_path: 
         def ready(self, gate: Any, _namespace: str) -> str:
             return "it is not" if gate == {"deployment": "web"} and clock.now() < 15 else ""
 
-    world = replace(engine.world, cluster=Crashing())
-    assert replace(engine, world=world).drive() is End.ROLLED_BACK
-    (failure,) = (event.detail for event in engine.journal.events if event.status is Status.FAILED)
+    parts = replace(parts, cluster=Crashing())
+    assert parts.drive() is End.ROLLED_BACK
+    (failure,) = (event.detail for event in parts.journal.events if event.status is Status.FAILED)
     assert re.match(r"shop/web: ended after \d s, because no time will cure this: ", failure)
     assert failure.endswith(
         "Deployment web: pod web-1: CrashLoopBackOff (exit code 3); it said: no such table"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from airstore.core.kube.rights import Right
 from airstore.core.release import HelmRelease
 from airstore.deploy.checks.preflight import permissions
-from airstore.deploy.model.protocols import Permission
 from tests.support.kubernetes.deploy_world import make_target
 
 CRDS, RBAC = "apiextensions.k8s.io", "rbac.authorization.k8s.io"
@@ -22,7 +22,7 @@ def definition(kind: str, plural: str, scope: str) -> dict[str, Any]:
     return document("CustomResourceDefinition", name, f"{CRDS}/v1", spec=spec)
 
 
-def asked(*documents: dict[str, Any]) -> set[Permission]:
+def asked(*documents: dict[str, Any]) -> set[Right]:
     target, _ = make_target(HelmRelease("shop", "shop", "shop"), "1.0.0", documents)
     return {each for each in permissions([target]) if each.resource != "secrets"}
 
@@ -30,17 +30,17 @@ def asked(*documents: dict[str, Any]) -> set[Permission]:
 def test_objects_of_a_namespace_are_asked_about_by_kind() -> None:
     verbs = ("get", "create", "patch", "delete")
     assert asked(document("Ingress", "a", "networking.k8s.io/v1")) == {
-        Permission(verb, "ingresses", "networking.k8s.io", "shop") for verb in verbs
+        Right(verb, "ingresses", "networking.k8s.io", "shop") for verb in verbs
     }
     elsewhere = document("ConfigMap", "a")
     elsewhere["metadata"]["namespace"] = "blog"
-    assert asked(elsewhere) == {Permission(verb, "configmaps", "", "blog") for verb in verbs}
+    assert asked(elsewhere) == {Right(verb, "configmaps", "", "blog") for verb in verbs}
 
 
 def test_objects_of_the_whole_cluster_are_asked_about_by_name() -> None:
     assert asked(document("ClusterRole", "shop-nodes", f"{RBAC}/v1")) == {
-        Permission("create", "clusterroles", RBAC),
-        *(Permission(verb, "clusterroles", RBAC, "", "shop-nodes") for verb in ("get", "patch", "delete")),
+        Right("create", "clusterroles", RBAC),
+        *(Right(verb, "clusterroles", RBAC, "", "shop-nodes") for verb in ("get", "patch", "delete")),
     }
 
 
@@ -51,13 +51,12 @@ def test_kinds_of_the_charts_own_definitions_are_known() -> None:
         document("Shelf", "a", "example.com/v1"),
         document("Mall", "b", "example.com/v1"),
     )
-    assert Permission("create", "shelves", "example.com", "shop") in made
-    assert Permission("patch", "mallsx", "example.com", "", "b") in made
+    assert Right("create", "shelves", "example.com", "shop") in made
+    assert Right("patch", "mallsx", "example.com", "", "b") in made
 
 
 def test_definitions_are_made_by_name_and_never_deleted() -> None:
     names = {"name": "shelves.example.com"}
     assert asked(definition("Shelf", "shelves", "Namespaced")) == {
-        Permission(verb, "customresourcedefinitions", CRDS, "", **names)
-        for verb in ("get", "create", "patch")
+        Right(verb, "customresourcedefinitions", CRDS, "", **names) for verb in ("get", "create", "patch")
     }

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from airstore.core.kube.dryruns import Refusal
 from airstore.core.release import HelmRelease
 from airstore.deploy.checks.pods import makes_more, pod_of, references
 from airstore.deploy.checks.rehearsal import Move, Rehearsed, rehearse
-from airstore.deploy.model.protocols import Refusal
 from tests.support.kubernetes.conformance import config, cron, workload
 from tests.support.kubernetes.deploy_world import MemoryCluster, make_target
 

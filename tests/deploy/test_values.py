@@ -13,6 +13,7 @@ from airstore.charts.rendering.render import merge
 from airstore.core.errors import UsageError
 from airstore.core.release import HelmRelease
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import registry_from_section
 from airstore.deploy.plan.values import site_values
 
 names = st.text("ab.-1", min_size=1, max_size=3)
@@ -76,7 +77,7 @@ def test_merging_is_as_helm_merges(base: dict[str, Any], over: dict[str, Any]) -
 
 def test_the_sites_own_values_win_over_bindings() -> None:
     site = SiteFile(
-        registry={"host": "r.acme"},
+        registry=registry_from_section({"host": "r.acme"}),
         variables={"class": "fast"},
         values={"shop": {"storage": {"class": "slow", "size": 1}}, "other": {"x": 1}},
     )
@@ -110,13 +111,16 @@ def test_a_binding_inside_another_is_refused_in_any_order(bind: list[str]) -> No
     ("registry", "name"),
     [
         ({"host": "reg.site.example"}, "registry-pull"),  # one in the cluster knows nobody without a password
-        ({"host": "reg.site.example", "mode": "external", "pullUser": "puller"}, "registry-pull"),
+        (
+            {"host": "reg.site.example", "mode": "external", "pullUser": "puller", "pullPasswordFile": "p"},
+            "registry-pull",
+        ),
         ({"host": "reg.site.example", "mode": "external", "pullSecret": "ours"}, "ours"),
         ({"host": "reg.site.example", "mode": "external"}, ""),
         ({"host": "reg.site.example", "mode": "serve"}, ""),
     ],
 )
 def test_pull_secrets_as_pods_write_them(registry: dict[str, str], name: str) -> None:
-    site = SiteFile(registry=registry)
+    site = SiteFile(registry_from_section(registry))
     bound = site_values(helm({"imagePullSecrets": "registry.pullSecrets"}), site)
     assert bound == {"imagePullSecrets": [{"name": name}] if name else []}

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from airstore.core.errors import DeployError, TransferError
+from airstore.core.kube.sights import Cause, Sight, Trouble
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm.reason import reason, tidied
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.sights import Cause, Sight, Trouble
-from airstore.deploy.run.watching import PATIENCE, Progress, Stage, Watch, watching_hook
+from airstore.deploy.waiting.watching import PATIENCE, Progress, Stage, Watch, watching_hook
 from tests.support.kubernetes.conformance import workload
 from tests.support.kubernetes.deploy_world import FastClock, MemoryCluster, make_target
 

@@ -45,3 +45,10 @@ def test_manual_pages_are_sound(page: Path) -> None:
     command = ["groff", "-man", "-Tutf8", "-ww", "-z", str(page)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_decision_is_listed_by_its_title() -> None:
+    listed = (DOCS / "decisions" / "README.md").read_text()
+    for path in (DOCS / "decisions").glob("[0-9]*.md"):
+        number, _, title = path.read_text().splitlines()[0].removeprefix("# ").partition(". ")
+        assert f"{number}. [{title}]({path.name})" in listed, path.name

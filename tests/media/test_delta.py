@@ -14,6 +14,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.media.delta import patch
 from airstore.media.delta.layout import Head, Segment, Stream
+from airstore.media.delta.nested import VIEW
 from airstore.media.delta.pairing import File, general, pair
 from airstore.media.delta.patch import Kind
 from airstore.media.delta.sketch import Pool, sketch
@@ -109,16 +110,16 @@ _bytes = st.binary(max_size=400)
 @given(_bytes, _bytes, _bytes, st.integers(0, 400))
 def test_any_piece_comes_back(base: bytes, inserted: bytes, other: bytes, at: int) -> None:
     for new in (base[:at] + inserted + base[at:], other, base + base, b""):
-        kind, carried = patch.make(new, base)
-        assert len(carried) <= len(new)
-        assert patch.apply(kind, carried, base if kind is Kind.PATCH else b"", len(new)) == new
+        made = patch.make(new, [base])
+        assert len(made.data) <= len(new)
+        assert patch.apply(made.kind, made.data, [base], len(new)) == new
 
 
 def test_a_changed_piece_costs_its_change() -> None:
     base = text(1, 200_000)
-    kind, carried = patch.make(base[:70_000] + b"something new" + base[70_100:], base)
-    assert kind is Kind.PATCH
-    assert len(carried) < 100
+    made = patch.make(base[:70_000] + b"something new" + base[70_100:], [base])
+    assert made.kind is Kind.PATCH
+    assert len(made.data) < 100
 
 
 @given(st.data())
@@ -126,18 +127,18 @@ def test_a_damaged_patch_is_an_error_or_another_piece_of_that_size(data: st.Data
     """Which piece it is nobody asks here: the digest of the blob decides."""
     base = text(1, 400)
     new = base[:900] + text(2, 60) + base[1100:]
-    kind, carried = patch.make(new, base)
-    assert kind is Kind.PATCH
+    kind, carried, _, control = patch.make(new, [base])
+    assert (kind, control) == (Kind.PATCH, b"")
     at = data.draw(st.integers(0, len(carried) - 1))
     damaged = data.draw(
         st.sampled_from([carried[:at], carried[:at] + bytes([carried[at] ^ 1 << at % 8]) + carried[at + 1 :]])
     )
     with suppress(DamagedError):
-        assert len(patch.apply(kind, damaged, base, len(new))) == len(new)
+        assert len(patch.apply(kind, damaged, [base], len(new))) == len(new)
     with pytest.raises(DamagedError, match="another base"):
-        patch.apply(kind, carried, base[:-1], len(new))
+        patch.apply(kind, carried, [base[:-1]], len(new))
     with pytest.raises(DamagedError):
-        patch.apply(Kind.WHOLE, carried, b"", len(new))
+        patch.apply(Kind.WHOLE, carried, [], len(new))
 
 
 @given(st.lists(st.integers(0, 1 << 63) | st.integers(-(1 << 20), 1 << 20)))
@@ -174,7 +175,13 @@ def tables(draw: st.DrawFn) -> Table:
     whole = sizes.map(lambda size: (size, Kind.WHOLE, size))
     carried = st.one_of(whole, st.tuples(sizes, st.just(Kind.PATCH), sizes))
     made = st.builds(lambda piece, bases: NewPiece(piece[0], piece[1], piece[2], tuple(bases)), carried, of)
-    pieces = draw(st.lists(made, max_size=6))
+    views = st.integers(1, VIEW)
+    archive = st.tuples(sizes, views, sizes, of.map(tuple))
+    opened = st.one_of(
+        archive.map(lambda each: NewPiece(each[0], Kind.OPENED, each[1], each[3], each[1], each[2])),
+        archive.map(lambda each: NewPiece(each[0], Kind.OPENED_PATCH, 7, each[3], each[1], each[2])),
+    )
+    pieces = draw(st.lists(made | opened, max_size=6))
     large = st.integers(0, 1 << 35)
     segments = st.lists(st.builds(Segment, st.sampled_from(Stream), large, large), max_size=3)
     every = old + len(pieces)

@@ -12,18 +12,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, IncompleteError
 from airstore.media.delta.layout import HEAD, Segment, Stream, check_segments, read_head, write_head
+from airstore.media.delta.patch import Kind
 from airstore.media.delta.reader import Delta
 from airstore.media.delta.table import decode, encode
 from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.store.blobs import BlobStore, Staging, compress_solid, solid_chunks
 from tests.media.test_delta import text
+from tests.media.test_nested import NOISE, zipped
 
 
 def layer(files: Mapping[str, bytes], mtime: int = 1_700_000_000, level: int = 6) -> bytes:
@@ -155,8 +157,8 @@ def streams(path: Path) -> list[bytes]:
         head = read_head(file.read(HEAD))
         file.seek(head.size)
         plain = [b"".join(solid_chunks(file, *head.table))]
-        segments = {segment.stream: segment for segment in decode(plain[0], head).segments}
-        return plain + [b"".join(solid_chunks(file, *segments[stream][1:])) for stream in sorted(segments)]
+        segments = decode(plain[0], head).segments
+        return plain + [b"".join(solid_chunks(file, *segment[1:])) for segment in segments]
 
 
 def packed(table: bytes, *plain: bytes) -> bytes:
@@ -164,7 +166,8 @@ def packed(table: bytes, *plain: bytes) -> bytes:
     frames = [compress_solid([each], 1) for each in plain]
     with suppress(DamagedError):
         read = decode(table, read_head(write_head(0, 0)))
-        segments = map(Segment, Stream, map(len, frames), map(len, plain))
+        present = [segment.stream for segment in read.segments]
+        segments = map(Segment, present, map(len, frames), map(len, plain))
         table = encode(replace(read, segments=tuple(segments)))
     compressed = compress_solid([table], 1)
     return write_head(len(compressed), len(table)) + compressed + b"".join(frames)
@@ -239,3 +242,63 @@ def test_streams_are_cut_and_the_workers_do_not_show(pair: Pair, monkeypatch: py
     pair.put(pair.site, OLD)
     assert len(Delta(path, pair.site.reader).table.segments) > 4
     pair.take_in(path, new, b"a config")
+
+
+def archives(version: int) -> dict[str, bytes]:
+    """Files as applications have them: a jar, a wheel within another directory, a changelog."""
+    classes = {f"c{number}.class": text(number, 300) for number in range(12)}
+    classes["c7.class"] = text(7, 300).replace(b"self_3", b"itself" * version)
+    logs = text(30, 200 * version) + text(40, 4000)
+    return {
+        "app/lib/app.jar": zipped(classes),
+        "srv/x-1.whl": zipped({f"x/{version}": NOISE, **classes}, 1),
+        "usr/share/doc/changelog.gz": gzip.compress(logs, 9, mtime=0),
+    }
+
+
+def test_archives_within_layers_travel_as_what_changed_in_them(pair: Pair) -> None:
+    old, new = layer(archives(1)), layer(archives(2), 1_800_000_000)
+    path = pair.write([new], [old], Effort.NORMAL)
+    kinds = {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces}
+    assert Kind.OPENED_PATCH in kinds
+    assert path.stat().st_size < len(new) // 12
+    pair.put(pair.site, old)
+    pair.take_in(path, new)
+
+
+def test_archives_of_a_first_release_are_compressed_anew(pair: Pair) -> None:
+    """Each class is in two archives, and each archive compressed by itself."""
+    first = layer(archives(1))
+    path = pair.write([first], [], Effort.NORMAL)
+    assert {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces} >= {Kind.OPENED}
+    assert path.stat().st_size < 0.8 * len(first)
+    pair.take_in(path, first)
+
+
+def test_hostile_archives_change_nothing(pair: Pair) -> None:
+    """Views, patches and controls damaged before they were signed: an error, or the right blob."""
+    old, new = layer(archives(1)), layer(archives(2), 1_800_000_000)
+    path = pair.write([new], [old], Effort.NORMAL)
+    pair.put(pair.site, old)
+    plain = streams(path)
+
+    @settings(max_examples=40)
+    @given(st.integers(0, len(plain) - 1), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
+    def tried(number: int, where: float, mask: int) -> None:
+        damaged = bytearray(plain[number])
+        damaged[int(where * len(damaged))] ^= mask
+        path.write_bytes(packed(*(bytes(damaged) if n == number else each for n, each in enumerate(plain))))
+        with suppress(DamagedError, IncompleteError), Staging(pair.site, []) as staging:
+            delta = Delta(path, staging.reader)
+            with staging.writer() as writer:
+                delta.restore(writer, delta.blobs, pair.directory, lambda _count: None)
+            staging.verify(delta.blobs, lambda _count: None)
+        assert pair.site.size(Digest.of(new)) is None
+
+    tried()
+
+
+def test_little_effort_leaves_archives_closed(pair: Pair) -> None:
+    path = pair.write([layer(archives(2))], [layer(archives(1))], Effort.FAST)
+    kinds = {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces}
+    assert kinds <= {Kind.WHOLE, Kind.PATCH}

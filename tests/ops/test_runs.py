@@ -8,10 +8,12 @@ from pathlib import Path
 from airstore.core.release import HelmRelease
 from airstore.deploy.model.target import Target
 from airstore.deploy.plan.backups import relative
+from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import unfinished
 from airstore.deploy.run.steps import Mode
+from airstore.deploy.run.transition import items_of
 from airstore.history.ledger import Running
-from airstore.ops.apply.session.runs import RunPlan, Runs, items
+from airstore.ops.apply.session.runs import Runs
 from airstore.ops.stores.directory import SITE, StoreDirectory
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "runs"
@@ -32,8 +34,8 @@ def test_what_is_needed_in_either_state_is_needed_in_the_run() -> None:
     old = side({"db": (), "cache": (), "web": ("db",), "left": ("db",)})
     new = side({"db": (), "cache": (), "web": ("cache",)})
     actions = {"shop/db": "unchanged", "shop/cache": "unchanged", "shop/web": "change", "shop/left": "remove"}
-    plan = RunPlan(Mode.APPLY, "2", "1", tuple((key, action, "") for key, action in actions.items()), (), ())
-    assert {item.key: item.needs for item in items(plan, new, old)} == {
+    plan = Intent(Mode.APPLY, "2", "1", tuple((key, action, "") for key, action in actions.items()), (), ())
+    assert {item.key: item.needs for item in items_of(plan, new, old)} == {
         "shop/db": (),
         "shop/cache": (),
         "shop/web": ("shop/cache", "shop/db"),
@@ -47,7 +49,7 @@ def test_a_run_that_an_older_version_began_is_read_and_one_of_now_reads_back(tmp
     shutil.copytree(FIXTURE, runs.directory)
     journal = unfinished(runs.directory)
     assert journal
-    plan = runs.plan(journal)
+    plan = Intent.of(journal)
     assert (plan.mode, plan.version, plan.previous, plan.skipped) == (
         Mode.ROLLBACK,
         "1.1.0",
@@ -60,9 +62,9 @@ def test_a_run_that_an_older_version_began_is_read_and_one_of_now_reads_back(tmp
     assert "1.1.0" in plan.new[0].rendered
     assert [str(event.step) for event in journal.events][-1] == "rollback-hook shop/db"
 
-    wanted = RunPlan(
+    wanted = Intent(
         Mode.APPLY, "2", "1", (("shop/db", "change", ""),), plan.new, plan.old, frozenset({"shop/db"})
     )
-    assert runs.plan(runs.begin("20260103T000000Z-0000000c", wanted)) == wanted
-    (item,) = items(wanted, {}, {})
+    assert Intent.of(wanted.begin(runs.make("20260103T000000Z-0000000c"))) == wanted
+    (item,) = items_of(wanted, {}, {})
     assert item.skipped

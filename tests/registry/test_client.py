@@ -18,9 +18,9 @@ from airstore.core.errors import DamagedError, NotFoundError, TransferError, Usa
 from airstore.core.limits import MIB
 from airstore.core.reference import Reference
 from airstore.registry.client.chart_pull import fetch_chart
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.manifests import write_manifest
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.transport import Endpoint
 from airstore.registry.client.upload import Uploader
 from airstore.registry.push.push import plan_push, push
 from airstore.registry.source import REF_NAME

@@ -13,8 +13,9 @@ import pytest
 from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.core.reference import Reference
 from airstore.registry.client.credentials import Credentials
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.transport import Endpoint, Request, Transport
+from airstore.registry.client.transport import Request, Transport
 from airstore.registry.push.push import PushResult, plan_push, push
 from tests.support.registry.faults import Fault, fault_proxy
 from tests.support.registry.parts import Connect, Shipment, single_blob_image
@@ -107,10 +108,10 @@ def test_plain_http_is_named_where_tls_was_asked_for(registry: RegistryServer, c
 
 def test_a_ca_file_must_be_one(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="cannot read the CA"):
-        RegistryClient("localhost", ca=tmp_path / "none.pem")
+        RegistryClient(Endpoint("localhost", ca=tmp_path / "none.pem"))
     (tmp_path / "empty.pem").write_text("hello")
     with pytest.raises(UsageError, match="no certificates"):
-        RegistryClient("localhost", ca=tmp_path / "empty.pem")
+        RegistryClient(Endpoint("localhost", ca=tmp_path / "empty.pem"))
 
 
 def test_tokens_are_asked_for_by_repository_with_the_rights_that_are_needed(

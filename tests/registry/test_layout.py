@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,17 @@ from fixture_images import LayoutWriter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.oci import OCI_MANIFEST
 from airstore.core.reference import Reference
 from airstore.registry.source import REF_NAME
+from airstore.registry.sources import layout as layout_module
+from airstore.registry.sources import names as names_module
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout, window
-from airstore.registry.sources.names import CONTAINERD_NAME, precision
+from airstore.registry.sources.names import CONTAINERD_NAME, NameIndex
 from tests.support.registry import layouts
 
 REFERENCE = Reference.parse(layouts.REFERENCE)
@@ -189,6 +193,33 @@ def test_a_missing_blob_is_not_found(tmp_path: Path) -> None:
         walk(source, REFERENCE)
 
 
+def test_many_images_cost_each_name_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each image used to look through the names of all of them, and so did whatever is attached to it."""
+    writer, names = LayoutWriter(tmp_path), 40
+    node = layouts.image(writer, "a")
+    writer.finish()
+    layouts.rename(tmp_path, {f"registry.example.com/shop/api-{n}:1.0": node for n in range(names)})
+    parsed, subjects = list[str](), list[str]()
+    parse, subject = names_module._parse_full, names_module.attachment_subject
+
+    def counted(name: str) -> Reference | None:
+        parsed.append(name)
+        return parse(name)
+
+    def asked(entry: Descriptor) -> tuple[Digest, str] | None:
+        subjects.append(str(entry.digest))
+        return subject(entry)
+
+    monkeypatch.setattr(names_module, "_parse_full", counted)
+    monkeypatch.setattr(layout_module, "attachment_subject", asked)
+    with OciLayout.directory(tmp_path) as source:
+        for n in range(names):
+            reference = Reference.parse(f"registry.example.com/shop/api-{n}:1.0")
+            source.referrers(reference, source.resolve(reference).digest)
+    assert len(parsed) <= names
+    assert len(subjects) <= 4 * names
+
+
 def test_what_is_not_a_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="cannot open"):
         OciLayout.directory(tmp_path / "nowhere")
@@ -222,9 +253,15 @@ def test_windows_are_slices(data: list[bytes], start: int, length: int) -> None:
 
 
 @given(name=st.text(max_size=40), annotation=st.sampled_from([REF_NAME, CONTAINERD_NAME]))
-def test_any_annotation_has_a_precision(name: str, annotation: str) -> None:
-    assert precision(REFERENCE, (name,)) in range(4)
-    assert precision(REFERENCE, (name, layouts.REFERENCE)) == 3
+def test_whatever_an_annotation_says_the_full_name_of_another_entry_counts_more(
+    name: str, annotation: str
+) -> None:
+    odd = Descriptor(OCI_MANIFEST, Digest.of(b"odd"), 1, annotations={annotation: name})
+    full = Descriptor(OCI_MANIFEST, Digest.of(b"full"), 1, annotations={annotation: layouts.REFERENCE})
+    with suppress(NotFoundError):
+        assert NameIndex([odd]).choose(REFERENCE, "here") == odd
+    if name != layouts.REFERENCE:
+        assert NameIndex([odd, full]).choose(REFERENCE, "here") == full
 
 
 JSON = st.recursive(

@@ -266,7 +266,8 @@ from pathlib import Path
 from tests.support.registry.parts import single_blob_image
 from airstore.registry.push.push import plan_push, push
 from airstore.registry.client.registry import RegistryClient
-client = RegistryClient({host!r}, plain_http=True)
+from airstore.registry.client.endpoint import Endpoint
+client = RegistryClient(Endpoint({host!r}, plain_http=True))
 image, reader = single_blob_image(Path({directory!r}), "memory/large:1", 200 << 20)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 push(client, plan_push(client, [image], reader), reader, lambda _count: None)

@@ -14,6 +14,7 @@ from airstore.core.descriptor import Platform
 from airstore.core.digest import Digest
 from airstore.core.oci import OCI_INDEX
 from airstore.core.reference import Reference
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.source import REF_NAME
 from airstore.registry.sources.graph import walk
@@ -258,7 +259,7 @@ def test_our_own_client_walks_the_same_graph(site: Site) -> None:
     reference = Reference.parse(f"{site.server.address}/{REPOSITORY}:1.0")
     with OciLayout.directory(site.directory) as layout:
         expected = walk(layout, Reference.parse(layouts.REFERENCE), [Platform("linux", "amd64")])
-    client = RegistryClient(site.server.address, plain_http=True)
+    client = RegistryClient(Endpoint(site.server.address, plain_http=True))
     graph = walk(client, reference, [Platform("linux", "amd64")])
     assert (graph.root, graph.blobs, graph.missing) == (expected.root, expected.blobs, expected.missing)
     assert graph.documents == expected.documents

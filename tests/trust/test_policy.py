@@ -10,8 +10,8 @@ from airstore.core.digest import Digest
 from airstore.core.errors import SequenceError
 from airstore.core.limits import LIMITS
 from airstore.trust.policy import (
-    Advance,
     Link,
+    NewlyTrusted,
     check_addressee,
     check_chain,
     check_offer,
@@ -29,7 +29,7 @@ def trusting(sequence: int, chain: list[Link] = CHAIN) -> TrustState:
     return TrustState(1, sequence, chain[sequence - 1][1], COMMIT)
 
 
-def versions(advance: Advance) -> list[str]:
+def versions(advance: NewlyTrusted) -> list[str]:
     return [release.version for release in advance.new]
 
 
@@ -37,7 +37,7 @@ def test_new_site_takes_the_whole_history() -> None:
     advance = check_chain(NEW_SITE, CHAIN, "shop")
     assert (advance.sequence, advance.release) == (6, CHAIN[-1][1])
     assert versions(advance) == ["1.1", "1.2", "1.3", "1.4", "1.5", "1.6"]
-    assert not advance.already_current
+    assert advance.new
 
 
 def test_delta_begins_right_after_the_trusted_release() -> None:
@@ -52,12 +52,12 @@ def test_chain_may_contain_what_is_trusted(start: int) -> None:
 @pytest.mark.parametrize("start", range(6))
 def test_same_media_twice_change_nothing(start: int) -> None:
     advance = check_chain(trusting(6), CHAIN[start:], "shop")
-    assert advance.already_current
+    assert not advance.new
     assert (advance.sequence, advance.release) == (6, CHAIN[-1][1])
 
 
 def test_empty_chain_changes_nothing() -> None:
-    assert check_chain(trusting(6), [], "shop") == Advance(6, CHAIN[-1][1], ())
+    assert check_chain(trusting(6), [], "shop") == NewlyTrusted(6, CHAIN[-1][1], ())
     with pytest.raises(SequenceError, match="no release"):
         check_chain(NEW_SITE, [], "shop")
 

@@ -20,6 +20,7 @@ from airstore.charts.helm.faults import helm_fault
 from airstore.charts.helm.sandbox import check_private, copy_values
 from airstore.core.errors import ProgramError, TransferError, UsageError
 from airstore.core.limits import LIMITS
+from airstore.core.work import at_work
 from airstore.process import program
 
 _SIGNALLED = 128  # and the signal's number: how a shell, and our supervisor, say that a program was ended
@@ -93,15 +94,16 @@ class Helm:
         """
         argv = [str(self._binary.absolute()), *arguments]
         try:
-            ended = program.run(
-                argv,
-                self._variables,
-                stdin=stdin,
-                timeout=timeout or self._timeout,
-                limit=limit,
-                guard=guard,
-                watch=watch,
-            )
+            with at_work("helm %s (%s)", arguments[0], what):
+                ended = program.run(
+                    argv,
+                    self._variables,
+                    stdin=stdin,
+                    timeout=timeout or self._timeout,
+                    limit=limit,
+                    guard=guard,
+                    watch=watch,
+                )
         except ProgramError as fault:
             raise ProgramError(f"{what}: {fault}", hint=fault.hint) from fault
         if ended.code < 0 or ended.code > _SIGNALLED:

@@ -12,7 +12,7 @@ import click
 
 from airstore.cli.context import Context
 from airstore.cli.text import printable
-from airstore.deploy.run.watching import Display, Progress, Silent
+from airstore.deploy.waiting.watching import Display, Progress, Silent
 
 _EVERY = 30.0  # seconds without news until a line says that it goes on
 
@@ -44,14 +44,14 @@ class Lines:
         self._when = 0.0
 
     def show(self, progress: Progress) -> None:
-        """See `airstore.deploy.run.watching.Display`."""
+        """See `airstore.deploy.waiting.watching.Display`."""
         now = self._now()
         if progress.news != self._shown or now - self._when >= _EVERY:
             self._shown, self._when = progress.news, now
             self._write(progress)
 
     def clear(self) -> None:
-        """See `airstore.deploy.run.watching.Display`."""
+        """See `airstore.deploy.waiting.watching.Display`."""
         self._shown = ()
 
 

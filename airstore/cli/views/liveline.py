@@ -7,11 +7,11 @@ from rich.live import Live
 from rich.text import Text
 
 from airstore.cli.text import printable
-from airstore.deploy.run.watching import Progress
+from airstore.deploy.waiting.watching import Progress
 
 
 class LiveLine:
-    """A `airstore.deploy.run.watching.Display` on standard error; nothing of it stays.
+    """A `airstore.deploy.waiting.watching.Display` on standard error; nothing of it stays.
 
     Args:
         console: to write to.
@@ -22,7 +22,7 @@ class LiveLine:
         self._live: Live | None = None
 
     def show(self, progress: Progress) -> None:
-        """See `airstore.deploy.run.watching.Display`."""
+        """See `airstore.deploy.waiting.watching.Display`."""
         line = Text(printable(str(progress)).replace("\n", " "), no_wrap=True, overflow="ellipsis")
         if self._live is None:
             self._live = Live(line, console=self._console, transient=True, auto_refresh=False)
@@ -31,7 +31,7 @@ class LiveLine:
             self._live.update(line, refresh=True)
 
     def clear(self) -> None:
-        """See `airstore.deploy.run.watching.Display`."""
+        """See `airstore.deploy.waiting.watching.Display`."""
         if self._live is not None:
             self._live.stop()
             self._live = None

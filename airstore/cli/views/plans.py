@@ -7,13 +7,10 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import click
 
-from airstore.charts.helm.command import Helm
-from airstore.charts.rendering.live import LiveCluster
 from airstore.cli.context import Context
 from airstore.cli.options.helm import IN_CLUSTER, find_helm
 from airstore.cli.options.kubeconfig import find_kubeconfig
@@ -21,13 +18,13 @@ from airstore.cli.options.sitefile import read_site_file
 from airstore.cli.text import printable
 from airstore.cli.views.live import display
 from airstore.cli.views.output import show_document, show_rows
+from airstore.core.progress import Progress
 from airstore.core.site import SiteFile
-from airstore.ops.apply.session.cluster_actions import RealCluster, open_cluster
-from airstore.ops.apply.session.drive import Outcome, Site
+from airstore.core.site_registry import ExternalRegistry
 from airstore.ops.apply.session.handover import refuse_marked
+from airstore.ops.apply.session.outcome import Outcome
 from airstore.ops.apply.session.plan import SitePlan
-from airstore.ops.apply.session.prepare import Rendering
-from airstore.ops.registry.incluster.pull_credentials import pull_login
+from airstore.ops.apply.session.session import ApplySession, Invocation, open_session
 from airstore.ops.stores.directory import SITE
 
 _REPLACED = "cannot be changed: it is deleted and made again"
@@ -35,9 +32,9 @@ _REPLACED = "cannot be changed: it is deleted and made again"
 _SEEN_BY_HOOKS = ("PATH", "HOME", "LANG", "TZ", *IN_CLUSTER)
 
 
-def external_registry(site: SiteFile) -> str:
+def external_registry(site: SiteFile) -> str | None:
     """A registry that exists already can be asked; one that airstore will make cannot yet."""
-    return site.registry_address if site.registry.get("mode") == "external" else ""
+    return site.registry.address if isinstance(site.registry, ExternalRegistry) else None
 
 
 def show_steps(planned: SitePlan, *, diff: bool) -> None:
@@ -108,17 +105,27 @@ class Reach:
     site_file: Path | None
 
 
-def live_rendering(helm: Helm, cluster: RealCluster, kubeconfig: Path | None) -> Rendering:
-    """Rendering against a cluster.
+class CommandConsole:
+    """`airstore.ops.apply.session.session.Console` of a command."""
 
-    Raises:
-        TransferError: it cannot be reached.
-    """
-    return Rendering(helm, LiveCluster(kubeconfig, cluster.version(), cluster.served))
+    def __init__(self, context: Context) -> None:
+        self._context, self.display = context, display(context)
+
+    @property
+    def progress(self) -> Progress:
+        """See `Console`."""
+        return self._context.progress
+
+    def say(self, message: str) -> None:
+        """See `Console`."""
+        self.display.clear()
+        self._context.say(message)
 
 
 @contextmanager
-def open_site(context: Context, options: Reach, what: str, resume: str = "rollback") -> Iterator[Site]:
+def open_site(
+    context: Context, options: Reach, what: str, resume: str = "rollback"
+) -> Iterator[ApplySession]:
     """The site's store and its cluster.
 
     Args:
@@ -131,30 +138,11 @@ def open_site(context: Context, options: Reach, what: str, resume: str = "rollba
     refuse_marked(store, what)
     cluster = find_kubeconfig(options.kubeconfig)
     file = read_site_file(context.store_path, options.site_file)
-    login = pull_login(store, file)
     words = ["airstore", "-C", str(context.store_path), resume]
     words += ["--kubeconfig", str(cluster)] if cluster else []
     words += ["--site-file", str(options.site_file.absolute())] if options.site_file else []
     words += ["--helm", str(options.helm.absolute())] if options.helm else []
-    shown = display(context)
-
-    def say(message: str) -> None:
-        shown.clear()
-        context.say(message)
-
-    with store.open_blobs() as blobs, open_cluster(cluster) as actions:
-        yield Site(
-            store=store,
-            blobs=blobs,
-            rendering=live_rendering(find_helm(options.helm), actions, cluster),
-            cluster=actions,
-            kubeconfig=cluster,
-            file=file,
-            environment={name: os.environ[name] for name in _SEEN_BY_HOOKS if name in os.environ},
-            say=say,
-            now=context.now,
-            let_pull=partial(actions.let_pull, login) if login else lambda _namespace: None,
-            pulling=login is not None,
-            resume=shlex.join(words),
-            display=shown,
-        )
+    seen = {name: os.environ[name] for name in _SEEN_BY_HOOKS if name in os.environ}
+    invocation = Invocation(cluster, seen, shlex.join(words), context.now)
+    with open_session(store, file, find_helm(options.helm), invocation, CommandConsole(context)) as session:
+        yield session

@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.limits import MIB
+from airstore.core.work import at_work
 
 _CONNECT, _READ = 5.0, 60.0  # seconds
 _PAUSE = 0.5  # seconds between attempts
@@ -161,9 +162,10 @@ class Connection:
 
     def _exchange(self, call: Call) -> tuple[int, bytes]:
         try:
-            answer = self._request(call)
-            data: bytes = answer.read(_ANSWER)
-            answer.release_conn()
+            with at_work("%s %s%s", call.method, self.server, call.path):
+                answer = self._request(call)
+                data: bytes = answer.read(_ANSWER)
+                answer.release_conn()
         except (HTTPError, OSError) as fault:
             raise _unreachable(self.server, fault) from fault
         return answer.status, data

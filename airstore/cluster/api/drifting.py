@@ -7,8 +7,7 @@ from typing import Any
 
 from airstore.cluster.api.connection import ApiError
 from airstore.cluster.api.objects import Objects
-
-Document = Mapping[str, Any]
+from airstore.core.kube.documents import Document
 
 HELM = "helm"  # Helm's own name as a field manager, so that what is put back stays Helm's
 _STRATEGIC = "application/strategic-merge-patch+json"  # lists by the key of their entries, as kubectl apply

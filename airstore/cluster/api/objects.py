@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from airstore.cluster.api.connection import ApiError, Call, Connection, path_of
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.kube.documents import Document
 
 MANAGER = "airstore"
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
 _MERGE = "application/merge-patch+json"
 _PAGE = "500"  # objects of one answer
 _OWNER = re.compile(r'conflict with "([^"]+)"')
-
-Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -188,20 +187,6 @@ class Objects:
             _absent(fault)
             return False
         return True
-
-    def delete_all(
-        self, documents: Iterable[Document], namespace: str = "", *, keep_pvcs: bool = True
-    ) -> int:
-        """Delete objects, the last one first; returns how many there were.
-
-        Args:
-            documents: in the order in which they were made.
-            namespace: where a document says none.
-            keep_pvcs: leave PersistentVolumeClaims, which hold data.
-        """
-        kept = {"PersistentVolumeClaim"} if keep_pvcs else set()
-        wanted = [document for document in documents if document["kind"] not in kept]
-        return sum(self.delete(document, namespace) for document in reversed(wanted))
 
     def knows(self, api_version: str, kind: str) -> bool:
         """Whether the cluster serves a kind now."""

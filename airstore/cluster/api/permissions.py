@@ -3,35 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from airstore.cluster.api.connection import Call, Connection
+from airstore.core.kube.rights import Right
 
 _REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-
-
-@dataclass(frozen=True)
-class Right:
-    """Something to be allowed.
-
-    Attributes:
-        resource: plural, with a subresource where meant: ``pods/portforward``.
-        namespace: empty for kinds outside of namespaces, or for all namespaces.
-        name: of the one object; empty for any.
-    """
-
-    verb: str
-    resource: str
-    group: str = ""
-    namespace: str = ""
-    name: str = ""
-
-    def __str__(self) -> str:
-        group = f".{self.group}" if self.group else ""
-        name = f" {self.name}" if self.name else ""
-        return f"{self.verb} {self.resource}{group}{name}" + (
-            f" in {self.namespace}" if self.namespace else ""
-        )
 
 
 def refusals(connection: Connection, rights: Iterable[Right]) -> list[Right]:

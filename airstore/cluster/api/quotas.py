@@ -8,7 +8,6 @@ a webhook adds to pods, are left to the dry run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +15,7 @@ from kubernetes.utils import parse_quantity
 
 from airstore.cluster.api.connection import ApiError
 from airstore.cluster.api.objects import Objects
+from airstore.core.kube.dryruns import Demand
 
 _FORBIDDEN = 403
 _PODS = frozenset({"pods", "count/pods"})
@@ -23,18 +23,6 @@ _ASKED = frozenset({"cpu", "memory", "ephemeral-storage"})  # a quota's short na
 _REQUESTS, _LIMITS = "requests.", "limits."
 
 Document = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Demand:
-    """So many pods more; less than none of pods that go.
-
-    Attributes:
-        pod: one of them.
-    """
-
-    pod: Document = field(repr=False)
-    count: int
 
 
 def lacking(objects: Objects, demands: Sequence[Demand], namespace: str) -> str:

@@ -8,53 +8,20 @@ earlier apply had and this one has not, a patch has to say so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.cluster.api.connection import ApiError
 from airstore.cluster.api.drifting import HELM, owned, predict
 from airstore.cluster.api.objects import NoSuchKindError, Objects
+from airstore.core.kube.documents import Document
+from airstore.core.kube.dryruns import Change, Refusal
 
 _MERGE = "application/merge-patch+json"
 _INVALID, _EXISTS, _FORBIDDEN = 422, 409, 403
 _ELSEWHERE = frozenset({401, 429, 503, 504})  # nothing about the object
 
-Document = Mapping[str, Any]
 
-
-@dataclass(frozen=True)
-class Refused:
-    """What the API server says.
-
-    Attributes:
-        status: HTTP status; 0 where it knows no such kind.
-        message: its words.
-        fixed: it would accept the object, were there not one already that cannot become this one.
-    """
-
-    status: int
-    message: str
-    fixed: bool = False
-
-
-@dataclass(frozen=True)
-class Change:
-    """One object as Helm would install it.
-
-    Attributes:
-        owner: annotations that say which Helm release it belongs to.
-        before: the document of the revision before; None where that had no such object.
-        applied: Helm applies it on the server.
-    """
-
-    document: Document
-    namespace: str
-    owner: Mapping[str, str]
-    before: Document | None
-    applied: bool
-
-
-def rehearse(objects: Objects, change: Change) -> Refused | None:
+def rehearse(objects: Objects, change: Change) -> Refusal | None:
     """Why an object would not be installed; None if it would be.
 
     Raises:
@@ -65,14 +32,14 @@ def rehearse(objects: Objects, change: Change) -> Refused | None:
         live = objects.live(document, change.namespace) if document["metadata"].get("name") else None
         fault = _create(objects, document, change) if live is None else _update(objects, document, change)
     except NoSuchKindError as unknown:
-        return Refused(0, str(unknown))
+        return Refusal(0, str(unknown))
     if fault is None:
         return None
     fixed = live is not None and _names_fields(fault) and _replaceable(objects, document, change.namespace)
     return _refused(fault, fixed=fixed)
 
 
-def rehearse_pod(objects: Objects, pod: Document, namespace: str) -> Refused | None:
+def rehearse_pod(objects: Objects, pod: Document, namespace: str) -> Refusal | None:
     """Why a pod would not be made; None if it would be.
 
     Raises:
@@ -168,7 +135,7 @@ def _unallocated(document: Document) -> Document:
     return {**document, "spec": {**kept, **({"ports": ports} if ports else {})}}
 
 
-def _refused(fault: ApiError, *, fixed: bool) -> Refused:
+def _refused(fault: ApiError, *, fixed: bool) -> Refusal:
     if fault.status in _ELSEWHERE:
         raise fault
-    return Refused(fault.status, str(fault.details.get("message") or fault), fixed)
+    return Refusal(fault.status, str(fault.details.get("message") or fault), fixed)

@@ -11,6 +11,7 @@ from typing import Any
 
 from airstore.cluster.applier.rights import Rights
 from airstore.cluster.applier.settings import ApplierSettings
+from airstore.core.kube.documents import Manifest
 
 STORE, ARRIVALS = "/data/store", "/data"
 CONTAINER, WAITING = "applier", "await-store"
@@ -18,8 +19,6 @@ USER = 65532
 _RBAC = "rbac.authorization.k8s.io"
 _PROGRAM = "airstore"
 _GRACE = 10  # seconds: every step is journaled, so that a killed run is taken up again
-
-Document = dict[str, Any]
 
 
 def labels(settings: ApplierSettings) -> dict[str, str]:
@@ -36,13 +35,13 @@ def pod_labels(settings: ApplierSettings) -> dict[str, str]:
     return {**labels(settings), "app.kubernetes.io/component": "watch"}
 
 
-def namespaces(settings: ApplierSettings, rights: Rights, lease: str) -> list[Document]:
+def namespaces(settings: ApplierSettings, rights: Rights, lease: str) -> list[Manifest]:
     """Namespaces: its own, that of its Lease, and those of the product, which it may not make itself."""
     names = dict.fromkeys((settings.namespace, lease, *rights.namespaces))
     return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names]
 
 
-def permissions(settings: ApplierSettings, rights: Rights) -> list[Document]:
+def permissions(settings: ApplierSettings, rights: Rights) -> list[Manifest]:
     """The ServiceAccount, a Role in each namespace, one small ClusterRole, and their bindings."""
     account = _object("v1", "ServiceAccount", settings, settings.namespace)
     places = sorted({right.namespace for right in rights.granted} - {""})
@@ -50,9 +49,9 @@ def permissions(settings: ApplierSettings, rights: Rights) -> list[Document]:
     return [account, *_bound(settings, rights, "ClusterRole", ""), *roles]
 
 
-def claim(settings: ApplierSettings) -> Document:
+def claim(settings: ApplierSettings) -> Manifest:
     """The volume; its class cannot be changed later, its size can only grow."""
-    spec: Document = {
+    spec: Manifest = {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": settings.storage}},
     }
@@ -61,7 +60,7 @@ def claim(settings: ApplierSettings) -> Document:
     return _object("v1", "PersistentVolumeClaim", settings, settings.namespace, spec=spec)
 
 
-def deployment(settings: ApplierSettings) -> Document:
+def deployment(settings: ApplierSettings) -> Manifest:
     """What drifted is put back, again and again."""
     pod = _pod(settings, ("status", "--watch"))
     pod["initContainers"] = [_container(settings, WAITING, ("applier", "await"))]
@@ -76,7 +75,7 @@ def deployment(settings: ApplierSettings) -> Document:
     return _object("apps/v1", "Deployment", settings, settings.namespace, spec=spec)
 
 
-def job(settings: ApplierSettings, name: str, words: Sequence[str], timeout: int) -> Document:
+def job(settings: ApplierSettings, name: str, words: Sequence[str], timeout: int) -> Manifest:
     """One airstore command on the store.
 
     Args:
@@ -87,7 +86,7 @@ def job(settings: ApplierSettings, name: str, words: Sequence[str], timeout: int
     """
     pod = {**_pod(settings, words), "restartPolicy": "Never", "affinity": _beside(settings)}
     metadata = {"labels": {**labels(settings), "app.kubernetes.io/component": "run"}}
-    spec: Document = {
+    spec: Manifest = {
         "backoffLimit": 0,
         "ttlSecondsAfterFinished": 86400,  # of one whose airstore process was killed
         "template": {"metadata": metadata, "spec": pod},
@@ -97,7 +96,7 @@ def job(settings: ApplierSettings, name: str, words: Sequence[str], timeout: int
     return _object("batch/v1", "Job", settings, settings.namespace, name=name, spec=spec)
 
 
-def _pod(settings: ApplierSettings, words: Sequence[str]) -> Document:
+def _pod(settings: ApplierSettings, words: Sequence[str]) -> Manifest:
     return {
         "serviceAccountName": settings.name,
         "enableServiceLinks": False,
@@ -119,7 +118,7 @@ def _pod(settings: ApplierSettings, words: Sequence[str]) -> Document:
     }
 
 
-def _container(settings: ApplierSettings, name: str, words: Sequence[str]) -> Document:
+def _container(settings: ApplierSettings, name: str, words: Sequence[str]) -> Manifest:
     return {
         "name": name,
         "image": settings.image,
@@ -140,13 +139,13 @@ def _container(settings: ApplierSettings, name: str, words: Sequence[str]) -> Do
     }
 
 
-def _beside(settings: ApplierSettings) -> Document:
+def _beside(settings: ApplierSettings) -> Manifest:
     # A volume of one node is there where the Deployment's pod is.
     term = {"labelSelector": {"matchLabels": pod_labels(settings)}, "topologyKey": "kubernetes.io/hostname"}
     return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
-def _bound(settings: ApplierSettings, rights: Rights, kind: str, namespace: str) -> list[Document]:
+def _bound(settings: ApplierSettings, rights: Rights, kind: str, namespace: str) -> list[Manifest]:
     name = settings.name if namespace else f"airstore-{settings.name}"
     role = _object(f"{_RBAC}/v1", kind, settings, namespace, name=name, rules=rights.rules(namespace))
     reference = {"apiGroup": _RBAC, "kind": kind, "name": name}
@@ -159,8 +158,8 @@ def _bound(settings: ApplierSettings, rights: Rights, kind: str, namespace: str)
 
 def _object(
     api_version: str, kind: str, settings: ApplierSettings, namespace: str, *, name: str = "", **fields: Any
-) -> Document:
-    metadata: Document = {"name": name or settings.name, "labels": labels(settings)}
+) -> Manifest:
+    metadata: Manifest = {"name": name or settings.name, "labels": labels(settings)}
     if namespace:
         metadata["namespace"] = namespace
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}

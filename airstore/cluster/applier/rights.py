@@ -6,13 +6,14 @@ nobody make a Role with rights that he lacks, so what the charts' Roles give, th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.cluster.api.permissions import Right
 from airstore.cluster.workloads.workloads import service_of
 from airstore.core.errors import UsageError
+from airstore.core.kube.documents import Document
+from airstore.core.kube.rights import Right
 
 _RBAC = "rbac.authorization.k8s.io"
 _LOOK = ("get", "list", "watch")
@@ -22,8 +23,6 @@ _BINDINGS = {"RoleBinding", "ClusterRoleBinding"}
 _DEFINITIONS = "customresourcedefinitions"
 _MAKES_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"})
 _RISKY = frozenset({"escalate", "impersonate"})
-
-Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

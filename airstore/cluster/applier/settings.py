@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from airstore.core.errors import UsageError
 from airstore.core.release import Image, Release
+from airstore.core.sections import ProductApplier
 from airstore.core.site import SiteFile
 
 _NAMESPACE, _STORAGE = "airstore", "10Gi"
@@ -20,7 +21,7 @@ class ApplierSettings:
         image: reference that nodes pull, pinned to its digest where the site has the whole image.
         storage: size of its store's volume.
         storage_class: empty for the cluster's default.
-        pull_secret: imagePullSecret of its pods; may be empty.
+        pull_secret: imagePullSecret of its pods; None where they need none.
     """
 
     product: str
@@ -28,7 +29,7 @@ class ApplierSettings:
     namespace: str
     storage: str
     storage_class: str = ""
-    pull_secret: str = ""
+    pull_secret: str | None = None
 
     @property
     def name(self) -> str:
@@ -43,19 +44,19 @@ def applier_settings(release: Release, site: SiteFile, storage_class: str = "") 
         UsageError: the release brings no applier.
     """
     image = _image(release)
-    wanted = {"namespace": _NAMESPACE, "storage": _STORAGE, **release.applier}
+    wanted = release.applier or ProductApplier()
     return ApplierSettings(
         product=release.product,
-        image=_pulled(image, site.registry_address),
-        namespace=str(wanted["namespace"]),
-        storage=str(wanted["storage"]),
+        image=_pulled(image, site.registry.address),
+        namespace=wanted.namespace or _NAMESPACE,
+        storage=wanted.storage or _STORAGE,
         storage_class=storage_class,
-        pull_secret=site.pull_secret,
+        pull_secret=site.registry.pull_secret,
     )
 
 
-def _pulled(image: Image, registry: str) -> str:
-    if not registry:
+def _pulled(image: Image, registry: str | None) -> str:
+    if registry is None:
         return str(image.reference)  # by mirrors of upstream's names
     tag = f":{image.reference.tag}" if image.reference.tag else ""
     # A registry that takes no index with gaps has one platform's manifest under the tag, of another digest.
@@ -64,10 +65,10 @@ def _pulled(image: Image, registry: str) -> str:
 
 
 def _image(release: Release) -> Image:
-    named = release.applier.get("image")
+    named = release.applier.image if release.applier else None
     if not named:
         raise UsageError(
             f"release {release.version} brings no applier",
             hint="the product file names its image under applier.image; see docs/applier.md",
         )
-    return release.image(str(named))
+    return release.image(named)

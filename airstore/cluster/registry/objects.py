@@ -13,15 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.cluster.api.labels import PRODUCT
+from airstore.cluster.api.labels import PASSWORDS, PRODUCT
 from airstore.cluster.registry.settings import RegistrySettings
-from airstore.core.site import REGISTRY_PULL
+from airstore.core.kube.documents import Manifest
+from airstore.core.site_registry import REGISTRY_PULL
 from airstore.tls.certificates import KeyPair
 
 NAME = "registry"
 HTPASSWD, TLS, PULL_SECRET = "registry-htpasswd", "registry-tls", REGISTRY_PULL
 PUSH_SECRET = "registry-push"  # noqa: S105 - its name; no pod has it, products that share the registry read it
-PASSWORDS = "airstore.example/passwords"  # annotation
 PULL_USER, PUSH_USER = "pull", "push"
 PULL_PORT, PUSH_PORT = 5000, 5010
 NODE_LABEL = {"primary-registry": "true"}
@@ -40,8 +40,6 @@ _UNLIMITED = {
     "haproxy.org/timeout-server": "900s",
     "haproxy.router.openshift.io/timeout": "900s",
 }
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,13 @@ class RegistrySecrets:
     secret_uid: str = ""
 
 
-def namespace(name: str, product: str) -> Document:
+def namespace(name: str, product: str) -> Manifest:
     """A Namespace that is made for a product; nothing else in it is ours."""
     metadata = {"name": name, "annotations": {PRODUCT: product}}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
-def htpasswd_secret(settings: RegistrySettings, secrets: RegistrySecrets) -> Document:
+def htpasswd_secret(settings: RegistrySettings, secrets: RegistrySecrets) -> Manifest:
     """The Secret that the servers read their users from."""
     data = {
         "htpasswd-pull": secrets.htpasswd_pull,
@@ -81,7 +79,7 @@ def htpasswd_secret(settings: RegistrySettings, secrets: RegistrySecrets) -> Doc
     return _object("v1", "Secret", settings, HTPASSWD, type="Opaque", data=encoded(data))
 
 
-def push_secret(settings: RegistrySettings, secrets: RegistrySecrets, ca: str) -> Document:
+def push_secret(settings: RegistrySettings, secrets: RegistrySecrets, ca: str) -> Manifest:
     """What another product needs to share this registry, for those who may read this namespace's Secrets.
 
     Args:
@@ -90,19 +88,19 @@ def push_secret(settings: RegistrySettings, secrets: RegistrySecrets, ca: str) -
         ca: certificate authority (PEM) to trust; may be empty.
     """
     data = {"username": PUSH_USER, "password": secrets.push_password}
-    data |= {"host": settings.host, "push-host": settings.push_host, **({"ca.crt": ca} if ca else {})}
+    data |= {"host": settings.host, "push-host": settings.push_host or "", **({"ca.crt": ca} if ca else {})}
     return _object("v1", "Secret", settings, PUSH_SECRET, type="kubernetes.io/basic-auth", data=encoded(data))
 
 
-def tls_secret(settings: RegistrySettings, pair: KeyPair) -> Document:
+def tls_secret(settings: RegistrySettings, pair: KeyPair) -> Manifest:
     """The Secret with the certificate that the Ingress presents."""
     data = {"tls.crt": pair.certificate.decode(), "tls.key": pair.key.decode()}
     return _object("v1", "Secret", settings, TLS, type="kubernetes.io/tls", data=encoded(data))
 
 
-def claim(settings: RegistrySettings) -> Document:
+def claim(settings: RegistrySettings) -> Manifest:
     """The volume; its class cannot be changed later, its size can only grow."""
-    spec: Document = {
+    spec: Manifest = {
         "accessModes": [settings.access_mode],
         "resources": {"requests": {"storage": settings.storage}},
     }
@@ -111,7 +109,7 @@ def claim(settings: RegistrySettings) -> Document:
     return _object("v1", "PersistentVolumeClaim", settings, NAME, spec=spec)
 
 
-def service(settings: RegistrySettings) -> Document:
+def service(settings: RegistrySettings) -> Manifest:
     """The address of both servers inside the cluster."""
     ports = [
         {"name": name, "port": port, "targetPort": name, "protocol": "TCP"}
@@ -120,7 +118,7 @@ def service(settings: RegistrySettings) -> Document:
     return _object("v1", "Service", settings, NAME, spec={"selector": SELECTOR, "ports": ports})
 
 
-def ingress(settings: RegistrySettings) -> Document:
+def ingress(settings: RegistrySettings) -> Manifest:
     """How nodes reach the server they pull from; and, where there is a push host, uploads the other one."""
     ports = {settings.host: "pull", settings.push_host: "push"}
     rules = [
@@ -129,7 +127,7 @@ def ingress(settings: RegistrySettings) -> Document:
         if host
     ]
     tls = {"hosts": list(settings.host_names), "secretName": settings.tls_secret or TLS}
-    spec: Document = {"tls": [tls], "rules": rules}
+    spec: Manifest = {"tls": [tls], "rules": rules}
     if settings.ingress_class:
         spec["ingressClassName"] = settings.ingress_class
     document = _object("networking.k8s.io/v1", "Ingress", settings, NAME, spec=spec)
@@ -137,7 +135,7 @@ def ingress(settings: RegistrySettings) -> Document:
     return document
 
 
-def seed(settings: RegistrySettings, secrets: RegistrySecrets) -> Document:
+def seed(settings: RegistrySettings, secrets: RegistrySecrets) -> Manifest:
     """The Deployment that starts from the image loaded into the labelled node, and from nothing else."""
     pod = _pod(settings.seed_reference, "Never")
     pod["nodeSelector"] = dict(NODE_LABEL)
@@ -145,7 +143,7 @@ def seed(settings: RegistrySettings, secrets: RegistrySecrets) -> Document:
     return _deployment(settings, secrets, pod, 1)
 
 
-def proper(settings: RegistrySettings, secrets: RegistrySecrets, replicas: int) -> Document:
+def proper(settings: RegistrySettings, secrets: RegistrySecrets, replicas: int) -> Manifest:
     """The Deployment that runs from the registry's own copy of the image, on any node."""
     pod = _pod(settings.private_reference, "IfNotPresent")
     pod["imagePullSecrets"] = [{"name": PULL_SECRET}]
@@ -163,8 +161,8 @@ def password_mark(secrets: RegistrySecrets) -> str:
 
 
 def _deployment(
-    settings: RegistrySettings, secrets: RegistrySecrets, pod: Document, replicas: int
-) -> Document:
+    settings: RegistrySettings, secrets: RegistrySecrets, pod: Manifest, replicas: int
+) -> Manifest:
     # Another password restarts the pods; without its digest here they would go on with the old one.
     metadata = {"labels": SELECTOR, "annotations": {PASSWORDS: password_mark(secrets)}}
     spec = {
@@ -178,7 +176,7 @@ def _deployment(
     return _object("apps/v1", "Deployment", settings, NAME, spec=spec)
 
 
-def _pod(image: str, pull_policy: str) -> Document:
+def _pod(image: str, pull_policy: str) -> Manifest:
     return {
         "automountServiceAccountToken": False,
         # A Service's variables would be taken for settings: REGISTRY_PORT and the like.
@@ -198,7 +196,7 @@ def _pod(image: str, pull_policy: str) -> Document:
     }
 
 
-def _container(name: str, port: int, more: Mapping[str, str], image: str, pull_policy: str) -> Document:
+def _container(name: str, port: int, more: Mapping[str, str], image: str, pull_policy: str) -> Manifest:
     settings = {
         "REGISTRY_HTTP_ADDR": f":{port}",
         "REGISTRY_HTTP_RELATIVEURLS": "true",  # clients reach it by other names than its own
@@ -210,7 +208,7 @@ def _container(name: str, port: int, more: Mapping[str, str], image: str, pull_p
         **more,
     }
     secret = {"secretKeyRef": {"name": HTPASSWD, "key": "http-secret"}}
-    environment: list[Document] = [{"name": key, "value": value} for key, value in settings.items()]
+    environment: list[Manifest] = [{"name": key, "value": value} for key, value in settings.items()]
     probe = {"httpGet": {"path": "/", "port": name}, "periodSeconds": 5, "timeoutSeconds": 5}
     return {
         "name": name,
@@ -233,7 +231,7 @@ def _container(name: str, port: int, more: Mapping[str, str], image: str, pull_p
     }
 
 
-def _stay() -> Document:
+def _stay() -> Manifest:
     # A volume of one node is best followed; but where that node is gone, another one may have the volume.
     term = {
         "matchExpressions": [{"key": key, "operator": "In", "values": [v]} for key, v in NODE_LABEL.items()]
@@ -242,13 +240,13 @@ def _stay() -> Document:
     return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
 
 
-def _spread() -> Document:
+def _spread() -> Manifest:
     term = {"labelSelector": {"matchLabels": SELECTOR}, "topologyKey": "kubernetes.io/hostname"}
     preferred = [{"weight": 100, "podAffinityTerm": term}]
     return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
 
 
-def _backend(port: str) -> Document:
+def _backend(port: str) -> Manifest:
     target = {"service": {"name": NAME, "port": {"name": port}}}
     return {"path": "/", "pathType": "Prefix", "backend": target}
 
@@ -267,8 +265,8 @@ def decoded(secret: Mapping[str, Any]) -> dict[str, str]:
     return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
 
 
-def _object(api_version: str, kind: str, settings: RegistrySettings, name: str, **fields: Any) -> Document:
+def _object(api_version: str, kind: str, settings: RegistrySettings, name: str, **fields: Any) -> Manifest:
     labels = {**SELECTOR, "app.kubernetes.io/part-of": settings.product}
-    metadata: Document = {"name": name, "namespace": settings.namespace, "labels": labels}
+    metadata: Manifest = {"name": name, "namespace": settings.namespace, "labels": labels}
     metadata["annotations"] = {PRODUCT: settings.product}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}

@@ -5,10 +5,9 @@ Several products of one site share a cluster. What one of them made is never tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from airstore.cluster.api.labels import PRODUCT
+from airstore.cluster.api.labels import PRODUCT, annotation
 from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.registry.objects import (
     HTPASSWD,
@@ -18,6 +17,7 @@ from airstore.cluster.registry.objects import (
 )
 from airstore.cluster.registry.settings import RegistrySettings
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.kube.documents import Document
 
 _PART_OF = "app.kubernetes.io/part-of"
 _INGRESS = ("networking.k8s.io/v1", "Ingress")
@@ -34,13 +34,11 @@ _WAYS = (
     " another registry.namespace and registry.host in site.yaml"
 )
 
-Document = Mapping[str, Any]
-
 
 def owner_of(document: Document) -> str:
     """The product that an object belongs to; empty where it is nobody's, or not airstore's."""
     metadata = document["metadata"]
-    named = (metadata.get("annotations") or {}).get(PRODUCT)
+    named = annotation(document, PRODUCT)
     labels = metadata.get("labels") or {}
     ours = labels.get("app.kubernetes.io/managed-by") == SELECTOR["app.kubernetes.io/managed-by"]
     return str(named or (labels.get(_PART_OF) if ours else "") or "")

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.cluster.api.connection import ApiError
+from airstore.cluster.api.labels import PRODUCTS, annotation
 from airstore.cluster.api.objects import ConflictError, Objects
-from airstore.cluster.registry.objects import PULL_SECRET, SELECTOR, Document, encoded, namespace
+from airstore.cluster.registry.objects import PULL_SECRET, SELECTOR, encoded, namespace
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.kube.documents import Manifest
 
 _ACCOUNT = ("v1", "ServiceAccount", "default")
 _PART_OF = "app.kubernetes.io/part-of"
-PRODUCTS = "airstore.example/products"  # annotation: JSON, host to the products that pull from it
 _ATTEMPTS = 10
 _PATIENCE = 30.0  # seconds until a controller has made a new namespace's ServiceAccount
 
@@ -38,7 +39,7 @@ class PullLogin:
     decides: bool = False
 
 
-def pull_secret(login: PullLogin, where: str, existing: Mapping[str, Any] | None = None) -> Document:
+def pull_secret(login: PullLogin, where: str, existing: Mapping[str, Any] | None = None) -> Manifest:
     """An imagePullSecret for pods of a namespace.
 
     Args:
@@ -127,7 +128,7 @@ def _known(existing: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str
     try:
         text = base64.b64decode(existing["data"][".dockerconfigjson"])
         auths = dict(json.loads(text)["auths"])
-        noted = (existing["metadata"].get("annotations") or {}).get(PRODUCTS)
+        noted = annotation(existing, PRODUCTS)
         users = dict(json.loads(noted)) if noted else {host: [_first(existing)] for host in auths}
     except (KeyError, ValueError, TypeError):
         return {}, {}  # somebody has spoilt it: it is written anew, or he manages it and is named

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from airstore.core.errors import UsageError
 from airstore.core.release import Image, Release
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import ClusterRegistry, ExternalRegistry, ServedRegistry, SiteRegistry
 
 MANY = "ReadWriteMany"
 _ONCE = "ReadWriteOnce"
-_DEFAULTS = {"namespace": "registry", "replicas": 3, "storage": "20Gi", "accessMode": _ONCE}
+_NAMESPACE, _REPLICAS, _STORAGE = "registry", 3, "20Gi"
 
 
 @dataclass(frozen=True)
@@ -21,26 +22,26 @@ class RegistrySettings:
         product: whose release brings its image.
         image: its image, part of the release.
         host: what nodes and charts call it, with a port where it is not 443.
-        push_host: host that takes uploads from outside; empty: uploads only go through the API server.
+        push_host: host that takes uploads from outside; None: uploads only go through the API server.
         replicas: as asked; `running` says how many there can be.
         storage: size of its volume.
-        storage_class: empty for the cluster's default.
+        storage_class: None for the cluster's default.
         access_mode: of its volume.
-        ingress_class: empty for the cluster's default.
-        tls_secret: a Secret that the site provides; empty: airstore makes one.
+        ingress_class: None for the cluster's default.
+        tls_secret: a Secret that the site provides; None: airstore makes one.
     """
 
     product: str
     image: Image
     namespace: str
     host: str
-    push_host: str
+    push_host: str | None
     replicas: int
     storage: str
-    storage_class: str
+    storage_class: str | None
     access_mode: str
-    ingress_class: str
-    tls_secret: str
+    ingress_class: str | None
+    tls_secret: str | None
 
     @property
     def seed_reference(self) -> str:
@@ -91,14 +92,14 @@ def settings_of(release: Release, site: SiteFile) -> RegistrySettings:
         UsageError: the site file wants no registry in the cluster or names no host, or the release brings
             no registry image.
     """
-    wanted = {**_DEFAULTS, **release.registry, **site.registry}
-    mode = wanted.get("mode", "cluster")
-    if mode != "cluster":
+    wanted, offered = site.registry, release.registry
+    if not isinstance(wanted, ClusterRegistry):
+        mode, way = _OTHER_WAYS[type(wanted)]
         raise UsageError(
             f"the site file says registry.mode: {mode}, so there is no registry to make in the cluster",
-            hint=_OTHER_MODES.get(str(mode), ""),
+            hint=way,
         )
-    if not site.registry.get("host"):
+    if wanted.host is None:
         raise UsageError(
             "the site file does not say what nodes shall call the registry",
             hint="add 'registry: {host: registry.site.example}' to site.yaml",
@@ -106,29 +107,29 @@ def settings_of(release: Release, site: SiteFile) -> RegistrySettings:
     return RegistrySettings(
         product=release.product,
         image=_image(release),
-        namespace=str(wanted["namespace"]),
-        host=str(wanted["host"]),
-        push_host=str(wanted.get("pushHost", "")),
-        replicas=int(wanted["replicas"]),
-        storage=str(wanted["storage"]),
-        storage_class=str(wanted.get("storageClass", "")),
-        access_mode=str(wanted["accessMode"]),
-        ingress_class=str(wanted.get("ingressClass", "")),
-        tls_secret=str(wanted.get("tlsSecret", "")),
+        namespace=wanted.namespace or offered.namespace or _NAMESPACE,
+        host=wanted.host,
+        push_host=wanted.push_host,
+        replicas=wanted.replicas or offered.replicas or _REPLICAS,
+        storage=wanted.storage or offered.storage or _STORAGE,
+        storage_class=wanted.storage_class,
+        access_mode=wanted.access_mode or _ONCE,
+        ingress_class=wanted.ingress_class,
+        tls_secret=wanted.tls_secret,
     )
 
 
-_OTHER_MODES = {
-    "external": "push to the registry you have: airstore registry push",
-    "serve": "serve the store itself: airstore registry serve",
+_OTHER_WAYS: dict[type[SiteRegistry], tuple[str, str]] = {
+    ExternalRegistry: ("external", "push to the registry you have: airstore registry push"),
+    ServedRegistry: ("serve", "serve the store itself: airstore registry serve"),
 }
 
 
 def _image(release: Release) -> Image:
-    named = release.registry.get("image")
-    if not named:
+    named = release.registry.image
+    if named is None:
         raise UsageError(
             f"release {release.version} brings no registry image",
             hint="the product file names one under registry.image; or use registry.mode external or serve",
         )
-    return release.image(str(named))
+    return release.image(named)

@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from airstore.cluster.api.connection import path_of
 from airstore.cluster.api.objects import Objects
 from airstore.cluster.workloads import rollout
-from airstore.cluster.workloads.troubles import Cause, Trouble, troubles
+from airstore.cluster.workloads.troubles import troubles
 from airstore.core.errors import TransferError
+from airstore.core.kube.documents import Document
+from airstore.core.kube.sights import Cause, Sight, Trouble
 
 _REVISION = "deployment.kubernetes.io/revision"
 _GENERATION = "deprecated.daemonset.template.generation"
 _LOG = 400  # bytes of a log, of which the last line is shown
 
-Document = Mapping[str, Any]
 
-
-@dataclass(frozen=True)
-class Glance:
-    """One workload.
-
-    Attributes:
-        workload: its kind and name.
-        mark: changes whenever the object's specification does.
-        ready: pods of its newest revision that are.
-        wanted: how many there shall be.
-        troubles: of those pods and of the workload itself.
-        said: the last line that the worst of them has logged.
-    """
-
-    workload: str
-    mark: str
-    ready: int
-    wanted: int
-    troubles: tuple[Trouble, ...]
-    said: str = ""
-
-
-def glance(objects: Objects, document: Document, namespace: str) -> Glance | None:
+def glance(objects: Objects, document: Document, namespace: str) -> Sight | None:
     """Look at a Deployment, StatefulSet, DaemonSet or Job; None where it is not there.
 
     Raises:
@@ -55,7 +33,7 @@ def glance(objects: Objects, document: Document, namespace: str) -> Glance | Non
     newest = list(_newest(objects, live, pods, where))
     found = [*_own_troubles(live), *troubles(newest, job=live["kind"] == "Job"), *_unready(newest)]
     metadata = live["metadata"]
-    return Glance(
+    return Sight(
         workload=f"{live['kind']} {metadata['name']}",
         mark=f"{metadata['uid']}/{metadata.get('generation')}",
         ready=sum(map(_is_ready, newest)),

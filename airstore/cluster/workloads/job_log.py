@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -11,11 +11,10 @@ from airstore.cluster.api.connection import ApiError, path_of
 from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.workloads import rollout
 from airstore.core.errors import TransferError
+from airstore.core.kube.documents import Document
 
 _PAUSE = 1.0  # seconds
 _ENDED = frozenset({"Succeeded", "Failed"})
-
-Document = Mapping[str, Any]
 
 
 def run_logged(

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from airstore.cluster.api.connection import path_of
 from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.workloads import rollout
 from airstore.core.errors import TransferError
+from airstore.core.kube.documents import Document
+from airstore.core.kube.jobs import JobResult
 
 _LOG = 64 << 10  # bytes kept of a log
 _PAUSE = 0.5  # seconds
 _GONE = 120.0  # seconds for an old Job and its pods to disappear
-
-Document = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """How a Job ended.
-
-    Attributes:
-        log: of its pods, the last 64 KiB; of one that failed, then why.
-    """
-
-    succeeded: bool
-    log: str
 
 
 def run_job(

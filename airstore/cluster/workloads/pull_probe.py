@@ -12,17 +12,16 @@ from typing import Any
 
 from airstore.cluster.api.facts import nodes
 from airstore.cluster.api.objects import Objects
+from airstore.core.kube.documents import Manifest
 
 _POLL = 1.0  # seconds
 _LABEL = {"app.kubernetes.io/name": "pull-probe", "app.kubernetes.io/managed-by": "airstore"}
 # What a kubelet calls it when it tries again and again, or never will.
 _FAILED = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 
-Document = dict[str, Any]
-
 
 def unpullable(
-    objects: Objects, namespace: str, images: Sequence[str], pull_secret: str, timeout: float
+    objects: Objects, namespace: str, images: Sequence[str], pull_secret: str | None, timeout: float
 ) -> list[str]:
     """What nodes that take pods could not pull, and why; empty if every node has pulled everything.
 
@@ -30,7 +29,7 @@ def unpullable(
         objects: the cluster.
         namespace: of the probes, which are deleted again.
         images: references.
-        pull_secret: an imagePullSecret there; may be empty.
+        pull_secret: an imagePullSecret there; None where pods need none.
         timeout: seconds for all of it.
 
     Raises:
@@ -64,7 +63,7 @@ def troubles(pod: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
         yield container["image"], reason + message, reason in _FAILED
 
 
-def _await(objects: Objects, pods: Sequence[Document], deadline: float) -> list[str]:
+def _await(objects: Objects, pods: Sequence[Manifest], deadline: float) -> list[str]:
     while True:
         late = time.monotonic() > deadline
         found, waiting = [], False
@@ -79,7 +78,7 @@ def _await(objects: Objects, pods: Sequence[Document], deadline: float) -> list[
         time.sleep(_POLL)
 
 
-def _pod(name: str, namespace: str, node: str, images: Sequence[str], pull_secret: str) -> Document:
+def _pod(name: str, namespace: str, node: str, images: Sequence[str], pull_secret: str | None) -> Manifest:
     containers = [
         {
             "name": f"image-{number}",
@@ -92,7 +91,7 @@ def _pod(name: str, namespace: str, node: str, images: Sequence[str], pull_secre
         for number, image in enumerate(images)
     ]
     user = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
-    spec: Document = {
+    spec: Manifest = {
         "nodeName": node,
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from airstore.core.jsonpath import JsonPath, as_text
+from airstore.core.kube.documents import Document
 
 _SHOWN = 120  # characters of a value
-
-Document = Mapping[str, Any]
 
 
 def judge(gate: Document, live: Document) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from airstore.cluster.workloads.troubles import containers, troubles
-
-Document = Mapping[str, Any]
+from airstore.core.kube.documents import Document
 
 
 def deployment(document: Document) -> str:

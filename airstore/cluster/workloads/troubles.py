@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from airstore.core.excerpt import excerpt
+from airstore.core.kube.documents import Document
+from airstore.core.kube.sights import Cause, Trouble
 
 _MESSAGE = 300  # characters of a kubelet's message; runtimes put the cause last
 _RESTARTS = 3  # of one container; what crashed so often crashes again
 _IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 _STARTS = frozenset({None, "ContainerCreating", "PodInitializing"})
 _VOLUME = ("persistentvolumeclaim", "binding volumes", "volume node affinity")
-
-Document = Mapping[str, Any]
-
-
-class Cause(StrEnum):
-    """Of which kind a trouble is."""
-
-    CRASH = "crash"
-    IMAGE = "image"
-    UNSCHEDULABLE = "unschedulable"
-    FAILED = "failed"
-    REFUSED = "refused"
-    OTHER = "other"
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Something that keeps a pod or a workload from running.
-
-    Attributes:
-        subject: what it is about; the same for as long as the trouble lasts.
-        text: for people.
-        pod: whose container has a log about it; empty where none has.
-        restarted: the log of the container before the present one is meant.
-    """
-
-    cause: Cause
-    subject: str
-    text: str
-    pod: str = ""
-    container: str = ""
-    restarted: bool = False
 
 
 def troubles(pods: Iterable[Document], *, job: bool = False) -> Iterator[Trouble]:

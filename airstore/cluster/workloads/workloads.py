@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
 from airstore.cluster.api.connection import ApiError, path_of
+from airstore.cluster.api.labels import REMEMBERED, annotation, changed
 from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.workloads import resource_gates, rollout
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.kube.documents import Document
 
-REMEMBERED = "airstore.example/remembered"  # annotation: replicas, or whether a CronJob was suspended
 _HELM = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
-_GATES: dict[str, tuple[str, str, Callable[[rollout.Document], str]]] = {
+_GATES: dict[str, tuple[str, str, Callable[[Document], str]]] = {
     "deployment": ("apps/v1", "Deployment", rollout.deployment),
     "statefulset": ("apps/v1", "StatefulSet", rollout.stateful_set),
     "daemonset": ("apps/v1", "DaemonSet", rollout.daemon_set),
@@ -27,8 +28,6 @@ _PAUSE = 1.0  # seconds
 _WORDS = 500  # bytes of a crashed container's log
 _SHOWN = 3  # troubles of pods
 _MESSAGE = 240  # characters of an event
-
-Document = Mapping[str, Any]
 
 
 class Workloads:
@@ -103,8 +102,8 @@ class Workloads:
             if keep_stateful and item["kind"] == "StatefulSet":
                 continue
             field, off = _switch(item)
-            before = _annotation(item, REMEMBERED) or str(item["spec"].get(field, _DEFAULTS[field])).lower()
-            if item["spec"].get(field, _DEFAULTS[field]) != off or not _annotation(item, REMEMBERED):
+            before = annotation(item, REMEMBERED) or str(item["spec"].get(field, _DEFAULTS[field])).lower()
+            if item["spec"].get(field, _DEFAULTS[field]) != off or not annotation(item, REMEMBERED):
                 self._objects.merge(_change(item, before, field, off))
             if item["kind"] != _CRON[1]:
                 stopped.append(item)
@@ -122,7 +121,7 @@ class Workloads:
         """
         found = False
         for item in self._owned(namespace, helm_release, places):
-            remembered = _annotation(item, REMEMBERED)
+            remembered = annotation(item, REMEMBERED)
             if not remembered:
                 continue
             found = True
@@ -135,7 +134,7 @@ class Workloads:
     def _owned(self, namespace: str, helm_release: str, places: Iterable[str]) -> Iterator[dict[str, Any]]:
         for place, (api_version, kind) in product(places, (*_SCALED, _CRON)):
             for item in self._objects.list(api_version, kind, place):
-                if tuple(_annotation(item, key) for key in _HELM) == (helm_release, namespace):
+                if tuple(annotation(item, key) for key in _HELM) == (helm_release, namespace):
                     yield item
 
     def _await_end(self, item: Document, namespace: str) -> None:
@@ -222,7 +221,7 @@ def service_of(url: str, namespace: str) -> tuple[str, str]:
 
 def _stopped(item: Document) -> str:
     """What nothing wants to run counts as rolled out, also where it is a rollback that has stopped it."""
-    stopped = item["kind"] != _CRON[1] and item["spec"].get("replicas") == 0 and _annotation(item, REMEMBERED)
+    stopped = item["kind"] != _CRON[1] and item["spec"].get("replicas") == 0 and annotation(item, REMEMBERED)
     return "a rollback stopped it, and has not started it again" if stopped else ""
 
 
@@ -238,11 +237,7 @@ def _change(item: Document, remembered: str | None, field: str, value: object) -
         "metadata": {
             "name": metadata["name"],
             "namespace": metadata["namespace"],
-            "annotations": {REMEMBERED: remembered},
+            "annotations": changed(REMEMBERED, remembered),
         },
         "spec": {field: value},
     }
-
-
-def _annotation(item: Document, key: str) -> str:
-    return str((item["metadata"].get("annotations") or {}).get(key) or "")

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from airstore.core.kube.documents import Document
+from airstore.core.kube.dryruns import Demand
 from airstore.deploy.checks.pods import makes_more, pod_of, wanted_pods
-from airstore.deploy.model.protocols import Demand, Document
 from airstore.deploy.model.target import is_hook, object_name
 
 

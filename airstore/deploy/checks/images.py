@@ -12,7 +12,7 @@ from airstore.core.release import Image, Release
 from airstore.deploy.model.target import Target, object_name
 
 
-def strangers(targets: Iterable[Target], release: Release, place: str) -> Iterator[str]:
+def strangers(targets: Iterable[Target], release: Release, place: str | None) -> Iterator[str]:
     """Images of containers that the release lacks, though their host says that it should have them.
 
     Images of any other host are the site's own business: its values may add what the vendor never knew.
@@ -20,7 +20,7 @@ def strangers(targets: Iterable[Target], release: Release, place: str) -> Iterat
     Args:
         targets: Helm releases as they are to run.
         release: carries images.
-        place: ``HOST[/PREFIX]`` of the site's registry; may be empty.
+        place: ``HOST[/PREFIX]`` of the site's registry; None where it has none.
     """
     hosts = {image.reference.host for image in release.images}
     for target, document, where, reference in _certain(targets):
@@ -30,7 +30,9 @@ def strangers(targets: Iterable[Target], release: Release, place: str) -> Iterat
             yield f"{target.running.key}: {what}: the release does not carry {reference}"
 
 
-def samples(targets: Iterable[Target], release: Release, place: str, *, every: bool = False) -> list[str]:
+def samples(
+    targets: Iterable[Target], release: Release, place: str | None, *, every: bool = False
+) -> list[str]:
     """Images that tell whether a node can pull: the smallest of each host, or ``every`` one."""
     chosen: dict[str, tuple[int, str]] = {}
     for _, _, _, reference in _certain(targets):
@@ -42,13 +44,13 @@ def samples(targets: Iterable[Target], release: Release, place: str, *, every: b
     return sorted(reference for _, reference in chosen.values())
 
 
-def used(targets: Iterable[Target], release: Release, place: str) -> list[Image]:
+def used(targets: Iterable[Target], release: Release, place: str | None) -> list[Image]:
     """Images of the release that containers of these Helm releases run."""
     found = (find(reference, release, place) for _, _, _, reference in _certain(targets))
     return list(dict.fromkeys(image for image in found if image))
 
 
-def find(reference: Reference, release: Release, place: str) -> Image | None:
+def find(reference: Reference, release: Release, place: str | None) -> Image | None:
     """The release's image that a rendered reference means, upstream's or the site's; None if it has none."""
     below = _below(reference, place)
     path = reference.name.removeprefix(f"{place}/") if below else reference.path
@@ -59,8 +61,8 @@ def find(reference: Reference, release: Release, place: str) -> Image | None:
     return None
 
 
-def _below(reference: Reference, place: str) -> bool:
-    return bool(place) and reference.name.startswith(f"{place}/")
+def _below(reference: Reference, place: str | None) -> bool:
+    return place is not None and reference.name.startswith(f"{place}/")
 
 
 def _certain(targets: Iterable[Target]) -> Iterator[tuple[Target, dict[str, Any], str, Reference]]:

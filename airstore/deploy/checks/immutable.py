@@ -6,7 +6,7 @@ an ``immutable`` ConfigMap says: Helm cannot change them; it can make the object
 
 from __future__ import annotations
 
-from airstore.deploy.model.protocols import Document
+from airstore.core.kube.documents import Document
 from airstore.deploy.model.target import is_hook
 
 # Kinds that hold no data: what a claim or a custom resource holds would be gone with it, and a Secret may be

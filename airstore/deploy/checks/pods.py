@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from math import floor
 from typing import Any
 
+from airstore.core.kube.documents import Document
 from airstore.deploy.model.target import is_hook, object_name
 
 _ROLLING = "RollingUpdate"
@@ -16,8 +17,6 @@ _REFERENCES = {
     "priorityClassName": ("scheduling.k8s.io/v1", "PriorityClass"),
     "runtimeClassName": ("node.k8s.io/v1", "RuntimeClass"),
 }
-
-Document = Mapping[str, Any]
 
 
 def pod_of(workload: Document) -> dict[str, Any] | None:

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from airstore.core.kube.documents import Document
+from airstore.core.kube.rights import Right
 from airstore.core.limits import MIB
-from airstore.deploy.model.protocols import ClusterActions, Document, Permission
+from airstore.deploy.model.protocols import ClusterActions
 from airstore.deploy.model.target import CLAIM, Target, object_name
 
 _SPACE = 64 * MIB  # free bytes that journals, backups of small databases and charts need
@@ -38,16 +40,16 @@ def problems(cluster: ClusterActions, targets: Sequence[Target], store: Path) ->
     ]
 
 
-def permissions(targets: Iterable[Target], *, pulling: bool = False) -> list[Permission]:
+def permissions(targets: Iterable[Target], *, pulling: bool = False) -> list[Right]:
     """What applying needs to be allowed; ``pulling``: its pods get an imagePullSecret."""
-    wanted: dict[Permission, None] = {}
+    wanted: dict[Right, None] = {}
     listed = list(targets)
     custom = dict(_custom(each for target in listed for each in target.documents()))
     for target in listed:
         for verb in _SECRETS:
-            wanted[Permission(verb, "secrets", "", target.namespace)] = None
+            wanted[Right(verb, "secrets", "", target.namespace)] = None
         for verb in ("get", "patch") if pulling else ():
-            wanted[Permission(verb, "serviceaccounts", "", target.namespace, "default")] = None
+            wanted[Right(verb, "serviceaccounts", "", target.namespace, "default")] = None
         for document in _gated(target):
             wanted[_permission("get", document, target.namespace, custom)] = None
         for document in target.documents():
@@ -66,16 +68,16 @@ def _gated(target: Target) -> Iterator[Document]:
 
 def _permission(
     verb: str, document: Document, namespace: str, custom: Mapping[tuple[str, str], tuple[str, bool]]
-) -> Permission:
+) -> Right:
     kind, version = str(document.get("kind") or ""), str(document.get("apiVersion") or "")
     group = version.partition("/")[0] if "/" in version else ""
     plural, namespaced = custom.get((group, kind), (_plural(kind), kind not in _CLUSTER_WIDE))
     if namespaced:
         own = (document.get("metadata") or {}).get("namespace")
-        return Permission(verb, plural, group, str(own or namespace))
+        return Right(verb, plural, group, str(own or namespace))
     # A new object of others' making could have any name; definitions are applied by name, even new ones.
     named = verb != "create" or plural == _DEFINITIONS
-    return Permission(verb, plural, group, "", object_name(document) if named else "")
+    return Right(verb, plural, group, "", object_name(document) if named else "")
 
 
 def _custom(documents: Iterable[Document]) -> Iterator[tuple[tuple[str, str], tuple[str, bool]]]:

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from airstore.core.excerpt import excerpt
+from airstore.core.kube.documents import Document
+from airstore.core.kube.dryruns import Change, Refusal
 from airstore.deploy.checks.crowd import Batch, crowded
 from airstore.deploy.checks.immutable import is_replaceable
 from airstore.deploy.checks.pods import makes_more, pod_of, references
-from airstore.deploy.model.protocols import Change, Document, Refusal, Rehearsing
+from airstore.deploy.model.protocols import Rehearsing
 from airstore.deploy.model.target import Target, is_deleted_first, is_hook, object_name
 from airstore.deploy.plan import crds
 

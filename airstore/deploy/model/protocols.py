@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from airstore.deploy.model.sights import Sight
-
-Document = Mapping[str, Any]
+from airstore.core.kube.documents import Document
+from airstore.core.kube.dryruns import Change, Demand, Refusal
+from airstore.core.kube.jobs import JobResult
+from airstore.core.kube.rights import Right
+from airstore.core.kube.sights import Sight
 
 
 class Objects(Protocol):
@@ -64,52 +65,6 @@ class Drifting(Protocol):
             namespace: where the document says none.
             owner: annotations that say which Helm release it belongs to.
         """
-
-
-@dataclass(frozen=True)
-class Change:
-    """One object as Helm would install it.
-
-    Attributes:
-        document: Secrets in plain text.
-        namespace: where the document says none.
-        owner: annotations that say which Helm release it belongs to.
-        before: the document of the revision before; None where that had no such object.
-        applied: Helm applies it on the server; else it patches what the two documents differ in.
-    """
-
-    document: Document = field(repr=False)
-    namespace: str
-    owner: Mapping[str, str]
-    before: Document | None = field(repr=False)
-    applied: bool
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """What the API server says to a dry run that it does not accept.
-
-    Attributes:
-        status: HTTP status; 0 where it knows no such kind.
-        message: its words.
-        fixed: it would accept the object, were there not one already that cannot become this one.
-    """
-
-    status: int
-    message: str
-    fixed: bool = False
-
-
-@dataclass(frozen=True)
-class Demand:
-    """So many pods more; less than none of pods that go.
-
-    Attributes:
-        pod: one of them.
-    """
-
-    pod: Document = field(repr=False)
-    count: int
 
 
 class Rehearsing(Protocol):
@@ -207,26 +162,10 @@ class Leases(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Permission:
-    """One thing that must be allowed, as ``kubectl auth can-i`` asks it.
-
-    Attributes:
-        namespace: empty for the whole cluster.
-        name: of the one object; empty for any.
-    """
-
-    verb: str
-    resource: str
-    group: str = ""
-    namespace: str = ""
-    name: str = ""
-
-
 class Facts(Protocol):
     """What preflight checks look at."""
 
-    def refusals(self, wanted: Sequence[Permission]) -> list[Permission]:
+    def refusals(self, wanted: Sequence[Right]) -> list[Right]:
         """Those that the API server would refuse."""
 
     def storage_classes(self) -> dict[str, bool]:
@@ -236,32 +175,30 @@ class Facts(Protocol):
         """Names of ingress classes."""
 
 
+class Pulling(Protocol):
+    """Who pods are to the site's registry."""
+
+    def let_pull(self, namespace: str) -> None:
+        """Have pods of a namespace be able to pull; called before anything is installed there.
+
+        Nothing is done where they need be nobody, or where the site sees to it.
+        """
+
+
 class Nodes(Protocol):
     """What only nodes know."""
 
     def unpullable(
-        self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
+        self, images: Sequence[str], namespace: str, pull_secret: str | None, timeout: float
     ) -> list[str]:
         """Which of these images nodes that take pods cannot pull, and why; pods are made for it, and go.
 
         Args:
             images: references.
             namespace: of the pods.
-            pull_secret: an imagePullSecret there; may be empty.
+            pull_secret: an imagePullSecret there; None where pods need none.
             timeout: seconds.
         """
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """How a Job ended.
-
-    Attributes:
-        log: of its pods, the last 64 KiB; of one that failed, then why.
-    """
-
-    succeeded: bool
-    log: str
 
 
 class Jobs(Protocol):
@@ -280,5 +217,5 @@ class Jobs(Protocol):
         """Delete a Job of this name with its pods, and wait until they are gone; there may be none."""
 
 
-class ClusterActions(Objects, Drifting, Rehearsing, Workloads, Leases, Facts, Nodes, Jobs, Protocol):
+class ClusterActions(Objects, Drifting, Rehearsing, Workloads, Leases, Facts, Pulling, Nodes, Jobs, Protocol):
     """All of it, on one cluster."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.core import yamlfile
-from airstore.core.release import HelmRelease
+from airstore.core.release import HelmRelease, Release
 from airstore.deploy.model.durations import seconds
 from airstore.history.ledger import Running
 
@@ -64,6 +64,17 @@ class Target:
     def claims(self) -> set[str]:
         """Names of the volume claims in the manifests."""
         return {object_name(each) for each in self.documents() if each.get("kind") == CLAIM}
+
+
+def targets_of(all_running: Iterable[Running], release: Release | None) -> dict[str, Target]:
+    """Key to Helm release, with what a release of the product says about each."""
+    helms = {helm.name: helm for helm in release.helm_releases} if release else {}
+    version = release.version if release else ""
+    found = {}
+    for running in all_running:
+        helm = helms.get(running.name) or HelmRelease(running.name, running.namespace, running.chart)
+        found[running.key] = Target(running, helm, version)
+    return found
 
 
 def object_name(document: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-Document = Mapping[str, Any]
+from airstore.core.kube.documents import Document
 
 # What the server keeps of its own; an installation changes it or not, and it is no drift.
 _SERVERS = frozenset(

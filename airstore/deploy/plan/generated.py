@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airstore.core import yamlfile
+from airstore.core.kube.documents import Document
 from airstore.deploy.plan.crds import KIND as DEFINITION
 from airstore.history.ledger import Running
 
-Document = Mapping[str, Any]
 Identity = tuple[str, str, str, str]
 
 

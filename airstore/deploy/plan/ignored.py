@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-Document = Mapping[str, Any]
+from airstore.core.kube.documents import Document
+
 Pointer = tuple[str, ...]
 
 _AUTOSCALER = "HorizontalPodAutoscaler"

@@ -10,7 +10,7 @@ from airstore.core.errors import AirstoreError
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.model.protocols import Workloads
 from airstore.deploy.model.target import Target
-from airstore.deploy.run.health import unhealthy, unique
+from airstore.deploy.waiting.health import unhealthy, unique
 
 
 class Statuses(Protocol):

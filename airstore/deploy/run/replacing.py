@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from airstore.core.kube.documents import Document
 from airstore.deploy.checks.rehearsal import Cluster, Move, describe, rehearse
 from airstore.deploy.helm.kept import Standing
-from airstore.deploy.model.protocols import Document
 from airstore.deploy.model.target import Target
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, StorageError, UsageError
+from airstore.core.work import at_work
 from airstore.history.git.names import is_commit
 
 _OLDEST = (2, 24)  # --end-of-options; git 2.24 is of 2019
@@ -138,7 +139,11 @@ class Git:
     ) -> None:
         self._check_version()
         command = (self._binary, *_FIXED, f"--git-dir={repository}", *arguments)
-        with tempfile.TemporaryFile() as stderr, self._start(command, stdin, stderr) as process:
+        with (
+            at_work("git %s (%s)", arguments[0], what),
+            tempfile.TemporaryFile() as stderr,
+            self._start(command, stdin, stderr) as process,
+        ):
             try:
                 output = cast("IO[bytes]", process.stdout)
                 while chunk := output.read(_CHUNK):

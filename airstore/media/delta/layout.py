@@ -24,6 +24,7 @@ class Stream(IntEnum):
     WHOLE = 0
     PATCHES = 1
     NOTES = 2
+    CONTROLS = 3  # of archives
 
 
 class Segment(NamedTuple):

@@ -14,7 +14,6 @@ from airstore.core import schema, strictjson
 from airstore.media.delta.difference import Difference, Held
 from airstore.media.delta.layout import Segment, Stream
 from airstore.media.delta.pairing import general
-from airstore.media.delta.patch import Kind
 from airstore.media.delta.table import STREAM, NewPiece
 
 LARGEST = 1 << 20  # bytes of notes that are read
@@ -88,14 +87,14 @@ def _file(found: Difference, number: int, bases: Sequence[int], piece: NewPiece)
         "file": _name(held),
         "plain_bytes": piece.size,
         "base": _name(base) if base and piece.bases else None,
-        "why": _why(held, base, piece.kind),
+        "why": _why(held, base, whole=not piece.bases),
     }
 
 
-def _why(held: Held, base: Held | None, kind: Kind) -> str:
+def _why(held: Held, base: Held | None, *, whole: bool) -> str:
     if base is None:
         return "no base: nothing like it was found"
-    if kind is Kind.WHOLE:
+    if whole:
         return "whole: a patch would save nothing"
     if held.file.path == base.file.path:
         return "base has the same path"

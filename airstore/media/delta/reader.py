@@ -17,8 +17,11 @@ from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError
 from airstore.core.progress import Advance
+from airstore.core.work import at_work
 from airstore.media.delta import patch
 from airstore.media.delta.file import DeltaFile
+from airstore.media.delta.layout import Stream
+from airstore.media.delta.nested import close_streams
 from airstore.media.delta.table import STREAM, BaseBlob, NewBlob, Table, check_bases
 from airstore.store.blobs import (
     BlobWriter,
@@ -89,15 +92,18 @@ class Delta:
             made = _Made(self._reader, self._olds, spool, places)
             for blob in self.table.blobs:
                 if blob.digest in wanted:
-                    _restore(writer, blob, made)
+                    with at_work("make blob %s from a delta", blob.digest):
+                        _restore(writer, blob, made)
 
     def _pieces(self) -> Iterator[bytes]:
         """The new pieces, in order."""
         feeds = self._file.streams()
         for piece in self.table.pieces:
             carried = feeds[STREAM[piece.kind]].take(piece.carried)
-            base = b"".join(map(self._old, piece.bases))
-            yield patch.apply(piece.kind, carried, base, piece.size)
+            control = feeds[Stream.CONTROLS].take(piece.control)
+            bases = [self._old(number) for number in piece.bases]
+            made = patch.apply(piece.kind, carried, bases, piece.view or piece.size)
+            yield patch.of_size(close_streams(made, control, piece.size), piece.size)
 
     def _old(self, number: int) -> bytes:
         with _of_the_site():

@@ -57,6 +57,8 @@ class SegmentWriter:
 
     def write(self, stream: Stream, data: bytes, count: int) -> None:
         """Append to a stream what `advance` hears of as so much, once it is compressed."""
+        if not data and not count:
+            return
         if self._open[stream].plain + len(data) > SEGMENT:
             self._close(stream)
         segment = self._open[stream]

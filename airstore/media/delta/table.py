@@ -15,10 +15,15 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS
 from airstore.media.delta.layout import Head, Segment, Stream
+from airstore.media.delta.nested import VIEW
 from airstore.media.delta.patch import BASE, PIECE, Kind
 from airstore.media.delta.wire import Numbers, put, put_signed
 
-STREAM = {Kind.WHOLE: Stream.WHOLE, Kind.PATCH: Stream.PATCHES}  # that each kind is carried in
+STREAM = {
+    Kind.WHOLE: Stream.WHOLE, Kind.OPENED: Stream.WHOLE,
+    Kind.PATCH: Stream.PATCHES, Kind.OPENED_PATCH: Stream.PATCHES,
+}  # fmt: skip
+_OPENED = {Kind.OPENED, Kind.OPENED_PATCH}
 _DIGEST = 32
 _MOST = 1 << 24  # pieces of one side, and blobs
 _BASES = 8  # old pieces of one new one
@@ -46,12 +51,16 @@ class NewPiece:
         kind: how it is carried.
         carried: bytes of that.
         bases: numbers of old pieces that a patch is made of, joined in this order.
+        view: bytes of it with the archives in it opened; 0 where none is.
+        control: bytes of what puts them back.
     """
 
     size: int
     kind: Kind
     carried: int
     bases: tuple[int, ...] = ()
+    view: int = 0
+    control: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,8 @@ def encode(table: Table) -> bytes:
     near = 0
     for piece in table.pieces:
         out += put(piece.size) + put(piece.kind)
-        out += put(piece.carried) if piece.kind is not Kind.WHOLE else b""
+        out += put(piece.view) + put(piece.control) if piece.kind in _OPENED else b""
+        out += put(piece.carried) if STREAM[piece.kind] is Stream.PATCHES else b""
         out += put(len(piece.bases))
         for number in piece.bases:
             out += put_signed(number - near)
@@ -168,13 +178,15 @@ def _segments(numbers: Numbers) -> Iterator[Segment]:
 def _pieces(numbers: Numbers, old: int, version: int) -> Iterator[NewPiece]:
     near = 0
     for _ in range(numbers.take(_MOST)):
-        size, kind = numbers.take(PIECE), Kind(numbers.take(max(Kind)))
-        carried = size if kind is Kind.WHOLE and version > 1 else numbers.take(PIECE)
+        size, kind = numbers.take(PIECE), Kind(numbers.take(max(Kind) if version > 1 else Kind.PATCH))
+        opened = (numbers.take(VIEW), numbers.take(PIECE)) if kind in _OPENED else (0, 0)
+        known = version > 1 and STREAM[kind] is Stream.WHOLE
+        carried = (opened[0] or size) if known else numbers.take(max(PIECE, VIEW))
         of = list[int]()
         for _ in range(numbers.take(_BASES)):
             near = _within(near + numbers.take_signed(_MOST), old) + 1
             of.append(near - 1)
-        yield NewPiece(size, kind, carried, tuple(of))
+        yield NewPiece(size, kind, carried, tuple(of), *opened)
 
 
 class _Following:

@@ -17,7 +17,7 @@ from airstore.media.delta import patch
 from airstore.media.delta.difference import Difference, Held, bases, difference
 from airstore.media.delta.layout import Stream, write_head
 from airstore.media.delta.notes import write_notes
-from airstore.media.delta.patch import BASE, Kind
+from airstore.media.delta.patch import BASE, Carried
 from airstore.media.delta.segments import SegmentWriter
 from airstore.media.delta.table import STREAM, NewPiece, encode
 from airstore.media.delta.tabling import tabled
@@ -50,7 +50,7 @@ class Effort(StrEnum):
         """
         patches = {Effort.FAST: 3, Effort.NORMAL: 17, Effort.MAX: 22}[self]
         whole = {Effort.FAST: 3, Effort.NORMAL: 12, Effort.MAX: 19}[self]
-        return {Stream.WHOLE: whole, Stream.PATCHES: patches, Stream.NOTES: patches}
+        return {Stream.WHOLE: whole, Stream.PATCHES: patches, Stream.NOTES: patches, Stream.CONTROLS: patches}
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Prepared:
             sink = SegmentWriter(file, pool, effort.levels, WORKERS, advance)
             try:
                 chosen = _chosen(self.reader, self.found)
-                pieces = list(_written(self.reader, self.found, chosen, sink, pool))
+                pieces = list(_written(self.reader, self.found, chosen, sink, pool, effort))
                 sink.finish()
                 notes = write_notes(self.found, chosen, pieces, sink.segments)
                 sink.write(Stream.NOTES, notes, 0)
@@ -153,18 +153,21 @@ def _written(
     chosen: Iterable[tuple[int, ...]],
     sink: SegmentWriter,
     pool: Executor,
+    effort: Effort,
 ) -> Iterator[NewPiece]:
     """Hand every new piece to the sink, in order."""
 
-    def make(job: tuple[Held, tuple[int, ...]]) -> tuple[NewPiece, bytes]:
+    def make(job: tuple[Held, tuple[int, ...]]) -> tuple[NewPiece, Carried]:
         held, numbers = job
         new = content(reader, held.piece)
-        kind, carried = patch.make(new, b"".join(content(reader, found.olds[n].piece) for n in numbers))
-        used = numbers if kind is Kind.PATCH else ()
-        return NewPiece(len(new), kind, len(carried), used), carried
+        olds = [content(reader, found.olds[number].piece) for number in numbers]
+        made = patch.make(new, olds, open_archives=effort is not Effort.FAST)
+        used = numbers if STREAM[made.kind] is Stream.PATCHES else ()
+        return NewPiece(len(new), made.kind, len(made.data), used, made.view, len(made.control)), made
 
-    for piece, carried in in_order(pool, make, zip(found.news, chosen, strict=True)):
-        sink.write(STREAM[piece.kind], carried, piece.size)
+    for piece, made in in_order(pool, make, zip(found.news, chosen, strict=True)):
+        sink.write(STREAM[piece.kind], made.data, piece.size)
+        sink.write(Stream.CONTROLS, made.control, 0)
         yield piece
 
 

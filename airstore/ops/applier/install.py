@@ -87,9 +87,8 @@ def install(cluster: Cluster, applier: Applier, store: StoreDirectory, site: Sit
 def _check_settled(store: StoreDirectory, site: SiteFile) -> None:
     end_it = "end it first: `airstore apply` or `airstore rollback`"
     refuse_unfinished(store, unfinished(Runs(store).directory), end_it)
-    for name in ("ca", "certificate", "certificateKey", "pullPasswordFile"):
-        named = site.registry.get(name)
-        if named and not site.path(str(named)).resolve().is_relative_to(store.path.resolve()):
+    for named in site.registry.files:
+        if not site.path(named).resolve().is_relative_to(store.path.resolve()):
             raise UsageError(
                 f"{site.name} names {named} outside of the store, where the applier cannot see it",
                 hint=f"keep it in {store.path}",

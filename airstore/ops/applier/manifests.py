@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.charts.helm.command import Helm
-from airstore.cluster.api.permissions import Right
 from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.rights import Part, Rights, rights_of
 from airstore.cluster.applier.settings import ApplierSettings, applier_settings
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy.checks.preflight import permissions
-from airstore.deploy.model.target import Target
-from airstore.deploy.run.hook_jobs import is_job
+from airstore.deploy.hooks.jobs import is_job
+from airstore.deploy.model.target import Target, targets_of
 from airstore.history import ledger
-from airstore.ops.apply.session.drive import LEASE_NAMESPACE
 from airstore.ops.apply.session.prepare import Rendering, prepare_release
-from airstore.ops.apply.session.runs import targets
+from airstore.ops.apply.session.session import LEASE_NAMESPACE
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.summaries import by_version, holdings, summaries
 from airstore.ops.stores.trusted import held_release, trusted_release
@@ -66,7 +64,7 @@ def plan_applier(source: Source, version: str = "", storage_class: str = "") -> 
     release = held_release(source.store, source.blobs, version)
     settings = applier_settings(release, source.site, storage_class)
     works = list(_works(source, release))
-    wanted = [Right(p.verb, p.resource, p.group, p.namespace, p.name) for p in permissions(works)]
+    wanted = permissions(works)
     lease = (LEASE_NAMESPACE, f"airstore-{release.product}")
     rights = rights_of([_part(target) for target in works], wanted, lease)
     documents = (
@@ -87,7 +85,7 @@ def _works(source: Source, release: Release) -> Iterator[Target]:
     for entry in entries:
         known = ledger.is_release(entry.version)
         ran = trusted_release(source.store, entry.version) if known else None
-        yield from targets(entry.running, ran).values()
+        yield from targets_of(entry.running, ran).values()
     every = list(holdings(summaries(source.store), source.blobs))
     newest = by_version(each.summary for each in every).get(entries[0].version) if entries else None
     since = newest.sequence if newest else release.sequence
@@ -100,7 +98,7 @@ def _works(source: Source, release: Release) -> Iterator[Target]:
 
 def _rendered(source: Source, release: Release) -> Iterable[Target]:
     prepared = prepare_release(source.store, source.blobs, Rendering(source.helm), source.site, release)
-    return targets([each.running for each in prepared], release).values()
+    return targets_of([each.running for each in prepared], release).values()
 
 
 def _part(target: Target) -> Part:

@@ -21,19 +21,19 @@ from airstore.deploy.model.target import Target
 from airstore.deploy.plan.plan import as_installed
 from airstore.history import ledger
 from airstore.history.ledger import ADOPTED, Running
-from airstore.ops.apply.session.drive import Site
 from airstore.ops.apply.session.installations import Adopted
 from airstore.ops.apply.session.prepare import secret_values
+from airstore.ops.apply.session.session import ApplySession
 
 
-def find_adopted(site: Site, foreign: Mapping[str, Target]) -> tuple[Adopted, ...]:
+def find_adopted(session: ApplySession, foreign: Mapping[str, Target]) -> tuple[Adopted, ...]:
     """What these Helm releases are, by Helm's own records; changes nothing.
 
     Raises:
         DamagedError: a record is not of Helm's form.
         TransferError: the cluster does not answer.
     """
-    return tuple(_adoption(site, target) for target in foreign.values())
+    return tuple(_adoption(session, target) for target in foreign.values())
 
 
 def not_adoptable(found: Mapping[str, HelmStatus]) -> Iterator[str]:
@@ -46,27 +46,27 @@ def not_adoptable(found: Mapping[str, HelmStatus]) -> Iterator[str]:
             )
 
 
-def adopt(site: Site, found: tuple[Adopted, ...]) -> tuple[Running, ...]:
+def adopt(session: ApplySession, found: tuple[Adopted, ...]) -> tuple[Running, ...]:
     """Keep them and tell the ledger, which then knows them as what runs; returns all that runs.
 
     Raises:
         StorageError: the disk is full or failed; nothing is adopted.
     """
-    run = site.runs.name(site.now())
-    taken = tuple(site.installations.keep_adopted(run, each) for each in found)
-    before = ledger.running(site.store.history)
+    run = session.runs.name(session.now())
+    taken = tuple(session.installations.keep_adopted(run, each) for each in found)
+    before = ledger.running(session.store.history)
     running = (*(before.running if before else ()), *taken)
     version = before.version if before else ADOPTED
     details: dict[str, str | int] = {each.running.key: each.kept.revision for each in found}
-    entry = ledger.Entry("adopt", version, "succeeded", site.now(), details, running)
-    ledger.record(site.store.history, entry, (site.store.name, f"airstore@{site.store.name}.invalid"))
+    entry = ledger.Entry("adopt", version, "succeeded", session.now(), details, running)
+    ledger.record(session.store.history, entry, session.store.author)
     for each in found:
-        site.say(f"adopted {each.running.key}: {each.kept.chart}, Helm's revision {each.kept.revision}")
+        session.say(f"adopted {each.running.key}: {each.kept.chart}, Helm's revision {each.kept.revision}")
     return running
 
 
-def _adoption(site: Site, target: Target) -> Adopted:
-    record = site.helm_actions().records.newest(target) or {}
+def _adoption(session: ApplySession, target: Target) -> Adopted:
+    record = session.helm.records.newest(target) or {}
     kept = kept_record(record)
     chart: Any = record["chart"]
     values = chart.get("values") if isinstance(chart, dict) else None

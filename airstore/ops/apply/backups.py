@@ -8,23 +8,27 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from pathlib import Path
 
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import AirstoreError, NotFoundError
 from airstore.core.release import Release
+from airstore.deploy.hooks.jobs import is_job
+from airstore.deploy.hooks.runner import Hook
+from airstore.deploy.model.target import targets_of
 from airstore.deploy.plan.backups import Backup, Index, RunRecord, to_prune
 from airstore.deploy.plan.stack import stack
-from airstore.deploy.run.health import SystemClock
-from airstore.deploy.run.hook_jobs import is_job
-from airstore.deploy.run.hooks import Hook
+from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import Journal, load_all
 from airstore.deploy.run.steps import Kind, Mode, Run, Status, Step, reached
-from airstore.deploy.run.watching import Stage, watching_hook
+from airstore.deploy.run.transition import items_of
+from airstore.deploy.waiting.health import SystemClock
+from airstore.deploy.waiting.watching import Stage, watching_hook
 from airstore.history import ledger
-from airstore.ops.apply.session.drive import Site, alone
-from airstore.ops.apply.session.runs import Runs, items, targets
+from airstore.ops.apply.session.handover import refuse_marked
+from airstore.ops.apply.session.runs import Runs
+from airstore.ops.apply.session.session import ApplySession
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import trusted_release
 
@@ -72,8 +76,8 @@ def read_index(store: StoreDirectory) -> Index:
     Raises:
         DamagedError: a journal or the ledger does not read.
     """
-    runs, releases = Runs(store), _releases(store)
-    records = (_record(runs, journal, releases) for journal in load_all(runs.directory))
+    releases = _releases(store)
+    records = (_record(journal, releases) for journal in load_all(Runs(store).directory))
     states = stack(reversed(list(ledger.entries(store.history))))
     return Index(states, {record.name: record for record in records})
 
@@ -88,20 +92,33 @@ def list_backups(store: StoreDirectory) -> list[Listed]:
     return [_listed(store, index, backup, releases(backup.made_by)) for backup in index.backups()]
 
 
-def verify_backups(site: Site, run: str) -> list[Tested]:
+def verify_backups(session: ApplySession, run: str) -> list[Tested]:
     """Run the ``verifyBackup`` hook of the release that made it on each backup, of one run or of all.
 
     Raises:
         LockedError: somebody changes the site; hooks of two runs do not mix.
         NotFoundError: no such run, or it made none.
     """
-    with alone(site):
-        index = read_index(site.store)
+    with session.alone():
+        index = read_index(session.store)
         chosen = list(index.of_run(run).values()) if run else index.backups()
         if run and not chosen:
             raise NotFoundError(f"run {run!r} made no backup", hint="see `airstore backup list`")
-        kept = [backup for backup in chosen if run or not _is_pruned(site.store, backup)]
-        return [Tested(backup.run, backup.key, _fault(site, backup)) for backup in kept]
+        kept = [backup for backup in chosen if run or not _is_pruned(session.store, backup)]
+        return [Tested(backup.run, backup.key, _fault(session, backup)) for backup in kept]
+
+
+def prune(store: StoreDirectory, keep: int, states: int | None, *, dry_run: bool) -> list[str]:
+    """As `prune_backups`, with the store's lock.
+
+    Raises:
+        UsageError: the applier in the cluster has the store.
+        LockedError: another process holds the lock.
+        StorageError: the disk failed.
+    """
+    refuse_marked(store, "backup prune")
+    with store.locked():
+        return prune_backups(store, keep, states, dry_run=dry_run)
 
 
 def prune_backups(
@@ -149,26 +166,26 @@ def _delete(directory: Path) -> None:
 
 
 def _releases(store: StoreDirectory) -> Releases:
-    return cache(lambda version: trusted_release(store, version))
+    return partial(trusted_release, store)
 
 
-def _record(runs: Runs, journal: Journal, releases: Releases) -> RunRecord:
-    plan = runs.plan(journal)
-    newer = releases(plan.version) if plan.version else None
-    older = releases(plan.previous) if ledger.is_release(plan.previous) else None
-    found = items(plan, targets(plan.new, newer), targets(plan.old, older))
+def _record(journal: Journal, releases: Releases) -> RunRecord:
+    intent = Intent.of(journal)
+    newer = releases(intent.version) if intent.version else None
+    older = releases(intent.previous) if ledger.is_release(intent.previous) else None
+    found = items_of(intent, targets_of(intent.new, newer), targets_of(intent.old, older))
     done = {event.step for event in journal.events if event.status is Status.DONE}
     product = next((each.product for each in (newer, older) if each), "")
     return RunRecord(
         journal.name,
         product,
-        plan.version,
-        plan.previous,
-        frozenset(item.key for item in reached(Run(found, plan.mode))),
+        intent.version,
+        intent.previous,
+        frozenset(item.key for item in reached(Run(found, intent.mode))),
         {
             item.key: Step(Kind.VERIFY, item.key) in done
             for item in found
-            if plan.mode is Mode.APPLY and Step(Kind.BACKUP, item.key) in done
+            if intent.mode is Mode.APPLY and Step(Kind.BACKUP, item.key) in done
         },
         open=journal.end is None,
     )
@@ -207,23 +224,25 @@ def _sizes(directory: Path) -> Iterator[int]:
             yield from (Path(root, name).lstat().st_size for name in files)
 
 
-def _fault(site: Site, backup: Backup) -> str:
-    if not is_there(site.store, backup):
+def _fault(session: ApplySession, backup: Backup) -> str:
+    if not is_there(session.store, backup):
         return "it is gone from disk"
-    directory = site.runs.directory / backup.run
-    plan = site.runs.plan(Journal.load(directory))
-    target = site.supplies.course(plan, directory).new[backup.key]
+    directory = session.runs.directory / backup.run
+    intent = Intent.of(Journal.load(directory))
+    target = session.transition(intent, directory).new[backup.key]
     if "verifyBackup" not in target.helm.hooks:
         return f"release {backup.made_by} has no verifyBackup hook for it"
-    redactor = site.installations.redactor(plan.new)
+    redactor = session.installations.redactor(intent.new)
     step = f"verify-backup {backup.key} of run {backup.run}"
-    watching = watching_hook(Stage(site.cluster, SystemClock(), site.display, redactor), step, target)
-    hook = Hook("verifyBackup", target, backup.state, site.store.path / backup.place)
+    watching = watching_hook(
+        Stage(session.cluster, SystemClock(), session.console.display, redactor), step, target
+    )
+    hook = Hook("verifyBackup", target, backup.state, session.store.path / backup.place)
     try:
-        site.say(f"{step} ...")
-        site.hook_runner(directory / "verify", redactor).run(hook, watching)
+        session.say(f"{step} ...")
+        session.hooks(directory / "verify", redactor).run(hook, watching)
     except AirstoreError as fault:
         return str(fault)
     finally:
-        site.display.clear()
+        session.console.display.clear()
     return ""

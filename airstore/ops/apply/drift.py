@@ -12,7 +12,7 @@ from airstore.deploy.helm.kept import Kept
 from airstore.deploy.model.target import Target, object_name
 from airstore.deploy.plan.drift import differences
 from airstore.deploy.plan.ignored import Rule, as_live, autoscaled, is_ignored, read_rules
-from airstore.ops.apply.session.drive import Site
+from airstore.ops.apply.session.session import ApplySession
 
 _OWNER = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
 
@@ -41,25 +41,25 @@ class Drift:
         return [f"{self.what}: {each}" for each in self.found]
 
 
-def drift_of(site: Site, target: Target) -> Iterator[Drift]:
+def drift_of(session: ApplySession, target: Target) -> Iterator[Drift]:
     """Objects of a Helm release that are not as they were installed.
 
     Raises:
         TransferError: the cluster does not answer.
     """
     # What an older airstore installed was not kept; Helm's own record is what there is.
-    kept = site.supplies.kept(target) or site.helm_actions().installed(target)
+    kept = session.supplies.kept(target) or session.helm.installed(target)
     if kept is None:
         return
-    rules = _rules(site, target, kept)
+    rules = _rules(session, target, kept)
     for document in kept.documents():
         if not is_ignored(document, target.namespace, rules) and (
-            found := _compare(site, target, document, rules)
+            found := _compare(session, target, document, rules)
         ):
             yield found
 
 
-def put_back(site: Site, target: Target, drift: Drift) -> None:
+def put_back(session: ApplySession, target: Target, drift: Drift) -> None:
     """Have one object be as it was installed again.
 
     Raises:
@@ -72,22 +72,24 @@ def put_back(site: Site, target: Target, drift: Drift) -> None:
             raise DeployError(
                 f"{target.running.key}: {drift.lines[0]}; it may hold data, so it is not replaced"
             )
-        site.cluster.remove(drift.document, target.namespace)
-    site.cluster.put_back(drift.document, target.namespace, owner)
+        session.cluster.remove(drift.document, target.namespace)
+    session.cluster.put_back(drift.document, target.namespace, owner)
 
 
-def _rules(site: Site, target: Target, kept: Kept) -> tuple[Rule, ...]:
-    ours = site.file.drift.get(target.name, ())
+def _rules(session: ApplySession, target: Target, kept: Kept) -> tuple[Rule, ...]:
+    ours = session.file.drift.get(target.name, ())
     return (*read_rules(target.helm.ignore), *read_rules(ours), *autoscaled(kept.documents()))
 
 
-def _compare(site: Site, target: Target, document: dict[str, Any], rules: tuple[Rule, ...]) -> Drift | None:
+def _compare(
+    session: ApplySession, target: Target, document: dict[str, Any], rules: tuple[Rule, ...]
+) -> Drift | None:
     what = f"{document.get('kind')} {object_name(document)}"
-    live = site.cluster.live(document, target.namespace)
+    live = session.cluster.live(document, target.namespace)
     if live is None:
         return None if _ends(document) else Drift(what, document, ("absent",), absent=True)
     wanted = as_live(document, live, target.namespace, rules)
-    predicted = site.cluster.predict(wanted, target.namespace)
+    predicted = session.cluster.predict(wanted, target.namespace)
     if isinstance(predicted, str):
         return Drift(what, wanted, (f"it cannot be changed back: {predicted}",), fixed=True)
     found = tuple(differences(live, predicted))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
+from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import unfinished
 from airstore.history import ledger
 from airstore.ops.apply.session.runs import Runs
@@ -37,7 +38,7 @@ def given_up_going_back(store: StoreDirectory, names: Iterable[str]) -> frozense
     """
     wanted = list(names)
     journal, entry = unfinished(Runs(store).directory), ledger.running(store.history)
-    version = Runs(store).plan(journal).version if journal else entry.version if entry else ""
+    version = Intent.of(journal).version if journal else entry.version if entry else ""
     return given_up(store, wanted, version)
 
 

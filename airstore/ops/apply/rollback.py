@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.release import Release
+from airstore.deploy.model.target import targets_of
 from airstore.deploy.plan.backups import Backup, Index
+from airstore.deploy.plan.plan import Step as PlanStep
 from airstore.deploy.plan.plan import alike, observed, plan
 from airstore.deploy.plan.stack import below
-from airstore.deploy.run.journal import Journal, unfinished
+from airstore.deploy.run.intent import Intent
+from airstore.deploy.run.journal import Journal
 from airstore.deploy.run.steps import End, Kind, Mode, Status, Step, stopped
 from airstore.history import ledger
 from airstore.history.ledger import Entry, Running
 from airstore.ops.apply.backups import is_there, read_index
 from airstore.ops.apply.checks.preflight import stop_at
-from airstore.ops.apply.checks.pullable import Coming, ImageChecks, image_findings, node_findings
+from airstore.ops.apply.checks.pullable import Coming, ImageChecks
 from airstore.ops.apply.checks.rehearse import Answers, rehearse_rollback
+from airstore.ops.apply.push import RegistryPush
 from airstore.ops.apply.restore import Choice, Journey, find_backups
 from airstore.ops.apply.session.at_work import refuse_unfinished
-from airstore.ops.apply.session.drive import (
-    Outcome,
-    Site,
-    alone,
-    close_recorded,
-    disturbed,
-    drive,
-    open_run,
-    outcome_of,
-    statuses,
-)
+from airstore.ops.apply.session.drive import drive
+from airstore.ops.apply.session.found import disturbed, statuses
+from airstore.ops.apply.session.outcome import Outcome, outcome_of
 from airstore.ops.apply.session.plan import SitePlan
-from airstore.ops.apply.session.runs import RunPlan
-from airstore.ops.apply.session.runs import targets as make_targets
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What a rollback is asked for.
-
-    Attributes:
-        version: the release to go back to; empty for the one below what runs.
-        images: how images are checked.
-        choice: what becomes of data.
-        abandoned: keys of Helm releases that are stopped and not installed again.
-    """
-
-    images: ImageChecks
-    version: str = ""
-    choice: Choice = field(default_factory=Choice)
-    abandoned: frozenset[str] = frozenset()
+from airstore.ops.apply.session.record import close_recorded, open_run
+from airstore.ops.apply.session.session import ApplySession
 
 
 @dataclass(frozen=True)
@@ -68,155 +47,229 @@ class RollbackPlan:
     warnings: tuple[str, ...]
 
 
-def rollback(site: Site, goal: Goal) -> Outcome:
-    """Turn back a run that has not ended, or go back to a release that ran before.
+class Rollback:
+    """One rollback, as it is asked for.
 
-    Raises:
-        LockedError: another process holds the lock.
-        NotFoundError: that release is not among those that ran below this one.
-        UsageError: what was chosen cannot be restored; or a run has not ended that goes elsewhere.
-        DeployError: a backup that is needed is missing; nothing was changed.
-        OperatorNeededError: the rollback failed.
+    Args:
+        session: store and cluster.
+        images: how images are checked.
+        version: the release to go back to; empty for the one below what runs.
+        choice: what becomes of data.
+        abandoned: keys of Helm releases that are stopped and not installed again.
     """
-    with alone(site) as held:
-        if (ended := close_recorded(site)) and (outcome := _gone_back(site, ended, goal.version)):
-            return outcome
-        journal = open_run(site)
-        if journal is None:
-            begun, warnings = _plan(site, goal)
-            for warning in warnings:
-                site.say(warning)
-            _preflight(site, goal, begun)
-            stop_at(node_findings(site, goal.images, _coming(site, begun)))
-            return drive(site, held, site.runs.begin(site.runs.name(site.now()), begun))
-        if release := comes_back(site, goal):
-            course = site.supplies.course(site.runs.plan(journal), journal.directory)
-            back = {key: old for key, old in course.old.items() if key not in goal.abandoned}
+
+    def __init__(
+        self,
+        session: ApplySession,
+        images: ImageChecks,
+        version: str,
+        choice: Choice,
+        abandoned: frozenset[str],
+    ) -> None:
+        self._session, self._images = session, images
+        self._version, self._choice, self._abandoned = version, choice, abandoned
+
+    def run(self, push: RegistryPush | None) -> Outcome:
+        """Turn back a run that has not ended, or go back to a release that ran before.
+
+        Args:
+            push: brings the registry first what it lacks of what comes back; None: nothing is pushed.
+
+        Raises:
+            LockedError: another process holds the lock.
+            NotFoundError: that release is not among those that ran below this one.
+            UsageError: what was chosen cannot be restored; or a run has not ended that goes elsewhere.
+            DeployError: a backup that is needed is missing; nothing was changed.
+            OperatorNeededError: the rollback failed.
+        """
+        if push and (release := self._comes_back()):
+            push.push(release, always=False)
+        with self._session.alone():
+            ended = close_recorded(self._session)
+            if ended and (outcome := self._gone_back(ended)):
+                return outcome
+            journal = open_run(self._session)
+            return self._turn(journal) if journal else self._go_back()
+
+    def plan(self) -> RollbackPlan:
+        """What `run` would do now; changes nothing.
+
+        Raises:
+            NotFoundError, UsageError, DeployError: as `run`; and where a run has not ended.
+        """
+        refuse_unfinished(
+            self._session.store, self._session.unfinished(), "`airstore rollback` turns it back"
+        )
+        intent, warnings = self._intent()
+        steps = self._preflight(intent).shown(plan(intent.old, intent.new, set(intent.keys("unchanged"))))
+        restores = {key: backup.split("/")[2] for key, _, backup in intent.items if backup}
+        return RollbackPlan(SitePlan(intent.previous, intent.version, steps), restores, warnings)
+
+    def _go_back(self) -> Outcome:
+        intent, warnings = self._intent()
+        for warning in warnings:
+            self._session.say(warning)
+        self._preflight(intent)
+        stop_at(self._images.node_findings(self._session, self._coming(intent)))
+        return drive(self._session, self._session.begin(intent))
+
+    def _turn(self, journal: Journal) -> Outcome:
+        session = self._session
+        if release := self._comes_back():
+            old = session.transition(Intent.of(journal)).old
+            back = {key: each for key, each in old.items() if key not in self._abandoned}
             coming = Coming(release, back, back=True)
-            stop_at(image_findings(site, goal.images, coming), f"run {journal.name} was not rolled back")
-        _turn(site, journal, goal)
-        return drive(site, held, journal, asked_back=True)
+            stop_at(self._images.findings(session, coming), f"run {journal.name} was not rolled back")
+        _check_turn(journal, self._version, self._choice)
+        self._give_up(journal)
+        _record_turn(session, journal)
+        return drive(session, journal, asked_back=True)
+
+    def _give_up(self, journal: Journal) -> None:
+        keys = [key for key, _, _ in Intent.of(journal).items]
+        if unknown := (self._choice.skipped | self._abandoned) - set(keys):
+            raise UsageError(f"run {journal.name} has nothing to do with {', '.join(sorted(unknown))}")
+        for key in keys if self._choice.keep else sorted(self._choice.skipped):
+            journal.record(Status.GIVE_UP, Step(Kind.RESTORE, key))
+        for key in sorted(self._abandoned):
+            journal.record(Status.GIVE_UP, Step(Kind.REINSTATE, key))
+
+    def _comes_back(self) -> Release | None:
+        """The release of the product that will run again; None for nothing.
+
+        Raises:
+            NotFoundError: there is nothing to go back to.
+        """
+        journal = self._session.unfinished()
+        if journal:
+            return self._session.release_of_state(Intent.of(journal).previous)
+        index = read_index(self._session.store)
+        depth = self._entries(index)[1]
+        return self._session.release_of_state(index.states[depth].entry.version)
+
+    def _preflight(self, intent: Intent) -> Answers:
+        """Stop at what the API server would refuse, or nodes could not pull; nothing has been stopped yet."""
+        answers = rehearse_rollback(self._session, intent)
+        coming = self._coming(intent)
+        images = (found for each in coming for found in self._images.findings(self._session, each))
+        stop_at([*answers.findings, *images], hint=answers.hint)
+        return answers
+
+    def _coming(self, intent: Intent) -> list[Coming]:
+        """What runs again, apart from what is not even stopped; what was adopted is not ours to check."""
+        transition = self._session.transition(intent)
+        again = {key: transition.old[key] for key in stopped(transition.run, ())}
+        release = self._session.release_of_state(intent.previous)
+        return [Coming(release, again, back=True)] if release else []
+
+    def _gone_back(self, journal: Journal) -> Outcome | None:
+        """If this run went back already: to begin another one would go back twice."""
+        intent = Intent.of(journal)
+        back = intent.mode is Mode.ROLLBACK or journal.end in {End.ROLLED_BACK, End.UNTOUCHED}
+        if not back or journal.end is None or self._version not in {"", intent.previous}:
+            return None
+        return outcome_of(self._session, journal, journal.end)
+
+    def _intent(self) -> tuple[Intent, tuple[str, ...]]:
+        """What a rollback would do, and what an operator should know before."""
+        session, choice = self._session, self._choice
+        index = read_index(session.store)
+        now, depth = self._entries(index)
+        before = index.states[depth].entry
+        steps = _steps(session, now, before)
+        there = [step.key for step in steps if step.action in {"change", "unchanged"}]
+        journey = _journey(session.release(now.version), index, depth, steps)
+        backups = find_backups(journey, choice, lambda backup: is_there(session.store, backup))
+        intent = Intent(
+            Mode.ROLLBACK,
+            now.version,
+            before.version,
+            tuple((s.key, s.action, backups[s.key].place if s.key in backups else "") for s in steps),
+            now.running,
+            before.running,
+            frozenset(there) if choice.keep else choice.skipped,
+            self._abandoned,
+        )
+        return intent, tuple(_warnings(before.version, backups)) if choice.runs else ()
+
+    def _entries(self, index: Index) -> tuple[Entry, int]:
+        """What runs, and the depth of the state to go back to."""
+        now, states = ledger.running(self._session.store.history), index.states
+        if now is None:
+            last = states[-1].version if states else ""
+            hint = (
+                f"`airstore apply --release {last}` installs what ran last"
+                if last
+                else "see `airstore history`"
+            )
+            raise NotFoundError("nothing runs that could be rolled back", hint=hint)
+        wanted = self._version or (states[-2].version if len(states) > 1 else "")
+        depth = below(states, wanted) if wanted != now.version else None
+        if depth is None:
+            known = ", ".join(dict.fromkeys(state.version for state in reversed(states[:-1]))) or "nothing"
+            raise NotFoundError(
+                f"{self._version or 'an earlier release'} is not what ran before {now.version}; what did:"
+                f" {known}",
+                hint="`airstore apply --release VERSION` brings up a release that is not among them",
+            )
+        return now, depth
 
 
-def plan_rollback(site: Site, goal: Goal) -> RollbackPlan:
-    """What `rollback` would do now; changes nothing.
-
-    Raises:
-        NotFoundError, UsageError, DeployError: as `rollback`; and where a run has not ended.
-    """
-    refuse_unfinished(site.store, unfinished(site.runs.directory), "`airstore rollback` turns it back")
-    begun, warnings = _plan(site, goal)
-    stays = {key for key, action, _ in begun.items if action == "unchanged"}
-    steps = _preflight(site, goal, begun).shown(plan(begun.old, begun.new, stays))
-    restores = {key: backup.split("/")[2] for key, _, backup in begun.items if backup}
-    return RollbackPlan(SitePlan(begun.previous, begun.version, steps), restores, warnings)
-
-
-def comes_back(site: Site, goal: Goal) -> Release | None:
-    """The release of the product that `rollback` would have run again; None for nothing.
-
-    Raises:
-        NotFoundError: there is nothing to go back to.
-    """
-    journal = unfinished(site.runs.directory)
-    version = site.runs.plan(journal).previous if journal else ""
-    if journal is None:
-        index = read_index(site.store)
-        version = index.states[_entries(site, index, goal.version)[1]].entry.version
-    return site.supplies.find_release(version)
-
-
-def _preflight(site: Site, goal: Goal, begun: RunPlan) -> Answers:
-    """Stop at what the API server would refuse, or nodes could not pull; nothing has been stopped yet."""
-    answers = rehearse_rollback(site, begun)
-    images = (found for each in _coming(site, begun) for found in image_findings(site, goal.images, each))
-    stop_at([*answers.findings, *images], hint=answers.hint)
-    return answers
-
-
-def _coming(site: Site, begun: RunPlan) -> list[Coming]:
-    """What runs again, apart from what is not even stopped; nothing of what was adopted is ours to check."""
-    course = site.supplies.course(begun, site.runs.directory)
-    again = {key: course.old[key] for key in stopped(course.run, ())}
-    release = site.supplies.find_release(begun.previous)
-    return [Coming(release, again, back=True)] if release else []
-
-
-def _gone_back(site: Site, journal: Journal, version: str) -> Outcome | None:
-    """If this run went back already: to begin another one would go back twice."""
-    planned = site.runs.plan(journal)
-    back = planned.mode is Mode.ROLLBACK or journal.end in {End.ROLLED_BACK, End.UNTOUCHED}
-    if not back or journal.end is None or version not in {"", planned.previous}:
-        return None
-    return outcome_of(site, journal, journal.end)
-
-
-def _turn(site: Site, journal: Journal, goal: Goal) -> None:
-    planned = site.runs.plan(journal)
-    if planned.mode is Mode.UNINSTALL:
+def _check_turn(journal: Journal, version: str, choice: Choice) -> None:
+    """Refuse what a run that has not ended cannot do any more."""
+    intent = Intent.of(journal)
+    if intent.mode is Mode.UNINSTALL:
         raise UsageError(f"uninstall run {journal.name} has not ended", hint="resume it: airstore uninstall")
-    if goal.version and goal.version != planned.previous:
+    if version and version != intent.previous:
         raise UsageError(
-            f"run {journal.name} has not ended; it goes back to {planned.previous or 'nothing'}",
+            f"run {journal.name} has not ended; it goes back to {intent.previous or 'nothing'}",
             hint="let it end first: `airstore rollback` without --to",
         )
-    if goal.choice.runs:
+    if choice.runs:
         raise UsageError(
             f"run {journal.name} has not ended; it restores the backups that it made itself",
             hint="let it end first: `airstore rollback` without --backup",
         )
-    _give_up(site, journal, goal)
+
+
+def _record_turn(session: ApplySession, journal: Journal) -> None:
+    """Have a run that has not ended go back."""
     failed = any(event.status is Status.FAILED for event in journal.events)
-    journal.record(Status.RESUME if failed or planned.mode is Mode.ROLLBACK else Status.TURN)
-    site.say(f"turning back run {journal.name}")
+    journal.record(Status.RESUME if failed or Intent.of(journal).mode is Mode.ROLLBACK else Status.TURN)
+    session.say(f"turning back run {journal.name}")
 
 
-def _give_up(site: Site, journal: Journal, goal: Goal) -> None:
-    keys, choice = [key for key, _, _ in site.runs.plan(journal).items], goal.choice
-    if unknown := (choice.skipped | goal.abandoned) - set(keys):
-        raise UsageError(f"run {journal.name} has nothing to do with {', '.join(sorted(unknown))}")
-    for key in keys if choice.keep else sorted(choice.skipped):
-        journal.record(Status.GIVE_UP, Step(Kind.RESTORE, key))
-    for key in sorted(goal.abandoned):
-        journal.record(Status.GIVE_UP, Step(Kind.REINSTATE, key))
+def _steps(session: ApplySession, now: Entry, before: Entry) -> tuple[PlanStep, ...]:
+    """Read the way there: what the present state added goes, what it removed comes back."""
+    targets = {**targets_of(before.running, None), **targets_of(now.running, None)}
+    changed = disturbed(session, targets_of(now.running, None), statuses(session, targets))
+    return observed(plan(now.running, before.running, _same(session, now, before)), changed)
 
 
-def _plan(site: Site, goal: Goal) -> tuple[RunPlan, tuple[str, ...]]:
-    index = read_index(site.store)
-    now, depth = _entries(site, index, goal.version)
-    before = index.states[depth].entry
-    release = site.supplies.release(now.version)
+def _journey(release: Release, index: Index, depth: int, steps: Sequence[PlanStep]) -> Journey:
     hooked = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in release.helm_releases}
-    # The plan is read the way there: what the present state added goes, what it removed comes back.
-    targets = {**make_targets(before.running, None), **make_targets(now.running, None)}
-    changed = disturbed(site, make_targets(now.running, None), statuses(site, targets))
-    steps = observed(plan(now.running, before.running, _same(site, now, before)), changed)
     there = [step.key for step in steps if step.action in {"change", "unchanged"}]
-    journey = Journey(
+    return Journey(
         index,
         depth,
         release.product,
         tuple(key for key in there if {"preUpgrade", "rollback"} <= hooked.get(key, {}).keys()),
         tuple(step.key for step in steps if step.action == "remove"),
     )
-    backups = find_backups(journey, goal.choice, lambda backup: is_there(site.store, backup))
-    items = tuple((s.key, s.action, backups[s.key].place if s.key in backups else "") for s in steps)
-    skipped = frozenset(there) if goal.choice.keep else goal.choice.skipped
-    versions, given_up = (now.version, before.version), (skipped, goal.abandoned)
-    begun = RunPlan(Mode.ROLLBACK, *versions, items, now.running, before.running, *given_up)
-    return begun, tuple(_warnings(before.version, backups)) if goal.choice.runs else ()
 
 
-def _same(site: Site, now: Entry, before: Entry) -> set[str]:
+def _same(session: ApplySession, now: Entry, before: Entry) -> set[str]:
     """Keys of what both states have installed: alike, or one revision of Helm, as of what was adopted."""
     old = {each.key: each for each in before.running}
     pairs = [(each, old[each.key]) for each in now.running if each.key in old]
-    return {newer.key for newer, older in pairs if alike(newer, older) or _one_revision(site, newer, older)}
+    return {
+        newer.key for newer, older in pairs if alike(newer, older) or _one_revision(session, newer, older)
+    }
 
 
-def _one_revision(site: Site, newer: Running, older: Running) -> bool:
-    kept = site.installations.kept(newer)
-    return kept is not None and kept == site.installations.kept(older)
+def _one_revision(session: ApplySession, newer: Running, older: Running) -> bool:
+    kept = session.installations.kept(newer)
+    return kept is not None and kept == session.installations.kept(older)
 
 
 def _warnings(version: str, backups: Mapping[str, Backup]) -> list[str]:
@@ -225,23 +278,3 @@ def _warnings(version: str, backups: Mapping[str, Backup]) -> list[str]:
         for key, backup in backups.items()
         if backup.state != version
     ]
-
-
-def _entries(site: Site, index: Index, version: str) -> tuple[Entry, int]:
-    """What runs, and the depth of the state to go back to."""
-    now, states = ledger.running(site.store.history), index.states
-    if now is None:
-        last = states[-1].version if states else ""
-        hint = (
-            f"`airstore apply --release {last}` installs what ran last" if last else "see `airstore history`"
-        )
-        raise NotFoundError("nothing runs that could be rolled back", hint=hint)
-    wanted = version or (states[-2].version if len(states) > 1 else "")
-    depth = below(states, wanted) if wanted != now.version else None
-    if depth is None:
-        known = ", ".join(dict.fromkeys(state.version for state in reversed(states[:-1]))) or "nothing"
-        raise NotFoundError(
-            f"{version or 'an earlier release'} is not what ran before {now.version}; what did: {known}",
-            hint="`airstore apply --release VERSION` brings up a release that is not among them",
-        )
-    return now, depth

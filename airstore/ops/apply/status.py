@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from airstore.deploy.model.target import Target
-from airstore.deploy.run.health import unique
-from airstore.deploy.run.journal import unfinished
+from airstore.deploy.model.target import Target, targets_of
+from airstore.deploy.waiting.health import unique
 from airstore.history import ledger
 from airstore.ops.apply.drift import drift_of, put_back
 from airstore.ops.apply.session.at_work import is_at_work
-from airstore.ops.apply.session.drive import Site, alone, disturbed, statuses
-from airstore.ops.apply.session.runs import targets as make_targets
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.apply.session.found import disturbed, statuses
+from airstore.ops.apply.session.session import ApplySession
 
 _REPAIRS = 3  # of one difference in a row; something else changes it, and goes on doing so
 
@@ -92,21 +90,21 @@ class SiteStatus:
         return self.condition is Condition.GOOD
 
 
-def status(site: Site) -> SiteStatus:
+def status(session: ApplySession) -> SiteStatus:
     """Compare the ledger with the cluster; changes nothing.
 
     Raises:
         TransferError: the cluster does not answer.
     """
-    entry = ledger.running(site.store.history)
-    journal = unfinished(site.runs.directory)
-    found = _targets(site, entry) if entry else {}
+    entry = ledger.running(session.store.history)
+    journal = session.unfinished()
+    found = _targets(session, entry) if entry else {}
     return SiteStatus(
-        newest=trusted_release(site.store).version,
+        newest=session.release().version,
         running=entry.version if entry else "",
         run=journal.name if journal else "",
-        releases=tuple(_status(site, target) for target in found.values()),
-        at_work=is_at_work(site.store, journal),
+        releases=tuple(_status(session, target) for target in found.values()),
+        at_work=is_at_work(session.store, journal),
     )
 
 
@@ -118,7 +116,7 @@ class Repairs:
         tried: a difference to how often it was put back in a row.
     """
 
-    site: Site
+    session: ApplySession
     tried: Counter[str] = field(default_factory=Counter)
 
     def repair(self) -> list[str]:
@@ -131,79 +129,81 @@ class Repairs:
             LockedError: another process holds the lock.
             TransferError: the cluster does not answer.
         """
-        with alone(self.site) as held:
-            entry = ledger.running(self.site.store.history)
-            if entry is None or unfinished(self.site.runs.directory):
+        with self.session.alone():
+            entry = ledger.running(self.session.store.history)
+            if entry is None or self.session.unfinished():
                 return []
-            targets = _targets(self.site, entry)
-            changed = disturbed(self.site, targets, statuses(self.site, targets))
+            targets = _targets(self.session, entry)
+            changed = disturbed(self.session, targets, statuses(self.session, targets))
             done, seen = list[str](), set[str]()
             for key, target in targets.items():
-                held.check()
+                self.session.held.check()
                 if key in changed:
                     done.append(f"installed again: {key} ({changed[key]})")
                     self._reinstall(target)
                 else:
                     done += self._put_back(target, seen)
-                if self.site.cluster.start_writers(target.namespace, target.name, sorted(target.namespaces)):
+                if self.session.cluster.start_writers(
+                    target.namespace, target.name, sorted(target.namespaces)
+                ):
                     done.append(f"started again: {key}, which a rollback had stopped")
             for gone in self.tried.keys() - seen:
                 del self.tried[gone]
             return done
 
     def _reinstall(self, target: Target) -> None:
-        self.site.cluster.ensure_namespace(target.namespace)
-        self.site.let_pull(target.namespace)
-        self.site.helm_actions().reinstate(target, hooks=False)
+        self.session.cluster.ensure_namespace(target.namespace)
+        self.session.cluster.let_pull(target.namespace)
+        self.session.helm.reinstate(target, hooks=False)
 
     def _put_back(self, target: Target, seen: set[str]) -> Iterator[str]:
-        redactor = self.site.installations.redactor([target.running])
-        for each in drift_of(self.site, target):
+        redactor = self.session.installations.redactor([target.running])
+        for each in drift_of(self.session, target):
             name = f"{target.running.key}: {redactor.text('; '.join(each.lines))}"
             seen.add(name)
             self.tried[name] += 1
             if self.tried[name] <= _REPAIRS:
-                put_back(self.site, target, each)
+                put_back(self.session, target, each)
                 yield f"put back: {name}"
             elif self.tried[name] == _REPAIRS + 1:
                 yield f"left alone, because something else keeps changing it (see drift.ignore): {name}"
 
 
-def drifted(site: Site) -> list[str]:
+def drifted(session: ApplySession) -> list[str]:
     """What is not as it was installed, a line each, for people.
 
     Raises:
         TransferError: the cluster does not answer.
     """
-    entry = ledger.running(site.store.history)
-    targets = _targets(site, entry) if entry else {}
-    changed = disturbed(site, targets, statuses(site, targets))
+    entry = ledger.running(session.store.history)
+    targets = _targets(session, entry) if entry else {}
+    changed = disturbed(session, targets, statuses(session, targets))
     lines = [f"{key}: {reason}" for key, reason in changed.items()]
     for key, target in targets.items():
-        redactor = site.installations.redactor([target.running])
-        found = drift_of(site, target) if key not in changed else ()
+        redactor = session.installations.redactor([target.running])
+        found = drift_of(session, target) if key not in changed else ()
         lines += [f"{key}: {redactor.text(line)}" for each in found for line in each.lines]
     return lines
 
 
-def _targets(site: Site, entry: ledger.Entry) -> dict[str, Target]:
-    return make_targets(entry.running, site.supplies.find_release(entry.version))
+def _targets(session: ApplySession, entry: ledger.Entry) -> dict[str, Target]:
+    return targets_of(entry.running, session.release_of_state(entry.version))
 
 
-def _status(site: Site, target: Target) -> ReleaseStatus:
+def _status(session: ApplySession, target: Target) -> ReleaseStatus:
     key = target.running.key
-    found = statuses(site, {key: target})
+    found = statuses(session, {key: target})
     gates = [*target.helm.health, *target.workload_gates()]
-    reasons = (site.cluster.ready(gate, target.namespace) for gate in unique(gates))
+    reasons = (session.cluster.ready(gate, target.namespace) for gate in unique(gates))
     # Crashed containers are quoted, and what drifted may be a password: an applier's log is read by many.
-    redactor = site.installations.redactor([target.running])
+    redactor = session.installations.redactor([target.running])
     return ReleaseStatus(
         name=target.name,
         namespace=target.namespace,
         chart=target.running.chart,
         chart_version=target.running.chart_version,
         helm=f"{found[key].status}, revision {found[key].revision}" if found else "absent",
-        disturbed=disturbed(site, {key: target}, found).get(key, ""),
+        disturbed=disturbed(session, {key: target}, found).get(key, ""),
         health=tuple(redactor.text(reason) for reason in reasons if reason),
-        drift=tuple(redactor.text(line) for each in drift_of(site, target) for line in each.lines),
+        drift=tuple(redactor.text(line) for each in drift_of(session, target) for line in each.lines),
     )

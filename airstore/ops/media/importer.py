@@ -34,7 +34,7 @@ from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.summaries import remember
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore, Staging, openable
-from airstore.trust.policy import check_addressee, check_chain, check_offer, check_root_version
+from airstore.trust.policy import NewlyTrusted, check_addressee, check_chain, check_offer, check_root_version
 from airstore.trust.root.sign import TrustRoot
 from airstore.trust.state import TrustState
 
@@ -102,7 +102,6 @@ class _Import:
         self._state = TrustState.load(store.state_file)
         check_root_version(self._state, root.version)
         self._damaged: set[Digest] = set()
-        self._chain: list[VerifiedRelease] = []
         # Named by content, so that the next run of the same import finds what this one copied.
         copies = store.layout.arrivals(Digest.of(media.envelope).hex[:16])
         self._arrivals = Arrivals(copies, media, index, store.disk)
@@ -131,14 +130,14 @@ class _Import:
             self._arrivals.copy(self._progress)
             bundle = self._arrivals.path(BUNDLE_NAME)
             with Quarantine(self._store.history, bundle, disk=self._store.disk) as quarantine:
-                result = self._take_in(quarantine, dry_run=dry_run)
+                tip, chain = self._take_in(quarantine, dry_run=dry_run)
         except (DamagedError, IncompleteError, NotTrustedError, SequenceError):
             self._arrivals.discard()
             raise
         self._tidy()
         if not dry_run:
-            remember(self._store, self._root, self._chain)
-        return result
+            remember(self._store, self._root, chain)
+        return Imported(self._index, tip.release, tuple(link.release.version for link in chain), False)
 
     def _tidy(self) -> None:
         """Drop the copies, those of other imports that were interrupted and never went on, too."""
@@ -182,8 +181,11 @@ class _Import:
                 hint="free some space and run the same command again",
             )
 
-    def _take_in(self, quarantine: Quarantine, *, dry_run: bool) -> Imported:
-        chain = self._chain = self._verified_chain(quarantine)
+    def _take_in(
+        self, quarantine: Quarantine, *, dry_run: bool
+    ) -> tuple[VerifiedRelease, list[VerifiedRelease]]:
+        """Verify everything and make it visible; the newest release, and those that became known."""
+        chain, trusted = self._verified_chain(quarantine)
         tip = chain[-1] if chain else self._verify(quarantine, self._index.release.commit)
         if tip.identity != self._index.release:
             raise DamagedError("the history on the media ends at another release than the signed index says")
@@ -192,8 +194,8 @@ class _Import:
             self._apply_deltas(staging)
             self._require_blobs(staging, tip.release)
             if not dry_run:
-                self._commit(staging, quarantine, tip)
-        return Imported(self._index, tip.release, tuple(link.release.version for link in chain), False)
+                self._commit(staging, quarantine, trusted, tip.commit)
+        return tip, chain
 
     def _apply_deltas(self, staging: Staging) -> None:
         """Make the blobs that the deltas are about; they are verified with all others."""
@@ -219,11 +221,12 @@ class _Import:
     def _verify(self, quarantine: Quarantine, commit: str) -> VerifiedRelease:
         return verify_release(quarantine.history, commit, self._root.release_role)
 
-    def _verified_chain(self, quarantine: Quarantine) -> list[VerifiedRelease]:
+    def _verified_chain(self, quarantine: Quarantine) -> tuple[list[VerifiedRelease], NewlyTrusted]:
+        """The releases that the media bring, and what becomes trusted with them."""
         commits = quarantine.chain(self._state.commit)
         chain = [self._verify(quarantine, commit) for commit in commits]
-        check_chain(self._state, [(link.release, link.digest) for link in chain], self._root.product)
-        return chain
+        links = [(link.release, link.digest) for link in chain]
+        return chain, check_chain(self._state, links, self._root.product)
 
     def _require_blobs(self, staging: Staging, release: Release) -> None:
         blobs = release.blobs()
@@ -268,10 +271,10 @@ class _Import:
             "`airstore receipt` writes here"
         )
 
-    def _commit(self, staging: Staging, quarantine: Quarantine, tip: VerifiedRelease) -> None:
+    def _commit(self, staging: Staging, quarantine: Quarantine, trusted: NewlyTrusted, commit: str) -> None:
         """Blobs, then history, then trust: each step alone leaves a store that is whole."""
         staging.commit()
         quarantine.commit()
-        state = replace(self._state, sequence=tip.release.sequence, release=tip.digest, commit=tip.commit)
+        state = replace(self._state, sequence=trusted.sequence, release=trusted.release, commit=commit)
         with storage_errors(self._store.state_file):
             state.save(self._store.state_file, disk=self._store.disk)

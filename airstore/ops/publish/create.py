@@ -119,7 +119,7 @@ def create_release(
     *,
     whole: bool = False,
 ) -> Created:
-    """Take everything in, then commit and sign.
+    """Import everything, then commit and sign; with the store's lock.
 
     Creating a version again from the same inputs changes nothing and is no error.
 
@@ -133,10 +133,25 @@ def create_release(
         whole: refuse a release that lacks an optional part of an image.
 
     Raises:
+        LockedError: another process holds the lock.
         SequenceError: the version exists with other content.
         NotFoundError: an image, or with ``whole`` an optional part of one, cannot be had.
         TransferError, DamagedError: an image is not as its digests say, or its source broke off.
     """
+    with store.locked():
+        return _create(store, contents, version, access, signing, progress, whole=whole)
+
+
+def _create(
+    store: StoreDirectory,
+    contents: Contents,
+    version: str,
+    access: Access,
+    signing: Signing,
+    progress: Progress,
+    *,
+    whole: bool,
+) -> Created:
     check_readable(contents.unreadable)
     before = _before(store)
     files = tree_files(contents.product, contents.charts, contents.manifests)

@@ -16,7 +16,7 @@ from airstore.core.errors import UsageError
 from airstore.core.notice import Notice
 from airstore.core.product import Product
 from airstore.core.reference import Reference
-from airstore.deploy.run.hook_jobs import is_job, read_job
+from airstore.deploy.hooks.jobs import is_job, read_job
 from airstore.ops.registry.access import Access
 from airstore.registry.sources.places import match_place
 
@@ -47,7 +47,7 @@ def find_images(product: Product, charts: tuple[ResolvedChart, ...], surveyed: S
     Raises:
         UsageError: a chart's list of images is not YAML, or a hook is no Job.
     """
-    named = (section.get("image") for section in (product.registry, product.applier))
+    named = (section.image for section in (product.registry, product.applier) if section)
     include = (*product.include, *(str(image) for image in named if image))
     # First: what a chart rendered says more than they do about the values it was rendered with.
     both = [*_hooks(product), *surveyed.rendered]

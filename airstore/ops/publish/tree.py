@@ -11,7 +11,7 @@ from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.product import Product, published
 from airstore.core.release import HelmRelease
-from airstore.deploy.run.hook_jobs import is_job, read_job
+from airstore.deploy.hooks.jobs import is_job, read_job
 
 
 def tree_files(

@@ -44,11 +44,11 @@ class Access:
 
     def client(self, host: str, prefix: str = "") -> RegistryClient:
         """A client for one registry, or for the part of it below a path."""
+        from airstore.registry.client.endpoint import Endpoint  # noqa: PLC0415
         from airstore.registry.client.registry import RegistryClient  # noqa: PLC0415
-        from airstore.registry.client.transport import Endpoint  # noqa: PLC0415
 
         endpoint = Endpoint(host, host in self.plain_http, self.ca, self.insecure, proxies=self.proxies)
-        return RegistryClient.at(endpoint, self.credentials, prefix)
+        return RegistryClient(endpoint, self.credentials, prefix)
 
     def images(self, product: Product) -> Places:
         """All places that hold the product's images, as one source."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.release import Image, Release
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import ServedRegistry
 from airstore.ops.registry.access import Access
 from airstore.ops.registry.own_registry import Target, readable_registry
 from airstore.ops.registry.push import parse_target
@@ -30,7 +31,7 @@ def image_problems(
     Raises:
         TransferError: the registry refused or broke off.
     """
-    if not site.registry_address:
+    if site.registry.address is None:
         return []
     try:
         with readable_registry(store, release, site, access, kubeconfig) as target:
@@ -41,7 +42,7 @@ def image_problems(
     if len(missing) > _SHOWN:
         shown.append(f"... and {len(missing) - _SHOWN} more images")
     if missing:
-        served = site.registry.get("mode") == "serve"
+        served = isinstance(site.registry, ServedRegistry)
         what = "airstore registry serve" if served else f"airstore registry push --release {release.version}"
         shown.append(f"make them available first: {what}")
     return shown

@@ -13,6 +13,7 @@ from airstore.cluster.registry.settings import service_names, settings_of
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import ClusterRegistry, ServedRegistry
 from airstore.ops.registry.access import Access
 from airstore.ops.registry.incluster.secrets import authority_file, push_password
 from airstore.ops.registry.incluster.shared import shared_access
@@ -50,7 +51,7 @@ class _Place:
     """
 
     host: str
-    push_host: str
+    push_host: str | None
     namespace: str
     stale: str
 
@@ -69,8 +70,8 @@ def own_registry(
         NotFoundError: none was bootstrapped, or none of its pods is ready.
         TransferError: the API server refused or cannot be reached.
     """
-    if site.registry.get("mode", "cluster") != "cluster":
-        if site.registry["mode"] == "serve" or not site.registry_address:
+    if not isinstance(site.registry, ClusterRegistry):
+        if isinstance(site.registry, ServedRegistry) or site.registry.address is None:
             raise UsageError(
                 "the site file names no registry to push to", hint="name one: airstore registry push HOST"
             )
@@ -103,7 +104,7 @@ def readable_registry(
         NotFoundError: none was bootstrapped, or none of its pods is ready.
         TransferError: the API server refused or cannot be reached.
     """
-    if site.registry.get("mode", "cluster") != "cluster":
+    if not isinstance(site.registry, ClusterRegistry):
         yield _named(store, site, access)
         return
     with own_registry(store, release, site, access, kubeconfig) as target:
@@ -118,5 +119,5 @@ def _place(store: StoreDirectory, release: Release, site: SiteFile) -> _Place:
 
 
 def _named(store: StoreDirectory, site: SiteFile, access: Access) -> Target:
-    place = site.registry_address
+    place = site.registry.address or ""
     return Target(place, place, replace(access, ca=access.ca or authority_file(store, site)))

@@ -83,8 +83,8 @@ def parse_target(text: str, access: Access) -> tuple[RegistryClient, str]:
     return access.client(host, prefix), f"{host}/{prefix}".rstrip("/")
 
 
-def plan_registry(blobs: BlobStore, release: Release, target: str, access: Access) -> RegistryPlan:
-    """Compare a release with what a registry has; nothing is sent.
+def plan_registry(blobs: BlobStore, release: Release, target: str | None, access: Access) -> RegistryPlan:
+    """Compare a release with what a registry has, or with none; nothing is sent.
 
     Raises:
         TransferError: the registry refused or broke off.
@@ -136,7 +136,7 @@ def push_release(
         details: dict[str, str | int] = {"registry": name, "uploaded_bytes": summary.upload_bytes}
         entry = ledger.Entry("push", release.version, "succeeded", run.now, details)
         with store.locked(_PATIENCE):
-            ledger.record(store.history, entry, (store.name, f"airstore@{store.name}.invalid"))
+            ledger.record(store.history, entry, store.author)
     return summary, result
 
 

@@ -10,7 +10,7 @@ from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
-from airstore.store.blobs import BlobStore, Damage, check, statistics
+from airstore.store.blobs import BlobStore, Damage, check, rebuild_index, statistics
 from airstore.trust.policy import check_root_version
 from airstore.trust.state import TrustState
 
@@ -25,6 +25,17 @@ class Problem:
 
     fault: str
     breaks: tuple[str, ...]
+
+
+def rebuild(store: StoreDirectory) -> None:
+    """Make the index of objects again from the packs.
+
+    Raises:
+        LockedError: another process holds the lock.
+        DamagedError: a pack does not read.
+    """
+    with store.locked(), store.open_blobs() as blobs:
+        rebuild_index(blobs)
 
 
 def check_store(store: StoreDirectory, progress: Progress) -> list[Problem]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,9 @@ from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_erro
 from airstore.core.errors import DamagedError, LockedError, NotFoundError, UsageError
 from airstore.core.location import CONFIG, absolute
 from airstore.history.repository import History
+from airstore.ops.stores.verify import VerifiedRelease
 from airstore.store.blobs import BlobStore, StoreLayout
-from airstore.trust.root.sign import TrustRoot, verify_first
+from airstore.trust.root.sign import Role, TrustRoot, verify_first
 
 PUBLISHER, SITE = "publisher", "site"
 
@@ -42,6 +43,7 @@ class StoreDirectory:
         name: the product at a publisher, the site's name at a site.
         product_file: at a publisher, where the product file is.
         disk: makes everything in the store durable.
+        verified: releases that were verified since the store was opened, by commit; see `.trusted`.
     """
 
     path: Path
@@ -49,6 +51,12 @@ class StoreDirectory:
     name: str
     product_file: Path | None
     disk: Disk = LOCAL_DISK
+    verified: dict[str, tuple[Role, VerifiedRelease]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def author(self) -> tuple[str, str]:
+        """Who writes a site's ledger: name and mail address."""
+        return self.name, f"airstore@{self.name}.invalid"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", absolute(self.path))

@@ -1,16 +1,17 @@
-"""Releases that may be used: verified against the trust root on every use, not once upon import."""
+"""Releases that may be used: verified against the trust root by each command anew, not once upon import."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError
 from airstore.core.release import Release
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.summaries import holdings, summaries
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore
-from airstore.trust.root.sign import TrustRoot, verify_first
+from airstore.trust.root.sign import Role, TrustRoot, verify_first
 
 
 def read_root(path: Path) -> tuple[bytes, TrustRoot]:
@@ -74,12 +75,35 @@ def verified(store: StoreDirectory, version: str = "") -> VerifiedRelease:
     """As `trusted_release`, with digest, commit and signer."""
     history, role = store.history, store.trust_root().release_role
     if version:
-        return verify_release(history, history.find(version).commit, role)
+        return _once(store, history.find(version).commit, role)
     newest = history.tip
     if newest is None:
         way = "import media first" if store.side == "site" else "make one with `airstore release create`"
         raise NotFoundError(f"{store.path} holds no release yet", hint=way)
-    return verify_release(history, newest, role)
+    return _once(store, newest, role)
+
+
+def read_file(store: StoreDirectory, version: str, path: str) -> bytes:
+    """A file of a release's tree, such as a hook, compared with what was signed as it is read.
+
+    Raises:
+        NotFoundError, NotTrustedError: as `trusted_release`.
+        DamagedError: it is not the signed one.
+    """
+    found = verified(store, version)
+    content = store.history.read(found.commit, path)
+    if Digest.of(content) != found.release.files.get(path):
+        raise DamagedError(f"release {found.release.version}: {path} has other content than was signed")
+    return content
+
+
+def _once(store: StoreDirectory, commit: str, role: Role) -> VerifiedRelease:
+    """A release, verified once for as long as the store is open and the role's keys stay what they are."""
+    known, found = store.verified.get(commit, (None, None))
+    if found is None or known != role:
+        found = verify_release(store.history, commit, role)
+        store.verified[commit] = role, found
+    return found
 
 
 def all_releases(store: StoreDirectory) -> list[VerifiedRelease]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError
 from airstore.core.release import Release
+from airstore.core.work import at_work
 from airstore.history.repository import History
 from airstore.media.index import ReleaseId
 from airstore.trust import sshsig
@@ -15,7 +16,6 @@ from airstore.trust.statement import RELEASE, verify_statement
 
 RELEASE_FILE = "release.json"
 ENVELOPE_FILE = "signatures/release.dsse.json"
-_GIT = "git"
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,11 @@ def verify_release(history: History, commit: str, role: Role) -> VerifiedRelease
         DamagedError: the tree is not the one that was signed.
     """
     what = f"release commit {commit[:12]}"
-    files = history.files(commit)
-    release, digest = _verify_envelope(files, role, what)
-    _verify_tree(files, release, what)
-    signer = _verify_git(history, commit, release, role, what)
+    with at_work("verify %s", what):
+        files = history.files(commit)
+        release, digest = _verify_envelope(files, role, what)
+        _verify_tree(files, release, what)
+        signer = _verify_git(history, commit, release, role, what)
     return VerifiedRelease(release, digest, commit, signer)
 
 
@@ -89,5 +90,5 @@ def _verify_git(history: History, commit: str, release: Release, role: Role, wha
     for part, (signature, payload) in (("commit", signed_commit), ("tag", tag.signed)):
         if not signature:
             raise NotTrustedError(f"{what}: the {part} is not signed")
-        key = sshsig.verify(signature, payload, _GIT, role.keys)
+        key = sshsig.verify(signature, payload, sshsig.GIT_NAMESPACE, role.keys)
     return key.keyid

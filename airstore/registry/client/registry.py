@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Self
 
 from airstore.core import oci
@@ -13,47 +12,26 @@ from airstore.core.errors import NotFoundError
 from airstore.core.reference import Reference
 from airstore.registry.client.credentials import CredentialSource
 from airstore.registry.client.download import Download
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.manifests import has_manifest, read_manifest
 from airstore.registry.client.referrers import find_referrers
-from airstore.registry.client.retry import Retry
-from airstore.registry.client.transport import Endpoint, Request, Transport
+from airstore.registry.client.transport import Request, Transport
 
 
 class RegistryClient:
     """One registry; threads may share it.
 
     Args:
-        host: with optional port; ``docker.io`` for Docker Hub.
-        plain_http: speak HTTP without TLS.
-        ca: certificates (PEM) to trust besides the system's.
-        insecure: accept any certificate.
+        endpoint: how it is reached.
         credentials: who to be; None means nobody.
-        stall_timeout: seconds without a byte moving before a connection is given up.
-        retries: further attempts after a passing fault.
+        prefix: path that every repository is below.
     """
 
     def __init__(
-        self,
-        host: str,
-        *,
-        plain_http: bool = False,
-        ca: Path | None = None,
-        insecure: bool = False,
-        credentials: CredentialSource | None = None,
-        stall_timeout: float = 60.0,
-        retries: int = 4,
+        self, endpoint: Endpoint, credentials: CredentialSource | None = None, prefix: str = ""
     ) -> None:
-        endpoint = Endpoint(host, plain_http, ca, insecure, stall_timeout, Retry(retries))
         self.transport = Transport(endpoint, credentials)
-        self.prefix = ""
-
-    @classmethod
-    def at(cls, endpoint: Endpoint, credentials: CredentialSource | None = None, prefix: str = "") -> Self:
-        """With everything that can be set; every repository is below the path ``prefix``."""
-        client = cls.__new__(cls)
-        client.transport = Transport(endpoint, credentials)
-        client.prefix = prefix.strip("/")
-        return client
+        self.prefix = prefix.strip("/")
 
     def repository(self, path: str) -> str:
         """Where the registry keeps the repository ``path``."""

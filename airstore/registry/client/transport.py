@@ -1,64 +1,31 @@
 """Requests to one registry: oras below, with timeouts, retries, one token per repository, and clear errors.
 
-oras's ``Registry.do_request`` answers 401 and 403; its retry decorator is left out because it waits up to
-two minutes over permanent faults, and nothing in it bounds a stall.
+oras keeps the session and answers challenges (`.auth`). Its own ``Registry.do_request`` is not used: it is
+wrapped in retries that wait up to two minutes over permanent faults, and nothing in it bounds a stall.
 """
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from oras.provider import Registry
-from requests.adapters import HTTPAdapter
 
-from airstore.core.errors import NotFoundError, TransferError, UsageError
+from airstore.core.errors import TransferError
 from airstore.core.limits import KIB
+from airstore.core.work import at_work
 from airstore.registry.client.auth import RegistryAuth, UnansweredError
 from airstore.registry.client.credentials import CredentialSource
-from airstore.registry.client.noproxy import NO_PROXY, bypasses
-from airstore.registry.client.retry import Retry
+from airstore.registry.client.endpoint import Endpoint, EndpointAdapter
+from airstore.registry.client.noproxy import NO_PROXY
 from airstore.registry.faults import TransientError, network_errors, refusal
 
-_HUB = "registry-1.docker.io"  # where docker.io's API is
 _IGNORED = 64 * KIB  # bytes of an answer that says nothing
-_CONNECTIONS = 16  # kept open; more are opened when needed
+_TOKENS = 3  # attempts: without or with an old token, with a new one, with one for a right that was denied
 _IDENTITY = {"Accept-Encoding": "identity"}  # a decoded body would not have the blob's digest
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """How to reach a registry.
-
-    Attributes:
-        host: with optional port; ``docker.io`` for Docker Hub.
-        plain_http: speak HTTP without TLS.
-        ca: certificates (PEM) to trust besides the system's.
-        insecure: accept any certificate.
-        stall: seconds without a byte moving before a connection is given up.
-        retry: what to do after passing faults.
-        proxies: URL scheme to proxy URL; ``no_proxy`` to hosts that are reached without one.
-    """
-
-    host: str
-    plain_http: bool = False
-    ca: Path | None = None
-    insecure: bool = False
-    stall: float = 60.0
-    retry: Retry = field(default_factory=Retry)
-    proxies: Mapping[str, str] = field(default_factory=dict, hash=False)
-
-    @property
-    def base(self) -> str:
-        """The root of its API."""
-        host = _HUB if self.host == "docker.io" else self.host
-        return f"{'http' if self.plain_http else 'https'}://{host}/v2/"
 
 
 @dataclass(frozen=True)
@@ -86,7 +53,7 @@ class Transport:
     def __init__(self, endpoint: Endpoint, credentials: CredentialSource | None) -> None:
         self.endpoint = endpoint
         self._credentials = credentials
-        self._adapter = _Adapter(endpoint)
+        self._adapter = EndpointAdapter(endpoint)
         self._registries: dict[str, Registry] = {}
         self._lock = threading.Lock()
 
@@ -110,7 +77,7 @@ class Transport:
         """One attempt of `send`."""
         what = self.describe(request)
         url = self.url(request.repository, request.path)
-        with network_errors(what, self.endpoint.stall):
+        with network_errors(what, self.endpoint.stall), at_work("%s %s", request.method, what):
             try:
                 response = self._call(request, url)
             except UnansweredError as fault:
@@ -130,7 +97,7 @@ class Transport:
         registry = self._registry(request.repository)
         url = self.url(request.repository, request.path)
         header = registry.auth.get_auth_header() if self._is_ours(url) else {}
-        with network_errors(what, self.endpoint.stall):
+        with network_errors(what, self.endpoint.stall), at_work("%s %s", request.method, what):
             response: requests.Response = registry.session.request(
                 request.method,
                 url,
@@ -186,16 +153,10 @@ class Transport:
             session: requests.Session = registry.session
             return session.request(request.method, url, data=request.body, headers=headers, stream=True)
 
-        def ask() -> requests.Response:
-            response: requests.Response = Registry.do_request.__wrapped__(
-                registry, url, request.method, data=request.body, headers=dict(headers), stream=True
-            )
-            return response
-
-        response = ask()
+        response = _ask(registry, request, url, headers)
         if response.status_code == 404 and registry.auth.introduce(response):
             response.close()
-            response = ask()
+            response = _ask(registry, request, url, headers)
         return response
 
     def _is_ours(self, url: str) -> bool:
@@ -229,45 +190,23 @@ class Transport:
         return auth
 
 
-class _Adapter(HTTPAdapter):
-    """Gives every request the stall timeout, for connecting, sending and receiving."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._stall = endpoint.stall
-        self._no_proxy = endpoint.proxies.get(NO_PROXY, "")
-        self._context = None if endpoint.insecure or endpoint.plain_http else _tls_context(endpoint.ca)
-        super().__init__(pool_maxsize=_CONNECTIONS)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """See `HTTPAdapter`; hands over the certificates to trust."""
-        if self._context:
-            options["ssl_context"] = self._context
-        super().init_poolmanager(*args, **options)
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        """See `HTTPAdapter`."""
-        # urllib3 sends under the connect timeout and receives under the read timeout.
-        options["timeout"] = (self._stall, self._stall)
-        if bypasses(urlsplit(request.url or "").netloc, self._no_proxy):
-            options["proxies"] = {}
-        return super().send(request, *args, **options)
+def _ask(registry: Registry, request: Request, url: str, headers: Mapping[str, str]) -> requests.Response:
+    """A request with the token that there is; one that is refused is replaced, a second refusal stands."""
+    for attempt in range(_TOKENS):
+        sent = {**headers, **registry.auth.get_auth_header()}
+        response: requests.Response = registry.session.request(
+            request.method, url, data=request.body, headers=sent, stream=True
+        )
+        refused = response.status_code in ({401, 403} if not attempt else {403})
+        if not refused or attempt + 1 == _TOKENS:
+            break
+        registry.auth.authenticate_request(response, sent)
+    return response
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"https": 443}.get(parts.scheme, 80)
-
-
-def _tls_context(ca: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca:
-        try:
-            context.load_verify_locations(ca)
-        except ssl.SSLError as fault:
-            raise UsageError(f"{ca} has no certificates in PEM form") from fault
-        except OSError as fault:
-            raise NotFoundError(f"cannot read the CA certificates {ca}: {fault.strerror}") from fault
-    return context
 
 
 def _reuse_connection(response: requests.Response) -> None:

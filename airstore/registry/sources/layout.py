@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +17,7 @@ from airstore.core.oci import Manifest
 from airstore.core.reference import Reference
 from airstore.registry.source import REF_NAME, PartialListError
 from airstore.registry.sources.files import DirectoryFiles, Files, TarFiles, read_small
-from airstore.registry.sources.names import CONTAINERD_NAME, attachment_subject, choose, names_of
+from airstore.registry.sources.names import CONTAINERD_NAME, NameIndex, attachment_subject, names_of
 
 
 class OciLayout:
@@ -87,13 +88,12 @@ class OciLayout:
 
     def referrers(self, reference: Reference, subject: Digest) -> list[Descriptor]:  # noqa: ARG002
         """See `ImageSource`."""
-        faults: list[AirstoreError] = []
-        found = [_with_tag(entry) for entry in self._entries if self._is_attached(entry, subject, faults)]
-        for entry in self._entries:
-            # The referrers tag schema: a tag without a suffix leads to an index of what is attached.
-            if entry.media_type in oci.INDEXES and attachment_subject(entry) == (subject, ""):
-                listing = self._readable(entry, faults)
-                found += listing.manifests if listing else ()
+        attached, unreadable = self._attachments
+        faults = [fault for digest, fault in unreadable if digest != subject]
+        found = list(attached.get(subject, ()))
+        for entry in self._listings.get(subject, ()):
+            listing = self._readable(entry, faults)
+            found += listing.manifests if listing else ()
         unique = list({entry.digest: entry for entry in found}.values())
         if faults:
             raise PartialListError(str(faults[0]), unique)
@@ -121,34 +121,60 @@ class OciLayout:
 
     def _choose(self, reference: Reference, faults: list[AirstoreError]) -> Descriptor:
         """An entry that cannot be read may be an image or an attachment; it counts if its name says which."""
-        images = self._images(faults)
+        images, unreadable = self._images
+        faults += unreadable
         try:
-            return choose(reference, images, self.name)
+            return images.choose(reference, self.name)
         except NotFoundError:
             if faults:
                 raise faults[0] from None
             raise
 
-    def _images(self, faults: list[AirstoreError]) -> list[Descriptor]:
-        """Entries that are images in their own right."""
-        images = []
+    @cached_property
+    def _images(self) -> tuple[NameIndex, list[AirstoreError]]:
+        """Entries that are images in their own right, and why others cannot be read."""
+        images, faults = list[Descriptor](), list[AirstoreError]()
         for entry in self._entries:
             if entry.media_type not in oci.DOCUMENTS or attachment_subject(entry) is not None:
                 continue
             document = self._readable(entry, faults)
             if document.subject is None if document else names_of(entry):
                 images.append(entry)
-        return images
+        return NameIndex(images), faults
 
-    def _is_attached(self, entry: Descriptor, subject: Digest, faults: list[AirstoreError]) -> bool:
+    @cached_property
+    def _attachments(self) -> tuple[dict[Digest, list[Descriptor]], list[tuple[Digest, AirstoreError]]]:
+        """Subject to what is attached to it, each with its tag; and what cannot be read, with why."""
+        found: dict[Digest, list[Descriptor]] = {}
+        unreadable: list[tuple[Digest, AirstoreError]] = []
+        for entry in self._entries:
+            faults = list[AirstoreError]()
+            subject = self._subject(entry, faults)
+            if subject is not None and subject != entry.digest:
+                found.setdefault(subject, []).append(_with_tag(entry))
+            unreadable += ((entry.digest, fault) for fault in faults)
+        return found, unreadable
+
+    @cached_property
+    def _listings(self) -> dict[Digest, list[Descriptor]]:
+        """Subject to the indexes of what is attached to it, which a tag without a suffix leads to."""
+        found: dict[Digest, list[Descriptor]] = {}
+        for entry in self._entries:
+            tagged = attachment_subject(entry)
+            if tagged and not tagged[1] and entry.media_type in oci.INDEXES:
+                found.setdefault(tagged[0], []).append(entry)
+        return found
+
+    def _subject(self, entry: Descriptor, faults: list[AirstoreError]) -> Digest | None:
+        """What an entry is attached to, by its tag or by what it says; None where it is an image."""
         tagged = attachment_subject(entry)
         if tagged is not None:
-            return tagged[0] == subject and tagged[1] != ""
-        if entry.media_type not in oci.DOCUMENTS or entry.digest == subject:
-            return False
+            return tagged[0] if tagged[1] else None
+        if entry.media_type not in oci.DOCUMENTS:
+            return None
         # What has a name of its own is an image: that it cannot be read hides no attachment.
         document = self._readable(entry, [] if names_of(entry) else faults)
-        return document is not None and document.subject is not None and document.subject.digest == subject
+        return document.subject.digest if document and document.subject else None
 
     def _listed(self, faults: list[AirstoreError]) -> Iterator[Descriptor]:
         """Every manifest and index that the layout's index leads to; those of each level first."""

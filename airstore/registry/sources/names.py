@@ -30,42 +30,57 @@ def attachment_subject(entry: Descriptor) -> tuple[Digest, str] | None:
     return (Digest(f"sha256:{match[1]}"), match[2]) if match else None
 
 
-def choose(reference: Reference, entries: Sequence[Descriptor], where: str) -> Descriptor:
-    """The entry that a reference with a tag stands for.
+class NameIndex:
+    """Entries by the names that they were given, each read once, however many images are asked for."""
 
-    Raises:
-        NotFoundError: none; the message lists what there is.
-        UsageError: several different ones match equally well.
-    """
-    ranked = [(precision(reference, names_of(entry)), entry) for entry in entries]
-    best = max((rank for rank, _ in ranked), default=0)
-    found = {entry.digest: entry for rank, entry in ranked if rank == best and rank > 0}
-    nameless = {entry.digest: entry for entry in entries if not names_of(entry)}
-    if not found and len(nameless) == len({entry.digest for entry in entries}) == 1:
-        found = nameless
-    if not found:
-        raise NotFoundError(f"{where} has no {reference}", hint=f"it has: {_listing(entries)}")
-    if len(found) > 1:
-        hint = f"name the image by digest, or keep one image under the name; there is: {_listing(entries)}"
-        raise UsageError(f"{where} has several images that may be {reference}", hint=hint)
-    return next(iter(found.values()))
+    def __init__(self, entries: Sequence[Descriptor]) -> None:
+        self._entries = {entry.digest: entry for entry in entries}
+        self._listed = entries
+        self._full: dict[tuple[str, str | None], dict[Digest, Descriptor]] = {}
+        self._short: dict[str, dict[Digest, Descriptor]] = {}
+        for entry in self._listed:
+            self._add(entry, names_of(entry))
+
+    def choose(self, reference: Reference, where: str) -> Descriptor:
+        """The entry that a reference with a tag stands for.
+
+        The full name counts most, then the path or its last part with the tag, then the tag alone.
+
+        Raises:
+            NotFoundError: none; the message lists what there is.
+            UsageError: several different ones match equally well.
+        """
+        path, tag = reference.path, reference.tag
+        found = self._full.get((reference.name, tag), {})
+        found = found or self._shortly(f"{path}:{tag}") | self._shortly(f"{path.rpartition('/')[2]}:{tag}")
+        found = found or self._shortly(tag or "") or self._only_nameless()
+        if not found:
+            raise NotFoundError(f"{where} has no {reference}", hint=f"it has: {_listing(self._listed)}")
+        if len(found) > 1:
+            listed = _listing(self._listed)
+            hint = f"name the image by digest, or keep one image under the name; there is: {listed}"
+            raise UsageError(f"{where} has several images that may be {reference}", hint=hint)
+        return next(iter(found.values()))
+
+    def _add(self, entry: Descriptor, names: Iterable[str]) -> None:
+        full = [parsed for parsed in map(_parse_full, names) if parsed]
+        for parsed in full:
+            self._full.setdefault((parsed.name, parsed.tag), {})[entry.digest] = entry
+        for name in () if full else names:  # a full name that differs beats an equal tag
+            self._short.setdefault(name, {})[entry.digest] = entry
+
+    def _shortly(self, name: str) -> dict[Digest, Descriptor]:
+        return self._short.get(name, {})
+
+    def _only_nameless(self) -> dict[Digest, Descriptor]:
+        """The one image there is, if nobody gave it a name."""
+        nameless = {entry.digest: entry for entry in self._listed if not names_of(entry)}
+        return nameless if len(nameless) == len(self._entries) == 1 else {}
 
 
 def names_of(entry: Descriptor) -> tuple[str, ...]:
     """The names that an entry was given."""
     return tuple(filter(None, (entry.annotations.get(key) for key in (CONTAINERD_NAME, REF_NAME))))
-
-
-def precision(reference: Reference, names: Iterable[str]) -> int:
-    """How well names fit: 3 the full name, 2 (last part of the) path with tag, 1 the tag, 0 not at all."""
-    names = tuple(names)
-    full = [parsed for parsed in map(_parse_full, names) if parsed]
-    if full:
-        return 3 if any((f.name, f.tag) == (reference.name, reference.tag) for f in full) else 0
-    short = {f"{reference.path}:{reference.tag}", f"{reference.path.rpartition('/')[2]}:{reference.tag}"}
-    if short & set(names):
-        return 2
-    return 1 if reference.tag in names else 0
 
 
 def _parse_full(name: str) -> Reference | None:

@@ -20,6 +20,7 @@ from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
+from airstore.core.work import at_work
 from airstore.store.directory import BlobStore, read_small
 from airstore.store.exchange.whole import WholeBlobs
 from airstore.store.format.objects import ObjectKey
@@ -194,9 +195,10 @@ class Staging:
         self, blobs: Iterable[Digest], advance: Advance, counted: Callable[[Digest], Iterator[int]]
     ) -> None:
         def rebuild(digest: Digest) -> Digest:
-            for count in counted(digest):
-                with self._lock:
-                    advance(count)
+            with at_work("rebuild blob %s", digest):
+                for count in counted(digest):
+                    with self._lock:
+                        advance(count)
             return digest
 
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool:

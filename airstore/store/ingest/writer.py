@@ -14,6 +14,7 @@ from airstore.codec.opening import MAGIC, Opening
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest, verified
 from airstore.core.errors import NotFoundError
+from airstore.core.work import at_work
 from airstore.store.format.objects import PIECE, Kind, ObjectKey, key_of
 from airstore.store.format.packwriter import PackWriter
 from airstore.store.format.recipe import Opened, RecipeBuilder, Step, encode_root
@@ -95,8 +96,9 @@ class BlobWriter:
         if expected.digest.raw in self._blobs or self._present(expected):
             self._blobs.add(expected.digest.raw)
             return False
-        self._take(expected, verified(source(), expected.digest, expected.size))
-        self._sink.end_blob()
+        with at_work("store blob %s, %d bytes", expected.digest, expected.size):
+            self._take(expected, verified(source(), expected.digest, expected.size))
+            self._sink.end_blob()
         self._blobs.add(expected.digest.raw)
         return True
 

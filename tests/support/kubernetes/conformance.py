@@ -8,7 +8,7 @@ from typing import Any
 
 from airstore.core.release import HelmRelease
 from airstore.deploy.model.target import Target
-from airstore.deploy.run.world import Cluster, HelmReleases
+from airstore.deploy.run.parts import Cluster, HelmReleases
 from tests.support.kubernetes.deploy_world import make_target
 
 

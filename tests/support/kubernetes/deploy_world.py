@@ -14,14 +14,14 @@ from typing import Any
 
 from airstore.charts.images.rewrite import Rewriting
 from airstore.core import yamlfile
+from airstore.core.kube.dryruns import Change, Demand, Refusal
+from airstore.core.kube.sights import Sight
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm.kept import Kept, Standing
 from airstore.deploy.helm.records import HelmStatus
-from airstore.deploy.model.protocols import Change, Demand, Refusal
-from airstore.deploy.model.sights import Sight
+from airstore.deploy.hooks.runner import Hook, Watching
 from airstore.deploy.model.target import Target
 from airstore.deploy.plan.plan import normalise
-from airstore.deploy.run.hooks import Hook, Watching
 from airstore.history.ledger import Running
 
 Document = Mapping[str, Any]
@@ -83,6 +83,7 @@ class MemoryCluster:
     Attributes:
         refusals: kind and name to what a dry run says.
         sights: name of a workload to how its pods are.
+        pulling: namespaces whose pods were made able to pull.
         rooms: namespace to how many pods more its quota has room for.
     """
 
@@ -90,7 +91,11 @@ class MemoryCluster:
     namespaces: set[str] = field(default_factory=set)
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     sights: dict[str, Sight] = field(default_factory=dict)
+    pulling: list[str] = field(default_factory=list)
     rooms: dict[str, int] = field(default_factory=dict)
+
+    def let_pull(self, namespace: str) -> None:
+        self.pulling.append(namespace)
 
     def ensure_namespace(self, name: str) -> None:
         self.namespaces.add(name)

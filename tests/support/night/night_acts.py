@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.support.night.night_real import power_cut
 from tests.support.night.night_world import Night
-from tests.support.tools.processes import helm_of, wait_for
+from tests.support.tools.processes import wait_for
 
 SECOND = ", schema 2"  # what the migration of 1.1.0 appends to a row
 
@@ -237,7 +237,7 @@ def node_restarts(night: Night) -> None:
 
 def node_restarts_amid(night: Night) -> None:
     process = night.begun("apply", "--release", "1.1.0")
-    wait_for(lambda: helm_of(night, "upgrade", "app"), 120)
+    wait_for(lambda: night.helm().get("app") == "pending-upgrade", 120)  # Helm has begun a revision
     power_cut(night.cluster)
     process.wait(timeout=300)
     registry_back(night)

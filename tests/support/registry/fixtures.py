@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from airstore.registry.client.credentials import CredentialSource
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.retry import Retry
-from airstore.registry.client.transport import Endpoint
 from tests.support.registry.faults import FaultProxy, fault_proxy
 from tests.support.registry.parts import Connect, Shipment, ship
 from tests.support.registry.servers import RegistryServer, registry_server
@@ -59,7 +59,7 @@ def connect(prefix: str) -> Iterator[Connect]:
     ) -> RegistryClient:
         options: dict[str, object] = {"plain_http": True, **more}
         endpoint = Endpoint(host, stall=stall, retry=Retry(retries, pause=0.01), **options)  # type: ignore[arg-type]
-        clients.append(RegistryClient.at(endpoint, credentials, prefix))
+        clients.append(RegistryClient(endpoint, credentials, prefix))
         return clients[-1]
 
     yield make

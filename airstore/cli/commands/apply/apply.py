@@ -10,19 +10,21 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.confirm import confirm, skip_backup_option, skip_reinstate_option, yes_option
 from airstore.cli.options.helm import helm_option
-from airstore.cli.options.imagechecks import image_checks, image_options, lacking, push_lacking, pushes
+from airstore.cli.options.imagechecks import image_checks, image_options, pushes
 from airstore.cli.options.kubeconfig import kubeconfig_option
 from airstore.cli.options.registries import access_options
 from airstore.cli.options.sitefile import read_site_file, site_file_option
+from airstore.cli.text import human
 from airstore.cli.views.output import output_option
 from airstore.cli.views.plans import Reach, open_site, show_outcome, show_plan
-from airstore.ops.apply.apply import Wish, apply, goes_on, plan_apply, running
+from airstore.core.release import Release
+from airstore.ops.apply.apply import Apply
 from airstore.ops.apply.give_up import abandoned as find_abandoned
 from airstore.ops.apply.give_up import given_up
-from airstore.ops.apply.session.drive import Site
-from airstore.ops.apply.status import Repairs, drifted
+from airstore.ops.apply.push import RegistryPush
+from airstore.ops.apply.session.session import ApplySession
+from airstore.ops.apply.status import drifted
 from airstore.ops.stores.directory import SITE
-from airstore.ops.stores.trusted import trusted_release
 
 
 @click.command("apply")
@@ -77,38 +79,40 @@ def command(
     push = pushes(site_values, push=push)
     reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
     # What a registry lacks will have been pushed.
-    checks = image_checks(site_values, reach, (check_images, check_nodes), pushed=push and dry_run)
+    checks = image_checks(reach, (check_images, check_nodes), pushed=push and dry_run)
     store = context.store(SITE, "apply")
     keys, left = given_up(store, skipped, version), find_abandoned(store, abandoned)
-    wish = Wish(checks, version, keys, left, adopt)
     if (keys or left) and not dry_run:
         confirm(context, "\n".join(_losses(keys, left)), yes=yes)
-    with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as site:
+    with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as session:
+        wanted = Apply(session, checks, version, keys, left, adopt=adopt)
+        pushing = RegistryPush(session, checks.access) if push else None
         if dry_run:
-            planned = plan_apply(site, wish)
-            release = trusted_release(site.store, version)
-            note = lacking(site, checks, release) if push and output == "table" else ""
+            planned = wanted.plan()
+            note = _lacking(pushing, session.release(version)) if pushing and output == "table" else ""
             show_plan(planned, output, diff=diff, note=note)
-            _say_drift(context, site)
+            _say_drift(session)
             return
-        if push and not goes_on(site):
-            _push(context, site, wish)
-        for line in Repairs(site).repair() if repair else ():
-            context.say(line)
-        outcome = apply(site, wish)
+        outcome = wanted.run(pushing, repair=repair)
         show_outcome(outcome, output)
-        _say_drift(context, site)
+        _say_drift(session)
         if outcome.run and outcome.confirmed:
             context.say("next: airstore status; airstore receipt FILE, for the publisher's next delta")
 
 
-def _say_drift(context: Context, site: Site) -> None:
+def _lacking(pushing: RegistryPush, release: Release) -> str:
+    """What a push would send, for people."""
+    name, planned = pushing.plan(release)
+    return f"registry: {name}; to upload: {planned.upload_blobs} blobs, {human(planned.upload_bytes)}"
+
+
+def _say_drift(session: ApplySession) -> None:
     """An apply leaves what it has no reason to touch; that it is not as installed must not be hidden."""
-    lines = drifted(site)
+    lines = drifted(session)
     for line in lines:
-        context.say(f"drifted: {line}")
+        session.say(f"drifted: {line}")
     if lines:
-        context.say("next: `airstore apply --repair` puts it back as it was installed")
+        session.say("next: `airstore apply --repair` puts it back as it was installed")
 
 
 def _losses(unsaved: Iterable[str], left: Iterable[str]) -> Iterator[str]:
@@ -122,11 +126,3 @@ def _losses(unsaved: Iterable[str], left: Iterable[str]) -> Iterator[str]:
             f"{key} cannot go back: if this run fails, {key} is stopped and stays so, and whatever needs it "
             "may not run either; its data are restored like those of the others"
         )
-
-
-def _push(context: Context, site: Site, wish: Wish) -> None:
-    """What is to run; and what runs, which has to be there if that fails."""
-    release = trusted_release(site.store, wish.version)
-    push_lacking(context, site, wish.images, release, always=True)
-    if (now := running(site)) and now.version != release.version:
-        push_lacking(context, site, wish.images, now, always=False)

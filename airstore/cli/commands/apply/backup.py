@@ -16,8 +16,7 @@ from airstore.cli.text import moment
 from airstore.cli.views.output import output_option, show_rows
 from airstore.cli.views.plans import Reach, open_site
 from airstore.core.errors import DamagedError, UsageError
-from airstore.ops.apply.backups import list_backups, prune_backups, verify_backups
-from airstore.ops.apply.session.handover import refuse_marked
+from airstore.ops.apply import backups
 from airstore.ops.stores.directory import SITE
 
 
@@ -32,7 +31,7 @@ def command() -> None:
 def list_(context: Context, output: str) -> None:
     """Every backup: whose data, of which release, and what a rollback would restore it for; newest first."""
     store = context.store(SITE, "backup list")
-    rows = [{**asdict(each), "when": moment(each.when)} for each in list_backups(store)]
+    rows = [{**asdict(each), "when": moment(each.when)} for each in backups.list_backups(store)]
     columns = {
         "run": "RUN", "release": "RELEASE", "state": "DATA OF", "when": "WHEN", "size_bytes": "SIZE",
         "kept": "KEPT", "verified": "VERIFIED", "serves": "ROLLBACK TO",
@@ -61,8 +60,8 @@ def verify(
 
     It is the hook of the release that made the backup. Exit code 20 if one is not good, or gone.
     """
-    with open_site(context, Reach(kubeconfig, helm_path, site_file), "backup verify") as site:
-        tested = verify_backups(site, run)
+    with open_site(context, Reach(kubeconfig, helm_path, site_file), "backup verify") as session:
+        tested = backups.verify_backups(session, run)
     rows = [{**asdict(each), "good": not each.fault} for each in tested]
     show_rows(rows, output, {"run": "RUN", "release": "RELEASE", "good": "GOOD"}, "no backups")
     if bad := [f"  {each.run} {each.release}: {each.fault}" for each in tested if each.fault]:
@@ -95,7 +94,6 @@ def prune(
     What a rollback needs to any release that ran before, and what a run needs that has not ended, stays.
     """
     store = context.store(SITE, "backup prune")
-    refuse_marked(store, "backup prune")
     policy = read_site_file(context.store_path, site_file).backups
     if keep is None and "keep" not in policy:
         raise UsageError(
@@ -104,6 +102,5 @@ def prune(
         )
     many = policy["keep"] if keep is None else keep
     deep = policy.get("states") if states is None else states
-    with store.locked():
-        pruned = prune_backups(store, many, deep, dry_run=dry_run)
+    pruned = backups.prune(store, many, deep, dry_run=dry_run)
     show_rows([{"run": run} for run in pruned], output, {"run": "RUN"}, "nothing to prune")

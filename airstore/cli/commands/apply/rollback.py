@@ -11,7 +11,7 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.confirm import confirm, skip_backup_option, skip_reinstate_option, yes_option
 from airstore.cli.options.helm import helm_option
-from airstore.cli.options.imagechecks import image_checks, image_options, push_lacking, pushes
+from airstore.cli.options.imagechecks import image_checks, image_options, pushes
 from airstore.cli.options.kubeconfig import kubeconfig_option
 from airstore.cli.options.registries import access_options
 from airstore.cli.options.sitefile import read_site_file, site_file_option
@@ -19,8 +19,9 @@ from airstore.cli.views.output import output_option, show_document
 from airstore.cli.views.plans import Reach, open_site, show_outcome, show_plan
 from airstore.ops.apply.give_up import abandoned as find_abandoned
 from airstore.ops.apply.give_up import given_up_going_back
+from airstore.ops.apply.push import RegistryPush
 from airstore.ops.apply.restore import Choice
-from airstore.ops.apply.rollback import Goal, RollbackPlan, comes_back, plan_rollback, rollback
+from airstore.ops.apply.rollback import Rollback, RollbackPlan
 from airstore.ops.stores.directory import SITE
 
 
@@ -79,17 +80,15 @@ def command(
     site_values = read_site_file(context.store_path, site_file)
     push = pushes(site_values, push=push)
     reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
-    checks = image_checks(site_values, reach, (check_images, check_nodes), pushed=push and dry_run)
-    goal = Goal(checks, version, Choice(keep_data, keys, runs), left)
-    with open_site(context, Reach(kubeconfig, helm_path, site_file), "rollback") as site:
+    checks = image_checks(reach, (check_images, check_nodes), pushed=push and dry_run)
+    with open_site(context, Reach(kubeconfig, helm_path, site_file), "rollback") as session:
+        wanted = Rollback(session, checks, version, Choice(keep_data, keys, runs), left)
         if dry_run:
-            _show(plan_rollback(site, goal), output)
+            _show(wanted.plan(), output)
             return
         if keys or left:
             confirm(context, "\n".join(_losses(keys, left)), yes=yes)
-        if push and (release := comes_back(site, goal)):
-            push_lacking(context, site, checks, release, always=False)
-        outcome = rollback(site, goal)
+        outcome = wanted.run(RegistryPush(session, checks.access) if push else None)
     show_outcome(outcome, output)
     if outcome.run:
         context.say("next: airstore status")

@@ -15,7 +15,7 @@ from airstore.cli.options.sitefile import site_file_option
 from airstore.cli.views.output import output_option, show_document, show_rows
 from airstore.cli.views.plans import Reach, open_site
 from airstore.core.errors import AirstoreError
-from airstore.ops.apply.session.drive import Site
+from airstore.ops.apply.session.session import ApplySession
 from airstore.ops.apply.status import Condition, Repairs, SiteStatus, status
 
 _CODES = {Condition.GOOD: 0, Condition.DRIFTED: 60, Condition.UNHEALTHY: 61}
@@ -44,20 +44,20 @@ def command(
     Exit codes for monitoring: 0 all is as it should be, 60 something drifted, 61 something is not healthy or
     a run has not ended, 40 the cluster cannot be reached.
     """
-    with open_site(context, Reach(kubeconfig, helm_path, site_file), "status") as site:
+    with open_site(context, Reach(kubeconfig, helm_path, site_file), "status") as session:
         if not watch:
-            seen = status(site)
+            seen = status(session)
             _show(seen, output)
             click.get_current_context().exit(_CODES[seen.condition])
-        repairs = Repairs(site)
+        repairs = Repairs(session)
         while True:
-            _look(context, site, repairs, output)
+            _look(context, session, repairs, output)
             time.sleep(interval)
 
 
-def _look(context: Context, site: Site, repairs: Repairs, output: str) -> None:
+def _look(context: Context, session: ApplySession, repairs: Repairs, output: str) -> None:
     try:
-        seen = status(site)
+        seen = status(session)
         _show(seen, output)
         if any(each.drift or each.disturbed for each in seen.releases) and not seen.run:
             for line in repairs.repair():

@@ -35,11 +35,11 @@ def command(
 
     Volume claims, namespaces and CustomResourceDefinitions stay, so that `airstore apply` finds its data.
     """
-    with open_site(context, Reach(kubeconfig, helm_path, site_file), "uninstall", "uninstall") as site:
+    with open_site(context, Reach(kubeconfig, helm_path, site_file), "uninstall", "uninstall") as session:
         if dry_run:
-            show_plan(plan_uninstall(site), output, diff=False)
+            show_plan(plan_uninstall(session), output, diff=False)
             return
-        outcome = uninstall(site)
+        outcome = uninstall(session)
     show_outcome(outcome, output)
     if outcome.run:
         context.say("next: airstore apply installs it again, with the data that stayed")

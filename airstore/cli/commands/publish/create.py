@@ -94,8 +94,7 @@ def command(
         _show_places(contents, access, output)
         return
     signing, whole = Signing(key, who, now), require_attachments or strict
-    with store.locked():
-        created = create_release(store, contents, version, access, signing, context.progress, whole=whole)
+    created = create_release(store, contents, version, access, signing, context.progress, whole=whole)
     say_unavailable(context, created.release)
     _warn_sparse(context, created.release)
     if created.commit:

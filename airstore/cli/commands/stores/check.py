@@ -10,21 +10,19 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.text import printable
 from airstore.cli.views.output import output_option, show_document
 from airstore.core.errors import DamagedError
-from airstore.ops.stores.check import Problem, check_store
+from airstore.ops.stores.check import Problem, check_store, rebuild
 from airstore.ops.stores.directory import PUBLISHER, SITE
-from airstore.store.blobs import rebuild_index
 
 
 @click.command("check")
-@click.option("--rebuild-index", "rebuild", is_flag=True, help="First rebuild index.sqlite from the packs.")
+@click.option("--rebuild-index", "rebuilt", is_flag=True, help="First rebuild index.sqlite from the packs.")
 @output_option("problem-list")
 @pass_context
-def command(context: Context, *, rebuild: bool, output: str) -> None:
+def command(context: Context, *, rebuilt: bool, output: str) -> None:
     """Read everything again: signatures, packs, every object. Names what a damaged object breaks."""
     store = context.store()
-    if rebuild:
-        with store.locked(), store.open_blobs() as blobs:
-            rebuild_index(blobs)
+    if rebuilt:
+        rebuild(store)
         context.say("index rebuilt from the packs")
     problems = check_store(store, context.progress)
     _show(problems, output)

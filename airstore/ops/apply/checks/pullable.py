@@ -5,40 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from airstore.core.kube.rights import Right
 from airstore.core.release import Release
-from airstore.core.site import SiteFile
 from airstore.deploy.checks.images import samples, strangers, used
-from airstore.deploy.model.protocols import Permission
 from airstore.deploy.model.target import Target
-from airstore.ops.apply.session.drive import LEASE_NAMESPACE, Site
+from airstore.ops.apply.session.session import LEASE_NAMESPACE, ApplySession
 from airstore.ops.registry.access import Access
 from airstore.ops.registry.images import image_problems
 
 _PULL = 180.0  # seconds for a node to pull one image
 _PROBING = (
-    Permission("list", "nodes"),
-    Permission("patch", "pods", "", LEASE_NAMESPACE),
-    Permission("create", "pods", "", LEASE_NAMESPACE),
-    Permission("delete", "pods", "", LEASE_NAMESPACE),
+    Right("list", "nodes"),
+    Right("patch", "pods", "", LEASE_NAMESPACE),
+    Right("create", "pods", "", LEASE_NAMESPACE),
+    Right("delete", "pods", "", LEASE_NAMESPACE),
 )
-
-
-@dataclass(frozen=True)
-class ImageChecks:
-    """How images are checked before something is installed.
-
-    Attributes:
-        access: how to reach the registry that nodes pull from.
-        wanted: see first whether nodes can pull every image.
-        ask_registry: and ask the registry for each; not where what it lacks is going to be pushed.
-        nodes: what every node has to pull: ``one`` image of each host, ``all``, or ``none``.
-    """
-
-    site_file: SiteFile
-    access: Access
-    wanted: bool = True
-    ask_registry: bool = True
-    nodes: str = "one"
 
 
 @dataclass(frozen=True)
@@ -56,43 +37,65 @@ class Coming:
     back: bool = False
 
 
-def image_findings(site: Site, checks: ImageChecks, coming: Coming) -> Iterator[str]:
-    """What nodes could not pull: named as the release does not have it, or not in the registry.
+@dataclass(frozen=True)
+class ImageChecks:
+    """Which checks of images are made before something is installed, and how.
 
-    Raises:
-        TransferError: the registry refused or broke off.
+    Attributes:
+        access: how to reach the registry that nodes pull from.
+        enabled: see first whether nodes can pull every image.
+        ask_registry: and ask the registry for each; not where what it lacks is going to be pushed.
+        nodes: what every node has to pull: ``one`` image of each host, ``all``, or ``none``.
     """
-    if not (checks.wanted and coming.targets):
-        return
-    release, targets = coming.release, coming.targets.values()
-    place = checks.site_file.registry_address
-    way = f"going back to {release.version}: " if coming.back else ""
-    if not coming.back:
-        yield from strangers(targets, release, place)
-    images = used(targets, release, place) if coming.back else release.images
-    if checks.ask_registry and images:
-        found = image_problems(site.store, release, checks.site_file, checks.access, site.kubeconfig, images)
-        yield from (f"{way}{each}" for each in found)
 
+    access: Access
+    enabled: bool = True
+    ask_registry: bool = True
+    nodes: str = "one"
 
-def node_findings(site: Site, checks: ImageChecks, every: Sequence[Coming]) -> Iterator[str]:
-    """What the nodes themselves cannot pull; asked last, because it makes pods.
+    def findings(self, session: ApplySession, coming: Coming) -> Iterator[str]:
+        """What nodes could not pull: named as the release does not have it, or not in the registry.
 
-    Raises:
-        TransferError: the API server refused or cannot be reached.
-    """
-    place = checks.site_file.registry_address
-    if not checks.wanted or checks.nodes == "none" or not place:
-        return
-    all_of_them = checks.nodes == "all"
-    found = (samples(each.targets.values(), each.release, place, every=all_of_them) for each in every)
-    images = list(dict.fromkeys(image for each in found for image in each))
-    if not images:
-        return
-    if any(site.cluster.refusals(_PROBING)):
-        site.say("whether the nodes can pull is not checked: you may not list nodes or make pods for that")
-        return
-    site.say(f"the nodes pull {', '.join(images)}")
-    site.let_pull(LEASE_NAMESPACE)
-    secret = "" if checks.site_file.registry.get("pullSecret") else checks.site_file.pull_secret
-    yield from site.cluster.unpullable(images, LEASE_NAMESPACE, secret, _PULL * len(images))
+        Raises:
+            TransferError: the registry refused or broke off.
+        """
+        if not (self.enabled and coming.targets):
+            return
+        release, targets = coming.release, coming.targets.values()
+        place = session.file.registry.address
+        way = f"going back to {release.version}: " if coming.back else ""
+        if not coming.back:
+            yield from strangers(targets, release, place)
+        images = used(targets, release, place) if coming.back else release.images
+        if self.ask_registry and images:
+            where = (session.file, self.access, session.invocation.kubeconfig)
+            found = image_problems(session.store, release, *where, images)
+            yield from (f"{way}{each}" for each in found)
+
+    def node_findings(self, session: ApplySession, every: Sequence[Coming]) -> Iterator[str]:
+        """What the nodes themselves cannot pull; asked last, because it makes pods.
+
+        Raises:
+            TransferError: the API server refused or cannot be reached.
+        """
+        images = self._samples(session, every)
+        if not images:
+            return
+        if any(session.cluster.refusals(_PROBING)):
+            session.say(
+                "whether the nodes can pull is not checked: you may not list nodes or make pods for that"
+            )
+            return
+        session.say(f"the nodes pull {', '.join(images)}")
+        session.cluster.let_pull(LEASE_NAMESPACE)
+        registry = session.file.registry
+        secret = None if registry.own_secret else registry.pull_secret
+        yield from session.cluster.unpullable(images, LEASE_NAMESPACE, secret, _PULL * len(images))
+
+    def _samples(self, session: ApplySession, every: Sequence[Coming]) -> list[str]:
+        place = session.file.registry.address
+        if not self.enabled or self.nodes == "none" or place is None:
+            return []
+        all_of_them = self.nodes == "all"
+        found = (samples(each.targets.values(), each.release, place, every=all_of_them) for each in every)
+        return list(dict.fromkeys(image for each in found for image in each))

@@ -6,23 +6,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from airstore.core import yamlfile
-from airstore.core.site import SiteFile
 from airstore.deploy.model.target import CLAIM, object_name
 from airstore.deploy.plan.generated import generated_secrets, identity
 from airstore.history.ledger import Running
-from airstore.ops.apply.session.drive import Site
 from airstore.ops.apply.session.plan import Planned
 from airstore.ops.apply.session.prepare import prepare_release
+from airstore.ops.apply.session.session import ApplySession
 
 
 def regenerated(
-    site: Site, file: SiteFile, planned: Planned, before: Mapping[str, Running]
+    session: ApplySession, planned: Planned, before: Mapping[str, Running]
 ) -> dict[str, tuple[str, ...]]:
     """Key to what an apply of this plan would generate anew, of Helm releases that have volumes.
 
     Args:
-        site: store and cluster.
-        file: the site file.
+        session: store and cluster.
         planned: what would be applied.
         before: key to what is installed, or was before an uninstall that left the volumes.
 
@@ -36,7 +34,9 @@ def regenerated(
     if not suspects:
         return {}
     names = {wanted[key].name for key in suspects}
-    again = prepare_release(site.store, site.blobs, site.rendering, file, planned.release, names)
+    again = prepare_release(
+        session.store, session.blobs, session.rendering, session.file, planned.release, names
+    )
     second = {each.running.key: each.running for each in again}
     found = {key: tuple(_warnings(*pairs[key], second[key])) for key in suspects}
     return {key: lines for key, lines in found.items() if lines}

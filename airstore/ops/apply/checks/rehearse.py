@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from airstore.core.kube.rights import Right
 from airstore.deploy.checks.rehearsal import Finding, Move, describe, rehearse
 from airstore.deploy.helm.kept import Standing
-from airstore.deploy.model.protocols import Permission
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import Target, targets_of
 from airstore.deploy.plan.plan import Step
+from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.steps import Mode, Run, stopped, stopped_at_most
-from airstore.ops.apply.session.drive import Site
+from airstore.deploy.run.transition import items_of
 from airstore.ops.apply.session.plan import Planned
-from airstore.ops.apply.session.runs import RunPlan, items
-from airstore.ops.apply.session.runs import targets as make_targets
+from airstore.ops.apply.session.session import ApplySession
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,6 @@ class Answers:
     Attributes:
         findings: what it would refuse, a line each, secrets taken out.
         replaced: key to the objects that would be deleted and made again.
-        hint: a way out, where nothing but going back would be refused.
     """
 
     findings: tuple[str, ...]
@@ -37,16 +36,16 @@ class Answers:
         return tuple(replace(step, replaces=self.replaced.get(step.key, ())) for step in steps)
 
 
-def rehearse_apply(site: Site, planned: Planned, run: RunPlan) -> Answers:
+def rehearse_apply(session: ApplySession, planned: Planned, run: Intent) -> Answers:
     """Ask for what an apply would install, and for what its rollback would.
 
     Raises:
         TransferError: the cluster or Helm did not answer.
     """
-    changed = {key for key, action, _ in run.items if action in {"install", "change"}}
-    new = make_targets([each.running for each in planned.wanted], planned.release)
-    old = make_targets(run.old, site.supplies.find_release(run.previous))
-    standing = _Standings(site)
+    changed = run.keys("install", "change")
+    new = targets_of([each.running for each in planned.wanted], planned.release)
+    old = targets_of(run.old, session.release_of_state(run.previous))
+    standing = _Standings(session)
     forward = [
         standing.move(new[each.running.key], each.documents)
         for each in planned.wanted
@@ -54,33 +53,33 @@ def rehearse_apply(site: Site, planned: Planned, run: RunPlan) -> Answers:
     ]
     back = [
         standing.back(old[key])
-        for key in stopped_at_most(Run(items(run, new, old), Mode.APPLY))
+        for key in stopped_at_most(Run(items_of(run, new, old), Mode.APPLY))
         if key in old
     ]
     known = frozenset(text for each in planned.wanted for text in each.secrets)
-    redactor = Redactor(known | site.installations.redactor(run.old).secrets)
-    return _answers(site, forward, back, redactor)
+    redactor = Redactor(known | session.installations.redactor(run.old).secrets)
+    return _answers(session, forward, back, redactor)
 
 
-def rehearse_rollback(site: Site, run: RunPlan) -> Answers:
+def rehearse_rollback(session: ApplySession, run: Intent) -> Answers:
     """Ask for what a rollback would install again.
 
     Raises:
         TransferError: the cluster or Helm did not answer.
     """
-    course = site.supplies.course(run, site.runs.directory)
-    standing = _Standings(site)
-    leaving = [course.new[item.key] for item in course.run.items if item.action == "install"]
+    transition = session.transition(run)
+    standing = _Standings(session)
+    leaving = [transition.new[item.key] for item in transition.run.items if item.action == "install"]
     back = [standing.move(target, (), back=True) for target in leaving]  # what goes makes room
-    back += [standing.back(course.old[key]) for key in stopped(course.run, ())]
-    return _answers(site, [], back, site.installations.redactor([*run.new, *run.old]))
+    back += [standing.back(transition.old[key]) for key in stopped(transition.run, ())]
+    return _answers(session, [], back, session.installations.redactor([*run.new, *run.old]))
 
 
 class _Standings:
     """What Helm has of each Helm release, asked once."""
 
-    def __init__(self, site: Site) -> None:
-        self._helm = site.helm_actions()
+    def __init__(self, session: ApplySession) -> None:
+        self._helm = session.helm
         self._known: dict[str, Standing] = {}
 
     def move(self, target: Target, documents: Iterable[Mapping[str, object]], *, back: bool = False) -> Move:
@@ -94,9 +93,9 @@ class _Standings:
         return self.move(target, self._helm.reinstates(target), back=True)
 
 
-def _answers(site: Site, forward: list[Move], back: list[Move], redactor: Redactor) -> Answers:
-    _say_unasked(site, [*forward, *back])
-    ahead, behind = rehearse(site.cluster, forward), rehearse(site.cluster, back)
+def _answers(session: ApplySession, forward: list[Move], back: list[Move], redactor: Redactor) -> Answers:
+    _say_unasked(session, [*forward, *back])
+    ahead, behind = rehearse(session.cluster, forward), rehearse(session.cluster, back)
     found = [finding for each in (*ahead.values(), *behind.values()) for finding in each.findings]
     replaced = ahead or behind
     return Answers(
@@ -116,12 +115,12 @@ def _way_out(found: Sequence[Finding]) -> str:
     )
 
 
-def _say_unasked(site: Site, moves: Iterable[Move]) -> None:
+def _say_unasked(session: ApplySession, moves: Iterable[Move]) -> None:
     """Who may not make pods is told that nobody knows whether they would be let in."""
     places = sorted({place for move in moves for place in _places(move)})
-    for each in site.cluster.refusals([Permission("create", "pods", "", place) for place in places]):
+    for each in session.cluster.refusals([Right("create", "pods", "", place) for place in places]):
         where = f"namespace {each.namespace}"
-        site.say(f"whether pods will be admitted to {where} is not checked: you may not make any there")
+        session.say(f"whether pods will be admitted to {where} is not checked: you may not make any there")
 
 
 def _places(move: Move) -> Iterator[str]:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
+from airstore.deploy.model.target import targets_of
 from airstore.deploy.plan.generated import adopted_alike
 from airstore.deploy.plan.plan import Step, alike, plan
+from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.steps import Mode, Run, backed_up
+from airstore.deploy.run.transition import items_of
 from airstore.history import ledger
 from airstore.history.ledger import ADOPTED, Running, is_release
 from airstore.ops.apply.session.installations import Installations
 from airstore.ops.apply.session.prepare import Prepared, Rendering, prepare_release
-from airstore.ops.apply.session.runs import RunPlan, items, targets
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import held_release, trusted_release
 from airstore.store.blobs import BlobStore
@@ -130,7 +132,7 @@ def backups_of(store: StoreDirectory, planned: Planned, skipped: Collection[str]
     running = tuple(each.running for each in planned.wanted)
     known = is_release(planned.previous)
     older = trusted_release(store, planned.previous) if known else None
-    plan_of_run = RunPlan(
+    intent = Intent(
         Mode.APPLY,
         planned.plan.version,
         planned.previous,
@@ -139,7 +141,7 @@ def backups_of(store: StoreDirectory, planned: Planned, skipped: Collection[str]
         planned.now,
         frozenset(skipped),
     )
-    found = items(plan_of_run, targets(running, planned.release), targets(planned.now, older))
+    found = items_of(intent, targets_of(running, planned.release), targets_of(planned.now, older))
     return tuple(item.key for item in backed_up(Run(found)))
 
 

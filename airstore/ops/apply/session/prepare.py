@@ -125,7 +125,7 @@ def rewriting_of(wanted: HelmRelease, release: Release, site: SiteFile) -> Rewri
     """
     if wanted.references != "rewrite":
         return None
-    if not site.registry_address:
+    if site.registry.address is None:
         raise UsageError(
             f"the product rewrites the images of {wanted.name} to the site's registry, which the site file"
             " does not name",
@@ -137,7 +137,7 @@ def rewriting_of(wanted: HelmRelease, release: Release, site: SiteFile) -> Rewri
 def _where(release: Release, site: SiteFile) -> Rewriting:
     # A registry that refuses incomplete indexes has the one platform's manifest under the tag instead.
     images = {str(i.reference): "" if i.missing else str(i.root.digest) for i in release.images}
-    return Rewriting(site.registry_address, images, site.pull_secret)
+    return Rewriting(site.registry.address or "", images, site.registry.pull_secret or "")
 
 
 def _rewritten(

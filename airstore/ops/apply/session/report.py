@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from airstore.core.errors import AirstoreError, DeployError, OperatorNeededError
+from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import Journal
 from airstore.deploy.run.reach import needed
 from airstore.deploy.run.steps import End, Kind, Mode, Run, Status, given_up
 from airstore.history.ledger import ADOPTED
-from airstore.ops.apply.session.runs import RunPlan
 
 
 def failures(journal: Journal) -> list[str]:
@@ -17,22 +17,22 @@ def failures(journal: Journal) -> list[str]:
     return [f"{event.step}: {event.detail}" for event in journal.events if event.status is Status.FAILED]
 
 
-def needs_operator(journal: Journal, plan: RunPlan, seen: Mapping[str, str], resume: str) -> AirstoreError:
+def needs_operator(journal: Journal, intent: Intent, seen: Mapping[str, str], resume: str) -> AirstoreError:
     """The error of a run of which nothing more can be done without somebody looking."""
     return OperatorNeededError(
-        f"{_what(plan)}, and rolling back failed too: {failures(journal)[-1]}\n{_listed(seen)}",
+        f"{_what(intent)}, and rolling back failed too: {failures(journal)[-1]}\n{_listed(seen)}",
         hint=f"look at the cluster, repair what is broken, then resume with: {resume}",
     )
 
 
 def failed(
-    journal: Journal, plan: RunPlan, end: End, seen: Mapping[str, str], *, confirmed: bool, lost: str
+    journal: Journal, intent: Intent, end: End, seen: Mapping[str, str], *, confirmed: bool, lost: str
 ) -> AirstoreError:
     """The error of a run that failed and went back, or that failed before it changed anything.
 
     Args:
         journal: of the run.
-        plan: what it was about.
+        intent: what it was to do.
         end: how it ended.
         seen: key to what is there now.
         confirmed: that is what was there before.
@@ -41,21 +41,21 @@ def failed(
     why = (failures(journal) or ["an operator turned it back"])[0]
     hint = f"logs are in {journal.directory}"
     if end is End.UNTOUCHED:
-        return DeployError(f"{_what(plan)}; nothing was changed: {why}", hint=hint)
-    back = f"{_named(plan.previous)} runs again" if plan.old else "nothing runs, as before"
+        return DeployError(f"{_what(intent)}; nothing was changed: {why}", hint=hint)
+    back = f"{_named(intent.previous)} runs again" if intent.old else "nothing runs, as before"
     if not confirmed:
-        before = _named(plan.previous) if plan.old else "nothing"
+        before = _named(intent.previous) if intent.old else "nothing"
         back = f"{before} should run again, but this is what was found below"
         hint += "; `airstore status` looks again"
-    return DeployError(f"{_what(plan)}; {back}: {why}\n{lost}{_listed(seen)}", hint=hint)
+    return DeployError(f"{_what(intent)}; {back}: {why}\n{lost}{_listed(seen)}", hint=hint)
 
 
-def given_up_words(run: Run, journal: Journal, plan: RunPlan) -> str:
+def given_up_words(run: Run, journal: Journal, intent: Intent) -> str:
     """What is said of what the operator gave up: a line for each loss; empty where there is none."""
-    abandoned = plan.abandoned | given_up(journal.events, Kind.REINSTATE)
+    abandoned = intent.abandoned | given_up(journal.events, Kind.REINSTATE)
     lines = [
         f"the data of {key} stay as the failed upgrade left them: their backup was given up"
-        for key in _lost_data(run, journal, plan)
+        for key in _lost_data(run, journal, intent)
     ]
     lines += [
         f"{key} was stopped and not installed again, as was asked: `airstore apply --repair` tries to"
@@ -69,22 +69,22 @@ def _touched(journal: Journal) -> set[str]:
     return {step.item for step in begun if step and step.kind in {Kind.UPGRADE, Kind.REMOVE, Kind.STOP}}
 
 
-def _lost_data(run: Run, journal: Journal, plan: RunPlan) -> Iterator[str]:
+def _lost_data(run: Run, journal: Journal, intent: Intent) -> Iterator[str]:
     """Keys of the Helm releases whose data the run could change, and that were given up."""
     begun = {event.step for event in journal.events if event.status is Status.BEGIN}
     touched = {step.item for step in begun if step and step.kind in {Kind.UPGRADE, Kind.REMOVE}}
     reached = needed({item.key: item.needs for item in run.items}, touched)
     hooked = {item.key for item in run.items if "rollback" in item.hooks}
-    yield from sorted(reached & hooked & (plan.skipped | given_up(journal.events)))
+    yield from sorted(reached & hooked & (intent.skipped | given_up(journal.events)))
 
 
 def _named(version: str) -> str:
     return "what was adopted" if version == ADOPTED else f"release {version}"
 
 
-def _what(plan: RunPlan) -> str:
+def _what(intent: Intent) -> str:
     names = {Mode.APPLY: "applying", Mode.ROLLBACK: "rolling back from", Mode.UNINSTALL: "uninstalling"}
-    return f"{names[plan.mode]} {plan.version or plan.previous} failed"
+    return f"{names[intent.mode]} {intent.version or intent.previous} failed"
 
 
 def _listed(seen: Mapping[str, str]) -> str:

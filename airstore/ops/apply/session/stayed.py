@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from airstore.deploy.run.intent import Intent
 from airstore.ops.apply.session.installations import Installations
-from airstore.ops.apply.session.runs import RunPlan
 
 
-def keep(installations: Installations, plan: RunPlan) -> None:
+def keep(installations: Installations, intent: Intent) -> None:
     """Have the older state of a rollback say which revisions of Helm it now has.
 
     It may have kept earlier ones: another rollback has installed the same again since then, and without this
@@ -15,8 +15,8 @@ def keep(installations: Installations, plan: RunPlan) -> None:
     Raises:
         DamagedError: what was kept does not read.
     """
-    newer, older = ({each.key: each for each in side} for side in (plan.new, plan.old))
-    for key in (key for key, action, _ in plan.items if action == "unchanged"):
+    newer, older = ({each.key: each for each in side} for side in (intent.new, intent.old))
+    for key in intent.keys("unchanged"):
         kept = installations.kept(newer[key])
         if kept and older[key].values:
             installations.keep(older[key], kept)

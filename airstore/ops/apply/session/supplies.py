@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
-from pathlib import Path
-
 from airstore.charts.images.rewrite import Rewriting
 from airstore.core.errors import NotFoundError
 from airstore.core.limits import LIMITS
-from airstore.core.release import Release
 from airstore.deploy.helm.kept import Kept
 from airstore.deploy.model.target import Target
-from airstore.deploy.plan.backups import relative
-from airstore.deploy.run.steps import Run
-from airstore.deploy.run.world import Course
-from airstore.history.ledger import is_release
 from airstore.ops.apply.session.installations import Installations
-from airstore.ops.apply.session.runs import RunPlan, items, targets
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.stores.trusted import read_file, trusted_release
 from airstore.store.blobs import BlobStore
 
 
@@ -30,14 +20,13 @@ class StoreSupplies:
         self._store = store
         self._blobs = blobs
         self._installations = installations
-        self.release = cache(self._release)
 
     def chart(self, target: Target) -> bytes:
         """See `airstore.deploy.helm.actions.Supplies`."""
         adopted = self._installations.adopted_chart(target.running)
         if adopted is not None:
             return adopted
-        release = self.release(target.version)
+        release = trusted_release(self._store, target.version)
         digests = {str(chart.archive.digest): chart.archive.digest for chart in release.charts}
         digest = digests.get(str(target.running.archive))
         if digest is None:  # unchanged since an earlier version that packed the same chart anew
@@ -61,28 +50,9 @@ class StoreSupplies:
         return self._installations.rewriting(target.running)
 
     def hook_rewriting(self, target: Target) -> Rewriting | None:
-        """See `airstore.deploy.run.hooks.Scripts`."""
+        """See `airstore.deploy.hooks.runner.Scripts`."""
         return self._installations.rewriting(target.running, hooks=True)
 
     def hook(self, target: Target, name: str) -> bytes:
-        """See `airstore.deploy.run.hooks.Scripts`."""
-        release = self.release(target.version)
-        commit = self._store.history.find(release.version).commit
-        return self._store.history.read(commit, target.helm.hooks[name])
-
-    def _release(self, version: str) -> Release:
-        return trusted_release(self._store, version)
-
-    def find_release(self, version: str) -> Release | None:
-        """The release of a state; None of nothing, and of what was adopted, which no release describes."""
-        return self.release(version) if is_release(version) else None
-
-    def course(self, plan: RunPlan, directory: Path) -> Course:
-        """Everything it takes to do the steps of a run."""
-        new = targets(plan.new, self.find_release(plan.version))
-        old = targets(plan.old, self.find_release(plan.previous))
-        found = tuple(
-            replace(item, backup=str(self._store.path / relative(item.backup))) if item.backup else item
-            for item in items(plan, new, old)
-        )
-        return Course(Run(found, plan.mode), new, old, plan.previous, directory / "backup")
+        """See `airstore.deploy.hooks.runner.Scripts`."""
+        return read_file(self._store, target.version, target.helm.hooks[name])

@@ -10,6 +10,7 @@ from typing import Any
 
 from airstore.cluster.api.connection import Connection
 from airstore.cluster.api.facts import gather
+from airstore.cluster.api.labels import PASSWORDS, annotation, changed
 from airstore.cluster.api.lease import hold
 from airstore.cluster.api.objects import Objects
 from airstore.cluster.registry import objects as make
@@ -29,8 +30,8 @@ from airstore.ops.registry.incluster.secrets import read_authority, registry_sec
 from airstore.ops.registry.incluster.tunnel import LABELS, own_passwords, push_port
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.registry.client.credentials import Credentials
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.transport import Endpoint
 from airstore.registry.push.archive_out import write_oci_archive
 from airstore.registry.push.plan import plan_push
 from airstore.registry.push.push import push
@@ -188,11 +189,11 @@ def _renew(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> None:
     where = work.plan.settings.namespace
     current = objects.get("apps/v1", "Deployment", make.NAME, where) or {}
     template = (current.get("spec") or {}).get("template") or {}
-    marks = (template.get("metadata") or {}).get("annotations") or {}
-    if marks.get(make.PASSWORDS) == make.password_mark(secrets):
+    if annotation(template, PASSWORDS) == make.password_mark(secrets):
         return
     work.say("passwords: the pods restart with the new ones")
-    change = {"template": {"metadata": {"annotations": {make.PASSWORDS: make.password_mark(secrets)}}}}
+    marks = changed(PASSWORDS, make.password_mark(secrets))
+    change = {"template": {"metadata": {"annotations": marks}}}
     metadata = {"name": make.NAME, "namespace": where}
     objects.merge({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": change})
     _await(work, objects, _MIRRORS)
@@ -204,7 +205,7 @@ def _push_itself(work: Bootstrap, secrets: RegistrySecrets) -> int:
     user = Credentials(make.PUSH_USER, secrets.push_password)
     with own_passwords(), push_port(work.connection, settings.namespace) as port:
         endpoint = Endpoint(f"127.0.0.1:{port}", plain_http=True)
-        with RegistryClient.at(endpoint, user) as client:
+        with RegistryClient(endpoint, user) as client:
             planned = plan_push(client, [settings.image], work.blobs)
             with work.progress.task("pushing the registry", planned.upload_bytes) as advance:
                 result = push(client, planned, work.blobs, advance)

@@ -13,6 +13,7 @@ from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import ClusterRegistry
 from airstore.ops.registry.incluster.pull_credentials import registry_login
 from airstore.ops.registry.incluster.secrets import read_authority, registry_secrets
 from airstore.ops.registry.incluster.shared import shared_access
@@ -54,19 +55,19 @@ def node_files(
         UsageError: the site file names no registry.
         NotFoundError: no registry was bootstrapped, whose password could be given; or no such file.
     """
-    host = str(site.registry.get("host", ""))
-    if not host:
+    host = site.registry.host
+    if host is None:
         raise UsageError(
             "the site file does not say what nodes shall call the registry",
             hint="add 'registry: {host: registry.site.example}' to site.yaml",
         )
-    if site.registry.get("mode", "cluster") == "cluster" and not shared_access(store, site):
+    if isinstance(site.registry, ClusterRegistry) and not shared_access(store, site):
         # Nodes must trust the registry before it can be started from itself, so its authority is made by now.
         with store.locked():
             registry_secrets(store, settings_of(release, site), site, now)
     upstreams = sorted({image.reference.host for image in release.images} - {host})
     user, password = _login(store, site) if credentials else ("", "")
-    prefix = str(site.registry.get("prefix", ""))
+    prefix = site.registry.prefix or ""
     mirror = Mirror(
         host, tuple(upstreams), read_authority(store, site), user, password, prefix, release.product
     )

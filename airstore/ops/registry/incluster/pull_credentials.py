@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from airstore.cluster.registry.objects import PULL_USER
 from airstore.cluster.registry.pull_secrets import PullLogin
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import ClusterRegistry
 from airstore.ops.registry.incluster.secrets import has_registry, pull_password
 from airstore.ops.registry.incluster.shared import shared_access
 from airstore.ops.stores.directory import StoreDirectory
@@ -21,7 +23,7 @@ def pull_login(store: StoreDirectory, site: SiteFile) -> PullLogin | None:
         NotFoundError: the site file names a password file that cannot be read.
         UsageError: that file is empty or not UTF-8.
     """
-    login = None if site.registry.get("pullSecret") else registry_login(store, site)
+    login = None if site.registry.own_secret else registry_login(store, site)
     return replace(login, product=trusted_release(store).product) if login else None
 
 
@@ -31,12 +33,12 @@ def registry_login(store: StoreDirectory, site: SiteFile) -> PullLogin | None:
     Raises:
         NotFoundError, UsageError: as `pull_login`.
     """
-    host = str(site.registry.get("host") or "")
-    if not host:
+    host, known = site.registry.host, site.registry.pull_user
+    if host is None:
         return None
-    if site.registry.get("pullUser"):
-        user, password, decides = str(site.registry["pullUser"]), _password(site), False
-    elif site.registry.get("mode", "cluster") == "cluster" and has_registry(store, site):
+    if known:
+        user, password, decides = known.name, _password(site.path(known.password_file)), False
+    elif isinstance(site.registry, ClusterRegistry) and has_registry(store, site):
         user, password = PULL_USER, pull_password(store, site)
         decides = shared_access(store, site) is None
     else:
@@ -44,8 +46,7 @@ def registry_login(store: StoreDirectory, site: SiteFile) -> PullLogin | None:
     return PullLogin(host, user, password, decides=decides)
 
 
-def _password(site: SiteFile) -> str:
-    path = site.path(str(site.registry["pullPasswordFile"]))
+def _password(path: Path) -> str:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as fault:

@@ -20,6 +20,7 @@ from airstore.core import strictjson
 from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import CertificateFiles, ClusterRegistry
 from airstore.ops.registry.incluster.shared import shared_access, shared_authority
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.tls.certificates import RENEW_DAYS, KeyPair, create_authority, days_left, issue, unusable
@@ -89,13 +90,14 @@ def has_registry(store: StoreDirectory, site: SiteFile) -> bool:
 
 def authority_file(store: StoreDirectory, site: SiteFile) -> Path | None:
     """The certificate authority (PEM) that nodes must trust; None where the world trusts it already."""
-    if site.registry.get("ca"):
-        return site.path(str(site.registry["ca"]))
+    if site.registry.ca:
+        return site.path(site.registry.ca)
     if shared_access(store, site):
         shared = shared_authority(store)
         return shared if shared.is_file() else None
     own = _directory(store) / "ca.pem"
-    given = site.registry.get("certificate") or site.registry.get("tlsSecret")
+    registry = site.registry
+    given = isinstance(registry, ClusterRegistry) and (registry.certificate or registry.tls_secret)
     return own if own.is_file() and not given else None
 
 
@@ -158,9 +160,8 @@ def _read_credentials(path: Path) -> dict[str, str]:
 def _certificate(
     store: StoreDirectory, settings: RegistrySettings, site: SiteFile, now: dt.datetime
 ) -> KeyPair:
-    given = site.registry.get("certificate")
-    if given:
-        return _given(site, str(given), settings, now)
+    if isinstance(site.registry, ClusterRegistry) and site.registry.certificate:
+        return _given(site, site.registry.certificate, settings, now)
     authority = _pair(store, "ca", lambda: create_authority(f"airstore {store.name} registry", now))
     names = (*settings.host_names, *settings.service_names)
     current = _load(_directory(store), "tls")
@@ -172,9 +173,9 @@ def _certificate(
     return made
 
 
-def _given(site: SiteFile, certificate: str, settings: RegistrySettings, now: dt.datetime) -> KeyPair:
-    path, key = site.path(certificate), site.path(str(site.registry.get("certificateKey", "")))
-    authority = _read(site.path(str(site.registry["ca"]))) if site.registry.get("ca") else None
+def _given(site: SiteFile, files: CertificateFiles, settings: RegistrySettings, now: dt.datetime) -> KeyPair:
+    path, key = site.path(files.certificate), site.path(files.key)
+    authority = _read(site.path(site.registry.ca)) if site.registry.ca else None
     pair = KeyPair(_read(path), _read(key))
     try:
         why = unusable(pair, settings.host_names, now, authority)

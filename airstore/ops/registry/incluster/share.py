@@ -18,14 +18,15 @@ from airstore.cluster.registry.pull_secrets import PullLogin, let_pull, password
 from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import ClusterRegistry
 from airstore.ops.registry.incluster.secrets import own_passwords_of, read_authority
 from airstore.ops.registry.incluster.shared import RegistryAccess, keep_access, read_access
 from airstore.ops.registry.incluster.tunnel import own_passwords, pod_port
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.registry.client.credentials import Credentials
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.manifests import read_manifest
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.transport import Endpoint
 
 _EXPORT = (
     "let who has the site's store of product {0} run `airstore registry export-access FILE` there,"
@@ -89,9 +90,9 @@ def own_access(store: StoreDirectory, release: Release, site: SiteFile, namespac
     pull, push = own_passwords_of(store)
     return RegistryAccess(
         release.product,
-        str(site.registry.get("host", "")),
+        site.registry.host or "",
         namespace,
-        str(site.registry.get("pushHost", "")),
+        (site.registry.push_host if isinstance(site.registry, ClusterRegistry) else None) or "",
         pull,
         push,
         read_authority(store, site),
@@ -99,13 +100,13 @@ def own_access(store: StoreDirectory, release: Release, site: SiteFile, namespac
 
 
 def _access(work: Share, objects: Objects) -> RegistryAccess:
-    host = str(work.site.registry.get("host", ""))
-    if work.site.registry.get("mode", "cluster") != "cluster" or not host:
+    wanted = work.site.registry
+    if not isinstance(wanted, ClusterRegistry) or (host := wanted.host) is None:
         raise UsageError(
             "the site file does not name the registry to share",
             hint="in site.yaml, say registry.host as the owner's site.yaml does, and no other registry.mode",
         )
-    namespace, owner = find_registry(objects, host, str(work.site.registry.get("namespace", "")))
+    namespace, owner = find_registry(objects, host, wanted.namespace or "")
     if owner == work.release.product:
         raise UsageError(f"{host} is the registry of {owner} itself", hint="leave --share out")
     known = read_access(work.file) if work.file else _in_cluster(objects, host, namespace, owner)
@@ -147,7 +148,7 @@ def _prove(connection: Connection, access: RegistryAccess) -> None:
         with (
             own_passwords(_STALE.format(access.product)),
             pod_port(connection, access.namespace, number) as port,
-            RegistryClient.at(
+            RegistryClient(
                 Endpoint(f"127.0.0.1:{port}", plain_http=True), Credentials(user, password)
             ) as client,
         ):

@@ -12,6 +12,7 @@ from airstore.core import schema, strictjson
 from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.site import SiteFile
+from airstore.core.site_registry import ClusterRegistry
 from airstore.ops.stores.directory import StoreDirectory
 
 _SCHEMA = "registry-access"
@@ -88,10 +89,10 @@ def shared_access(store: StoreDirectory, site: SiteFile) -> RegistryAccess | Non
         UsageError: the store's file does not read.
     """
     path = _path(store)
-    if not path.is_file() or site.registry.get("mode", "cluster") != "cluster":
+    if not path.is_file() or not isinstance(site.registry, ClusterRegistry):
         return None
     found = read_access(path)
-    return found if found.host == site.registry.get("host") else None
+    return found if found.host == site.registry.host else None
 
 
 def shared_authority(store: StoreDirectory) -> Path:

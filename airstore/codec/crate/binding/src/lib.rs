@@ -99,7 +99,7 @@ pub extern "C" fn airstore_codec_interface() -> u32 {
     1
 }
 
-/// Record a gzip stream; see `exact::record`. The text is the encoder, or what is wrong.
+/// Record a gzip stream; see `exact::record`. The text is the encoder's name, or what is wrong.
 ///
 /// # Safety
 /// `sizes` and `text` point to a `Sizes` and a `Text` of the caller, for this call.
@@ -114,9 +114,10 @@ pub unsafe extern "C" fn airstore_codec_record(
     // SAFETY: by the contract above; nothing else refers to them during the call.
     let (sizes, text) = unsafe { (&mut *sizes, &mut *text) };
     match outcome(move || exact::record(Source(source), Sink(plain), Sink(side)), text) {
-        Ok(Report { encoder, gzip, plain, side }) => {
+        Ok(report) => {
+            let Report { gzip, plain, side, .. } = report;
             *sizes = Sizes { gzip, plain, side };
-            text.set(&encoder.to_string());
+            text.set(&report.name());
             DONE
         }
         Err(code) => code,

@@ -24,7 +24,7 @@ fn main() {
         let mb = plain.len() as f64 / 1e6;
         println!(
             "{name}: {}: plain {} gzip {} side {} = {:.4} %; record {:.0} MB/s, rebuild {:.0} MB/s: {}",
-            report.encoder,
+            report.name(),
             plain.len(),
             gzip.len(),
             side.len(),

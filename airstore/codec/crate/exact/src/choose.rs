@@ -65,7 +65,10 @@ fn enough(best: u64) -> u64 {
 fn is_right(encoder: Encoder, prefix: &[u8]) -> bool {
     let reach = if matches!(encoder, Encoder::Klauspost(..)) { TWO_BLOCKS } else { LOOK };
     let look = try_encoder(encoder, prefix, reach, 0);
-    look.deviations == 0
+    // One that writes blocks apart has ended one in so many bytes; without that it is what it runs in each.
+    let apart = look.flushed || look.plain < TWO_BLOCKS;
+    (apart || !encoder.is_parallel())
+        && look.deviations == 0
         && (look.copied >= EVIDENCE || try_encoder(encoder, prefix, u64::MAX, 0).deviations == 0)
 }
 
@@ -114,6 +117,40 @@ fn candidates(prefix: &[u8]) -> Vec<Encoder> {
 mod tests {
     use super::*;
     use crate::encoder::Epoch;
+    use crate::guide::Plan;
+    use crate::inflate::Start;
+    use crate::rebuild::rebuild;
+    use crate::side::{opening, Frame, Record};
+
+    /// What klauspost's level 5 makes of 2 MB, as one stream or as pgzip's blocks.
+    fn klauspost(parallel: bool) -> Vec<u8> {
+        let words = (0..600_000u32).map(|n| n.wrapping_mul(2_654_435_761) >> 22);
+        let plain: Vec<u8> = words.flat_map(|word| format!("{word} ").into_bytes()).take(2 << 20).collect();
+        let empty = |start, last| Plan { start, last, literals: false };
+        let mut side = opening(Encoder::Klauspost(5, Epoch::V1_18_2, parallel));
+        Record::Header(vec![0x1f, 0x8b, 8, 0, 0, 9, 0x6e, 0x88, 0, 255]).put(&mut side);
+        let size = if parallel { 1 << 20 } else { plain.len() };
+        for (index, block) in plain.chunks(size).enumerate() {
+            let last = (index + 1) * size >= plain.len();
+            let start = if last { Start::Fixed } else { Start::Stored(0) };
+            let (span, tail) = (block.len() as u64, vec![empty(start, last)]);
+            Record::Frame(Frame { span, ahead: 0, fixes: Vec::new(), tail, last: false }).put(&mut side);
+        }
+        Record::Trailer(0, None).put(&mut side);
+        Record::End.put(&mut side);
+        let mut stream = Vec::new();
+        rebuild(&plain[..], &side[..], &mut stream).expect("a stream");
+        stream
+    }
+
+    #[test]
+    fn what_ends_no_block_is_not_taken_for_pgzip() {
+        for parallel in [false, true] {
+            let stream = klauspost(parallel);
+            let prefix = Prefix::of(&stream[..]).expect("readable");
+            assert_eq!(choose(&prefix.bytes), Encoder::Klauspost(5, Epoch::V1_18_2, parallel));
+        }
+    }
 
     #[test]
     fn headers_give_the_order() {

@@ -4,7 +4,7 @@ use crate::error::{ensure, Error, Result};
 use crate::guide::{Guide, Step, Unit};
 use crate::inflate::MAX_TOKENS;
 use crate::models::{Model, View};
-use crate::token::Token;
+use crate::token::{Token, MAX_DISTANCE};
 
 /// The end of a segment.
 #[derive(Clone, Copy, PartialEq)]
@@ -120,9 +120,25 @@ impl<M: Model> Engine<M> {
 
 fn check(token: Token, at: usize, view: &View) -> Result<()> {
     let sound = token.is_literal()
-        || token.distance() <= at && (3..=258).contains(&token.length()) && token.distance() > 0;
+        || token.distance() <= at.min(MAX_DISTANCE)
+            && (3..=258).contains(&token.length())
+            && token.distance() > 0;
     if sound && token.span() <= view.bytes.len() - at {
         return Ok(());
     }
     Err(Error::Damaged("side data: a copy reaches beyond the plain bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_that_no_stream_can_say_are_refused() {
+        let view = View { bytes: &[0; 50_000], base: 0 };
+        let sound = |length, distance, at| check(Token::copy(length, distance), at, &view).is_ok();
+        assert!(sound(258, 32768, 40_000) && sound(3, 1, 1));
+        assert!(!sound(3, 32769, 40_000) && !sound(3, 2, 1));
+        assert!(!sound(2, 1, 9) && !sound(259, 1, 9) && !sound(3, 1, 49_998));
+    }
 }

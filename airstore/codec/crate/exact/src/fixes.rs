@@ -52,6 +52,12 @@ impl FixWriter {
         self.right += 1;
     }
 
+    /// `n` answers were as expected.
+    #[inline]
+    pub fn all_right(&mut self, n: u64) {
+        self.right += n;
+    }
+
     /// One was not; `predicted`: the token that was expected, where one was.
     pub fn wrong(&mut self, fix: &Fix, predicted: Token) {
         let right = std::mem::take(&mut self.right) * KINDS;

@@ -115,6 +115,19 @@ impl Guide for Follow {
         Ok(Step::Token(real))
     }
 
+    #[inline]
+    fn literals(&mut self, bytes: &[u8]) -> usize {
+        let shown = self.hidden == 0 && self.unit.as_ref().is_some_and(|unit| !unit.literals);
+        let (true, Some(block)) = (shown, &self.current) else { return 1 };
+        let real = &block.tokens[self.next..];
+        let same = real.iter().zip(&bytes[1..]).take_while(|(token, byte)| **token == Token::literal(**byte));
+        let more = same.count();
+        self.next += more;
+        self.left -= more;
+        self.fixes.all_right(more as u64);
+        1 + more
+    }
+
     fn end(&mut self, chunked: bool) -> Result<bool> {
         let hidden_to_its_end = self.hidden == 0 && self.unit.as_ref().is_some_and(|unit| unit.literals);
         let stored = self.current.as_ref().is_some_and(|block| matches!(block.start, Start::Stored(_)));

@@ -26,6 +26,17 @@ pub struct Report {
     pub side: u64,
 }
 
+/// Side data of no more than this, and of a fiftieth of the stream: the model fits, if not exactly.
+const FREE: u64 = 256;
+
+impl Report {
+    /// Who wrote the stream, for people: nobody's name where no model fits.
+    pub fn name(&self) -> String {
+        let fits = self.side <= FREE + self.gzip / 50;
+        if fits { self.encoder } else { Encoder::Tokens }.to_string()
+    }
+}
+
 /// Record a gzip stream as plain bytes and side data, and rebuild it from them beside that.
 ///
 /// # Errors

@@ -8,12 +8,13 @@ use crate::error::{ensure, Error, Result};
 use crate::fixes::FixReader;
 use crate::models::{Model, View, LOOKAHEAD};
 use crate::plain::Plain;
-use crate::segment::{run_all, Job, AT_ONCE, MAX_APART};
+use crate::segment::{Job, Workers, MAX_APART};
 use crate::side::{read_opening, Frame, Record};
 use crate::steer::Steer;
 use crate::token::MAX_DISTANCE;
 use crate::wire::Wire;
 use std::io::{Read, Write};
+use std::thread;
 
 /// Plain bytes that a model runs over at once.
 const STEP: usize = 1 << 20;
@@ -40,8 +41,20 @@ impl<P: Read, S: Read, O: Write> WithModel for Work<P, S, O> {
     type Output = Result<()>;
 
     fn call<M: Model>(self, engine: Engine<M>) -> Result<()> {
-        let Work { plain, mut side, out, apart } = self;
-        let mut state = Rebuild::new(plain, out, engine, apart);
+        if !self.apart {
+            return self.all(engine, None);
+        }
+        thread::scope(|scope| {
+            let workers = Workers::new(scope, &engine);
+            self.all(engine, Some(workers))
+        })
+    }
+}
+
+impl<P: Read, S: Read, O: Write> Work<P, S, O> {
+    fn all<M: Model>(self, engine: Engine<M>, workers: Option<Workers>) -> Result<()> {
+        let mut side = self.side;
+        let mut state = Rebuild::new(self.plain, self.out, engine, workers);
         while state.record(Record::read(&mut side)?)? {}
         state.join()?;
         ensure(side.at_end()?, "side data go on behind their end")?;
@@ -57,9 +70,8 @@ struct Rebuild<P, O, M> {
     source: P,
     out: O,
     engine: Engine<M>,
-    /// Segments are rebuilt apart, by these engines; the jobs that wait for that.
-    apart: Vec<Engine<M>>,
-    jobs: Vec<Job>,
+    /// Whole segments are rebuilt apart, by these.
+    workers: Option<Workers>,
     /// The position is a segment's start.
     fresh: bool,
     plain: Plain,
@@ -72,14 +84,12 @@ struct Rebuild<P, O, M> {
 }
 
 impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
-    fn new(source: P, out: O, engine: Engine<M>, apart: bool) -> Self {
-        let apart = if apart { vec![engine.clone(); AT_ONCE] } else { Vec::new() };
+    fn new(source: P, out: O, engine: Engine<M>, workers: Option<Workers>) -> Self {
         Rebuild {
             source,
             out,
             engine,
-            apart,
-            jobs: Vec::new(),
+            workers,
             fresh: true,
             plain: Plain::default(),
             position: 0,
@@ -128,7 +138,7 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
     fn frame(&mut self, frame: Frame) -> Result<()> {
         ensure(self.inside && !self.ended, "side data: a frame outside a member")?;
         let fresh = std::mem::replace(&mut self.fresh, frame.ahead == 0);
-        if fresh && frame.ahead == 0 && frame.span <= MAX_APART && !self.apart.is_empty() {
+        if fresh && frame.ahead == 0 && frame.span <= MAX_APART && self.workers.is_some() {
             return self.put_off(frame);
         }
         self.join()?;
@@ -166,28 +176,32 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
         self.fetch(end)?;
         let start = self.position.saturating_sub(MAX_DISTANCE as u64).max(self.plain.base);
         let bytes = self.plain.span(start, end).to_vec();
-        self.jobs.push(Job { bytes, base: start, from: (self.position - start) as usize, frame });
+        let job = Job { bytes, base: start, from: (self.position - start) as usize, frame };
         self.position = end;
         self.plain.forget_before(end);
-        if self.jobs.len() == AT_ONCE {
-            self.join()?;
+        if let Some(workers) = &mut self.workers {
+            workers.give(job)?;
         }
-        Ok(())
-    }
-
-    /// Rebuild the segments that were put off.
-    fn join(&mut self) -> Result<()> {
-        let jobs = std::mem::take(&mut self.jobs);
-        if jobs.is_empty() {
-            return Ok(());
-        }
-        for done in run_all(jobs, &mut self.apart) {
-            let mut done = done?;
-            ensure(!self.ended, "side data: blocks follow the last one")?;
-            self.ended = done.ended;
-            self.blocks.append(&mut done.blocks)?;
+        while self.workers.as_ref().is_some_and(Workers::are_busy) {
+            self.take()?;
         }
         self.flush()
+    }
+
+    /// Write the segments that are rebuilt apart.
+    fn join(&mut self) -> Result<()> {
+        while self.take()? {}
+        self.flush()
+    }
+
+    /// Write the first of them, if there is one.
+    fn take(&mut self) -> Result<bool> {
+        let Some(done) = self.workers.as_mut().and_then(Workers::take) else { return Ok(false) };
+        let mut done = done?;
+        ensure(!self.ended, "side data: blocks follow the last one")?;
+        self.ended = done.ended;
+        self.blocks.append(&mut done.blocks)?;
+        Ok(true)
     }
 
     fn run(&mut self, stop: u64, there: u64, goal: Goal, fixes: FixReader) -> Result<FixReader> {

@@ -42,8 +42,6 @@ pub struct Recorder<R, P, S> {
     position: u64,
     header: Vec<u8>,
     limits: Limits,
-    /// Plain bytes of all frames so far.
-    opened: u64,
     /// How the model did so far.
     pub so_far: Trial,
 }
@@ -92,8 +90,7 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
             position: 0,
             header: Vec::new(),
             limits,
-            opened: 0,
-            so_far: Trial { deviations: 0, copied: 0 },
+            so_far: Trial { deviations: 0, copied: 0, plain: 0, flushed: false },
         }
     }
 
@@ -219,6 +216,7 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
                 self.tail.push(Plan { start: block.start, last: block.last, literals: false });
             }
         }
+        self.so_far.flushed |= self.waiting.is_some();
         Ok(())
     }
 
@@ -240,11 +238,11 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
         self.position = base + engine.run(&view, span, goal, &mut self.follow)? as u64;
         let fixes = self.follow.fixes.take();
         self.so_far.deviations += fixes.len() as u64;
-        self.opened += self.position - before;
+        self.so_far.plain += self.position - before;
         if fixes.len() > MAX_FIXES || self.so_far.deviations > self.limits.deviations {
             return Err(Error::Unsupported("the model does not fit at all"));
         }
-        if self.opened >= self.limits.plain {
+        if self.so_far.plain >= self.limits.plain {
             return Err(Error::Unsupported("the stream goes on"));
         }
         let ahead = (there - self.position).min(LOOKAHEAD as u64);

@@ -3,12 +3,13 @@
 
 use crate::blocks::BlockWriter;
 use crate::engine::{Engine, Goal};
-use crate::error::{ensure, Result};
+use crate::error::{ensure, Error, Result};
 use crate::fixes::FixReader;
 use crate::models::{Model, View};
 use crate::side::Frame;
 use crate::steer::Steer;
-use std::thread;
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::thread::Scope;
 
 /// The most plain bytes of a segment that is rebuilt apart.
 pub const MAX_APART: u64 = 4 << 20;
@@ -57,17 +58,50 @@ impl Job {
     }
 }
 
-/// Rebuild segments, all but the first by another thread.
-pub fn run_all<M: Model + Send>(jobs: Vec<Job>, engines: &mut [Engine<M>]) -> Vec<Result<Done>> {
-    thread::scope(|scope| {
-        let mut pairs = jobs.into_iter().zip(engines);
-        let first = pairs.next();
-        let others: Vec<_> = pairs.map(|(job, engine)| scope.spawn(|| job.run(engine))).collect();
-        let mut done: Vec<_> = first.into_iter().map(|(job, engine)| job.run(engine)).collect();
-        done.extend(others.into_iter().map(|other| match other.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }));
-        done
-    })
+/// Threads that rebuild segments, while the next ones are read; they come back in the order in which they were given.
+pub struct Workers {
+    workers: Vec<(Sender<Job>, Receiver<Result<Done>>)>,
+    given: usize,
+    taken: usize,
 }
+
+impl Workers {
+    /// Threads with an engine each. They end when this is dropped.
+    pub fn new<'scope, M: Model + 'scope>(scope: &'scope Scope<'scope, '_>, engine: &Engine<M>) -> Self {
+        let start = |_| {
+            let (jobs, to_do) = channel::<Job>();
+            let (finished, results) = channel();
+            let mut engine = engine.clone();
+            scope.spawn(move || {
+                to_do.into_iter().all(|job| finished.send(job.run(&mut engine)).is_ok());
+            });
+            (jobs, results)
+        };
+        Workers { workers: (0..AT_ONCE).map(start).collect(), given: 0, taken: 0 }
+    }
+
+    /// Whether it is time to take a segment before giving the next: what waits takes memory.
+    pub fn are_busy(&self) -> bool {
+        self.given - self.taken > AT_ONCE
+    }
+
+    /// Have a segment rebuilt.
+    pub fn give(&mut self, job: Job) -> Result<()> {
+        let (jobs, _) = &self.workers[self.given % AT_ONCE];
+        self.given += 1;
+        jobs.send(job).map_err(|_| PANICKED)
+    }
+
+    /// The next segment that was rebuilt; `None` if all were taken.
+    pub fn take(&mut self) -> Option<Result<Done>> {
+        if self.taken == self.given {
+            return None;
+        }
+        let (_, results) = &self.workers[self.taken % AT_ONCE];
+        self.taken += 1;
+        Some(results.recv().unwrap_or(Err(PANICKED)))
+    }
+}
+
+/// The scope of the threads panics in its turn; nobody sees this.
+const PANICKED: Error = Error::Damaged("a thread of the codec panicked");

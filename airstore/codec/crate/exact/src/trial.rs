@@ -25,6 +25,10 @@ pub struct Trial {
     pub deviations: u64,
     /// Plain bytes that copies saved: without any, each model does well.
     pub copied: u64,
+    /// How many plain bytes it was tried on.
+    pub plain: u64,
+    /// Whether a segment ended there, and another followed.
+    pub flushed: bool,
 }
 
 /// Run a model over a stream's first bytes, up to so many plain bytes or bytes of deviations.

@@ -26,6 +26,24 @@ fn allowance(name: &str) -> usize {
     }
 }
 
+/// Whether a model's name is that of who wrote the vector.
+fn wrote(said: &str, name: &str) -> bool {
+    match name {
+        _ if allowance(name) > 1000 => said == "tokens",
+        _ if allowance(name) > 0 => true,
+        _ if name.starts_with("pgzip") => said.starts_with("pgzip with klauspost"),
+        // Too short for pgzip to have ended a block: it would have written the same.
+        _ if name.starts_with("gzip-over-klauspost") => said.contains("klauspost"),
+        _ if name.starts_with("go-1.27") => said.starts_with("Go 1.27"),
+        _ if name.starts_with("go-") => said.starts_with("Go 1.19"),
+        // On some processors, and at some levels, Node's writes what zlib does.
+        _ if name.starts_with("node") => said.contains("zlib"),
+        // Where its blocks' dictionaries make no difference, zlib's model errs by the blocks' ends alone.
+        _ if name.starts_with("pigz") => said.starts_with("pigz") || said.starts_with("zlib"),
+        _ => said.starts_with("zlib") || said.starts_with("GNU gzip"),
+    }
+}
+
 #[test]
 fn real_encoders_come_back_at_the_promised_cost() {
     for (name, blob) in vectors() {
@@ -34,6 +52,7 @@ fn real_encoders_come_back_at_the_promised_cost() {
             exact::record(&blob[..], &mut plain, &mut side).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         exact::rebuild(&plain[..], &side[..], &mut back).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         assert!(back == blob, "{name}");
+        assert!(wrote(&report.name(), &name), "{name}: said to be by {}", report.name());
         let bound = 120 + blob.len() * allowance(&name) / 1000;
         assert!(side.len() <= bound, "{name}: {} bytes of side data by {}", side.len(), report.encoder);
     }

@@ -4,24 +4,27 @@ use super::View;
 
 const WINDOW: usize = 1 << 15;
 const MASK: u32 = WINDOW as u32 - 1;
+const MOST_SLOTS: usize = 1 << 17;
 
 /// Positions by hash, the newest first: that one as a position plus one, 0 for none; the others as distances to the
 /// one before, 0 where it is none or too far away. Distances take half the cache that positions would.
 #[derive(Clone)]
 pub struct Chains {
-    head: Vec<u32>,
+    head: Box<[u32; MOST_SLOTS]>,
+    slots: usize,
     back: Box<[u16; WINDOW]>,
 }
 
 impl Chains {
-    /// Chains for hashes of `bits` bits.
+    /// Chains for hashes of `bits` bits, at most 17.
     pub fn new(bits: u32) -> Self {
-        Chains { head: vec![0; 1 << bits], back: Box::new([0; WINDOW]) }
+        let slots = MOST_SLOTS.min(1 << bits);
+        Chains { head: Box::new([0; MOST_SLOTS]), slots, back: Box::new([0; WINDOW]) }
     }
 
     /// Forget all positions.
     pub fn clear(&mut self) {
-        self.head.fill(0);
+        self.head[..self.slots].fill(0);
         self.back.fill(0);
     }
 
@@ -29,8 +32,7 @@ impl Chains {
     #[inline]
     pub fn insert(&mut self, view: &View, at: usize, hash: usize) -> u32 {
         let position = view.position(at);
-        let slots = self.head.len() - 1;
-        let head = &mut self.head[hash & slots];
+        let head = &mut self.head[hash & (self.slots - 1) & (MOST_SLOTS - 1)];
         let before = *head;
         let distance = position.wrapping_sub(before.wrapping_sub(1));
         let reached = before != 0 && distance <= WINDOW as u32;

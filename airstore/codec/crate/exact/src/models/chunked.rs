@@ -4,14 +4,13 @@
 //! After `flate/deflate.go` and `flate/fast_encoder.go` of klauspost/compress 1.18.0, `gzip.go` of
 //! klauspost/pgzip 1.2.6, and `src/compress/flate/deflate.go` of Go 1.27.3.
 
+use super::window::{Window, REACH, START};
 use super::{Model, View};
 use crate::guide::{Plan, Unit};
 use crate::rules::klauspost::{Planner, Rules};
 use crate::token::Token;
 
 const CHUNK: usize = 65535;
-/// Matches are nearer than this.
-pub const REACH: usize = 1 << 15;
 /// The encoder keeps up to so many bytes before it forgets all but 32 KiB.
 const KEPT: u64 = 5 * 65535;
 /// pgzip starts each block with so many bytes of the one before.
@@ -19,10 +18,12 @@ const DICTIONARY: usize = 16384;
 /// Below so many bytes a chunk has no matches, and the next knows nothing of what was before.
 const SMALL: usize = 128;
 
-/// Where an encoder looks for matches. Indices are into the bytes.
+/// Where an encoder looks for matches. Indices are into the window.
 pub struct Chunk<'a> {
     /// The plain bytes.
-    pub view: &'a View<'a>,
+    pub window: &'a Window,
+    /// The place of the window's first byte: places are what tables hold.
+    pub cur: u32,
     /// The chunk's end.
     pub end: usize,
     /// Where the encoder's history starts.
@@ -44,8 +45,8 @@ pub struct Found {
 
 /// Looks for matches as one level does.
 pub trait Matcher: Clone + Send {
-    /// Forget all positions.
-    fn forget(&mut self);
+    /// Make all places smaller by so much. Those that were less are 0, which no match reaches.
+    fn shift(&mut self, by: u32);
     /// A chunk starts.
     fn start(&mut self) {}
     /// The next match, looked for from an index on; all bytes from `literals` on are literals until then.
@@ -66,6 +67,10 @@ enum Next {
 #[derive(Clone)]
 pub struct Chunked<M> {
     matcher: M,
+    window: Window,
+    /// The place of the window's first byte.
+    cur: u32,
+    chunk_start: u64,
     chunk_end: u64,
     next: Next,
     history: u64,
@@ -74,15 +79,32 @@ pub struct Chunked<M> {
     planner: Planner,
 }
 
+/// Between places farther apart than this no match reaches from one chunk into another.
+const APART: u32 = 1 << 17;
+/// Places are kept below this.
+const HIGH: u32 = 1 << 30;
+
 impl<M: Matcher> Chunked<M> {
     /// The encoder; `parallel`: pgzip over it.
     pub fn new(matcher: M, rules: Rules, parallel: bool) -> Self {
-        let (planner, cut) = (Planner::new(rules), rules.filled);
-        Chunked { matcher, chunk_end: 0, next: Next::None, history: 0, parallel, cut, planner }
+        Chunked {
+            matcher,
+            window: Window::new(),
+            cur: APART,
+            chunk_start: 0,
+            chunk_end: 0,
+            next: Next::None,
+            history: 0,
+            parallel,
+            cut: rules.filled,
+            planner: Planner::new(rules),
+        }
     }
 
+    /// Nothing before a position is known: what tables hold is out of reach.
     fn forget(&mut self, position: u64) {
-        self.matcher.forget();
+        self.cur += APART;
+        self.chunk_start = position;
         self.history = position;
     }
 
@@ -106,35 +128,54 @@ impl<M: Matcher> Chunked<M> {
     fn start_chunk(&mut self, view: &View, at: usize) {
         let start = view.base + at as u64;
         let size = CHUNK.min(view.bytes.len() - at);
-        if start - self.history + size as u64 > KEPT {
+        if start.saturating_sub(self.history) + size as u64 > KEPT {
             self.history = start - REACH as u64;
         }
+        self.cur += start.saturating_sub(self.chunk_start) as u32;
+        if self.cur > HIGH {
+            self.matcher.shift(self.cur - APART);
+            self.cur = APART;
+        }
+        self.window.take(view, at, size);
+        self.chunk_start = start;
         self.chunk_end = start + size as u64;
         self.next = if size < SMALL { Next::None } else { Next::Search(start) };
         self.matcher.start();
     }
 
-    fn chunk<'a>(&self, view: &'a View<'a>) -> Chunk<'a> {
-        let end = self.chunk_end.saturating_sub(view.base) as usize;
-        Chunk {
-            view,
-            end: end.min(view.bytes.len()),
-            history: self.history.saturating_sub(view.base) as usize,
-        }
+    /// The window's index of a position.
+    #[inline]
+    fn index(&self, position: u64) -> usize {
+        START + position.saturating_sub(self.chunk_start) as usize
     }
 
-    fn search(&mut self, view: &View, from: usize, literals: usize) -> Next {
-        let chunk = self.chunk(view);
-        match self.matcher.search(&chunk, from, literals) {
-            Some(found) => Next::Match(found, view.base + found.start as u64, found.length),
+    #[inline]
+    fn search(&mut self, from: u64, literals: u64) -> Next {
+        let (from, literals) = (self.index(from), self.index(literals));
+        let (chunk, matcher) = self.chunk();
+        match matcher.search(&chunk, from, literals) {
+            Some(found) => Next::Match(found, self.chunk_start + (found.start - START) as u64, found.length),
             None => Next::None,
         }
     }
 
-    fn after(&mut self, view: &View, found: &Found) -> Next {
-        let chunk = self.chunk(view);
-        let next = self.matcher.after(&chunk, found);
-        next.map_or(Next::None, |at| Next::Search(view.base + at as u64))
+    #[inline]
+    fn after(&mut self, found: &Found) -> Next {
+        let (chunk, matcher) = self.chunk();
+        let next = matcher.after(&chunk, found);
+        next.map_or(Next::None, |at| Next::Search(self.chunk_start + (at - START) as u64))
+    }
+
+    #[inline]
+    fn chunk(&mut self) -> (Chunk<'_>, &mut M) {
+        let before = self.chunk_start.saturating_sub(self.history);
+        let chunk = Chunk {
+            window: &self.window,
+            cur: self.cur,
+            end: self.index(self.chunk_end),
+            history: START.saturating_sub(before as usize),
+        };
+        (chunk, &mut self.matcher)
     }
 }
 
@@ -175,7 +216,7 @@ impl<M: Matcher> Model for Chunked<M> {
             self.start_chunk(view, at);
         }
         if let Next::Search(from) = self.next {
-            self.next = self.search(view, (from.max(position) - view.base) as usize, at);
+            self.next = self.search(from.max(position), position);
         }
         match self.next {
             Next::Match(found, start, left) if start == position => {
@@ -210,19 +251,15 @@ impl<M: Matcher> Model for Chunked<M> {
         }
         let expected =
             here.filter(|(found, left)| Token::copy(token_length(*left, self.cut), found.distance) == token);
-        let end = at + token.length();
         self.next = match expected {
             Some((found, left)) if left > token.length() => {
                 Next::Match(found, position + token.length() as u64, left - token.length())
             }
-            // The view may have moved under a long match.
-            Some((found, _)) => {
-                let next = (found.next + end).saturating_sub(found.start + found.length);
-                self.after(view, &Found { start: end - found.length, next, ..found })
-            }
+            Some((found, _)) => self.after(&found),
             None => {
+                let start = self.index(position);
                 let (length, distance) = (token.length(), token.distance());
-                self.after(view, &Found { start: at, length, distance, next: at + 1 })
+                self.after(&Found { start, length, distance, next: start + 1 })
             }
         };
     }

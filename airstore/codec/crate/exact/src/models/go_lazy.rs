@@ -4,7 +4,8 @@
 //! from level 4 on a match is put off for a longer one that starts a byte later; 16384 tokens a block.
 
 use super::chain::Chains;
-use super::{common, load32, Model, View};
+use super::ring::Ring;
+use super::{Model, View};
 use crate::guide::{Plan, Unit};
 use crate::rules::go;
 use crate::token::{Token, MAX_DISTANCE, MAX_LENGTH};
@@ -49,6 +50,7 @@ const NO_MATCH: Match = Match { length: NONE, distance: 0 };
 pub struct GoLazy {
     level: &'static Level,
     chains: Chains,
+    ring: Ring,
     /// What is known of the current position, if it was looked at.
     here: Option<Match>,
     /// What is known of the next one.
@@ -64,7 +66,8 @@ impl GoLazy {
     pub fn new(level: u8) -> Self {
         let level = &LEVELS[usize::from(level.clamp(2, 9)) - 2];
         let chains = Chains::new(HASH_BITS);
-        GoLazy { level, chains, here: None, next: NO_MATCH, hashed: 0, buffer: 0 }
+        let ring = Ring::new();
+        GoLazy { level, chains, ring, here: None, next: NO_MATCH, hashed: 0, buffer: 0 }
     }
 
     /// The encoder moves its buffer when it has too little ahead and there is more to come.
@@ -83,7 +86,7 @@ impl GoLazy {
         if at + MIN > view.bytes.len() {
             return 0;
         }
-        let four = load32(view.bytes, at).swap_bytes();
+        let four = self.ring.four(view.position(at)).swap_bytes();
         let hash = four.wrapping_mul(0x1e35_a7bd) >> (32 - HASH_BITS);
         self.chains.insert(view, at, hash as usize)
     }
@@ -108,23 +111,23 @@ impl GoLazy {
         let nice = self.level.nice.min(limit);
         let mut best = NO_MATCH;
         let mut distance = position.wrapping_sub(newest.wrapping_sub(1));
-        let mut wanted = view.bytes[at + NONE];
+        let mut wanted = self.ring.byte(position.wrapping_add(NONE as u32));
         for _ in 0..self.level.chain {
             if distance > reach {
                 break;
             }
-            let from = at - distance as usize;
-            if view.bytes[from + best.length] == wanted {
-                let length = common(view.bytes, from, at, limit);
+            let from = position.wrapping_sub(distance);
+            if self.ring.byte(from.wrapping_add(best.length as u32)) == wanted {
+                let length = self.ring.common(from, position, limit);
                 if length > best.length && (length > MIN || distance <= 4096) {
                     best = Match { length, distance: distance as usize };
                     if length >= nice {
                         break;
                     }
-                    wanted = view.bytes[at + length];
+                    wanted = self.ring.byte(position.wrapping_add(length as u32));
                 }
             }
-            let step = self.chains.back(position.wrapping_sub(distance));
+            let step = self.chains.back(from);
             if step == 0 || distance == MAX_DISTANCE as u32 {
                 break;
             }
@@ -140,6 +143,7 @@ impl Model for GoLazy {
     fn begin(&mut self, view: &View, at: usize) {
         if view.base + at as u64 == 0 {
             self.chains.clear();
+            self.ring.restart(0);
             self.buffer = 0;
         }
         self.slide(view, at, BUFFER - 262);
@@ -153,6 +157,7 @@ impl Model for GoLazy {
 
     #[inline]
     fn predict(&mut self, view: &View, at: usize) -> Token {
+        self.ring.reach(view, at);
         let here = match self.here {
             Some(here) => here,
             None => self.look(view, at, NONE),

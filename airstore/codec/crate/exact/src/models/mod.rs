@@ -8,7 +8,9 @@ pub mod go_lazy;
 pub mod klauspost5;
 pub mod klauspost6;
 pub mod null;
+pub mod ring;
 pub mod tables;
+pub mod window;
 pub mod zlib;
 
 use crate::guide::{Plan, Unit};
@@ -75,12 +77,6 @@ pub fn common(bytes: &[u8], a: usize, b: usize, limit: usize) -> usize {
         n += 1;
     }
     n
-}
-
-/// Two bytes, the first one lowest.
-#[inline]
-pub fn load16(bytes: &[u8], at: usize) -> u16 {
-    bytes[at..].first_chunk::<2>().map_or(0, |two| u16::from_le_bytes(*two))
 }
 
 /// Four bytes, the first one lowest.

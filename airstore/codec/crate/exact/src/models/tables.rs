@@ -1,26 +1,24 @@
-//! Two tables of positions: one by four bytes, one by seven that keeps the two newest. And what levels 5 and 6
+//! Two tables of places: one by four bytes, one by seven that keeps the two newest. And what levels 5 and 6
 //! of klauspost/compress do with both alike.
 
-use super::chunked::{Chunk, REACH};
-use super::{common, load32, View};
+use super::chunked::Chunk;
+use super::window::REACH;
 use crate::token::MAX_LENGTH;
 
 const BITS: u32 = 15;
 const SLOTS: usize = 1 << BITS;
-/// A position that no match reaches.
-const NEVER: u32 = 0u32.wrapping_sub(1 << 16);
 /// A search ends so many bytes before a chunk does.
 pub const MARGIN: usize = 11;
 
-/// A place in both tables.
+/// A slot of each table.
 pub type Hashes = (usize, usize);
 
 /// Both tables.
 #[derive(Clone)]
 pub struct Tables {
-    /// Positions by four bytes.
+    /// Places by four bytes.
     pub short: Box<[u32; SLOTS]>,
-    /// Positions by seven bytes, the newest first.
+    /// Places by seven bytes, the newest first.
     pub long: Box<[[u32; 2]; SLOTS]>,
 }
 
@@ -43,30 +41,87 @@ pub fn hashes(bytes: u64) -> Hashes {
 }
 
 impl Tables {
-    /// Tables without positions.
+    /// Tables without places.
     pub fn new() -> Self {
-        Tables { short: Box::new([NEVER; SLOTS]), long: Box::new([[NEVER; 2]; SLOTS]) }
+        Tables { short: Box::new([0; SLOTS]), long: Box::new([[0; 2]; SLOTS]) }
     }
 
-    /// Forget all positions.
-    pub fn forget(&mut self) {
-        self.short.fill(NEVER);
-        self.long.fill([NEVER; 2]);
+    /// See `Matcher::shift`.
+    pub fn shift(&mut self, by: u32) {
+        let places = self.short.iter_mut().chain(self.long.iter_mut().flatten());
+        places.for_each(|place| *place = place.saturating_sub(by));
     }
 
-    /// Put a position into the table by seven bytes.
+    /// Put a place into the table by seven bytes.
     #[inline]
-    pub fn put_long(&mut self, hash: usize, position: u32) {
-        self.long[hash] = [position, self.long[hash][0]];
+    pub fn put_long(&mut self, hash: usize, place: u32) {
+        self.long[hash] = [place, self.long[hash][0]];
     }
 
-    /// Put an index into both tables.
+    /// Put a place into both tables.
     #[inline]
-    pub fn put(&mut self, view: &View, at: usize, hashes: Hashes) {
-        let position = view.position(at);
-        self.short[hashes.0] = position;
-        self.put_long(hashes.1, position);
+    pub fn put(&mut self, place: u32, hashes: Hashes) {
+        self.short[hashes.0] = place;
+        self.put_long(hashes.1, place);
     }
+}
+
+/// An index with what the tables had for it, and the index that comes after it.
+pub struct Seen {
+    /// The index.
+    pub at: usize,
+    /// Eight bytes from it on.
+    pub bytes: u64,
+    /// The places with the same four bytes, and with the same seven.
+    pub known: (u32, [u32; 2]),
+    /// The next index, ...
+    pub next: usize,
+    /// ... eight bytes from it on, ...
+    pub next_bytes: u64,
+    /// ... and their slots.
+    pub next_slots: Hashes,
+}
+
+impl Tables {
+    /// Put indexes into the tables, in steps that grow, up to one where a match may start: four bytes are the same.
+    #[inline]
+    pub fn scan(&mut self, chunk: &Chunk, from: usize, literals: usize, skip: u32) -> Option<Seen> {
+        let limit = chunk.limit();
+        let (short, long) = (&mut *self.short, &mut *self.long);
+        let mut at = from;
+        let mut bytes = chunk.window.eight(at);
+        let mut slots = hashes(bytes);
+        while at <= limit {
+            let next = at + 1 + ((at - literals) >> skip);
+            if next > limit {
+                return None;
+            }
+            let next_bytes = chunk.window.eight(next);
+            let known = (short[slots.0], long[slots.1]);
+            let here = chunk.place(at);
+            short[slots.0] = here;
+            long[slots.1] = [here, known.1[0]];
+            // Without branches: which of them holds cannot be foreseen.
+            let same = |place: u32| {
+                let back = here.wrapping_sub(place);
+                let four = chunk.window.four(at.wrapping_sub(back as usize));
+                (back.wrapping_sub(1) < REACH as u32 - 1) & (four == bytes as u32)
+            };
+            slots = hashes(next_bytes);
+            if same(known.1[0]) | same(known.1[1]) | same(known.0) {
+                return Some(Seen { at, bytes, known, next, next_bytes, next_slots: slots });
+            }
+            (at, bytes) = (next, next_bytes);
+        }
+        None
+    }
+}
+
+/// The distance back to a place, if a match may be so far.
+#[inline]
+pub fn distance(here: u32, place: u32) -> Option<usize> {
+    let distance = here.wrapping_sub(place);
+    (distance.wrapping_sub(1) < REACH as u32 - 1).then_some(distance as usize)
 }
 
 impl Chunk<'_> {
@@ -76,35 +131,35 @@ impl Chunk<'_> {
         self.end.saturating_sub(MARGIN)
     }
 
-    /// The distance from an index to a position, if a match may be so far.
+    /// The place of an index.
     #[inline]
-    pub fn distance(&self, at: usize, position: u32) -> Option<usize> {
-        let distance = self.view.position(at).wrapping_sub(position) as usize;
-        (distance <= (REACH - 1).min(at - self.history) && distance > 0).then_some(distance)
+    pub fn place(&self, at: usize) -> u32 {
+        self.cur.wrapping_add(at as u32)
     }
 
-    /// The distance to a position with the same four bytes.
+    /// The distance to a place with the same four bytes.
     #[inline]
-    pub fn matching(&self, at: usize, position: u32, bytes: u64) -> Option<usize> {
-        self.distance(at, position).filter(|distance| load32(self.view.bytes, at - distance) == bytes as u32)
+    pub fn matching(&self, at: usize, place: u32, bytes: u64) -> Option<usize> {
+        let distance = distance(self.place(at), place)?;
+        (self.window.four(at - distance) == bytes as u32).then_some(distance)
     }
 
     /// Length of a match, up to the longest token.
     #[inline]
     pub fn short_length(&self, at: usize, distance: usize) -> usize {
-        common(self.view.bytes, at - distance, at, MAX_LENGTH.min(self.end - at))
+        self.window.common(at - distance, at, MAX_LENGTH.min(self.end - at))
     }
 
     /// Length of a match.
     #[inline]
     pub fn length(&self, at: usize, distance: usize) -> usize {
-        common(self.view.bytes, at - distance, at, self.end - at)
+        self.window.common(at - distance, at, self.end - at)
     }
 
-    /// A match with one of the two newest positions by seven bytes; the longer one if both match.
+    /// A match with one of the two newest places by seven bytes; the longer one if both match.
     #[inline]
     pub fn newest(&self, at: usize, bytes: u64, long: [u32; 2]) -> Option<Span> {
-        self.distance(at, long[0])?;
+        distance(self.place(at), long[0])?;
         let (newest, older) = (self.matching(at, long[0], bytes), self.matching(at, long[1], bytes));
         let distance = newest.or(older)?;
         let (Some(_), Some(other)) = (newest, older) else { return Some((at, 0, distance)) };
@@ -126,8 +181,8 @@ impl Chunk<'_> {
     /// A match of `length` at `at` ends at `behind`, and another place has the same bytes there: the distance
     /// to that place from `skip` bytes behind `at`, were the match as long. It may be out of reach.
     #[inline]
-    pub fn end_distance(&self, at: usize, behind: usize, length: usize, position: u32) -> i64 {
-        let back = i64::from(self.view.position(behind).wrapping_sub(position) as i32);
+    pub fn end_distance(&self, at: usize, behind: usize, length: usize, place: u32) -> i64 {
+        let back = i64::from(self.place(behind).wrapping_sub(place) as i32);
         back + at as i64 + length as i64 - behind as i64
     }
 
@@ -145,8 +200,11 @@ impl Chunk<'_> {
     /// A match extended backwards over what would be literals.
     #[inline]
     pub fn backwards(&self, (mut at, mut length, distance): Span, literals: usize) -> Span {
-        let bytes = self.view.bytes;
-        while at > literals && at - distance > self.history && bytes[at - 1] == bytes[at - 1 - distance] {
+        let window = self.window;
+        while at > literals
+            && at - distance > self.history
+            && window.byte(at - 1) == window.byte(at - 1 - distance)
+        {
             at -= 1;
             length += 1;
         }

@@ -9,7 +9,8 @@
 
 use super::castagnoli::CASTAGNOLI;
 use super::chain::Chains;
-use super::{common, load16, load32, Model, View};
+use super::ring::Ring;
+use super::{Model, View};
 use crate::guide::{Plan, Unit};
 use crate::rules::zlib;
 use crate::token::{distance_index, Token, DISTANCE_EXTRA, MAX_LENGTH};
@@ -78,18 +79,18 @@ impl Hash {
 
     /// The hash at an index, if enough bytes follow.
     #[inline]
-    fn at(self, view: &View, at: usize) -> Option<usize> {
+    fn at(self, view: &View, ring: &Ring, at: usize) -> Option<usize> {
+        let left = view.bytes.len().saturating_sub(at);
+        let four = ring.four(view.position(at));
         match self {
-            Hash::Rolling(shift) => {
-                let [a, b, c] = view.bytes[at..].first_chunk::<3>()?.map(usize::from);
+            Hash::Rolling(shift) if left >= 3 => {
+                let [a, b, c, _] = four.to_le_bytes().map(usize::from);
                 Some((a << (2 * shift)) ^ (b << shift) ^ c)
             }
-            Hash::Castagnoli(mask) => {
-                let four = u32::from_le_bytes(*view.bytes[at..].first_chunk::<4>()?);
-                Some(CASTAGNOLI.hash((four & mask).to_le_bytes()))
-            }
-            Hash::Product if at + 4 > view.bytes.len() => product(beyond(view, at)?),
-            Hash::Product => product(load32(view.bytes, at)),
+            Hash::Castagnoli(mask) if left >= 4 => Some(CASTAGNOLI.hash((four & mask).to_le_bytes())),
+            Hash::Product if left >= 4 => product(four),
+            Hash::Product => product(beyond(view, at)?),
+            _ => None,
         }
     }
 }
@@ -124,6 +125,7 @@ pub struct Zlib {
     hash: Hash,
     block_tokens: usize,
     chains: Chains,
+    ring: Ring,
     here: Option<Match>,
     next: Match,
     hashed: u64,
@@ -147,6 +149,7 @@ impl Zlib {
             hash: Hash::new(variant, number, bits),
             block_tokens,
             chains: Chains::new(bits),
+            ring: Ring::new(),
             here: None,
             next: NO_MATCH,
             hashed: 0,
@@ -158,6 +161,7 @@ impl Zlib {
     fn restart(&mut self, view: &View, at: usize) {
         let from = at.saturating_sub(DICTIONARY);
         self.chains.clear();
+        self.ring.restart(view.base + at as u64);
         self.origin = view.base + from as u64;
         self.hashed = self.origin;
     }
@@ -166,7 +170,7 @@ impl Zlib {
     #[inline]
     fn insert(&mut self, view: &View, at: usize) -> u32 {
         self.hashed = view.base + at as u64 + 1;
-        match self.hash.at(view, at) {
+        match self.hash.at(view, &self.ring, at) {
             Some(hash) => self.chains.insert(view, at, hash),
             None => 0,
         }
@@ -200,21 +204,21 @@ impl Zlib {
         if distance > reach {
             return best;
         }
-        let mut wanted = load16(view.bytes, at + length - 1);
+        let mut wanted = self.ring.two(position.wrapping_add(length as u32 - 1));
         for _ in 0..tries {
-            let from = at - distance as usize;
-            if load16(view.bytes, from + length - 1) == wanted {
-                let longer = common(view.bytes, from, at, limit);
+            let from = position.wrapping_sub(distance);
+            if self.ring.two(from.wrapping_add(length as u32 - 1)) == wanted {
+                let longer = self.ring.common(from, position, limit);
                 if longer > length {
                     length = longer;
                     best = Match { length, distance: distance as usize };
                     if length >= nice {
                         break;
                     }
-                    wanted = load16(view.bytes, at + length - 1);
+                    wanted = self.ring.two(position.wrapping_add(length as u32 - 1));
                 }
             }
-            let step = self.chains.back(position.wrapping_sub(distance));
+            let step = self.chains.back(from);
             distance += step;
             if step == 0 || distance > reach.min(MAX_DISTANCE as u32 - 1) {
                 break;
@@ -248,10 +252,12 @@ impl Model for Zlib {
         let start = view.base + at as u64;
         if start == 0 {
             self.chains.clear();
+            self.ring.restart(0);
             (self.origin, self.hashed) = (0, 0);
         } else if self.variant == Variant::Pigz {
             self.restart(view, at);
         }
+        self.ring.reach(view, at);
         // What could not be hashed for want of bytes behind it is hashed now.
         let first = self.hashed.max(start.saturating_sub(DICTIONARY as u64)).max(view.base) - view.base;
         for index in first as usize..at {
@@ -267,6 +273,7 @@ impl Model for Zlib {
 
     #[inline]
     fn predict(&mut self, view: &View, at: usize) -> Token {
+        self.ring.reach(view, at);
         let here = match self.here {
             Some(here) => here,
             None => self.look(view, at, NONE),

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from airstore.core.errors import DeployError, TransferError
-from airstore.deploy.model.protocols import Document
+from airstore.core.kube.documents import Document
+from airstore.core.kube.sights import Cause, Sight, Trouble
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.sights import Cause, Sight, Trouble
 from airstore.deploy.model.target import WORKLOADS, Target
-from airstore.deploy.run.health import Clock
+from airstore.deploy.waiting.health import Clock
 
 _PAUSE = 2.0  # seconds between looks
 # Seconds that a trouble has to last until the wait for it ends; others may pass.

@@ -25,11 +25,16 @@ class Trouble:
         cause: a crash is one that has been repeated, a failed Job one that is not tried again.
         subject: what it is about; the same for as long as the trouble lasts.
         text: for people.
+        pod: whose container has a log about it; empty where none has.
+        restarted: the log of the container before the present one is meant.
     """
 
     cause: Cause
     subject: str
     text: str
+    pod: str = ""
+    container: str = ""
+    restarted: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,13 @@ from airstore.charts.images.rewrite import Rewriting, rewrite
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DeployError
 from airstore.core.excerpt import excerpt_lines
+from airstore.core.kube.documents import Document
 from airstore.core.limits import MIB
-from airstore.deploy.model.protocols import Document, Jobs
+from airstore.core.work import at_work
+from airstore.deploy.hooks.jobs import is_job, read_job, with_environment
+from airstore.deploy.model.protocols import Jobs
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import Target
-from airstore.deploy.run.hook_jobs import is_job, read_job, with_environment
 from airstore.process import program
 
 Watching = Callable[[Sequence[Document]], Callable[[], None]]
@@ -128,9 +130,10 @@ class HookRunner:
         if self.kubeconfig:
             variables["KUBECONFIG"] = str(self.kubeconfig.absolute())
         timeout = hook.target.timeout
-        done = program.run(
-            argv, variables, timeout=timeout, limit=_LIMIT, guard=self.guard, memory=0, watch=watch
-        )
+        with at_work("hook %s of %s", hook.name, hook.target.running.key):
+            done = program.run(
+                argv, variables, timeout=timeout, limit=_LIMIT, guard=self.guard, memory=0, watch=watch
+            )
         said = (done.stdout + done.stderr).decode(errors="replace")
         return done.code == 0, said or f"exit code {done.code}"
 

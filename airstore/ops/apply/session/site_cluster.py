@@ -20,18 +20,27 @@ from airstore.cluster.workloads.jobs import end_job, run_job, stop_job
 from airstore.cluster.workloads.pull_probe import unpullable
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import TransferError
-from airstore.deploy.model.protocols import Change, Demand, Document, Held, JobResult, Permission, Refusal
-from airstore.deploy.model.sights import Cause, Sight, Trouble
+from airstore.core.kube.documents import Document
+from airstore.core.kube.dryruns import Change, Demand, Refusal
+from airstore.core.kube.jobs import JobResult
+from airstore.core.kube.rights import Right
+from airstore.core.kube.sights import Sight
+from airstore.deploy.model.protocols import Held
 
 _ESTABLISHED = 30.0  # seconds for a definition to be served
 _GONE = 60.0  # seconds for an object to disappear
 
 
-class RealCluster:
-    """`airstore.deploy.model.protocols.ClusterActions` on a real cluster."""
+class SiteCluster:
+    """`airstore.deploy.model.protocols.ClusterActions` on a real cluster.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    Args:
+        connection: to it.
+        login: who pods are to the site's registry; None where they need be nobody.
+    """
+
+    def __init__(self, connection: Connection, login: PullLogin | None = None) -> None:
+        self._connection, self._login = connection, login
         self._objects = Objects(connection)
         self._workloads = Workloads(self._objects)
         self.stop_writers = self._workloads.stop_writers
@@ -88,19 +97,15 @@ class RealCluster:
 
     def rehearse(self, change: Change) -> Refusal | None:
         """See `airstore.deploy.model.protocols.Rehearsing`."""
-        asked = rehearsal.Change(
-            change.document, change.namespace, change.owner, change.before, change.applied
-        )
-        return _refusal(rehearsal.rehearse(self._objects, asked))
+        return rehearsal.rehearse(self._objects, change)
 
     def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:
         """See `airstore.deploy.model.protocols.Rehearsing`."""
-        return _refusal(rehearsal.rehearse_pod(self._objects, pod, namespace))
+        return rehearsal.rehearse_pod(self._objects, pod, namespace)
 
     def crowded(self, demands: Sequence[Demand], namespace: str) -> str:
         """See `airstore.deploy.model.protocols.Rehearsing`."""
-        asked = [quotas.Demand(each.pod, each.count) for each in demands]
-        return quotas.lacking(self._objects, asked, namespace)
+        return quotas.lacking(self._objects, demands, namespace)
 
     def remove(self, document: Document, namespace: str) -> None:
         """See `airstore.deploy.model.protocols.Objects`."""
@@ -117,10 +122,9 @@ class RealCluster:
         self.ensure_namespace(namespace)
         return leases.hold(self._connection, namespace, name, name.removeprefix("airstore-"))
 
-    def refusals(self, wanted: Sequence[Permission]) -> list[Permission]:
+    def refusals(self, wanted: Sequence[Right]) -> list[Right]:
         """See `airstore.deploy.model.protocols.Facts`."""
-        rights = {permissions.Right(p.verb, p.resource, p.group, p.namespace, p.name): p for p in wanted}
-        return [rights[right] for right in permissions.refusals(self._connection, rights)]
+        return permissions.refusals(self._connection, wanted)
 
     def storage_classes(self) -> dict[str, bool]:
         """See `airstore.deploy.model.protocols.Facts`."""
@@ -130,34 +134,31 @@ class RealCluster:
         """See `airstore.deploy.model.protocols.Facts`."""
         return {each.name for each in gather_classes(self._objects, "IngressClass")}
 
-    def let_pull(self, login: PullLogin, namespace: str) -> None:
-        """An imagePullSecret in a namespace, named by its default ServiceAccount.
+    @property
+    def pulling(self) -> bool:
+        """Whether pulling takes a Secret and a change of the default ServiceAccount."""
+        return self._login is not None
 
-        Raises:
-            TransferError: the API server refused.
-        """
-        let_pull(self._objects, login, namespace)
+    def let_pull(self, namespace: str) -> None:
+        """See `airstore.deploy.model.protocols.Pulling`."""
+        if self._login:
+            let_pull(self._objects, self._login, namespace)
 
     def unpullable(
-        self, images: Sequence[str], namespace: str, pull_secret: str, timeout: float
+        self, images: Sequence[str], namespace: str, pull_secret: str | None, timeout: float
     ) -> list[str]:
         """See `airstore.deploy.model.protocols.Nodes`."""
         return unpullable(self._objects, namespace, images, pull_secret, timeout)
 
     def look(self, document: Document, namespace: str) -> Sight | None:
         """See `airstore.deploy.model.protocols.Workloads`."""
-        found = glance(self._objects, document, namespace)
-        if found is None:
-            return None
-        troubles = tuple(Trouble(Cause(each.cause), each.subject, each.text) for each in found.troubles)
-        return Sight(found.workload, found.mark, found.ready, found.wanted, troubles, found.said)
+        return glance(self._objects, document, namespace)
 
     def run_job(
         self, document: Document, namespace: str, timeout: float, watch: Callable[[], None]
     ) -> JobResult:
         """See `airstore.deploy.model.protocols.Jobs`."""
-        done = run_job(self._objects, document, namespace, timeout, watch)
-        return JobResult(done.succeeded, done.log)
+        return run_job(self._objects, document, namespace, timeout, watch)
 
     def end_job(self, document: Document, namespace: str) -> None:
         """See `airstore.deploy.model.protocols.Jobs`."""
@@ -188,16 +189,16 @@ def _served(definition: Document) -> tuple[list[str], list[str]]:
     return versions, [spec["names"]["kind"]] * len(versions)
 
 
-def _refusal(refused: rehearsal.Refused | None) -> Refusal | None:
-    return Refusal(refused.status, refused.message, refused.fixed) if refused else None
-
-
 @contextmanager
-def open_cluster(kubeconfig: Path | None) -> Iterator[RealCluster]:
+def open_cluster(kubeconfig: Path | None, login: PullLogin | None = None) -> Iterator[SiteCluster]:
     """The cluster of a kubeconfig's current context; in a Pod, its own.
+
+    Args:
+        kubeconfig: None in a pod.
+        login: who pods are to the site's registry; None where they need be nobody.
 
     Raises:
         NotFoundError: no usable kubeconfig.
     """
     with connect(kubeconfig) as connection:
-        yield RealCluster(connection)
+        yield SiteCluster(connection, login)

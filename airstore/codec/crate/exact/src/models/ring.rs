@@ -1,0 +1,128 @@
+//! The newest plain bytes in a ring of a fixed size: a position is masked, so that no access needs a check of its own.
+
+use super::View;
+use crate::token::MAX_DISTANCE;
+
+const MASK: usize = (1 << 17) - 1;
+/// The first bytes follow the last ones once more.
+const AGAIN: usize = 8;
+/// What is taken at once; with the farthest distance and what lies ahead it is less than the ring.
+const STEP: u64 = 1 << 15;
+/// Bytes that lie ahead at least, if there are so many.
+const AHEAD: u64 = 1 << 10;
+
+/// Bytes by position; those before `end`, as far back as matches reach.
+#[derive(Clone)]
+pub struct Ring {
+    bytes: Box<[u8; MASK + 1 + AGAIN]>,
+    end: u64,
+}
+
+impl Ring {
+    /// A ring at a member's start.
+    pub fn new() -> Self {
+        Ring { bytes: Box::new([0; MASK + 1 + AGAIN]), end: 0 }
+    }
+
+    /// Forget all bytes: the next are those around this position.
+    pub fn restart(&mut self, position: u64) {
+        self.end = position.saturating_sub(MAX_DISTANCE as u64);
+    }
+
+    /// Have the bytes around an index.
+    #[inline]
+    pub fn reach(&mut self, view: &View, at: usize) {
+        if view.base + at as u64 + AHEAD > self.end {
+            self.fill(view, at);
+        }
+    }
+
+    #[inline(never)]
+    fn fill(&mut self, view: &View, at: usize) {
+        let position = view.base + at as u64;
+        let from = self.end.max(view.base);
+        let to = (view.base + view.bytes.len() as u64).min(position + AHEAD + STEP);
+        let mut fresh = match view.bytes.get((from - view.base) as usize..(to - view.base) as usize) {
+            Some(fresh) if to > self.end => fresh,
+            _ => return,
+        };
+        let mut index = from as usize & MASK;
+        while !fresh.is_empty() {
+            let (now, later) = fresh.split_at(fresh.len().min(MASK + 1 - index));
+            self.bytes[index..index + now.len()].copy_from_slice(now);
+            (fresh, index) = (later, 0);
+        }
+        self.bytes.copy_within(..AGAIN, MASK + 1);
+        self.end = to;
+    }
+
+    /// The byte at a position.
+    #[inline]
+    pub fn byte(&self, position: u32) -> u8 {
+        self.bytes[position as usize & MASK]
+    }
+
+    /// Two bytes, the first one lowest.
+    #[inline]
+    pub fn two(&self, position: u32) -> u16 {
+        self.eight(position) as u16
+    }
+
+    /// Four bytes, the first one lowest.
+    #[inline]
+    pub fn four(&self, position: u32) -> u32 {
+        self.eight(position) as u32
+    }
+
+    /// Eight bytes, the first one lowest.
+    #[inline]
+    fn eight(&self, position: u32) -> u64 {
+        let at = position as usize & MASK;
+        let mut eight = [0; 8];
+        eight.copy_from_slice(&self.bytes[at..at + 8]);
+        u64::from_le_bytes(eight)
+    }
+
+    /// Length of the common prefix of the bytes at positions `a` and `b`, at most `limit`.
+    #[inline]
+    pub fn common(&self, a: u32, b: u32, limit: usize) -> usize {
+        let mut n = 0;
+        while n < limit {
+            let differing = self.eight(a.wrapping_add(n as u32)) ^ self.eight(b.wrapping_add(n as u32));
+            if differing != 0 {
+                return limit.min(n + (differing.trailing_zeros() >> 3) as usize);
+            }
+            n += 8;
+        }
+        limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_has_what_matches_reach_and_what_lies_ahead() {
+        let bytes: Vec<u8> = (0..900_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let mut ring = Ring::new();
+        let check = |ring: &Ring, at: usize| {
+            for back in (1..MAX_DISTANCE.min(at)).step_by(97) {
+                assert_eq!(ring.byte((at - back) as u32), bytes[at - back]);
+            }
+            for ahead in (0..AHEAD as usize - 8).filter(|ahead| at + ahead + 8 <= bytes.len()) {
+                assert_eq!(ring.four((at + ahead) as u32), super::super::load32(&bytes, at + ahead));
+                let common = ring.common((at + ahead) as u32, at as u32, 300.min(bytes.len() - at - ahead));
+                assert!(ahead == 0 || common < 300);
+            }
+        };
+        for at in (0..bytes.len()).step_by(709) {
+            let base = at.saturating_sub(40_000);
+            ring.reach(&View { bytes: &bytes[base..], base: base as u64 }, at - base);
+            check(&ring, at);
+        }
+        ring.restart(300_000);
+        ring.reach(&View { bytes: &bytes[200_000..], base: 200_000 }, 100_000);
+        check(&ring, 300_000);
+    }
+}

@@ -1,0 +1,1 @@
+"""Words of Kubernetes that `airstore.deploy` and `airstore.cluster` share: plain values, no connection."""

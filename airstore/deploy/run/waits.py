@@ -1,0 +1,69 @@
+"""Waiting during a step: the pods are looked at, progress is shown, and a Lease that was lost ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airstore.core.kube.sights import Cause
+from airstore.deploy.hooks.runner import Watching
+from airstore.deploy.model.protocols import Held, Workloads
+from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.target import Target
+from airstore.deploy.run.steps import Step
+from airstore.deploy.waiting.health import Clock, await_gates, unique
+from airstore.deploy.waiting.watching import PATIENCE, Display, Stage, Watch, watching_hook
+
+
+class Waits:
+    """The waits of one run.
+
+    Args:
+        workloads: what is waited for.
+        held: the Lease.
+        clock: measures time-outs.
+        display: shows how far a step has come.
+        redactor: takes secrets out of what is shown.
+    """
+
+    def __init__(
+        self, workloads: Workloads, held: Held, clock: Clock, display: Display, redactor: Redactor
+    ) -> None:
+        self._workloads, self._clock, self._held = workloads, clock, held
+        self._stage = Stage(workloads, clock, display, redactor)
+
+    def healthy(self, target: Target, step: Step, *, hopeful: bool = True) -> None:
+        """Until every gate of a Helm release holds.
+
+        Args:
+            target: the Helm release.
+            step: that it is a part of, for people.
+            hopeful: wait to the end, whatever is seen; else a cause that no time will cure ends it.
+
+        Raises:
+            DeployError: time is up, or no time will help.
+            LockedError: the Lease was lost.
+        """
+        patience = None if hopeful else _patience(target)
+        self.until_gates_hold(target, Watch(self._stage, str(step), target, patience=patience))
+
+    def until_gates_hold(self, target: Target, watch: Watch) -> None:
+        """As `healthy`, watched by what has watched already."""
+
+        def check(reasons: str) -> None:
+            self._held.check()
+            watch(reasons)
+
+        gates = unique([*target.workload_gates(), *target.helm.health])
+        await_gates(self._workloads, self._clock, target, gates, check)
+
+    def upgrade(self, target: Target, step: Step) -> Watch:
+        """What watches Helm while it upgrades."""
+        return Watch(self._stage, str(step), target, patience=_patience(target), changed=True)
+
+    def hook(self, target: Target, step: Step) -> Watching:
+        """What watches a hook."""
+        return watching_hook(self._stage, str(step), target)
+
+
+def _patience(target: Target) -> Mapping[Cause, float] | None:
+    return PATIENCE if target.helm.fail_fast else None

@@ -1,0 +1,75 @@
+"""Before an apply or a rollback: the site's registry is brought what it lacks of what is going to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airstore.core.release import Release
+from airstore.ops.apply.session.session import ApplySession
+from airstore.ops.registry.access import Access
+from airstore.ops.registry.images import image_problems
+from airstore.ops.registry.own_registry import Target, own_registry
+from airstore.ops.registry.push import RegistryPlan, Run, plan_registry, push_release
+from airstore.ops.stores.trusted import is_held
+
+_JOBS = 4  # transfers at once
+
+
+class RegistryPush:
+    """Pushes to the registry that the site file names.
+
+    Args:
+        session: store and cluster.
+        access: how registries are reached.
+    """
+
+    def __init__(self, session: ApplySession, access: Access) -> None:
+        self._session, self._access = session, access
+
+    def plan(self, release: Release) -> tuple[str, RegistryPlan]:
+        """What the registry is called, and what a push would send; nothing is sent.
+
+        Raises:
+            TransferError: the registry or the cluster refused or broke off.
+        """
+        with self._registry(release) as target:
+            return target.name, plan_registry(self._session.blobs, release, target.url, target.access)
+
+    def push(self, release: Release, *, always: bool) -> None:
+        """Push what the registry lacks of a release.
+
+        Args:
+            release: to push.
+            always: have the ledger say so even where nothing is lacking.
+
+        Raises:
+            LockedError: another process holds the lock.
+            TransferError: the registry or the cluster refused or broke off.
+        """
+        session = self._session
+        if not is_held(session.blobs, release):
+            session.say(f"the store no longer has everything of {release.version}; it is not pushed")
+            return
+        with self._registry(release) as target:
+            if not always and self._has_all(release, target):
+                return
+            run = Run(session.console.progress, _JOBS, session.now(), keep_tags=target.ours)
+            place = (target.url, target.access)
+            summary, _ = push_release(session.store, session.blobs, release, *place, run, target.name)
+        session.say(f"pushed {release.version} to {target.name}: {summary.upload_blobs} blobs were missing")
+
+    @contextmanager
+    def _registry(self, release: Release) -> Iterator[Target]:
+        session = self._session
+        kubeconfig = session.invocation.kubeconfig
+        with own_registry(session.store, release, session.file, self._access, kubeconfig) as target:
+            yield target
+
+    def _has_all(self, release: Release, target: Target) -> bool:
+        """Whether the registry has every blob of a release, and each image under its tag."""
+        session = self._session
+        if plan_registry(session.blobs, release, target.url, target.access).upload_blobs:
+            return False
+        where = (session.file, self._access, session.invocation.kubeconfig)
+        return not image_problems(session.store, release, *where, release.images)
