@@ -57,6 +57,11 @@ def pack_path(digest: Digest) -> str:
 
 def delta_path(digest: Digest) -> str:
     """Where a delta with this SHA-256 is on media."""
+    return f"packs/{digest.hex}.delta"
+
+
+def _older_delta_path(digest: Digest) -> str:
+    """Where the first media with deltas had them."""
     return f"deltas/{digest.hex}.delta"
 
 
@@ -115,12 +120,12 @@ class MediaIndex:
     @property
     def packs(self) -> tuple[str, ...]:
         """Relative paths of the packs."""
-        return tuple(sorted(path for path in self.files if path.startswith("packs/")))
+        return tuple(sorted(path for path in self.files if path.endswith(".pack")))
 
     @property
     def deltas(self) -> tuple[str, ...]:
         """Relative paths of the deltas."""
-        return tuple(sorted(path for path in self.files if path.startswith("deltas/")))
+        return tuple(sorted(path for path in self.files if path.endswith(".delta")))
 
     def slices(self, path: str) -> Iterator[Slice]:
         """What one file is cut into, in order: itself, where it is not."""
@@ -167,7 +172,8 @@ class MediaIndex:
             raise DamagedError(f"{what} lists sizes and digests of different files")
         for path, digest in parsed.subjects.items():
             named = {BUNDLE_NAME, pack_path(digest)}
-            named |= {delta_path(digest)} if parsed.predicate_type != MEDIA else set()
+            if parsed.predicate_type != MEDIA:
+                named |= {delta_path(digest), _older_delta_path(digest)}
             named |= set(shape.named(digest)) if parsed.predicate_type == CARRIED_MEDIA else set()
             if path not in named:
                 raise DamagedError(f"{what} lists {path} with the digest {digest}, which is not its name")

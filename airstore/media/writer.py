@@ -151,7 +151,7 @@ def _packs(building: Path, contents: Contents, progress: Progress) -> dict[str, 
 def _delta(building: Path, contents: Contents, progress: Progress) -> dict[str, MediaFile]:
     if contents.delta is None or not contents.delta.new:
         return {}
-    draft = building / "deltas" / "draft"
+    draft = building / "packs" / "draft"
     with storage_errors(draft):
         draft.parent.mkdir()
     prepared = prepare(contents.store, contents.delta)

@@ -146,7 +146,7 @@ def test_the_readme(journey: Journey, registry: RegistryServer, prefix: str) -> 
     done("-C", journey.site.store, "media", "import", journey.site / "MEDIA")
     site = open_directory(journey.site.store)
     assert [release.version for release in site.history.releases()] == ["1.0.0", "1.1.0"]
-    assert len(list((journey.site / "MEDIA" / "deltas").iterdir())) == 1
+    assert len(list((journey.site / "MEDIA" / "packs").glob("*.delta"))) == 1
     stock = ["git", "-C", "STORE/history.git", "log", "--show-signature", "--stat", "main"]
     assert f"\n{' '.join(stock)}\n" in Path(__file__).parents[2].joinpath("README.md").read_text()
     said = subprocess.run(stock, cwd=journey.site.directory, capture_output=True, text=True, check=True)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,14 +227,17 @@ def test_the_password_is_nowhere(
 ) -> None:
     """Neither in arguments and environment, where others may see it, nor in any output."""
     styled = Store(store.airstore, store.path, style)
-    with started(styled, "registry", "push", target.place, *target.trust, *target.login) as process:
+    push = started(styled, "registry", "push", target.place, *target.trust, *target.login)
+    with push as process, ThreadPoolExecutor(1) as reader:
+        assert process.stdout
+        output = reader.submit(process.stdout.read)  # -v says more than a pipe holds
         proc, seen = Path("/proc") / str(process.pid), b""
         while process.poll() is None:
             # It may end at any time, and what has just ended is root's.
             with suppress(ProcessLookupError, PermissionError):
                 seen += (proc / "cmdline").read_bytes() + (proc / "environ").read_bytes()
             time.sleep(0.05)
-        said, _ = process.communicate()
+        said = output.result()
     assert process.returncode == 0, said
     assert b"airstore" in seen
     assert PASSWORD.encode() not in seen + said.encode()

@@ -13,7 +13,6 @@ from tests.support.product.road_parts import (
     Outcome,
     Road,
     airstore,
-    delta_of,
     done,
     flipped,
     leftovers,
@@ -27,7 +26,7 @@ from tests.support.product.road_parts import (
     unchanged,
 )
 
-KINDS = ("index.json", "history.bundle", "deltas")
+KINDS = ("index.json", "history.bundle", "packs")
 
 
 def take_in(site: Path, media: Path) -> Outcome:
@@ -35,8 +34,7 @@ def take_in(site: Path, media: Path) -> Outcome:
 
 
 def file_of(media: Path, kind: str) -> Path:
-    named = {"packs": pack_of, "deltas": delta_of}
-    return named[kind](media) if kind in named else media / kind
+    return pack_of(media) if kind == "packs" else media / kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,7 +62,7 @@ def test_a_longer_file_is_refused(kind: str, road: Road, copy: Copy, site: Path)
         refused(take_in(site, media), 20, str(path))
 
 
-@pytest.mark.parametrize("kind", ["history.bundle", "deltas"])
+@pytest.mark.parametrize("kind", ["history.bundle", "packs"])
 def test_a_flipped_bit_anywhere_is_refused(kind: str, road: Road, copy: Copy, site: Path) -> None:
     media = copy(road.delta)
     path = file_of(media, kind)

@@ -118,7 +118,7 @@ def test_a_damaged_volume_is_named_and_the_others_stay(
 ) -> None:
     site = shutil.copytree(road.new_site, tmp_path / "site")
     sound = shutil.copytree(volumes[1], tmp_path / "sound")
-    (bad,) = (volumes[1] / "deltas").iterdir()
+    (bad,) = (volumes[1] / "packs").iterdir()
     bad.chmod(0o644)
     bad.write_bytes(bad.read_bytes()[:-1] + b"\0")
     refused(airstore("-C", site, "media", "import", volumes[0]), 21, "at hand")

@@ -88,7 +88,7 @@ def test_a_part_of_the_store_that_is_closed_is_no_bug(part: str, shared: Path) -
             )
 
 
-@pytest.mark.parametrize("part", ["full/packs", "media/deltas", "media/index.json", "media/history.bundle"])
+@pytest.mark.parametrize("part", ["full/packs", "media/packs", "media/index.json", "media/history.bundle"])
 def test_a_part_of_the_media_that_is_closed_is_no_bug(part: str, shared: Path) -> None:
     with closed(shared / part):
         outcome = as_nobody("media", "verify", (shared / part).parent)

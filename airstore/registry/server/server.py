@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from cheroot import wsgi
@@ -62,21 +63,31 @@ def _ignore(_message: str) -> None:
 
 
 class Stop:
-    """Ends a server that waits for it; safe to set in a signal handler.
+    """Ends a server that waits for it, also by signals.
 
-    `threading.Event` is not: a handler that interrupts ``wait`` where that holds its lock waits for ever.
+    A signal that comes just before the wait begins, or to another thread, must end it as well. Neither a lock
+    nor an event does that: Python runs handlers in the main thread only, when that runs Python again. The
+    signal itself writes into a pipe here, and the pipe is what is waited for.
     """
 
     def __init__(self) -> None:
-        self._told: SimpleQueue[None] = SimpleQueue()
+        self._told, self._tell = os.pipe()
+        os.set_blocking(self._tell, False)
+
+    def on_signals(self, *numbers: int) -> None:
+        """End the wait when one of these signals comes; of the main thread only."""
+        for number in numbers:
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
 
     def set(self) -> None:
         """End the wait; once is enough."""
-        self._told.put(None)  # may be called again within itself (library reference, queue.SimpleQueue.put)
+        with suppress(BlockingIOError):  # full of what ends it already
+            os.write(self._tell, b"\0")
 
     def wait(self) -> None:
-        """Wait until it is set."""
-        self._told.get()
+        """Wait until it is set, or was."""
+        os.read(self._told, 1)
 
 
 @contextmanager

@@ -199,7 +199,7 @@ def pack_of(directory: Path) -> Path:
 
 def delta_of(media: Path) -> Path:
     """The delta on media that carry one."""
-    (found,) = (media / "deltas").iterdir()
+    (found,) = (media / "packs").glob("*.delta")
     return found
 
 

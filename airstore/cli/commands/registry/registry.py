@@ -55,8 +55,7 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     stop = Stop()
     # A service manager's stop and Ctrl-C are both the ordinary end of a server.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop.on_signals(signal.SIGTERM, signal.SIGINT)
 
     def log(request: Accessed) -> None:
         fault = f" {request.fault}" if request.fault else ""
