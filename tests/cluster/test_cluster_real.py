@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import signal
@@ -26,16 +25,6 @@ API, CACHE = f"{HOST}/shop/api:1.0.0", f"{HOST}/shop/cache:7.2.0"  # one platfor
 LOCAL = "airstore.invalid/busybox:1"
 KUBERNETES = {"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"}
 COMPONENTS = {"etcd", "containerd", "coredns"} | KUBERNETES
-_numbers = itertools.count()
-
-
-@pytest.fixture
-def space(cluster: RealCluster) -> Iterator[str]:
-    """A namespace; it goes away afterwards."""
-    name = f"real-{os.getpid()}-{next(_numbers)}"
-    cluster.kubectl("create", "namespace", name)
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 90) -> Any:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from airstore.cluster.workloads.running import images_of
 from tests.support.kubernetes.cluster_site import RealCluster
 from tests.support.product.road_parts import done
 from tests.support.product.tiny_product import IMAGE, Tiny
+from tests.support.tools.processes import wait_for
 
 NODES_IMAGE = "airstore.invalid/busybox:1"  # what the node has without pulling
 SLEEP = ["/bin/busybox", "sleep", "600"]
-
-
-@pytest.fixture
-def space(cluster: RealCluster) -> Iterator[str]:
-    name = f"compare-{os.getpid()}"
-    cluster.kubectl("create", "namespace", name)
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 def container(name: str, **more: Any) -> dict[str, Any]:
@@ -69,10 +58,7 @@ def test_real_pods_say_what_they_run(tiny: Tiny, cluster: RealCluster, space: st
     cluster.kubectl("wait", "-n", space, "pod/main", "--for=condition=Ready", "--timeout=90s")
     debug = ("--image", NODES_IMAGE, "--container", "debug", "--", *SLEEP)
     cluster.kubectl("debug", "-n", space, "main", "--profile=general", *debug)
-    deadline = time.monotonic() + 90
-    while not settled(cluster, space):
-        assert time.monotonic() < deadline, cluster.kubectl("get", "pods", "-n", space, "-o", "yaml")
-        time.sleep(0.3)
+    wait_for(lambda: settled(cluster, space), 90)
 
     words = ("-C", tiny.store, "images", "compare", "--kubeconfig", cluster.kubeconfig, "-n", space)
     foreign, own = done(*words, "-o", "json").json()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,10 @@ from tests.support.kubernetes.cluster_site import RealCluster, find_cluster
 from tests.support.product.apply_product import POLICY
 
 _numbers = itertools.count()
-_OWN_NAMESPACE = {"jobs", "shapes", "staying", "unready", "watched"}  # of tests/cluster_apply/test_apply_*.py
+_OWN_NAMESPACE = {
+    *(f"test_apply_{name}" for name in ("jobs", "shapes", "staying", "unready", "watched")),
+    "test_images_compare_pods",
+}
 CLUSTER = Path(__file__).parents[3] / "scripts" / "cluster"
 
 
@@ -25,15 +29,25 @@ CLUSTER = Path(__file__).parents[3] / "scripts" / "cluster"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on the one real cluster are marked; those that set up its node run one after another.
 
-    The others have a namespace each, and what runs there is from an image that the node has.
+    The others have a namespace each, and what runs there is from an image that the node has. Whoever asks for
+    a Kubernetes needs one: a mark that was forgotten would have it built by the tests that need nothing.
     """
     for item in items:
+        if any(_is_ours(item, fixture) for fixture in ("cluster", "api")):
+            item.add_marker(pytest.mark.cluster)
         shared = "cluster" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("alone")
         if item.get_closest_marker("cluster") and shared:
             item.add_marker(pytest.mark.onecluster)
-            own = item.path.stem.removeprefix("test_apply_") in _OWN_NAMESPACE
+            own = item.path.stem in _OWN_NAMESPACE
             if not own and not item.get_closest_marker("disrupts"):
                 item.add_marker(pytest.mark.node)
+
+
+def _is_ours(item: pytest.Item, fixture: str) -> bool:
+    """Whether a test uses this fixture of ours, and none of that name of its own module."""
+    return fixture in getattr(item, "fixturenames", ()) and not hasattr(
+        getattr(item, "module", None), fixture
+    )
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +59,15 @@ def cluster() -> RealCluster:
         pytest.fail(f"scripts/cluster up\n{done.stdout}{done.stderr}", pytrace=False)
     found.kubectl("apply", "-f", "-", stdin=POLICY)
     return found
+
+
+@pytest.fixture
+def space(cluster: RealCluster) -> Iterator[str]:
+    """A namespace of the cluster; it goes away afterwards."""
+    name = f"space-{os.getpid()}-{next(_numbers)}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture(scope="session")
