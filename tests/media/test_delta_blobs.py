@@ -6,10 +6,11 @@ import gzip
 import io
 import random
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -173,6 +174,26 @@ def packed(table: bytes, *plain: bytes) -> bytes:
     return write_head(len(compressed), len(table)) + compressed + b"".join(frames)
 
 
+def damage_of(plain: Sequence[bytes]) -> tuple[st.SearchStrategy[Any], ...]:
+    """Which stream, where in it, and which bits."""
+    return st.integers(0, len(plain) - 1), st.floats(0, 1, exclude_max=True), st.integers(1, 255)
+
+
+def restore_damaged(pair: Pair, path: Path, plain: Sequence[bytes], damage: tuple[int, float, int]) -> None:
+    """Restore a delta of streams one of which is damaged: an error, or blobs that are what they should be."""
+    number, where, mask = damage
+    damaged = bytearray(plain[number])
+    damaged[int(where * len(damaged))] ^= mask
+    path.write_bytes(packed(*(bytes(damaged) if n == number else each for n, each in enumerate(plain))))
+    with suppress(DamagedError, IncompleteError), Staging(pair.site, []) as staging:
+        delta = Delta(path, staging.reader)
+        with staging.writer() as writer:
+            delta.restore(writer, delta.blobs, pair.directory, lambda _count: None)
+        staging.verify(delta.blobs, lambda _count: None)
+        for digest in delta.blobs:
+            assert Digest.of(b"".join(staging.read(digest))) == digest
+
+
 def test_a_hostile_delta_changes_nothing(pair: Pair) -> None:
     """Every stream damaged before it was compressed and signed: an error, or the right blob."""
     path = pair.write([NEW], [OLD])
@@ -181,19 +202,9 @@ def test_a_hostile_delta_changes_nothing(pair: Pair) -> None:
     held = pair.site.size(Digest.of(NEW))
     assert held is None
 
-    @given(st.integers(0, len(plain) - 1), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
+    @given(*damage_of(plain))
     def tried(number: int, where: float, mask: int) -> None:
-        at = int(where * len(plain[number]))
-        damaged = bytearray(plain[number])
-        damaged[at] ^= mask
-        path.write_bytes(packed(*(bytes(damaged) if n == number else each for n, each in enumerate(plain))))
-        with suppress(DamagedError, IncompleteError), Staging(pair.site, []) as staging:
-            delta = Delta(path, staging.reader)
-            with staging.writer() as writer:
-                delta.restore(writer, delta.blobs, pair.directory, lambda _count: None)
-            staging.verify(delta.blobs, lambda _count: None)
-            for digest in delta.blobs:
-                assert Digest.of(b"".join(staging.read(digest))) == digest
+        restore_damaged(pair, path, plain, (number, where, mask))
         assert pair.site.size(Digest.of(NEW)) is None
 
     tried()
@@ -283,16 +294,9 @@ def test_hostile_archives_change_nothing(pair: Pair) -> None:
     plain = streams(path)
 
     @settings(max_examples=40)
-    @given(st.integers(0, len(plain) - 1), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
+    @given(*damage_of(plain))
     def tried(number: int, where: float, mask: int) -> None:
-        damaged = bytearray(plain[number])
-        damaged[int(where * len(damaged))] ^= mask
-        path.write_bytes(packed(*(bytes(damaged) if n == number else each for n, each in enumerate(plain))))
-        with suppress(DamagedError, IncompleteError), Staging(pair.site, []) as staging:
-            delta = Delta(path, staging.reader)
-            with staging.writer() as writer:
-                delta.restore(writer, delta.blobs, pair.directory, lambda _count: None)
-            staging.verify(delta.blobs, lambda _count: None)
+        restore_damaged(pair, path, plain, (number, where, mask))
         assert pair.site.size(Digest.of(new)) is None
 
     tried()
