@@ -79,6 +79,21 @@ pub fn common(bytes: &[u8], a: usize, b: usize, limit: usize) -> usize {
     n
 }
 
+/// As `common`, of bytes that are had eight at a time: `differing` has the bits in which both differ from so many bytes
+/// on. Bytes beyond the limit may be anything.
+#[inline(always)]
+pub fn common_eights(limit: usize, differing: impl Fn(usize) -> u64) -> usize {
+    let mut n = 0;
+    while n < limit {
+        let bits = differing(n);
+        if bits != 0 {
+            return limit.min(n + (bits.trailing_zeros() >> 3) as usize);
+        }
+        n += 8;
+    }
+    limit
+}
+
 /// Four bytes, the first one lowest.
 #[inline]
 pub fn load32(bytes: &[u8], at: usize) -> u32 {

@@ -1,6 +1,6 @@
 //! The newest plain bytes in a ring of a fixed size: a position is masked, so that no access needs a check of its own.
 
-use super::View;
+use super::{common_eights, View};
 use crate::token::MAX_DISTANCE;
 
 const MASK: usize = (1 << 17) - 1;
@@ -86,15 +86,8 @@ impl Ring {
     /// Length of the common prefix of the bytes at positions `a` and `b`, at most `limit`.
     #[inline]
     pub fn common(&self, a: u32, b: u32, limit: usize) -> usize {
-        let mut n = 0;
-        while n < limit {
-            let differing = self.eight(a.wrapping_add(n as u32)) ^ self.eight(b.wrapping_add(n as u32));
-            if differing != 0 {
-                return limit.min(n + (differing.trailing_zeros() >> 3) as usize);
-            }
-            n += 8;
-        }
-        limit
+        let eight = |position: u32, n: usize| self.eight(position.wrapping_add(n as u32));
+        common_eights(limit, |n| eight(a, n) ^ eight(b, n))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A chunk's plain bytes behind those that matches reach back to, in memory of a fixed size: what an index is masked
 //! with makes it sound, so that no access needs a check of its own.
 
-use super::View;
+use super::{common_eights, View};
 
 /// Matches are nearer than this.
 pub const REACH: usize = 1 << 15;
@@ -50,15 +50,7 @@ impl Window {
     /// Length of the common prefix of the bytes at `a` and `b`, at most `limit`.
     #[inline]
     pub fn common(&self, a: usize, b: usize, limit: usize) -> usize {
-        let mut n = 0;
-        while n < limit {
-            let differing = self.eight(a + n) ^ self.eight(b + n);
-            if differing != 0 {
-                return limit.min(n + (differing.trailing_zeros() >> 3) as usize);
-            }
-            n += 8;
-        }
-        limit
+        common_eights(limit, |n| self.eight(a + n) ^ self.eight(b + n))
     }
 }
 
