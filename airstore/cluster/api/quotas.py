@@ -7,7 +7,7 @@ a webhook adds to pods, are left to the dry run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,14 +15,13 @@ from kubernetes.utils import parse_quantity
 
 from airstore.cluster.api.connection import ApiError
 from airstore.cluster.api.objects import Objects
+from airstore.core.kube.documents import Document
 from airstore.core.kube.dryruns import Demand
 
 _FORBIDDEN = 403
 _PODS = frozenset({"pods", "count/pods"})
 _ASKED = frozenset({"cpu", "memory", "ephemeral-storage"})  # a quota's short names for requests
 _REQUESTS, _LIMITS = "requests.", "limits."
-
-Document = Mapping[str, Any]
 
 
 def lacking(objects: Objects, demands: Sequence[Demand], namespace: str) -> str:

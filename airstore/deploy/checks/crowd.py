@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +11,9 @@ from airstore.core.kube.documents import Document
 from airstore.core.kube.dryruns import Demand
 from airstore.deploy.checks.pods import makes_more, pod_of, wanted_pods
 from airstore.deploy.model.target import is_hook, object_name
+
+_Found = Sequence[tuple[Document, Document | None]]
+"""Documents of a batch, each with the live object that it is about."""
 
 
 class Cluster(Protocol):
@@ -51,25 +54,41 @@ def crowded(cluster: Cluster, batches: Sequence[Batch]) -> Iterator[tuple[int, s
     """
     growing: dict[str, list[Demand]] = defaultdict(list)
     for index, batch in enumerate(batches):
-        for where, demand in _changes(cluster, batch):
+        found = [(document, _live(cluster, document, batch)) for document in batch.documents]
+        for where, demand in (*_coming(found, batch), *_leaving(cluster, batch)):
             growing[where].append(demand)
-        surges = dict(_surges(cluster, batch)) if batch.rolling else {}
-        asked = {_where(each, batch) for each in batch.documents} if batch.rolling else growing.keys()
-        for where in asked & growing.keys() if batch.rolling or index + 1 == len(batches) else ():
-            more = [Demand(surges[where], 1)] if where in surges else []
-            if words := cluster.crowded([*growing[where], *more], where):
+        for where, surge in _asked(found, batch, growing, last=index + 1 == len(batches)).items():
+            if words := cluster.crowded([*growing[where], *surge], where):
                 yield index, words
 
 
-def _changes(cluster: Cluster, batch: Batch) -> Iterator[tuple[str, Demand]]:
-    """Pods that come and, counted below none, pods that go."""
-    stays = {_identity(each, batch) for each in batch.documents}
-    for document in batch.documents:
-        where, live = _where(document, batch), _live(cluster, document, batch)
-        pod, count = pod_of(document), wanted_pods(document, live)
+def _asked(
+    found: _Found,
+    batch: Batch,
+    growing: Mapping[str, object],
+    *,
+    last: bool,
+) -> dict[str, list[Demand]]:
+    """The namespaces whose quotas are asked about once a batch is there, and what comes on top meanwhile."""
+    if not batch.rolling:
+        return {where: [] for where in growing} if last else {}
+    surges = dict(_surges(found, batch))
+    places = {_where(each, batch) for each in batch.documents} & growing.keys()
+    return {where: [Demand(surges[where], 1)] if where in surges else [] for where in places}
+
+
+def _coming(found: _Found, batch: Batch) -> Iterator[tuple[str, Demand]]:
+    """Pods of what is installed and, counted below none, those that it replaces."""
+    for document, live in found:
+        where, pod, count = _where(document, batch), pod_of(document), wanted_pods(document, live)
         if pod and count and not is_hook(document):
             yield where, Demand(pod, count)
         yield from _going(where, live)
+
+
+def _leaving(cluster: Cluster, batch: Batch) -> Iterator[tuple[str, Demand]]:
+    """Pods, counted below none, of what is not installed any more."""
+    stays = {_identity(each, batch) for each in batch.documents}
     for document in batch.before:
         if _identity(document, batch) not in stays:
             yield from _going(_where(document, batch), _live(cluster, document, batch))
@@ -81,11 +100,10 @@ def _going(where: str, live: Document | None) -> Iterator[tuple[str, Demand]]:
         yield where, Demand(pod, -count)
 
 
-def _surges(cluster: Cluster, batch: Batch) -> Iterator[tuple[str, Document]]:
+def _surges(found: _Found, batch: Batch) -> Iterator[tuple[str, Document]]:
     """A pod of each Deployment that makes the new one before an old one goes."""
     before = {_identity(each, batch): each for each in batch.before}
-    for document in batch.documents:
-        live = _live(cluster, document, batch)
+    for document, live in found:
         if document.get("kind") == "Deployment" and live and (pod := pod_of(document)):
             now = {"replicas": int((live.get("spec") or {}).get("replicas") or 0)}
             grown = {**document, "spec": {**(document.get("spec") or {}), **now}}
