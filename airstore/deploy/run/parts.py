@@ -49,4 +49,4 @@ class Hooks(Protocol):
 
 
 class Cluster(Objects, Workloads, Rehearsing, Pulling, Protocol):
-    """What the steps themselves ask of a cluster; `airstore.ops.apply.session.cluster.SiteCluster` is one."""
+    """What the steps themselves ask of a cluster; `SiteCluster` of `airstore.ops.apply.session` is one."""

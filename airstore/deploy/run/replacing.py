@@ -1,14 +1,19 @@
-"""Making room: objects that cannot become what is installed next are deleted; Helm makes them again."""
+"""What Helm would install over what stands, and making room for it.
+
+Objects that cannot become what is installed next are deleted; Helm makes them again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from airstore.core.kube.documents import Document
 from airstore.deploy.checks.rehearsal import Cluster, Move, describe, rehearse
 from airstore.deploy.helm.kept import Standing
 from airstore.deploy.model.target import Target
+from airstore.deploy.run.steps import Event, stopped
+from airstore.deploy.run.transition import Transition
 
 
 class Helm(Protocol):
@@ -16,6 +21,13 @@ class Helm(Protocol):
 
     def standing(self, target: Target) -> Standing:
         """What Helm has installed, and how it will go on."""
+
+
+class Reinstating(Helm, Protocol):
+    """Helm that can install again what was installed."""
+
+    def reinstates(self, target: Target) -> tuple[Document, ...]:
+        """What it would install then, what hooks made included."""
 
 
 class Removing(Cluster, Protocol):
@@ -33,6 +45,25 @@ def move_of(helm: Helm, target: Target, documents: tuple[Document, ...], *, back
     """
     now = helm.standing(target)
     return Move(target, documents, now.documents, now.on_server, back)
+
+
+def moves_back(helm: Reinstating, transition: Transition, events: Sequence[Event]) -> list[Move]:
+    """What a rollback would have Helm install, and what it uninstalls first, which makes room.
+
+    Args:
+        helm: knows what is installed.
+        transition: of the run.
+        events: of its journal.
+
+    Raises:
+        AirstoreError: Helm or the cluster did not answer.
+    """
+    leaving = [transition.new[item.key] for item in transition.run.items if item.action == "install"]
+    returning = [transition.old[key] for key in stopped(transition.run, events)]
+    return [
+        *(move_of(helm, new, (), back=True) for new in leaving),
+        *(move_of(helm, old, helm.reinstates(old), back=True) for old in returning),
+    ]
 
 
 def make_room(cluster: Removing, move: Move, say: Callable[[str], None]) -> None:

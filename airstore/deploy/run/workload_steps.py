@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from airstore.core.errors import DeployError
 from airstore.deploy.checks.rehearsal import rehearse
 from airstore.deploy.run.parts import Cluster, HelmReleases, Hooks
-from airstore.deploy.run.replacing import move_of
-from airstore.deploy.run.steps import Event, Step, stopped
+from airstore.deploy.run.replacing import moves_back
+from airstore.deploy.run.steps import Event, Step
 from airstore.deploy.run.transition import Transition
 from airstore.deploy.run.waits import Waits
 
@@ -70,14 +70,7 @@ class WorkloadSteps:
         """
         if self._can_return:
             return
-        moves = [
-            move_of(self._helm, new, (), back=True)  # what goes makes room
-            for key, new in self._transition.new.items()
-            if self._transition.item(key).action == "install"
-        ]
-        for key in stopped(self._transition.run, self._events):
-            old = self._transition.old[key]
-            moves.append(move_of(self._helm, old, self._helm.reinstates(old), back=True))
+        moves = moves_back(self._helm, self._transition, self._events)
         found = rehearse(self._cluster, moves).values()
         if lines := [f"  {finding}" for each in found for finding in each.findings]:
             raise DeployError("nothing is stopped, because it could not start again:\n" + "\n".join(lines))

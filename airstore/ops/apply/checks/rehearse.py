@@ -12,7 +12,8 @@ from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import Target, targets_of
 from airstore.deploy.plan.plan import Step
 from airstore.deploy.run.intent import Intent
-from airstore.deploy.run.steps import Mode, Run, stopped, stopped_at_most
+from airstore.deploy.run.replacing import moves_back
+from airstore.deploy.run.steps import Mode, Run, stopped_at_most
 from airstore.deploy.run.transition import items_of
 from airstore.ops.apply.session.plan import Planned
 from airstore.ops.apply.session.session import ApplySession
@@ -67,11 +68,7 @@ def rehearse_rollback(session: ApplySession, run: Intent) -> Answers:
     Raises:
         TransferError: the cluster or Helm did not answer.
     """
-    transition = session.transition(run)
-    standing = _Standings(session)
-    leaving = [transition.new[item.key] for item in transition.run.items if item.action == "install"]
-    back = [standing.move(target, (), back=True) for target in leaving]  # what goes makes room
-    back += [standing.back(transition.old[key]) for key in stopped(transition.run, ())]
+    back = moves_back(session.helm, session.transition(run), ())
     return _answers(session, [], back, session.installations.redactor([*run.new, *run.old]))
 
 
