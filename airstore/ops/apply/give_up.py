@@ -53,7 +53,7 @@ def abandoned(store: StoreDirectory, names: Iterable[str]) -> frozenset[str]:
 
 
 def _that_ran(ran: Collection[str], name: str) -> str:
-    keys = sorted(key for key in ran if name in {key, key.partition("/")[2]})
+    keys = sorted(_called(name, ran))
     if len(keys) != 1:
         what = f"{name!r} is {' and '.join(keys)}" if keys else f"no Helm release {name!r} ran here"
         raise UsageError(what, hint=f"what ran here: {', '.join(sorted(ran)) or 'nothing'}")
@@ -65,7 +65,7 @@ def _resolve(release: Release, names: Iterable[str]) -> frozenset[str]:
     kept = [key for key, scripts in hooks.items() if {"preUpgrade", "rollback"} & scripts.keys()]
     found = set[str]()
     for name in names:
-        keys = [key for key in hooks if name in {key, key.partition("/")[2]}]
+        keys = _called(name, hooks)
         if not keys or keys[0] not in kept:
             why = "no backup hook of" if keys else "no Helm release"
             raise UsageError(
@@ -74,3 +74,8 @@ def _resolve(release: Release, names: Iterable[str]) -> frozenset[str]:
             )
         found.add(keys[0])
     return frozenset(found)
+
+
+def _called(name: str, keys: Iterable[str]) -> list[str]:
+    """The keys that are or end in what was typed."""
+    return [key for key in keys if name in {key, key.partition("/")[2]}]

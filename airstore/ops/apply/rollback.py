@@ -114,19 +114,19 @@ class Rollback:
         return drive(self._session, self._session.begin(intent))
 
     def _turn(self, journal: Journal) -> Outcome:
-        session = self._session
-        if release := self._comes_back():
-            old = session.transition(Intent.of(journal)).old
+        session, intent = self._session, Intent.of(journal)
+        if release := session.release_of_state(intent.previous):
+            old = session.transition(intent).old
             back = {key: each for key, each in old.items() if key not in self._abandoned}
             coming = Coming(release, back, back=True)
             stop_at(self._images.findings(session, coming), f"run {journal.name} was not rolled back")
-        _check_turn(journal, self._version, self._choice)
-        self._give_up(journal)
-        _record_turn(session, journal)
+        _check_turn(journal, intent, self._version, self._choice)
+        self._give_up(journal, intent)
+        _record_turn(session, journal, intent)
         return drive(session, journal, asked_back=True)
 
-    def _give_up(self, journal: Journal) -> None:
-        keys = [key for key, _, _ in Intent.of(journal).items]
+    def _give_up(self, journal: Journal, intent: Intent) -> None:
+        keys = [key for key, _, _ in intent.items]
         if unknown := (self._choice.skipped | self._abandoned) - set(keys):
             raise UsageError(f"run {journal.name} has nothing to do with {', '.join(sorted(unknown))}")
         for key in keys if self._choice.keep else sorted(self._choice.skipped):
@@ -177,7 +177,7 @@ class Rollback:
         now, depth = self._entries(index)
         before = index.states[depth].entry
         steps = _steps(session, now, before)
-        there = [step.key for step in steps if step.action in {"change", "unchanged"}]
+        there = _staying(steps)
         journey = _journey(session.release(now.version), index, depth, steps)
         backups = find_backups(journey, choice, lambda backup: is_there(session.store, backup))
         intent = Intent(
@@ -215,9 +215,8 @@ class Rollback:
         return now, depth
 
 
-def _check_turn(journal: Journal, version: str, choice: Choice) -> None:
+def _check_turn(journal: Journal, intent: Intent, version: str, choice: Choice) -> None:
     """Refuse what a run that has not ended cannot do any more."""
-    intent = Intent.of(journal)
     if intent.mode is Mode.UNINSTALL:
         raise UsageError(f"uninstall run {journal.name} has not ended", hint="resume it: airstore uninstall")
     if version and version != intent.previous:
@@ -232,10 +231,10 @@ def _check_turn(journal: Journal, version: str, choice: Choice) -> None:
         )
 
 
-def _record_turn(session: ApplySession, journal: Journal) -> None:
+def _record_turn(session: ApplySession, journal: Journal, intent: Intent) -> None:
     """Have a run that has not ended go back."""
     failed = any(event.status is Status.FAILED for event in journal.events)
-    journal.record(Status.RESUME if failed or Intent.of(journal).mode is Mode.ROLLBACK else Status.TURN)
+    journal.record(Status.RESUME if failed or intent.mode is Mode.ROLLBACK else Status.TURN)
     session.say(f"turning back run {journal.name}")
 
 
@@ -248,14 +247,18 @@ def _steps(session: ApplySession, now: Entry, before: Entry) -> tuple[PlanStep, 
 
 def _journey(release: Release, index: Index, depth: int, steps: Sequence[PlanStep]) -> Journey:
     hooked = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in release.helm_releases}
-    there = [step.key for step in steps if step.action in {"change", "unchanged"}]
     return Journey(
         index,
         depth,
         release.product,
-        tuple(key for key in there if {"preUpgrade", "rollback"} <= hooked.get(key, {}).keys()),
+        tuple(key for key in _staying(steps) if {"preUpgrade", "rollback"} <= hooked.get(key, {}).keys()),
         tuple(step.key for step in steps if step.action == "remove"),
     )
+
+
+def _staying(steps: Sequence[PlanStep]) -> list[str]:
+    """Keys of what is there before and after."""
+    return [step.key for step in steps if step.action in {"change", "unchanged"}]
 
 
 def _same(session: ApplySession, now: Entry, before: Entry) -> set[str]:
