@@ -139,40 +139,27 @@ def create_release(
         TransferError, DamagedError: an image is not as its digests say, or its source broke off.
     """
     with store.locked():
-        return _create(store, contents, version, access, signing, progress, whole=whole)
+        check_readable(contents.unreadable)
+        before = _before(store)
+        files = tree_files(contents.product, contents.charts, contents.manifests)
+        existing = verified(store, version).release if store.history.lookup(version) else None
 
+        def make(taken: Ingested) -> Release:
+            return _release(contents.product, version, taken, files, before)
 
-def _create(
-    store: StoreDirectory,
-    contents: Contents,
-    version: str,
-    access: Access,
-    signing: Signing,
-    progress: Progress,
-    *,
-    whole: bool,
-) -> Created:
-    check_readable(contents.unreadable)
-    before = _before(store)
-    files = tree_files(contents.product, contents.charts, contents.manifests)
-    existing = verified(store, version).release if store.history.lookup(version) else None
+        def accept(taken: Ingested) -> None:
+            if whole:
+                _check_whole(taken)
+            if existing:
+                _check_same(existing, make(taken))
+            else:
+                _check_acceptable(store, make(taken), files)
 
-    def make(taken: Ingested) -> Release:
-        return _release(contents.product, version, taken, files, before)
-
-    def accept(taken: Ingested) -> None:
-        if whole:
-            _check_whole(taken)
+        ingested = _ingest(store, contents, access, progress, accept)
         if existing:
-            _check_same(existing, make(taken))
-        else:
-            _check_acceptable(store, make(taken), files)
-
-    ingested = _ingest(store, contents, access, progress, accept)
-    if existing:
-        return Created(existing, "", ingested)
-    release = make(ingested)
-    return Created(release, _commit(store, release, files, signing), ingested)
+            return Created(existing, "", ingested)
+        release = make(ingested)
+        return Created(release, _commit(store, release, files, signing), ingested)
 
 
 def check_contents(store: StoreDirectory, contents: Contents, access: Access) -> None:
