@@ -51,12 +51,13 @@ def find_one(*named: Path) -> Media:
 
 def _joined(found: Sequence[Media]) -> list[Media]:
     """Media of which several directories are volumes, as one; copies of whole media stay apart."""
-    together: dict[bytes | Path, list[Path]] = {}
+    together: dict[bytes | Path, list[Media]] = {}
     for media in found:
-        together.setdefault(media.envelope if _in_parts(media) else media.directory, []).append(
-            media.directory
-        )
-    return [Media(*directories) for directories in together.values()]
+        together.setdefault(media.envelope if _in_parts(media) else media.directory, []).append(media)
+    return [
+        parts[0] if len(parts) == 1 else Media(*(part.directory for part in parts))
+        for parts in together.values()
+    ]
 
 
 def _in_parts(media: Media) -> bool:

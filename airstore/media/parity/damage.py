@@ -11,7 +11,7 @@ from airstore.core.errors import DamagedError
 from airstore.core.progress import Advance, Progress
 from airstore.media.index import MediaIndex
 from airstore.media.parity.body import Body, files_of, shards_of
-from airstore.media.parity.shape import Parity, Shape, Table, sum_without
+from airstore.media.parity.shape import Parity, Shape, Table
 from airstore.media.reader import holds
 from airstore.media.volumes.slices import Slice
 
@@ -26,8 +26,7 @@ class Shards:
     """
 
     def __init__(self, index: MediaIndex, parity: Parity, place: Callable[[Slice], Path]) -> None:
-        sizes = {path: file.size for path, file in index.files.items()}
-        self.shape = Shape(parity.shard, parity.data, parity.recovery, sum_without(sizes, parity.paths))
+        self.shape = parity.shape({path: file.size for path, file in index.files.items()})
         self.files, self.recovery = files_of(index, place), shards_of(index, place)
         self.place = place
 

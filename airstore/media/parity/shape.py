@@ -38,6 +38,11 @@ class Parity:
         """The files of the parity itself."""
         return frozenset({self.table, self.shards})
 
+    def shape(self, sizes: Mapping[str, int]) -> Shape:
+        """The shape for files of these sizes, those of the parity left out."""
+        size = sum(size for path, size in sizes.items() if path not in self.paths)
+        return Shape(self.shard, self.data, self.recovery, size)
+
     def to_json(self) -> dict[str, Any]:
         """The JSON object."""
         return {
@@ -56,7 +61,7 @@ class Parity:
             DamagedError: the files are not of the sizes that follow from the shape.
         """
         found = cls(entry["shard"], entry["data"], entry["recovery"], entry["table"], entry["shards"])
-        shape = Shape(found.shard, found.data, found.recovery, sum_without(sizes, found.paths))
+        shape = found.shape(sizes)
         expected = {found.table: shape.table_size, found.shards: shape.recovery_size}
         if found.data + found.recovery > GROUP or expected != {p: sizes.get(p, -1) for p in expected}:
             raise DamagedError(f"{what} describes parity that does not fit its files")
@@ -152,11 +157,6 @@ def table_path(digest: Digest) -> str:
 def shards_path(digest: Digest) -> str:
     """Where recovery shards with this SHA-256 are on media."""
     return f"parity/{digest.hex}.shards"
-
-
-def sum_without(sizes: Mapping[str, int], left_out: frozenset[str]) -> int:
-    """Bytes of all files but some."""
-    return sum(size for path, size in sizes.items() if path not in left_out)
 
 
 def named(digest: Digest) -> Iterator[str]:

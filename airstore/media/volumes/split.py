@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -92,15 +93,17 @@ def _placed(building: Path, directory: Path, index: MediaIndex, span: Span) -> S
             place.parent.mkdir(parents=True, exist_ok=True)
             (building / span.path).rename(place)
         return piece
-    _cut(building / span.path, span, place)
-    return replace(piece, digest=Digest.of_file(place))
+    return replace(piece, digest=_cut(building / span.path, span, place))
 
 
-def _cut(source: Path, span: Span, place: Path) -> None:
+def _cut(source: Path, span: Span, place: Path) -> Digest:
+    running = hashlib.sha256()
     with source.open("rb") as file, durable_file(place) as out:
         file.seek(span.offset)
         left = span.size
         while left:
             data = file.read(min(_CHUNK, left))
+            running.update(data)
             out.write(data)
             left -= len(data)
+    return Digest.from_raw(running.digest())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.durable import LOCAL_DISK, Disk, durable_file
 from airstore.core.errors import DamagedError, IncompleteError
 from airstore.core.progress import Advance, Progress
@@ -49,7 +49,8 @@ class Arrivals:
             StorageError: the disk is full.
         """
         with progress.task("copying media", self._size) as advance:
-            absent = [piece for path in sorted(self._index.contents) for piece in self._copy(path, advance)]
+            open_paths = [path for path in sorted(self._index.contents) if not self._has(path, advance)]
+            absent = [piece for path in open_paths for piece in self._copy(path, advance)]
         if absent:
             numbers = [n for n, volume in enumerate(self._index.volumes, 1) if set(absent) & set(volume)]
             fault = missing_volumes(numbers, len(self._index.volumes))
@@ -57,7 +58,7 @@ class Arrivals:
                 f"{fault}; what is at hand was copied",
                 hint="import the other volumes, in any order: airstore media import DRIVE",
             )
-        for path in self._index.contents:
+        for path in open_paths:
             self._join(path)
 
     def discard(self) -> None:
@@ -70,30 +71,38 @@ class Arrivals:
             for piece in self._index.slices(path):
                 yield self.path(self._index.lies_at(piece)), piece
 
+    def _has(self, path: str, advance: Advance) -> bool:
+        if not holds(self.path(path), self._index.files[path]):
+            return False
+        advance(self._index.files[path].size)
+        return True
+
     def _copy(self, path: str, advance: Advance) -> Iterator[Slice]:
         """Copy one file, whole or in slices; gives the slices that are neither here nor at hand."""
-        if holds(self.path(path), self._index.contents[path]):
-            advance(self._index.contents[path].size)
-            return
         for piece in self._index.slices(path):
             name = self._index.lies_at(piece)
-            if self._index.volumes and not self._media.has(name) and not holds(self.path(name), piece):
-                yield piece
-            else:
+            if not self._index.volumes or self._media.has(name):
                 self._media.copy(name, piece, self.path(name), advance, self._disk)
+            elif holds(self.path(name), piece):
+                advance(piece.size)
+            else:
+                yield piece
 
     def _join(self, path: str) -> None:
-        whole, expected = self.path(path), self._index.contents[path]
+        whole, expected = self.path(path), self._index.files[path]
         pieces = [self.path(self._index.lies_at(piece)) for piece in self._index.slices(path)]
-        if pieces == [whole] or holds(whole, expected):
+        if pieces == [whole]:
             return
+        running = hashlib.sha256()
         with durable_file(whole, disk=self._disk) as out:
             for piece in pieces:
                 with piece.open("rb") as file:
                     while data := file.read(_CHUNK):
+                        running.update(data)
                         out.write(data)
-        if Digest.of_file(whole) != expected.digest:
-            whole.unlink()
-            raise DamagedError(f"the slices of {path} do not make up the file that the signed index lists")
+            if running.digest() != expected.digest.raw:
+                raise DamagedError(
+                    f"the slices of {path} do not make up the file that the signed index lists"
+                )
         for piece in pieces:
             piece.unlink()

@@ -20,8 +20,7 @@ def costs(media: Media, index: MediaIndex) -> dict[str, Any]:
         DamagedError, StorageError: it cannot be read.
     """
     for path in index.deltas:  # there is one at most
-        for directory in media.directories:
-            if (directory / path).is_file():
-                return DeltaFile(directory / path).notes() or NONE
-        raise IncompleteError(f"{path} does not lie in one piece here")
+        if not media.has(path):
+            raise IncompleteError(f"{path} does not lie in one piece here")
+        return DeltaFile(media.place(path)).notes() or NONE
     return NONE
