@@ -64,7 +64,7 @@ def command() -> None:
     type=click.Choice(["none", *(effort.value for effort in Effort)]),
     default=Effort.NORMAL.value,
     show_default=True,
-    help="How much time a smaller delta is worth; none: new files whole, as airstore before 0.2 reads them.",
+    help="How much time a smaller delta is worth; none: new files whole, as older versions read them.",
 )
 @click.option(
     "--volume-size",
