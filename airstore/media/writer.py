@@ -26,6 +26,9 @@ from airstore.media.index import (
     pack_path,
 )
 from airstore.media.parity.encode import add_parity
+from airstore.media.parity.erasure import Code
+from airstore.media.parity.shape import Shape
+from airstore.media.volumes.slices import plan
 from airstore.media.volumes.split import split, volume_directories
 from airstore.store.blobs import BlobStore, Selection, write_packs
 
@@ -84,7 +87,8 @@ def write_media(
         carriers: what they hold, and how much of them may be lost.
 
     Raises:
-        UsageError: ``out`` is in use, or a volume too small.
+        UsageError: ``out`` is in use, a volume too small, or a share of parity none.
+        IncompleteError: parity needs zfec, which is not installed.
         StorageError: the disk is full; nothing is left behind.
     """
     _check_free(out)
@@ -119,7 +123,8 @@ def measure_media(
         carriers: what they hold, and how much of them may be lost.
 
     Raises:
-        UsageError: a volume is too small.
+        UsageError: a volume is too small, or a share of parity none.
+        IncompleteError: parity needs zfec, which is not installed.
         StorageError: the disk is full.
     """
     with storage_errors(temporary), tempfile.TemporaryDirectory(dir=temporary) as building:
@@ -133,11 +138,23 @@ def _filled(
     progress: Progress,
     carriers: Carriers,
 ) -> MediaIndex:
+    _check(carriers)
     files = {**_packs(building, contents, progress), **_delta(building, contents, progress)}
     index = _finish(building, files, contents.history, describe)
-    if carriers.parity:
+    if carriers.parity is not None:
         index = add_parity(building, index, carriers.parity, progress)
-    return split(building, index, carriers.volume_size, progress) if carriers.volume_size else index
+    if carriers.volume_size is not None:
+        index = split(building, index, carriers.volume_size, progress)
+    return index
+
+
+def _check(carriers: Carriers) -> None:
+    """What is wrong whatever the media weigh is said before they are made, which may take an hour."""
+    if carriers.parity is not None:
+        Shape.of(1, carriers.parity)
+        Code(1, 1)
+    if carriers.volume_size is not None:
+        plan({}, carriers.volume_size, 0)
 
 
 def _packs(building: Path, contents: Contents, progress: Progress) -> dict[str, MediaFile]:

@@ -151,6 +151,14 @@ def test_what_was_rebuilt_elsewhere_goes_before_what_is_damaged(
     done("media", "verify", spare, media, "--trust", road.root)
 
 
+@pytest.mark.parametrize("share", ["0", "-5%", "101%", "some", ""])
+def test_a_share_is_refused_before_anything_is_written(share: str, road: Road, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ("media", "create", "--to", "1.1.0", "--parity", share, out)
+    assert airstore("-C", road.publisher, *words).code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_media_without_parity_say_so(road: Road) -> None:
     outcome = airstore("media", "verify", road.full, "--trust", road.root, "--repair")
     refused(outcome, 21, "these media carry no parity")

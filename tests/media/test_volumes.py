@@ -143,7 +143,7 @@ def test_what_fits_on_one_volume_is_written_as_ever(road: Road, tmp_path: Path) 
     assert (out / "history.bundle").is_file()
 
 
-@pytest.mark.parametrize("size", ["4X", "-1", "1", "", "100K"])
+@pytest.mark.parametrize("size", ["4X", "-1", "0", "1", "", "100K"])
 def test_a_size_that_cannot_be_meant_is_refused(size: str, road: Road, tmp_path: Path) -> None:
     words: list[Any] = ["media", "create", "--to", "1.1.0", "--volume-size", size, tmp_path / "out"]
     assert airstore("-C", road.publisher, *words).code == 2
