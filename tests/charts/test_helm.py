@@ -190,3 +190,22 @@ def test_a_repository_that_nobody_serves_is_a_transfer_fault(helm: Path, tmp_pat
 
 def test_a_password_is_not_shown() -> None:
     assert "s3cret" not in repr(Access("https://charts.example.com", "u", "s3cret"))
+
+
+@pytest.mark.parametrize(
+    ("said", "family"),
+    [
+        (
+            "Error: failed to fetch https://charts.acme.example/a.tgz : 503 Service Unavailable",
+            TransferError,
+        ),
+        ("Error: unexpected status code 401", TransferError),
+        ("Error: failed to fetch https://charts.acme.example/web-1.0.404.tgz : 404 Not Found", NotFoundError),
+        ("Error: pulling from host registry.acme.example failed with status code (404)", NotFoundError),
+        ("Error: the lock file (Chart.lock) is out of sync with /srv/build-501/404/shop-500", UsageError),
+        ("Error: chart web-1.0.503 needs library 2.0.404", UsageError),
+    ],
+)
+def test_a_status_is_no_part_of_a_path_or_a_version(said: str, family: type[AirstoreError]) -> None:
+    """Nor of the directory that the message begins with, which may be called anything."""
+    assert type(helm_fault("chart /srv/unauthorized/500/shop", "dependency", said)) is family
