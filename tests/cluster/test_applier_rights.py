@@ -207,4 +207,7 @@ def test_pods_are_made_in_dry_runs_only_by_who_can_make_workloads_of_them(kind: 
     part = Part("shop", frozenset({"shop"}), ({"kind": kind, "metadata": {"name": "a"}},))
     rights = rights_of([part], [], LEASE)
     assert allows(rights, "create", "pods", "", "shop") is may
+    assert allows(rights, "list", "resourcequotas", "", "shop") is may
+    assert allows(rights, "list", "limitranges", "", "shop") is may
+    assert not allows(rights, "list", "resourcequotas", "", "elsewhere")
     assert not allows(rights, "create", "pods", "", "elsewhere")

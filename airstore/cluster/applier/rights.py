@@ -98,6 +98,8 @@ def _part(part: Part) -> Iterator[Right]:
         # In dry runs, to see whether pods will be admitted; by such a workload any could be made anyway.
         if any(document.get("kind") in _MAKES_PODS for document in part.documents):
             yield Right("create", "pods", "", place)
+            for resource in ("resourcequotas", "limitranges"):  # whether all pods that come find room
+                yield Right("list", resource, "", place)
     yield from _all(("get", "patch"), "serviceaccounts", "", part.namespace, "default")  # pull secrets
     for url in part.urls:
         namespace, service = service_of(url, part.namespace)
