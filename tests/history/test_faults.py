@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -126,6 +127,25 @@ def test_no_git_and_old_git(live: History, history: History, bundle: Path, tmp_p
     assert not (live.path / "quarantine").exists()
 
 
+def test_git_is_found_wherever_path_says(
+    live: History, history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``doctor`` finds it; and a relative entry of PATH holds in the directory where airstore runs."""
+    real = shutil.which("git")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").write_text(f'#!/bin/sh\necho ran >>{tmp_path}/trace\nexec {real} "$@"\n')
+    (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    for path in (str(tmp_path / "bin"), "bin"):
+        monkeypatch.setenv("PATH", path)
+        create_bundle(history, tmp_path / "out", "2.0.0", None)
+        assert (tmp_path / "trace").exists()
+        (tmp_path / "trace").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotFoundError, match="git"):
+        create_bundle(history, tmp_path / "out", "2.0.0", None)
+
+
 def test_no_configuration_or_hook_is_ever_consulted(
     history: History, live: History, tmp_path: Path, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +181,26 @@ def test_no_configuration_or_hook_is_ever_consulted(
     receiver.signatures("3.0.0")
     assert versions(receiver)[-1] == "3.0.0"
     assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n"]
+)
+def test_a_host_without_ca_certificates_or_with_damaged_ones(content: bytes | None, tmp_path: Path) -> None:
+    """libgit2 loads them as it is imported, and no history needs them; who uses TLS still sees them."""
+    authorities = tmp_path / "authorities.pem"
+    if content is not None:
+        authorities.write_bytes(content)
+    words = (
+        "import airstore.history.repository, os\n"
+        f"assert os.environ['SSL_CERT_FILE'] == {str(authorities)!r}\nassert os.environ['SSL_CERT_DIR'] == ''"
+    )
+    variables = {
+        "SSL_CERT_FILE": str(authorities),
+        "SSL_CERT_DIR": "",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    run([sys.executable, "-c", words], env=variables, check=True)
 
 
 IMPORT = """

@@ -9,6 +9,7 @@ before 2.36 does not know, is not what durability rests on.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +21,7 @@ from airstore.core.work import at_work
 from airstore.history.git.names import is_commit
 
 _OLDEST = (2, 24)  # --end-of-options; git 2.24 is of 2019
+_INSTALL = "install git 2.24 or newer"
 _FIXED = (
     "--no-replace-objects",
     *("-c", "core.fsync=all", "-c", "core.fsyncMethod=fsync"),
@@ -40,10 +42,12 @@ _FULL = re.compile(r"No space left|Disk quota|File too large|Read-only file syst
 
 
 class Git:
-    """The ``git`` program."""
+    """The ``git`` program, found on the user's PATH as a shell finds it, or where its name says."""
 
     def __init__(self, binary: str = "git") -> None:
-        self._binary = binary
+        found = shutil.which(binary)  # now: git itself is given a PATH of ours, and runs in another directory
+        self._binary = str(Path(found).absolute()) if found else binary
+        self._missing = found is None
         self._checked = False
 
     def pack(
@@ -163,20 +167,21 @@ class Git:
             )
         except OSError as fault:
             raise NotFoundError(
-                f"cannot run git ({self._binary}): {fault.strerror}", hint="install git 2.24 or newer"
+                f"cannot run git ({self._binary}): {fault.strerror}", hint=_INSTALL
             ) from fault
 
     def _check_version(self) -> None:
         if self._checked:
             return
+        if self._missing:
+            where = "" if "/" in self._binary else " on PATH"
+            raise NotFoundError(f"git was not found: {self._binary} is no program{where}", hint=_INSTALL)
         command = (self._binary, "version")
         with tempfile.TemporaryFile() as stderr, self._start(command, subprocess.DEVNULL, stderr) as process:
             said = process.communicate()[0].decode("ascii", "replace")
         match = re.match(r"git version (\d{1,4})\.(\d{1,4})", said)
         if match is None or (int(match[1]), int(match[2])) < _OLDEST:
-            raise NotFoundError(
-                f"{self._binary} is {_printable(said) or 'not git'}", hint="install git 2.24 or newer"
-            )
+            raise NotFoundError(f"{self._binary} is {_printable(said) or 'not git'}", hint=_INSTALL)
         self._checked = True
 
 

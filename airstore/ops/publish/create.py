@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airstore.charts.helm.command import Helm
-from airstore.charts.images.finding import Finding, Unreadable, wanted
+from airstore.charts.images.finding import ImageFinding, Unreadable, wanted
 from airstore.charts.packages.record import Record
 from airstore.charts.packages.resolve import ResolvedChart
 from airstore.charts.rendering.survey import survey
@@ -26,7 +26,7 @@ from airstore.ops.publish.find_images import check_readable, find_images, resolv
 from airstore.ops.publish.ingest import Ingested, ingest
 from airstore.ops.publish.record_sizes import check_records, sizes_of, tight
 from airstore.ops.publish.tree import in_tree, tree_files
-from airstore.ops.registry.access import Access
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import verified
 from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
@@ -50,7 +50,7 @@ class Signing:
 
 
 @dataclass(frozen=True)
-class Contents:
+class ReleaseContents:
     """What a release would consist of, before anything is fetched.
 
     Attributes:
@@ -65,7 +65,7 @@ class Contents:
     product: Product
     charts: tuple[ResolvedChart, ...]
     references: tuple[Reference, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[ImageFinding, ...]
     manifests: Mapping[str, str]
     unreadable: tuple[Unreadable, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -85,7 +85,9 @@ class Created:
     ingested: Ingested
 
 
-def gather(product_file: Path, helm: Helm, access: Access, kube_versions: Sequence[str] = ()) -> Contents:
+def gather(
+    product_file: Path, helm: Helm, access: RegistryOptions, kube_versions: Sequence[str] = ()
+) -> ReleaseContents:
     """Resolve charts and find images; nothing is written.
 
     Args:
@@ -108,16 +110,16 @@ def gather(product_file: Path, helm: Helm, access: Access, kube_versions: Sequen
     references = tuple(wanted(found.findings))
     records = sizes_of(product, charts, surveyed.rendered)
     notices = (*found.notices, *tight(records))
-    return Contents(
+    return ReleaseContents(
         product, charts, references, found.findings, surveyed.manifests, found.unreadable, notices, records
     )
 
 
 def create_release(
     store: StoreDirectory,
-    contents: Contents,
+    contents: ReleaseContents,
     version: str,
-    access: Access,
+    access: RegistryOptions,
     signing: Signing,
     progress: Progress,
     *,
@@ -167,7 +169,7 @@ def create_release(
         return Created(release, _commit(store, release, files, signing), ingested)
 
 
-def check_contents(store: StoreDirectory, contents: Contents, access: Access) -> None:
+def check_contents(store: StoreDirectory, contents: ReleaseContents, access: RegistryOptions) -> None:
     """All that can be found wrong before anything is fetched.
 
     Raises:
@@ -182,15 +184,15 @@ def check_contents(store: StoreDirectory, contents: Contents, access: Access) ->
         check_images(source, contents.references, contents.findings)
 
 
-def _check_installable(contents: Contents) -> None:
+def _check_installable(contents: ReleaseContents) -> None:
     check_readable(contents.unreadable)
     check_records(contents.records)
 
 
 def _ingest(
     store: StoreDirectory,
-    contents: Contents,
-    access: Access,
+    contents: ReleaseContents,
+    access: RegistryOptions,
     progress: Progress,
     accept: Callable[[Ingested], None],
 ) -> Ingested:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from airstore.charts.images.finding import Finding, why
+from airstore.charts.images.finding import ImageFinding, why
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
@@ -21,7 +21,7 @@ from airstore.cli.views.output import output_option, show_rows
 from airstore.core.errors import NotFoundError
 from airstore.core.notice import Notice
 from airstore.core.reference import Reference
-from airstore.ops.publish.create import Contents, gather
+from airstore.ops.publish.create import ReleaseContents, gather
 from airstore.ops.publish.record_sizes import SMALLER, oversized
 from airstore.ops.stores.directory import PUBLISHER
 
@@ -76,7 +76,7 @@ def find(
     show_rows(rows, output, columns, "no images found", beside=notice_fields(told, output))
 
 
-def _refusals(contents: Contents) -> Iterator[Notice]:
+def _refusals(contents: ReleaseContents) -> Iterator[Notice]:
     """What `release create` would not accept; here it stops nothing."""
     for one in contents.unreadable:
         if one.stops and not one.excluded_by:
@@ -88,14 +88,14 @@ def _refusals(contents: Contents) -> Iterator[Notice]:
         yield Notice("record-size", what, SMALLER)
 
 
-def _say_possible(context: Context, contents: Contents) -> None:
+def _say_possible(context: Context, contents: ReleaseContents) -> None:
     possible = {f.reference for f in contents.findings if f.confidence == "possible" and not f.excluded_by}
     possible -= {f.reference for f in contents.findings if f.fetched}
     if possible:
         context.say(f"{len(possible)} more are possible; --all lists them")
 
 
-def _show_why(contents: Contents, image: str, output: str) -> None:
+def _show_why(contents: ReleaseContents, image: str, output: str) -> None:
     rows = _places(why(contents.findings, image))
     unread = [one for one in contents.unreadable if one.text == image]
     rows += [
@@ -113,7 +113,7 @@ def _show_why(contents: Contents, image: str, output: str) -> None:
     show_rows(rows, output, columns, schema="image-place-list")
 
 
-def _places(findings: list[Finding]) -> list[dict[str, Any]]:
+def _places(findings: list[ImageFinding]) -> list[dict[str, Any]]:
     """Each place once, with every variant that names the image there."""
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for one in findings:
@@ -123,8 +123,8 @@ def _places(findings: list[Finding]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _grouped(findings: tuple[Finding, ...], *, everything: bool) -> list[dict[str, Any]]:
-    groups: dict[Reference, list[Finding]] = {}
+def _grouped(findings: tuple[ImageFinding, ...], *, everything: bool) -> list[dict[str, Any]]:
+    groups: dict[Reference, list[ImageFinding]] = {}
     for finding in findings:
         groups.setdefault(finding.reference, []).append(finding)
     return [
@@ -134,7 +134,7 @@ def _grouped(findings: tuple[Finding, ...], *, everything: bool) -> list[dict[st
     ]
 
 
-def _row(reference: Reference, group: list[Finding]) -> dict[str, Any]:
+def _row(reference: Reference, group: list[ImageFinding]) -> dict[str, Any]:
     return {
         "image": str(reference),
         "confidence": min((finding.confidence for finding in group), key=_CONFIDENCE.index),
