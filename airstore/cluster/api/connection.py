@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.limits import MIB
+from airstore.core.poll import poll
 from airstore.core.work import at_work
 
 _CONNECT, _READ = 5.0, 60.0  # seconds
@@ -92,15 +92,16 @@ class Connection:
             ApiError: the server refused.
             TransferError: the server cannot be reached or broke off.
         """
-        deadline = time.monotonic() + self._patience
-        while True:
+        for last in poll(self._patience, _PAUSE):
+            if last:
+                break
             try:
                 return self._once(call)
             except TransferError as fault:
                 passing = not isinstance(fault, ApiError) or fault.status in _AGAIN
-                if not passing or call.method not in _REPEATABLE or time.monotonic() > deadline:
+                if not passing or call.method not in _REPEATABLE:
                     raise
-            time.sleep(_PAUSE)
+        return self._once(call)
 
     def headers(self) -> dict[str, str]:
         """Headers that say who we are; a token that has expired is fetched again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any
@@ -14,6 +13,7 @@ from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.workloads import resource_gates, rollout
 from airstore.core.errors import TransferError, UsageError
 from airstore.core.kube.documents import Document
+from airstore.core.poll import poll
 
 _HELM = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
 _GATES: dict[str, tuple[str, str, Callable[[Document], str]]] = {
@@ -139,16 +139,14 @@ class Workloads:
 
     def _await_end(self, item: Document, namespace: str) -> None:
         where = item["metadata"].get("namespace") or namespace
-        deadline = time.monotonic() + self._patience
-        while True:
+        for last in poll(self._patience, _PAUSE):
             pods = list(self._objects.list("v1", "Pod", where, labels=rollout.selector(item)))
             left = [pod for pod in pods if (pod.get("status") or {}).get("phase") not in _ENDED]
             if not left:
                 return
-            if time.monotonic() > deadline:
+            if last:
                 names = ", ".join(pod["metadata"]["name"] for pod in left)
                 raise TransferError(f"{describe(item)}: pods do not end: {names}")
-            time.sleep(_PAUSE)
 
     def _troubles(self, item: Document, namespace: str) -> str:
         labels = rollout.selector(item)
