@@ -1,4 +1,4 @@
-"""One connection to an API server: requests, patience while it restarts, and clear errors."""
+"""One connection to an API server: requests, retries while it restarts, and clear errors."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ class Connection:
 
     Args:
         api: configured client.
-        patience: seconds to go on trying while the server cannot be reached, as when it restarts.
+        retry_for: seconds to go on trying while the server cannot be reached, as when it restarts.
         inside: we run in one of its pods, where names of Services lead to them.
     """
 
-    def __init__(self, api: client.ApiClient, *, patience: float = 30.0, inside: bool = False) -> None:
+    def __init__(self, api: client.ApiClient, *, retry_for: float = 30.0, inside: bool = False) -> None:
         self.api = api
         self.inside = inside
-        self._patience = patience
+        self._retry_for = retry_for
 
     @property
     def server(self) -> str:
@@ -92,7 +92,7 @@ class Connection:
             ApiError: the server refused.
             TransferError: the server cannot be reached or broke off.
         """
-        for last in poll(self._patience, _PAUSE):
+        for last in poll(self._retry_for, _PAUSE):
             if last:
                 break
             try:
@@ -191,13 +191,13 @@ class Connection:
         return answer
 
 
-def connect(kubeconfig: Path | None, *, context: str | None = None, patience: float = 30.0) -> Connection:
+def connect(kubeconfig: Path | None, *, context: str | None = None, retry_for: float = 30.0) -> Connection:
     """Connect with a kubeconfig.
 
     Args:
         kubeconfig: None for ``~/.kube/config``, or in a Pod its service account.
         context: None for the current one.
-        patience: see `Connection`.
+        retry_for: see `Connection`.
 
     Raises:
         NotFoundError: no usable kubeconfig.
@@ -216,7 +216,7 @@ def connect(kubeconfig: Path | None, *, context: str | None = None, patience: fl
         raise NotFoundError(
             f"no usable kubeconfig: {fault}", hint="name one with the environment variable KUBECONFIG"
         ) from fault
-    return Connection(client.ApiClient(settings), patience=patience, inside=inside)
+    return Connection(client.ApiClient(settings), retry_for=retry_for, inside=inside)
 
 
 def path_of(*parts: str) -> str:

@@ -19,7 +19,7 @@ from airstore.core.poll import poll
 _ACCOUNT = ("v1", "ServiceAccount", "default")
 _PART_OF = "app.kubernetes.io/part-of"
 _ATTEMPTS = 10
-_PATIENCE = 30.0  # seconds until a controller has made a new namespace's ServiceAccount
+_TIMEOUT = 30.0  # seconds until a controller has made a new namespace's ServiceAccount
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def let_pull(objects: Objects, login: PullLogin, where: str) -> None:
         objects.apply(namespace(where, login.product))
     give_secret(objects, login, where)
     # Where no controller makes the ServiceAccount, pods name the Secret themselves.
-    any(_added(objects, where) for _ in poll(_PATIENCE, 0.5))
+    any(_added(objects, where) for _ in poll(_TIMEOUT, 0.5))
 
 
 def give_secret(objects: Objects, login: PullLogin, where: str) -> None:

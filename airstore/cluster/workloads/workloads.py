@@ -35,12 +35,12 @@ class Workloads:
 
     Args:
         objects: the cluster.
-        patience: seconds to wait for pods to end once they were told to.
+        end_timeout: seconds to wait for pods to end once they were told to.
     """
 
-    def __init__(self, objects: Objects, *, patience: float = 300.0) -> None:
+    def __init__(self, objects: Objects, *, end_timeout: float = 300.0) -> None:
         self._objects = objects
-        self._patience = patience
+        self._end_timeout = end_timeout
 
     def ready(self, gate: Document, namespace: str) -> str:
         """Why a health gate does not hold now; an empty string if it does.
@@ -139,7 +139,7 @@ class Workloads:
 
     def _await_end(self, item: Document, namespace: str) -> None:
         where = item["metadata"].get("namespace") or namespace
-        for last in poll(self._patience, _PAUSE):
+        for last in poll(self._end_timeout, _PAUSE):
             pods = list(self._objects.list("v1", "Pod", where, labels=rollout.selector(item)))
             left = [pod for pod in pods if (pod.get("status") or {}).get("phase") not in _ENDED]
             if not left:

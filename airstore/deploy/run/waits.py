@@ -43,8 +43,8 @@ class Waits:
             DeployError: time is up, or no time will help.
             LockedError: the Lease was lost.
         """
-        patience = None if hopeful else _patience(target)
-        self.until_gates_hold(target, Watch(self._stage, str(step), target, patience=patience))
+        grace = None if hopeful else _grace(target)
+        self.until_gates_hold(target, Watch(self._stage, str(step), target, grace=grace))
 
     def until_gates_hold(self, target: ReleaseTarget, watch: Watch) -> None:
         """As `healthy`, watched by what has watched already."""
@@ -58,12 +58,12 @@ class Waits:
 
     def upgrade(self, target: ReleaseTarget, step: Step) -> Watch:
         """What watches Helm while it upgrades."""
-        return Watch(self._stage, str(step), target, patience=_patience(target), changed=True)
+        return Watch(self._stage, str(step), target, grace=_grace(target), changed=True)
 
     def hook(self, target: ReleaseTarget, step: Step) -> Watching:
         """What watches a hook."""
         return watching_hook(self._stage, str(step), target)
 
 
-def _patience(target: ReleaseTarget) -> Mapping[Cause, float] | None:
+def _grace(target: ReleaseTarget) -> Mapping[Cause, float] | None:
     return PATIENCE if target.helm.fail_fast else None
