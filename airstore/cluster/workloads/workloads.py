@@ -12,6 +12,7 @@ from airstore.cluster.api.labels import REMEMBERED, annotation, changed
 from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.workloads import resource_gates, rollout
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.gates import Gate, HttpGate, ResourceGate
 from airstore.core.kube.documents import Document
 from airstore.core.poll import poll
 
@@ -42,39 +43,34 @@ class Workloads:
         self._objects = objects
         self._end_timeout = end_timeout
 
-    def ready(self, gate: Document, namespace: str) -> str:
+    def ready(self, gate: Gate, namespace: str) -> str:
         """Why a health gate does not hold now; an empty string if it does.
 
         Args:
-            gate: one of ``{"deployment": NAME}``, ``statefulset``, ``daemonset``, ``job``, ``{"http": URL}``;
-                or ``{"resource": ...}``, see `resource_gates`.
+            gate: what is asked.
             namespace: of the Helm release.
 
         Raises:
-            UsageError: no such kind of gate.
             TransferError: the API server did not answer or refused.
         """
-        if "resource" in gate:
-            return self._resource(gate, namespace)
-        ((kind, name),) = gate.items()
-        if kind == "http":
-            return self._asked(str(name), namespace)
-        if kind not in _GATES:
-            raise UsageError(f"no such health gate: {kind!r}")
-        api_version, proper, judge = _GATES[kind]
-        found = self._objects.get(api_version, proper, str(name), namespace)
+        match gate:
+            case HttpGate():
+                return self._asked(gate.url, namespace)
+            case ResourceGate():
+                return self._resource(gate, namespace)
+        api_version, proper, judge = _GATES[gate.kind]
+        found = self._objects.get(api_version, proper, gate.name, namespace)
         if found is None:
-            return f"there is no {proper} {namespace}/{name}"
+            return f"there is no {proper} {namespace}/{gate.name}"
         why = _stopped(found) or judge(found)
-        return f"{proper} {namespace}/{name}: {why}{self._troubles(found, namespace)}" if why else ""
+        return f"{proper} {namespace}/{gate.name}: {why}{self._troubles(found, namespace)}" if why else ""
 
-    def _resource(self, gate: Document, namespace: str) -> str:
-        named = gate["resource"]
-        where = str(named.get("namespace") or namespace)
-        found = self._objects.get(named["apiVersion"], named["kind"], named["name"], where)
+    def _resource(self, gate: ResourceGate, namespace: str) -> str:
+        where = gate.namespace or namespace
+        found = self._objects.get(gate.api_version, gate.kind, gate.name, where)
         if found is None:
-            return f"there is no {named['kind']} {where}/{named['name']}"
-        why = resource_gates.judge(gate, found)
+            return f"there is no {gate.kind} {where}/{gate.name}"
+        why = resource_gates.judge(gate.test, found)
         return f"{describe(found)}: {why}" if why else ""
 
     def image_digests(self, namespace: str, labels: str = "") -> dict[str, set[str]]:

@@ -10,7 +10,7 @@ from airstore.deploy.model.protocols import Held, Workloads
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.steps import Step
-from airstore.deploy.waiting.health import Clock, await_gates, unique
+from airstore.deploy.waiting.health import Clock, await_gates
 from airstore.deploy.waiting.watching import PATIENCE, Display, Stage, Watch, watching_hook
 
 
@@ -53,8 +53,7 @@ class Waits:
             self._held.check()
             watch(reasons)
 
-        gates = unique([*target.workload_gates(), *target.helm.health])
-        await_gates(self._workloads, self._clock, target, gates, check)
+        await_gates(self._workloads, self._clock, target, target.gates(), check)
 
     def upgrade(self, target: ReleaseTarget, step: Step) -> Watch:
         """What watches Helm while it upgrades."""

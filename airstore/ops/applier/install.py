@@ -14,6 +14,7 @@ from airstore.cluster.applier.settings import ApplierSettings
 from airstore.cluster.registry.pull_secrets import let_pull
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.gates import WorkloadGate
 from airstore.core.site import SiteFile
 from airstore.core.treestream import files_of
 from airstore.deploy.run.journal import unfinished
@@ -104,7 +105,7 @@ def _let_pull(objects: Objects, settings: ApplierSettings, store: StoreDirectory
 def _await(cluster: ApplierCluster, settings: ApplierSettings, send: Callable[[str], None]) -> bool:
     workloads, sent = Workloads(cluster.objects), False
     waiting = ReadinessWait(cluster.say, cluster.timeout, "the applier", _PUSHED)
-    while why := workloads.ready({"deployment": settings.name}, settings.namespace):
+    while why := workloads.ready(WorkloadGate("deployment", settings.name), settings.namespace):
         # Each pod's init container runs for a moment, whatever the volume holds: that it runs says nothing.
         pod = "" if sent else running_pod(cluster, settings, make.WAITING)
         try:

@@ -22,6 +22,7 @@ from airstore.cluster.registry.pull_secrets import PullLogin, give_secret, let_p
 from airstore.cluster.registry.settings import settings_of
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import NotFoundError, TransferError
+from airstore.core.gates import WorkloadGate
 from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
@@ -230,5 +231,5 @@ def _repoint(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> Non
 def _await(work: Bootstrap, objects: Objects, hint: str) -> None:
     workloads, namespace = Workloads(objects), work.plan.settings.namespace
     waiting = ReadinessWait(work.say, work.timeout, "the registry", hint)
-    while why := workloads.ready({"deployment": make.NAME}, namespace):
+    while why := workloads.ready(WorkloadGate("deployment", make.NAME), namespace):
         waiting.wait(why)
