@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore
-from airstore.store.format.objects import ObjectKey
+from airstore.store.format.objects import ObjectKey, damaged
 from airstore.store.format.pack import PackFrame, file_size, read_frame, read_pack
 from airstore.store.ingest.sink import WORKERS, in_order
 from airstore.store.read.index import BlobRow
@@ -167,9 +166,5 @@ def _failures(path: Path, frame: PackFrame) -> list[tuple[str, list[ObjectKey]]]
         plain = read_frame(path, frame.offset, frame.stored, frame.plain)
     except DamagedError as fault:
         return [(str(fault), keys)]
-    failed, at = [], 0
-    for key in keys:
-        if hashlib.sha256(plain[at : at + key.size]).digest() != key.digest:
-            failed.append((f"pack {path.name}, byte {frame.offset}: {key} has other content", [key]))
-        at += key.size
-    return failed
+    where = f"pack {path.name}, byte {frame.offset}"
+    return [(f"{where}: {key} has other content", [key]) for key in damaged(plain, keys)]
