@@ -13,6 +13,8 @@ class Limits:
     json_document: int = 64 * MIB  # release.json, media index, receipt, trust root
     envelope: int = 16 * MIB  # a signed envelope, parsed before its signatures can be checked
     signatures: int = 64  # count, in one envelope
+    trust_root: int = 256 * KIB  # one trust root on media, read before anything on them can be trusted
+    trust_roots: int = 1000  # count, on one media
     key_file: int = 64 * KIB  # a private key or an SSH signature
     json_depth: int = 64  # nested arrays and objects
     yaml_document: int = 16 * MIB  # product file, site file, values, one rendered chart

@@ -78,7 +78,8 @@ class Journey:
             desk.forget("STORE")
         if "OUT" in command.words and command.name == "media create":
             desk.forget("OUT")
-        if command.name == "key generate" and self.guide:  # the guide shows two ways of making the only key
+        first = command.name == "key generate" and "release" in command.words
+        if first and self.guide:  # the guide shows two ways of making the first key
             desk.forget("STORE")
             done("init", desk.store, "--product", desk / "airstore.yaml")
         if "1.1.0" in command.words and command.name == "release create":

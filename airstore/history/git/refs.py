@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pygit2
 
-from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, temporary_file
+from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, temporary_file
 from airstore.core.errors import DamagedError, SequenceError
 from airstore.history.git.names import MAIN, TAGS, is_version
 from airstore.history.git.objects import git_errors
@@ -63,6 +63,17 @@ class Refs:
         except BaseException:
             file.path.unlink(missing_ok=True)
             raise
+
+    def remove(self, name: str) -> None:
+        """Remove a ref, durably; one that is not there is none.
+
+        Raises:
+            StorageError: the disk failed.
+        """
+        with git_errors(f"ref {name} of the history"), storage_errors(self._directory / name):
+            if name in self._repository.references:
+                self._repository.references.delete(name)
+                sync_directory((self._directory / name).parent)
 
 
 def plan_updates(

@@ -11,7 +11,8 @@ from airstore.core.work import at_work
 from airstore.history.repository import History
 from airstore.media.index import ReleaseId
 from airstore.trust import sshsig
-from airstore.trust.root.sign import Role
+from airstore.trust.role import Role
+from airstore.trust.root.chain import RootChain
 from airstore.trust.statement import RELEASE, verify_statement
 
 RELEASE_FILE = "release.json"
@@ -39,26 +40,36 @@ class VerifiedRelease:
         return ReleaseId(self.release.version, self.release.sequence, self.digest, self.commit)
 
 
-def verify_release(history: History, commit: str, role: Role) -> VerifiedRelease:
-    """Verify one release commit.
+def verify_release(history: History, commit: str, trust: RootChain) -> VerifiedRelease:
+    """Verify one release commit against the trust root that was in force at its sequence number.
+
+    The number is the release's own word until it is verified, and no more than that afterwards: that the
+    release stands there in the chain is for `airstore.trust.policy` to say, and for the roots' pins.
 
     Raises:
-        NotTrustedError: a signature is missing or not by the role.
+        NotTrustedError: a signature is missing or not by the role, or the root is not at hand.
+        SequenceError: a trust root names another release for that sequence number.
         DamagedError: the tree is not the one that was signed.
     """
     what = f"release commit {commit[:12]}"
     with at_work("verify %s", what):
         files = history.files(commit)
+        role = _role(files, trust, what)
         release, digest = _verify_envelope(files, role, what)
+        trust.check_pin(release.sequence, digest)
         _verify_tree(files, release, what)
         signer = _verify_git(history, commit, release, role, what)
     return VerifiedRelease(release, digest, commit, signer)
 
 
-def _verify_envelope(files: dict[str, bytes], role: Role, what: str) -> tuple[Release, Digest]:
+def _role(files: dict[str, bytes], trust: RootChain, what: str) -> Role:
     for name in (RELEASE_FILE, ENVELOPE_FILE):
         if name not in files:
             raise NotTrustedError(f"{what} has no {name}: it was not made by `airstore release create`")
+    return trust.role_at(Release.parse(files[RELEASE_FILE], f"{RELEASE_FILE} of {what}").sequence)
+
+
+def _verify_envelope(files: dict[str, bytes], role: Role, what: str) -> tuple[Release, Digest]:
     statement = verify_statement(files[ENVELOPE_FILE], RELEASE, role, f"{ENVELOPE_FILE} of {what}")
     digest = Digest.of(files[RELEASE_FILE])
     if dict(statement.subjects) != {RELEASE_FILE: digest}:

@@ -123,13 +123,12 @@ def verify(context: Context, versions: tuple[str, ...], output: str) -> None:
     links = [verified(store, version) for version in versions] if versions else all_releases(store)
     if not links:
         raise NotFoundError(f"{store.path} holds no release yet")
-    root = store.trust_root()
-    names = {key.keyid: root.name_of(key) for key in root.release_role.keys}
+    trust = store.trust()
     rows = [
         {
             "version": link.release.version,
             "commit": link.commit[:12],
-            "signer": names[link.signer],
+            "signer": trust.name_of(link.signer),
             "state": "good",
         }
         for link in links
