@@ -24,7 +24,7 @@ class Opening:
 
     def __init__(self, blob: Iterable[bytes], side: Writable) -> None:
         self._blob = _Counted(blob)
-        self._side = _Bounded(side, self._blob)
+        self._side = _BoundedSide(side, self._blob)
         self._recorded: Recorded | None = None
 
     def plain(self) -> Generator[bytes, None, None]:
@@ -73,7 +73,7 @@ class _Counted:
         return data
 
 
-class _Bounded:
+class _BoundedSide:
     """Side data, up to a share of what was read of the blob."""
 
     def __init__(self, side: Writable, blob: _Counted) -> None:

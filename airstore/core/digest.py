@@ -62,14 +62,14 @@ class Digest(str):
         return self[7:19]
 
 
-class Running(Protocol):
+class RunningHash(Protocol):
     """A hash being computed, as `hashlib` makes them."""
 
     def update(self, data: bytes, /) -> None:
         """Add bytes."""
 
 
-def hashed_aside(chunks: Iterable[bytes], running: Running) -> Iterator[bytes]:
+def hashed_aside(chunks: Iterable[bytes], running: RunningHash) -> Iterator[bytes]:
     """Pass chunks on while a thread hashes them, so that whoever takes them works at the same time.
 
     At most two chunks are held. All of them are hashed when the iterator has ended.

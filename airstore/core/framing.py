@@ -22,7 +22,7 @@ FRAME = 256 << 10  # bytes of content at most
 _LENGTH = struct.Struct(">I")
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Where a framed stream comes from."""
 
     def read(self, size: int, /) -> bytes:
@@ -47,7 +47,7 @@ class Unframed(io.RawIOBase):
     than was sent.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ByteSource) -> None:
         self._source = source
         self._digest = hashlib.sha256()
         self._rest = memoryview(b"")

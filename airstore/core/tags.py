@@ -12,7 +12,7 @@ from typing import NamedTuple
 from airstore.core.release import Artifact, Image
 
 
-class Place(NamedTuple):
+class RepositoryTag(NamedTuple):
     """A tag of a repository."""
 
     repository: str
@@ -22,7 +22,7 @@ class Place(NamedTuple):
 class Clash(NamedTuple):
     """Two artifacts without a pin that claim one tag for different content."""
 
-    place: Place
+    place: RepositoryTag
     one: Artifact
     other: Artifact
 
@@ -30,23 +30,23 @@ class Clash(NamedTuple):
 class Tags(NamedTuple):
     """What each tag names, and who cannot agree."""
 
-    named: Mapping[Place, Artifact]
+    named: Mapping[RepositoryTag, Artifact]
     clashes: list[Clash]
 
     def of(self, artifact: Artifact) -> tuple[str, ...]:
         """The tags that an artifact got, of those that it asked for."""
-        places = (Place(artifact.repository, tag) for tag in artifact.tags)
+        places = (RepositoryTag(artifact.repository, tag) for tag in artifact.tags)
         return tuple(place.tag for place in places if self.named.get(place) is artifact)
 
 
 def settle_tags(artifacts: Iterable[Artifact]) -> Tags:
     """Give each tag to one artifact at most."""
-    named: dict[Place, Artifact] = {}
-    pinned: dict[Place, list[Artifact]] = {}
+    named: dict[RepositoryTag, Artifact] = {}
+    pinned: dict[RepositoryTag, list[Artifact]] = {}
     clashes: list[Clash] = []
     for artifact in artifacts:
         for tag in artifact.tags:
-            place = Place(artifact.repository, tag)
+            place = RepositoryTag(artifact.repository, tag)
             if isinstance(artifact, Image) and artifact.reference.digest:
                 pinned.setdefault(place, []).append(artifact)
                 continue

@@ -18,7 +18,7 @@ PathPart = str | int
 _TYPED = frozenset({"null", "bool", "int", "float"})  # scalars that are more than text to Kubernetes
 
 
-class _Bounded:
+class _DepthLimit:
     """Counts the depth of nodes while they are composed: libyaml's composer overruns the stack instead."""
 
     depth = 0
@@ -32,7 +32,7 @@ class _Bounded:
         self.depth -= 1
 
 
-_Loader = type("_Loader", (_Bounded, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
+_Loader = type("_Loader", (_DepthLimit, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
 _Dumper = type("_Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})
 # Digests are text too: representers are found by the exact type, those of subclasses only if asked for.
 yaml.add_multi_representer(str, lambda dumper, text: dumper.represent_str(str(text)), Dumper=_Dumper)

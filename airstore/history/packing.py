@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from airstore.core.durable import exclusive_lock, storage_errors
-from airstore.history.git.objects import Objects
+from airstore.history.git.objects import ObjectDatabase
 from airstore.history.git.program import Git
 from airstore.history.git.scratch import publish_packs, remove, scratch
 from airstore.history.repository import History
@@ -52,7 +52,7 @@ def pack_loose(history: History, *, enough: int = ENOUGH, git: Git | None = None
             _pack(history, list(places), directory, git or Git())
         finally:
             remove(directory)
-        return _drop(Objects(history.path / "objects"), places)
+        return _drop(ObjectDatabase(history.path / "objects"), places)
 
 
 def loose_objects(objects: Path) -> dict[str, Path]:
@@ -70,7 +70,7 @@ def _loose(objects: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _pack(history: History, oids: Sequence[str], directory: Path, git: Git) -> None:
-    objects = Objects(history.path / "objects")
+    objects = ObjectDatabase(history.path / "objects")
     unpacked = [oid for oid in oids if not objects.is_packed(oid) and objects.is_readable(oid)]
     if not unpacked:
         return
@@ -84,7 +84,7 @@ def _pack(history: History, oids: Sequence[str], directory: Path, git: Git) -> N
     publish_packs(made, history.path, history.disk)
 
 
-def _drop(objects: Objects, places: dict[str, Path]) -> int:
+def _drop(objects: ObjectDatabase, places: dict[str, Path]) -> int:
     """Remove the loose files whose objects the packs give back whole."""
     packed = [path for oid, path in places.items() if objects.is_packed(oid)]
     for path in packed:

@@ -17,9 +17,9 @@ from airstore.core.limits import LIMITS
 from airstore.core.release import Release
 from airstore.history import changes
 from airstore.history.changes import FileChange, Pair
-from airstore.history.git.commits import Commit, Signed, Tag, decode_commit, decode_tag
+from airstore.history.git.commits import Commit, ReleaseTag, Signed, decode_commit, decode_tag
 from airstore.history.git.names import HEADS, MAIN, TAGS, check_branch, check_version, is_commit, is_version
-from airstore.history.git.objects import Objects, git_errors
+from airstore.history.git.objects import ObjectDatabase, git_errors
 from airstore.history.git.refs import Refs
 from airstore.history.git.trees import lookup, walk
 from airstore.history.links import Link, Links, Sights, only_name, read_links
@@ -57,7 +57,7 @@ class Reader:
         with git_errors(f"the history {path}"):
             self._repository = pygit2.Repository(str(self.path), flags)
         self.disk = disk
-        self._objects = Objects(self.path / "objects", disk)
+        self._objects = ObjectDatabase(self.path / "objects", disk)
         self.refs = Refs(self._repository, disk)
 
     @property
@@ -134,7 +134,7 @@ class Reader:
         data = self._objects.read(oid, ObjectType.COMMIT, LIMITS.history_commit)
         return decode_commit(data, f"commit {oid}")
 
-    def tag(self, version: str) -> Tag:
+    def tag(self, version: str) -> ReleaseTag:
         """The annotated tag of a release, parsed.
 
         Raises:
@@ -147,7 +147,7 @@ class Reader:
             raise NotFoundError(f"there is no tag {version} in {self.path}")
         return self.read_tag(version, oid)
 
-    def read_tag(self, version: str, oid: str) -> Tag:
+    def read_tag(self, version: str, oid: str) -> ReleaseTag:
         """A tag object that has to be the one of ``version``.
 
         Raises:

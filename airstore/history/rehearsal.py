@@ -12,7 +12,7 @@ from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.history.git.commits import encode_commit, stamp
-from airstore.history.git.objects import Objects
+from airstore.history.git.objects import ObjectDatabase
 from airstore.history.git.program import Git
 from airstore.history.git.scratch import scratch
 from airstore.history.git.trees import write_tree
@@ -39,7 +39,7 @@ def rehearse(history: History, files: Mapping[str, bytes], *, git: Git | None = 
     program = git or Git()
     with tempfile.TemporaryDirectory(prefix="airstore-rehearsal-") as temporary, storage_errors(history.path):
         made = scratch(Path(temporary) / "made.git", history.path)
-        objects = Objects(made / "objects", history.disk)
+        objects = ObjectDatabase(made / "objects", history.disk)
         who = stamp(_NOBODY, 0)
         tree = encode_commit(write_tree(objects, files), history.tip, who, "rehearsal", None)
         commit = objects.write(ObjectType.COMMIT, tree)

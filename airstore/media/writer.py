@@ -35,7 +35,7 @@ from airstore.store.blobs import BlobStore, Selection, write_packs
 
 
 @dataclass(frozen=True)
-class Contents:
+class MediaContents:
     """What media shall carry.
 
     Attributes:
@@ -74,7 +74,7 @@ ONE = Carriers()
 
 def write_media(
     out: Path,
-    contents: Contents,
+    contents: MediaContents,
     describe: Callable[[dict[str, MediaFile]], MediaIndex],
     sign: Callable[[bytes], bytes],
     progress: Progress,
@@ -112,7 +112,7 @@ def write_media(
 
 def measure_media(
     temporary: Path,
-    contents: Contents,
+    contents: MediaContents,
     describe: Callable[[dict[str, MediaFile]], MediaIndex],
     progress: Progress,
     carriers: Carriers = ONE,
@@ -137,7 +137,7 @@ def measure_media(
 
 def _filled(
     building: Path,
-    contents: Contents,
+    contents: MediaContents,
     describe: Callable[[dict[str, MediaFile]], MediaIndex],
     progress: Progress,
     carriers: Carriers,
@@ -162,7 +162,7 @@ def _check(carriers: Carriers) -> None:
         plan({}, carriers.volume_size, 0)
 
 
-def _packs(building: Path, contents: Contents, progress: Progress) -> dict[str, MediaFile]:
+def _packs(building: Path, contents: MediaContents, progress: Progress) -> dict[str, MediaFile]:
     if contents.selection is None:
         return {}
     with progress.task("writing packs", contents.selection.plain_bytes) as advance:
@@ -170,7 +170,7 @@ def _packs(building: Path, contents: Contents, progress: Progress) -> dict[str, 
     return {pack_path(pack.digest): MediaFile(pack.size, pack.digest) for pack in packs}
 
 
-def _delta(building: Path, contents: Contents, progress: Progress) -> dict[str, MediaFile]:
+def _delta(building: Path, contents: MediaContents, progress: Progress) -> dict[str, MediaFile]:
     if contents.delta is None or not contents.delta.new:
         return {}
     draft = building / "packs" / "draft"

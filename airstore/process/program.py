@@ -26,7 +26,7 @@ _LOOK = 1.0  # seconds between looks of a watch
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Completed:
     """How a program ended and what it wrote."""
 
     code: int
@@ -44,7 +44,7 @@ def run(  # noqa: PLR0913 - the bounds of one program, one each
     guard: Path | None = None,
     memory: int = MEMORY,
     watch: Callable[[], None] | None = None,
-) -> Outcome:
+) -> Completed:
     """Run a program to its end.
 
     Args:
@@ -79,14 +79,14 @@ class _Bounds:
     watch: Callable[[], None] | None
 
 
-def _run(process: subprocess.Popen[bytes], name: str, bounds: _Bounds) -> Outcome:
+def _run(process: subprocess.Popen[bytes], name: str, bounds: _Bounds) -> Completed:
     timeout, limit, memory = bounds.timeout, bounds.limit, bounds.memory
     try:
         if memory:
             resource.prlimit(process.pid, resource.RLIMIT_AS, (memory, memory))
         deadline = time.monotonic() + timeout
         stdout, stderr = _read(process, deadline, limit, bounds.watch)
-        return Outcome(process.wait(deadline - time.monotonic()), stdout, stderr)
+        return Completed(process.wait(deadline - time.monotonic()), stdout, stderr)
     except (TimeoutError, subprocess.TimeoutExpired) as fault:
         raise ProgramError(f"{name} did not end within {timeout:g} seconds and was stopped") from fault
     except OverflowError as fault:

@@ -8,9 +8,9 @@ from airstore.store.format.solid import compress_solid, solid_chunks
 from airstore.store.ingest.feed import Feed
 from airstore.store.ingest.sink import WORKERS, in_order
 from airstore.store.ingest.tar import join as join_tar
-from airstore.store.ingest.writer import BlobWriter, Compressed
+from airstore.store.ingest.writer import BlobEncoding, BlobWriter
 from airstore.store.layout import StoreLayout
-from airstore.store.read.forms import Form
+from airstore.store.read.forms import BlobForm
 from airstore.store.read.reader import ObjectReader
 from airstore.store.upkeep.check import Damage, Statistics, check, rebuild_index, statistics
 from airstore.store.upkeep.optimize import open_blobs, openable, opened_and_whole
@@ -18,12 +18,12 @@ from airstore.store.upkeep.repack import drop_whole
 
 __all__ = [
     "WORKERS",
+    "BlobEncoding",
+    "BlobForm",
     "BlobStore",
     "BlobWriter",
-    "Compressed",
     "Damage",
     "Feed",
-    "Form",
     "ObjectReader",
     "Outline",
     "PackFile",

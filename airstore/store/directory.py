@@ -22,8 +22,8 @@ from airstore.store.ingest.sink import WORKERS
 from airstore.store.ingest.writer import BlobWriter
 from airstore.store.layout import StoreLayout
 from airstore.store.read.catalog import pack_rows, write_index
-from airstore.store.read.forms import Form, form_of
-from airstore.store.read.index import Index
+from airstore.store.read.forms import BlobForm, form_of
+from airstore.store.read.index import ObjectIndex
 from airstore.store.read.reader import ObjectReader, Shelf
 
 
@@ -67,7 +67,7 @@ class BlobStore:
         rows = self.index.blob(digest)
         return rows[0].size if rows else None
 
-    def form(self, digest: Digest) -> Form:
+    def form(self, digest: Digest) -> BlobForm:
         """In which form a blob is held."""
         return form_of(self.reader(), digest, reasons(self.layout.kept_whole))
 
@@ -150,7 +150,7 @@ class BlobStore:
         """
         self._make_index()
         self.index.close()
-        self.index = Index(str(self.layout.index), create=False)
+        self.index = ObjectIndex(str(self.layout.index), create=False)
 
     def close(self) -> None:
         """Let go of the index."""
@@ -164,12 +164,12 @@ class BlobStore:
     ) -> None:
         self.close()
 
-    def _open_index(self) -> Index:
+    def _open_index(self) -> ObjectIndex:
         with suppress(DamagedError):  # unusable: it is only a cache, so it is rebuilt
             if self.layout.index.exists():
-                return Index(str(self.layout.index), create=False)
+                return ObjectIndex(str(self.layout.index), create=False)
         self._make_index()
-        return Index(str(self.layout.index), create=False)
+        return ObjectIndex(str(self.layout.index), create=False)
 
     def _make_index(self) -> None:
         with self.adding():

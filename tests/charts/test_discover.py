@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from airstore.charts.images.candidate import named, plain, says_image
 from airstore.charts.images.discover import discover
 from airstore.charts.images.documents import find_images
-from airstore.charts.images.finding import Finding, matches, show_path, wanted, why
+from airstore.charts.images.finding import ImageFinding, matches, show_path, wanted, why
 from airstore.charts.packages.archive import ChartArchive, read_chart
 from airstore.charts.packages.tarball import write_tarball
-from airstore.charts.rendering.render import Document, Rendered, Target, merge
+from airstore.charts.rendering.render import Document, Rendered, RenderTarget, merge
 from airstore.core import strictjson
 from airstore.core.errors import UsageError
 from airstore.core.reference import Reference
@@ -31,7 +31,7 @@ LISTED = """annotations:
 """
 
 
-def confidences(findings: list[Finding]) -> dict[str, set[str]]:
+def confidences(findings: list[ImageFinding]) -> dict[str, set[str]]:
     result: dict[str, set[str]] = {}
     for finding in findings:
         result.setdefault(str(finding.reference), set()).add(finding.confidence)
@@ -45,7 +45,7 @@ def chart(extra: str = "", values: str = "{}\n", files: dict[str, bytes] | None 
 
 def rendered(variant: str = "", values: dict[str, Any] | None = None, body: Any = None) -> Rendered:
     documents = (Document("shop/templates/a.yaml", body),) if body else ()
-    return Rendered("shop", Target("shop"), variant, "", documents, values or {})
+    return Rendered("shop", RenderTarget("shop"), variant, "", documents, values or {})
 
 
 def test_annotations_are_certain_and_conditions_are_heeded() -> None:

@@ -10,14 +10,14 @@ import pytest
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.images.discover import discover
-from airstore.charts.images.finding import Finding, wanted, why
+from airstore.charts.images.finding import ImageFinding, wanted, why
 from airstore.charts.packages.resolve import FetchedChart, ResolvedChart, resolve
 from airstore.charts.rendering.survey import survey
 from airstore.core.errors import UsageError
 from airstore.core.product import Product, load_product
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-Survey = tuple[Product, dict[str, ResolvedChart], list[Finding]]
+Survey = tuple[Product, dict[str, ResolvedChart], list[ImageFinding]]
 
 
 def no_oci(source: str, version: str) -> FetchedChart:

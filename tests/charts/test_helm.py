@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from airstore.charts.helm.access import Access
+from airstore.charts.helm.access import RepositoryLogin
 from airstore.charts.helm.command import Helm
 from airstore.charts.helm.faults import helm_fault
-from airstore.charts.rendering.render import Target, render
+from airstore.charts.rendering.render import RenderTarget, render
 from airstore.core.errors import AirstoreError, NotFoundError, ProgramError, TransferError, UsageError
 from airstore.process import program
 from tests.charts.chart_parts import packed, write_chart
@@ -107,7 +107,7 @@ def test_memory_is_bounded(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "MEMORY", 1 << 30)
     bomb = packed("bomb", template='kind: A\nx: {{ repeat 2000000000 "x" }}\n')
     with pytest.raises(UsageError, match="chart bomb"):
-        render(Helm(helm), "bomb", bomb, Target("b"))
+        render(Helm(helm), "bomb", bomb, RenderTarget("b"))
 
 
 def test_a_template_that_fails_names_chart_and_variant(helm: Path) -> None:
@@ -115,13 +115,13 @@ def test_a_template_that_fails_names_chart_and_variant(helm: Path) -> None:
     with pytest.raises(
         UsageError, match=r"chart shop with values/large.yaml: helm: .*host is needed"
     ) as fault:
-        render(Helm(helm), "shop", chart, Target("s"), variant="values/large.yaml")
+        render(Helm(helm), "shop", chart, RenderTarget("s"), variant="values/large.yaml")
     assert "goroutine" not in str(fault.value)
 
 
 def test_templates_cannot_ask_the_network(helm: Path) -> None:
     chart = packed("dns", template='kind: A\nhost: "{{ getHostByName "localhost" }}"\n')
-    (document,) = render(Helm(helm), "dns", chart, Target("d")).documents
+    (document,) = render(Helm(helm), "dns", chart, RenderTarget("d")).documents
     assert document.body["host"] == ""
 
 
@@ -135,14 +135,14 @@ def test_a_values_file_with_a_comma_in_its_name_is_one_file(helm: Path, tmp_path
     values = tmp_path / "a,b.yaml"
     values.write_text("x: 7\n")
     chart = packed("shop", template="kind: A\nx: {{ .Values.x }}\n")
-    rendered = render(Helm(helm), "shop", chart, Target("s"), [values], set_values={"y": "1"})
+    rendered = render(Helm(helm), "shop", chart, RenderTarget("s"), [values], set_values={"y": "1"})
     assert rendered.documents[0].body["x"] == 7
     assert rendered.values == {"x": 7, "y": "1"}
 
 
 def test_a_missing_values_file_is_named(helm: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"none\.yaml"):
-        render(Helm(helm), "shop", packed("shop"), Target("s"), [tmp_path / "none.yaml"])
+        render(Helm(helm), "shop", packed("shop"), RenderTarget("s"), [tmp_path / "none.yaml"])
 
 
 def test_set_values_win_and_leave_no_trace(helm: Path, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_set_values_win_and_leave_no_trace(helm: Path, tmp_path: Path) -> None:
     chart = packed("shop", template="kind: A\nx: {{ .Values.a | toJson }}\n")
     home = tmp_path / "home"
     rendered = render(
-        Helm(helm, home), "shop", chart, Target("s"), [values], set_values={"a": {"b": "s3cret"}}
+        Helm(helm, home), "shop", chart, RenderTarget("s"), [values], set_values={"a": {"b": "s3cret"}}
     )
     assert rendered.documents[0].body["x"] == {"b": "s3cret", "c": 2}
     assert not any(b"s3cret" in path.read_bytes() for path in home.rglob("*") if path.is_file())
@@ -162,7 +162,7 @@ def test_an_upgrade_and_a_cluster_version_are_rendered_for(helm: Path) -> None:
         "shop",
         template="kind: A\nup: {{ .Release.IsUpgrade }}\nkube: {{ .Capabilities.KubeVersion.Version }}\n",
     )
-    rendered = render(Helm(helm), "shop", chart, Target("s", "n", "1.29.3", upgrade=True))
+    rendered = render(Helm(helm), "shop", chart, RenderTarget("s", "n", "1.29.3", upgrade=True))
     assert rendered.documents[0].body == {"kind": "A", "up": True, "kube": "v1.29.3"}
 
 
@@ -179,17 +179,17 @@ def test_in_a_pod_the_cluster_is_asked_though_no_flag_names_one(helm: Path, tmp_
 
 def test_duplicate_keys_of_others_charts_are_read_as_kubernetes_does(helm: Path) -> None:
     chart = packed("shop", template="kind: A\nx: 1\nx: 2\nop: =\n")
-    rendered = render(Helm(helm), "shop", chart, Target("s"))
+    rendered = render(Helm(helm), "shop", chart, RenderTarget("s"))
     assert rendered.documents[0].body == {"kind": "A", "x": 2, "op": "="}
 
 
 def test_a_repository_that_nobody_serves_is_a_transfer_fault(helm: Path, tmp_path: Path) -> None:
     with pytest.raises(TransferError, match=r"127\.0\.0\.1:9"):
-        Helm(helm).pull("shop", "1.0.0", Access("http://127.0.0.1:9"), tmp_path)
+        Helm(helm).pull("shop", "1.0.0", RepositoryLogin("http://127.0.0.1:9"), tmp_path)
 
 
 def test_a_password_is_not_shown() -> None:
-    assert "s3cret" not in repr(Access("https://charts.example.com", "u", "s3cret"))
+    assert "s3cret" not in repr(RepositoryLogin("https://charts.example.com", "u", "s3cret"))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airstore.charts.helm.access import Access
+from airstore.charts.helm.access import RepositoryLogin
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.package import package_directory
@@ -81,17 +81,17 @@ def test_a_dependency_comes_from_a_repository_with_a_password(helm: Path, tmp_pa
     with chart_repository(tmp_path / "served", charts, password=True) as url:
         needs = f"dependencies: [{{name: cache, version: 1.x, repository: '{url}'}}]\n"
         chart = write_chart(tmp_path / "shop", "shop", chart=needs)
-        first = package_directory(Helm(helm), chart, lambda url: Access(url, USER, PASSWORD))
+        first = package_directory(Helm(helm), chart, lambda url: RepositoryLogin(url, USER, PASSWORD))
         assert [sub.version for sub in read_chart(first).subcharts] == ["1.2.0"]
         with pytest.raises(TransferError, match="401"):
-            package_directory(Helm(helm), chart, lambda url: Access(url, USER, "wrong"))
+            package_directory(Helm(helm), chart, lambda url: RepositoryLogin(url, USER, "wrong"))
 
 
 def test_a_dependency_comes_from_a_registry_with_a_password(helm: Path, tmp_path: Path) -> None:
     archive = tmp_path / "cache-1.2.0.tgz"
     archive.write_bytes(packed("cache", "1.2.0"))
     with registry_server(tmp_path / "registry", htpasswd=True) as registry:
-        access = Access(f"oci://{registry.host}", SITE_USER, SITE_PASSWORD, plain_http=True)
+        access = RepositoryLogin(f"oci://{registry.host}", SITE_USER, SITE_PASSWORD, plain_http=True)
         runner = Helm(helm)
         runner.add(access)
         runner.run(["push", "--plain-http", str(archive), f"oci://{registry.host}/charts"], "cache")
@@ -101,7 +101,7 @@ def test_a_dependency_comes_from_a_registry_with_a_password(helm: Path, tmp_path
         read = read_chart(package_directory(Helm(helm), chart, {access.url: access}.__getitem__))
         assert [sub.version for sub in read.subcharts] == ["1.2.0"]
         with pytest.raises(TransferError):
-            package_directory(Helm(helm), chart, lambda url: Access(url, plain_http=True))
+            package_directory(Helm(helm), chart, lambda url: RepositoryLogin(url, plain_http=True))
 
 
 def test_a_lock_decides_and_keeps_its_time(helm: Path, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_lock_decides_and_keeps_its_time(helm: Path, tmp_path: Path) -> None:
         needs = f"dependencies: [{{name: cache, version: 1.x, repository: '{url}'}}]\n"
         chart = write_chart(tmp_path / "shop", "shop", chart=needs)
         runner = Helm(helm)
-        runner.dependencies(chart, [Access(url)], "chart shop", locked=True)
+        runner.dependencies(chart, [RepositoryLogin(url)], "chart shop", locked=True)
         lock = (chart / "Chart.lock").read_bytes()
         (chart / "charts" / "cache-1.2.0.tgz").unlink()
         read = read_chart(package_directory(Helm(helm), chart))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airstore.charts.helm.access import Access
+from airstore.charts.helm.access import RepositoryLogin
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.artifact import chart_artifact
 from airstore.charts.packages.resolve import FetchedChart, ResolvedChart, resolve
@@ -136,7 +136,7 @@ def test_a_chart_repository_is_asked_with_its_password(helm: Path, tmp_path: Pat
     source = product(tmp_path)
     with chart_repository(tmp_path / "served", {("cache", "1.2.0"): archive}, password=True) as url:
         (tmp_path / "served" / "cache-1.2.0.tgz.prov").write_bytes(b"signature")
-        access = {url: Access(url, USER, PASSWORD)}.__getitem__
+        access = {url: RepositoryLogin(url, USER, PASSWORD)}.__getitem__
         found = resolve(Helm(helm), ChartSource("cache", f"{url}/", "1.2.0"), source, no_oci, access)
         with pytest.raises(NotFoundError, match=r"9\.9\.9"):
             resolve(Helm(helm), ChartSource("cache", url, "9.9.9"), source, no_oci, access)

@@ -9,7 +9,7 @@ from airstore.charts.images.discover import discover
 from airstore.charts.images.finding import wanted
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.package import package_directory
-from airstore.charts.rendering.render import Target, render
+from airstore.charts.rendering.render import RenderTarget, render
 from tests.charts.chart_parts import write_chart
 
 POD = """\
@@ -62,7 +62,7 @@ def test_what_helm_renders_is_found_and_nothing_else(helm: Path, tmp_path: Path)
     archive = package_directory(Helm(helm), landscape(tmp_path))
 
     def images(**values: object) -> set[str]:
-        target = Target("r", "default")
+        target = RenderTarget("r", "default")
         rendered = render(Helm(helm), "top", archive, target, set_values=values, variant="v")
         return {str(image) for image in wanted(discover([rendered], [read_chart(archive)]))}
 

@@ -11,15 +11,15 @@ from rich.console import Console
 from airstore.cli.context import Context
 from airstore.cli.views.live import Lines, display
 from airstore.cli.views.liveline import LiveLine
-from airstore.deploy.waiting.watching import Progress, Silent
+from airstore.deploy.waiting.watching import Silent, WaitProgress
 
 
-def progress(elapsed: float, ready: int = 0, reason: str = "") -> Progress:
-    return Progress("upgrade shop/web", elapsed, 60 - elapsed, ready, 2, reason)
+def progress(elapsed: float, ready: int = 0, reason: str = "") -> WaitProgress:
+    return WaitProgress("upgrade shop/web", elapsed, 60 - elapsed, ready, 2, reason)
 
 
 def test_lines_come_with_news_and_now_and_then() -> None:
-    clock, written = [0.0], list[Progress]()
+    clock, written = [0.0], list[WaitProgress]()
     lines = Lines(written.append, lambda: clock[0])
     for second in range(0, 70, 2):
         clock[0] = float(second)

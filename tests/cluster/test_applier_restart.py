@@ -16,7 +16,7 @@ from airstore.cluster.applier.settings import ApplierSettings
 from airstore.core.errors import TransferError
 from airstore.core.progress import QUIET
 from airstore.ops.applier import install, orders
-from airstore.ops.applier.orders import Cluster
+from airstore.ops.applier.orders import ApplierCluster
 from tests.support.kubernetes.cluster_server import ApiServer
 
 pytestmark = pytest.mark.cluster
@@ -30,7 +30,7 @@ class Restart:
     def __init__(self, api: ApiServer, connection: Connection, namespace: str) -> None:
         self.settings = ApplierSettings("shop", "registry.example/applier:1", namespace, "1Gi")
         self.said: list[str] = []
-        self.cluster = Cluster(connection, self.said.append, lambda *_: None, QUIET, timeout=20)
+        self.cluster = ApplierCluster(connection, self.said.append, lambda *_: None, QUIET, timeout=20)
         self.answers: Iterator[int | TransferError] = iter(())
         self.sent: list[str] = []
         self._api = api
@@ -104,7 +104,7 @@ def test_a_container_that_ends_while_it_is_asked_says_nothing(
 
 def test_what_is_never_answered_is_in_the_error(restart: Restart) -> None:
     refusal = TransferError("this needs the right to create pods/exec")
-    restart.cluster = Cluster(restart.cluster.connection, print, lambda *_: None, QUIET, timeout=2)
+    restart.cluster = ApplierCluster(restart.cluster.connection, print, lambda *_: None, QUIET, timeout=2)
     with pytest.raises(TransferError, match=r"the applier did not become ready: .*right to create pods/exec"):
         restart.install(*[refusal] * 20)
     assert restart.sent == []

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.cluster.applier.rights import Part, Rights, rights_of
+from airstore.cluster.applier.rights import ReleaseManifests, Rights, rights_of
 from airstore.core.errors import UsageError
 from airstore.core.kube.rights import Right
 
 RBAC = "rbac.authorization.k8s.io"
 LEASE = ("airstore", "airstore-shop")
-EMPTY = Part("shop", frozenset({"shop"}), ())
+EMPTY = ReleaseManifests("shop", frozenset({"shop"}), ())
 Document = dict[str, Any]
 
 
@@ -204,7 +204,10 @@ def test_rules_do_not_depend_on_the_order(wanted: list[Right], chance: random.Ra
 
 @pytest.mark.parametrize(("kind", "may"), [("Deployment", True), ("CronJob", True), ("ConfigMap", False)])
 def test_pods_are_made_in_dry_runs_only_by_who_can_make_workloads_of_them(kind: str, may: bool) -> None:
-    part = Part("shop", frozenset({"shop"}), ({"kind": kind, "metadata": {"name": "a"}},))
+    part = ReleaseManifests("shop", frozenset({"shop"}), ({"kind": kind, "metadata": {"name": "a"}},))
     rights = rights_of([part], [], LEASE)
     assert allows(rights, "create", "pods", "", "shop") is may
+    assert allows(rights, "list", "resourcequotas", "", "shop") is may
+    assert allows(rights, "list", "limitranges", "", "shop") is may
+    assert not allows(rights, "list", "resourcequotas", "", "elsewhere")
     assert not allows(rights, "create", "pods", "", "elsewhere")

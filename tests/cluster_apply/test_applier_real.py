@@ -167,6 +167,8 @@ def _may_do_no_more(world: ApplierWorld) -> None:
         ("bind", "clusterroles.rbac.authorization.k8s.io", product, "view"),
         ("update", "leases.coordination.k8s.io", "airstore", f"airstore-{product}"),
         ("get", "services/proxy", product, "web:80"),
+        ("list", "resourcequotas", product, ""),
+        ("list", "limitranges", product, ""),
         ("delete", "clusterroles.rbac.authorization.k8s.io", "", f"{product}-nodes"),
         ("patch", "customresourcedefinitions.apiextensions.k8s.io", "", f"shelves.{product}.example.com"),
     ):

@@ -10,7 +10,7 @@ import pytest
 from airstore.charts.helm.command import Helm
 from airstore.deploy.helm.actions import HelmActions
 from airstore.deploy.helm.calls import HelmCalls
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.ops.apply.session.site_cluster import open_cluster
 from tests.support.kubernetes.cluster_server import ApiServer
 from tests.support.kubernetes.conformance import ALL, Parties
@@ -25,7 +25,7 @@ def test_the_real_ones_behave(
 ) -> None:
     supplies = MemorySupplies()
 
-    def keep(target: Target, chart: bytes) -> None:
+    def keep(target: ReleaseTarget, chart: bytes) -> None:
         supplies.charts[target.running.key, target.version] = chart
 
     with open_cluster(api.kubeconfig) as cluster:

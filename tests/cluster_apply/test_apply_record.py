@@ -12,7 +12,7 @@ from airstore.charts.helm.command import Helm
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.package import package_directory
 from airstore.charts.packages.record import LARGEST, record_of
-from airstore.charts.rendering.render import Target, render
+from airstore.charts.rendering.render import RenderTarget, render
 from tests.support.kubernetes.apply_parts import Landscape, landscape
 from tests.support.kubernetes.cluster_server import ApiServer
 
@@ -46,7 +46,7 @@ def test_the_estimate_is_what_helm_writes(shop: Landscape, helm: Path) -> None:
     shop.run("apply")
     program = Helm(helm)
     archive = package_directory(program, shop.directory / "product" / "db")
-    rendered = render(program, "db", archive, Target("db", shop.namespace))
+    rendered = render(program, "db", archive, RenderTarget("db", shop.namespace))
     estimated = record_of(read_chart(archive), {}, rendered.text)
     assert estimated.size == pytest.approx(written(shop, 1), rel=0.02)
     # What is installed again as it was takes no more: what was rendered is in the record once.

@@ -9,7 +9,7 @@ from airstore.core.digest import Digest
 from airstore.core.oci import OCI_MANIFEST
 from airstore.core.reference import Reference
 from airstore.core.release import Image
-from airstore.core.tags import Place, settle_tags
+from airstore.core.tags import RepositoryTag, settle_tags
 
 ONE, OTHER = Digest.of(b"one"), Digest.of(b"other")
 
@@ -35,11 +35,11 @@ def test_who_gets_the_tag(case: str) -> None:
     images = [image(*each) for each in wanted]
     settled = settle_tags(images)
     assert settled.clashes == []
-    assert settled.named == ({} if owner is None else {Place("app", "1"): images[owner]})
+    assert settled.named == ({} if owner is None else {RepositoryTag("app", "1"): images[owner]})
     got = [settled.of(each) for each in images]
     assert got == [("1",) if index == owner else () for index in range(len(images))]
 
 
 def test_two_hosts_that_use_one_tag_without_a_pin_are_named() -> None:
     images = [image("a.example/app:1", ONE), image("b.example/app:1", OTHER)]
-    assert settle_tags(images).clashes == [(Place("app", "1"), images[0], images[1])]
+    assert settle_tags(images).clashes == [(RepositoryTag("app", "1"), images[0], images[1])]

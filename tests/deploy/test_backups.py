@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
-from airstore.deploy.plan.backups import Backup, Gap, Index, RunRecord, place, relative, to_prune
+from airstore.deploy.plan.backups import Backup, BackupIndex, Gap, RunRecord, place, relative, to_prune
 from airstore.deploy.plan.stack import below, stack
 from airstore.history.ledger import Entry, Running
 
@@ -20,7 +20,7 @@ def entry(action: str, version: str, run: str, result: str = "succeeded") -> Ent
     return Entry(action, version, result, 0, {"run": run}, running)
 
 
-def index(*entries: Entry, without: tuple[str, ...] = (), unreached: tuple[str, ...] = ()) -> Index:
+def index(*entries: Entry, without: tuple[str, ...] = (), unreached: tuple[str, ...] = ()) -> BackupIndex:
     """Every run changes the database and backs it up, but for some."""
     records, previous = {}, ""
     for each in entries:
@@ -35,10 +35,10 @@ def index(*entries: Entry, without: tuple[str, ...] = (), unreached: tuple[str, 
             {DB: True} if made else {},
         )
         previous = each.version if each.result == "succeeded" else previous
-    return Index(stack(entries), records)
+    return BackupIndex(stack(entries), records)
 
 
-def served(found: Index) -> dict[str, str]:
+def served(found: BackupIndex) -> dict[str, str]:
     """State below the top to the run whose backup a rollback restores; ``-`` where there is a gap."""
     result = {}
     for depth, state in enumerate(found.states[:-1]):
@@ -90,7 +90,7 @@ def test_a_run_that_changed_data_without_a_backup_is_not_made_good_by_a_later_on
     assert served(index(*UP, unreached=("b",))) == {"1.0": "c", "1.1": "c"}
     assert served(index(*UP, unreached=("b", "c"))) == {"1.0": "", "1.1": ""}
     missing = index(*UP)
-    assert Index(missing.states, {"c": missing.records["c"]}).serving(0, DB) == Gap("b", DB)
+    assert BackupIndex(missing.states, {"c": missing.records["c"]}).serving(0, DB) == Gap("b", DB)
 
 
 def test_after_an_uninstall_there_is_no_backup_of_what_was_installed_over_the_volumes() -> None:
@@ -119,7 +119,7 @@ def test_what_a_rollback_needs_and_open_runs_are_never_pruned() -> None:
     assert to_prune(found, {"b", "x", "c"}, 2) == []
     assert to_prune(found, {"b", "x", "c"}, 0, states=0) == ["b", "c", "x"]
     left = RunRecord("x", "shop", "1.2", "1.1", frozenset({DB}), {DB: True}, open=True)
-    assert to_prune(Index(found.states, {**found.records, "x": left}), {"b", "x", "c"}, 0) == ["c"]
+    assert to_prune(BackupIndex(found.states, {**found.records, "x": left}), {"b", "x", "c"}, 0) == ["c"]
 
 
 @given(
@@ -166,7 +166,7 @@ def test_whatever_was_done_a_backup_serves_only_the_state_whose_data_it_holds(
         else:
             continue
         entries.append(entry(action, top if action == "uninstall" else version, run))
-    found = Index(stack(entries), records)
+    found = BackupIndex(stack(entries), records)
     assert [state.version for state in found.states] == [version for version, _ in model]
     for depth, (_, data) in enumerate(model[:-1]):
         backup = found.serving(depth, DB)

@@ -18,7 +18,7 @@ from airstore.deploy.model.durations import seconds
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.plan.crds import additive
 from airstore.deploy.plan.drift import differences
-from airstore.deploy.plan.plan import Step, observed
+from airstore.deploy.plan.plan import PlanStep, observed
 
 VERSIONS = st.lists(st.sampled_from(("v1", "v2", "v3", "v1beta1")), min_size=1, unique=True)
 
@@ -153,7 +153,7 @@ def test_durations(text: str, expected: float) -> None:
 
 
 def test_what_helm_lost_is_not_unchanged() -> None:
-    steps = tuple(Step("unchanged", name, "n", "c", "1", 0, 0, "") for name in ("a", "b", "c"))
+    steps = tuple(PlanStep("unchanged", name, "n", "c", "1", 0, 0, "") for name in ("a", "b", "c"))
     found = observed(steps, {"n/b": "Helm says that it is failed", "n/c": "Helm no longer has it"})
     assert [step.action for step in found] == ["unchanged", "change", "change"]
     assert [step.reason for step in found] == ["", "Helm says that it is failed", "Helm no longer has it"]

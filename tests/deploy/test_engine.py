@@ -19,7 +19,7 @@ from airstore.core.kube.sights import Cause, Sight, Trouble
 from airstore.core.release import HelmRelease
 from airstore.deploy.hooks.runner import Hook, Watching
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.engine import Announcer, Engine, StepActions
 from airstore.deploy.run.helm_steps import HelmSteps
 from airstore.deploy.run.hook_steps import HookSteps
@@ -95,8 +95,8 @@ class Place:
 
     cluster: MemoryCluster = field(default_factory=MemoryCluster)
     supplies: MemorySupplies = field(default_factory=MemorySupplies)
-    old: dict[str, Target] = field(default_factory=dict)
-    new: dict[str, Target] = field(default_factory=dict)
+    old: dict[str, ReleaseTarget] = field(default_factory=dict)
+    new: dict[str, ReleaseTarget] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.helm = MemoryHelm(self.cluster)
@@ -109,7 +109,7 @@ class Place:
             self.helm.install(target, wait=True)
         self.before = self.picture()
 
-    def _target(self, name: str, version: str) -> Target:
+    def _target(self, name: str, version: str) -> ReleaseTarget:
         helm = HelmRelease(
             name,
             "shop",
@@ -338,7 +338,9 @@ def _migrating(place: Place, directory: Path) -> Parts:
         def __getattr__(self, name: str) -> Any:
             return getattr(place.helm, name)
 
-        def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
+        def install(
+            self, target: ReleaseTarget, *, wait: bool, watch: Callable[[], None] | None = None
+        ) -> None:
             place.helm.install(target, wait=wait, watch=watch)
             if target is place.new["shop/api"]:
                 place.hooks.data["shop/db"] = "rows that 1.1.0 migrated"
@@ -399,7 +401,7 @@ def test_a_wait_that_is_of_no_use_ends_and_is_said_once(place: Place, tmp_path: 
 def test_cluster_and_helm_in_memory_behave(expectation: Callable[[Parties], None]) -> None:
     cluster, supplies = MemoryCluster(), MemorySupplies()
 
-    def keep(target: Target, chart: bytes) -> None:
+    def keep(target: ReleaseTarget, chart: bytes) -> None:
         supplies.charts[target.running.key, target.version] = chart
 
     expectation(Parties(cluster, MemoryHelm(cluster), keep, "shop"))

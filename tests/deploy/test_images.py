@@ -12,7 +12,7 @@ from airstore.core.digest import Digest
 from airstore.core.reference import Reference
 from airstore.core.release import HelmRelease, Image, Release
 from airstore.deploy.checks.images import samples, strangers
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from tests.support.kubernetes.deploy_world import make_target
 
 PLACE = "reg.site.example:5000/shop"
@@ -28,7 +28,7 @@ JOB = image(f"registry.example.com/shop/job@{Digest.of(b'job')}", 5)
 RELEASE = Release("shop", "1.0.0", 1, None, (), (API, REDIS, JOB), (), (), {})
 
 
-def target(*references: str) -> Target:
+def target(*references: str) -> ReleaseTarget:
     containers = [{"name": f"c{number}", "image": text} for number, text in enumerate(references)]
     pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}
     return make_target(HelmRelease("web", "shop", "web"), "1", [{**pod, "spec": {"containers": containers}}])[

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
 from airstore.deploy.run.journal import Journal, load_all, unfinished
-from airstore.deploy.run.steps import End, Event, Kind, Status, Step
+from airstore.deploy.run.steps import End, Event, Status, Step, StepKind
 
 EVENTS = st.lists(
     st.builds(
         Event,
         st.sampled_from(Status),
-        st.none() | st.builds(Step, st.sampled_from(Kind), st.text(min_size=1, max_size=20)),
+        st.none() | st.builds(Step, st.sampled_from(StepKind), st.text(min_size=1, max_size=20)),
         st.text(max_size=50),
     ),
     max_size=8,

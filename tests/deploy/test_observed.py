@@ -7,13 +7,13 @@ import pytest
 from airstore.core.errors import TransferError
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm.records import HelmStatus
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.observed import observe
 from tests.support.kubernetes.conformance import config, workload
 from tests.support.kubernetes.deploy_world import MemoryCluster, MemoryHelm, make_target
 
 
-def target(version: str, name: str = "web") -> Target:
+def target(version: str, name: str = "web") -> ReleaseTarget:
     helm = HelmRelease(name, "shop", name, timeout="20s", health=({"deployment": name},))
     return make_target(helm, version, [config(f"{name}-config"), workload("Deployment", name)])[0]
 
@@ -51,7 +51,7 @@ def test_what_is_gone_is_absent(helm: MemoryHelm) -> None:
 
 def test_a_release_that_failed_does_not_run_though_its_pods_do(helm: MemoryHelm) -> None:
     class Failed:
-        def status(self, _target: Target) -> HelmStatus:
+        def status(self, _target: ReleaseTarget) -> HelmStatus:
             return HelmStatus(2, "failed", "web-1.0.0")
 
     old = target("1.0.0")
@@ -63,7 +63,7 @@ def test_a_release_that_failed_does_not_run_though_its_pods_do(helm: MemoryHelm)
 
 def test_what_cannot_be_asked_is_neither_there_nor_absent(helm: MemoryHelm) -> None:
     class Away:
-        def status(self, target: Target) -> HelmStatus | None:
+        def status(self, target: ReleaseTarget) -> HelmStatus | None:
             if target.name == "web":
                 raise TransferError("the API server does not answer")
             return helm.status(target)

@@ -11,11 +11,11 @@ from airstore.deploy.run.steps import (
     End,
     Event,
     Item,
-    Kind,
     Mode,
     Run,
     Status,
     Step,
+    StepKind,
     forward_steps,
     next_step,
     stopped,
@@ -44,22 +44,22 @@ class World:
     def do(self, step: Step) -> None:
         """One step, wholly."""
         key = step.item
-        if step.kind is Kind.BACKUP:
+        if step.kind is StepKind.BACKUP:
             self.backups[key] = self.data[key]
-        elif step.kind is Kind.UPGRADE:
+        elif step.kind is StepKind.UPGRADE:
             self.charts[key] = "new"
             self._migrate(key)
-        elif step.kind is Kind.REINSTATE:
+        elif step.kind is StepKind.REINSTATE:
             self.charts[key] = "old"
-        elif step.kind in {Kind.REMOVE, Kind.UNINSTALL}:
+        elif step.kind in {StepKind.REMOVE, StepKind.UNINSTALL}:
             self.charts.pop(key, None)
-            if step.kind is Kind.REMOVE:  # Helm's own hooks may run
+            if step.kind is StepKind.REMOVE:  # Helm's own hooks may run
                 self._migrate(key)
-        elif step.kind is Kind.STOP:
+        elif step.kind is StepKind.STOP:
             self.stopped.add(key)
-        elif step.kind is Kind.START:
+        elif step.kind is StepKind.START:
             self.stopped.discard(key)
-        elif step.kind in {Kind.RESTORE, Kind.RESTORE_AGAIN}:
+        elif step.kind in {StepKind.RESTORE, StepKind.RESTORE_AGAIN}:
             self.data[key] = self.backups[key]
 
     def _migrate(self, key: str) -> None:
@@ -170,8 +170,8 @@ def test_an_operator_can_turn_any_run_back(run: Run, stop: int) -> None:
 @given(run=runs())
 def test_nothing_changes_before_every_backup_is_verified(run: Run) -> None:
     kinds = [step.kind for step in forward_steps(run)]
-    proofs = [index for index, kind in enumerate(kinds) if kind in {Kind.BACKUP, Kind.VERIFY}]
-    changes = [index for index, kind in enumerate(kinds) if kind not in {Kind.BACKUP, Kind.VERIFY}]
+    proofs = [index for index, kind in enumerate(kinds) if kind in {StepKind.BACKUP, StepKind.VERIFY}]
+    changes = [index for index, kind in enumerate(kinds) if kind not in {StepKind.BACKUP, StepKind.VERIFY}]
     assert not proofs or not changes or max(proofs) < min(changes)
 
 
@@ -181,7 +181,7 @@ def test_of_what_is_unchanged_only_data_are_touched_that_a_change_can_reach(run:
     needs = all_needs(run)
     reached = set[str]().union(*(needs[item.key] for item in run.items if item.action != "unchanged"))
     steps = {step for step in forward_steps(run) if step.item in unchanged}
-    assert {step.kind for step in steps} <= {Kind.BACKUP, Kind.VERIFY}
+    assert {step.kind for step in steps} <= {StepKind.BACKUP, StepKind.VERIFY}
     hooked = {item.key for item in run.items if item.hooks}
     assert {step.item for step in steps} == unchanged & reached & hooked
 
@@ -195,11 +195,11 @@ def test_data_are_restored_while_nothing_that_needs_them_writes(run: Run, stop: 
         events += [Event(Status.BEGIN, done), Event(Status.DONE, done)]
     events.append(Event(Status.TURN))
     while isinstance(step := next_step(run, events), Step):
-        if step.kind in {Kind.RESTORE, Kind.RESTORE_AGAIN}:
+        if step.kind in {StepKind.RESTORE, StepKind.RESTORE_AGAIN}:
             assert {key for key in needs if step.item in needs[key]} & world.charts.keys() <= world.stopped
-        if step.kind is Kind.START:
+        if step.kind is StepKind.START:
             assert all(world.data[key] == "old" for key in needs[step.item] & world.backups.keys())
-        failed = fails and step.kind is Kind.RESTORE
+        failed = fails and step.kind is StepKind.RESTORE
         if not failed:
             world.do(step)
         events += [Event(Status.BEGIN, step), Event(Status.FAILED if failed else Status.DONE, step)]
@@ -223,7 +223,7 @@ def test_the_way_back_stops_restores_and_reinstates_in_order() -> None:
         )
     )
     events = list[Event]()
-    while (step := next_step(run, events)) != Step(Kind.UPGRADE, "s/web"):
+    while (step := next_step(run, events)) != Step(StepKind.UPGRADE, "s/web"):
         assert isinstance(step, Step)
         events += [Event(Status.BEGIN, step), Event(Status.DONE, step)]
     events += [Event(Status.BEGIN, step), Event(Status.FAILED, step)]
@@ -247,9 +247,9 @@ def test_the_way_back_stops_restores_and_reinstates_in_order() -> None:
 def test_a_rollback_hook_that_fails_runs_again_on_the_old_chart() -> None:
     run = Run((Item("s/db", "change", (), HOOKS),))
     events = list[Event]()
-    while (step := next_step(run, events)) != Step(Kind.RESTORE, "s/db"):
+    while (step := next_step(run, events)) != Step(StepKind.RESTORE, "s/db"):
         assert isinstance(step, Step)
-        fate = Status.FAILED if step.kind is Kind.UPGRADE else Status.DONE
+        fate = Status.FAILED if step.kind is StepKind.UPGRADE else Status.DONE
         events += [Event(Status.BEGIN, step), Event(fate, step)]
     events += [Event(Status.BEGIN, step), Event(Status.FAILED, step)]
     assert _steps(run, events) == [
@@ -263,7 +263,7 @@ def test_a_rollback_hook_that_fails_runs_again_on_the_old_chart() -> None:
 
 def test_a_failed_backup_leaves_everything_untouched() -> None:
     run = Run((Item("s/db", "change", (), HOOKS), Item("s/web", "install")))
-    step = Step(Kind.BACKUP, "s/db")
+    step = Step(StepKind.BACKUP, "s/db")
     assert next_step(run, []) == step
     assert next_step(run, [Event(Status.BEGIN, step), Event(Status.FAILED, step)]) is End.UNTOUCHED
 
@@ -271,8 +271,8 @@ def test_a_failed_backup_leaves_everything_untouched() -> None:
 def test_an_uninstall_that_fails_is_called_again_and_never_turns_back() -> None:
     run = Run((Item("s/db", "remove"), Item("s/web", "remove")), Mode.UNINSTALL)
     events = [
-        Event(Status.BEGIN, Step(Kind.REMOVE, "s/web")),
-        Event(Status.FAILED, Step(Kind.REMOVE, "s/web")),
+        Event(Status.BEGIN, Step(StepKind.REMOVE, "s/web")),
+        Event(Status.FAILED, Step(StepKind.REMOVE, "s/web")),
     ]
     assert next_step(run, events) is End.NEEDS_OPERATOR
     events.append(Event(Status.RESUME))
@@ -299,7 +299,7 @@ def _failed_at(run: Run, wanted: Step) -> list[Event]:
 
 
 def test_a_database_that_stays_is_backed_up_and_restored_and_not_installed_again() -> None:
-    events = _failed_at(STAYING, Step(Kind.HEALTH, "s/web"))
+    events = _failed_at(STAYING, Step(StepKind.HEALTH, "s/web"))
     assert [str(event.step) for event in events if event.status is Status.DONE][:2] == [
         "backup s/db",
         "verify-backup s/db",
@@ -322,7 +322,7 @@ def test_a_database_that_stays_is_backed_up_and_restored_and_not_installed_again
 
 def test_a_run_that_an_older_version_began_takes_no_backup_of_what_was_migrated_already() -> None:
     """It backed up only what changes; by now the database holds what the new release wrote."""
-    upgrade = Step(Kind.UPGRADE, "s/web")
+    upgrade = Step(StepKind.UPGRADE, "s/web")
     events = [Event(Status.BEGIN, upgrade), Event(Status.DONE, upgrade)]
     assert _steps(STAYING, events) == ["crds s/web", "health s/web"]
     events = [Event(Status.BEGIN, upgrade), Event(Status.FAILED, upgrade)]
@@ -336,7 +336,7 @@ def test_a_run_that_an_older_version_began_takes_no_backup_of_what_was_migrated_
 
 def test_what_the_operator_gave_up_is_neither_backed_up_nor_restored() -> None:
     run = Run(tuple(replace(item, skipped=item.key == "s/db") for item in STAYING.items))
-    events = _failed_at(run, Step(Kind.HEALTH, "s/web"))
+    events = _failed_at(run, Step(StepKind.HEALTH, "s/web"))
     assert "s/db" not in " ".join([*_steps(run, events), *map(str, forward_steps(run))])
     assert next_step(run, events) is End.ROLLED_BACK
 
@@ -352,7 +352,7 @@ def test_a_hook_without_a_backup_runs_only_for_its_own_chart() -> None:
             Item("s/late", "change", (), hooks, rank=2),
         )
     )
-    taken = _steps(run, _failed_at(run, Step(Kind.UPGRADE, "s/api")))
+    taken = _steps(run, _failed_at(run, Step(StepKind.UPGRADE, "s/api")))
     assert [step for step in taken if step.startswith("rollback-hook")] == ["rollback-hook s/api"]
 
 
@@ -377,9 +377,9 @@ def test_a_rollback_on_demand_restores_what_it_has_a_backup_of_though_its_chart_
 
 def test_what_the_operator_gives_up_is_stopped_and_not_installed_again() -> None:
     given_up = [replace(item, abandoned=item.key == "s/web") for item in STAYING.items]
-    asked_before = _failed_at(replace(STAYING, items=tuple(given_up)), Step(Kind.HEALTH, "s/web"))
-    failed = _failed_at(STAYING, Step(Kind.HEALTH, "s/web"))
-    asked_after = [*failed, Event(Status.GIVE_UP, Step(Kind.REINSTATE, "s/web")), Event(Status.RESUME)]
+    asked_before = _failed_at(replace(STAYING, items=tuple(given_up)), Step(StepKind.HEALTH, "s/web"))
+    failed = _failed_at(STAYING, Step(StepKind.HEALTH, "s/web"))
+    asked_after = [*failed, Event(Status.GIVE_UP, Step(StepKind.REINSTATE, "s/web")), Event(Status.RESUME)]
     for items, events in ((tuple(given_up), asked_before), (STAYING.items, asked_after)):
         run = replace(STAYING, items=items)
         assert "s/web" not in stopped(run, events)
@@ -390,14 +390,14 @@ def test_what_the_operator_gives_up_is_stopped_and_not_installed_again() -> None
 
 
 def test_a_restore_that_the_operator_gives_up_is_left_out_and_what_waits_for_it_starts() -> None:
-    events = _failed_at(STAYING, Step(Kind.HEALTH, "s/web"))
-    for kind in (Kind.RESTORE, Kind.RESTORE_AGAIN):
+    events = _failed_at(STAYING, Step(StepKind.HEALTH, "s/web"))
+    for kind in (StepKind.RESTORE, StepKind.RESTORE_AGAIN):
         while (step := next_step(STAYING, events)) != Step(kind, "s/db"):
             assert isinstance(step, Step)
             events += [Event(Status.BEGIN, step), Event(Status.DONE, step)]
         events += [Event(Status.BEGIN, step), Event(Status.FAILED, step)]
     assert next_step(STAYING, events) is End.NEEDS_OPERATOR
-    events += [Event(Status.GIVE_UP, Step(Kind.RESTORE, "s/db")), Event(Status.RESUME)]
+    events += [Event(Status.GIVE_UP, Step(StepKind.RESTORE, "s/db")), Event(Status.RESUME)]
     assert _steps(STAYING, events) == [
         "recovered s/db",
         "start-writers s/api",

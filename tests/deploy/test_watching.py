@@ -13,7 +13,7 @@ from airstore.core.kube.sights import Cause, Sight, Trouble
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm.reason import reason, tidied
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.waiting.watching import PATIENCE, Progress, Stage, Watch, watching_hook
+from airstore.deploy.waiting.watching import PATIENCE, Stage, WaitProgress, Watch, watching_hook
 from tests.support.kubernetes.conformance import workload
 from tests.support.kubernetes.deploy_world import FastClock, MemoryCluster, make_target
 
@@ -25,9 +25,9 @@ TARGET, _ = make_target(HELM, "1.1.0", [workload("Deployment", "web")])
 class Shown:
     """A display that remembers."""
 
-    lines: list[Progress] = field(default_factory=list)
+    lines: list[WaitProgress] = field(default_factory=list)
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: WaitProgress) -> None:
         self.lines.append(progress)
 
     def clear(self) -> None:
@@ -166,9 +166,9 @@ def test_progress_says_how_it_stands() -> None:
         "upgrade shop/web: 10 s, 90 s left; 0 of 2 pods ready; deployment web: 0 of 2 pods are available; "
         "it said: waiting for (redacted)"
     )
-    later = Progress("upgrade shop/web", 70, 30, 0, 2, "back-off 20s restarting")
-    assert later.news == Progress("upgrade shop/web", 71, 29, 0, 2, "back-off 40s restarting").news
-    assert later.news != Progress("upgrade shop/web", 71, 29, 1, 2, "back-off 40s restarting").news
+    later = WaitProgress("upgrade shop/web", 70, 30, 0, 2, "back-off 20s restarting")
+    assert later.news == WaitProgress("upgrade shop/web", 71, 29, 0, 2, "back-off 40s restarting").news
+    assert later.news != WaitProgress("upgrade shop/web", 71, 29, 1, 2, "back-off 40s restarting").news
 
 
 def test_helm_says_why_once_and_pods_say_it_better() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import DamagedError
-from airstore.media.delta.difference import Difference, Held
-from airstore.media.delta.layout import Segment, Stream
+from airstore.media.delta.difference import Difference, PlacedPiece
+from airstore.media.delta.layout import Stream, StreamSegment
 from airstore.media.delta.notes import read_notes, write_notes
 from airstore.media.delta.pairing import File
-from airstore.media.delta.patch import Kind
+from airstore.media.delta.patch import PieceKind
 from airstore.media.delta.table import NewPiece
 from airstore.store.blobs import Piece
 from tests.support.product.road_parts import Road, airstore, delta_of, done, overwrite
@@ -65,14 +65,14 @@ def test_inspect_of_packs_and_of_damaged_media(road: Road, tmp_path: Path) -> No
 def test_each_piece_takes_its_share_of_its_own_frame_and_says_how_its_base_was_found() -> None:
     paths = ["a/lib-1.2.py", "a/same.py", "b/moved.py", "c/none.py", "d/useless.py"]
     old = ["a/lib-1.1.py", "a/same.py", "z/other.py", "d/useless.py"]
-    olds = [Held(Piece("", ()), File(f"{path}\x001", 9, "shop/api tar")) for path in old]
-    news = [Held(Piece("", ()), File(f"{path}\x001", 9, "shop/api tar")) for path in paths]
-    made = [NewPiece(100, Kind.PATCH, 10, (n,)) for n in range(3)]
-    made += [NewPiece(100, Kind.WHOLE, 100), NewPiece(300, Kind.WHOLE, 300)]
+    olds = [PlacedPiece(Piece("", ()), File(f"{path}\x001", 9, "shop/api tar")) for path in old]
+    news = [PlacedPiece(Piece("", ()), File(f"{path}\x001", 9, "shop/api tar")) for path in paths]
+    made = [NewPiece(100, PieceKind.PATCH, 10, (n,)) for n in range(3)]
+    made += [NewPiece(100, PieceKind.WHOLE, 100), NewPiece(300, PieceKind.WHOLE, 300)]
     segments = [
-        Segment(Stream.WHOLE, 50, 100),
-        Segment(Stream.WHOLE, 30, 300),
-        Segment(Stream.PATCHES, 6, 30),
+        StreamSegment(Stream.WHOLE, 50, 100),
+        StreamSegment(Stream.WHOLE, 30, 300),
+        StreamSegment(Stream.PATCHES, 6, 30),
     ]
     written = write_notes(Difference(olds, news), [[0], [1], [2], [], [3]], made, segments)
     read = read_notes(written)

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.media.delta import patch
-from airstore.media.delta.layout import Head, Segment, Stream
+from airstore.media.delta.layout import Head, Stream, StreamSegment
 from airstore.media.delta.nested import VIEW
 from airstore.media.delta.pairing import File, general, pair
-from airstore.media.delta.patch import Kind
+from airstore.media.delta.patch import PieceKind
 from airstore.media.delta.sketch import Pool, sketch
-from airstore.media.delta.table import BaseBlob, Compressed, NewBlob, NewPiece, Table, decode, encode
+from airstore.media.delta.table import BaseBlob, Compressed, DeltaTable, NewBlob, NewPiece, decode, encode
 from airstore.media.delta.wire import Numbers, put, put_signed
 
 _words = [f"{word}_{number}" for number in range(40) for word in ("get", "Response", "self", "name", "  ")]
@@ -118,7 +118,7 @@ def test_any_piece_comes_back(base: bytes, inserted: bytes, other: bytes, at: in
 def test_a_changed_piece_costs_its_change() -> None:
     base = text(1, 200_000)
     made = patch.make(base[:70_000] + b"something new" + base[70_100:], [base])
-    assert made.kind is Kind.PATCH
+    assert made.kind is PieceKind.PATCH
     assert len(made.data) < 100
 
 
@@ -128,7 +128,7 @@ def test_a_damaged_patch_is_an_error_or_another_piece_of_that_size(data: st.Data
     base = text(1, 400)
     new = base[:900] + text(2, 60) + base[1100:]
     kind, carried, _, control = patch.make(new, [base])
-    assert (kind, control) == (Kind.PATCH, b"")
+    assert (kind, control) == (PieceKind.PATCH, b"")
     at = data.draw(st.integers(0, len(carried) - 1))
     damaged = data.draw(
         st.sampled_from([carried[:at], carried[:at] + bytes([carried[at] ^ 1 << at % 8]) + carried[at + 1 :]])
@@ -138,7 +138,7 @@ def test_a_damaged_patch_is_an_error_or_another_piece_of_that_size(data: st.Data
     with pytest.raises(DamagedError, match="another base"):
         patch.apply(kind, carried, [base[:-1]], len(new))
     with pytest.raises(DamagedError):
-        patch.apply(Kind.WHOLE, carried, [], len(new))
+        patch.apply(PieceKind.WHOLE, carried, [], len(new))
 
 
 @given(st.lists(st.integers(0, 1 << 63) | st.integers(-(1 << 20), 1 << 20)))
@@ -166,24 +166,24 @@ def test_numbers_that_cannot_be_are_refused(data: bytes, take: Callable[[Numbers
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> Table:
+def tables(draw: st.DrawFn) -> DeltaTable:
     digests = st.binary(min_size=32, max_size=32).map(Digest.from_raw)
     bases = draw(st.lists(st.builds(BaseBlob, digests, st.integers(0, 5)), max_size=4))
     old = sum(base.pieces for base in bases)
     of = st.lists(st.integers(0, old - 1), max_size=3) if old else st.just([])
     sizes = st.integers(0, patch.PIECE)
-    whole = sizes.map(lambda size: (size, Kind.WHOLE, size))
-    carried = st.one_of(whole, st.tuples(sizes, st.just(Kind.PATCH), sizes))
+    whole = sizes.map(lambda size: (size, PieceKind.WHOLE, size))
+    carried = st.one_of(whole, st.tuples(sizes, st.just(PieceKind.PATCH), sizes))
     made = st.builds(lambda piece, bases: NewPiece(piece[0], piece[1], piece[2], tuple(bases)), carried, of)
     views = st.integers(1, VIEW)
     archive = st.tuples(sizes, views, sizes, of.map(tuple))
     opened = st.one_of(
-        archive.map(lambda each: NewPiece(each[0], Kind.OPENED, each[1], each[3], each[1], each[2])),
-        archive.map(lambda each: NewPiece(each[0], Kind.OPENED_PATCH, 7, each[3], each[1], each[2])),
+        archive.map(lambda each: NewPiece(each[0], PieceKind.OPENED, each[1], each[3], each[1], each[2])),
+        archive.map(lambda each: NewPiece(each[0], PieceKind.OPENED_PATCH, 7, each[3], each[1], each[2])),
     )
     pieces = draw(st.lists(made | opened, max_size=6))
     large = st.integers(0, 1 << 35)
-    segments = st.lists(st.builds(Segment, st.sampled_from(Stream), large, large), max_size=3)
+    segments = st.lists(st.builds(StreamSegment, st.sampled_from(Stream), large, large), max_size=3)
     every = old + len(pieces)
     references = st.lists(st.integers(0, every - 1), max_size=8).map(tuple) if every else st.just(())
     compressed = st.builds(Compressed, st.integers(0, 1 << 35), st.text(max_size=20), references)
@@ -191,19 +191,19 @@ def tables(draw: st.DrawFn) -> Table:
         NewBlob, digests, st.integers(0, 1 << 35), st.none() | compressed, references, st.none() | references
     )
     blobs = draw(st.lists(blob, max_size=4))
-    return Table(tuple(draw(segments)), tuple(bases), tuple(pieces), tuple(blobs))
+    return DeltaTable(tuple(draw(segments)), tuple(bases), tuple(pieces), tuple(blobs))
 
 
 HEADED = Head(2, 24, (0, 0), ())  # what comes before a table says nothing of what is in it
 
 
 @given(tables())
-def test_a_table_comes_back(table: Table) -> None:
+def test_a_table_comes_back(table: DeltaTable) -> None:
     assert decode(encode(table), HEADED) == table
 
 
 @given(tables(), st.data())
-def test_a_damaged_table_is_an_error_or_another_table(table: Table, data: st.DataObject) -> None:
+def test_a_damaged_table_is_an_error_or_another_table(table: DeltaTable, data: st.DataObject) -> None:
     written = encode(table)
     at = data.draw(st.integers(0, len(written) - 1))
     damaged = written[:at] + bytes([written[at] ^ data.draw(st.integers(1, 255))]) + written[at + 1 :]
@@ -226,7 +226,7 @@ def test_what_stays_costs_nearly_nothing() -> None:
     """12,000 files of which three are new: two bytes or less for each, before compression."""
     bodies = [*range(4000), 12_001, *range(4001, 8000), 12_002, 12_003, *range(8002, 12_000)]
     blob = NewBlob(Digest.of(b""), 1, None, (0,), tuple(bodies))
-    pieces = tuple(NewPiece(9, Kind.WHOLE, 9) for _ in range(4))
-    written = encode(Table((), (BaseBlob(Digest.of(b"x"), 12_000),), pieces, (blob,)))
+    pieces = tuple(NewPiece(9, PieceKind.WHOLE, 9) for _ in range(4))
+    written = encode(DeltaTable((), (BaseBlob(Digest.of(b"x"), 12_000),), pieces, (blob,)))
     assert len(written) < 12_200
     assert written.count(b"\0") > 11_980

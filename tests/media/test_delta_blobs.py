@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, IncompleteError
-from airstore.media.delta.layout import HEAD, Segment, Stream, check_segments, read_head, write_head
-from airstore.media.delta.patch import Kind
+from airstore.media.delta.layout import HEAD, Stream, StreamSegment, check_segments, read_head, write_head
+from airstore.media.delta.patch import PieceKind
 from airstore.media.delta.reader import Delta
 from airstore.media.delta.table import decode, encode
 from airstore.media.delta.writer import Effort, Task, prepare
@@ -168,7 +168,7 @@ def packed(table: bytes, *plain: bytes) -> bytes:
     with suppress(DamagedError):
         read = decode(table, read_head(write_head(0, 0)))
         present = [segment.stream for segment in read.segments]
-        segments = map(Segment, present, map(len, frames), map(len, plain))
+        segments = map(StreamSegment, present, map(len, frames), map(len, plain))
         table = encode(replace(read, segments=tuple(segments)))
     compressed = compress_solid([table], 1)
     return write_head(len(compressed), len(table)) + compressed + b"".join(frames)
@@ -223,10 +223,10 @@ def test_what_a_head_says_is_bounded() -> None:
     with pytest.raises(DamagedError, match="more bytes than are believed"):
         read_head(write_head(0, 1 << 62))
     head = read_head(write_head(0, 0))
-    check_segments(head, [Segment(Stream.WHOLE, 5, 5)], head.size + 5)
+    check_segments(head, [StreamSegment(Stream.WHOLE, 5, 5)], head.size + 5)
     for stored, plain in ((0, 1 << 62), (1, 5)):
         with pytest.raises(DamagedError, match=r"a delta's head says|does not end"):
-            check_segments(head, [Segment(Stream.WHOLE, stored, plain)], head.size)
+            check_segments(head, [StreamSegment(Stream.WHOLE, stored, plain)], head.size)
     for version in (0, 3):
         with pytest.raises(DamagedError, match="not a delta that this airstore can read"):
             read_head(b"AIRDELT" + bytes([version]) + bytes(HEAD - 8))
@@ -271,7 +271,7 @@ def test_archives_within_layers_travel_as_what_changed_in_them(pair: Pair) -> No
     old, new = layer(archives(1)), layer(archives(2), 1_800_000_000)
     path = pair.write([new], [old], Effort.NORMAL)
     kinds = {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces}
-    assert Kind.OPENED_PATCH in kinds
+    assert PieceKind.OPENED_PATCH in kinds
     assert path.stat().st_size < len(new) // 12
     pair.put(pair.site, old)
     pair.take_in(path, new)
@@ -281,7 +281,7 @@ def test_archives_of_a_first_release_are_compressed_anew(pair: Pair) -> None:
     """Each class is in two archives, and each archive compressed by itself."""
     first = layer(archives(1))
     path = pair.write([first], [], Effort.NORMAL)
-    assert {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces} >= {Kind.OPENED}
+    assert {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces} >= {PieceKind.OPENED}
     assert path.stat().st_size < 0.8 * len(first)
     pair.take_in(path, first)
 
@@ -305,4 +305,4 @@ def test_hostile_archives_change_nothing(pair: Pair) -> None:
 def test_little_effort_leaves_archives_closed(pair: Pair) -> None:
     path = pair.write([layer(archives(2))], [layer(archives(1))], Effort.FAST)
     kinds = {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces}
-    assert kinds <= {Kind.WHOLE, Kind.PATCH}
+    assert kinds <= {PieceKind.WHOLE, PieceKind.PATCH}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from airstore.core.errors import DamagedError
 from airstore.media.delta import nested, patch
 from airstore.media.delta.nested import close_streams, open_streams, streams, view
-from airstore.media.delta.patch import Kind
+from airstore.media.delta.patch import PieceKind
 from airstore.media.delta.wire import put
 from tests.media.test_delta import text
 
@@ -136,10 +136,10 @@ def test_the_end_of_a_stream_is_found_however_long_it_is() -> None:
 def test_views_of_bases_are_bounded_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     new = zipped({**FILES, "a.class": text(1, 400) + b"new"})
     made = patch.make(new, [JAR])
-    assert made.kind is Kind.OPENED_PATCH
+    assert made.kind is PieceKind.OPENED_PATCH
     opened = patch.apply(made.kind, made.data, [JAR], made.view)
     assert close_streams(opened, made.control, len(new)) == new
     monkeypatch.setattr(patch, "BASE", len(JAR) + 100)
     with pytest.raises(DamagedError, match="rests on more"):
         patch.apply(made.kind, made.data, [JAR], made.view)
-    assert patch.make(new, [JAR]).kind in {Kind.PATCH, Kind.WHOLE}
+    assert patch.make(new, [JAR]).kind in {PieceKind.PATCH, PieceKind.WHOLE}

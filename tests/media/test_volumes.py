@@ -15,7 +15,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.limits import KIB
 from airstore.media.volumes import slices
-from airstore.media.volumes.slices import CLUSTER, LARGEST, SMALLEST, Slice, Span
+from airstore.media.volumes.slices import CLUSTER, LARGEST, SMALLEST, FileSpan, Slice
 from tests.support.faults.forged_media import payload_of
 from tests.support.product.road_parts import (
     Road,
@@ -71,7 +71,9 @@ def test_slices_that_do_not_make_up_the_files_are_damage(
 
 def test_no_slice_is_larger_than_what_fat32_holds() -> None:
     planned = slices.plan({"a": 5 << 30}, 64 << 30, 0)
-    assert planned == [[Span("a", 0, LARGEST), Span("a", LARGEST, LARGEST), Span("a", 2 * LARGEST, 1 << 30)]]
+    assert planned == [
+        [FileSpan("a", 0, LARGEST), FileSpan("a", LARGEST, LARGEST), FileSpan("a", 2 * LARGEST, 1 << 30)]
+    ]
 
 
 def test_a_volume_without_room_for_the_index_is_refused() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airstore.core.oci import OCI_LAYER
-from airstore.history.git.commits import Tag
+from airstore.history.git.commits import ReleaseTag
 from airstore.history.reader import Reader
 from airstore.ops.stores.directory import open_directory
 from airstore.store.blobs import BlobStore, statistics
@@ -390,7 +390,7 @@ def test_what_a_release_costs_does_not_grow_with_the_history(
     read: list[str] = []
     original = Reader.read_tag
 
-    def counting(self: Reader, version: str, oid: str) -> Tag:
+    def counting(self: Reader, version: str, oid: str) -> ReleaseTag:
         read.append(version)
         return original(self, version, oid)
 

@@ -24,7 +24,7 @@ from airstore.core.progress import QUIET
 from airstore.media.reader import Media
 from airstore.ops.media.importer import import_media
 from airstore.ops.publish.create import Signing, create_release, gather
-from airstore.ops.registry.access import Access
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory, open_directory
 from airstore.store.blobs import BlobStore
 from airstore.trust.keys import PrivateKey
@@ -114,11 +114,11 @@ def test_a_release_that_fails_anywhere_leaves_a_sound_store(
     fail: Callable[[], None], error: type[BaseException], tiny: Tiny, tmp_path: Path, helm4: Path
 ) -> None:
     helm = Helm(helm4)
-    contents = gather(tiny.product, helm, Access())
+    contents = gather(tiny.product, helm, RegistryOptions())
     signing = Signing(PrivateKey.load(tiny.store / "keys" / "release"), ("A", "a@example.com"), 1)
 
     def create(store: Path, disk: Disk) -> None:
-        create_release(on(store, disk), contents, "1.0.0", Access(), signing, QUIET)
+        create_release(on(store, disk), contents, "1.0.0", RegistryOptions(), signing, QUIET)
 
     counted = shutil.copytree(tiny.store, tmp_path / "counted")
     total = operations(lambda disk: create(counted, disk))

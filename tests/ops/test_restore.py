@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from airstore.core.errors import AirstoreError, DeployError, NotFoundError, UsageError
-from airstore.deploy.plan.backups import Backup, Index, RunRecord
+from airstore.deploy.plan.backups import Backup, BackupIndex, RunRecord
 from airstore.deploy.plan.stack import stack
 from airstore.history.ledger import Entry, Running
 from airstore.ops.apply.restore import Choice, Journey, find_backups
@@ -35,7 +35,7 @@ def journey(
         )
         for run, version, before in (("b", "1.1", "1.0"), ("c", "1.3", "1.1"))
     }
-    return Journey(Index(stack(entries), records), 0, "shop", kept, returning)
+    return Journey(BackupIndex(stack(entries), records), 0, "shop", kept, returning)
 
 
 def runs(found: dict[str, Backup]) -> dict[str, str]:

@@ -54,11 +54,13 @@ def test_a_publisher_goes_on_after_its_key_was_replaced(rotation: Rotation) -> N
     assert signers == ["release", "release"]
     refused(
         airstore("-C", publisher, "release", "create", "--version", "1.2.0", "--key", "release"),
-        *(2, "does not let the key 'release'", "second"),
+        2,
+        "does not let the key 'release'",
+        "second",
     )
     rotation.release("1.2.0", "second")
     sound(publisher, "1.0.0", "1.1.0", "1.2.0")
-    command = ["git", "-C", publisher / "history.git", "log", "--format=%G? %GS", "main"]
+    command = ["git", "-C", str(publisher / "history.git"), "log", "--format=%G? %GS", "main"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert shown == ["G second", "G release.until-1.1.0", "G release.until-1.1.0"]
 

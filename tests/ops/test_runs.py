@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from airstore.core.release import HelmRelease
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.plan.backups import relative
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import unfinished
@@ -19,10 +19,10 @@ from airstore.ops.stores.directory import SITE, StoreDirectory
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "runs"
 
 
-def side(needs: dict[str, tuple[str, ...]]) -> dict[str, Target]:
+def side(needs: dict[str, tuple[str, ...]]) -> dict[str, ReleaseTarget]:
     """Helm releases of one state."""
     return {
-        f"shop/{name}": Target(
+        f"shop/{name}": ReleaseTarget(
             Running(name, "shop", name, "1", "sha256:0", ""), HelmRelease(name, "shop", name, needs=others)
         )
         for name, others in needs.items()

@@ -9,8 +9,8 @@ import pytest
 from airstore.core.digest import Digest
 from airstore.core.errors import UsageError
 from airstore.core.progress import QUIET
-from airstore.ops.registry.access import Access
-from airstore.ops.registry.push import Run, push_release
+from airstore.ops.registry.access import RegistryOptions
+from airstore.ops.registry.push import PushOptions, push_release
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.trusted import trusted_release
 from airstore.registry.client.manifests import read_manifest
@@ -29,14 +29,16 @@ def product(base: Path, text: str, name: str) -> Tiny:
 
 def push(tiny: Tiny, registry: RegistryServer, version: str = "", *, keep_tags: bool = True) -> None:
     store = open_directory(tiny.store)
-    access = Access(plain_http=frozenset({registry.host}))
+    access = RegistryOptions(plain_http=frozenset({registry.host}))
     with store.open_blobs() as blobs:
         release = trusted_release(store, version)
-        push_release(store, blobs, release, f"{registry.host}/tags", access, Run(QUIET, 2, 0, keep_tags))
+        push_release(
+            store, blobs, release, f"{registry.host}/tags", access, PushOptions(QUIET, 2, 0, keep_tags)
+        )
 
 
 def tagged(registry: RegistryServer) -> Digest:
-    with Access(plain_http=frozenset({registry.host})).client(registry.host) as client:
+    with RegistryOptions(plain_http=frozenset({registry.host})).client(registry.host) as client:
         found = read_manifest(client.transport, "tags/tiny/app", "1")
     assert found
     return found[0].digest

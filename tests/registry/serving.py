@@ -18,7 +18,7 @@ from airstore.core.oci import HELM_CHART, HELM_CONFIG
 from airstore.core.reference import Reference
 from airstore.core.release import Chart, Image, Release
 from airstore.registry.server.catalog import ReleaseCatalog
-from airstore.registry.server.server import Access, RunningServer, make_app, running_server
+from airstore.registry.server.server import AccessEntry, RunningServer, make_app, running_server
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout
 from tests.support.registry import layouts
@@ -36,7 +36,7 @@ class Site:
     directory: Path
     nodes: dict[str, Node]
     release: Release
-    log: list[Access] = field(default_factory=list)
+    log: list[AccessEntry] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     def get(self, path: str, method: str = "GET", **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
@@ -48,7 +48,7 @@ class Site:
         finally:
             connection.close()
 
-    def logged(self, count: int, target: str = "") -> list[Access]:
+    def logged(self, count: int, target: str = "") -> list[AccessEntry]:
         """The log's entries of a target; they come once a response has ended, after the client has it."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
@@ -96,7 +96,7 @@ def largest(site: Site) -> Descriptor:
 @contextmanager
 def running(directory: Path, nodes: dict[str, Node], release: Release) -> Iterator[Site]:
     """Serve a release from the layout that holds its blobs; a layout is a verifying reader."""
-    log: list[Access] = []
+    log: list[AccessEntry] = []
     faults: list[str] = []
     with OciLayout.directory(directory) as blobs:
         app = make_app(ReleaseCatalog([release]), blobs, log.append)

@@ -15,7 +15,7 @@ from airstore.core.reference import Reference
 from airstore.registry.client.credentials import Credentials
 from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.transport import Request, Transport
+from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.push.push import PushResult, plan_push, push
 from tests.support.registry.faults import Fault, fault_proxy
 from tests.support.registry.parts import Connect, Shipment, single_blob_image
@@ -220,7 +220,7 @@ def test_a_token_never_leaves_for_another_host(
 
 
 def _headers_seen(client: RegistryClient, repository: str, url: str) -> dict[str, str]:
-    response = client.transport.once(Request("GET", repository, url))
+    response = client.transport.once(RegistryRequest("GET", repository, url))
     response.close()
     return dict(response.request.headers)
 

@@ -14,7 +14,7 @@ from airstore.core.reference import Reference
 from airstore.registry.source import ImageSource
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout
-from airstore.registry.sources.places import Place, Places, match_place, open_source, parse_place
+from airstore.registry.sources.places import ImagePlace, Places, match_place, open_source, parse_place
 from tests.support.registry import layouts
 
 BASE = Path("/product")
@@ -27,17 +27,17 @@ def no_registry(host: str, prefix: str) -> AbstractContextManager[ImageSource]:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("oci:./build/images", Place("oci", BASE / "build/images")),
-        ("oci:/srv/images", Place("oci", Path("/srv/images"))),
-        ("oci-archive:a:b.tar", Place("oci-archive", BASE / "a:b.tar")),
-        ("docker-archive:../saved.tar", Place("docker-archive", BASE / "../saved.tar")),
-        ("docker://mirror.example.com", Place("docker", host="mirror.example.com")),
-        ("docker://localhost:5000/a/b/", Place("docker", host="localhost:5000", prefix="a/b")),
-        ("docker://docker.io", Place("docker", host="docker.io")),
-        ("docker://docker.io/mirror", Place("docker", host="docker.io", prefix="mirror")),
+        ("oci:./build/images", ImagePlace("oci", BASE / "build/images")),
+        ("oci:/srv/images", ImagePlace("oci", Path("/srv/images"))),
+        ("oci-archive:a:b.tar", ImagePlace("oci-archive", BASE / "a:b.tar")),
+        ("docker-archive:../saved.tar", ImagePlace("docker-archive", BASE / "../saved.tar")),
+        ("docker://mirror.example.com", ImagePlace("docker", host="mirror.example.com")),
+        ("docker://localhost:5000/a/b/", ImagePlace("docker", host="localhost:5000", prefix="a/b")),
+        ("docker://docker.io", ImagePlace("docker", host="docker.io")),
+        ("docker://docker.io/mirror", ImagePlace("docker", host="docker.io", prefix="mirror")),
     ],
 )
-def test_places_are_read(text: str, place: Place) -> None:
+def test_places_are_read(text: str, place: ImagePlace) -> None:
     assert parse_place(text, BASE) == place
 
 

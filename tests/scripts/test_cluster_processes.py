@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -54,6 +55,20 @@ def test_what_it_says_is_in_its_log(cluster: Cluster) -> None:
     process = _started(cluster, "one", "sh", "-c", "echo out; echo err >&2; exec sleep 600")
     _await_log(cluster, "out\nerr\n")
     processes.stop([process])
+
+
+def test_a_process_runs_until_its_last_thread_ends(cluster: Cluster) -> None:
+    """As one that was killed may: the first thread is gone, another still holds what the process had."""
+    first_ends = "import ctypes; ctypes.CDLL(None).syscall(60, 0)"  # exit(2) on x86-64, of one thread
+    thread = f"import threading, time; threading.Thread(target=time.sleep, args=(600,)).start(); {first_ends}"
+    process = _started(cluster, "one", sys.executable, "-c", thread)
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert process.is_alive()
+    processes.stop([process], patience=0)
+    assert not process.is_alive()
 
 
 def test_a_process_that_does_not_listen_is_killed(cluster: Cluster) -> None:

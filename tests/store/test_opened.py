@@ -13,7 +13,7 @@ import pytest
 from airstore.core.digest import Digest
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError
 from airstore.store.blobs import BlobStore, Staging, check, rebuild_index, select, write_packs
-from airstore.store.format.objects import Kind, key_of
+from airstore.store.format.objects import ObjectKind, key_of
 from airstore.store.format.recipe import Opened, Recipe, encode_root
 from airstore.store.ingest.kept import reasons
 from airstore.store.read import reader
@@ -120,8 +120,8 @@ def test_a_blob_that_is_held_opened_is_not_put_again(store: BlobStore) -> None:
     assert disk_use(store) == before
 
 
-@pytest.mark.parametrize("kind", [Kind.BODY, Kind.SKELETON, Kind.RAW])
-def test_a_blob_whose_objects_are_damaged_is_put_again(store: BlobStore, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ObjectKind.BODY, ObjectKind.SKELETON, ObjectKind.RAW])
+def test_a_blob_whose_objects_are_damaged_is_put_again(store: BlobStore, kind: ObjectKind) -> None:
     (digest,) = put(store, OLD_GZIP)
     recipe = recipe_of(store, OLD_GZIP)
     assert recipe.opened
@@ -250,12 +250,12 @@ def forged(store: BlobStore, side: bytes) -> None:
     """Give `OLD_GZIP` a recipe with other side data, newer than the right one."""
     recipe = recipe_of(store, OLD_GZIP)
     assert recipe.opened
-    key = key_of(Kind.RAW, side)
+    key = key_of(ObjectKind.RAW, side)
     opened = Opened(recipe.opened.plain_size, "hostile", (key,))
     root = encode_root(recipe.blob, recipe.size, recipe.steps, recipe.parts, opened)
     with store.writer() as writer:
         writer._sink.add(key, side)
-        writer._sink.add(key_of(Kind.RECIPE, root), root)
+        writer._sink.add(key_of(ObjectKind.RECIPE, root), root)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from airstore.store.blobs import (
     opened_and_whole,
     rebuild_index,
 )
-from airstore.store.read.index import Index
+from airstore.store.read.index import ObjectIndex
 from tests.store.store_support import FaultyDisk, descriptor, flip, make_tar, noise, packs_of, put, read, text
 from tests.store.test_opened import FIXTURES, UNKNOWN, deflated, ignore
 
@@ -139,7 +139,7 @@ class KilledError(BaseException):
     ("owner", "name", "after"),
     [
         (BlobStore, "enter", 1),
-        (Index, "replace", 1),
+        (ObjectIndex, "replace", 1),
         (Path, "unlink", 1),
         (BlobWriter, "open", 2),
     ],

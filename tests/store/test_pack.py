@@ -18,20 +18,20 @@ from airstore.core.errors import DamagedError, StorageError
 from airstore.core.limits import LIMITS, MIB
 from airstore.store.blobs import BlobStore
 from airstore.store.format.frames import compress, decompress
-from airstore.store.format.objects import PIECE, Kind, ObjectKey
+from airstore.store.format.objects import PIECE, ObjectKey, ObjectKind
 from airstore.store.format.pack import HEADER, TRAILER_SIZE, frame_entry, read_pack, trailer
 from airstore.store.format.packwriter import Frame, pack_writer
 from airstore.store.format.recipe import Opened, Recipe, RecipeBuilder, Step, decode_root, encode_root, walk
-from airstore.store.read.index import Index
+from airstore.store.read.index import ObjectIndex
 from airstore.store.read.sqlite import KeySet
 from tests.store.store_support import PROPERTY, flip, make_tar, noise, packs_of, put, text
 
 
-def key_of(kind: Kind, data: bytes) -> ObjectKey:
+def key_of(kind: ObjectKind, data: bytes) -> ObjectKey:
     return ObjectKey(kind, hashlib.sha256(data).digest(), len(data))
 
 
-def frame_of(*objects: bytes, kind: Kind = Kind.RAW) -> Frame:
+def frame_of(*objects: bytes, kind: ObjectKind = ObjectKind.RAW) -> Frame:
     plain = b"".join(objects)
     entries = b"".join(frame_entry(key_of(kind, data)) for data in objects)
     return Frame(kind, compress(plain), len(plain), entries)
@@ -50,7 +50,7 @@ def test_the_name_is_the_digest_of_the_file(pack: Path) -> None:
 
 
 def test_the_layout_is_as_documented(tmp_path: Path) -> None:
-    first, second = frame_of(b"one", b"two"), frame_of(b"three", kind=Kind.BODY)
+    first, second = frame_of(b"one", b"two"), frame_of(b"three", kind=ObjectKind.BODY)
     with pack_writer(tmp_path, LOCAL_DISK) as writer:
         writer.append(first)
         writer.append(second)
@@ -111,7 +111,7 @@ def test_a_sealed_but_hostile_index_is_refused(
         read_pack(path)
 
 
-ENTRY = frame_entry(key_of(Kind.RAW, b"0123456789"))
+ENTRY = frame_entry(key_of(ObjectKind.RAW, b"0123456789"))
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,8 @@ def test_an_object_is_not_read_as_another_kind(tmp_path: Path) -> None:
     with BlobStore.create(tmp_path) as store:
         put(store, blob)
         reader = store.reader()
-        assert reader.object(key_of(Kind.RAW, blob)) == blob
-        for kind in (Kind.BODY, Kind.SKELETON, Kind.RECIPE, Kind.PART):
+        assert reader.object(key_of(ObjectKind.RAW, blob)) == blob
+        for kind in (ObjectKind.BODY, ObjectKind.SKELETON, ObjectKind.RECIPE, ObjectKind.PART):
             with pytest.raises(DamagedError, match="missing"):
                 reader.object(key_of(kind, blob))
 
@@ -225,8 +225,8 @@ def test_a_file_that_looks_like_a_recipe_is_none(tmp_path: Path) -> None:
 
 STEPS: list[list[Step]] = [
     [],
-    [ObjectKey(Kind.RAW, bytes(32), 5)],
-    [ObjectKey(Kind.SKELETON, bytes(32), 7), 3, ObjectKey(Kind.BODY, bytes(32), 5), 4],
+    [ObjectKey(ObjectKind.RAW, bytes(32), 5)],
+    [ObjectKey(ObjectKind.SKELETON, bytes(32), 7), 3, ObjectKey(ObjectKind.BODY, bytes(32), 5), 4],
 ]
 
 
@@ -235,7 +235,8 @@ def test_recipes_come_back(steps: list[Step]) -> None:
     builder = RecipeBuilder()
     builder.add(steps)
     size = sum(
-        step if isinstance(step, int) else step.size * (step.kind is not Kind.SKELETON) for step in steps
+        step if isinstance(step, int) else step.size * (step.kind is not ObjectKind.SKELETON)
+        for step in steps
     )
     recipe = decode_root(encode_root(Digest.of(b"x"), size, builder.rest(), ()))
     assert (recipe.blob, recipe.size) == (Digest.of(b"x"), size)
@@ -245,15 +246,23 @@ def test_recipes_come_back(steps: list[Step]) -> None:
 @pytest.mark.parametrize(
     ("steps", "size"),
     [
-        ([ObjectKey(Kind.RAW, bytes(32), 5)], 6),
-        ([ObjectKey(Kind.RAW, bytes(32), 5)], 4),
+        ([ObjectKey(ObjectKind.RAW, bytes(32), 5)], 6),
+        ([ObjectKey(ObjectKind.RAW, bytes(32), 5)], 4),
         ([3], 3),
-        ([ObjectKey(Kind.SKELETON, bytes(32), 7), 8], 8),
-        ([ObjectKey(Kind.SKELETON, bytes(32), 7), 3], 3),
-        ([ObjectKey(Kind.SKELETON, bytes(32), 7), 3, ObjectKey(Kind.SKELETON, bytes(32), 2), 2], 5),
-        ([ObjectKey(Kind.RECIPE, bytes(32), 5)], 5),
-        ([ObjectKey(Kind.RAW, bytes(32), LIMITS.object_size + 1)], LIMITS.object_size + 1),
-        ([ObjectKey(Kind.RAW, bytes(32), 0)], 0),
+        ([ObjectKey(ObjectKind.SKELETON, bytes(32), 7), 8], 8),
+        ([ObjectKey(ObjectKind.SKELETON, bytes(32), 7), 3], 3),
+        (
+            [
+                ObjectKey(ObjectKind.SKELETON, bytes(32), 7),
+                3,
+                ObjectKey(ObjectKind.SKELETON, bytes(32), 2),
+                2,
+            ],
+            5,
+        ),
+        ([ObjectKey(ObjectKind.RECIPE, bytes(32), 5)], 5),
+        ([ObjectKey(ObjectKind.RAW, bytes(32), LIMITS.object_size + 1)], LIMITS.object_size + 1),
+        ([ObjectKey(ObjectKind.RAW, bytes(32), 0)], 0),
         ([0], 0),
     ],
 )
@@ -287,7 +296,7 @@ def test_any_bytes_as_a_recipe_are_read_or_refused(data: bytes, prefix: bool) ->
 def test_recipes_of_opened_blobs_come_back_or_are_refused(
     sizes: list[int], plain: int, encoder: str, cut: int
 ) -> None:
-    side = tuple(ObjectKey(Kind.RAW, bytes([at]) * 32, size) for at, size in enumerate(sizes))
+    side = tuple(ObjectKey(ObjectKind.RAW, bytes([at]) * 32, size) for at, size in enumerate(sizes))
     opened = Opened(plain, encoder, side)
     root = encode_root(Digest.of(b"x"), 10, b"", (), opened)
     assert decode_root(root) == Recipe(Digest.of(b"x"), 10, b"", (), opened)
@@ -296,7 +305,7 @@ def test_recipes_of_opened_blobs_come_back_or_are_refused(
 
 
 def test_side_data_of_the_future_are_named() -> None:
-    opened = Opened(1, "x", (key_of(Kind.RAW, b"side"),))
+    opened = Opened(1, "x", (key_of(ObjectKind.RAW, b"side"),))
     root = bytearray(encode_root(Digest.of(b"x"), 1, b"", (), opened))
     root[57] = 2
     with pytest.raises(DamagedError, match="version 2 of the codec"):
@@ -311,7 +320,7 @@ def test_a_codec_of_the_future_is_named() -> None:
 
 
 def test_a_recipe_beyond_the_limit_is_refused() -> None:
-    parts = [ObjectKey(Kind.PART, bytes(32), PIECE)] * (LIMITS.recipe // PIECE + 1)
+    parts = [ObjectKey(ObjectKind.PART, bytes(32), PIECE)] * (LIMITS.recipe // PIECE + 1)
     with pytest.raises(DamagedError, match="longer"):
         decode_root(encode_root(Digest.of(b"x"), 1, b"", parts))
 
@@ -328,7 +337,7 @@ def test_key_sets_are_sets(keys: list[bytes]) -> None:
 
 
 def test_an_index_takes_all_packs_or_none(tmp_path: Path) -> None:
-    with BlobStore.create(tmp_path) as store, closing(Index()) as index:
+    with BlobStore.create(tmp_path) as store, closing(ObjectIndex()) as index:
         put(store, b"blob")
         name = bytes.fromhex(packs_of(store)[0].stem)
         with pytest.raises(DamagedError):

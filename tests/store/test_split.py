@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.store.format.objects import PIECE, Kind
+from airstore.store.format.objects import PIECE, ObjectKind
 from airstore.store.ingest.feed import Feed
 from airstore.store.ingest.split import join, split
 from tests.store.store_support import PROPERTY, chunked, make_tar, noise, text
@@ -32,7 +32,7 @@ def rebuilt(data: bytes, chunk: int = 70_001) -> bytes:
 def bodies(data: bytes) -> list[bytes]:
     """All contents of the segments, where the input was taken as a tar."""
     segments = list(split(chunked(data)))
-    assert all(segment.kind is Kind.BODY for segment in segments)
+    assert all(segment.kind is ObjectKind.BODY for segment in segments)
     return [step for segment in segments for step in segment.steps if isinstance(step, bytes)]
 
 
@@ -134,7 +134,7 @@ def test_base_256_sizes_are_read() -> None:
 def test_negative_base_256_sizes_are_not_believed() -> None:
     data = sealed(octal_header(b"file", b"\xff" * 12)) + noise(1024, 5)
     assert rebuilt(data) == data
-    assert next(split([data])).kind is Kind.RAW
+    assert next(split([data])).kind is ObjectKind.RAW
 
 
 def test_sizes_beyond_the_end_stop_there() -> None:
@@ -183,7 +183,7 @@ def test_a_tar_behind_another_is_split_too() -> None:
 def test_other_content_is_cut_into_equal_pieces() -> None:
     data = noise(2 * PIECE + 5, 8)
     segments = list(split(chunked(data)))
-    assert [segment.kind for segment in segments] == [Kind.RAW] * 3
+    assert [segment.kind for segment in segments] == [ObjectKind.RAW] * 3
     assert [len(segment.steps[0]) for segment in segments if isinstance(segment.steps[0], bytes)] == [
         PIECE,
         PIECE,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Access:
+class RepositoryLogin:
     """How to reach one chart repository or registry.
 
     Attributes:
@@ -37,5 +37,5 @@ class Access:
         return [f"--ca-file={self.ca_file.resolve()}"] if self.ca_file else []
 
 
-Reach = Callable[[str], Access]
-"""From the URL of a chart repository, or ``oci://host``, to how to reach it; `Access` itself is anonymous."""
+Reach = Callable[[str], RepositoryLogin]
+"""From the URL of a chart repository, or ``oci://host``, to how it is reached."""

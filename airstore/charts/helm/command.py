@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from airstore.charts.helm import postrender
-from airstore.charts.helm.access import Access
+from airstore.charts.helm.access import RepositoryLogin
 from airstore.charts.helm.faults import helm_fault
 from airstore.charts.helm.sandbox import check_private, copy_values
 from airstore.core.errors import ProgramError, TransferError, UsageError
@@ -49,7 +49,7 @@ class Helm:
         self._timeout = timeout
         self._environment = dict(environment or {})
         self._home = home or Path(tempfile.mkdtemp(prefix="airstore-helm-"))
-        self._added: set[Access] = set()
+        self._added: set[RepositoryLogin] = set()
         self._version: tuple[int, str] | None = None
         if home is None:
             weakref.finalize(self, shutil.rmtree, self._home, ignore_errors=True)
@@ -220,7 +220,9 @@ class Helm:
             raise UsageError(f"{what}: helm package wrote {len(archives)} archives, one was expected")
         return archives[0]
 
-    def dependencies(self, directory: Path, accesses: Sequence[Access], what: str, *, locked: bool) -> None:
+    def dependencies(
+        self, directory: Path, accesses: Sequence[RepositoryLogin], what: str, *, locked: bool
+    ) -> None:
         """Fetch a chart's dependencies into its ``charts/``; the publisher's side only.
 
         Args:
@@ -241,7 +243,7 @@ class Helm:
         flags += next((access.authority for access in accesses if access.ca_file), [])  # Helm takes one
         self.run(["dependency", action, *flags, "--", str(directory.absolute())], what)
 
-    def add(self, access: Access) -> None:
+    def add(self, access: RepositoryLogin) -> None:
         """Make a chart repository or registry known, with its credentials, for this object's lifetime.
 
         Raises:
@@ -262,7 +264,7 @@ class Helm:
             self.run(arguments, access.url, stdin=access.password.encode())
         self._added.add(access)
 
-    def pull(self, name: str, version: str, access: Access, destination: Path) -> Path:
+    def pull(self, name: str, version: str, access: RepositoryLogin, destination: Path) -> Path:
         """Fetch one chart from a chart repository, its provenance next to it where there is one.
 
         Raises:

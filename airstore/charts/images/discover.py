@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from airstore.charts.images.chartimages import default_images, listed_images, place
 from airstore.charts.images.documents import find_images, unreadable_images
-from airstore.charts.images.finding import Finding, Hit, Unreadable, matches, show_path
+from airstore.charts.images.finding import Hit, ImageFinding, Unreadable, matches, show_path
 from airstore.charts.images.podspec import is_workload
 from airstore.charts.packages.archive import ChartArchive
 from airstore.charts.rendering.render import Rendered
@@ -20,7 +20,7 @@ def discover(
     archives: Iterable[ChartArchive],
     include: Iterable[str] = (),
     exclude: Sequence[str] = (),
-) -> list[Finding]:
+) -> list[ImageFinding]:
     """Unite what every variant of every chart names.
 
     Args:
@@ -63,7 +63,7 @@ def unreadable(rendered: Iterable[Rendered], exclude: Sequence[str] = ()) -> lis
     return list(found.values())
 
 
-def _rendered(rendered: Iterable[Rendered]) -> Iterator[Finding]:
+def _rendered(rendered: Iterable[Rendered]) -> Iterator[ImageFinding]:
     for chart in rendered:
         for document in chart.documents:
             for hit in find_images(document.body):
@@ -72,8 +72,8 @@ def _rendered(rendered: Iterable[Rendered]) -> Iterator[Finding]:
 
 
 def _listed(
-    charts: Iterable[ChartArchive], rendered: Sequence[Rendered], others: Sequence[Finding]
-) -> Iterator[Finding]:
+    charts: Iterable[ChartArchive], rendered: Sequence[Rendered], others: Sequence[ImageFinding]
+) -> Iterator[ImageFinding]:
     """What charts list themselves.
 
     Annotations are their author's defaults: an image that the values or the manifests name, too, is decided
@@ -96,7 +96,7 @@ def _last(reference: Reference) -> str:
     return reference.path.rpartition("/")[2]
 
 
-def _unused(charts: Iterable[ChartArchive], rendered: Sequence[Rendered]) -> Iterator[Finding]:
+def _unused(charts: Iterable[ChartArchive], rendered: Sequence[Rendered]) -> Iterator[ImageFinding]:
     for chart in charts:
         for variant, values in _choices(chart, rendered):
             for placed in place(chart, values):
@@ -109,9 +109,9 @@ def _choices(chart: ChartArchive, rendered: Sequence[Rendered]) -> list[tuple[st
     return list((choices or {"": {}}).items())
 
 
-def _included(include: Iterable[str]) -> Iterator[Finding]:
+def _included(include: Iterable[str]) -> Iterator[ImageFinding]:
     for index, text in enumerate(include):
-        yield Finding(
+        yield ImageFinding(
             Reference.parse(text),
             "certain",
             "",
@@ -123,8 +123,8 @@ def _included(include: Iterable[str]) -> Iterator[Finding]:
         )
 
 
-def _finding(hit: Hit, chart: str, variant: str, source: str) -> Finding:
-    return Finding(
+def _finding(hit: Hit, chart: str, variant: str, source: str) -> ImageFinding:
+    return ImageFinding(
         hit.reference,
         hit.confidence,
         chart,
@@ -137,17 +137,17 @@ def _finding(hit: Hit, chart: str, variant: str, source: str) -> Finding:
     )
 
 
-def _judge(finding: Finding, exclude: Iterable[str]) -> Finding:
+def _judge(finding: ImageFinding, exclude: Iterable[str]) -> ImageFinding:
     pattern = next((pattern for pattern in exclude if excludes(pattern, finding)), "")
     return replace(finding, excluded_by=pattern)
 
 
-def excludes(pattern: str, finding: Finding) -> bool:
+def excludes(pattern: str, finding: ImageFinding) -> bool:
     """Whether a pattern means what was found: the reference, or what is written there."""
     return matches(finding.reference, pattern) or bool(finding.text and fnmatchcase(finding.text, pattern))
 
 
-def _order(finding: Finding) -> tuple[str, ...]:
+def _order(finding: ImageFinding) -> tuple[str, ...]:
     return (
         str(finding.reference),
         finding.chart,

@@ -40,7 +40,7 @@ _LONGEST = 100  # keys and indexes to a string that is still looked into; keeps 
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Position:
     """Where a search stands.
 
     Attributes:
@@ -55,7 +55,7 @@ class _Place:
     scope: Scope = field(default_factory=Scope)
     depth: int = _DEPTH
 
-    def below(self, part: str | int, key: str = "", variable: str = "") -> _Place:
+    def below(self, part: str | int, key: str = "", variable: str = "") -> _Position:
         """One key or index further down."""
         return replace(self, path=(*self.path, part), key=key, variable=variable)
 
@@ -72,11 +72,11 @@ def find_images(body: Any) -> Iterator[Hit]:
     """
     kind = body.get("kind") if isinstance(body, dict) else ""
     if kind == "CustomResourceDefinition":
-        yield from _defaults(body, _Place())
+        yield from _defaults(body, _Position())
         return
     if kind == "Secret" and isinstance(body.get("data"), dict):
         body = {**body, "data": {key: _decoded(value) for key, value in body["data"].items()}}
-    yield from _walk(body, _Place())
+    yield from _walk(body, _Position())
 
 
 def unreadable_images(body: Any) -> Iterator[tuple[Path, str]]:
@@ -94,7 +94,7 @@ def unreadable_images(body: Any) -> Iterator[tuple[Path, str]]:
                     yield (*path, index, "image"), text
 
 
-def _walk(node: Any, place: _Place) -> Iterator[Hit]:
+def _walk(node: Any, place: _Position) -> Iterator[Hit]:
     if isinstance(node, dict):
         yield from _mapping(node, replace(place, scope=place.scope.within(node)))
     elif isinstance(node, list):
@@ -103,7 +103,7 @@ def _walk(node: Any, place: _Place) -> Iterator[Hit]:
         yield from _string(node, place)
 
 
-def _mapping(node: Mapping[str, Any], place: _Place) -> Iterator[Hit]:
+def _mapping(node: Mapping[str, Any], place: _Position) -> Iterator[Hit]:
     done = set(_SKIPPED)
     for hit, claimed in (*_splits(node, place), *_pod_parts(node, place)):
         yield hit
@@ -128,7 +128,7 @@ def _is_prose(key: str) -> bool:
     return key.rpartition("/")[2].lstrip("_").lower() in _PROSE
 
 
-def _splits(node: Mapping[str, Any], place: _Place) -> Iterator[tuple[Hit, frozenset[str]]]:
+def _splits(node: Mapping[str, Any], place: _Position) -> Iterator[tuple[Hit, frozenset[str]]]:
     """References in parts: next to each other, or a bare name below a hub and a tag."""
     taken: set[str] = set()
     for split in split_references(node, place.key, place.scope):
@@ -142,7 +142,7 @@ def _splits(node: Mapping[str, Any], place: _Place) -> Iterator[tuple[Hit, froze
         yield here.hit(reference, "likely", text, "below a hub and a tag"), frozenset({"image"})
 
 
-def _containers(items: list[Any], place: _Place) -> Iterator[Hit]:
+def _containers(items: list[Any], place: _Position) -> Iterator[Hit]:
     """Containers as a pod has them, wherever they stand: a custom resource's pod template counts too."""
     for index, item in enumerate(items):
         below = place.below(index)
@@ -156,7 +156,7 @@ def _containers(items: list[Any], place: _Place) -> Iterator[Hit]:
         yield from _walk(item, below)
 
 
-def _pod_parts(node: Mapping[str, Any], place: _Place) -> Iterator[tuple[Hit, frozenset[str]]]:
+def _pod_parts(node: Mapping[str, Any], place: _Position) -> Iterator[tuple[Hit, frozenset[str]]]:
     """Image volumes (``volumes[].image.reference``) and OCI repositories (``url: oci://``, ``ref.tag``)."""
     image = node.get("image")
     if isinstance(image, dict) and isinstance(image.get("reference"), str) and "volumes" in place.path[-2:]:
@@ -175,7 +175,7 @@ def _pod_parts(node: Mapping[str, Any], place: _Place) -> Iterator[tuple[Hit, fr
             yield hit, frozenset({"url"})
 
 
-def _sequence(node: list[Any], place: _Place) -> Iterator[Hit]:
+def _sequence(node: list[Any], place: _Position) -> Iterator[Hit]:
     if says_image(place.key) or not all(isinstance(item, str) for item in node):
         done: set[int] = set()
         for hit, claimed in _pairs(node, place):
@@ -189,7 +189,7 @@ def _sequence(node: list[Any], place: _Place) -> Iterator[Hit]:
         yield place.below(index, variable=found.flag).hit(*found[:3], rule="an argument or a list")
 
 
-def _pairs(node: list[Any], place: _Place) -> Iterator[tuple[Hit, set[int]]]:
+def _pairs(node: list[Any], place: _Position) -> Iterator[tuple[Hit, set[int]]]:
     """A reference in several variables: ``APP_IMAGE`` and ``APP_VERSION`` of one environment."""
     names = {name: index for index, item in enumerate(node) if (name := _variable(item))}
     values = {name: node[index]["value"] for name, index in names.items()}
@@ -200,7 +200,7 @@ def _pairs(node: list[Any], place: _Place) -> Iterator[tuple[Hit, set[int]]]:
             yield here.hit(split.reference, split.confidence, split.text, "several variables"), claimed
 
 
-def _string(text: str, place: _Place) -> Iterator[Hit]:
+def _string(text: str, place: _Position) -> Iterator[Hit]:
     inner = _embedded(text) if place.depth and len(place.path) < _LONGEST else None
     if inner is not None:
         yield from _walk(inner, replace(place, key="", variable="", depth=place.depth - 1))
@@ -244,7 +244,7 @@ def _embedded(text: str) -> Any:
     return structured[0] if len(structured) == 1 else structured
 
 
-def _defaults(node: Any, place: _Place) -> Iterator[Hit]:
+def _defaults(node: Any, place: _Position) -> Iterator[Hit]:
     """A definition names images only as defaults; its descriptions give examples.
 
     A default without a tag is part of a reference that only a resource completes.

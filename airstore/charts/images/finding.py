@@ -44,7 +44,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Finding:
+class ImageFinding:
     """One image at one place.
 
     Attributes:
@@ -108,13 +108,13 @@ class Unreadable:
     excluded_by: str = ""
 
 
-def wanted(findings: Iterable[Finding]) -> list[Reference]:
+def wanted(findings: Iterable[ImageFinding]) -> list[Reference]:
     """The images a release contains, each once, sorted."""
     images = {finding.reference for finding in findings if finding.fetched}
     return sorted(images, key=str)
 
 
-def why(findings: Iterable[Finding], image: str) -> list[Finding]:
+def why(findings: Iterable[ImageFinding], image: str) -> list[ImageFinding]:
     """Every place that names an image, excluded and possible ones too.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from airstore.charts.images.discover import excludes
-from airstore.charts.images.finding import Finding, Unreadable
+from airstore.charts.images.finding import ImageFinding, Unreadable
 from airstore.charts.rendering.render import Document, Rendered
 from airstore.core.notice import Notice
 from airstore.core.product import Product
@@ -26,7 +26,7 @@ _NO_IMAGES = (
 def notices(
     product: Product,
     rendered: Sequence[Rendered],
-    findings: Sequence[Finding],
+    findings: Sequence[ImageFinding],
     unread: Sequence[Unreadable],
 ) -> Iterator[Notice]:
     """Everything worth saying aloud.
@@ -44,7 +44,9 @@ def notices(
     yield from _imageless(product, rendered, findings)
 
 
-def _nothing(product: Product, rendered: Sequence[Rendered], findings: Sequence[Finding]) -> Iterator[Notice]:
+def _nothing(
+    product: Product, rendered: Sequence[Rendered], findings: Sequence[ImageFinding]
+) -> Iterator[Notice]:
     silent = {one.target.name for one in rendered} - {one.target.name for one in rendered if one.documents}
     for name in sorted(silent):
         yield Notice(
@@ -72,7 +74,7 @@ def _unread(unread: Sequence[Unreadable]) -> Iterator[Notice]:
 
 
 def _patterns(
-    product: Product, findings: Sequence[Finding], unread: Sequence[Unreadable]
+    product: Product, findings: Sequence[ImageFinding], unread: Sequence[Unreadable]
 ) -> Iterator[Notice]:
     for pattern in product.exclude:
         texts = (fnmatchcase(one.text, pattern) for one in unread)
@@ -88,7 +90,7 @@ def _patterns(
             )
 
 
-def _untagged(findings: Sequence[Finding]) -> Iterator[Notice]:
+def _untagged(findings: Sequence[ImageFinding]) -> Iterator[Notice]:
     seen: set[Reference] = set()
     for finding in findings:
         if finding.fetched and finding.untagged and finding.reference not in seen:
@@ -102,7 +104,7 @@ def _untagged(findings: Sequence[Finding]) -> Iterator[Notice]:
 
 
 def _imageless(
-    product: Product, rendered: Sequence[Rendered], findings: Sequence[Finding]
+    product: Product, rendered: Sequence[Rendered], findings: Sequence[ImageFinding]
 ) -> Iterator[Notice]:
     """Custom resources whose images only their operator knows."""
     named = {(finding.kind, finding.name) for finding in findings if not finding.excluded_by}

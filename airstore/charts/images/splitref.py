@@ -88,7 +88,7 @@ _NOWHERE = Scope()
 
 
 @dataclass
-class _Parts:
+class _Fields:
     in_image: bool = False
     values: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
@@ -109,8 +109,8 @@ def split_references(node: Mapping[str, Any], parent: str, scope: Scope = _NOWHE
             yield split
 
 
-def _group(node: Mapping[str, Any]) -> dict[str, _Parts]:
-    groups: dict[str, _Parts] = {}
+def _group(node: Mapping[str, Any]) -> dict[str, _Fields]:
+    groups: dict[str, _Fields] = {}
     for key, value in node.items():
         match = _KEY.fullmatch(key)
         if not match or isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -119,7 +119,7 @@ def _group(node: Mapping[str, Any]) -> dict[str, _Parts]:
         prefix = whole = match["prefix"].lower().rstrip("._-")
         if role != "image":
             prefix = prefix.removesuffix("image").rstrip("._-")
-        parts = groups.setdefault(prefix, _Parts())
+        parts = groups.setdefault(prefix, _Fields())
         parts.in_image |= prefix != whole
         role = _ROLES.get(role, role)
         parts.values.setdefault(role, str(value).strip())
@@ -127,7 +127,7 @@ def _group(node: Mapping[str, Any]) -> dict[str, _Parts]:
     return groups
 
 
-def _combine(parts: _Parts, scope: Scope) -> Split | None:
+def _combine(parts: _Fields, scope: Scope) -> Split | None:
     base = _base(parts)
     if base is None:
         return None
@@ -155,7 +155,7 @@ def _combine(parts: _Parts, scope: Scope) -> Split | None:
     return Split(reference, "likely" if sure else "possible", keys, parts.keys[base], suffix, text)
 
 
-def _base(parts: _Parts) -> str | None:
+def _base(parts: _Fields) -> str | None:
     """Which part names the repository."""
     values = parts.values
     if values.get("repository"):
@@ -169,7 +169,7 @@ def _base(parts: _Parts) -> str | None:
     return None
 
 
-def _suffix(parts: _Parts, base: str) -> str:
+def _suffix(parts: _Fields, base: str) -> str:
     """The name that comes after a repository which is but the place of several images."""
     image = parts.values.get("image", "")
     if base != "repository" or not image or is_tagged(image) or not is_bare(image):

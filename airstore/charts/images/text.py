@@ -17,7 +17,7 @@ _SPACED = re.compile(r"\s+=\s+")
 _SETTING = re.compile(r"""\s*(?:export\s+)?([A-Za-z][\w.-]*)\s*=\s*["']?([\w./:@-]+)["']?\s*""")
 
 
-class Found(NamedTuple):
+class TextImage(NamedTuple):
     """An image in running text.
 
     Attributes:
@@ -31,7 +31,7 @@ class Found(NamedTuple):
     flag: str = ""
 
 
-def scan(text: str) -> Iterator[Found]:
+def scan(text: str) -> Iterator[TextImage]:
     """Every image that a text names; lines that are comments are left out."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith(("#", "//"))]
     for line in lines:
@@ -39,22 +39,22 @@ def scan(text: str) -> Iterator[Found]:
     settings = {found[1]: found[2] for line in lines if (found := _SETTING.fullmatch(line))}
     for split in split_references(settings, "") if len(settings) > 1 else ():
         if len(split.keys) > 1:
-            yield Found(split.reference, split.confidence, split.text, split.path_key)
+            yield TextImage(split.reference, split.confidence, split.text, split.path_key)
 
 
-def scan_words(words: list[str]) -> Iterator[tuple[int, Found]]:
+def scan_words(words: list[str]) -> Iterator[tuple[int, TextImage]]:
     """Every image in a list of arguments, with the argument's index; a flag may stand before its value."""
     for index, word in enumerate(words):
         flag = words[index - 1] if index else ""
         value = named(word) if _is_flag(flag) and says_image(flag) else None
         if value is not None:
-            yield index, Found(value, _confidence(word, flag), word, flag)
+            yield index, TextImage(value, _confidence(word, flag), word, flag)
             continue
         for found in scan(word):
             yield index, found
 
 
-def _scan_line(line: str) -> Iterator[Found]:
+def _scan_line(line: str) -> Iterator[TextImage]:
     words = [word for word in _BREAKS.split(line) if word]
     first_key = 1 if words[:1] == ["-"] else 0
     for index, word in enumerate(words):
@@ -65,12 +65,12 @@ def _scan_line(line: str) -> Iterator[Found]:
         value = named(word) if (by_flag or by_key) and not is_bare(word) else None
         if value:
             sure = (by_flag and not is_base(before)) or is_tagged(word)
-            yield Found(value, "likely" if sure else "possible", word, before.rstrip(":"))
+            yield TextImage(value, "likely" if sure else "possible", word, before.rstrip(":"))
         else:
             yield from _scan_word(word)
 
 
-def _scan_word(word: str) -> Iterator[Found]:
+def _scan_word(word: str) -> Iterator[TextImage]:
     """One word: ``--a-image=ref``, ``--cfg=image=ref,foo=1``, ``KEY=ref``, ``ref``."""
     for piece in word.split(","):
         if "://" in piece and "docker://" not in piece:
@@ -81,9 +81,9 @@ def _scan_word(word: str) -> Iterator[Found]:
             # In a program a bare word is a name of its own, and so it is in most scripts.
             reference = None if is_bare(value) else named(value)
             if reference:
-                yield Found(reference, _confidence(value, keys[-1]), value, keys[-1])
+                yield TextImage(reference, _confidence(value, keys[-1]), value, keys[-1])
         elif found := plain(value):
-            yield Found(*found, value, keys[-1] if keys else "")
+            yield TextImage(*found, value, keys[-1] if keys else "")
 
 
 def _confidence(value: str, key: str) -> Confidence:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from airstore.charts.helm.access import Access, Reach
+from airstore.charts.helm.access import Reach, RepositoryLogin
 from airstore.charts.helm.command import Helm
 from airstore.charts.helm.sandbox import copy_chart
 from airstore.charts.packages.archive import read_chart
@@ -23,7 +23,7 @@ _LOCAL = "file://"
 _DEPTH = 8  # local dependencies of local dependencies
 
 
-def package_directory(helm: Helm, directory: Path, reach: Reach = Access) -> bytes:
+def package_directory(helm: Helm, directory: Path, reach: Reach = RepositoryLogin) -> bytes:
     """Package a chart; the same files and dependencies give the same bytes, with any Helm.
 
     Everything happens on a private copy. Local dependencies (``file://``) are taken anew where they exist,
@@ -106,7 +106,7 @@ def _check_reachable(entry: Mapping[str, Any], what: str) -> None:
         )
 
 
-def _needed(declared: Iterable[dict[str, Any]], reach: Reach) -> list[Access]:
+def _needed(declared: Iterable[dict[str, Any]], reach: Reach) -> list[RepositoryLogin]:
     urls = [d["repository"].rstrip("/") for d in declared if not d["repository"].startswith(_LOCAL)]
     # Helm logs in to a registry as a whole, not to a path in it.
     whole = ["/".join(url.split("/")[:3]) if url.startswith("oci://") else url for url in urls]

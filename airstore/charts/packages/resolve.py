@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airstore.charts.helm.access import Access, Reach
+from airstore.charts.helm.access import Reach, RepositoryLogin
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.archive import ChartArchive, read_chart
 from airstore.charts.packages.artifact import ChartArtifact, chart_artifact, upstream_artifact
@@ -80,7 +80,7 @@ def resolve(
     chart: ChartSource,
     product: Product,
     fetch_oci: FetchOci,
-    reach: Reach = Access,
+    reach: Reach = RepositoryLogin,
 ) -> ResolvedChart:
     """Find a chart of the product file and read it.
 

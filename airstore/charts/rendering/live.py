@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from airstore.charts.helm.command import Helm
-from airstore.charts.rendering.render import Document, Target, parse
+from airstore.charts.rendering.render import Document, RenderTarget, parse
 from airstore.core import strictjson, yamlfile
 from airstore.core.errors import DamagedError, UsageError
 
@@ -45,7 +45,7 @@ class LiveCluster:
 
 
 def render_live(
-    helm: Helm, archive: bytes, target: Target, values: Sequence[bytes], cluster: LiveCluster, what: str
+    helm: Helm, archive: bytes, target: RenderTarget, values: Sequence[bytes], cluster: LiveCluster, what: str
 ) -> tuple[Document, ...]:
     """What Helm would install; hooks are included, what is in ``crds/`` is not.
 
@@ -81,7 +81,7 @@ def render_live(
 
 
 def _template(
-    helm: Helm, place: _Place, target: Target, cluster: LiveCluster, what: str, *, seeing: bool
+    helm: Helm, place: _Place, target: RenderTarget, cluster: LiveCluster, what: str, *, seeing: bool
 ) -> str:
     """Render by ``helm template``; ``seeing``: the chart may ask the cluster, unless that is what fails."""
     try:

@@ -50,7 +50,7 @@ class Document:
 
 
 @dataclass(frozen=True)
-class Target:
+class RenderTarget:
     """What a chart is rendered for.
 
     Attributes:
@@ -82,7 +82,7 @@ class Rendered:
     """
 
     chart: str
-    target: Target
+    target: RenderTarget
     variant: str
     text: str = field(repr=False)
     documents: tuple[Document, ...] = field(repr=False)
@@ -93,7 +93,7 @@ def render(
     helm: Helm,
     chart: str,
     archive: bytes,
-    target: Target,
+    target: RenderTarget,
     values: Sequence[Path] = (),
     *,
     set_values: Mapping[str, Any] | None = None,

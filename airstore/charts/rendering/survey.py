@@ -12,7 +12,7 @@ from airstore.charts.helm.command import Helm
 from airstore.charts.packages.resolve import ResolvedChart
 from airstore.charts.rendering.kubeversion import candidates, complains
 from airstore.charts.rendering.randomness import may_be_random, settled
-from airstore.charts.rendering.render import Rendered, Target, render
+from airstore.charts.rendering.render import Rendered, RenderTarget, render
 from airstore.core.errors import UsageError
 from airstore.core.notice import Notice
 from airstore.core.product import Product
@@ -105,7 +105,7 @@ def _manifests(
 @dataclass(frozen=True)
 class _Case:
     release: HelmRelease
-    target: Target
+    target: RenderTarget
     label: str
     values: tuple[Path, ...]
 
@@ -123,11 +123,11 @@ def _cases(product: Product, release: HelmRelease) -> Iterator[_Case]:
                 yield _Case(release, wanted, " ".join(filter(None, parts)), values)
 
 
-def _clusters(product: Product, release: HelmRelease) -> Iterator[tuple[Target, str]]:
+def _clusters(product: Product, release: HelmRelease) -> Iterator[tuple[RenderTarget, str]]:
     """Each version, without and with the APIs that a site may have, and what to call it."""
     for version in product.kube_versions or ("",):
         named = f"on Kubernetes {version}" if len(product.kube_versions) > 1 else ""
-        target = Target(release.name, release.namespace, _in_full(version))
+        target = RenderTarget(release.name, release.namespace, _in_full(version))
         yield target, named
         if product.api_versions:
             yield replace(target, api_versions=product.api_versions), f"{named} with all APIs".strip()
@@ -139,7 +139,7 @@ def _in_full(version: str) -> str:
 
 
 def _render(helm: Helm, case: _Case, chart: ResolvedChart) -> tuple[Rendered | None, list[Notice]]:
-    def attempt(target: Target) -> Rendered:
+    def attempt(target: RenderTarget) -> Rendered:
         return render(helm, chart.name, chart.archive, target, case.values, variant=case.label)
 
     try:
@@ -163,7 +163,7 @@ def _refused(chart: ResolvedChart, fault: UsageError) -> Notice:
 
 
 def _on_another(
-    chart: ResolvedChart, case: _Case, attempt: Callable[[Target], Rendered], fault: UsageError
+    chart: ResolvedChart, case: _Case, attempt: Callable[[RenderTarget], Rendered], fault: UsageError
 ) -> tuple[Rendered | None, list[Notice]]:
     """Render for a cluster that the chart is content with, where nobody said what sites have."""
     wanted = str(chart.read().metadata.get("kubeVersion") or "")

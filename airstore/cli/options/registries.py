@@ -1,4 +1,4 @@
-"""Options about registries and image places, and the `Access` they make."""
+"""Options about registries and image places, and the `RegistryOptions` they make."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from airstore.cli.options.secrets import read_password
 from airstore.core.errors import UsageError
-from airstore.ops.registry.access import Access
+from airstore.ops.registry.access import RegistryOptions
 from airstore.registry.client.credentials import Credentials, CredentialSource, DockerConfig
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -64,10 +64,10 @@ def make_access(
     registry_config: Path | None,
     sources: tuple[str, ...] = (),
     user: tuple[str, str] | None = None,
-) -> Access:
+) -> RegistryOptions:
     """From the options of `access_options`."""
     credentials: CredentialSource | None = Credentials(*user) if user else _docker_config(registry_config)
-    return Access(
+    return RegistryOptions(
         credentials=credentials,
         plain_http=frozenset(plain_http),
         ca=ca,

@@ -12,7 +12,7 @@ import click
 
 from airstore.cli.context import Context
 from airstore.cli.text import printable
-from airstore.deploy.waiting.watching import Display, Progress, Silent
+from airstore.deploy.waiting.watching import Display, Silent, WaitProgress
 
 _EVERY = 30.0  # seconds without news until a line says that it goes on
 
@@ -38,12 +38,14 @@ class Lines:
         now: seconds on a clock that only goes forward.
     """
 
-    def __init__(self, write: Callable[[Progress], None], now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, write: Callable[[WaitProgress], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._write, self._now = write, now
         self._shown: tuple[object, ...] = ()
         self._when = 0.0
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: WaitProgress) -> None:
         """See `airstore.deploy.waiting.watching.Display`."""
         now = self._now()
         if progress.news != self._shown or now - self._when >= _EVERY:
@@ -55,7 +57,7 @@ class Lines:
         self._shown = ()
 
 
-def _say_json(progress: Progress) -> None:
+def _say_json(progress: WaitProgress) -> None:
     numbers = {
         name: round(value, 1) if isinstance(value, float) else value
         for name, value in asdict(progress).items()

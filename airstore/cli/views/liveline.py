@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.text import Text
 
 from airstore.cli.text import printable
-from airstore.deploy.waiting.watching import Progress
+from airstore.deploy.waiting.watching import WaitProgress
 
 
 class LiveLine:
@@ -21,7 +21,7 @@ class LiveLine:
         self._console = console or Console(stderr=True)
         self._live: Live | None = None
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: WaitProgress) -> None:
         """See `airstore.deploy.waiting.watching.Display`."""
         line = Text(printable(str(progress)).replace("\n", " "), no_wrap=True, overflow="ellipsis")
         if self._live is None:

@@ -22,7 +22,7 @@ from airstore.core.progress import Progress
 from airstore.core.site import SiteFile
 from airstore.core.site_registry import ExternalRegistry
 from airstore.ops.apply.session.handover import refuse_marked
-from airstore.ops.apply.session.outcome import Outcome
+from airstore.ops.apply.session.outcome import RunOutcome
 from airstore.ops.apply.session.plan import SitePlan
 from airstore.ops.apply.session.session import ApplySession, Invocation, open_session
 from airstore.ops.stores.directory import SITE
@@ -79,7 +79,7 @@ def show_plan(planned: SitePlan, output: str, *, diff: bool, note: str = "") -> 
     show_steps(planned, diff=diff)
 
 
-def show_outcome(outcome: Outcome, output: str) -> None:
+def show_outcome(outcome: RunOutcome, output: str) -> None:
     """How a run ended."""
     if output != "table":
         show_document(asdict(outcome), output, schema="run-outcome")

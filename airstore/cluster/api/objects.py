@@ -20,7 +20,7 @@ _OWNER = re.compile(r'conflict with "([^"]+)"')
 
 
 @dataclass(frozen=True)
-class Kind:
+class ResourceKind:
     """What discovery says of a kind."""
 
     plural: str
@@ -38,7 +38,7 @@ class Objects:
         self.connection = connection
         self._manager = manager
         self._lock = threading.Lock()
-        self._kinds: dict[str, dict[str, Kind]] = {}
+        self._kinds: dict[str, dict[str, ResourceKind]] = {}
 
     def apply(
         self,
@@ -206,7 +206,7 @@ class Objects:
         scope = ("namespaces", namespace) if known.namespaced and namespace else ()
         return _root(api_version) + path_of(*scope, known.plural)
 
-    def _kind(self, api_version: str, kind: str) -> Kind:
+    def _kind(self, api_version: str, kind: str) -> ResourceKind:
         with self._lock:
             if kind not in self._kinds.get(api_version, {}):
                 self._kinds[api_version] = self._discover(api_version)
@@ -219,14 +219,14 @@ class Objects:
                 hint="its CRD must be applied first, or the cluster is too old or too new for it",
             ) from None
 
-    def _discover(self, api_version: str) -> dict[str, Kind]:
+    def _discover(self, api_version: str) -> dict[str, ResourceKind]:
         try:
             answer = self.connection.send(Call("GET", _root(api_version), api_version))
         except ApiError as fault:
             _absent(fault)
             return {}
         return {
-            entry["kind"]: Kind(entry["name"], entry["namespaced"])
+            entry["kind"]: ResourceKind(entry["name"], entry["namespaced"])
             for entry in answer.get("resources", ())
             if "/" not in entry["name"]  # subresources
         }

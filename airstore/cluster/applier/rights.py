@@ -26,7 +26,7 @@ _RISKY = frozenset({"escalate", "impersonate"})
 
 
 @dataclass(frozen=True)
-class Part:
+class ReleaseManifests:
     """One Helm release, as far as rights go.
 
     Attributes:
@@ -66,7 +66,7 @@ class Rights:
         return rules if namespace else [*rules, *_path_rules(self.paths)]
 
 
-def rights_of(parts: Sequence[Part], wanted: Iterable[Right], lease: tuple[str, str]) -> Rights:
+def rights_of(parts: Sequence[ReleaseManifests], wanted: Iterable[Right], lease: tuple[str, str]) -> Rights:
     """The least that applying these Helm releases, and going back, takes.
 
     Args:
@@ -92,12 +92,14 @@ def rights_of(parts: Sequence[Part], wanted: Iterable[Right], lease: tuple[str, 
     return Rights(frozenset(granted), frozenset(paths), tuple(namespaces))
 
 
-def _part(part: Part) -> Iterator[Right]:
+def _part(part: ReleaseManifests) -> Iterator[Right]:
     for place in part.places:
         yield from _workloads(place)
         # In dry runs, to see whether pods will be admitted; by such a workload any could be made anyway.
         if any(document.get("kind") in _MAKES_PODS for document in part.documents):
             yield Right("create", "pods", "", place)
+            for resource in ("resourcequotas", "limitranges"):  # whether all pods that come find room
+                yield Right("list", resource, "", place)
     yield from _all(("get", "patch"), "serviceaccounts", "", part.namespace, "default")  # pull secrets
     for url in part.urls:
         namespace, service = service_of(url, part.namespace)

@@ -16,7 +16,7 @@ _Found = Sequence[tuple[Document, Document | None]]
 """Documents of a batch, each with the live object that it is about."""
 
 
-class Cluster(Protocol):
+class CrowdedCluster(Protocol):
     """What is asked of a cluster."""
 
     def live(self, document: Document, namespace: str) -> Document | None:
@@ -43,7 +43,7 @@ class Batch:
     rolling: bool
 
 
-def crowded(cluster: Cluster, batches: Sequence[Batch]) -> Iterator[tuple[int, str]]:
+def crowded(cluster: CrowdedCluster, batches: Sequence[Batch]) -> Iterator[tuple[int, str]]:
     """Which quotas have no room for a number of Helm releases, and the index of the one that finds none.
 
     Forward each is asked for when it comes; on the way to an older release all are stopped before the first
@@ -86,7 +86,7 @@ def _coming(found: _Found, batch: Batch) -> Iterator[tuple[str, Demand]]:
         yield from _going(where, live)
 
 
-def _leaving(cluster: Cluster, batch: Batch) -> Iterator[tuple[str, Demand]]:
+def _leaving(cluster: CrowdedCluster, batch: Batch) -> Iterator[tuple[str, Demand]]:
     """Pods, counted below none, of what is not installed any more."""
     stays = {_identity(each, batch) for each in batch.documents}
     for document in batch.before:
@@ -111,7 +111,7 @@ def _surges(found: _Found, batch: Batch) -> Iterator[tuple[str, Document]]:
                 yield _where(document, batch), pod
 
 
-def _live(cluster: Cluster, document: Document, batch: Batch) -> Document | None:
+def _live(cluster: CrowdedCluster, document: Document, batch: Batch) -> Document | None:
     scaled = document.get("kind") in {"Deployment", "StatefulSet", "ReplicaSet", "Job"}
     return cluster.live(document, batch.namespace) if scaled and object_name(document) else None
 

@@ -9,10 +9,10 @@ from airstore.charts.images.documents import find_images
 from airstore.charts.images.finding import show_path
 from airstore.core.reference import Reference
 from airstore.core.release import Image, Release
-from airstore.deploy.model.target import Target, object_name
+from airstore.deploy.model.target import ReleaseTarget, object_name
 
 
-def strangers(targets: Iterable[Target], release: Release, place: str | None) -> Iterator[str]:
+def strangers(targets: Iterable[ReleaseTarget], release: Release, place: str | None) -> Iterator[str]:
     """Images of containers that the release lacks, though their host says that it should have them.
 
     Images of any other host are the site's own business: its values may add what the vendor never knew.
@@ -31,7 +31,7 @@ def strangers(targets: Iterable[Target], release: Release, place: str | None) ->
 
 
 def samples(
-    targets: Iterable[Target], release: Release, place: str | None, *, every: bool = False
+    targets: Iterable[ReleaseTarget], release: Release, place: str | None, *, every: bool = False
 ) -> list[str]:
     """Images that tell whether a node can pull: the smallest of each host, or ``every`` one."""
     chosen: dict[str, tuple[int, str]] = {}
@@ -44,7 +44,7 @@ def samples(
     return sorted(reference for _, reference in chosen.values())
 
 
-def used(targets: Iterable[Target], release: Release, place: str | None) -> list[Image]:
+def used(targets: Iterable[ReleaseTarget], release: Release, place: str | None) -> list[Image]:
     """Images of the release that containers of these Helm releases run."""
     found = (find(reference, release, place) for _, _, _, reference in _certain(targets))
     return list(dict.fromkeys(image for image in found if image))
@@ -65,7 +65,9 @@ def _below(reference: Reference, place: str | None) -> bool:
     return place is not None and reference.name.startswith(f"{place}/")
 
 
-def _certain(targets: Iterable[Target]) -> Iterator[tuple[Target, dict[str, Any], str, Reference]]:
+def _certain(
+    targets: Iterable[ReleaseTarget],
+) -> Iterator[tuple[ReleaseTarget, dict[str, Any], str, Reference]]:
     for target in targets:
         for document in target.documents():
             for hit in find_images(document):

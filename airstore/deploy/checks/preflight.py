@@ -11,7 +11,7 @@ from airstore.core.kube.documents import Document
 from airstore.core.kube.rights import Right
 from airstore.core.limits import MIB
 from airstore.deploy.model.protocols import ClusterActions
-from airstore.deploy.model.target import CLAIM, Target, object_name
+from airstore.deploy.model.target import CLAIM, ReleaseTarget, object_name
 
 _SPACE = 64 * MIB  # free bytes that journals, backups of small databases and charts need
 _VERBS = ("get", "create", "patch", "delete")
@@ -27,7 +27,7 @@ _CLUSTER_WIDE = frozenset(
 )  # fmt: skip
 
 
-def problems(cluster: ClusterActions, targets: Sequence[Target], store: Path) -> list[str]:
+def problems(cluster: ClusterActions, targets: Sequence[ReleaseTarget], store: Path) -> list[str]:
     """What stands in the way of installing or upgrading these Helm releases; empty if nothing does.
 
     Raises:
@@ -40,7 +40,7 @@ def problems(cluster: ClusterActions, targets: Sequence[Target], store: Path) ->
     ]
 
 
-def permissions(targets: Iterable[Target], *, pulling: bool = False) -> list[Right]:
+def permissions(targets: Iterable[ReleaseTarget], *, pulling: bool = False) -> list[Right]:
     """What applying needs to be allowed; ``pulling``: its pods get an imagePullSecret."""
     wanted: dict[Right, None] = {}
     listed = list(targets)
@@ -58,7 +58,7 @@ def permissions(targets: Iterable[Target], *, pulling: bool = False) -> list[Rig
     return [each for each in wanted if (each.verb, each.resource) != ("delete", _DEFINITIONS)]
 
 
-def _gated(target: Target) -> Iterator[Document]:
+def _gated(target: ReleaseTarget) -> Iterator[Document]:
     """Objects that health gates look at; not all of them are the chart's."""
     for gate in target.helm.health:
         if named := gate.get("resource"):
@@ -106,7 +106,9 @@ def _space(store: Path) -> Iterator[str]:
         yield f"{store} has {free} bytes free; journals and backups need at least {_SPACE}"
 
 
-def refused(cluster: ClusterActions, targets: Iterable[Target], *, pulling: bool = False) -> Iterator[str]:
+def refused(
+    cluster: ClusterActions, targets: Iterable[ReleaseTarget], *, pulling: bool = False
+) -> Iterator[str]:
     """What the API server would not let us do; asked first, because everything else needs it.
 
     Raises:
@@ -120,7 +122,7 @@ def refused(cluster: ClusterActions, targets: Iterable[Target], *, pulling: bool
         yield f"you may not {each.verb} {what}{where}"
 
 
-def _storage(cluster: ClusterActions, targets: Sequence[Target]) -> Iterator[str]:
+def _storage(cluster: ClusterActions, targets: Sequence[ReleaseTarget]) -> Iterator[str]:
     classes = cluster.storage_classes()
     for target, document, spec in _claims(targets):
         name = spec.get("storageClassName")
@@ -134,11 +136,13 @@ def _storage(cluster: ClusterActions, targets: Sequence[Target]) -> Iterator[str
             yield f"{what} asks for storage class {name!r}; the cluster has {_list(classes)}"
 
 
-def _exists(cluster: ClusterActions, document: Document, target: Target) -> bool:
+def _exists(cluster: ClusterActions, document: Document, target: ReleaseTarget) -> bool:
     return document.get("kind") == CLAIM and cluster.live(document, target.namespace) is not None
 
 
-def _claims(targets: Iterable[Target]) -> Iterator[tuple[Target, Mapping[str, Any], Mapping[str, Any]]]:
+def _claims(
+    targets: Iterable[ReleaseTarget],
+) -> Iterator[tuple[ReleaseTarget, Mapping[str, Any], Mapping[str, Any]]]:
     """Volume claims of manifests and of StatefulSets' templates, with their specs."""
     for target in targets:
         for document in target.documents():
@@ -148,7 +152,7 @@ def _claims(targets: Iterable[Target]) -> Iterator[tuple[Target, Mapping[str, An
                 yield target, template, template.get("spec") or {}
 
 
-def _ingress(classes: set[str], targets: Iterable[Target]) -> Iterator[str]:
+def _ingress(classes: set[str], targets: Iterable[ReleaseTarget]) -> Iterator[str]:
     for target in targets:
         for document in target.documents():
             name = (document.get("spec") or {}).get("ingressClassName")

@@ -19,7 +19,7 @@ from airstore.deploy.checks.crowd import Batch, crowded
 from airstore.deploy.checks.immutable import is_replaceable
 from airstore.deploy.checks.pods import makes_more, pod_of, references
 from airstore.deploy.model.protocols import Rehearsing
-from airstore.deploy.model.target import Target, is_deleted_first, is_hook, object_name
+from airstore.deploy.model.target import ReleaseTarget, is_deleted_first, is_hook, object_name
 from airstore.deploy.plan import crds
 
 OWNER = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
@@ -34,7 +34,7 @@ _WORDS = 800  # characters of the API server's
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 
 
-class Cluster(Rehearsing, Protocol):
+class RehearsalCluster(Rehearsing, Protocol):
     """What is asked of a cluster."""
 
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
@@ -53,7 +53,7 @@ class Move:
         back: of a rollback, which stops what runs before it installs: no quota is exceeded by that.
     """
 
-    target: Target
+    target: ReleaseTarget
     documents: tuple[Document, ...] = field(repr=False)
     before: tuple[Document, ...] = field(repr=False)
     applied: bool
@@ -61,7 +61,7 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Finding:
+class RehearsalFinding:
     """Something that the API server would refuse."""
 
     move: Move
@@ -82,11 +82,11 @@ class Rehearsed:
         replaced: objects that cannot become what they shall be, and can be deleted and made again.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[RehearsalFinding, ...]
     replaced: tuple[Document, ...]
 
 
-def rehearse(cluster: Cluster, moves: Sequence[Move], *, pods: bool = True) -> dict[str, Rehearsed]:
+def rehearse(cluster: RehearsalCluster, moves: Sequence[Move], *, pods: bool = True) -> dict[str, Rehearsed]:
     """Ask for everything that Helm releases consist of; nothing changes.
 
     Args:
@@ -104,12 +104,12 @@ def rehearse(cluster: Cluster, moves: Sequence[Move], *, pods: bool = True) -> d
     found = [_Rehearsal(cluster, move, coming, pods).run() for move in moves]
     for index, words in _crowded(cluster, moves, coming) if pods else ():
         if not any(_QUOTA.search(each.words) for each in found[index].findings):
-            finding = Finding(moves[index], "its pods, all of them together", words)
+            finding = RehearsalFinding(moves[index], "its pods, all of them together", words)
             found[index] = replace(found[index], findings=(*found[index].findings, finding))
     return {move.target.running.key: each for move, each in zip(moves, found, strict=True)}
 
 
-def _crowded(cluster: Cluster, moves: Sequence[Move], coming: _Coming) -> Iterator[tuple[int, str]]:
+def _crowded(cluster: RehearsalCluster, moves: Sequence[Move], coming: _Coming) -> Iterator[tuple[int, str]]:
     batches = [
         Batch(move.documents, move.before, move.target.namespace, rolling=not move.back) for move in moves
     ]
@@ -170,11 +170,11 @@ def _bounds(document: Document, namespace: str) -> Iterator[tuple[str, str]]:
 
 @dataclass
 class _Rehearsal:
-    cluster: Cluster
+    cluster: RehearsalCluster
     move: Move
     coming: _Coming
     pods: bool
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[RehearsalFinding] = field(default_factory=list)
     replaced: list[Document] = field(default_factory=list)
 
     def run(self) -> Rehearsed:
@@ -212,7 +212,7 @@ class _Rehearsal:
         if absent or makes_room or self._excused(refusal, self._where(document)):
             return
         held = _left(document) if refusal.fixed else ""
-        self.findings.append(Finding(self.move, describe(document), f"{refusal.message}{held}"))
+        self.findings.append(RehearsalFinding(self.move, describe(document), f"{refusal.message}{held}"))
 
     def _ask_pod(self, document: Document, before: Document | None) -> None:
         where, pod = self._where(document), pod_of(document)
@@ -225,7 +225,7 @@ class _Rehearsal:
             return
         if _QUOTA.search(refusal.message) and not self._more(document, before):
             return
-        self.findings.append(Finding(self.move, f"{describe(document)}: its pods", refusal.message))
+        self.findings.append(RehearsalFinding(self.move, f"{describe(document)}: its pods", refusal.message))
 
     def _comes(self, needed: Document, namespace: str) -> bool:
         """Whether an object is one that the Helm releases bring, and not there yet."""

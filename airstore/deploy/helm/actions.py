@@ -24,7 +24,7 @@ from airstore.deploy.helm.calls import HelmCalls
 from airstore.deploy.helm.kept import Kept, Standing, kept_record
 from airstore.deploy.helm.records import HelmRecords, HelmStatus
 from airstore.deploy.model.protocols import Objects
-from airstore.deploy.model.target import CLAIM, Target
+from airstore.deploy.model.target import CLAIM, ReleaseTarget
 
 _HISTORY = 5  # revisions Helm keeps; a rollback needs none of them
 _CONTENT = frozenset({"ConfigMap", "Secret"})  # made again, as Helm does: an apply would leave added keys
@@ -33,23 +33,23 @@ _CONTENT = frozenset({"ConfigMap", "Secret"})  # made again, as Helm does: an ap
 class Supplies(Protocol):
     """What a Helm release is made of, out of the store."""
 
-    def chart(self, target: Target) -> bytes:
+    def chart(self, target: ReleaseTarget) -> bytes:
         """The chart's ``.tgz``, verified."""
 
-    def values(self, target: Target) -> list[bytes]:
+    def values(self, target: ReleaseTarget) -> list[bytes]:
         """Values files, later ones win."""
 
-    def rewriting(self, target: Target) -> Rewriting | None:
+    def rewriting(self, target: ReleaseTarget) -> Rewriting | None:
         """How its image references are rewritten; None where they stay as rendered."""
 
 
 class Keeping(Protocol):
     """What was really installed, kept by the store."""
 
-    def kept(self, target: Target) -> Kept | None:
+    def kept(self, target: ReleaseTarget) -> Kept | None:
         """What Helm installed; None where an older airstore installed it, or nothing was yet."""
 
-    def keep(self, target: Target, kept: Kept) -> None:
+    def keep(self, target: ReleaseTarget, kept: Kept) -> None:
         """Keep it, durably."""
 
 
@@ -67,7 +67,7 @@ class HelmActions:
         """Helm's own records."""
         return HelmRecords(self.objects)
 
-    def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
+    def install(self, target: ReleaseTarget, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
         """Install or upgrade; whatever state an earlier run left the release in.
 
         Where the store keeps what the same installation made before (before it was killed, or before an
@@ -83,7 +83,7 @@ class HelmActions:
         """
         self._install(target, self._wait if wait else [], watch)
 
-    def reinstate(self, target: Target, *, hooks: bool = True) -> None:
+    def reinstate(self, target: ReleaseTarget, *, hooks: bool = True) -> None:
         """Install again the very objects that were installed before, without waiting for them.
 
         Where Helm has the release, no hook of the chart acts: the data are those of the backup already, and a
@@ -101,7 +101,7 @@ class HelmActions:
             self._put_back(target)
         self._install(target, [] if hooks and not there else ["--no-hooks"])
 
-    def turn(self, target: Target) -> None:
+    def turn(self, target: ReleaseTarget) -> None:
         """Before a failed upgrade is rolled back: have Helm see what that upgrade changed.
 
         Raises:
@@ -109,7 +109,7 @@ class HelmActions:
         """
         self.records.turn(target, self._settled(target))
 
-    def uninstall(self, target: Target) -> None:
+    def uninstall(self, target: ReleaseTarget) -> None:
         """Uninstall unless that was done already; volume claims stay, with their Secrets, and so do CRDs.
 
         Raises:
@@ -122,7 +122,7 @@ class HelmActions:
         flags = ["--wait", f"--timeout={target.timeout:g}s"]
         self.calls.run(["uninstall", *flags, "--", target.name], target)
 
-    def status(self, target: Target) -> HelmStatus | None:
+    def status(self, target: ReleaseTarget) -> HelmStatus | None:
         """The newest revision; None where there is no such release.
 
         Raises:
@@ -130,12 +130,14 @@ class HelmActions:
         """
         return self.records.status(target)
 
-    def installed(self, target: Target) -> Kept | None:
+    def installed(self, target: ReleaseTarget) -> Kept | None:
         """What Helm's own record says is installed; None where there is no such release."""
         record = self.records.newest(target)
         return kept_record(record) if record else None
 
-    def _install(self, target: Target, flags: Sequence[str], watch: Callable[[], None] | None = None) -> None:
+    def _install(
+        self, target: ReleaseTarget, flags: Sequence[str], watch: Callable[[], None] | None = None
+    ) -> None:
         kept = self.keeping.kept(target)
         self._settled(target)
         with tempfile.TemporaryDirectory(prefix="airstore-apply-") as scratch:
@@ -147,12 +149,12 @@ class HelmActions:
             self._upgrade(target, chart, [*flags, *more], Path(scratch), watch)
         self._keep(target)
 
-    def standing(self, target: Target) -> Standing:
+    def standing(self, target: ReleaseTarget) -> Standing:
         """What Helm has installed, and how it will go on."""
         record = self.records.newest(target)
         return Standing(kept_record(record) if record else None, self._on_server(record))
 
-    def reinstates(self, target: Target) -> tuple[Mapping[str, Any], ...]:
+    def reinstates(self, target: ReleaseTarget) -> tuple[Mapping[str, Any], ...]:
         """What `reinstate` would install, objects of hooks included; Secrets only where it was kept."""
         kept = self.keeping.kept(target)
         if kept and self._is_there(target):
@@ -161,11 +163,11 @@ class HelmActions:
             return tuple(each for each in kept.everything() if isinstance(each, dict))
         return tuple(each for each in target.documents() if each.get("kind") != "Secret")
 
-    def _is_there(self, target: Target) -> bool:
+    def _is_there(self, target: ReleaseTarget) -> bool:
         found = self.status(target)
         return found is not None and found.status != "uninstalled"
 
-    def _put_back(self, target: Target) -> None:
+    def _put_back(self, target: ReleaseTarget) -> None:
         """What hooks made, as it was; what holds data or other objects is changed and never deleted."""
         kept = self.keeping.kept(target)
         for document in kept.left_by_hooks() if kept else ():
@@ -175,7 +177,7 @@ class HelmActions:
 
     def _upgrade(
         self,
-        target: Target,
+        target: ReleaseTarget,
         chart: bytes,
         more: Sequence[str],
         scratch: Path,
@@ -191,7 +193,7 @@ class HelmActions:
             flags.append(f"--values={path}")
         self.calls.run(["upgrade", "--install", *flags, "--", target.name, str(packed)], target, watch)
 
-    def _keep(self, target: Target) -> None:
+    def _keep(self, target: ReleaseTarget) -> None:
         kept = self.installed(target)
         if kept:
             self.keeping.keep(target, kept)
@@ -215,7 +217,7 @@ class HelmActions:
         """
         return ["--force-conflicts"] if self._on_server(newest) else []
 
-    def _rewriting(self, target: Target, path: Path) -> list[str]:
+    def _rewriting(self, target: ReleaseTarget, path: Path) -> list[str]:
         rules = self.supplies.rewriting(target)
         if rules is None:
             return []
@@ -226,11 +228,11 @@ class HelmActions:
     def _wait(self) -> list[str]:
         return ["--wait=watcher" if self.calls.major >= 4 else "--wait", "--wait-for-jobs"]
 
-    def _settled(self, target: Target) -> HelmStatus | None:
+    def _settled(self, target: ReleaseTarget) -> HelmStatus | None:
         return self.records.settled(target, self.uninstall)
 
 
-def protect_claims(objects: Objects, old: Target, new: Target) -> None:
+def protect_claims(objects: Objects, old: ReleaseTarget, new: ReleaseTarget) -> None:
     """Volume claims that the new chart no longer has would be deleted by Helm, and no rollback would hold.
 
     Raises:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from airstore.charts.helm.command import Helm
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 
 _GRACE = 60.0  # seconds for Helm to notice its own time-out
 
@@ -31,7 +31,9 @@ class HelmCalls:
         """3 or 4."""
         return self.helm.version()[0]
 
-    def run(self, arguments: Sequence[str], target: Target, watch: Callable[[], None] | None = None) -> str:
+    def run(
+        self, arguments: Sequence[str], target: ReleaseTarget, watch: Callable[[], None] | None = None
+    ) -> str:
         """Run one command for a Helm release; returns its standard output.
 
         Args:

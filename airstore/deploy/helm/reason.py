@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 
 # What Helm says when its time is up, and of what it waited for.
 _LATE = re.compile(
@@ -19,7 +19,7 @@ _WRAPPING = re.compile(r"\b(UPGRADE|INSTALLATION|ROLLBACK|UNINSTALLATION) FAILED
 _COUNTED = re.compile(r"\d+ errors? occurred:\s*(\* )?")
 
 
-def reason(target: Target, said: str, pods: str) -> str:
+def reason(target: ReleaseTarget, said: str, pods: str) -> str:
     """Why a Helm release was not installed.
 
     Args:

@@ -14,7 +14,7 @@ from typing import Any
 from airstore.core.errors import DamagedError
 from airstore.deploy.helm import secret
 from airstore.deploy.model.protocols import Objects
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 
 _TURNED = "turned back by airstore: what it changed is compared with the chart before it"
 
@@ -41,7 +41,7 @@ class HelmRecords:
 
     objects: Objects
 
-    def status(self, target: Target) -> HelmStatus | None:
+    def status(self, target: ReleaseTarget) -> HelmStatus | None:
         """The newest revision; None where there is no such release.
 
         Raises:
@@ -51,7 +51,7 @@ class HelmRecords:
         newest = self.newest(target)
         return _status(newest) if newest else None
 
-    def newest(self, target: Target) -> dict[str, Any] | None:
+    def newest(self, target: ReleaseTarget) -> dict[str, Any] | None:
         """Helm's record of the newest revision (see `.kept`); None where there is no such release.
 
         Raises:
@@ -61,7 +61,7 @@ class HelmRecords:
         found = self._revisions(target)
         return secret.decode(found[-1]) if found else None
 
-    def settled(self, target: Target, uninstall: Callable[[Target], None]) -> HelmStatus | None:
+    def settled(self, target: ReleaseTarget, uninstall: Callable[[ReleaseTarget], None]) -> HelmStatus | None:
         """The status, once what a killed run left ``pending-*`` or half uninstalled has been ended."""
         found = self.status(target)
         if found is None or not found.status.startswith(("pending-", "uninstalling")):
@@ -72,7 +72,7 @@ class HelmRecords:
             self.objects.apply(changed, target.namespace)
         return self.status(target)
 
-    def turn(self, target: Target, found: HelmStatus | None) -> None:
+    def turn(self, target: ReleaseTarget, found: HelmStatus | None) -> None:
         """Have a failed revision count as deployed, until the chart before it is installed again.
 
         Helm compares a chart with the newest *deployed* revision. After a failed upgrade that is the old
@@ -87,24 +87,24 @@ class HelmRecords:
             for each in before:
                 self._mark(target, each, "superseded")
 
-    def keep_data(self, target: Target, found: HelmStatus) -> None:
+    def keep_data(self, target: ReleaseTarget, found: HelmStatus) -> None:
         """Have Helm leave volume claims when it uninstalls, and Secrets of what has volumes."""
         if changed := secret.keep_data(self._stored(target, found)):
             self.objects.apply(changed, target.namespace)
 
-    def _history(self, target: Target) -> list[HelmStatus]:
+    def _history(self, target: ReleaseTarget) -> list[HelmStatus]:
         return [_status(secret.decode(stored)) for stored in self._revisions(target)]
 
-    def _revisions(self, target: Target) -> list[dict[str, Any]]:
+    def _revisions(self, target: ReleaseTarget) -> list[dict[str, Any]]:
         """The Secrets of all revisions that Helm kept, the oldest first."""
         found = self.objects.labelled("v1", "Secret", target.namespace, secret.labels(target.name))
         return sorted((each for each in found if each.get("type") == secret.TYPE), key=secret.revision)
 
-    def _mark(self, target: Target, revision: HelmStatus, status: str) -> None:
+    def _mark(self, target: ReleaseTarget, revision: HelmStatus, status: str) -> None:
         stored = self._stored(target, revision)
         self.objects.apply(secret.with_status(stored, status, _TURNED), target.namespace)
 
-    def _stored(self, target: Target, found: HelmStatus) -> dict[str, Any]:
+    def _stored(self, target: ReleaseTarget, found: HelmStatus) -> dict[str, Any]:
         stored = self.objects.live(secret.reference(target.name, found.revision), target.namespace)
         if stored is None:
             raise DamagedError(f"Helm lists {target.name} revision {found.revision}, but its Secret is gone")

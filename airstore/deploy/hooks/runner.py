@@ -22,7 +22,7 @@ from airstore.core.work import at_work
 from airstore.deploy.hooks.jobs import is_job, read_job, with_environment
 from airstore.deploy.model.protocols import Jobs
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.process import program
 
 Watching = Callable[[Sequence[Document]], Callable[[], None]]
@@ -44,7 +44,7 @@ class Hook:
     """
 
     name: str
-    target: Target
+    target: ReleaseTarget
     previous: str
     backup: Path
 
@@ -52,10 +52,10 @@ class Hook:
 class Scripts(Protocol):
     """Where hooks come from."""
 
-    def hook(self, target: Target, name: str) -> bytes:
+    def hook(self, target: ReleaseTarget, name: str) -> bytes:
         """A hook from the signed tree, verified."""
 
-    def hook_rewriting(self, target: Target) -> Rewriting | None:
+    def hook_rewriting(self, target: ReleaseTarget) -> Rewriting | None:
         """Where the images of its Jobs are at this site; None where they stay as written."""
 
 
@@ -108,7 +108,7 @@ class HookRunner:
             shown = "\n".join(excerpt_lines(said.strip().splitlines(), _LINES))
             raise DeployError(f"hook {hook.name} of {hook.target.running.key} failed:\n{shown}".strip())
 
-    def end(self, target: Target) -> None:
+    def end(self, target: ReleaseTarget) -> None:
         """End the Jobs of a Helm release's hooks: unlike scripts they outlive an airstore that was killed.
 
         Raises:

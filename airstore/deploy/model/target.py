@@ -17,7 +17,7 @@ _BEFORE = "before-hook-creation"  # what Helm does where nothing is said
 
 
 @dataclass(frozen=True)
-class Target:
+class ReleaseTarget:
     """A Helm release in one version.
 
     Attributes:
@@ -66,14 +66,14 @@ class Target:
         return {object_name(each) for each in self.documents() if each.get("kind") == CLAIM}
 
 
-def targets_of(all_running: Iterable[Running], release: Release | None) -> dict[str, Target]:
+def targets_of(all_running: Iterable[Running], release: Release | None) -> dict[str, ReleaseTarget]:
     """Key to Helm release, with what a release of the product says about each."""
     helms = {helm.name: helm for helm in release.helm_releases} if release else {}
     version = release.version if release else ""
     found = {}
     for running in all_running:
         helm = helms.get(running.name) or HelmRelease(running.name, running.namespace, running.chart)
-        found[running.key] = Target(running, helm, version)
+        found[running.key] = ReleaseTarget(running, helm, version)
     return found
 
 

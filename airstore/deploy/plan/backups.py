@@ -72,7 +72,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Index:
+class BackupIndex:
     """Every backup that was made at a site.
 
     Attributes:
@@ -135,14 +135,14 @@ class Index:
         return Backup(record.name, key, record.previous, record.version, record.backups[key])
 
 
-def to_prune(index: Index, there: Collection[str], keep: int, states: int | None = None) -> list[str]:
+def to_prune(index: BackupIndex, there: Collection[str], keep: int, states: int | None = None) -> list[str]:
     """Runs whose backups may go, oldest first.
 
     Args:
         index: of all backups.
         there: runs whose backups are on disk.
         keep: that many of the newest stay anyway.
-        states: see `Index.needed`.
+        states: see `BackupIndex.needed`.
     """
     needed = index.needed(states)
     newest_first = sorted(there, reverse=True)

@@ -17,7 +17,7 @@ from airstore.history.ledger import Running
 
 
 @dataclass(frozen=True)
-class Step:
+class PlanStep:
     """What happens to one Helm release.
 
     Attributes:
@@ -46,7 +46,7 @@ class Step:
         return f"{self.namespace}/{self.name}"
 
 
-def observed(steps: Sequence[Step], disturbed: Mapping[str, str]) -> tuple[Step, ...]:
+def observed(steps: Sequence[PlanStep], disturbed: Mapping[str, str]) -> tuple[PlanStep, ...]:
     """The same steps in view of what Helm says is installed.
 
     Args:
@@ -66,7 +66,7 @@ def observed(steps: Sequence[Step], disturbed: Mapping[str, str]) -> tuple[Step,
 
 def plan(
     wanted: Sequence[Running], now: Sequence[Running], same: Collection[str] | None = None
-) -> tuple[Step, ...]:
+) -> tuple[PlanStep, ...]:
     """Steps in the order of the product file; what left the product comes last.
 
     Args:
@@ -124,18 +124,18 @@ def _identity(document: dict[str, object]) -> tuple[str, ...]:
     return tuple(str(name or "") for name in names)
 
 
-def _step(helm: Running, old: Running | None, *, unchanged: bool) -> Step:
+def _step(helm: Running, old: Running | None, *, unchanged: bool) -> PlanStep:
     action = "install" if old is None else "unchanged" if unchanged else "change"
     # What random values render to now is not what would be installed: unchanged means that nothing is.
     before = helm.rendered if action == "unchanged" else old.rendered if old else ""
     return _describe(action, helm, before, helm.rendered)
 
 
-def _removal(helm: Running) -> Step:
+def _removal(helm: Running) -> PlanStep:
     return _describe("remove", helm, helm.rendered, "")
 
 
-def _describe(action: str, helm: Running, before: str, after: str) -> Step:
+def _describe(action: str, helm: Running, before: str, after: str) -> PlanStep:
     lines = list(
         difflib.unified_diff(
             before.splitlines(keepends=True),
@@ -145,7 +145,7 @@ def _describe(action: str, helm: Running, before: str, after: str) -> Step:
         )
     )
     body = lines[2:]
-    return Step(
+    return PlanStep(
         action=action,
         name=helm.name,
         namespace=helm.namespace,

@@ -16,7 +16,7 @@ from airstore.deploy.model.redact import Redactor
 from airstore.deploy.run.helm_steps import HelmSteps
 from airstore.deploy.run.hook_steps import HookSteps
 from airstore.deploy.run.journal import Journal
-from airstore.deploy.run.steps import End, Kind, Run, Status, Step, next_step
+from airstore.deploy.run.steps import End, Run, Status, Step, StepKind, next_step
 from airstore.deploy.run.workload_steps import WorkloadSteps
 from airstore.deploy.waiting.health import Clock
 from airstore.deploy.waiting.watching import Display
@@ -24,7 +24,16 @@ from airstore.deploy.waiting.watching import Display
 _ATTEMPTS = 3  # of a step during a rollback
 _PAUSE = 5.0  # seconds between them
 _LONGEST = 4000  # characters of an error that the journal keeps
-_BACK = frozenset({Kind.STOP, Kind.UNINSTALL, Kind.REINSTATE, Kind.START, Kind.RESTORE_AGAIN, Kind.RECOVERED})
+_BACK = frozenset(
+    {
+        StepKind.STOP,
+        StepKind.UNINSTALL,
+        StepKind.REINSTATE,
+        StepKind.START,
+        StepKind.RESTORE_AGAIN,
+        StepKind.RECOVERED,
+    }
+)
 
 
 class StepActions:
@@ -32,21 +41,21 @@ class StepActions:
 
     def __init__(self, helm: HelmSteps, workloads: WorkloadSteps, hooks: HookSteps) -> None:
         self.hooks = hooks
-        self._actions: dict[Kind, Callable[[Step], None]] = {
-            Kind.BACKUP: hooks.run,
-            Kind.VERIFY: hooks.run,
-            Kind.CRDS: helm.crds,
-            Kind.UPGRADE: helm.upgrade,
-            Kind.POST: hooks.run,
-            Kind.HEALTH: workloads.health,
-            Kind.REMOVE: helm.remove,
-            Kind.STOP: workloads.stop,
-            Kind.RESTORE: hooks.run,
-            Kind.UNINSTALL: helm.uninstall,
-            Kind.REINSTATE: helm.reinstate,
-            Kind.START: workloads.start,
-            Kind.RESTORE_AGAIN: hooks.run,
-            Kind.RECOVERED: workloads.recovered,
+        self._actions: dict[StepKind, Callable[[Step], None]] = {
+            StepKind.BACKUP: hooks.run,
+            StepKind.VERIFY: hooks.run,
+            StepKind.CRDS: helm.crds,
+            StepKind.UPGRADE: helm.upgrade,
+            StepKind.POST: hooks.run,
+            StepKind.HEALTH: workloads.health,
+            StepKind.REMOVE: helm.remove,
+            StepKind.STOP: workloads.stop,
+            StepKind.RESTORE: hooks.run,
+            StepKind.UNINSTALL: helm.uninstall,
+            StepKind.REINSTATE: helm.reinstate,
+            StepKind.START: workloads.start,
+            StepKind.RESTORE_AGAIN: hooks.run,
+            StepKind.RECOVERED: workloads.recovered,
         }
 
     def perform(self, step: Step) -> None:

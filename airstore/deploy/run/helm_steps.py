@@ -9,7 +9,7 @@ from airstore.charts.packages.archive import read_chart
 from airstore.core.errors import DeployError, ProgramError, UsageError
 from airstore.deploy.helm.actions import Supplies, protect_claims
 from airstore.deploy.helm.reason import reason
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.plan import crds
 from airstore.deploy.run.parts import Cluster, HelmReleases
 from airstore.deploy.run.replacing import make_room, move_of
@@ -86,6 +86,6 @@ class HelmSteps:
         make_room(self._cluster, back, self._say)
         self._helm.reinstate(old)
 
-    def _namespace(self, target: Target) -> None:
+    def _namespace(self, target: ReleaseTarget) -> None:
         self._cluster.ensure_namespace(target.namespace)
         self._cluster.let_pull(target.namespace)

@@ -8,16 +8,16 @@ from airstore.core.errors import DeployError
 from airstore.deploy.hooks.runner import Hook, clear
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.run.parts import Hooks
-from airstore.deploy.run.steps import Event, Kind, Status, Step
+from airstore.deploy.run.steps import Event, Status, Step, StepKind
 from airstore.deploy.run.transition import Transition
 from airstore.deploy.run.waits import Waits
 
 NAMES = {
-    Kind.BACKUP: "preUpgrade",
-    Kind.VERIFY: "verifyBackup",
-    Kind.POST: "postUpgrade",
-    Kind.RESTORE: "rollback",
-    Kind.RESTORE_AGAIN: "rollback",
+    StepKind.BACKUP: "preUpgrade",
+    StepKind.VERIFY: "verifyBackup",
+    StepKind.POST: "postUpgrade",
+    StepKind.RESTORE: "rollback",
+    StepKind.RESTORE_AGAIN: "rollback",
 }
 
 
@@ -41,10 +41,10 @@ class HookSteps:
         Raises:
             DeployError: it failed.
         """
-        if step.kind is Kind.RESTORE_AGAIN:
+        if step.kind is StepKind.RESTORE_AGAIN:
             self._listening(step)
         backup, target = self._transition.backup(step.item), self._transition.new[step.item]
-        if step.kind is Kind.BACKUP:
+        if step.kind is StepKind.BACKUP:
             clear(backup)
         hook = Hook(NAMES[step.kind], target, self._transition.previous, backup)
         self._hooks.run(hook, self._waits.hook(target, step))

@@ -16,7 +16,7 @@ from typing import Any
 from airstore.core import strictjson
 from airstore.core.durable import make_directory, storage_errors, sync_directory
 from airstore.core.errors import DamagedError
-from airstore.deploy.run.steps import End, Event, Kind, Status, Step
+from airstore.deploy.run.steps import End, Event, Status, Step, StepKind
 
 _NAME = "journal.jsonl"
 
@@ -137,5 +137,5 @@ def load_all(runs: Path) -> Iterator[Journal]:
 
 
 def _event(document: dict[str, Any]) -> Event:
-    step = Step(Kind(document["kind"]), str(document["item"])) if document["kind"] else None
+    step = Step(StepKind(document["kind"]), str(document["item"])) if document["kind"] else None
     return Event(Status(document["status"]), step, str(document["detail"]))

@@ -9,14 +9,14 @@ from typing import Protocol
 from airstore.core.errors import AirstoreError
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.model.protocols import Workloads
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.waiting.health import unhealthy, unique
 
 
 class Statuses(Protocol):
     """Helm, as far as it is asked."""
 
-    def status(self, target: Target) -> HelmStatus | None:
+    def status(self, target: ReleaseTarget) -> HelmStatus | None:
         """The newest revision; None where there is no such release."""
 
 
@@ -42,7 +42,7 @@ class Seen:
         health = f"not healthy: {self.unhealthy}" if self.unhealthy else "healthy"
         return f"{self.helm.chart} {self.helm.status}, {health}"
 
-    def is_as(self, wanted: Target | None) -> bool:
+    def is_as(self, wanted: ReleaseTarget | None) -> bool:
         """Whether this is what is wanted, running and healthy; None wants it not to be there."""
         if self.fault or wanted is None:
             return not self.fault and self.helm is None
@@ -52,7 +52,10 @@ class Seen:
 
 
 def observe(
-    helm: Statuses, workloads: Workloads, wanted: Mapping[str, Target], others: Mapping[str, Target]
+    helm: Statuses,
+    workloads: Workloads,
+    wanted: Mapping[str, ReleaseTarget],
+    others: Mapping[str, ReleaseTarget],
 ) -> dict[str, Seen]:
     """Look at every Helm release of a run; what cannot be asked is said, not raised.
 
@@ -65,7 +68,7 @@ def observe(
     return {key: _look(helm, workloads, target) for key, target in {**others, **wanted}.items()}
 
 
-def _look(helm: Statuses, workloads: Workloads, target: Target) -> Seen:
+def _look(helm: Statuses, workloads: Workloads, target: ReleaseTarget) -> Seen:
     try:
         found = helm.status(target)
         if found is None or found.status == "uninstalled":

@@ -10,31 +10,31 @@ from airstore.deploy.helm.kept import Standing
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.hooks.runner import Hook, Watching
 from airstore.deploy.model.protocols import Objects, Pulling, Rehearsing, Workloads
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 
 
 class HelmReleases(Protocol):
     """Helm; `airstore.deploy.helm.actions.HelmActions` is the real one."""
 
-    def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
+    def install(self, target: ReleaseTarget, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
         """Install or upgrade, whatever state an earlier run left it in; what ``watch`` raises ends it."""
 
-    def reinstate(self, target: Target) -> None:
+    def reinstate(self, target: ReleaseTarget) -> None:
         """Install again the very objects that were installed before; no hook of the chart acts on data."""
 
-    def turn(self, target: Target) -> None:
+    def turn(self, target: ReleaseTarget) -> None:
         """Before the old chart follows a failed upgrade: see to it that nothing of that will be left."""
 
-    def uninstall(self, target: Target) -> None:
+    def uninstall(self, target: ReleaseTarget) -> None:
         """Uninstall unless that was done already; volume claims stay."""
 
-    def status(self, target: Target) -> HelmStatus | None:
+    def status(self, target: ReleaseTarget) -> HelmStatus | None:
         """The newest revision; None where there is no such release."""
 
-    def standing(self, target: Target) -> Standing:
+    def standing(self, target: ReleaseTarget) -> Standing:
         """What Helm has installed, and how it will go on."""
 
-    def reinstates(self, target: Target) -> tuple[Document, ...]:
+    def reinstates(self, target: ReleaseTarget) -> tuple[Document, ...]:
         """What `reinstate` would install, what hooks made included."""
 
 
@@ -44,7 +44,7 @@ class Hooks(Protocol):
     def run(self, hook: Hook, watching: Watching) -> None:
         """Run one hook to its end."""
 
-    def end(self, target: Target) -> None:
+    def end(self, target: ReleaseTarget) -> None:
         """End what an airstore that was killed left running of a Helm release's hooks."""
 
 

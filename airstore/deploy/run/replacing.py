@@ -9,35 +9,37 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from airstore.core.kube.documents import Document
-from airstore.deploy.checks.rehearsal import Cluster, Move, describe, rehearse
+from airstore.deploy.checks.rehearsal import Move, RehearsalCluster, describe, rehearse
 from airstore.deploy.helm.kept import Standing
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.steps import Event, stopped
 from airstore.deploy.run.transition import Transition
 
 
-class Helm(Protocol):
+class HelmState(Protocol):
     """What is asked of Helm."""
 
-    def standing(self, target: Target) -> Standing:
+    def standing(self, target: ReleaseTarget) -> Standing:
         """What Helm has installed, and how it will go on."""
 
 
-class Reinstating(Helm, Protocol):
+class Reinstating(HelmState, Protocol):
     """Helm that can install again what was installed."""
 
-    def reinstates(self, target: Target) -> tuple[Document, ...]:
+    def reinstates(self, target: ReleaseTarget) -> tuple[Document, ...]:
         """What it would install then, what hooks made included."""
 
 
-class Removing(Cluster, Protocol):
+class Removing(RehearsalCluster, Protocol):
     """A cluster whose objects can be deleted."""
 
     def remove(self, document: Document, namespace: str) -> None:
         """Delete an object; the pods of a StatefulSet, and with them its claims, are not deleted."""
 
 
-def move_of(helm: Helm, target: Target, documents: tuple[Document, ...], *, back: bool = False) -> Move:
+def move_of(
+    helm: HelmState, target: ReleaseTarget, documents: tuple[Document, ...], *, back: bool = False
+) -> Move:
     """A Helm release as Helm would install it over what is installed now.
 
     Raises:

@@ -19,7 +19,7 @@ from enum import StrEnum
 from airstore.deploy.run.reach import needed, needing
 
 
-class Kind(StrEnum):
+class StepKind(StrEnum):
     """What a step does."""
 
     BACKUP = "backup"
@@ -70,7 +70,7 @@ class End(StrEnum):
 class Step:
     """One thing to do to one Helm release."""
 
-    kind: Kind
+    kind: StepKind
     item: str
 
     def __str__(self) -> str:
@@ -126,8 +126,8 @@ class Run:
 
 
 # CRDs are additive and stay: there is nothing to roll back.
-_TOUCHING = frozenset({Kind.UPGRADE, Kind.REMOVE})
-_BACKUPS = frozenset({Kind.BACKUP, Kind.VERIFY})
+_TOUCHING = frozenset({StepKind.UPGRADE, StepKind.REMOVE})
+_BACKUPS = frozenset({StepKind.BACKUP, StepKind.VERIFY})
 
 
 def next_step(run: Run, events: Sequence[Event]) -> Step | End:
@@ -144,7 +144,7 @@ def next_step(run: Run, events: Sequence[Event]) -> Step | End:
     if not touched:
         return End.SUCCEEDED if run.mode is Mode.ROLLBACK else End.UNTOUCHED
     for step in back_steps(run, touched, events):
-        if step in failed and step.kind is not Kind.RESTORE:
+        if step in failed and step.kind is not StepKind.RESTORE:
             return End.NEEDS_OPERATOR
         if step not in _done(events) and step not in failed:
             return step
@@ -154,18 +154,18 @@ def next_step(run: Run, events: Sequence[Event]) -> Step | End:
 def forward_steps(run: Run) -> Iterator[Step]:
     """Every step of an apply or an uninstall in which nothing fails."""
     for item in backed_up(run):
-        yield Step(Kind.BACKUP, item.key)
+        yield Step(StepKind.BACKUP, item.key)
         if "verifyBackup" in item.hooks:
-            yield Step(Kind.VERIFY, item.key)
+            yield Step(StepKind.VERIFY, item.key)
     for item in run.items:
         if item.action in {"install", "change"}:
-            yield Step(Kind.CRDS, item.key)
-            yield Step(Kind.UPGRADE, item.key)
+            yield Step(StepKind.CRDS, item.key)
+            yield Step(StepKind.UPGRADE, item.key)
             if "postUpgrade" in item.hooks:
-                yield Step(Kind.POST, item.key)
-            yield Step(Kind.HEALTH, item.key)
+                yield Step(StepKind.POST, item.key)
+            yield Step(StepKind.HEALTH, item.key)
     # What left the product goes in the reverse of the order in which it came.
-    yield from (Step(Kind.REMOVE, item.key) for item in reversed(run.items) if item.action == "remove")
+    yield from (Step(StepKind.REMOVE, item.key) for item in reversed(run.items) if item.action == "remove")
 
 
 def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> Iterator[Step]:
@@ -174,41 +174,41 @@ def back_steps(run: Run, touched: Collection[str], events: Sequence[Event]) -> I
     stopped = set(touched) | needing(_edges(run), (item.key for item in restored))
     for item in reversed(run.items):
         if item.key in stopped:
-            yield Step(Kind.STOP, item.key)
+            yield Step(StepKind.STOP, item.key)
     restored = [item for item in restored if item.key not in given_up(events)]
-    yield from (Step(Kind.RESTORE, item.key) for item in reversed(restored))
+    yield from (Step(StepKind.RESTORE, item.key) for item in reversed(restored))
     for item in reversed(run.items):
         if item.key in touched and item.action == "install":
-            yield Step(Kind.UNINSTALL, item.key)
+            yield Step(StepKind.UNINSTALL, item.key)
     abandoned = _abandoned(run, events)
     for item in sorted(run.items, key=lambda each: each.rank):
         if item.key not in abandoned:
             yield from _again(item, touched, stopped)
-        if item in restored and Step(Kind.RESTORE, item.key) in _failed_since_resume(events):
+        if item in restored and Step(StepKind.RESTORE, item.key) in _failed_since_resume(events):
             # The failed upgrade may have left nothing that the hook could talk to; now the old chart runs.
-            yield Step(Kind.RESTORE_AGAIN, item.key)
+            yield Step(StepKind.RESTORE_AGAIN, item.key)
         if item.key in stopped - abandoned and item.action != "install":
-            yield Step(Kind.RECOVERED, item.key)
+            yield Step(StepKind.RECOVERED, item.key)
 
 
 def _again(item: Item, touched: Collection[str], stopped: Collection[str]) -> Iterator[Step]:
     if item.key in touched and item.action in {"change", "remove"}:
-        yield Step(Kind.REINSTATE, item.key)
+        yield Step(StepKind.REINSTATE, item.key)
     if item.key in stopped and item.action != "install":
-        yield Step(Kind.START, item.key)
+        yield Step(StepKind.START, item.key)
 
 
 def stopped(run: Run, events: Sequence[Event]) -> list[str]:
     """Keys of what the rollback stops, if it begins now, and that comes back."""
     gone = {item.key for item in run.items if item.action == "install"} | _abandoned(run, events)
     steps = back_steps(run, _touched(run, events), events)
-    return [step.item for step in steps if step.kind is Kind.STOP and step.item not in gone]
+    return [step.item for step in steps if step.kind is StepKind.STOP and step.item not in gone]
 
 
 def stopped_at_most(run: Run) -> list[str]:
     """Keys of what a rollback stops, and that comes back, when everything fails after every backup."""
     begun = [Event(Status.BEGIN, step) for step in forward_steps(run)]
-    done = [Event(Status.DONE, step) for step in forward_steps(run) if step.kind is Kind.BACKUP]
+    done = [Event(Status.DONE, step) for step in forward_steps(run) if step.kind is StepKind.BACKUP]
     return stopped(run, [*begun, *done])
 
 
@@ -232,20 +232,20 @@ def _restored(run: Run, touched: Collection[str], events: Sequence[Event]) -> li
 
 
 def _restorable(item: Item, touched: Collection[str], events: Sequence[Event]) -> bool:
-    if item.backup or Step(Kind.BACKUP, item.key) in _done(events):
+    if item.backup or Step(StepKind.BACKUP, item.key) in _done(events):
         return True
     # A hook that needs no backup of ours knows by itself what to undo, of its own chart's change.
     return item.action == "change" and item.key in touched and "preUpgrade" not in item.hooks
 
 
-def given_up(events: Sequence[Event], kind: Kind = Kind.RESTORE) -> set[str]:
+def given_up(events: Sequence[Event], kind: StepKind = StepKind.RESTORE) -> set[str]:
     """Items of which the operator no longer wants something done: data restored, charts reinstated."""
     decided = (event.step for event in events if event.status is Status.GIVE_UP)
     return {step.item for step in decided if step and step.kind is kind}
 
 
 def _abandoned(run: Run, events: Sequence[Event]) -> set[str]:
-    return {item.key for item in run.items if item.abandoned} | given_up(events, Kind.REINSTATE)
+    return {item.key for item in run.items if item.abandoned} | given_up(events, StepKind.REINSTATE)
 
 
 def _touched(run: Run, events: Sequence[Event]) -> set[str]:
@@ -274,7 +274,7 @@ def _failed_since_resume(events: Sequence[Event]) -> set[Step]:
     failed: set[Step] = set()
     for event in events:
         if event.status is Status.RESUME:
-            failed = {step for step in failed if step.kind is Kind.RESTORE}
+            failed = {step for step in failed if step.kind is StepKind.RESTORE}
         elif event.step and event.status is Status.FAILED:
             failed.add(event.step)
         elif event.step and event.status is Status.DONE:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.release import Release
-from airstore.deploy.model.target import Target, targets_of
+from airstore.deploy.model.target import ReleaseTarget, targets_of
 from airstore.deploy.plan.backups import relative
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.steps import Item, Run
@@ -26,8 +26,8 @@ class Transition:
     """
 
     run: Run
-    new: Mapping[str, Target]
-    old: Mapping[str, Target]
+    new: Mapping[str, ReleaseTarget]
+    old: Mapping[str, ReleaseTarget]
     previous: str
     backups: Path
 
@@ -52,7 +52,7 @@ class Transition:
         """One item by its key."""
         return next(item for item in self.run.items if item.key == key)
 
-    def present(self, key: str) -> Target:
+    def present(self, key: str) -> ReleaseTarget:
         """A Helm release as it is to be; as it was, where it is to go."""
         return self.new.get(key) or self.old[key]
 
@@ -68,7 +68,10 @@ class Transition:
 
 
 def items_of(
-    intent: Intent, new: Mapping[str, Target], old: Mapping[str, Target], store: Path | None = None
+    intent: Intent,
+    new: Mapping[str, ReleaseTarget],
+    old: Mapping[str, ReleaseTarget],
+    store: Path | None = None,
 ) -> tuple[Item, ...]:
     """What the state machine is told of each Helm release of a run; backups by place, or below a store."""
     ranks = {key: rank for rank, key in enumerate(old)}
@@ -87,7 +90,7 @@ def items_of(
     )
 
 
-def _needs(side: Mapping[str, Target], key: str) -> set[str]:
+def _needs(side: Mapping[str, ReleaseTarget], key: str) -> set[str]:
     """Keys that a Helm release needs in one of the two states."""
     names = side[key].helm.needs if key in side else ()
     return {other for other, target in side.items() if target.name in names}

@@ -8,7 +8,7 @@ from airstore.core.kube.sights import Cause
 from airstore.deploy.hooks.runner import Watching
 from airstore.deploy.model.protocols import Held, Workloads
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.steps import Step
 from airstore.deploy.waiting.health import Clock, await_gates, unique
 from airstore.deploy.waiting.watching import PATIENCE, Display, Stage, Watch, watching_hook
@@ -31,7 +31,7 @@ class Waits:
         self._workloads, self._clock, self._held = workloads, clock, held
         self._stage = Stage(workloads, clock, display, redactor)
 
-    def healthy(self, target: Target, step: Step, *, hopeful: bool = True) -> None:
+    def healthy(self, target: ReleaseTarget, step: Step, *, hopeful: bool = True) -> None:
         """Until every gate of a Helm release holds.
 
         Args:
@@ -46,7 +46,7 @@ class Waits:
         patience = None if hopeful else _patience(target)
         self.until_gates_hold(target, Watch(self._stage, str(step), target, patience=patience))
 
-    def until_gates_hold(self, target: Target, watch: Watch) -> None:
+    def until_gates_hold(self, target: ReleaseTarget, watch: Watch) -> None:
         """As `healthy`, watched by what has watched already."""
 
         def check(reasons: str) -> None:
@@ -56,14 +56,14 @@ class Waits:
         gates = unique([*target.workload_gates(), *target.helm.health])
         await_gates(self._workloads, self._clock, target, gates, check)
 
-    def upgrade(self, target: Target, step: Step) -> Watch:
+    def upgrade(self, target: ReleaseTarget, step: Step) -> Watch:
         """What watches Helm while it upgrades."""
         return Watch(self._stage, str(step), target, patience=_patience(target), changed=True)
 
-    def hook(self, target: Target, step: Step) -> Watching:
+    def hook(self, target: ReleaseTarget, step: Step) -> Watching:
         """What watches a hook."""
         return watching_hook(self._stage, str(step), target)
 
 
-def _patience(target: Target) -> Mapping[Cause, float] | None:
+def _patience(target: ReleaseTarget) -> Mapping[Cause, float] | None:
     return PATIENCE if target.helm.fail_fast else None

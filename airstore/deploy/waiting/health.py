@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from airstore.core.errors import DeployError, TransferError
 from airstore.deploy.model.protocols import Workloads
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 
 _PAUSE = 2.5  # seconds between questions
 _SETTLED = 5.0  # seconds that everything must hold
@@ -40,7 +40,7 @@ class SystemClock:
 def await_gates(
     workloads: Workloads,
     clock: Clock,
-    target: Target,
+    target: ReleaseTarget,
     gates: Iterable[Mapping[str, Any]],
     check: Callable[[str], None],
 ) -> None:
@@ -71,7 +71,7 @@ def await_gates(
         clock.sleep(_PAUSE)
 
 
-def unhealthy(workloads: Workloads, target: Target, gates: Iterable[Mapping[str, Any]]) -> str:
+def unhealthy(workloads: Workloads, target: ReleaseTarget, gates: Iterable[Mapping[str, Any]]) -> str:
     """Gates that do not hold now, and why; an empty string if all do."""
     asked = ((gate, _ask(workloads, gate, target.namespace)) for gate in gates)
     return "; ".join(f"{_name(gate)}: {why}" for gate, why in asked if why)

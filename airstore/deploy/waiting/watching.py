@@ -11,7 +11,7 @@ from airstore.core.errors import DeployError, TransferError
 from airstore.core.kube.documents import Document
 from airstore.core.kube.sights import Cause, Sight, Trouble
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.target import WORKLOADS, Target
+from airstore.deploy.model.target import WORKLOADS, ReleaseTarget
 from airstore.deploy.waiting.health import Clock
 
 _PAUSE = 2.0  # seconds between looks
@@ -28,7 +28,7 @@ _HOOK_PATIENCE = {cause: PATIENCE[cause] for cause in (Cause.IMAGE, Cause.REFUSE
 
 
 @dataclass(frozen=True)
-class Progress:
+class WaitProgress:
     """How far a step has come.
 
     Attributes:
@@ -63,7 +63,7 @@ class Progress:
 class Display(Protocol):
     """Something that shows progress."""
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: WaitProgress) -> None:
         """Show it in place of what was shown before."""
 
     def clear(self) -> None:
@@ -73,7 +73,7 @@ class Display(Protocol):
 class Silent:
     """A `Display` that shows nothing."""
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: WaitProgress) -> None:
         """See `Display`."""
 
     def clear(self) -> None:
@@ -114,7 +114,7 @@ class Watch:
         self,
         stage: Stage,
         step: str,
-        target: Target,
+        target: ReleaseTarget,
         *,
         patience: Mapping[Cause, float] | None = None,
         documents: Sequence[Document] | None = None,
@@ -167,7 +167,7 @@ class Watch:
         said = next((each.said for each in (*([worst] if worst else ()), *waiting) if each.said), "")
         self.reason = text(worst.troubles[0].text if worst else reason)
         self._stage.display.show(
-            Progress(
+            WaitProgress(
                 self._step,
                 now - self._began,
                 max(self._target.timeout - (now - self._began), 0.0),
@@ -193,7 +193,7 @@ class Watch:
         return ""
 
 
-def watching_hook(stage: Stage, step: str, target: Target) -> Callable[[Sequence[Document]], Watch]:
+def watching_hook(stage: Stage, step: str, target: ReleaseTarget) -> Callable[[Sequence[Document]], Watch]:
     """From the Jobs that a hook is, none for a script, to what watches it.
 
     Args:

@@ -66,7 +66,7 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class Tag:
+class ReleaseTag:
     """An annotated tag of a commit."""
 
     target: str
@@ -131,7 +131,7 @@ def decode_commit(data: bytes, what: str) -> Commit:
     return Commit(match["tree"].decode(), parent, author, int(when), message, signed)
 
 
-def decode_tag(data: bytes, what: str) -> Tag:
+def decode_tag(data: bytes, what: str) -> ReleaseTag:
     """Read an annotated tag of a commit strictly.
 
     Raises:
@@ -141,7 +141,7 @@ def decode_tag(data: bytes, what: str) -> Tag:
     name = match["name"].decode("ascii", "replace") if match else ""
     if match is None or not is_version(name):
         raise DamagedError(f"{what} is not a tag that airstore writes")
-    return Tag(match["target"].decode(), name, _split_tag(data, what))
+    return ReleaseTag(match["target"].decode(), name, _split_tag(data, what))
 
 
 def _split_commit(data: bytes, match: re.Match[bytes], what: str) -> Signed:

@@ -35,7 +35,7 @@ for _level in (ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL, ConfigLe
     pygit2.settings.search_path[_level] = ""
 
 
-class Objects:
+class ObjectDatabase:
     """The object database of one bare repository and of those it borrows from."""
 
     def __init__(self, directory: Path, disk: Disk = LOCAL_DISK) -> None:

@@ -17,7 +17,7 @@ from pygit2.enums import ObjectType
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.history.git.names import component_fault, path_fault
-from airstore.history.git.objects import Objects
+from airstore.history.git.objects import ObjectDatabase
 
 _DIRECTORY, _FILE = b"40000", b"100644"
 _ENTRY = re.compile(rb"(?P<mode>[0-7]{5,6}) (?P<name>[^\0/]+)\0(?P<oid>.{20})", re.DOTALL)
@@ -32,7 +32,7 @@ class TreeEntry(NamedTuple):
     oid: str
 
 
-def write_tree(objects: Objects, files: Mapping[str, bytes]) -> str:
+def write_tree(objects: ObjectDatabase, files: Mapping[str, bytes]) -> str:
     """Store a whole tree; returns its id.
 
     Raises:
@@ -47,7 +47,7 @@ def write_tree(objects: Objects, files: Mapping[str, bytes]) -> str:
     return _write_level(objects, {tuple(path.split("/")): data for path, data in files.items()})
 
 
-def _write_level(objects: Objects, files: Mapping[tuple[str, ...], bytes]) -> str:
+def _write_level(objects: ObjectDatabase, files: Mapping[tuple[str, ...], bytes]) -> str:
     directories: dict[str, dict[tuple[str, ...], bytes]] = {}
     entries: list[TreeEntry] = []
     for (name, *rest), data in files.items():
@@ -109,7 +109,7 @@ def _order(entry: TreeEntry) -> bytes:
     return entry.name.encode() + (b"/" if entry.is_directory else b"")
 
 
-def walk(objects: Objects, tree: str) -> Iterator[tuple[str, str]]:
+def walk(objects: ObjectDatabase, tree: str) -> Iterator[tuple[str, str]]:
     """Every file of a tree as (path, blob id), sorted by path.
 
     Raises:
@@ -118,7 +118,7 @@ def walk(objects: Objects, tree: str) -> Iterator[tuple[str, str]]:
     return iter(sorted(_Walk(objects).run(tree)))
 
 
-def lookup(objects: Objects, tree: str, path: str) -> str | None:
+def lookup(objects: ObjectDatabase, tree: str, path: str) -> str | None:
     """The blob of one file, or None; only the directories on the way are read."""
     *directories, last = path.split("/")
     for name in directories:
@@ -130,12 +130,12 @@ def lookup(objects: Objects, tree: str, path: str) -> str | None:
     return found.oid if found and not found.is_directory else None
 
 
-def _entry_of(objects: Objects, tree: str, name: str) -> TreeEntry | None:
+def _entry_of(objects: ObjectDatabase, tree: str, name: str) -> TreeEntry | None:
     entries = read_tree(objects, tree)
     return next((entry for entry in entries if entry.name == name), None)
 
 
-def read_tree(objects: Objects, tree: str) -> list[TreeEntry]:
+def read_tree(objects: ObjectDatabase, tree: str) -> list[TreeEntry]:
     """One directory, read and checked as `decode` does."""
     return decode(objects.read(tree, ObjectType.TREE, LIMITS.history_tree), f"tree {tree}")
 
@@ -144,7 +144,7 @@ def read_tree(objects: Objects, tree: str) -> list[TreeEntry]:
 class _Walk:
     """Counts as it goes: a few tiny trees can name each other's children a billion times over."""
 
-    objects: Objects
+    objects: ObjectDatabase
     seen: int = 0
     known: dict[str, list[TreeEntry]] = field(default_factory=dict)
 

@@ -13,7 +13,7 @@ from airstore.store.blobs import Outline, Piece
 
 
 @dataclass(frozen=True)
-class Held:
+class PlacedPiece:
     """A piece and what it is a piece of.
 
     Attributes:
@@ -34,8 +34,8 @@ class Difference:
         references: for each piece of the new blobs, in order, its number; new ones follow the old ones.
     """
 
-    olds: list[Held]
-    news: list[Held] = field(default_factory=list)
+    olds: list[PlacedPiece]
+    news: list[PlacedPiece] = field(default_factory=list)
     references: dict[Digest, list[int]] = field(default_factory=dict)
 
 
@@ -69,11 +69,11 @@ def bases(found: Difference, read: Callable[[Piece], bytes]) -> list[list[int]]:
     )
 
 
-def _held(blob: Outline, places: Mapping[Digest, str]) -> Iterable[Held]:
+def _held(blob: Outline, places: Mapping[Digest, str]) -> Iterable[PlacedPiece]:
     """Every piece, in the order in which both sides know them; what is no file has a name with a NUL."""
     place, seen = places.get(blob.blob, ""), Counter[str]()
     content = zip(repeat("\0content"), blob.pieces)
     side = zip(repeat("\0side data"), blob.side)
     for name, piece in chain(content, side, ((body.name, body) for body in blob.bodies or ())):
         seen[name] += 1
-        yield Held(piece, File(f"{name}\0{seen[name]}", piece.size, place))
+        yield PlacedPiece(piece, File(f"{name}\0{seen[name]}", piece.size, place))

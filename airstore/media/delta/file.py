@@ -10,7 +10,7 @@ from airstore.core.errors import DamagedError
 from airstore.media.delta.layout import HEAD, Stream, check_segments, read_head
 from airstore.media.delta.notes import LARGEST, read_notes
 from airstore.media.delta.segments import read_streams
-from airstore.media.delta.table import Table, decode
+from airstore.media.delta.table import DeltaTable, decode
 from airstore.store.blobs import Feed, solid_chunks
 
 
@@ -28,7 +28,7 @@ class DeltaFile:
             head = read_head(file.read(HEAD))
             file.seek(head.size)
             table = b"".join(solid_chunks(file, *head.table))
-            self.table: Table = decode(table, head)
+            self.table: DeltaTable = decode(table, head)
             check_segments(head, self.table.segments, path.stat().st_size)
         self._start = head.size + head.table[0]
 

@@ -27,7 +27,7 @@ class Stream(IntEnum):
     CONTROLS = 3  # of archives
 
 
-class Segment(NamedTuple):
+class StreamSegment(NamedTuple):
     """One compressed frame, the next part of a stream.
 
     Attributes:
@@ -53,7 +53,7 @@ class Head(NamedTuple):
     version: int
     size: int
     table: tuple[int, int]
-    segments: tuple[Segment, ...]
+    segments: tuple[StreamSegment, ...]
 
 
 def write_head(stored: int, plain: int) -> bytes:
@@ -74,11 +74,11 @@ def read_head(head: bytes) -> Head:
     table, *others = _STREAM.iter_unpack(head[len(_MAGIC) + 1 : size])
     if table[1] > _TABLE:
         raise DamagedError("a delta's head says more bytes than are believed")
-    segments = (Segment(stream, *sizes) for stream, sizes in zip(Stream, others, strict=False))
+    segments = (StreamSegment(stream, *sizes) for stream, sizes in zip(Stream, others, strict=False))
     return Head(version, size, table, tuple(segments))
 
 
-def check_segments(head: Head, segments: Sequence[Segment], size: int) -> None:
+def check_segments(head: Head, segments: Sequence[StreamSegment], size: int) -> None:
     """Whether segments are those of a file of so many bytes.
 
     Raises:

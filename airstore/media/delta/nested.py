@@ -106,7 +106,7 @@ def close_streams(opened: bytes, control: bytes, size: int, depth: int = _DEPTH)
         return opened
     if not depth:
         raise DamagedError("a delta has archives in more archives than are opened")
-    numbers, out, at = Numbers(control), _Bounded(size), 0
+    numbers, out, at = Numbers(control), _BoundedOutput(size), 0
     for _ in range(numbers.take(_MOST)):
         start = at + numbers.take(len(opened) - at)
         end = start + numbers.take(len(opened) - start)
@@ -114,7 +114,7 @@ def close_streams(opened: bytes, control: bytes, size: int, depth: int = _DEPTH)
         side = numbers.bytes(numbers.take(len(control)))
         out.write(opened[at:start])
         plain = close_streams(opened[start:end], nested, VIEW, depth - 1)
-        gzip = _Bounded(size + len(_HEADER) + _TRAILER.size)
+        gzip = _BoundedOutput(size + len(_HEADER) + _TRAILER.size)
         rebuild(io.BytesIO(plain), io.BytesIO(side), gzip)
         out.write(bytes(gzip.data[len(_HEADER) : -_TRAILER.size]))
         at = end
@@ -169,9 +169,9 @@ def _inflated(data: bytes, start: int, room: int) -> Deflated | None:
 def _side(deflated: bytes, plain: bytes) -> bytes | None:
     """The codec's side data, if they are smaller than the stream."""
     gzip = _HEADER + deflated + _TRAILER.pack(zlib.crc32(plain), len(plain) & 0xFFFFFFFF)
-    side = _Bounded(len(deflated))
+    side = _BoundedOutput(len(deflated))
     with suppress(KeptWholeError, DamagedError):
-        recorded = record(io.BytesIO(gzip), _Bounded(len(plain)), side)
+        recorded = record(io.BytesIO(gzip), _BoundedOutput(len(plain)), side)
         if recorded.side_size < len(deflated) // 2:
             return bytes(side.data)
     return None
@@ -181,7 +181,7 @@ def _counted(data: bytes) -> bytes:
     return put(len(data)) + data
 
 
-class _Bounded:
+class _BoundedOutput:
     """Takes so many bytes and no more."""
 
     def __init__(self, most: int) -> None:

@@ -11,8 +11,8 @@ from itertools import count
 from typing import Any
 
 from airstore.core import schema, strictjson
-from airstore.media.delta.difference import Difference, Held
-from airstore.media.delta.layout import Segment, Stream
+from airstore.media.delta.difference import Difference, PlacedPiece
+from airstore.media.delta.layout import Stream, StreamSegment
 from airstore.media.delta.pairing import general
 from airstore.media.delta.table import STREAM, NewPiece
 
@@ -27,7 +27,7 @@ def write_notes(
     found: Difference,
     chosen: Sequence[Sequence[int]],
     pieces: Sequence[NewPiece],
-    segments: Sequence[Segment],
+    segments: Sequence[StreamSegment],
 ) -> bytes:
     """The notes.
 
@@ -62,7 +62,7 @@ def read_notes(data: bytes) -> dict[str, Any]:
     return document
 
 
-def _shares(pieces: Sequence[NewPiece], segments: Sequence[Segment]) -> list[int]:
+def _shares(pieces: Sequence[NewPiece], segments: Sequence[StreamSegment]) -> list[int]:
     """About how many bytes of the file each piece takes."""
     parts = {stream: _parts(segments, stream) for stream in Stream}
     left, rate, shares = dict.fromkeys(Stream, 0), dict.fromkeys(Stream, 0.0), list[int]()
@@ -76,7 +76,7 @@ def _shares(pieces: Sequence[NewPiece], segments: Sequence[Segment]) -> list[int
     return shares
 
 
-def _parts(segments: Sequence[Segment], stream: Stream) -> Iterator[Segment]:
+def _parts(segments: Sequence[StreamSegment], stream: Stream) -> Iterator[StreamSegment]:
     return (segment for segment in segments if segment.stream is stream)
 
 
@@ -91,7 +91,7 @@ def _file(found: Difference, number: int, bases: Sequence[int], piece: NewPiece)
     }
 
 
-def _why(held: Held, base: Held | None, *, whole: bool) -> str:
+def _why(held: PlacedPiece, base: PlacedPiece | None, *, whole: bool) -> str:
     if base is None:
         return "no base: nothing like it was found"
     if whole:
@@ -103,10 +103,10 @@ def _why(held: Held, base: Held | None, *, whole: bool) -> str:
     return "base has content in common"
 
 
-def _name(held: Held) -> str:
+def _name(held: PlacedPiece) -> str:
     path = held.file.path.rpartition("\0")[0]
     return _NOT_FILES.get(path, path[:_TEXT])
 
 
-def _image(held: Held) -> str:
+def _image(held: PlacedPiece) -> str:
     return held.file.place.partition(" ")[0][:_TEXT]

@@ -24,7 +24,7 @@ _MAGIC = b"HDIFF13&\0"
 _GAIN = 16  # bytes that a patch must save
 
 
-class Kind(IntEnum):
+class PieceKind(IntEnum):
     """How a new piece is carried."""
 
     WHOLE = 0
@@ -42,7 +42,7 @@ class Carried(NamedTuple):
         control: puts them back.
     """
 
-    kind: Kind
+    kind: PieceKind
     data: bytes
     view: int = 0
     control: bytes = b""
@@ -56,7 +56,7 @@ def make(new: bytes, bases: Sequence[bytes], *, open_archives: bool = True) -> C
         bases: what a patch may rest on.
         open_archives: look whether less is carried with the archives in it opened: about 2 ms for each file.
     """
-    closed = _against(new, b"".join(bases), Kind.WHOLE)
+    closed = _against(new, b"".join(bases), PieceKind.WHOLE)
     if not open_archives or not may_have_streams(new):
         return closed
     known = {base[each.start : each.end] for base in bases for each in streams(base)}
@@ -64,11 +64,11 @@ def make(new: bytes, bases: Sequence[bytes], *, open_archives: bool = True) -> C
     base = _viewed(bases)
     if not control or base is None:
         return closed
-    found = _against(opened, base, Kind.OPENED)._replace(view=len(opened), control=control)
+    found = _against(opened, base, PieceKind.OPENED)._replace(view=len(opened), control=control)
     return min(closed, found, key=_weight)
 
 
-def apply(kind: Kind, data: bytes, bases: Sequence[bytes], size: int) -> bytes:
+def apply(kind: PieceKind, data: bytes, bases: Sequence[bytes], size: int) -> bytes:
     """The piece again, or its view, if archives in it are opened.
 
     Args:
@@ -80,9 +80,9 @@ def apply(kind: Kind, data: bytes, bases: Sequence[bytes], size: int) -> bytes:
     Raises:
         DamagedError: the patch is damaged, or not for these bases.
     """
-    if kind in {Kind.WHOLE, Kind.OPENED}:
+    if kind in {PieceKind.WHOLE, PieceKind.OPENED}:
         return of_size(data, size)
-    base = _viewed(bases) if kind is Kind.OPENED_PATCH else b"".join(bases)
+    base = _viewed(bases) if kind is PieceKind.OPENED_PATCH else b"".join(bases)
     if base is None:
         raise DamagedError(f"a delta's piece rests on more than {BASE} bytes")
     sizes = Numbers(data[:20])
@@ -94,11 +94,11 @@ def apply(kind: Kind, data: bytes, bases: Sequence[bytes], size: int) -> bytes:
         raise DamagedError(f"a delta's patch cannot be applied: {fault}") from fault
 
 
-def _against(new: bytes, base: bytes, whole: Kind) -> Carried:
+def _against(new: bytes, base: bytes, whole: PieceKind) -> Carried:
     if base:
         patch: bytes = hdiffpatch.diff(base, new, validate=False)
         if len(patch) + _GAIN < len(new) and patch.startswith(_MAGIC):
-            return Carried(Kind(whole + 1), patch[len(_MAGIC) :])
+            return Carried(PieceKind(whole + 1), patch[len(_MAGIC) :])
     return Carried(whole, new)
 
 

@@ -22,10 +22,10 @@ from airstore.media.delta import patch
 from airstore.media.delta.file import DeltaFile
 from airstore.media.delta.layout import Stream
 from airstore.media.delta.nested import close_streams
-from airstore.media.delta.table import STREAM, BaseBlob, NewBlob, Table, check_bases
+from airstore.media.delta.table import STREAM, BaseBlob, DeltaTable, NewBlob, check_bases
 from airstore.store.blobs import (
+    BlobEncoding,
     BlobWriter,
-    Compressed,
     Feed,
     ObjectReader,
     Piece,
@@ -52,7 +52,7 @@ class Delta:
         self, path: Path, reader: Callable[[], ObjectReader], open_held: Callable[[], bool] = lambda: False
     ) -> None:
         self._file, self._reader = DeltaFile(path), reader()
-        self.table: Table = self._file.table
+        self.table: DeltaTable = self._file.table
         if not all(_is_cut(base, self._reader) for base in self.table.bases) and open_held():
             self._reader = reader()
         self._olds = list(_olds(self.table, self._reader))
@@ -89,7 +89,7 @@ class Delta:
                 spool.write(data)
                 places.append(places[-1] + len(data))
                 advance(len(data))
-            made = _Made(self._reader, self._olds, spool, places)
+            made = _Pieces(self._reader, self._olds, spool, places)
             for blob in self.table.blobs:
                 if blob.digest in wanted:
                     with at_work("make blob %s from a delta", blob.digest):
@@ -110,7 +110,7 @@ class Delta:
             return content(self._reader, self._olds[number])
 
 
-class _Made:
+class _Pieces:
     """Every piece by its number, old and new."""
 
     def __init__(
@@ -131,14 +131,14 @@ class _Made:
                 yield self._spool.read(end - start)
 
 
-def _restore(writer: BlobWriter, blob: NewBlob, made: _Made) -> None:
+def _restore(writer: BlobWriter, blob: NewBlob, made: _Pieces) -> None:
     held = made.chunks(blob.pieces)
     if blob.bodies is not None:
         held = join_tar(Feed(held), Feed(made.chunks(blob.bodies)))
     compressed = None
     if blob.compressed:
         side = made.chunks(blob.compressed.side)
-        compressed = Compressed(blob.compressed.plain_size, blob.compressed.encoder, side)
+        compressed = BlobEncoding(blob.compressed.plain_size, blob.compressed.encoder, side)
     writer.restore(Descriptor("", blob.digest, blob.size), held, compressed)
 
 
@@ -159,7 +159,7 @@ def _is_cut(base: BaseBlob, reader: ObjectReader) -> bool:
         return False
 
 
-def _olds(table: Table, reader: ObjectReader) -> Iterator[Piece]:
+def _olds(table: DeltaTable, reader: ObjectReader) -> Iterator[Piece]:
     for base in table.bases:
         with _of_the_site():
             pieces = list(outline(reader, base.digest))

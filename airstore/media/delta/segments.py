@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 from airstore.core.durable import storage_errors
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
-from airstore.media.delta.layout import Segment, Stream
+from airstore.media.delta.layout import Stream, StreamSegment
 from airstore.store.blobs import Feed, compress_solid, solid_chunks
 
 SEGMENT = 64 * MIB  # plain bytes; as much is in a reader's memory
@@ -53,7 +53,7 @@ class SegmentWriter:
         self._file, self._pool, self._levels, self._ahead, self._advance = file, pool, levels, ahead, advance
         self._waiting: deque[_Job] = deque()
         self._open: dict[Stream, _Open] = {stream: _Open() for stream in Stream}
-        self.segments: list[Segment] = []
+        self.segments: list[StreamSegment] = []
 
     def write(self, stream: Stream, data: bytes, count: int) -> None:
         """Append to a stream what `advance` hears of as so much, once it is compressed."""
@@ -90,11 +90,11 @@ class SegmentWriter:
         job = self._waiting.popleft()
         frame = job.frame.result()
         self._file.write(frame)
-        self.segments.append(Segment(job.stream, len(frame), job.segment.plain))
+        self.segments.append(StreamSegment(job.stream, len(frame), job.segment.plain))
         self._advance(job.segment.count)
 
 
-def read_streams(path: Path, start: int, segments: Sequence[Segment]) -> dict[Stream, Feed]:
+def read_streams(path: Path, start: int, segments: Sequence[StreamSegment]) -> dict[Stream, Feed]:
     """The plain bytes of each stream.
 
     Args:
@@ -105,7 +105,7 @@ def read_streams(path: Path, start: int, segments: Sequence[Segment]) -> dict[St
     return {stream: Feed(_chunks(path, start, segments, stream)) for stream in Stream}
 
 
-def _chunks(path: Path, start: int, segments: Sequence[Segment], stream: Stream) -> Iterator[bytes]:
+def _chunks(path: Path, start: int, segments: Sequence[StreamSegment], stream: Stream) -> Iterator[bytes]:
     with storage_errors(path), path.open("rb") as file:
         for segment in segments:
             if segment.stream is stream:

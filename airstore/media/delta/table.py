@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS
-from airstore.media.delta.layout import Head, Segment, Stream
+from airstore.media.delta.layout import Head, Stream, StreamSegment
 from airstore.media.delta.nested import VIEW
-from airstore.media.delta.patch import BASE, PIECE, Kind
+from airstore.media.delta.patch import BASE, PIECE, PieceKind
 from airstore.media.delta.wire import Numbers, put, put_signed
 
 STREAM = {
-    Kind.WHOLE: Stream.WHOLE, Kind.OPENED: Stream.WHOLE,
-    Kind.PATCH: Stream.PATCHES, Kind.OPENED_PATCH: Stream.PATCHES,
+    PieceKind.WHOLE: Stream.WHOLE, PieceKind.OPENED: Stream.WHOLE,
+    PieceKind.PATCH: Stream.PATCHES, PieceKind.OPENED_PATCH: Stream.PATCHES,
 }  # fmt: skip
-_OPENED = {Kind.OPENED, Kind.OPENED_PATCH}
+_OPENED = {PieceKind.OPENED, PieceKind.OPENED_PATCH}
 _DIGEST = 32
 _MOST = 1 << 24  # pieces of one side, and blobs
 _BASES = 8  # old pieces of one new one
@@ -56,7 +56,7 @@ class NewPiece:
     """
 
     size: int
-    kind: Kind
+    kind: PieceKind
     carried: int
     bases: tuple[int, ...] = ()
     view: int = 0
@@ -98,7 +98,7 @@ class NewBlob:
 
 
 @dataclass(frozen=True)
-class Table:
+class DeltaTable:
     """All of a delta but its bytes.
 
     Attributes:
@@ -108,7 +108,7 @@ class Table:
         blobs: new ones.
     """
 
-    segments: tuple[Segment, ...]
+    segments: tuple[StreamSegment, ...]
     bases: tuple[BaseBlob, ...]
     pieces: tuple[NewPiece, ...]
     blobs: tuple[NewBlob, ...]
@@ -119,7 +119,7 @@ class Table:
         return sum(base.pieces for base in self.bases)
 
 
-def encode(table: Table) -> bytes:
+def encode(table: DeltaTable) -> bytes:
     """The table's bytes, before compression."""
     out = bytearray(put(len(table.segments)))
     for segment in table.segments:
@@ -144,7 +144,7 @@ def encode(table: Table) -> bytes:
     return bytes(out)
 
 
-def decode(data: bytes, head: Head) -> Table:
+def decode(data: bytes, head: Head) -> DeltaTable:
     """The table that `encode` wrote, or what did in an older version.
 
     Args:
@@ -166,19 +166,22 @@ def decode(data: bytes, head: Head) -> Table:
     blobs = tuple(_decode_blob(numbers, following) for _ in range(numbers.take(_MOST)))
     if not numbers.ended:
         raise DamagedError("a delta's table goes on behind its end")
-    return Table(segments, bases, pieces, blobs)
+    return DeltaTable(segments, bases, pieces, blobs)
 
 
-def _segments(numbers: Numbers) -> Iterator[Segment]:
+def _segments(numbers: Numbers) -> Iterator[StreamSegment]:
     for _ in range(numbers.take(_MOST)):
         stream = Stream(numbers.take(max(Stream)))
-        yield Segment(stream, numbers.take(LIMITS.layer_plain), numbers.take(LIMITS.layer_plain))
+        yield StreamSegment(stream, numbers.take(LIMITS.layer_plain), numbers.take(LIMITS.layer_plain))
 
 
 def _pieces(numbers: Numbers, old: int, version: int) -> Iterator[NewPiece]:
     near = 0
     for _ in range(numbers.take(_MOST)):
-        size, kind = numbers.take(PIECE), Kind(numbers.take(max(Kind) if version > 1 else Kind.PATCH))
+        size, kind = (
+            numbers.take(PIECE),
+            PieceKind(numbers.take(max(PieceKind) if version > 1 else PieceKind.PATCH)),
+        )
         opened = (numbers.take(VIEW), numbers.take(PIECE)) if kind in _OPENED else (0, 0)
         known = version > 1 and STREAM[kind] is Stream.WHOLE
         carried = (opened[0] or size) if known else numbers.take(max(PIECE, VIEW))
@@ -258,7 +261,7 @@ def _within(number: int, end: int) -> int:
     return number
 
 
-def check_bases(table: Table, sizes: Iterable[int]) -> None:
+def check_bases(table: DeltaTable, sizes: Iterable[int]) -> None:
     """Whether every patch's bases are within bounds, by the sizes of the site's own pieces.
 
     Raises:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from airstore.media.delta.difference import Difference
-from airstore.media.delta.layout import Segment
-from airstore.media.delta.table import BaseBlob, Compressed, NewBlob, NewPiece, Table
+from airstore.media.delta.layout import StreamSegment
+from airstore.media.delta.table import BaseBlob, Compressed, DeltaTable, NewBlob, NewPiece
 from airstore.store.blobs import Outline
 
 
@@ -15,8 +15,8 @@ def tabled(
     outlines: tuple[Sequence[Outline], Sequence[Outline]],
     found: Difference,
     pieces: Sequence[NewPiece],
-    segments: Sequence[Segment],
-) -> Table:
+    segments: Sequence[StreamSegment],
+) -> DeltaTable:
     """The table, without base blobs that nothing refers to: their digests do not compress.
 
     Args:
@@ -28,7 +28,7 @@ def tabled(
     new, old = outlines
     bases = tuple(BaseBlob(each.blob, len(list(each))) for each in old)
     blobs = tuple(_blob(each, found.references[each.blob]) for each in new)
-    table = Table(tuple(segments), bases, tuple(pieces), blobs)
+    table = DeltaTable(tuple(segments), bases, tuple(pieces), blobs)
     return _only_used(table)
 
 
@@ -41,7 +41,7 @@ def _blob(each: Outline, references: Sequence[int]) -> NewBlob:
     return NewBlob(each.blob, each.size, compressed, held, bodies)
 
 
-def _only_used(table: Table) -> Table:
+def _only_used(table: DeltaTable) -> DeltaTable:
     referred = {number for piece in table.pieces for number in piece.bases}
     for blob in table.blobs:
         referred |= {*blob.pieces, *(blob.bodies or ()), *(blob.compressed.side if blob.compressed else ())}
@@ -57,7 +57,7 @@ def _only_used(table: Table) -> Table:
     return _renumbered(replace(table, bases=tuple(kept)), numbers)
 
 
-def _renumbered(table: Table, numbers: Mapping[int, int]) -> Table:
+def _renumbered(table: DeltaTable, numbers: Mapping[int, int]) -> DeltaTable:
     def all_of(references: Iterable[int]) -> tuple[int, ...]:
         return tuple(numbers[each] for each in references)
 

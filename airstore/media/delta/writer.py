@@ -14,7 +14,7 @@ from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors
 from airstore.core.progress import Advance
 from airstore.media.delta import patch
-from airstore.media.delta.difference import Difference, Held, bases, difference
+from airstore.media.delta.difference import Difference, PlacedPiece, bases, difference
 from airstore.media.delta.layout import Stream, write_head
 from airstore.media.delta.notes import write_notes
 from airstore.media.delta.patch import BASE, Carried
@@ -68,7 +68,7 @@ class Task:
     places: Mapping[Digest, str]
 
 
-def prepare(store: BlobStore, task: Task) -> Prepared:
+def prepare(store: BlobStore, task: Task) -> PreparedDelta:
     """Find out what has to be carried.
 
     Args:
@@ -81,11 +81,11 @@ def prepare(store: BlobStore, task: Task) -> Prepared:
     reader = store.reader()
     new = [outline(reader, digest, named=True) for digest in task.new]
     old = [outline(reader, digest, named=True) for digest in task.base]
-    return Prepared(reader, new, old, difference(new, old, task.places))
+    return PreparedDelta(reader, new, old, difference(new, old, task.places))
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedDelta:
     """A delta that is about to be written."""
 
     reader: ObjectReader
@@ -157,7 +157,7 @@ def _written(
 ) -> Iterator[NewPiece]:
     """Hand every new piece to the sink, in order."""
 
-    def make(job: tuple[Held, tuple[int, ...]]) -> tuple[NewPiece, Carried]:
+    def make(job: tuple[PlacedPiece, tuple[int, ...]]) -> tuple[NewPiece, Carried]:
         held, numbers = job
         new = content(reader, held.piece)
         olds = [content(reader, found.olds[number].piece) for number in numbers]

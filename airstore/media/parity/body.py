@@ -11,7 +11,7 @@ from airstore.media.volumes.slices import Slice
 
 
 @dataclass(frozen=True)
-class Part:
+class PlacedSlice:
     """One slice, and where it begins in the run."""
 
     piece: Slice
@@ -30,7 +30,7 @@ class Body:
         place: where a slice is, or would be.
     """
 
-    def __init__(self, parts: list[Part], place: Callable[[Slice], Path]) -> None:
+    def __init__(self, parts: list[PlacedSlice], place: Callable[[Slice], Path]) -> None:
         self.parts, self.place = parts, place
 
     @property
@@ -47,7 +47,7 @@ class Body:
             data[first - start : first - start + len(found)] = found
         return bytes(data)
 
-    def within(self, start: int, size: int) -> Iterator[Part]:
+    def within(self, start: int, size: int) -> Iterator[PlacedSlice]:
         """The parts that have some of these bytes."""
         for part in self.parts:
             if part.start < start + size and part.start + part.piece.size > start:
@@ -64,10 +64,10 @@ def shards_of(index: MediaIndex, place: Callable[[Slice], Path]) -> Body:
     return Body(_parts(index, [index.parity.shards] if index.parity else []), place)
 
 
-def _parts(index: MediaIndex, paths: list[str]) -> list[Part]:
+def _parts(index: MediaIndex, paths: list[str]) -> list[PlacedSlice]:
     parts, start = [], 0
     for piece in (piece for path in paths for piece in index.slices(path)):
-        parts.append(Part(piece, start))
+        parts.append(PlacedSlice(piece, start))
         start += piece.size
     return parts
 

@@ -11,7 +11,7 @@ from airstore.core.errors import DamagedError
 from airstore.core.progress import Advance, Progress
 from airstore.media.index import MediaIndex
 from airstore.media.parity.body import Body, files_of, shards_of
-from airstore.media.parity.shape import Parity, Shape, Table
+from airstore.media.parity.shape import Parity, Shape, ShardTable
 from airstore.media.reader import holds
 from airstore.media.volumes.slices import Slice
 
@@ -46,7 +46,7 @@ class Shards:
 
 
 @dataclass(frozen=True)
-class Damage:
+class ShardDamage:
     """Damaged shards by number, and the slices that they are of."""
 
     data: frozenset[int]
@@ -70,7 +70,7 @@ class Damage:
                 )
 
 
-def survey(shards: Shards, table: Table, progress: Progress) -> Damage:
+def survey(shards: Shards, table: ShardTable, progress: Progress) -> ShardDamage:
     """Read everything once and compare it with the table.
 
     A damaged table is of use, too: a shard that it calls damaged is not where its files are as listed.
@@ -79,7 +79,7 @@ def survey(shards: Shards, table: Table, progress: Progress) -> Damage:
         data = set(_unlike(shards, shards.files, shards.shape.count, table.data, advance))
         recovery = set(_unlike(shards, shards.recovery, shards.shape.recovery_count, table.recovery, advance))
     slices = (*_damaged(shards, shards.files, data), *_damaged(shards, shards.recovery, recovery))
-    return Damage(
+    return ShardDamage(
         frozenset(_of(shards, shards.files, data, slices)),
         frozenset(_of(shards, shards.recovery, recovery, slices)),
         slices,

@@ -14,9 +14,9 @@ from airstore.core.errors import DamagedError, IncompleteError
 from airstore.core.progress import Progress
 from airstore.media.index import INDEX_COPY, INDEX_NAME, MediaIndex
 from airstore.media.parity.body import Body
-from airstore.media.parity.damage import Damage, Shards, survey
+from airstore.media.parity.damage import ShardDamage, Shards, survey
 from airstore.media.parity.erasure import Code
-from airstore.media.parity.shape import Parity, Table
+from airstore.media.parity.shape import Parity, ShardTable
 from airstore.media.reader import Media, holds
 from airstore.media.volumes.slices import Slice
 
@@ -151,7 +151,7 @@ class _Drafts:
                 draft.unlink()
 
 
-def _rebuild(shards: Shards, damage: Damage, drafts: _Drafts) -> None:
+def _rebuild(shards: Shards, damage: ShardDamage, drafts: _Drafts) -> None:
     shape = shards.shape
     code = Code(shape.data, shape.recovery)
     for group in sorted({number % shape.groups for number in damage.data | damage.recovery}):
@@ -189,12 +189,12 @@ def _has(path: Path, data: bytes) -> bool:
         return False
 
 
-def _table(index: MediaIndex, parity: Parity, places: _Places, shards: Shards) -> Table:
+def _table(index: MediaIndex, parity: Parity, places: _Places, shards: Shards) -> ShardTable:
     (piece,) = index.slices(parity.table)
     try:
-        return Table(places.read_at(piece).read_bytes()[: shards.shape.table_size], shards.shape)
+        return ShardTable(places.read_at(piece).read_bytes()[: shards.shape.table_size], shards.shape)
     except OSError:
-        return Table(b"", shards.shape)
+        return ShardTable(b"", shards.shape)
 
 
 def _write_table(parity: Parity, index: MediaIndex, shards: Shards, places: _Places) -> Iterator[Path]:

@@ -134,7 +134,7 @@ class Shape:
         return list(range(group, self.recovery_count, self.groups))
 
 
-class Table:
+class ShardTable:
     """The digests of data shards, then of recovery shards, 32 bytes each."""
 
     def __init__(self, data: bytes, shape: Shape) -> None:

@@ -15,7 +15,7 @@ LARGEST = 2 * GIB  # bytes of a slice: FAT32 ends below 4 GiB, whatever the driv
 CLUSTER = 32 * KIB  # what file systems of carriers give out at least at a time: each file is counted so
 
 
-class Span(NamedTuple):
+class FileSpan(NamedTuple):
     """Bytes of one file: where they begin, and how many."""
 
     path: str
@@ -53,7 +53,7 @@ class Slice:
         return self.path if self.size == file_size else f"{self.path}+{self.offset}"
 
 
-def plan(sizes: Mapping[str, int], volume_size: int, reserved: int) -> list[list[Span]]:
+def plan(sizes: Mapping[str, int], volume_size: int, reserved: int) -> list[list[FileSpan]]:
     """Fill volume after volume, in the order given; a file goes on in the next one where it does not fit.
 
     Args:
@@ -70,7 +70,7 @@ def plan(sizes: Mapping[str, int], volume_size: int, reserved: int) -> list[list
         raise UsageError(
             f"a volume of {volume_size} bytes is too small; the smallest for these media is {least} bytes"
         )
-    volumes: list[list[Span]] = [[]]
+    volumes: list[list[FileSpan]] = [[]]
     left = most
     for path, size in sizes.items():
         offset = 0
@@ -79,7 +79,7 @@ def plan(sizes: Mapping[str, int], volume_size: int, reserved: int) -> list[list
                 volumes.append([])
                 left = most
             taken = min(size - offset, left // CLUSTER * CLUSTER, LARGEST)
-            volumes[-1].append(Span(path, offset, taken))
+            volumes[-1].append(FileSpan(path, offset, taken))
             left -= room(taken)
             offset += taken
     return volumes

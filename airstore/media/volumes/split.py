@@ -12,7 +12,7 @@ from airstore.core.durable import durable_file, storage_errors
 from airstore.core.limits import KIB
 from airstore.core.progress import Progress
 from airstore.media.index import MediaIndex
-from airstore.media.volumes.slices import Slice, Span, plan
+from airstore.media.volumes.slices import FileSpan, Slice, plan
 from airstore.media.volumes.slices import room as _room
 
 _CHUNK = 1 << 20
@@ -46,7 +46,7 @@ def split(
     with progress.task("writing volumes", index.size) as advance:
         for directory, found, wanted in zip(directories, volumes, spans, strict=True):
             for path in index.on_all_volumes:
-                _cut(building / path, Span(path, 0, index.files[path].size), directory / path)
+                _cut(building / path, FileSpan(path, 0, index.files[path].size), directory / path)
             for span in wanted:
                 found.append(_placed(building, directory, index, span))
                 advance(span.size)
@@ -63,7 +63,7 @@ def volume_directories(media: Path, count: int) -> list[Path]:
     return [media / f"volume-{number:0{len(str(count))}}" for number in range(1, count + 1)]
 
 
-def _planned(index: MediaIndex, volume_size: int, besides: int) -> list[list[Span]]:
+def _planned(index: MediaIndex, volume_size: int, besides: int) -> list[list[FileSpan]]:
     """The index lies on every volume and grows with their number: planned until it has the room."""
     everywhere = besides + sum(_room(index.files[path].size) for path in index.on_all_volumes)
     sizes = {
@@ -79,7 +79,7 @@ def _planned(index: MediaIndex, volume_size: int, besides: int) -> list[list[Spa
         reserved = needed
 
 
-def _drafts(spans: Sequence[Sequence[Span]]) -> tuple[tuple[Slice, ...], ...]:
+def _drafts(spans: Sequence[Sequence[FileSpan]]) -> tuple[tuple[Slice, ...], ...]:
     return tuple(tuple(Slice(*span, digest=_ANY) for span in volume) for volume in spans)
 
 
@@ -87,7 +87,7 @@ def _envelope_size(index: MediaIndex) -> int:
     return len(index.to_statement()) * 4 // 3 + _SIGNATURES
 
 
-def _placed(building: Path, directory: Path, index: MediaIndex, span: Span) -> Slice:
+def _placed(building: Path, directory: Path, index: MediaIndex, span: FileSpan) -> Slice:
     file = index.files[span.path]
     piece = Slice(*span, digest=file.digest)
     place = directory / index.lies_at(piece)
@@ -99,7 +99,7 @@ def _placed(building: Path, directory: Path, index: MediaIndex, span: Span) -> S
     return replace(piece, digest=_cut(building / span.path, span, place))
 
 
-def _cut(source: Path, span: Span, place: Path) -> Digest:
+def _cut(source: Path, span: FileSpan, place: Path) -> Digest:
     running = hashlib.sha256()
     with source.open("rb") as file, durable_file(place) as out:
         file.seek(span.offset)

@@ -18,7 +18,7 @@ from airstore.core.site import SiteFile
 from airstore.core.treestream import files_of
 from airstore.deploy.run.journal import unfinished
 from airstore.ops.applier.manifests import Applier
-from airstore.ops.applier.orders import Cluster, UnansweredError, has_store, running_pod, send
+from airstore.ops.applier.orders import ApplierCluster, SilentContainerError, has_store, running_pod, send
 from airstore.ops.applier.receive import ledger_tip
 from airstore.ops.apply.session.at_work import refuse_unfinished
 from airstore.ops.apply.session.handover import MARKER, Moved, has_arrived, mark, unmark
@@ -46,7 +46,7 @@ class InstallStep:
     state: str
 
 
-def plan_install(cluster: Cluster, applier: Applier) -> list[InstallStep]:
+def plan_install(cluster: ApplierCluster, applier: Applier) -> list[InstallStep]:
     """What an install would do to each object; the API server is asked, nothing is changed.
 
     Raises:
@@ -56,7 +56,7 @@ def plan_install(cluster: Cluster, applier: Applier) -> list[InstallStep]:
     return [InstallStep(describe(each), _state(objects, each)) for each in applier.documents]
 
 
-def install(cluster: Cluster, applier: Applier, store: StoreDirectory, site: SiteFile) -> bool:
+def install(cluster: ApplierCluster, applier: Applier, store: StoreDirectory, site: SiteFile) -> bool:
     """Make the applier, wait for it, and give it the store if it has none; run again, it resumes.
 
     Returns:
@@ -101,7 +101,7 @@ def _let_pull(objects: Objects, settings: ApplierSettings, store: StoreDirectory
         let_pull(objects, login, settings.namespace)
 
 
-def _await(cluster: Cluster, settings: ApplierSettings, send: Callable[[str], None]) -> bool:
+def _await(cluster: ApplierCluster, settings: ApplierSettings, send: Callable[[str], None]) -> bool:
     workloads, sent = Workloads(cluster.objects), False
     patience = Patience(cluster.say, cluster.timeout, "the applier", _PUSHED)
     while why := workloads.ready({"deployment": settings.name}, settings.namespace):
@@ -113,13 +113,13 @@ def _await(cluster: Cluster, settings: ApplierSettings, send: Callable[[str], No
                 sent = True
                 patience.renew()
                 continue
-        except UnansweredError as fault:
+        except SilentContainerError as fault:
             why = f"{why}; {fault}"
         patience.wait(why)
     return sent
 
 
-def _send_store(cluster: Cluster, settings: ApplierSettings, store: StoreDirectory, pod: str) -> None:
+def _send_store(cluster: ApplierCluster, settings: ApplierSettings, store: StoreDirectory, pod: str) -> None:
     if has_arrived(store):
         raise UsageError(
             f"{_volume(settings)} is empty, but had the store; {store.path} may be behind it by now",
@@ -143,7 +143,7 @@ def _send_store(cluster: Cluster, settings: ApplierSettings, store: StoreDirecto
         )
 
 
-def _check_same(cluster: Cluster, settings: ApplierSettings, store: StoreDirectory) -> str:
+def _check_same(cluster: ApplierCluster, settings: ApplierSettings, store: StoreDirectory) -> str:
     """A volume that has a store already: of this site, and with everything that was done from here.
 
     Returns:
@@ -187,7 +187,7 @@ def _settled(document: dict[str, Any]) -> dict[str, Any]:
     return {key: named if key == "metadata" else value for key, value in document.items() if key != "status"}
 
 
-def _moved(cluster: Cluster, settings: ApplierSettings) -> Moved:
+def _moved(cluster: ApplierCluster, settings: ApplierSettings) -> Moved:
     return Moved(cluster.connection.server, settings.namespace, settings.name)
 
 

@@ -12,7 +12,7 @@ from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.settings import ApplierSettings
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, TransferError, UsageError
-from airstore.ops.applier.orders import Cluster, working_pod
+from airstore.ops.applier.orders import ApplierCluster, working_pod
 
 _RUNS = f"{make.STORE}/deploy/runs"
 # A run's journal says that there was a run, and is not sent: it names what was installed.
@@ -32,7 +32,7 @@ class RunLogs:
     sizes: dict[str, int]
 
 
-def list_logs(cluster: Cluster, settings: ApplierSettings) -> list[RunLogs]:
+def list_logs(cluster: ApplierCluster, settings: ApplierSettings) -> list[RunLogs]:
     """Every run of the store in the volume, oldest first, with its logs.
 
     Raises:
@@ -63,7 +63,7 @@ def list_logs(cluster: Cluster, settings: ApplierSettings) -> list[RunLogs]:
     return [RunLogs(run, dict(sorted(runs[run].items()))) for run in sorted(runs)]
 
 
-def read_logs(cluster: Cluster, settings: ApplierSettings, run: str) -> dict[str, bytes]:
+def read_logs(cluster: ApplierCluster, settings: ApplierSettings, run: str) -> dict[str, bytes]:
     """Name of each log of a run to what is in it.
 
     Raises:
@@ -96,7 +96,7 @@ def write_logs(logs: dict[str, bytes], directory: Path) -> list[Path]:
     return list(paths)
 
 
-def _ask(cluster: Cluster, settings: ApplierSettings, command: list[str]) -> bytes:
+def _ask(cluster: ApplierCluster, settings: ApplierSettings, command: list[str]) -> bytes:
     said: dict[int, bytearray] = defaultdict(bytearray)
     where = Container(settings.namespace, working_pod(cluster, settings), make.CONTAINER)
     code = execute(cluster.connection, where, command, lambda channel, data: said[channel].extend(data))

@@ -8,13 +8,13 @@ from typing import Any
 
 from airstore.charts.helm.command import Helm
 from airstore.cluster.applier import objects as make
-from airstore.cluster.applier.rights import Part, Rights, rights_of
+from airstore.cluster.applier.rights import ReleaseManifests, Rights, rights_of
 from airstore.cluster.applier.settings import ApplierSettings, applier_settings
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy.checks.preflight import permissions
 from airstore.deploy.hooks.jobs import is_job
-from airstore.deploy.model.target import Target, targets_of
+from airstore.deploy.model.target import ReleaseTarget, targets_of
 from airstore.history import ledger
 from airstore.ops.apply.session.prepare import Rendering, prepare_release
 from airstore.ops.apply.session.session import LEASE_NAMESPACE
@@ -40,7 +40,7 @@ class Applier:
 
 
 @dataclass(frozen=True)
-class Source:
+class ApplierSource:
     """What its objects are made from."""
 
     store: StoreDirectory
@@ -49,7 +49,7 @@ class Source:
     site: SiteFile
 
 
-def plan_applier(source: Source, version: str = "", storage_class: str = "") -> Applier:
+def plan_applier(source: ApplierSource, version: str = "", storage_class: str = "") -> Applier:
     """The applier for a release, with the rights for it and for what there may be to go back to.
 
     Args:
@@ -76,7 +76,7 @@ def plan_applier(source: Source, version: str = "", storage_class: str = "") -> 
     return Applier(settings, rights, documents)
 
 
-def _works(source: Source, release: Release) -> Iterator[Target]:
+def _works(source: ApplierSource, release: Release) -> Iterator[ReleaseTarget]:
     """Helm releases of this release, of what ran here, and of every release between that is held.
 
     Between: the ledger here may be older than the one in the cluster.
@@ -96,14 +96,14 @@ def _works(source: Source, release: Release) -> Iterator[Target]:
             yield from _rendered(source, trusted_release(source.store, version))
 
 
-def _rendered(source: Source, release: Release) -> Iterable[Target]:
+def _rendered(source: ApplierSource, release: Release) -> Iterable[ReleaseTarget]:
     prepared = prepare_release(source.store, source.blobs, Rendering(source.helm), source.site, release)
     return targets_of([each.running for each in prepared], release).values()
 
 
-def _part(target: Target) -> Part:
+def _part(target: ReleaseTarget) -> ReleaseManifests:
     hooks = target.helm.hooks.values()
-    return Part(
+    return ReleaseManifests(
         namespace=target.namespace,
         places=frozenset(target.namespaces),
         documents=tuple(target.documents()),

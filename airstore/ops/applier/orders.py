@@ -21,7 +21,7 @@ from airstore.core.treestream import files_of, tar_chunks
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ApplierCluster:
     """The cluster to work on.
 
     Attributes:
@@ -43,7 +43,7 @@ class Cluster:
         return Objects(self.connection)
 
 
-def run(cluster: Cluster, settings: ApplierSettings, words: Sequence[str], timeout: int) -> int:
+def run(cluster: ApplierCluster, settings: ApplierSettings, words: Sequence[str], timeout: int) -> int:
     """Run one airstore command in a Job; returns its exit code.
 
     Raises:
@@ -55,7 +55,7 @@ def run(cluster: Cluster, settings: ApplierSettings, words: Sequence[str], timeo
     return run_logged(cluster.objects, job, lambda data: cluster.write(STDOUT, data), cluster.say)
 
 
-def send_media(cluster: Cluster, settings: ApplierSettings, media: Path) -> int:
+def send_media(cluster: ApplierCluster, settings: ApplierSettings, media: Path) -> int:
     """Copy media into the applier's volume and import them there; returns the import's exit code.
 
     Raises:
@@ -69,7 +69,11 @@ def send_media(cluster: Cluster, settings: ApplierSettings, media: Path) -> int:
 
 
 def send(
-    cluster: Cluster, settings: ApplierSettings, source: Path, files: list[Path], to: tuple[str, str, str]
+    cluster: ApplierCluster,
+    settings: ApplierSettings,
+    source: Path,
+    files: list[Path],
+    to: tuple[str, str, str],
 ) -> int:
     """Send files to ``airstore applier receive``; returns its exit code.
 
@@ -92,7 +96,7 @@ def send(
         return execute(cluster.connection, where, command, cluster.write, stream)
 
 
-def working_pod(cluster: Cluster, settings: ApplierSettings) -> str:
+def working_pod(cluster: ApplierCluster, settings: ApplierSettings) -> str:
     """The pod in which the applier works on its store.
 
     Raises:
@@ -107,7 +111,7 @@ def working_pod(cluster: Cluster, settings: ApplierSettings) -> str:
     return pod
 
 
-def running_pod(cluster: Cluster, settings: ApplierSettings, container: str) -> str:
+def running_pod(cluster: ApplierCluster, settings: ApplierSettings, container: str) -> str:
     """The Deployment's pod in which this container runs; empty if there is none."""
     labels = ",".join(f"{key}={value}" for key, value in make.pod_labels(settings).items())
     for pod in cluster.objects.list("v1", "Pod", settings.namespace, labels=labels):
@@ -116,11 +120,11 @@ def running_pod(cluster: Cluster, settings: ApplierSettings, container: str) -> 
     return ""
 
 
-class UnansweredError(TransferError):
+class SilentContainerError(TransferError):
     """A container could not be asked: it may have ended since it was seen."""
 
 
-def has_store(cluster: Cluster, settings: ApplierSettings, pod: str, container: str) -> bool:
+def has_store(cluster: ApplierCluster, settings: ApplierSettings, pod: str, container: str) -> bool:
     """Whether the applier's volume has a store, as a container sees it.
 
     Asked with coreutils' ``test``, which the image of every version has.
@@ -133,9 +137,9 @@ def has_store(cluster: Cluster, settings: ApplierSettings, pod: str, container: 
     try:
         code = execute(cluster.connection, where, command, cluster.write)
     except TransferError as fault:
-        raise UnansweredError(str(fault), hint=fault.hint) from fault
+        raise SilentContainerError(str(fault), hint=fault.hint) from fault
     if code > 1:
-        raise UnansweredError(f"container {container} of pod {settings.namespace}/{pod} ended ({code})")
+        raise SilentContainerError(f"container {container} of pod {settings.namespace}/{pod} ended ({code})")
     return code == 0
 
 
@@ -148,7 +152,7 @@ def _containers(pod: dict[str, object]) -> Iterator[str]:
             yield str(each["name"])
 
 
-def _current(cluster: Cluster, settings: ApplierSettings) -> ApplierSettings:
+def _current(cluster: ApplierCluster, settings: ApplierSettings) -> ApplierSettings:
     """The applier as it is: the image of a newer release may not be there yet."""
     found = cluster.objects.get("apps/v1", "Deployment", settings.name, settings.namespace)
     if found is None:

@@ -11,7 +11,7 @@ from typing import IO
 
 from airstore.core.durable import exclusive_lock, sync_directory
 from airstore.core.errors import DamagedError, LockedError, UsageError
-from airstore.core.framing import FRAME, Source, Unframed
+from airstore.core.framing import FRAME, ByteSource, Unframed
 from airstore.core.location import CONFIG
 from airstore.core.progress import Progress
 from airstore.core.treestream import unpack
@@ -40,7 +40,7 @@ def has_arrived(path: Path) -> bool:
         return False
 
 
-def receive_store(source: Source, path: Path, progress: Progress) -> None:
+def receive_store(source: ByteSource, path: Path, progress: Progress) -> None:
     """Receive a whole store: unpack it beside, read all of it, then give it its name.
 
     Args:
@@ -68,7 +68,7 @@ def receive_store(source: Source, path: Path, progress: Progress) -> None:
             shutil.rmtree(arrived, ignore_errors=True)
 
 
-def receive_media(source: Source, store: StoreDirectory, now: datetime, progress: Progress) -> Imported:
+def receive_media(source: ByteSource, store: StoreDirectory, now: datetime, progress: Progress) -> Imported:
     """Take media in; their copy is gone afterwards, whatever happens.
 
     Raises:
@@ -97,7 +97,7 @@ def _commits(store: StoreDirectory) -> Iterable[str]:
     return store.history.entries(ledger.BRANCH)
 
 
-def _stream(source: Source) -> IO[bytes]:
+def _stream(source: ByteSource) -> IO[bytes]:
     return io.BufferedReader(Unframed(source), FRAME)
 
 

@@ -17,7 +17,7 @@ from airstore.core.errors import DamagedError
 from airstore.deploy.helm.kept import kept_record
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.plan.plan import as_installed
 from airstore.history import ledger
 from airstore.history.ledger import ADOPTED, Running
@@ -26,7 +26,7 @@ from airstore.ops.apply.session.prepare import secret_values
 from airstore.ops.apply.session.session import ApplySession
 
 
-def find_adopted(session: ApplySession, foreign: Mapping[str, Target]) -> tuple[Adopted, ...]:
+def find_adopted(session: ApplySession, foreign: Mapping[str, ReleaseTarget]) -> tuple[Adopted, ...]:
     """What these Helm releases are, by Helm's own records; changes nothing.
 
     Raises:
@@ -65,7 +65,7 @@ def adopt(session: ApplySession, found: tuple[Adopted, ...]) -> tuple[Running, .
     return running
 
 
-def _adoption(session: ApplySession, target: Target) -> Adopted:
+def _adoption(session: ApplySession, target: ReleaseTarget) -> Adopted:
     record = session.helm.records.newest(target) or {}
     kept = kept_record(record)
     chart: Any = record["chart"]

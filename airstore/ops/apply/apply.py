@@ -8,7 +8,7 @@ from dataclasses import replace
 from airstore.core.errors import AirstoreError, DeployError, UsageError
 from airstore.deploy.checks.preflight import problems, refused
 from airstore.deploy.helm.records import HelmStatus
-from airstore.deploy.model.target import Target, targets_of
+from airstore.deploy.model.target import ReleaseTarget, targets_of
 from airstore.deploy.plan.plan import observed
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import Journal
@@ -26,7 +26,7 @@ from airstore.ops.apply.session.at_work import refuse_unfinished
 from airstore.ops.apply.session.drive import drive
 from airstore.ops.apply.session.found import disturbed, statuses
 from airstore.ops.apply.session.installations import Adopted
-from airstore.ops.apply.session.outcome import Outcome, look_at
+from airstore.ops.apply.session.outcome import RunOutcome, look_at
 from airstore.ops.apply.session.plan import Planned, SitePlan, backups_of, make_plan
 from airstore.ops.apply.session.record import open_run
 from airstore.ops.apply.session.session import ApplySession
@@ -75,7 +75,7 @@ class Apply:
         planned = self._preflight(planned)
         return replace(planned.plan, backups=backups_of(session.store, planned, self._skipped))
 
-    def run(self, push: RegistryPush | None, *, repair: bool) -> Outcome:
+    def run(self, push: RegistryPush | None, *, repair: bool) -> RunOutcome:
         """Go on with a run that was killed, or begin one, and drive it to its end.
 
         Args:
@@ -101,7 +101,7 @@ class Apply:
                 planned = self._ready()
                 if planned.plan.version == planned.plan.running and not _changes(planned):
                     there = targets_of(planned.now, planned.release)
-                    return Outcome("", End.SUCCEEDED, planned.plan.version, *look_at(session, there, {}))
+                    return RunOutcome("", End.SUCCEEDED, planned.plan.version, *look_at(session, there, {}))
                 journal = self._begin(planned)
             outcome = drive(session, journal)
             _prune(session)
@@ -157,7 +157,7 @@ class Apply:
         )
 
     def _to_adopt(
-        self, targets: Mapping[str, Target], foreign: Mapping[str, HelmStatus]
+        self, targets: Mapping[str, ReleaseTarget], foreign: Mapping[str, HelmStatus]
     ) -> tuple[Adopted, ...]:
         if foreign and not self._adopt:
             raise DeployError(

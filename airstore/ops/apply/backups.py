@@ -17,11 +17,11 @@ from airstore.core.release import Release
 from airstore.deploy.hooks.jobs import is_job
 from airstore.deploy.hooks.runner import Hook
 from airstore.deploy.model.target import targets_of
-from airstore.deploy.plan.backups import Backup, Index, RunRecord, to_prune
+from airstore.deploy.plan.backups import Backup, BackupIndex, RunRecord, to_prune
 from airstore.deploy.plan.stack import stack
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import Journal, load_all
-from airstore.deploy.run.steps import Kind, Mode, Run, Status, Step, reached
+from airstore.deploy.run.steps import Mode, Run, Status, Step, StepKind, reached
 from airstore.deploy.run.transition import items_of
 from airstore.deploy.waiting.health import SystemClock
 from airstore.deploy.waiting.watching import Stage, watching_hook
@@ -70,7 +70,7 @@ class Tested:
     fault: str
 
 
-def read_index(store: StoreDirectory) -> Index:
+def read_index(store: StoreDirectory) -> BackupIndex:
     """Every backup that journals tell of, and the states that ran.
 
     Raises:
@@ -79,7 +79,7 @@ def read_index(store: StoreDirectory) -> Index:
     releases = _releases(store)
     records = (_record(journal, releases) for journal in load_all(Runs(store).directory))
     states = stack(reversed(list(ledger.entries(store.history))))
-    return Index(states, {record.name: record for record in records})
+    return BackupIndex(states, {record.name: record for record in records})
 
 
 def list_backups(store: StoreDirectory) -> list[Listed]:
@@ -183,15 +183,15 @@ def _record(journal: Journal, releases: Releases) -> RunRecord:
         intent.previous,
         frozenset(item.key for item in reached(Run(found, intent.mode))),
         {
-            item.key: Step(Kind.VERIFY, item.key) in done
+            item.key: Step(StepKind.VERIFY, item.key) in done
             for item in found
-            if intent.mode is Mode.APPLY and Step(Kind.BACKUP, item.key) in done
+            if intent.mode is Mode.APPLY and Step(StepKind.BACKUP, item.key) in done
         },
         open=journal.end is None,
     )
 
 
-def _listed(store: StoreDirectory, index: Index, backup: Backup, maker: Release) -> Listed:
+def _listed(store: StoreDirectory, index: BackupIndex, backup: Backup, maker: Release) -> Listed:
     path = store.path / backup.place
     kept = "pruned" if _is_pruned(store, backup) else "gone"
     if path.is_dir():

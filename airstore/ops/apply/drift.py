@@ -9,7 +9,7 @@ from typing import Any
 from airstore.core.errors import DeployError
 from airstore.deploy.checks.immutable import is_replaceable
 from airstore.deploy.helm.kept import Kept
-from airstore.deploy.model.target import Target, object_name
+from airstore.deploy.model.target import ReleaseTarget, object_name
 from airstore.deploy.plan.drift import differences
 from airstore.deploy.plan.ignored import Rule, as_live, autoscaled, is_ignored, read_rules
 from airstore.ops.apply.session.session import ApplySession
@@ -41,7 +41,7 @@ class Drift:
         return [f"{self.what}: {each}" for each in self.found]
 
 
-def drift_of(session: ApplySession, target: Target) -> Iterator[Drift]:
+def drift_of(session: ApplySession, target: ReleaseTarget) -> Iterator[Drift]:
     """Objects of a Helm release that are not as they were installed.
 
     Raises:
@@ -59,7 +59,7 @@ def drift_of(session: ApplySession, target: Target) -> Iterator[Drift]:
             yield found
 
 
-def put_back(session: ApplySession, target: Target, drift: Drift) -> None:
+def put_back(session: ApplySession, target: ReleaseTarget, drift: Drift) -> None:
     """Have one object be as it was installed again.
 
     Raises:
@@ -76,13 +76,13 @@ def put_back(session: ApplySession, target: Target, drift: Drift) -> None:
     session.cluster.put_back(drift.document, target.namespace, owner)
 
 
-def _rules(session: ApplySession, target: Target, kept: Kept) -> tuple[Rule, ...]:
+def _rules(session: ApplySession, target: ReleaseTarget, kept: Kept) -> tuple[Rule, ...]:
     ours = session.file.drift.get(target.name, ())
     return (*read_rules(target.helm.ignore), *read_rules(ours), *autoscaled(kept.documents()))
 
 
 def _compare(
-    session: ApplySession, target: Target, document: dict[str, Any], rules: tuple[Rule, ...]
+    session: ApplySession, target: ReleaseTarget, document: dict[str, Any], rules: tuple[Rule, ...]
 ) -> Drift | None:
     what = f"{document.get('kind')} {object_name(document)}"
     live = session.cluster.live(document, target.namespace)

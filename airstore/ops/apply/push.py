@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 from airstore.core.release import Release
 from airstore.ops.apply.session.session import ApplySession
-from airstore.ops.registry.access import Access
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.images import image_problems
-from airstore.ops.registry.own_registry import Target, own_registry
-from airstore.ops.registry.push import RegistryPlan, Run, plan_registry, push_release
+from airstore.ops.registry.own_registry import PushTarget, own_registry
+from airstore.ops.registry.push import PushOptions, RegistryPlan, plan_registry, push_release
 from airstore.ops.stores.trusted import is_held
 
 _JOBS = 4  # transfers at once
@@ -24,7 +24,7 @@ class RegistryPush:
         access: how registries are reached.
     """
 
-    def __init__(self, session: ApplySession, access: Access) -> None:
+    def __init__(self, session: ApplySession, access: RegistryOptions) -> None:
         self._session, self._access = session, access
 
     def plan(self, release: Release) -> tuple[str, RegistryPlan]:
@@ -54,19 +54,19 @@ class RegistryPush:
         with self._registry(release) as target:
             if not always and self._has_all(release, target):
                 return
-            run = Run(session.console.progress, _JOBS, session.now(), keep_tags=target.ours)
+            run = PushOptions(session.console.progress, _JOBS, session.now(), keep_tags=target.ours)
             place = (target.url, target.access)
             summary, _ = push_release(session.store, session.blobs, release, *place, run, target.name)
         session.say(f"pushed {release.version} to {target.name}: {summary.upload_blobs} blobs were missing")
 
     @contextmanager
-    def _registry(self, release: Release) -> Iterator[Target]:
+    def _registry(self, release: Release) -> Iterator[PushTarget]:
         session = self._session
         kubeconfig = session.invocation.kubeconfig
         with own_registry(session.store, release, session.file, self._access, kubeconfig) as target:
             yield target
 
-    def _has_all(self, release: Release, target: Target) -> bool:
+    def _has_all(self, release: Release, target: PushTarget) -> bool:
         """Whether the registry has every blob of a release, and each image under its tag."""
         session = self._session
         if plan_registry(session.blobs, release, target.url, target.access).upload_blobs:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from airstore.core.errors import DeployError, NotFoundError, UsageError
-from airstore.deploy.plan.backups import Backup, Gap, Index
+from airstore.deploy.plan.backups import Backup, BackupIndex, Gap
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Journey:
         returning: keys of those that only the earlier state has.
     """
 
-    index: Index
+    index: BackupIndex
     depth: int
     product: str
     kept: tuple[str, ...]

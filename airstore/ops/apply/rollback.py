@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.release import Release
 from airstore.deploy.model.target import targets_of
-from airstore.deploy.plan.backups import Backup, Index
-from airstore.deploy.plan.plan import Step as PlanStep
-from airstore.deploy.plan.plan import alike, observed, plan
+from airstore.deploy.plan.backups import Backup, BackupIndex
+from airstore.deploy.plan.plan import PlanStep, alike, observed, plan
 from airstore.deploy.plan.stack import below
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import Journal
-from airstore.deploy.run.steps import End, Kind, Mode, Status, Step, stopped
+from airstore.deploy.run.steps import End, Mode, Status, Step, StepKind, stopped
 from airstore.history import ledger
 from airstore.history.ledger import Entry, Running
 from airstore.ops.apply.backups import is_there, read_index
@@ -26,7 +25,7 @@ from airstore.ops.apply.restore import Choice, Journey, find_backups
 from airstore.ops.apply.session.at_work import refuse_unfinished
 from airstore.ops.apply.session.drive import drive
 from airstore.ops.apply.session.found import disturbed, statuses
-from airstore.ops.apply.session.outcome import Outcome, outcome_of
+from airstore.ops.apply.session.outcome import RunOutcome, outcome_of
 from airstore.ops.apply.session.plan import SitePlan
 from airstore.ops.apply.session.record import close_recorded, open_run
 from airstore.ops.apply.session.session import ApplySession
@@ -69,7 +68,7 @@ class Rollback:
         self._session, self._images = session, images
         self._version, self._choice, self._abandoned = version, choice, abandoned
 
-    def run(self, push: RegistryPush | None) -> Outcome:
+    def run(self, push: RegistryPush | None) -> RunOutcome:
         """Turn back a run that has not ended, or go back to a release that ran before.
 
         Args:
@@ -105,7 +104,7 @@ class Rollback:
         restores = {key: backup.split("/")[2] for key, _, backup in intent.items if backup}
         return RollbackPlan(SitePlan(intent.previous, intent.version, steps), restores, warnings)
 
-    def _go_back(self) -> Outcome:
+    def _go_back(self) -> RunOutcome:
         intent, warnings = self._intent()
         for warning in warnings:
             self._session.say(warning)
@@ -113,7 +112,7 @@ class Rollback:
         stop_at(self._images.node_findings(self._session, self._coming(intent)))
         return drive(self._session, self._session.begin(intent))
 
-    def _turn(self, journal: Journal) -> Outcome:
+    def _turn(self, journal: Journal) -> RunOutcome:
         session, intent = self._session, Intent.of(journal)
         if release := session.release_of_state(intent.previous):
             old = session.transition(intent).old
@@ -130,9 +129,9 @@ class Rollback:
         if unknown := (self._choice.skipped | self._abandoned) - set(keys):
             raise UsageError(f"run {journal.name} has nothing to do with {', '.join(sorted(unknown))}")
         for key in keys if self._choice.keep else sorted(self._choice.skipped):
-            journal.record(Status.GIVE_UP, Step(Kind.RESTORE, key))
+            journal.record(Status.GIVE_UP, Step(StepKind.RESTORE, key))
         for key in sorted(self._abandoned):
-            journal.record(Status.GIVE_UP, Step(Kind.REINSTATE, key))
+            journal.record(Status.GIVE_UP, Step(StepKind.REINSTATE, key))
 
     def _comes_back(self) -> Release | None:
         """The release of the product that will run again; None for nothing.
@@ -162,7 +161,7 @@ class Rollback:
         release = self._session.release_of_state(intent.previous)
         return [Coming(release, again, back=True)] if release else []
 
-    def _gone_back(self, journal: Journal) -> Outcome | None:
+    def _gone_back(self, journal: Journal) -> RunOutcome | None:
         """If this run went back already: to begin another one would go back twice."""
         intent = Intent.of(journal)
         back = intent.mode is Mode.ROLLBACK or journal.end in {End.ROLLED_BACK, End.UNTOUCHED}
@@ -192,7 +191,7 @@ class Rollback:
         )
         return intent, tuple(_warnings(before.version, backups)) if choice.runs else ()
 
-    def _entries(self, index: Index) -> tuple[Entry, int]:
+    def _entries(self, index: BackupIndex) -> tuple[Entry, int]:
         """What runs, and the depth of the state to go back to."""
         now, states = ledger.running(self._session.store.history), index.states
         if now is None:
@@ -245,7 +244,7 @@ def _steps(session: ApplySession, now: Entry, before: Entry) -> tuple[PlanStep, 
     return observed(plan(now.running, before.running, _same(session, now, before)), changed)
 
 
-def _journey(release: Release, index: Index, depth: int, steps: Sequence[PlanStep]) -> Journey:
+def _journey(release: Release, index: BackupIndex, depth: int, steps: Sequence[PlanStep]) -> Journey:
     hooked = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in release.helm_releases}
     return Journey(
         index,

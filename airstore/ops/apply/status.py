@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from airstore.deploy.model.target import Target, targets_of
+from airstore.deploy.model.target import ReleaseTarget, targets_of
 from airstore.deploy.waiting.health import unique
 from airstore.history import ledger
 from airstore.ops.apply.drift import drift_of, put_back
@@ -151,12 +151,12 @@ class Repairs:
                 del self.tried[gone]
             return done
 
-    def _reinstall(self, target: Target) -> None:
+    def _reinstall(self, target: ReleaseTarget) -> None:
         self.session.cluster.ensure_namespace(target.namespace)
         self.session.cluster.let_pull(target.namespace)
         self.session.helm.reinstate(target, hooks=False)
 
-    def _put_back(self, target: Target, seen: set[str]) -> Iterator[str]:
+    def _put_back(self, target: ReleaseTarget, seen: set[str]) -> Iterator[str]:
         redactor = self.session.installations.redactor([target.running])
         for each in drift_of(self.session, target):
             name = f"{target.running.key}: {redactor.text('; '.join(each.lines))}"
@@ -186,11 +186,11 @@ def drifted(session: ApplySession) -> list[str]:
     return lines
 
 
-def _targets(session: ApplySession, entry: ledger.Entry) -> dict[str, Target]:
+def _targets(session: ApplySession, entry: ledger.Entry) -> dict[str, ReleaseTarget]:
     return targets_of(entry.running, session.release_of_state(entry.version))
 
 
-def _status(session: ApplySession, target: Target) -> ReleaseStatus:
+def _status(session: ApplySession, target: ReleaseTarget) -> ReleaseStatus:
     key = target.running.key
     found = statuses(session, {key: target})
     gates = [*target.helm.health, *target.workload_gates()]

@@ -12,7 +12,7 @@ from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.media.delta.writer import Effort, Task
 from airstore.media.index import MediaFile, MediaIndex, ReleaseId
-from airstore.media.writer import ONE, Carriers, Contents, measure_media, write_media
+from airstore.media.writer import ONE, Carriers, MediaContents, measure_media, write_media
 from airstore.ops.media.receipts import Receipt
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.roots import signed_roots
@@ -56,7 +56,7 @@ class MediaPlan:
 
 
 @dataclass(frozen=True)
-class Form:
+class MediaForm:
     """How media are written.
 
     Attributes:
@@ -69,7 +69,7 @@ class Form:
     carriers: Carriers = ONE
 
 
-DEFAULT = Form()
+DEFAULT = MediaForm()
 
 
 def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | None) -> MediaPlan:
@@ -135,7 +135,7 @@ def create_media(
     out: Path,
     sign: Callable[[bytes], bytes],
     progress: Progress,
-    form: Form = DEFAULT,
+    form: MediaForm = DEFAULT,
 ) -> MediaIndex:
     """Write what was planned; returns the signed index.
 
@@ -161,7 +161,7 @@ def rehearse_media(
     blobs: BlobStore,
     plan: MediaPlan,
     progress: Progress,
-    form: Form = DEFAULT,
+    form: MediaForm = DEFAULT,
 ) -> MediaIndex:
     """The index that `create_media` would sign; what it lists is made in the store's ``tmp/`` and removed.
 
@@ -173,12 +173,14 @@ def rehearse_media(
     return measure_media(blobs.layout.temporary, contents, _describer(plan), progress, form.carriers)
 
 
-def _contents(store: StoreDirectory, blobs: BlobStore, plan: MediaPlan, effort: Effort | None) -> Contents:
+def _contents(
+    store: StoreDirectory, blobs: BlobStore, plan: MediaPlan, effort: Effort | None
+) -> MediaContents:
     roots = signed_roots(store)
     carried = roots if len(roots) > 1 else {}
     if effort:
-        return Contents(blobs, store.history, delta=plan.task, effort=effort, roots=carried)
-    return Contents(blobs, store.history, plan.selection, roots=carried)
+        return MediaContents(blobs, store.history, delta=plan.task, effort=effort, roots=carried)
+    return MediaContents(blobs, store.history, plan.selection, roots=carried)
 
 
 def _describer(plan: MediaPlan) -> Callable[[dict[str, MediaFile]], MediaIndex]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from airstore.charts.images.finding import Finding
+from airstore.charts.images.finding import ImageFinding
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, TransferError, UsageError
 from airstore.core.reference import Reference
 from airstore.registry.parallel import run_all
@@ -14,7 +14,7 @@ _AT_ONCE = 8
 _PLACES = 3  # that ask for an image and are named
 
 
-def check_images(source: Places, references: Sequence[Reference], findings: Sequence[Finding]) -> None:
+def check_images(source: Places, references: Sequence[Reference], findings: Sequence[ImageFinding]) -> None:
     """Ask every source for its images.
 
     Raises:
@@ -36,7 +36,7 @@ def check_images(source: Places, references: Sequence[Reference], findings: Sequ
 
 
 def _united(
-    faults: Mapping[Reference, AirstoreError], total: int, findings: Sequence[Finding]
+    faults: Mapping[Reference, AirstoreError], total: int, findings: Sequence[ImageFinding]
 ) -> AirstoreError:
     first = next(iter(faults.values()))
     lines = [line for reference, fault in faults.items() for line in _explained(reference, fault, findings)]
@@ -56,7 +56,7 @@ def _plain(fault: AirstoreError) -> AirstoreError:
     return families[0](str(fault), hint=fault.hint)
 
 
-def _explained(reference: Reference, fault: AirstoreError, findings: Sequence[Finding]) -> Iterator[str]:
+def _explained(reference: Reference, fault: AirstoreError, findings: Sequence[ImageFinding]) -> Iterator[str]:
     yield f"  {reference}: {fault}"
     places = dict.fromkeys(
         " ".join(filter(None, (one.kind, one.name, one.path))) + f" in {one.source}"

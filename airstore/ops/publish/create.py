@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airstore.charts.helm.command import Helm
-from airstore.charts.images.finding import Finding, Unreadable, wanted
+from airstore.charts.images.finding import ImageFinding, Unreadable, wanted
 from airstore.charts.packages.resolve import ResolvedChart
 from airstore.charts.rendering.survey import survey
 from airstore.core.digest import Digest
@@ -25,7 +25,7 @@ from airstore.ops.publish.find_images import check_readable, find_images, resolv
 from airstore.ops.publish.ingest import Ingested, ingest
 from airstore.ops.publish.record_sizes import check_records
 from airstore.ops.publish.tree import in_tree, tree_files
-from airstore.ops.registry.access import Access
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import verified
 from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
@@ -49,7 +49,7 @@ class Signing:
 
 
 @dataclass(frozen=True)
-class Contents:
+class ReleaseContents:
     """What a release would consist of, before anything is fetched.
 
     Attributes:
@@ -63,7 +63,7 @@ class Contents:
     product: Product
     charts: tuple[ResolvedChart, ...]
     references: tuple[Reference, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[ImageFinding, ...]
     manifests: Mapping[str, str]
     unreadable: tuple[Unreadable, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -82,7 +82,9 @@ class Created:
     ingested: Ingested
 
 
-def gather(product_file: Path, helm: Helm, access: Access, kube_versions: Sequence[str] = ()) -> Contents:
+def gather(
+    product_file: Path, helm: Helm, access: RegistryOptions, kube_versions: Sequence[str] = ()
+) -> ReleaseContents:
     """Resolve charts and find images; nothing is written.
 
     Args:
@@ -104,16 +106,16 @@ def gather(product_file: Path, helm: Helm, access: Access, kube_versions: Sequen
     found = find_images(product, charts, surveyed)
     references = tuple(wanted(found.findings))
     notices = (*found.notices, *check_records(product, charts, surveyed.rendered))
-    return Contents(
+    return ReleaseContents(
         product, charts, references, found.findings, surveyed.manifests, found.unreadable, notices
     )
 
 
 def create_release(
     store: StoreDirectory,
-    contents: Contents,
+    contents: ReleaseContents,
     version: str,
-    access: Access,
+    access: RegistryOptions,
     signing: Signing,
     progress: Progress,
     *,
@@ -162,7 +164,7 @@ def create_release(
         return Created(release, _commit(store, release, files, signing), ingested)
 
 
-def check_contents(store: StoreDirectory, contents: Contents, access: Access) -> None:
+def check_contents(store: StoreDirectory, contents: ReleaseContents, access: RegistryOptions) -> None:
     """All that can be found wrong before anything is fetched.
 
     Raises:
@@ -178,8 +180,8 @@ def check_contents(store: StoreDirectory, contents: Contents, access: Access) ->
 
 def _ingest(
     store: StoreDirectory,
-    contents: Contents,
-    access: Access,
+    contents: ReleaseContents,
+    access: RegistryOptions,
     progress: Progress,
     accept: Callable[[Ingested], None],
 ) -> Ingested:

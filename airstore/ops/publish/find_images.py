@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.images.discover import discover, unreadable
-from airstore.charts.images.finding import Finding, Unreadable
+from airstore.charts.images.finding import ImageFinding, Unreadable
 from airstore.charts.images.notices import notices
 from airstore.charts.packages.resolve import ResolvedChart, resolve
-from airstore.charts.rendering.render import Document, Rendered, Target
+from airstore.charts.rendering.render import Document, Rendered, RenderTarget
 from airstore.charts.rendering.survey import Survey
 from airstore.core.errors import UsageError
 from airstore.core.notice import Notice
 from airstore.core.product import Product
 from airstore.core.reference import Reference
 from airstore.deploy.hooks.jobs import is_job, read_job
-from airstore.ops.registry.access import Access
+from airstore.ops.registry.access import RegistryOptions
 from airstore.registry.sources.places import match_place
 
 
-def resolve_charts(product: Product, helm: Helm, access: Access) -> tuple[ResolvedChart, ...]:
+def resolve_charts(product: Product, helm: Helm, access: RegistryOptions) -> tuple[ResolvedChart, ...]:
     """Fetch or package every chart of the product file.
 
     Raises:
@@ -36,7 +36,7 @@ def resolve_charts(product: Product, helm: Helm, access: Access) -> tuple[Resolv
 class Discovery:
     """What was found in the charts, and what a person should know of it."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[ImageFinding, ...]
     unreadable: tuple[Unreadable, ...]
     notices: tuple[Notice, ...]
 
@@ -95,4 +95,4 @@ def _hooks(product: Product) -> Iterator[Rendered]:
     for helm in product.helm_releases:
         for path in filter(is_job, helm.hooks.values()):
             document = Document(path, read_job(product.path(path).read_bytes(), path))
-            yield Rendered(helm.chart, Target(helm.name, helm.namespace), "", "", (document,))
+            yield Rendered(helm.chart, RenderTarget(helm.name, helm.namespace), "", "", (document,))

@@ -16,7 +16,7 @@ from airstore.core.reference import Reference
 from airstore.core.release import Artifact, Chart, Image
 from airstore.core.tags import settle_tags
 from airstore.registry.source import ImageSource
-from airstore.registry.sources.graph import ImageGraph, Part, walk
+from airstore.registry.sources.graph import ImageGraph, OptionalPart, walk
 from airstore.registry.sources.walker import SOURCE_FAULTS
 from airstore.store.blobs import BlobStore, BlobWriter
 
@@ -120,7 +120,7 @@ class _Taker:
         self.new_blobs += self._writer.put(blob, source)
 
 
-def _lost(parts: Iterable[Part], put: Callable[[Descriptor], None]) -> dict[Digest, str]:
+def _lost(parts: Iterable[OptionalPart], put: Callable[[Descriptor], None]) -> dict[Digest, str]:
     """Ingest the optional parts; those that cannot be had, and why. What hangs on one is lost with it."""
     lost: dict[Digest, str] = {}
     for part in parts:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airstore.charts.helm.access import Access as ChartAccess
+from airstore.charts.helm.access import RepositoryLogin
 from airstore.charts.packages.resolve import FetchedChart
 from airstore.core.product import Product
 from airstore.core.reference import Reference
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Access:
+class RegistryOptions:
     """What the command line says about reaching registries.
 
     Attributes:
@@ -59,12 +59,12 @@ class Access:
         mapping = {**product.sources, **self.sources}
         return {image: match_place(image, mapping) or f"docker://{image.host}" for image in references}
 
-    def chart_repository(self, url: str) -> ChartAccess:
+    def chart_repository(self, url: str) -> RepositoryLogin:
         """How Helm reaches a chart repository, or a registry (``oci://host``) that dependencies come from."""
         host = urlsplit(url).netloc
         known = self.credentials.find(host, "") if self.credentials else None
         user, password = (known.username, known.password) if known else ("", "")
-        return ChartAccess(url, user, password, self.ca, host in self.plain_http)
+        return RepositoryLogin(url, user, password, self.ca, host in self.plain_http)
 
     def chart(self, source: str, version: str) -> FetchedChart:
         """A chart from ``oci://host/path/name``.

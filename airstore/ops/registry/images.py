@@ -9,8 +9,8 @@ from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.release import Image, Release
 from airstore.core.site import SiteFile
 from airstore.core.site_registry import ServedRegistry
-from airstore.ops.registry.access import Access
-from airstore.ops.registry.own_registry import Target, readable_registry
+from airstore.ops.registry.access import RegistryOptions
+from airstore.ops.registry.own_registry import PushTarget, readable_registry
 from airstore.ops.registry.push import parse_target
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.registry.client.registry import RegistryClient
@@ -22,7 +22,7 @@ def image_problems(
     store: StoreDirectory,
     release: Release,
     site: SiteFile,
-    access: Access,
+    access: RegistryOptions,
     kubeconfig: Path | None,
     images: Iterable[Image],
 ) -> list[str]:
@@ -48,7 +48,7 @@ def image_problems(
     return shown
 
 
-def _missing(target: Target, images: Iterable[Image]) -> Iterator[str]:
+def _missing(target: PushTarget, images: Iterable[Image]) -> Iterator[str]:
     client, _ = parse_target(target.url, target.access)
     with client:
         for image in images:

@@ -14,7 +14,7 @@ from airstore.core.errors import UsageError
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.core.site_registry import ClusterRegistry, ServedRegistry
-from airstore.ops.registry.access import Access
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.incluster.secrets import authority_file, push_password
 from airstore.ops.registry.incluster.shared import shared_access
 from airstore.ops.registry.incluster.tunnel import BRING, own_passwords, push_port
@@ -27,7 +27,7 @@ _AGAIN = (
 
 
 @dataclass(frozen=True)
-class Target:
+class PushTarget:
     """Where a push goes.
 
     Attributes:
@@ -38,12 +38,12 @@ class Target:
 
     url: str
     name: str
-    access: Access
+    access: RegistryOptions
     ours: bool = False
 
 
 @dataclass(frozen=True)
-class _Place:
+class _InCluster:
     """A registry in the cluster.
 
     Attributes:
@@ -58,8 +58,8 @@ class _Place:
 
 @contextmanager
 def own_registry(
-    store: StoreDirectory, release: Release, site: SiteFile, access: Access, kubeconfig: Path | None
-) -> Iterator[Target]:
+    store: StoreDirectory, release: Release, site: SiteFile, access: RegistryOptions, kubeconfig: Path | None
+) -> Iterator[PushTarget]:
     """The site's registry for the length of the block.
 
     One in the cluster is reached at its push host where it has one, else through the API server; from a pod
@@ -82,21 +82,21 @@ def own_registry(
     with own_passwords(place.stale):
         if place.push_host:
             access = replace(access, ca=access.ca or authority_file(store, site))
-            yield Target(place.push_host, place.host, access, ours=True)
+            yield PushTarget(place.push_host, place.host, access, ours=True)
             return
         with connect(kubeconfig) as connection:
             if connection.inside:  # its Service is near, and needs no right to forward ports
                 host = f"{service_names(place.namespace)[0]}:{PUSH_PORT}"
-                yield Target(f"http://{host}", place.host, access, ours=True)
+                yield PushTarget(f"http://{host}", place.host, access, ours=True)
                 return
             with push_port(connection, place.namespace) as port:
-                yield Target(f"http://127.0.0.1:{port}", place.host, access, ours=True)
+                yield PushTarget(f"http://127.0.0.1:{port}", place.host, access, ours=True)
 
 
 @contextmanager
 def readable_registry(
-    store: StoreDirectory, release: Release, site: SiteFile, access: Access, kubeconfig: Path | None
-) -> Iterator[Target]:
+    store: StoreDirectory, release: Release, site: SiteFile, access: RegistryOptions, kubeconfig: Path | None
+) -> Iterator[PushTarget]:
     """The registry that nodes pull from, of whatever mode, for the length of the block.
 
     Raises:
@@ -111,13 +111,13 @@ def readable_registry(
         yield target
 
 
-def _place(store: StoreDirectory, release: Release, site: SiteFile) -> _Place:
+def _place(store: StoreDirectory, release: Release, site: SiteFile) -> _InCluster:
     if shared := shared_access(store, site):
-        return _Place(shared.host, shared.push_host, shared.namespace, _AGAIN.format(shared.product))
+        return _InCluster(shared.host, shared.push_host, shared.namespace, _AGAIN.format(shared.product))
     settings = settings_of(release, site)
-    return _Place(settings.host, settings.push_host, settings.namespace, BRING)
+    return _InCluster(settings.host, settings.push_host, settings.namespace, BRING)
 
 
-def _named(store: StoreDirectory, site: SiteFile, access: Access) -> Target:
+def _named(store: StoreDirectory, site: SiteFile, access: RegistryOptions) -> PushTarget:
     place = site.registry.address or ""
-    return Target(place, place, replace(access, ca=access.ca or authority_file(store, site)))
+    return PushTarget(place, place, replace(access, ca=access.ca or authority_file(store, site)))

@@ -12,7 +12,7 @@ from airstore.core.progress import Progress
 from airstore.core.reference import Reference
 from airstore.core.release import Release
 from airstore.history import ledger
-from airstore.ops.registry.access import Access
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.summaries import every_blob, summaries
 from airstore.registry.client.registry import RegistryClient
@@ -43,7 +43,7 @@ class RegistryPlan:
 
 
 @dataclass(frozen=True)
-class Run:
+class PushOptions:
     """How to carry a push out.
 
     Attributes:
@@ -58,7 +58,7 @@ class Run:
     keep_tags: bool = False
 
 
-def parse_target(text: str, access: Access) -> tuple[RegistryClient, str]:
+def parse_target(text: str, access: RegistryOptions) -> tuple[RegistryClient, str]:
     """A client for ``[http://|https://]HOST[/PREFIX]``, and how to call the target.
 
     Raises:
@@ -83,7 +83,9 @@ def parse_target(text: str, access: Access) -> tuple[RegistryClient, str]:
     return access.client(host, prefix), f"{host}/{prefix}".rstrip("/")
 
 
-def plan_registry(blobs: BlobStore, release: Release, target: str | None, access: Access) -> RegistryPlan:
+def plan_registry(
+    blobs: BlobStore, release: Release, target: str | None, access: RegistryOptions
+) -> RegistryPlan:
     """Compare a release with what a registry has, or with none; nothing is sent.
 
     Raises:
@@ -103,8 +105,8 @@ def push_release(
     blobs: BlobStore,
     release: Release,
     target: str,
-    access: Access,
-    run: Run,
+    access: RegistryOptions,
+    run: PushOptions,
     name: str = "",
 ) -> tuple[RegistryPlan, PushResult]:
     """Send what is lacking, read it back, and at a site write a line into the ledger.

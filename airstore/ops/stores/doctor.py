@@ -16,7 +16,7 @@ _OK, _MISSING = "ok", "missing"
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorFinding:
     """One thing that was looked for.
 
     Attributes:
@@ -32,7 +32,7 @@ class Finding:
     needed: bool = False
 
 
-def examine(helm: Callable[[], Helm], kubeconfig: Path | None, store: Path) -> Iterator[Finding]:
+def examine(helm: Callable[[], Helm], kubeconfig: Path | None, store: Path) -> Iterator[DoctorFinding]:
     """Look at every program, the cluster and the disk; never fails, that is what it reports."""
     git = _program("git", ["git", "--version"], "no command works: the history is a git repository")
     yield replace(git, needed=True)
@@ -48,20 +48,20 @@ def examine(helm: Callable[[], Helm], kubeconfig: Path | None, store: Path) -> I
     yield _space(store)
 
 
-def _program(name: str, argv: list[str], cost: str) -> Finding:
+def _program(name: str, argv: list[str], cost: str) -> DoctorFinding:
     path = shutil.which(name)
     if not path:
-        return Finding(name, _MISSING, "", cost)
+        return DoctorFinding(name, _MISSING, "", cost)
     done = subprocess.run([path, *argv[1:]], capture_output=True, text=True, timeout=10, check=False)
     version = done.stdout.strip().splitlines()[:1]
-    return Finding(name, _OK, version[0] if version else path, cost)
+    return DoctorFinding(name, _OK, version[0] if version else path, cost)
 
 
-def _try(name: str, look: Callable[[], str], cost: str) -> Finding:
+def _try(name: str, look: Callable[[], str], cost: str) -> DoctorFinding:
     try:
-        return Finding(name, _OK, look(), cost)
+        return DoctorFinding(name, _OK, look(), cost)
     except AirstoreError as fault:
-        return Finding(name, _MISSING, f"{fault}", cost)
+        return DoctorFinding(name, _MISSING, f"{fault}", cost)
 
 
 def _cluster(kubeconfig: Path | None) -> str:
@@ -69,8 +69,8 @@ def _cluster(kubeconfig: Path | None) -> str:
     return f"{info.version} at {info.server}"
 
 
-def _space(store: Path) -> Finding:
+def _space(store: Path) -> DoctorFinding:
     usage = shutil.disk_usage(store if store.exists() else Path())
     text = f"{usage.free / 1e9:.1f} GB free of {usage.total / 1e9:.1f} GB"
     cost = "an import needs as much space as its media, and leaves the store untouched when it runs out"
-    return Finding("disk", _OK if usage.free > 1e9 else "problem", text, cost)
+    return DoctorFinding("disk", _OK if usage.free > 1e9 else "problem", text, cost)

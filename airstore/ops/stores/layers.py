@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from airstore.core.descriptor import Descriptor
 from airstore.core.release import Release
-from airstore.store.blobs import BlobStore, Form
+from airstore.store.blobs import BlobForm, BlobStore
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Layer:
 
     blob: Descriptor
     artifact: str
-    form: Form
+    form: BlobForm
 
     @property
     def why(self) -> str:

@@ -27,7 +27,7 @@ _CLIENT_ID = "airstore"
 _TOKEN_ANSWER = 1 * MIB  # bytes
 
 
-class UnansweredError(Exception):
+class CredentialsRefusedError(Exception):
     """A refusal that no credentials of ours can change; `transport` says what was asked for."""
 
     def __init__(self, response: requests.Response) -> None:
@@ -97,7 +97,7 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
             self._introduced = True
             try:
                 self.token = self._answer(original, self._ping(original, None), None)
-            except (UnansweredError, TransferError):
+            except (CredentialsRefusedError, TransferError):
                 return False
             return True
 
@@ -116,7 +116,7 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
                 self._scheme = "Bearer"
                 return token
         if not basic or credentials is None:
-            raise UnansweredError(original)
+            raise CredentialsRefusedError(original)
         self._scheme = "Basic"
         return _basic(credentials)
 

@@ -11,7 +11,7 @@ import requests
 
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.limits import KIB, MIB
-from airstore.registry.client.transport import Request, Transport
+from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.faults import RefusedError, TransientError, network_errors
 
 _CHUNK = 256 * KIB  # bytes
@@ -28,7 +28,7 @@ class Download:
         size: bytes to expect.
     """
 
-    def __init__(self, transport: Transport, request: Request, size: int) -> None:
+    def __init__(self, transport: Transport, request: RegistryRequest, size: int) -> None:
         self._transport = transport
         self._request = request
         self._size = size

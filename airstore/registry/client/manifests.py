@@ -7,7 +7,7 @@ from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, TransferError
 from airstore.core.limits import LIMITS
-from airstore.registry.client.transport import Request, Transport
+from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.faults import RefusedError
 
 _ACCEPT = {"Accept": ", ".join(sorted(oci.DOCUMENTS))}
@@ -21,7 +21,7 @@ def read_manifest(transport: Transport, repository: str, selector: str) -> tuple
         DamagedError: the bytes are not what was asked for, or no manifest airstore can ship.
         TransferError: the registry refused or broke off.
     """
-    request = Request("GET", repository, f"manifests/{selector}", _ACCEPT)
+    request = RegistryRequest("GET", repository, f"manifests/{selector}", _ACCEPT)
     try:
         response, data = transport.fetch(request, LIMITS.manifest)
     except RefusedError as fault:
@@ -43,7 +43,7 @@ def has_manifest(transport: Transport, repository: str, selector: str) -> bool:
     Raises:
         TransferError: the registry cannot be reached.
     """
-    request = Request("HEAD", repository, f"manifests/{selector}", _ACCEPT)
+    request = RegistryRequest("HEAD", repository, f"manifests/{selector}", _ACCEPT)
     try:
         transport.send(request).close()
     except RefusedError:
@@ -60,7 +60,7 @@ def write_manifest(
         TransferError: the registry refused or broke off.
     """
     path, headers = f"manifests/{selector}", {"Content-Type": media_type}
-    transport.send(Request("PUT", repository, path, headers, data, (200, 201, 202))).close()
+    transport.send(RegistryRequest("PUT", repository, path, headers, data, (200, 201, 202))).close()
 
 
 def is_missing(fault: TransferError) -> bool:

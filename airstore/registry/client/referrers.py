@@ -18,7 +18,7 @@ from airstore.core.errors import DamagedError, TransferError
 from airstore.core.limits import LIMITS
 from airstore.core.oci import Manifest
 from airstore.registry.client.manifests import read_manifest
-from airstore.registry.client.transport import Request, Transport
+from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.faults import RefusedError
 from airstore.registry.source import REF_NAME, PartialListError
 
@@ -81,7 +81,7 @@ def list_by_api(transport: Transport, repository: str, subject: Digest) -> list[
     found: list[Descriptor] = []
     path = f"referrers/{subject}"
     for _ in range(_PAGES):
-        request = Request("GET", repository, path)
+        request = RegistryRequest("GET", repository, path)
         try:
             response, data = transport.fetch(request, LIMITS.manifest)
         except RefusedError as fault:

@@ -15,7 +15,7 @@ from airstore.registry.client.download import Download
 from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.manifests import has_manifest, read_manifest
 from airstore.registry.client.referrers import find_referrers
-from airstore.registry.client.transport import Request, Transport
+from airstore.registry.client.transport import RegistryRequest, Transport
 
 
 class RegistryClient:
@@ -66,7 +66,7 @@ class RegistryClient:
         document = blob.media_type in oci.DOCUMENTS
         path = f"{'manifests' if document else 'blobs'}/{blob.digest}"
         headers = {"Accept": blob.media_type} if document else {}
-        request = Request("GET", self.repository(reference.path), path, headers)
+        request = RegistryRequest("GET", self.repository(reference.path), path, headers)
         return iter(Download(self.transport, request, blob.size))
 
     def referrers(self, reference: Reference, subject: Digest) -> list[Descriptor]:

@@ -17,7 +17,7 @@ from oras.provider import Registry
 from airstore.core.errors import TransferError
 from airstore.core.limits import KIB
 from airstore.core.work import at_work
-from airstore.registry.client.auth import RegistryAuth, UnansweredError
+from airstore.registry.client.auth import CredentialsRefusedError, RegistryAuth
 from airstore.registry.client.credentials import CredentialSource
 from airstore.registry.client.endpoint import Endpoint, EndpointAdapter
 from airstore.registry.client.noproxy import NO_PROXY
@@ -29,7 +29,7 @@ _IDENTITY = {"Accept-Encoding": "identity"}  # a decoded body would not have the
 
 
 @dataclass(frozen=True)
-class Request:
+class RegistryRequest:
     """One request for a repository.
 
     Attributes:
@@ -57,7 +57,7 @@ class Transport:
         self._registries: dict[str, Registry] = {}
         self._lock = threading.Lock()
 
-    def send(self, request: Request) -> requests.Response:
+    def send(self, request: RegistryRequest) -> requests.Response:
         """Make a request, again after passing faults; the body of a GET's answer is still to be read.
 
         Raises:
@@ -65,7 +65,7 @@ class Transport:
         """
         return self.endpoint.retry.run(lambda: self.once(request))
 
-    def fetch(self, request: Request, limit: int) -> tuple[requests.Response, bytes]:
+    def fetch(self, request: RegistryRequest, limit: int) -> tuple[requests.Response, bytes]:
         """`send`, and read the whole body of at most ``limit`` bytes.
 
         Raises:
@@ -73,20 +73,20 @@ class Transport:
         """
         return self.endpoint.retry.run(lambda: self._fetch_once(request, limit))
 
-    def once(self, request: Request) -> requests.Response:
+    def once(self, request: RegistryRequest) -> requests.Response:
         """One attempt of `send`."""
         what = self.describe(request)
         url = self.url(request.repository, request.path)
         with network_errors(what, self.endpoint.stall), at_work("%s %s", request.method, what):
             try:
                 response = self._call(request, url)
-            except UnansweredError as fault:
+            except CredentialsRefusedError as fault:
                 response = fault.response
             _reuse_connection(response)
         _check_method(response, request.method, what)
         return _expected(response, request.expect, what)
 
-    def stream(self, request: Request, body: Iterable[bytes]) -> requests.Response:
+    def stream(self, request: RegistryRequest, body: Iterable[bytes]) -> requests.Response:
         """One attempt at a request whose body cannot be replayed; ``len(body)`` is its length in bytes.
 
         Raises:
@@ -122,7 +122,7 @@ class Transport:
             url = "https://" + url.removeprefix("http://")
         return url
 
-    def describe(self, request: Request) -> str:
+    def describe(self, request: RegistryRequest) -> str:
         """For messages: host, repository and what is asked for, without queries."""
         about = request.about or "/".join(urlsplit(request.path).path.rstrip("/").split("/")[-2:])
         return f"{self.endpoint.host}/{request.repository}: {about}"
@@ -131,7 +131,7 @@ class Transport:
         """Close every connection."""
         self._adapter.close()
 
-    def _fetch_once(self, request: Request, limit: int) -> tuple[requests.Response, bytes]:
+    def _fetch_once(self, request: RegistryRequest, limit: int) -> tuple[requests.Response, bytes]:
         response = self.once(request)
         what = self.describe(request)
         with network_errors(what, self.endpoint.stall):
@@ -146,7 +146,7 @@ class Transport:
             raise TransferError(f"{what}: the registry or a proxy before it compresses its answers")
         return response, body
 
-    def _call(self, request: Request, url: str) -> requests.Response:
+    def _call(self, request: RegistryRequest, url: str) -> requests.Response:
         registry = self._registry(request.repository)
         headers = _IDENTITY | dict(request.headers)
         if not self._is_ours(url):  # an upload may be sent elsewhere; the token may not
@@ -190,7 +190,9 @@ class Transport:
         return auth
 
 
-def _ask(registry: Registry, request: Request, url: str, headers: Mapping[str, str]) -> requests.Response:
+def _ask(
+    registry: Registry, request: RegistryRequest, url: str, headers: Mapping[str, str]
+) -> requests.Response:
     """A request with the token that there is; one that is refused is replaced, a second refusal stands."""
     for attempt in range(_TOKENS):
         sent = {**headers, **registry.auth.get_auth_header()}

@@ -19,7 +19,7 @@ from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, Tra
 from airstore.core.limits import KIB, MIB
 from airstore.core.progress import Advance
 from airstore.registry.client.download import Download
-from airstore.registry.client.transport import Request, Transport
+from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.faults import RESTART_HINT, RefusedError, TransientError, network_errors
 
 _SLICE = 256 * KIB  # bytes handed to the socket at once; each must pass within the stall timeout
@@ -29,7 +29,7 @@ _HEAD_ANSWERS = frozenset({200, 400, 403, 404, 405, 501})
 _PROOF = 4 * KIB  # bytes read from the end of a blob that is said to be there
 
 
-class BlobReader(Protocol):
+class RangeReader(Protocol):
     """Where blobs come from; `BlobStore` is one. Threads share it."""
 
     def read(self, digest: Digest, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -48,7 +48,7 @@ class Uploader:
         advance: called with every count of bytes that went out for the first time.
     """
 
-    def __init__(self, transport: Transport, reader: BlobReader, advance: Advance) -> None:
+    def __init__(self, transport: Transport, reader: RangeReader, advance: Advance) -> None:
         self._transport = transport
         self._reader = reader
         self._advance = advance
@@ -74,7 +74,7 @@ class Uploader:
             fault = self._fault_in(repository, blob)
             if fault:
                 message = f"the registry took it but does not give it back: {fault}"
-                what = self._transport.describe(Request("GET", repository, f"blobs/{blob.digest}"))
+                what = self._transport.describe(RegistryRequest("GET", repository, f"blobs/{blob.digest}"))
                 raise TransferError(f"{what}: {message}", hint=RESTART_HINT) from fault
 
     def mount(self, repository: str, blob: Descriptor, source: str) -> bool:
@@ -85,7 +85,9 @@ class Uploader:
         """
         query = urlencode({"mount": blob.digest, "from": source})
         about = f"mount {blob.digest} from {source}"
-        request = Request("POST", repository, f"blobs/uploads/?{query}", expect=(201, 202), about=about)
+        request = RegistryRequest(
+            "POST", repository, f"blobs/uploads/?{query}", expect=(201, 202), about=about
+        )
         try:
             response = self._transport.send(request)
         except RefusedError:
@@ -108,22 +110,24 @@ class Uploader:
 
     def _attempt(self, repository: str, blob: Descriptor, meter: Callable[[int], None]) -> None:
         about = f"upload of {blob.digest}"
-        opening = Request("POST", repository, "blobs/uploads/", expect=(202,), about=about)
+        opening = RegistryRequest("POST", repository, "blobs/uploads/", expect=(202,), about=about)
         location = self._location(opening, self._transport.once(opening))
         step = self._chunk or blob.size
         for start in range(0, blob.size, step or 1):
             part = range(start, min(start + step, blob.size))
             location = self._patch(replace(opening, path=location), blob, part, meter)
         path = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': blob.digest})}"
-        closing = Request("PUT", repository, path, expect=(201, 204), about=about)
+        closing = RegistryRequest("PUT", repository, path, expect=(201, 204), about=about)
         self._transport.once(closing).close()
 
-    def _patch(self, opening: Request, blob: Descriptor, part: range, meter: Callable[[int], None]) -> str:
+    def _patch(
+        self, opening: RegistryRequest, blob: Descriptor, part: range, meter: Callable[[int], None]
+    ) -> str:
         headers = {"Content-Type": "application/octet-stream"}
         if len(part) < blob.size:
             headers["Content-Range"] = f"{part.start}-{part.stop - 1}"
         chunks = self._reader.read(blob.digest, part.start, part.stop)
-        body = _Body(self._slices(chunks, part.start, meter), len(part))
+        body = _UploadBody(self._slices(chunks, part.start, meter), len(part))
         request = replace(opening, method="PATCH", headers=headers, expect=(202,))
         return self._location(request, self._transport.stream(request, body))
 
@@ -140,7 +144,9 @@ class Uploader:
 
     def _fault_in(self, repository: str, blob: Descriptor) -> AirstoreError | None:
         """What is wrong with the registry's copy of a blob, all of which is read."""
-        download = Download(self._transport, Request("GET", repository, f"blobs/{blob.digest}"), blob.size)
+        download = Download(
+            self._transport, RegistryRequest("GET", repository, f"blobs/{blob.digest}"), blob.size
+        )
         try:
             for _ in verified(download, blob.digest, blob.size):
                 self._check_stopped()
@@ -165,7 +171,7 @@ class Uploader:
 
         return report
 
-    def _location(self, request: Request, response: requests.Response) -> str:
+    def _location(self, request: RegistryRequest, response: requests.Response) -> str:
         response.close()
         location = response.headers.get("Location", "")
         if not location:
@@ -173,13 +179,13 @@ class Uploader:
             raise TransferError(f"{what}: the registry does not say where to resume")
         return urljoin(response.url, location)
 
-    def _abandon(self, request: Request, response: requests.Response) -> None:
+    def _abandon(self, request: RegistryRequest, response: requests.Response) -> None:
         # Whatever the registry answers, it removes forgotten uploads in time by itself.
         path = self._location(request, response)
         self._transport.send(replace(request, method="DELETE", path=path, expect=range(200, 600))).close()
 
 
-class _Body:
+class _UploadBody:
     """A request body that is streamed under a known length, which requests then announces."""
 
     def __init__(self, chunks: Iterator[bytes], size: int) -> None:
@@ -206,21 +212,21 @@ def prove(transport: Transport, repository: str, blob: Descriptor) -> bool:
         return False
     start = max(0, blob.size - _PROOF)
     headers = {"Range": f"bytes={start}-"} if start else {}
-    request = Request("GET", repository, path, headers, expect=(200, 206))
+    request = RegistryRequest("GET", repository, path, headers, expect=(200, 206))
     # Twice, because a connection may break for other reasons, too.
     return _gives(transport, request, blob.size - start) or _gives(transport, request, blob.size - start)
 
 
 def _denies(transport: Transport, repository: str, path: str, size: int) -> bool:
     """Whether HEAD says plainly that a blob is not there; some registries only answer GET."""
-    with transport.send(Request("HEAD", repository, path, expect=_HEAD_ANSWERS)) as response:
+    with transport.send(RegistryRequest("HEAD", repository, path, expect=_HEAD_ANSWERS)) as response:
         if response.status_code == 404:
             return True
         announced = response.headers.get("Content-Length", "0")
         return response.status_code == 200 and announced.strip("0") != "" and announced != str(size)
 
 
-def _gives(transport: Transport, request: Request, count: int) -> bool:
+def _gives(transport: Transport, request: RegistryRequest, count: int) -> bool:
     try:
         with (
             transport.once(request) as response,

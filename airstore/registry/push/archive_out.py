@@ -14,7 +14,7 @@ from airstore.core import oci
 from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest
 from airstore.core.release import Image
-from airstore.registry.client.upload import BlobReader
+from airstore.registry.client.upload import RangeReader
 
 _NAME = "io.containerd.image.name"
 _REF_NAME = "org.opencontainers.image.ref.name"
@@ -27,7 +27,7 @@ class Sink(Protocol):
         """Take all of these bytes."""
 
 
-def write_oci_archive(sink: Sink, image: Image, name: str, reader: BlobReader) -> None:
+def write_oci_archive(sink: Sink, image: Image, name: str, reader: RangeReader) -> None:
     """Write an image and everything below it; the same image gives the same bytes.
 
     Args:

@@ -15,7 +15,7 @@ from airstore.core.oci import Manifest
 from airstore.core.release import Artifact, Image
 from airstore.core.tags import settle_tags
 from airstore.registry.client.referrers import describe
-from airstore.registry.client.upload import BlobReader
+from airstore.registry.client.upload import RangeReader
 from airstore.registry.platforms import attests
 from airstore.registry.source import REF_NAME
 
@@ -31,7 +31,7 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Tag:
+class TagPush:
     """A tag of a repository.
 
     Attributes:
@@ -68,12 +68,12 @@ class Wanted:
     manifests: tuple[Placed, ...]
     sparse: frozenset[Digest]
     optional: frozenset[Placed]
-    tags: tuple[Tag, ...]
+    tags: tuple[TagPush, ...]
     attachments: tuple[Attachment, ...]
 
 
 def want(
-    artifacts: Sequence[tuple[str, Artifact]], reader: BlobReader, platforms: Sequence[Platform]
+    artifacts: Sequence[tuple[str, Artifact]], reader: RangeReader, platforms: Sequence[Platform]
 ) -> Wanted:
     """Collect what the artifacts consist of.
 
@@ -89,7 +89,10 @@ def want(
     settled = settle_tags(artifact for _, artifact in artifacts)
     for place, one, other in settled.clashes:
         raise _two_claims(f"{place.repository}:{place.tag}", one.root.digest, other.root.digest)
-    parts = [_Parts(repository, artifact, reader, settled.of(artifact)) for repository, artifact in artifacts]
+    parts = [
+        _ArtifactManifests(repository, artifact, reader, settled.of(artifact))
+        for repository, artifact in artifacts
+    ]
     blobs = _once(placed for part in parts for placed in part.blobs())
     manifests = _once(Placed(part.repository, blob) for part in parts for blob in part.ordered)
     needed = {placed for part in parts for placed in part.needed()}
@@ -103,10 +106,10 @@ def want(
     )
 
 
-class _Parts:
+class _ArtifactManifests:
     """One artifact's manifests, parsed and put in order."""
 
-    def __init__(self, repository: str, artifact: Artifact, reader: BlobReader, tags: Sequence[str]) -> None:
+    def __init__(self, repository: str, artifact: Artifact, reader: RangeReader, tags: Sequence[str]) -> None:
         self.repository = repository
         self._tags = tags
         self.ordered: list[Descriptor] = []
@@ -147,15 +150,15 @@ class _Parts:
                 if child.digest in self._parsed and not attests(child)
             ]
 
-    def tags(self, platforms: Sequence[Platform]) -> Iterator[Tag]:
+    def tags(self, platforms: Sequence[Platform]) -> Iterator[TagPush]:
         """The artifact's tags, and those that lead to its referrers."""
         root = self._artifact.root
         substitutes = _by_preference(self._leaves(root.digest), platforms)
         for name in self._tags:
-            yield Tag(self.repository, name, root, tuple(substitutes))
+            yield TagPush(self.repository, name, root, tuple(substitutes))
         for referrer in self._artifact.referrers if isinstance(self._artifact, Image) else ():
             if REF_NAME in referrer.annotations:
-                yield Tag(self.repository, referrer.annotations[REF_NAME], referrer)
+                yield TagPush(self.repository, referrer.annotations[REF_NAME], referrer)
 
     def attachments(self) -> Iterator[Attachment]:
         """Manifests with a subject."""
@@ -207,8 +210,8 @@ def _by_preference(leaves: Iterator[Descriptor], platforms: Sequence[Platform]) 
     return sorted(leaves, key=rank)
 
 
-def _distinct(tags: list[Tag]) -> tuple[Tag, ...]:
-    by_name: dict[tuple[str, str], Tag] = {}
+def _distinct(tags: list[TagPush]) -> tuple[TagPush, ...]:
+    by_name: dict[tuple[str, str], TagPush] = {}
     for tag in tags:
         known = by_name.setdefault((tag.repository, tag.name), tag)
         if known.target.digest != tag.target.digest:

@@ -11,9 +11,9 @@ from airstore.core.errors import DamagedError, TransferError
 from airstore.core.release import Artifact
 from airstore.registry.client.manifests import read_manifest
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.upload import BlobReader, prove
+from airstore.registry.client.upload import RangeReader, prove
 from airstore.registry.parallel import run_all
-from airstore.registry.push.contents import Attachment, Placed, Tag, Wanted, want
+from airstore.registry.push.contents import Attachment, Placed, TagPush, Wanted, want
 
 _REQUESTS = 8  # at a time
 
@@ -49,8 +49,8 @@ class PushPlan:
     present: tuple[Placed, ...]
     manifests: tuple[Placed, ...]
     sparse: frozenset[Digest]
-    tags: tuple[Tag, ...]
-    current: Mapping[Tag, Digest]
+    tags: tuple[TagPush, ...]
+    current: Mapping[TagPush, Digest]
     attachments: tuple[Attachment, ...]
     optional: frozenset[Placed] = frozenset()
 
@@ -66,13 +66,13 @@ class Observed:
 
     blobs: frozenset[Placed]
     manifests: frozenset[Placed]
-    tags: Mapping[Tag, Digest]
+    tags: Mapping[TagPush, Digest]
 
 
 def plan_push(
     client: RegistryClient,
     artifacts: Sequence[Artifact],
-    reader: BlobReader,
+    reader: RangeReader,
     platforms: Sequence[Platform] = (),
 ) -> PushPlan:
     """Find out what a registry lacks of the artifacts.

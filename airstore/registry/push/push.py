@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from airstore.core.progress import Advance
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.upload import BlobReader, Uploader
-from airstore.registry.push.contents import Placed, Tag
+from airstore.registry.client.upload import RangeReader, Uploader
+from airstore.registry.push.contents import Placed, TagPush
 from airstore.registry.push.plan import Mount, PushPlan, plan_push
 from airstore.registry.push.pusher import Pusher, Substitution, Unattached
 
@@ -37,14 +37,14 @@ class PushResult:
     mounted: tuple[Mount, ...]
     skipped: tuple[Placed, ...]
     manifests: tuple[Placed, ...]
-    tags: tuple[Tag, ...]
+    tags: tuple[TagPush, ...]
     substituted: tuple[Substitution, ...]
     refused: tuple[Placed, ...]
     unattached: tuple[Unattached, ...]
 
 
 def push(
-    client: RegistryClient, plan: PushPlan, reader: BlobReader, advance: Advance, jobs: int = 4
+    client: RegistryClient, plan: PushPlan, reader: RangeReader, advance: Advance, jobs: int = 4
 ) -> PushResult:
     """Carry a plan out; running it again after a failure resumes where it ended.
 

@@ -14,10 +14,10 @@ from airstore.core.limits import LIMITS
 from airstore.registry.client.manifests import read_manifest, write_manifest
 from airstore.registry.client.referrers import list_by_api, read_listing, referrers_tag, with_referrers
 from airstore.registry.client.registry import RegistryClient
-from airstore.registry.client.upload import BlobReader, Uploader
+from airstore.registry.client.upload import RangeReader, Uploader
 from airstore.registry.faults import RESTART_HINT, RefusedError
 from airstore.registry.parallel import run_all
-from airstore.registry.push.contents import Placed, Tag
+from airstore.registry.push.contents import Placed, TagPush
 from airstore.registry.push.plan import Mount, PushPlan
 
 _REFUSES_SPARSE = frozenset({400, 404, 422})
@@ -54,7 +54,7 @@ class Pusher:
         lost: optional blobs and manifests that were refused, and why.
     """
 
-    def __init__(self, client: RegistryClient, plan: PushPlan, reader: BlobReader, jobs: int) -> None:
+    def __init__(self, client: RegistryClient, plan: PushPlan, reader: RangeReader, jobs: int) -> None:
         self._transport = client.transport
         self._plan = plan
         self._reader = reader
@@ -108,7 +108,7 @@ class Pusher:
                 by_subject[attachment.repository, attachment.subject].append(attachment.referrer)
         run_all(lambda entry: self._list(*entry[0], entry[1]), by_subject.items(), self._jobs)
 
-    def write_tags(self, refused: set[Digest]) -> tuple[list[Tag], list[Substitution]]:
+    def write_tags(self, refused: set[Digest]) -> tuple[list[TagPush], list[Substitution]]:
         """Write the tags; returns those written, and those that had to be given another target."""
         chosen = [(tag, _target(tag, refused)) for tag in self._plan.tags if not self._is_lost(tag)]
         new = [(tag, target) for tag, target in chosen if self._plan.current.get(tag) != target.digest]
@@ -129,10 +129,10 @@ class Pusher:
                 raise
             self.lost[placed] = str(fault)
 
-    def _is_lost(self, tag: Tag) -> bool:
+    def _is_lost(self, tag: TagPush) -> bool:
         return Placed(tag.repository, tag.target) in self.lost
 
-    def _tag(self, tag: Tag, target: Descriptor) -> None:
+    def _tag(self, tag: TagPush, target: Descriptor) -> None:
         placed = Placed(tag.repository, target)
         self._try(placed, lambda: self._write(tag.repository, tag.name, target))
 
@@ -207,7 +207,7 @@ class Pusher:
         return found[1] if found else None
 
 
-def _target(tag: Tag, refused: set[Digest]) -> Descriptor:
+def _target(tag: TagPush, refused: set[Digest]) -> Descriptor:
     if tag.target.digest not in refused:
         return tag.target
     if not tag.substitutes:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 from airstore.core.errors import AirstoreError
 from airstore.registry.server.catalog import BlobReader, Catalog
-from airstore.registry.server.endpoints import Registry, Request
+from airstore.registry.server.endpoints import Registry, ServerRequest
 from airstore.registry.server.responses import error
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _DRAIN = 1 << 16
 
 
 @dataclass(frozen=True)
-class Access:
+class AccessEntry:
     """One request, for the access log.
 
     Attributes:
@@ -40,11 +40,13 @@ class Access:
     fault: str = ""
 
 
-def ignore(_access: Access) -> None:
+def ignore(_access: AccessEntry) -> None:
     """The access log of whoever wants none."""
 
 
-def make_app(catalog: Catalog, blobs: BlobReader, log: Callable[[Access], None] = ignore) -> WSGIApplication:
+def make_app(
+    catalog: Catalog, blobs: BlobReader, log: Callable[[AccessEntry], None] = ignore
+) -> WSGIApplication:
     """A WSGI application that serves a catalog's repositories from a reader of blobs.
 
     Args:
@@ -77,12 +79,12 @@ def make_app(catalog: Catalog, blobs: BlobReader, log: Callable[[Access], None] 
         def ended(sent: int, broken: str) -> None:
             log(_access(environ, response.status, sent, time.monotonic() - started, fault or broken))
 
-        return _Body(response.body if promised else (), promised, ended)
+        return _ResponseBody(response.body if promised else (), promised, ended)
 
     return app
 
 
-class _Body:
+class _ResponseBody:
     """A body that tells how it ended. WSGI servers call ``close`` in any case (PEP 3333)."""
 
     def __init__(self, chunks: Iterable[bytes], promised: int, ended: Callable[[int, str], None]) -> None:
@@ -118,8 +120,8 @@ def _drain(environ: WSGIEnvironment) -> None:
             pass
 
 
-def _request(environ: WSGIEnvironment) -> Request:
-    return Request(
+def _request(environ: WSGIEnvironment) -> ServerRequest:
+    return ServerRequest(
         method=environ["REQUEST_METHOD"],
         path=environ.get("PATH_INFO", ""),
         query=parse_qs(environ.get("QUERY_STRING", "")),
@@ -128,9 +130,11 @@ def _request(environ: WSGIEnvironment) -> Request:
     )
 
 
-def _access(environ: WSGIEnvironment, status: HTTPStatus, sent: int, seconds: float, fault: str) -> Access:
+def _access(
+    environ: WSGIEnvironment, status: HTTPStatus, sent: int, seconds: float, fault: str
+) -> AccessEntry:
     query = environ.get("QUERY_STRING", "")
-    return Access(
+    return AccessEntry(
         client=environ.get("REMOTE_ADDR", ""),
         method=environ["REQUEST_METHOD"],
         target=environ.get("PATH_INFO", "") + (f"?{query}" if query else ""),

@@ -25,7 +25,7 @@ _READS = ("GET", "HEAD")
 
 
 @dataclass(frozen=True)
-class Request:
+class ServerRequest:
     """What matters of a request.
 
     Attributes:
@@ -52,7 +52,7 @@ class Registry:
         self._catalog = catalog
         self._blobs = blobs
 
-    def respond(self, request: Request) -> Response:
+    def respond(self, request: ServerRequest) -> Response:
         """The response to a request; what a client does wrong is a response as well.
 
         Raises:
@@ -76,7 +76,7 @@ class Registry:
         return self._in_repository(request, name, repository, kind, selector)
 
     def _in_repository(
-        self, request: Request, name: str, repository: Repository, kind: str, selector: str
+        self, request: ServerRequest, name: str, repository: Repository, kind: str, selector: str
     ) -> Response:
         if kind == "tags":
             if selector != "list":
@@ -97,7 +97,7 @@ class Registry:
         data = read_document(self._blobs, found)
         return plain(HTTPStatus.OK, data, found.media_type, *_identity(found))
 
-    def _blob(self, request: Request, repository: Repository, digest: Digest) -> Response:
+    def _blob(self, request: ServerRequest, repository: Repository, digest: Digest) -> Response:
         # A blob is served only where it belongs: who may read one repository need not see another.
         blob = repository.blobs.get(digest)
         if blob is None:
@@ -113,7 +113,7 @@ class Registry:
             return error(status, "RANGE_INVALID", message, unsatisfied)
         return self._part(request, blob, part)
 
-    def _part(self, request: Request, blob: Descriptor, part: ByteRange | None) -> Response:
+    def _part(self, request: ServerRequest, blob: Descriptor, part: ByteRange | None) -> Response:
         start, stop = (part.start, part.stop) if part else (0, blob.size)
         headers = [("Content-Type", "application/octet-stream"), ("Accept-Ranges", "bytes"), *_identity(blob)]
         if part:
@@ -125,7 +125,7 @@ class Registry:
         status = HTTPStatus.PARTIAL_CONTENT if part else HTTPStatus.OK
         return Response(status, tuple(headers), chunks, stop - start)
 
-    def _referrers(self, request: Request, repository: Repository, subject: Digest) -> Response:
+    def _referrers(self, request: ServerRequest, repository: Repository, subject: Digest) -> Response:
         found = referrers_of(repository, subject, self._blobs)
         wanted, headers = request.argument("artifactType"), []
         if wanted:
@@ -140,13 +140,13 @@ def _identity(blob: Descriptor) -> tuple[tuple[str, str], ...]:
     return ("Docker-Content-Digest", str(blob.digest)), ("ETag", f'"{blob.digest}"')
 
 
-def _asked_part(request: Request, blob: Descriptor) -> ByteRange | None:
+def _asked_part(request: ServerRequest, blob: Descriptor) -> ByteRange | None:
     if not request.range or request.if_range not in {"", f'"{blob.digest}"'}:
         return None
     return parse_range(request.range, blob.size)
 
 
-def _page(request: Request, key: str, names: Iterable[str], document: dict[str, str]) -> Response:
+def _page(request: ServerRequest, key: str, names: Iterable[str], document: dict[str, str]) -> Response:
     """One page of a list (distribution-spec, "Listing Tags")."""
     last, limit = request.argument("last"), request.argument("n")
     names = [name for name in names if name > last]

@@ -18,12 +18,12 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.core.limits import KIB, MIB
-from airstore.registry.server.app import Access, make_app
+from airstore.registry.server.app import AccessEntry, make_app
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["Access", "RunningServer", "Stop", "Tls", "make_app", "running_server", "serve"]
+__all__ = ["AccessEntry", "RunningServer", "Stop", "Tls", "make_app", "running_server", "serve"]
 
 _THREADS = 16  # pulls served at once; further ones wait in the queue
 _QUEUE = 256  # connections the kernel keeps waiting

@@ -39,7 +39,7 @@ class _Entry:
 
 
 @dataclass(frozen=True)
-class _Made:
+class _MadeManifest:
     """A manifest that was made, and where the blobs it names lie in the archive."""
 
     root: Descriptor
@@ -79,7 +79,7 @@ class DockerArchive:
         self._files = files
         data = read_small(files, "manifest.json", LIMITS.manifest)
         self._entries = _entries(data, f"{self.name}: manifest.json")
-        self._made: dict[_Entry, _Made] = {}
+        self._made: dict[_Entry, _MadeManifest] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +108,7 @@ class DockerArchive:
         """See `ImageSource`; the format cannot hold any."""
         return []
 
-    def _find(self, reference: Reference) -> _Made:
+    def _find(self, reference: Reference) -> _MadeManifest:
         found = {entry for entry in self._entries if _is_for(entry, reference)}
         if len(self._entries) == 1 and not self._entries[0].tags:
             found = set(self._entries)
@@ -124,12 +124,12 @@ class DockerArchive:
             raise NotFoundError(f"{self.name} has no {reference}", hint=_NO_DIGEST)
         return made
 
-    def _make(self, entry: _Entry) -> _Made:
+    def _make(self, entry: _Entry) -> _MadeManifest:
         if entry not in self._made:
             self._made[entry] = self._synthesise(entry)
         return self._made[entry]
 
-    def _synthesise(self, entry: _Entry) -> _Made:
+    def _synthesise(self, entry: _Entry) -> _MadeManifest:
         config = read_small(self._files, entry.config, LIMITS.manifest)
         diff_ids = _diff_ids(config, f"{self.name}: {entry.config}")
         if len(diff_ids) != len(entry.layers):
@@ -141,7 +141,7 @@ class DockerArchive:
         manifest = _manifest(described, layers)
         paths = {layer.digest: path for layer, path in zip(layers, entry.layers, strict=True)}
         root = Descriptor(oci.OCI_MANIFEST, Digest.of(manifest), len(manifest))
-        return _Made(root, manifest, paths | {described.digest: entry.config})
+        return _MadeManifest(root, manifest, paths | {described.digest: entry.config})
 
     def _layer(self, path: str, diff_id: Digest) -> Descriptor:
         """Hash a layer, as it is and uncompressed, and hold the latter against the config."""

@@ -18,11 +18,11 @@ from airstore.registry.platforms import select
 from airstore.registry.source import ImageSource
 from airstore.registry.sources.walker import Walker, read_document
 
-__all__ = ["ImageGraph", "Part", "read_document", "select", "walk"]
+__all__ = ["ImageGraph", "OptionalPart", "read_document", "select", "walk"]
 
 
 @dataclass(frozen=True)
-class Part:
+class OptionalPart:
     """An optional part of an image.
 
     Attributes:
@@ -59,7 +59,7 @@ class ImageGraph:
     referrers: tuple[Descriptor, ...]
     missing: tuple[Descriptor, ...]
     core: tuple[Descriptor, ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[OptionalPart, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()
 
     def without(self, lost: Mapping[Digest, str]) -> ImageGraph:
@@ -112,7 +112,9 @@ def _graph(walker: Walker, root: Descriptor) -> ImageGraph:
     """What was found, in a fixed order."""
     found = walker.found
     parts = [
-        Part(found.blobs[one.root.digest], one.subject, _sorted(walker.below(one.root.digest)), one.listed)
+        OptionalPart(
+            found.blobs[one.root.digest], one.subject, _sorted(walker.below(one.root.digest)), one.listed
+        )
         for one in walker.optional
     ]
     core = walker.below(root.digest, {one.root.digest for one in walker.optional if one.listed})

@@ -27,7 +27,7 @@ _FORMS = "write oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or docker:/
 
 
 @dataclass(frozen=True)
-class Place:
+class ImagePlace:
     """Something that holds images.
 
     Attributes:
@@ -43,7 +43,7 @@ class Place:
     prefix: str = ""
 
 
-def parse_place(text: str, base: Path) -> Place:
+def parse_place(text: str, base: Path) -> ImagePlace:
     """Read a place; a relative path in it is relative to ``base``.
 
     Raises:
@@ -56,10 +56,10 @@ def parse_place(text: str, base: Path) -> Place:
         raise UsageError(f"not a place that holds images: {text!r}", hint=_FORMS)
     if not path or "\0" in path:
         raise UsageError(f"{text!r} names no path", hint=_FORMS)
-    return Place(kind, base / path)
+    return ImagePlace(kind, base / path)
 
 
-def _parse_registry(text: str) -> Place:
+def _parse_registry(text: str) -> ImagePlace:
     host, _, prefix = text.removeprefix(_REGISTRY).partition("/")
     prefix = prefix.rstrip("/")
     repository = f"{prefix or 'any'}/any"
@@ -70,10 +70,10 @@ def _parse_registry(text: str) -> Place:
         raise UsageError(f"not a registry: {text!r}", hint=_FORMS) from fault
     if probe.path != repository:
         raise UsageError(f"not a registry: {text!r}", hint="its host needs a dot or a port")
-    return Place("docker", host=probe.host, prefix=prefix)
+    return ImagePlace("docker", host=probe.host, prefix=prefix)
 
 
-def open_source(place: Place, registry_factory: RegistryFactory) -> AbstractContextManager[ImageSource]:
+def open_source(place: ImagePlace, registry_factory: RegistryFactory) -> AbstractContextManager[ImageSource]:
     """Open a place; it is closed when the block ends.
 
     Raises:
@@ -130,7 +130,7 @@ class Places:
         self._mapping = mapping
         self._base = base
         self._factory = registry_factory
-        self._opened: dict[Place, ImageSource] = {}
+        self._opened: dict[ImagePlace, ImageSource] = {}
         self._stack = ExitStack()
         self._opening = Lock()
 

@@ -28,7 +28,7 @@ class ForeignLayerError(NotFoundError):
 
 
 @dataclass(frozen=True)
-class Found:
+class Collected:
     """Documents and blobs so far; a copy of it is what an optional part that fails falls back to."""
 
     blobs: dict[Digest, Descriptor] = field(default_factory=dict)
@@ -37,9 +37,9 @@ class Found:
     missing: dict[Digest, Descriptor] = field(default_factory=dict)
     document_bytes: int = 0
 
-    def copy(self) -> Found:
+    def copy(self) -> Collected:
         """A snapshot."""
-        return Found(
+        return Collected(
             dict(self.blobs),
             dict(self.documents),
             dict(self.parsed),
@@ -86,7 +86,7 @@ class Walker:
         self._source = source
         self._reference = reference
         self._platforms = platforms
-        self.found = Found()
+        self.found = Collected()
         self.referrers: dict[Digest, Descriptor] = {}
         self.optional: list[Optional] = []
         self.unavailable: list[Unavailable] = []

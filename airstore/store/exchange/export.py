@@ -17,7 +17,7 @@ from airstore.core.limits import GIB
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore
 from airstore.store.format.frames import compress, decompress
-from airstore.store.format.objects import Kind, ObjectKey
+from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.pack import frame_entry, read_at
 from airstore.store.format.packwriter import Frame, pack_writer
 from airstore.store.ingest.sink import WORKERS, FrameSink
@@ -45,7 +45,9 @@ class Selection:
 
     def objects(self) -> Iterator[ObjectKey]:
         """The objects."""
-        return (ObjectKey(Kind(kind), digest, size) for kind, size, digest in _KEY.iter_unpack(self.packed))
+        return (
+            ObjectKey(ObjectKind(kind), digest, size) for kind, size, digest in _KEY.iter_unpack(self.packed)
+        )
 
     def __len__(self) -> int:
         return len(self.packed) // _KEY.size
@@ -147,7 +149,7 @@ def _by_frame(store: BlobStore, selection: Selection) -> Iterator[_Wanted]:
         objects += _PLACED.pack(place.offset, key.kind, key.size, key.digest)
     for place, objects in places.values():
         ordered = sorted(_PLACED.iter_unpack(objects))
-        yield _Wanted(place, tuple(ObjectKey(Kind(kind), raw, size) for _, kind, size, raw in ordered))
+        yield _Wanted(place, tuple(ObjectKey(ObjectKind(kind), raw, size) for _, kind, size, raw in ordered))
 
 
 def _take(store: BlobStore, wanted: _Wanted, sink: FrameSink) -> None:

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 from airstore.core.digest import Digest
 from airstore.core.limits import MIB
-from airstore.store.format.objects import Kind, ObjectKey
+from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.recipe import Opened, Step
 from airstore.store.ingest import tar
 from airstore.store.ingest.feed import Feed
@@ -73,8 +73,8 @@ def outline(reader: ObjectReader, digest: Digest, *, named: bool = False) -> Out
     """
     _, recipe = reader.root(digest, opened=True)
     steps = list(reader.steps(recipe))
-    raw = [step for step in steps if isinstance(step, ObjectKey) and step.kind is Kind.RAW]
-    skeleton = [step for step in steps if isinstance(step, ObjectKey) and step.kind is Kind.SKELETON]
+    raw = [step for step in steps if isinstance(step, ObjectKey) and step.kind is ObjectKind.RAW]
+    skeleton = [step for step in steps if isinstance(step, ObjectKey) and step.kind is ObjectKind.SKELETON]
     side = tuple(_cut("", recipe.opened.side)) if recipe.opened else ()
     if not skeleton:
         return Outline(digest, recipe.size, recipe.opened, tuple(_cut("", raw)), None, side)
@@ -100,7 +100,7 @@ def _files(steps: Iterable[Step]) -> Iterator[list[ObjectKey]]:
         if isinstance(step, int) and keys:
             yield keys
             keys = []
-        elif isinstance(step, ObjectKey) and step.kind is Kind.BODY:
+        elif isinstance(step, ObjectKey) and step.kind is ObjectKind.BODY:
             keys.append(step)
     if keys:
         yield keys

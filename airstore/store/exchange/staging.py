@@ -29,7 +29,7 @@ from airstore.store.ingest.sink import WORKERS, in_order
 from airstore.store.ingest.writer import BlobWriter
 from airstore.store.layout import REBUILT
 from airstore.store.read.catalog import name_of, pack_rows, published_file
-from airstore.store.read.index import Index
+from airstore.store.read.index import ObjectIndex
 from airstore.store.read.reader import ObjectReader, Shelf
 
 
@@ -61,7 +61,7 @@ class Staging:
         self._stack = ExitStack()
         self._lock = threading.Lock()
         self._one = threading.Lock()  # two at once would take more memory and no less time
-        self._index = Index()
+        self._index = ObjectIndex()
         try:
             self._index.add(pack_rows(path, name) for name, path in self._paths.items())
         except BaseException:

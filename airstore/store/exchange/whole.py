@@ -10,7 +10,7 @@ from pathlib import Path
 
 from airstore.core.digest import Digest
 from airstore.core.durable import Disk
-from airstore.store.format.objects import PIECE, Kind, ObjectKey, key_of
+from airstore.store.format.objects import PIECE, ObjectKey, ObjectKind, key_of
 from airstore.store.format.packwriter import PACK_SIZE, pack_writer
 from airstore.store.format.recipe import RecipeBuilder, encode_root
 from airstore.store.ingest.feed import Feed
@@ -46,7 +46,7 @@ class WholeBlobs:
         feed, builder = Feed(chunks), RecipeBuilder()
         parts: list[ObjectKey] = []
         while piece := feed.take(PIECE):
-            key = key_of(Kind.RAW, piece)
+            key = key_of(ObjectKind.RAW, piece)
             self._add(key, piece)
             if part := builder.add([key]):
                 parts.append(self._part(part))
@@ -55,7 +55,7 @@ class WholeBlobs:
         if parts and rest:
             parts.append(self._part(rest))
         root = encode_root(blob, size, rest, parts)
-        self._add(key_of(Kind.RECIPE, root), root)
+        self._add(key_of(ObjectKind.RECIPE, root), root)
 
     def finish(self) -> list[Path]:
         """The packs, complete and named as packs are."""
@@ -68,7 +68,7 @@ class WholeBlobs:
         self._stack.close()
 
     def _part(self, steps: bytes) -> ObjectKey:
-        key = key_of(Kind.PART, steps)
+        key = key_of(ObjectKind.PART, steps)
         self._add(key, steps)
         return key
 

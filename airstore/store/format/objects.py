@@ -12,7 +12,7 @@ PIECE = MIB  # plain bytes; larger bodies and raw blobs are cut into pieces of t
 FRAME = MIB  # plain bytes; neighbours are compressed together up to about this size
 
 
-class Kind(IntEnum):
+class ObjectKind(IntEnum):
     """What an object is used as. One kind is never read as another, even when the bytes are the same.
 
     A file inside a layer could otherwise be made to pose as a recipe (borg, CVE-2023-36811).
@@ -34,7 +34,7 @@ class ObjectKey(NamedTuple):
         size: plain bytes, at least 1.
     """
 
-    kind: Kind
+    kind: ObjectKind
     digest: bytes
     size: int
 
@@ -42,6 +42,6 @@ class ObjectKey(NamedTuple):
         return f"{self.kind.name.lower()} object {self.digest.hex()[:12]}"
 
 
-def key_of(kind: Kind, data: bytes) -> ObjectKey:
+def key_of(kind: ObjectKind, data: bytes) -> ObjectKey:
     """The identity of an object with these plain bytes."""
     return ObjectKey(kind, hashlib.sha256(data).digest(), len(data))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from airstore.core.errors import DamagedError, StorageError
 from airstore.core.limits import GIB, LIMITS, MIB
 from airstore.store.format import frames
-from airstore.store.format.objects import Kind, ObjectKey
+from airstore.store.format.objects import ObjectKey, ObjectKind
 
 HEADER = b"AIRPACK\x01"
 MAX_PACK = 4 * GIB  # bytes
@@ -26,7 +26,7 @@ _TRAILER_MAGIC = b"AIRPACKE"
 _TRAILER = struct.Struct("<II32s8s")
 _FRAME = struct.Struct("<BIII")
 _ENTRY = struct.Struct("<I32s")
-_KINDS = {int(kind): kind for kind in Kind}
+_KINDS = {int(kind): kind for kind in ObjectKind}
 TRAILER_SIZE = _TRAILER.size
 
 
@@ -41,7 +41,7 @@ class PackFrame(NamedTuple):
         entries: its objects in order, packed; see `objects`.
     """
 
-    kind: Kind
+    kind: ObjectKind
     offset: int
     stored: int
     plain: int

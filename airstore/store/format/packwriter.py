@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from airstore.core.durable import Disk, DurableFile, storage_errors, temporary_file
 from airstore.core.limits import MIB
-from airstore.store.format.objects import Kind
+from airstore.store.format.objects import ObjectKind
 from airstore.store.format.pack import HEADER, TRAILER_SIZE, PackFrame, index_entry, trailer
 
 PACK_SIZE = 512 * MIB  # bytes; a new pack is begun at this size
@@ -23,7 +23,7 @@ _INDEX_SIZE = 12 * MIB  # bytes of a pack's own index, held in memory until its 
 class Frame(NamedTuple):
     """A finished frame, ready to be appended to a pack; ``entries`` are its objects, packed."""
 
-    kind: Kind
+    kind: ObjectKind
     stored: bytes
     plain: int
     entries: bytes

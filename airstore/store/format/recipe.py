@@ -17,7 +17,7 @@ from airstore.codec.opening import FORMAT
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS
-from airstore.store.format.objects import PIECE, Kind, ObjectKey
+from airstore.store.format.objects import PIECE, ObjectKey, ObjectKind
 
 CODEC_NONE = 0  # the steps' bytes, joined, are the blob
 CODEC_GZIP = 1  # they are its plain bytes; side data say how they were compressed
@@ -26,7 +26,7 @@ _ROOT = struct.Struct("<7sB32sQB")
 _REFERENCE = struct.Struct("<I32s")
 _TAKE = struct.Struct("<BI")
 _OBJECT = struct.Struct("<BI32s")
-_OBJECTS = {int(kind): kind for kind in (Kind.RAW, Kind.SKELETON, Kind.BODY)}
+_OBJECTS = {int(kind): kind for kind in (ObjectKind.RAW, ObjectKind.SKELETON, ObjectKind.BODY)}
 _OPENED = struct.Struct("<QBIB")
 _INLINE, _IN_PARTS = 0, 1
 
@@ -140,7 +140,7 @@ def decode_root(data: bytes) -> Recipe:
         return Recipe(digest, size, rest, (), opened)
     if form != _IN_PARTS or not rest or len(rest) % _REFERENCE.size:
         raise DamagedError(f"the recipe of blob {digest} has a damaged list of parts")
-    parts = _decode_references(rest, Kind.PART)
+    parts = _decode_references(rest, ObjectKind.PART)
     if sum(part.size for part in parts) > LIMITS.recipe:
         raise DamagedError(f"the recipe of blob {digest} is longer than {LIMITS.recipe} bytes")
     return Recipe(digest, size, b"", parts, opened)
@@ -156,11 +156,11 @@ def _decode_opened(data: bytes, blob: Digest) -> tuple[Opened, bytes]:
     start = _OPENED.size + length
     end = start + count * _REFERENCE.size
     _require(count > 0 and plain_size <= LIMITS.layer_plain and end <= len(data), blob)
-    side = _decode_references(data[start:end], Kind.RAW)
+    side = _decode_references(data[start:end], ObjectKind.RAW)
     return Opened(plain_size, name.decode(errors="replace"), side), data[end:]
 
 
-def _decode_references(data: bytes, kind: Kind) -> tuple[ObjectKey, ...]:
+def _decode_references(data: bytes, kind: ObjectKind) -> tuple[ObjectKey, ...]:
     return tuple(ObjectKey(kind, raw, count) for count, raw in _REFERENCE.iter_unpack(data))
 
 
@@ -179,7 +179,7 @@ def walk(recipe: Recipe, load: Callable[[ObjectKey], bytes]) -> Iterator[Step]:
         for step in _decode_steps(encoded, recipe.blob):
             if isinstance(step, int):
                 produced, pending = produced + step, pending - step
-            elif step.kind is Kind.SKELETON:
+            elif step.kind is ObjectKind.SKELETON:
                 _require(pending == 0, recipe.blob)
                 pending = step.size
             else:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from airstore.core.limits import KIB
 from airstore.store.format.frames import compress
-from airstore.store.format.objects import FRAME, Kind, ObjectKey
+from airstore.store.format.objects import FRAME, ObjectKey, ObjectKind
 from airstore.store.format.pack import frame_entry
 from airstore.store.format.packwriter import Frame, PackWriter
 
@@ -54,7 +54,7 @@ class FrameSink:
         self._pool = pool
         self._packs = packs
         self._ahead = ahead
-        self._batches: dict[Kind, _Batch] = {}
+        self._batches: dict[ObjectKind, _Batch] = {}
         self._waiting: deque[Future[Frame]] = deque()
 
     def add(self, key: ObjectKey, data: bytes) -> None:
@@ -90,11 +90,11 @@ class FrameSink:
         for future in self._waiting:
             future.cancel()
 
-    def _flush(self, kind: Kind) -> None:
+    def _flush(self, kind: ObjectKind) -> None:
         batch = self._batches.pop(kind)
         self.add_frame(lambda: _frame(kind, batch))
 
 
-def _frame(kind: Kind, batch: _Batch) -> Frame:
+def _frame(kind: ObjectKind, batch: _Batch) -> Frame:
     stored = compress(b"".join(batch.data))
     return Frame(kind, stored, batch.plain, b"".join(map(frame_entry, batch.keys)))

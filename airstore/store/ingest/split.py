@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from airstore.store.format.objects import PIECE, Kind
+from airstore.store.format.objects import PIECE, ObjectKind
 from airstore.store.ingest import tar
 from airstore.store.ingest.feed import Feed
 
 
-class Segment(NamedTuple):
+class BlobSegment(NamedTuple):
     """Consecutive bytes of a blob.
 
     Attributes:
-        kind: of the contents: `Kind.RAW` or `Kind.BODY`.
+        kind: of the contents: `ObjectKind.RAW` or `ObjectKind.BODY`.
         skeleton: this segment's skeleton bytes, joined.
         steps: how they interleave: a number takes so many of the next skeleton bytes, bytes are one content.
     """
 
-    kind: Kind
+    kind: ObjectKind
     skeleton: bytes
     steps: tuple[int | bytes, ...]
 
 
-def split(chunks: Iterable[bytes]) -> Iterator[Segment]:
+def split(chunks: Iterable[bytes]) -> Iterator[BlobSegment]:
     """Cut a blob: a plain tar, told by its first block, at its file bodies; anything else every 1 MiB."""
     feed = Feed(chunks)
     if tar.is_tar(feed.peek(tar.BLOCK)):
@@ -32,7 +32,7 @@ def split(chunks: Iterable[bytes]) -> Iterator[Segment]:
     return _raw_segments(feed)
 
 
-def join(segments: Iterable[Segment]) -> Iterator[bytes]:
+def join(segments: Iterable[BlobSegment]) -> Iterator[bytes]:
     """The bytes that `split` cut."""
     for segment in segments:
         at = 0
@@ -44,12 +44,12 @@ def join(segments: Iterable[Segment]) -> Iterator[bytes]:
                 at += step
 
 
-def _raw_segments(feed: Feed) -> Iterator[Segment]:
+def _raw_segments(feed: Feed) -> Iterator[BlobSegment]:
     while piece := feed.take(PIECE):
-        yield Segment(Kind.RAW, b"", (piece,))
+        yield BlobSegment(ObjectKind.RAW, b"", (piece,))
 
 
-def _tar_segments(spans: Iterable[tar.Span]) -> Iterator[Segment]:
+def _tar_segments(spans: Iterable[tar.TarSpan]) -> Iterator[BlobSegment]:
     skeleton: list[bytes] = []
     steps: list[int | bytes] = []
     taken = plain = 0
@@ -68,6 +68,6 @@ def _tar_segments(spans: Iterable[tar.Span]) -> Iterator[Segment]:
         yield _segment(skeleton, steps, taken)
 
 
-def _segment(skeleton: list[bytes], steps: list[int | bytes], taken: int) -> Segment:
+def _segment(skeleton: list[bytes], steps: list[int | bytes], taken: int) -> BlobSegment:
     last = (taken,) if taken else ()
-    return Segment(Kind.BODY, b"".join(skeleton), (*steps, *last))
+    return BlobSegment(ObjectKind.BODY, b"".join(skeleton), (*steps, *last))

@@ -23,7 +23,7 @@ _SIGNED = struct.Struct("512b")
 _ZERO = bytes(BLOCK)
 
 
-class Span(NamedTuple):
+class TarSpan(NamedTuple):
     """Some consecutive bytes of the stream, at most `PIECE`; ``body`` says which side they belong to."""
 
     body: bool
@@ -72,7 +72,7 @@ def members(skeleton: Feed) -> Iterator[tuple[str, int]]:
         path, announced = b"", None
 
 
-def spans(feed: Feed, bodies: Feed | None = None) -> Iterator[Span]:
+def spans(feed: Feed, bodies: Feed | None = None) -> Iterator[TarSpan]:
     """All bytes of a stream, in order, as skeleton and body spans.
 
     Args:
@@ -81,7 +81,7 @@ def spans(feed: Feed, bodies: Feed | None = None) -> Iterator[Span]:
     """
     announced: int | None = None  # size from a pax header, for the member it precedes
     while block := feed.take(BLOCK):
-        yield Span(body=False, data=block)
+        yield TarSpan(body=False, data=block)
         header = _header(block)
         if header is None:
             if block != _ZERO:
@@ -98,10 +98,10 @@ def spans(feed: Feed, bodies: Feed | None = None) -> Iterator[Span]:
         announced = None
         yield from _member(feed, bodies or feed, header, block, size)
     while rest := feed.take(PIECE):
-        yield Span(body=False, data=rest)
+        yield TarSpan(body=False, data=rest)
 
 
-def _member(feed: Feed, bodies: Feed, header: _Header, block: bytes, size: int) -> Iterator[Span]:
+def _member(feed: Feed, bodies: Feed, header: _Header, block: bytes, size: int) -> Iterator[TarSpan]:
     if header.type in _BODILESS:
         return
     more = header.type == ord("S") and block[482]
@@ -111,13 +111,13 @@ def _member(feed: Feed, bodies: Feed, header: _Header, block: bytes, size: int) 
         more = len(extension) == BLOCK and extension[504]
     left = size
     while left and (piece := bodies.take(min(left, PIECE))):
-        yield Span(body=True, data=piece)
+        yield TarSpan(body=True, data=piece)
         left -= len(piece)
     yield from _skeleton(feed.take(-size % BLOCK))
 
 
-def _skeleton(*parts: bytes) -> Iterator[Span]:
-    return (Span(body=False, data=part) for part in parts if part)
+def _skeleton(*parts: bytes) -> Iterator[TarSpan]:
+    return (TarSpan(body=False, data=part) for part in parts if part)
 
 
 def _header(block: bytes) -> _Header | None:

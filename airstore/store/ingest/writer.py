@@ -15,12 +15,12 @@ from airstore.core.descriptor import Descriptor
 from airstore.core.digest import Digest, verified
 from airstore.core.errors import NotFoundError
 from airstore.core.work import at_work
-from airstore.store.format.objects import PIECE, Kind, ObjectKey, key_of
+from airstore.store.format.objects import PIECE, ObjectKey, ObjectKind, key_of
 from airstore.store.format.packwriter import PackWriter
 from airstore.store.format.recipe import Opened, RecipeBuilder, Step, encode_root
 from airstore.store.ingest.feed import Feed
 from airstore.store.ingest.sink import FrameSink, in_order
-from airstore.store.ingest.split import Segment, split
+from airstore.store.ingest.split import BlobSegment, split
 from airstore.store.ingest.spool import Spool
 from airstore.store.read.reader import ObjectReader
 from airstore.store.read.sqlite import KeySet
@@ -34,7 +34,7 @@ class _Found(NamedTuple):
     good: set[ObjectKey]
 
 
-class Compressed(NamedTuple):
+class BlobEncoding(NamedTuple):
     """How a blob is compressed.
 
     Attributes:
@@ -124,7 +124,7 @@ class BlobWriter:
         self._sink.end_blob()
         return True
 
-    def restore(self, blob: Descriptor, content: Iterable[bytes], compressed: Compressed | None) -> None:
+    def restore(self, blob: Descriptor, content: Iterable[bytes], compressed: BlobEncoding | None) -> None:
         """Store a blob from what it is made of; whoever makes it visible rebuilds and verifies it before.
 
         Args:
@@ -140,7 +140,7 @@ class BlobWriter:
         if compressed:
             side = Feed(compressed.side)
             pieces = iter(lambda: side.take(PIECE), b"")
-            keys = tuple(self._add_object(Kind.RAW, piece) for piece in pieces)
+            keys = tuple(self._add_object(ObjectKind.RAW, piece) for piece in pieces)
             opened = Opened(compressed.plain_size, compressed.encoder, keys)
         self._add_root(encode_root(blob.digest, blob.size, steps, parts, opened))
         self._sink.end_blob()
@@ -188,13 +188,13 @@ class BlobWriter:
             opening = Opening(chunks, side)
             with closing(opening.plain()) as plain:
                 steps, parts = self._write(plain)
-            pieces = tuple(self._add_object(Kind.RAW, piece) for piece in side.read(PIECE))
+            pieces = tuple(self._add_object(ObjectKind.RAW, piece) for piece in side.read(PIECE))
         opened = Opened(opening.recorded.plain_size, opening.recorded.encoder, pieces)
         self._add_root(encode_root(expected.digest, expected.size, steps, parts, opened))
 
     def _add_root(self, root: bytes) -> None:
         """Never left out as known: an older recipe of this blob, if there is one, has just failed."""
-        self._sink.add(key_of(Kind.RECIPE, root), root)
+        self._sink.add(key_of(ObjectKind.RECIPE, root), root)
 
     def _write(self, chunks: Iterable[bytes]) -> tuple[bytes, list[ObjectKey]]:
         builder = RecipeBuilder()
@@ -203,13 +203,13 @@ class BlobWriter:
             for found in segments:
                 self._add(found)
                 if part := builder.add(found.steps):
-                    parts.append(self._add_object(Kind.PART, part))
+                    parts.append(self._add_object(ObjectKind.PART, part))
         rest = builder.rest()
         if parts and rest:
-            parts.append(self._add_object(Kind.PART, rest))
+            parts.append(self._add_object(ObjectKind.PART, rest))
         return rest, parts
 
-    def _add_object(self, kind: Kind, data: bytes) -> ObjectKey:
+    def _add_object(self, kind: ObjectKind, data: bytes) -> ObjectKey:
         key = key_of(kind, data)
         self._add(_Found((), {key: data}, self._reader.good([key])))
         return key
@@ -222,12 +222,12 @@ class BlobWriter:
             if names[key] in new and key not in found.good:
                 self._sink.add(key, data)
 
-    def _look_up(self, segment: Segment) -> _Found:
+    def _look_up(self, segment: BlobSegment) -> _Found:
         """Hash a segment's objects and look for them in the store; runs in worker threads."""
         steps: list[Step] = []
         objects: dict[ObjectKey, bytes] = {}
         if segment.skeleton:
-            key = key_of(Kind.SKELETON, segment.skeleton)
+            key = key_of(ObjectKind.SKELETON, segment.skeleton)
             objects[key] = segment.skeleton
             steps.append(key)
         for step in segment.steps:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from airstore.core.durable import Disk, DurableFile, storage_errors, temporary_file
 from airstore.core.errors import DamagedError
-from airstore.store.format.objects import Kind
+from airstore.store.format.objects import ObjectKind
 from airstore.store.format.pack import PackFrame, file_size, read_frame, read_pack
 from airstore.store.format.recipe import decode_root
-from airstore.store.read.index import BlobRow, Index, PackRows
+from airstore.store.read.index import BlobRow, ObjectIndex, PackRows
 
 _PACK_NAME = re.compile(r"([a-f0-9]{64})\.pack")
 
@@ -50,7 +50,7 @@ def write_index(packs: Path, final: Path, temporary: Path, disk: Disk) -> None:
     Raises:
         StorageError: the disk is full or failed; the old index is as it was.
     """
-    with published_file(temporary, final, disk) as file, closing(Index(str(file.path))) as index:
+    with published_file(temporary, final, disk) as file, closing(ObjectIndex(str(file.path))) as index:
         index.add(_readable_rows(packs))
         with storage_errors(final):
             # A journal of the old database would be rolled back into the new one.
@@ -102,7 +102,7 @@ def _readable_recipes(path: Path, frame: PackFrame) -> list[BlobRow]:
 
 
 def _recipes(path: Path, frame: PackFrame) -> Iterator[BlobRow]:
-    if frame.kind is not Kind.RECIPE:
+    if frame.kind is not ObjectKind.RECIPE:
         return
     plain = read_frame(path, frame.offset, frame.stored, frame.plain)
     at = 0

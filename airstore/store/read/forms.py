@@ -11,7 +11,7 @@ from airstore.store.read.reader import ObjectReader
 
 
 @dataclass(frozen=True)
-class Form:
+class BlobForm:
     """How one blob is held.
 
     Attributes:
@@ -32,7 +32,7 @@ class Form:
         return "whole" if self.whole else "missing"
 
 
-def form_of(reader: ObjectReader, digest: Digest, kept: Mapping[Digest, str]) -> Form:
+def form_of(reader: ObjectReader, digest: Digest, kept: Mapping[Digest, str]) -> BlobForm:
     """How a blob is held.
 
     Args:
@@ -42,6 +42,6 @@ def form_of(reader: ObjectReader, digest: Digest, kept: Mapping[Digest, str]) ->
     """
     recipes = [recipe for _, recipe in reader.roots(digest)]
     opened = next((recipe.opened for recipe in recipes if recipe.opened), None)
-    return Form(
+    return BlobForm(
         opened, any(recipe.opened is None for recipe in recipes), "" if opened else kept.get(digest, "")
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
-from airstore.store.format.objects import Kind, ObjectKey
+from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.pack import PackFrame
 from airstore.store.read.sqlite import REBUILD_HINT, connect, marks, portions, sqlite_errors
 
@@ -78,7 +78,7 @@ class PackRows(NamedTuple):
     blobs: list[BlobRow]
 
 
-class Index:
+class ObjectIndex:
     """One SQLite database, safe to share between threads.
 
     Args:
@@ -149,7 +149,7 @@ class Index:
         """The objects of a pack; for the rare case that the pack itself cannot tell."""
         with self._lock, sqlite_errors("the store's index"):
             rows = self._connection.execute(_KEYS_OF, (pack,)).fetchall()
-        return (ObjectKey(Kind(kind), digest, size) for kind, digest, size in rows)
+        return (ObjectKey(ObjectKind(kind), digest, size) for kind, digest, size in rows)
 
     def count_objects(self) -> int:
         """How many objects there are, every copy counted."""
@@ -247,4 +247,4 @@ class Index:
 
 def _blob_row(row: tuple[bytes, int, bytes, int]) -> BlobRow:
     digest, size, recipe, recipe_size = row
-    return BlobRow(digest, size, ObjectKey(Kind.RECIPE, recipe, recipe_size))
+    return BlobRow(digest, size, ObjectKey(ObjectKind.RECIPE, recipe, recipe_size))

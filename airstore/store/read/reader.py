@@ -16,10 +16,10 @@ from airstore.codec.opening import rebuilt
 from airstore.core.digest import Digest, verified
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import KIB
-from airstore.store.format.objects import Kind, ObjectKey
+from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.pack import read_frame
 from airstore.store.format.recipe import Opened, Recipe, Step, decode_root, walk
-from airstore.store.read.index import BlobRow, Index, Location
+from airstore.store.read.index import BlobRow, Location, ObjectIndex
 
 _Item = TypeVar("_Item")
 
@@ -36,7 +36,7 @@ class Shelf:
         path_of: the file of a pack, by its raw name.
     """
 
-    index: Index
+    index: ObjectIndex
     path_of: Callable[[bytes], Path]
 
 
@@ -200,7 +200,7 @@ class ObjectReader:
             for key, first, last in slices:
                 kept = skeleton[1] if skeleton and skeleton[0] == key else None
                 data = self._first_good(key, copies[key]) if kept is None else kept
-                if key.kind is Kind.SKELETON:
+                if key.kind is ObjectKind.SKELETON:
                     skeleton = key, data
                 yield data[first:last]
 
@@ -234,7 +234,7 @@ def _slices(steps: Iterable[Step], start: int, end: int, whole: int) -> Iterator
     at = used = 0
     skeleton: ObjectKey | None = None
     for step in steps:
-        if isinstance(step, ObjectKey) and step.kind is Kind.SKELETON:
+        if isinstance(step, ObjectKey) and step.kind is ObjectKind.SKELETON:
             skeleton, used = step, 0
             continue
         size = step if isinstance(step, int) else step.size

@@ -18,7 +18,7 @@ from airstore.core.errors import DamagedError, StorageError
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore
 from airstore.store.exchange.export import chosen, write_packs
-from airstore.store.format.objects import Kind, ObjectKey
+from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.pack import read_pack
 from airstore.store.format.recipe import Recipe
 from airstore.store.layout import REBUILT
@@ -86,7 +86,7 @@ def _repack(store: BlobStore, name: bytes, live: KeySet) -> None:
         for final in new:
             with storage_errors(final):
                 store.disk.publish(Path(directory) / final.name, final)
-    recipes = [key.digest for key in unneeded if key.kind is Kind.RECIPE]
+    recipes = [key.digest for key in unneeded if key.kind is ObjectKind.RECIPE]
     store.index.replace(name, recipes, [pack_rows(path, name_of(path)) for path in new])
     with storage_errors(old):
         old.unlink()

@@ -19,7 +19,7 @@ from airstore.history.git.names import MAIN, TAGS
 from airstore.history.git.trees import write_tree
 from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex, ReleaseId
 from airstore.media.reader import Media
-from airstore.media.writer import Contents, write_media
+from airstore.media.writer import MediaContents, write_media
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
 from airstore.store.blobs import select
@@ -148,7 +148,7 @@ class Forge:
             def sign(payload: bytes) -> bytes:
                 return envelope.sign(payload, STATEMENT_TYPE, [self.key])
 
-            write_media(out, Contents(blobs, self.history, selection), describe, sign, QUIET)
+            write_media(out, MediaContents(blobs, self.history, selection), describe, sign, QUIET)
         return out
 
     def release_id(self, version: str) -> ReleaseId:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.release import HelmRelease
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.parts import Cluster, HelmReleases
 from tests.support.kubernetes.deploy_world import make_target
 
@@ -22,10 +22,10 @@ class Parties:
 
     cluster: Cluster
     helm: HelmReleases
-    keep: Callable[[Target, bytes], None]
+    keep: Callable[[ReleaseTarget, bytes], None]
     namespace: str
 
-    def target(self, version: str, *documents: dict[str, Any]) -> Target:
+    def target(self, version: str, *documents: dict[str, Any]) -> ReleaseTarget:
         """A Helm release ``shop`` whose chart renders these documents."""
         made, chart = make_target(
             HelmRelease("shop", self.namespace, "shop", timeout="20s"), version, documents

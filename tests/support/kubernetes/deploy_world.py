@@ -20,7 +20,7 @@ from airstore.core.release import HelmRelease
 from airstore.deploy.helm.kept import Kept, Standing
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.hooks.runner import Hook, Watching
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.plan.plan import normalise
 from airstore.history.ledger import Running
 
@@ -33,7 +33,7 @@ _CHART = "apiVersion: v2\nname: {name}\nversion: {version}\n"
 
 def make_target(
     helm: HelmRelease, version: str, documents: Sequence[Document], crds: Sequence[Document] = ()
-) -> tuple[Target, bytes]:
+) -> tuple[ReleaseTarget, bytes]:
     """A Helm release and the chart that renders exactly these documents."""
     files = {
         "Chart.yaml": _CHART.format(name=helm.chart, version=version),
@@ -49,7 +49,7 @@ def make_target(
     running = Running(
         helm.name, helm.namespace, helm.chart, version, f"sha256:{version}", normalise(documents)
     )
-    return Target(running, helm, version), packed.getvalue()
+    return ReleaseTarget(running, helm, version), packed.getvalue()
 
 
 @dataclass
@@ -60,19 +60,19 @@ class MemorySupplies:
     rewritten: dict[str, Rewriting] = field(default_factory=dict)
     installed: dict[tuple[str, str], Kept] = field(default_factory=dict)
 
-    def chart(self, target: Target) -> bytes:
+    def chart(self, target: ReleaseTarget) -> bytes:
         return self.charts[target.running.key, target.version]
 
-    def values(self, _target: Target) -> list[bytes]:
+    def values(self, _target: ReleaseTarget) -> list[bytes]:
         return []
 
-    def rewriting(self, target: Target) -> Rewriting | None:
+    def rewriting(self, target: ReleaseTarget) -> Rewriting | None:
         return self.rewritten.get(target.running.key)
 
-    def kept(self, target: Target) -> Kept | None:
+    def kept(self, target: ReleaseTarget) -> Kept | None:
         return self.installed.get((target.running.key, target.version))
 
-    def keep(self, target: Target, kept: Kept) -> None:
+    def keep(self, target: ReleaseTarget, kept: Kept) -> None:
         self.installed[target.running.key, target.version] = kept
 
 
@@ -184,9 +184,9 @@ class MemoryHelm:
     """Helm on a `MemoryCluster`."""
 
     cluster: MemoryCluster
-    released: dict[str, tuple[int, Target]] = field(default_factory=dict)
+    released: dict[str, tuple[int, ReleaseTarget]] = field(default_factory=dict)
 
-    def install(self, target: Target, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
+    def install(self, target: ReleaseTarget, *, wait: bool, watch: Callable[[], None] | None = None) -> None:
         if wait and watch:  # nothing here takes time
             watch()
         revision, before = self.released.get(target.running.key, (0, None))
@@ -200,27 +200,27 @@ class MemoryHelm:
             )
         self.released[target.running.key] = revision + 1, target
 
-    def reinstate(self, target: Target) -> None:
+    def reinstate(self, target: ReleaseTarget) -> None:
         self.install(target, wait=False)
 
-    def standing(self, target: Target) -> Standing:
+    def standing(self, target: ReleaseTarget) -> Standing:
         revision, found = self.released.get(target.running.key, (0, None))
         chart = f"{found.running.chart}-{found.running.chart_version}" if found else ""
         return Standing(Kept(revision, chart, found.running.rendered) if found else None, on_server=True)
 
-    def reinstates(self, target: Target) -> tuple[Document, ...]:
+    def reinstates(self, target: ReleaseTarget) -> tuple[Document, ...]:
         return tuple(target.documents())
 
-    def turn(self, target: Target) -> None:
+    def turn(self, target: ReleaseTarget) -> None:
         """Nothing fails half-way here."""
 
-    def uninstall(self, target: Target) -> None:
+    def uninstall(self, target: ReleaseTarget) -> None:
         found = self.released.pop(target.running.key, None)
         for document in found[1].documents() if found else ():
             if document["kind"] != "PersistentVolumeClaim":
                 self._delete(document, target.namespace)
 
-    def status(self, target: Target) -> HelmStatus | None:
+    def status(self, target: ReleaseTarget) -> HelmStatus | None:
         found = self.released.get(target.running.key)
         if found is None:
             return None
@@ -253,7 +253,7 @@ class MemoryHooks:
         else:
             self.data[key] = self.backups[place]
 
-    def end(self, target: Target) -> None:
+    def end(self, target: ReleaseTarget) -> None:
         """They have ended."""
 
 

@@ -45,10 +45,8 @@ class Rotation:
     def media(self, version: str, key: str, *words: str) -> Path:
         """Full media for a release, made now."""
         out = self.road.base / f"media-{version}-{len(list(self.road.base.glob('media-*')))}"
-        done(
-            *("-C", self.road.publisher, "media", "create", "--to", version, "--key", key),
-            *("--effort", "none", *words, out),
-        )
+        making = ("-C", self.road.publisher, "media", "create", "--to", version, "--key", key)
+        done(*making, "--effort", "none", *words, out)
         return out
 
     def thief(self, name: str = "thief") -> Forge:

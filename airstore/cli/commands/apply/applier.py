@@ -25,8 +25,8 @@ from airstore.core import yamlfile
 from airstore.core.errors import UsageError
 from airstore.ops.applier.install import install, plan_install
 from airstore.ops.applier.logs import list_logs, read_logs, write_logs
-from airstore.ops.applier.manifests import Applier, Source, plan_applier
-from airstore.ops.applier.orders import Cluster, run, send_media
+from airstore.ops.applier.manifests import Applier, ApplierSource, plan_applier
+from airstore.ops.applier.orders import ApplierCluster, run, send_media
 from airstore.ops.applier.receive import descends, has_arrived, receive_media, receive_store
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.trusted import trusted_release
@@ -209,14 +209,14 @@ def _plan(
     context: Context, store: StoreDirectory, version: str, storage_class: str, helm_path: Path | None
 ) -> Applier:
     with store.open_blobs() as blobs:
-        source = Source(store, blobs, find_helm(helm_path), read_site_file(context.store_path, None))
+        source = ApplierSource(store, blobs, find_helm(helm_path), read_site_file(context.store_path, None))
         return plan_applier(source, version, storage_class)
 
 
 @contextmanager
-def _cluster(context: Context, kubeconfig: Path | None, timeout: float = 300.0) -> Iterator[Cluster]:
+def _cluster(context: Context, kubeconfig: Path | None, timeout: float = 300.0) -> Iterator[ApplierCluster]:
     with connect(find_kubeconfig(kubeconfig)) as connection:
-        yield Cluster(connection, context.say, _write, context.progress, context.now(), timeout)
+        yield ApplierCluster(connection, context.say, _write, context.progress, context.now(), timeout)
 
 
 def _write(channel: int, data: bytes) -> None:

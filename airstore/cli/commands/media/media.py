@@ -25,7 +25,7 @@ from airstore.media.writer import Carriers
 from airstore.ops.media.costs import NONE, costs
 from airstore.ops.media.create import (
     Base,
-    Form,
+    MediaForm,
     base_from_receipt,
     base_from_release,
     create_media,
@@ -121,7 +121,7 @@ def create(
             "shared_blobs": len(plan.shared),
             "plain_bytes": plan.selection.plain_bytes,
         }
-        form = Form(None if effort == "none" else Effort(effort), Carriers(volume_size, parity))
+        form = MediaForm(None if effort == "none" else Effort(effort), Carriers(volume_size, parity))
         if dry_run:
             rehearsed = rehearse_media(store, blobs, plan, context.progress, form)
             show_fields({**summary, "estimated_bytes": rehearsed.size}, output)

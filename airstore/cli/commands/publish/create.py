@@ -19,15 +19,15 @@ from airstore.core.errors import UsageError
 from airstore.core.release import Release
 from airstore.history.git.names import check_person, check_version
 from airstore.ops.publish.create import (
-    Contents,
     Created,
+    ReleaseContents,
     Signing,
     check_contents,
     create_release,
     gather,
 )
 from airstore.ops.publish.keys import load_key
-from airstore.ops.registry.access import Access
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 
 
@@ -102,7 +102,7 @@ def command(
     show_fields(_summary(created) | notice_fields(contents.notices, output), output)
 
 
-def _show_places(contents: Contents, access: Access, output: str) -> None:
+def _show_places(contents: ReleaseContents, access: RegistryOptions, output: str) -> None:
     rows = [{"kind": "chart", "name": f"{c.name} {c.version}", "from": c.source} for c in contents.charts]
     places = access.places(contents.product, contents.references)
     rows += [{"kind": "image", "name": str(image), "from": place} for image, place in places.items()]

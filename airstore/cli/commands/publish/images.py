@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from airstore.charts.images.finding import Finding, why
+from airstore.charts.images.finding import ImageFinding, why
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
@@ -19,7 +19,7 @@ from airstore.cli.views.notices import say_notices
 from airstore.cli.views.output import output_option, show_rows
 from airstore.core.errors import NotFoundError
 from airstore.core.reference import Reference
-from airstore.ops.publish.create import Contents, gather
+from airstore.ops.publish.create import ReleaseContents, gather
 from airstore.ops.stores.directory import PUBLISHER
 
 
@@ -72,7 +72,7 @@ def find(
     show_rows(rows, output, columns, "no images found")
 
 
-def _say_unreadable(context: Context, contents: Contents) -> None:
+def _say_unreadable(context: Context, contents: ReleaseContents) -> None:
     for one in contents.unreadable:
         if one.stops and not one.excluded_by:
             context.say(
@@ -85,7 +85,7 @@ def _say_unreadable(context: Context, contents: Contents) -> None:
         context.say(f"{len(possible)} more are possible; --all lists them")
 
 
-def _show_why(contents: Contents, image: str, output: str) -> None:
+def _show_why(contents: ReleaseContents, image: str, output: str) -> None:
     rows = _places(why(contents.findings, image))
     unread = [one for one in contents.unreadable if one.text == image]
     rows += [
@@ -103,7 +103,7 @@ def _show_why(contents: Contents, image: str, output: str) -> None:
     show_rows(rows, output, columns, schema="image-place-list")
 
 
-def _places(findings: list[Finding]) -> list[dict[str, Any]]:
+def _places(findings: list[ImageFinding]) -> list[dict[str, Any]]:
     """Each place once, with every variant that names the image there."""
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for one in findings:
@@ -113,8 +113,8 @@ def _places(findings: list[Finding]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _grouped(findings: tuple[Finding, ...], *, everything: bool) -> list[dict[str, Any]]:
-    groups: dict[Reference, list[Finding]] = {}
+def _grouped(findings: tuple[ImageFinding, ...], *, everything: bool) -> list[dict[str, Any]]:
+    groups: dict[Reference, list[ImageFinding]] = {}
     for finding in findings:
         groups.setdefault(finding.reference, []).append(finding)
     return [
@@ -124,7 +124,7 @@ def _grouped(findings: tuple[Finding, ...], *, everything: bool) -> list[dict[st
     ]
 
 
-def _row(reference: Reference, group: list[Finding]) -> dict[str, Any]:
+def _row(reference: Reference, group: list[ImageFinding]) -> dict[str, Any]:
     return {
         "image": str(reference),
         "confidence": min((finding.confidence for finding in group), key=_CONFIDENCE.index),

@@ -16,12 +16,11 @@ from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.views.attachments import say_unattached
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.errors import TransferError, UsageError
-from airstore.ops.registry.push import Run, plan_registry, push_release
+from airstore.ops.registry.push import PushOptions, plan_registry, push_release
 from airstore.ops.registry.serve import LiveCatalog
 from airstore.ops.stores.directory import SITE
 from airstore.ops.stores.trusted import held_release
-from airstore.registry.server.app import Access as Accessed
-from airstore.registry.server.app import make_app
+from airstore.registry.server.app import AccessEntry, make_app
 from airstore.registry.server.server import Stop, Tls
 from airstore.registry.server.server import serve as serve_app
 
@@ -57,7 +56,7 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
     # A service manager's stop and Ctrl-C are both the ordinary end of a server.
     stop.on_signals(signal.SIGTERM, signal.SIGINT)
 
-    def log(request: Accessed) -> None:
+    def log(request: AccessEntry) -> None:
         fault = f" {request.fault}" if request.fault else ""
         context.say(
             f"{request.client} {request.method} {request.target} {request.status} {request.sent}{fault}"
@@ -135,7 +134,7 @@ def push(
             planned = plan_registry(blobs, release, url, access).summary()
             show_fields(planned | ({"registry": name} if name else {}), output)
             return
-        run = Run(context.progress, jobs, context.now(), keep_tags=shared)
+        run = PushOptions(context.progress, jobs, context.now(), keep_tags=shared)
         summary, result = push_release(store, blobs, release, url, access, run, name)
     for other in result.substituted:
         context.say(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from airstore.core.kube.rights import Right
 from airstore.core.release import Release
 from airstore.deploy.checks.images import samples, strangers, used
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.ops.apply.session.session import LEASE_NAMESPACE, ApplySession
-from airstore.ops.registry.access import Access
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.images import image_problems
 
 _PULL = 180.0  # seconds for a node to pull one image
@@ -33,7 +33,7 @@ class Coming:
     """
 
     release: Release
-    targets: Mapping[str, Target] = field(repr=False)
+    targets: Mapping[str, ReleaseTarget] = field(repr=False)
     back: bool = False
 
 
@@ -48,7 +48,7 @@ class ImageChecks:
         nodes: what every node has to pull: ``one`` image of each host, ``all``, or ``none``.
     """
 
-    access: Access
+    access: RegistryOptions
     enabled: bool = True
     ask_registry: bool = True
     nodes: str = "one"

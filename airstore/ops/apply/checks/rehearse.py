@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airstore.core.kube.rights import Right
-from airstore.deploy.checks.rehearsal import Finding, Move, describe, rehearse
+from airstore.deploy.checks.rehearsal import Move, RehearsalFinding, describe, rehearse
 from airstore.deploy.helm.kept import Standing
 from airstore.deploy.model.redact import Redactor
-from airstore.deploy.model.target import Target, targets_of
-from airstore.deploy.plan.plan import Step
+from airstore.deploy.model.target import ReleaseTarget, targets_of
+from airstore.deploy.plan.plan import PlanStep
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.replacing import moves_back
 from airstore.deploy.run.steps import Mode, Run, stopped_at_most
@@ -32,7 +32,7 @@ class Answers:
     replaced: Mapping[str, tuple[str, ...]]
     hint: str = ""
 
-    def shown(self, steps: Sequence[Step]) -> tuple[Step, ...]:
+    def shown(self, steps: Sequence[PlanStep]) -> tuple[PlanStep, ...]:
         """Steps of a plan, each with the objects that it replaces."""
         return tuple(replace(step, replaces=self.replaced.get(step.key, ())) for step in steps)
 
@@ -79,13 +79,15 @@ class _Standings:
         self._helm = session.helm
         self._known: dict[str, Standing] = {}
 
-    def move(self, target: Target, documents: Iterable[Mapping[str, object]], *, back: bool = False) -> Move:
+    def move(
+        self, target: ReleaseTarget, documents: Iterable[Mapping[str, object]], *, back: bool = False
+    ) -> Move:
         """A Helm release as it would be installed over what stands."""
         key = target.running.key
         found = self._known[key] = self._known.get(key) or self._helm.standing(target)
         return Move(target, tuple(documents), found.documents, found.on_server, back)
 
-    def back(self, target: Target) -> Move:
+    def back(self, target: ReleaseTarget) -> Move:
         """What a rollback would install again."""
         return self.move(target, self._helm.reinstates(target), back=True)
 
@@ -102,7 +104,7 @@ def _answers(session: ApplySession, forward: list[Move], back: list[Move], redac
     )
 
 
-def _way_out(found: Sequence[Finding]) -> str:
+def _way_out(found: Sequence[RehearsalFinding]) -> str:
     if not found or not all(finding.move.back for finding in found):
         return ""
     names = dict.fromkeys(f"--skip-reinstate {finding.move.target.running.key}" for finding in found)

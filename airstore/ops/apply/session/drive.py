@@ -12,12 +12,12 @@ from airstore.deploy.run.waits import Waits
 from airstore.deploy.run.workload_steps import WorkloadSteps
 from airstore.deploy.waiting.health import SystemClock
 from airstore.ops.apply.session import report
-from airstore.ops.apply.session.outcome import Outcome, look, outcome_of
+from airstore.ops.apply.session.outcome import RunOutcome, look, outcome_of
 from airstore.ops.apply.session.record import end_run
 from airstore.ops.apply.session.session import ApplySession
 
 
-def drive(session: ApplySession, journal: Journal, *, asked_back: bool = False) -> Outcome:
+def drive(session: ApplySession, journal: Journal, *, asked_back: bool = False) -> RunOutcome:
     """Go on with a run until it ends; inside `ApplySession.alone`.
 
     Args:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airstore.deploy.helm.records import HelmStatus
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.ops.apply.session.session import ApplySession
 
 
-def statuses(session: ApplySession, targets: Mapping[str, Target]) -> dict[str, HelmStatus]:
+def statuses(session: ApplySession, targets: Mapping[str, ReleaseTarget]) -> dict[str, HelmStatus]:
     """Key to what Helm says, for the Helm releases that exist."""
     found = {key: session.helm.status(target) for key, target in targets.items()}
     return {key: status for key, status in found.items() if status is not None}
 
 
 def disturbed(
-    session: ApplySession, targets: Mapping[str, Target], found: Mapping[str, HelmStatus]
+    session: ApplySession, targets: Mapping[str, ReleaseTarget], found: Mapping[str, HelmStatus]
 ) -> dict[str, str]:
     """Key to what somebody else than airstore did to a Helm release that airstore installed.
 
@@ -29,7 +29,7 @@ def disturbed(
     return {key: reason for key, reason in reasons.items() if reason}
 
 
-def _disturbed(session: ApplySession, target: Target, found: HelmStatus | None) -> str | None:
+def _disturbed(session: ApplySession, target: ReleaseTarget, found: HelmStatus | None) -> str | None:
     if found is None:
         return "Helm no longer has it"
     if found.status != "deployed":

@@ -26,7 +26,7 @@ from airstore.core.errors import DamagedError, NotFoundError
 from airstore.deploy.helm.kept import Kept
 from airstore.deploy.model.redact import Redactor
 from airstore.history.ledger import Running
-from airstore.ops.apply.session.prepare import Prepared
+from airstore.ops.apply.session.prepare import PreparedRelease
 from airstore.ops.stores.directory import StoreDirectory
 
 _REFERENCE = re.compile(r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{8})/([^/]+)")
@@ -57,7 +57,7 @@ class Installations:
     def __init__(self, store: StoreDirectory) -> None:
         self._directory = store.path / "deploy" / "runs"
 
-    def keep_values(self, run: str, prepared: Prepared) -> Running:
+    def keep_values(self, run: str, prepared: PreparedRelease) -> Running:
         """Keep a Helm release's values with a run; returns the Helm release that names them."""
         reference = f"{run}/{prepared.running.name}"
         known = {"secrets": sorted(prepared.secrets), "kubeVersion": prepared.kube_version}
@@ -68,7 +68,7 @@ class Installations:
             {**prepared.running.to_json(), "values": reference}, prepared.running.rendered
         )
 
-    def renew(self, run: str, running: Running, prepared: Prepared) -> Running:
+    def renew(self, run: str, running: Running, prepared: PreparedRelease) -> Running:
         """What stays as it is installed; the run keeps what it is made of where that is not just the same."""
         if not running.values or (self.same_inputs(running, prepared) and self.same_hooks(running, prepared)):
             return running
@@ -77,7 +77,7 @@ class Installations:
             self.keep(renewed, kept)
         return renewed
 
-    def inherit(self, run: str, prepared: Prepared, earlier: Running | None) -> Running:
+    def inherit(self, run: str, prepared: PreparedRelease, earlier: Running | None) -> Running:
         """Keep a Helm release's values, and what an earlier installation made of the same ones.
 
         What was installed of them before an uninstall is what the volumes that stayed were written with.
@@ -145,7 +145,7 @@ class Installations:
         known = [self._values(running)["secrets"] for running in all_running if running.values]
         return Redactor(frozenset(text for each in known for text in each))
 
-    def same_inputs(self, running: Running, prepared: Prepared) -> bool:
+    def same_inputs(self, running: Running, prepared: PreparedRelease) -> bool:
         """Whether a Helm release was applied with the same chart, values and rewriting as are wanted now.
 
         What it renders to is not asked: random values, dates and ``lookup`` would make it another one each
@@ -162,7 +162,7 @@ class Installations:
             known.get("rewriting"), wanted["rewriting"]
         )
 
-    def same_hooks(self, running: Running, prepared: Prepared) -> bool:
+    def same_hooks(self, running: Running, prepared: PreparedRelease) -> bool:
         """Whether the images of its hooks' Jobs are rewritten as they were when it was applied."""
         return bool(self._values(running).get("hookRewriting") == _inputs(prepared)["hookRewriting"])
 
@@ -214,7 +214,7 @@ class Installations:
                 directory.chmod(0o700)
 
 
-def _inputs(prepared: Prepared) -> dict[str, Any]:
+def _inputs(prepared: PreparedRelease) -> dict[str, Any]:
     """What decides, besides the chart, how a Helm release is installed."""
     return {
         "values": [base64.b64encode(each).decode() for each in prepared.values],

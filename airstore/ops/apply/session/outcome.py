@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import Journal
 from airstore.deploy.run.observed import observe
@@ -14,7 +14,7 @@ from airstore.ops.apply.session.session import ApplySession
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How a run ended.
 
     Attributes:
@@ -31,12 +31,12 @@ class Outcome:
     confirmed: bool
 
 
-def outcome_of(session: ApplySession, journal: Journal, end: End) -> Outcome:
+def outcome_of(session: ApplySession, journal: Journal, end: End) -> RunOutcome:
     """What to say of a run that has ended well, or as an operator wanted it to end."""
     intent = Intent.of(journal)
     version, running = intent.outcome if end is End.SUCCEEDED else (intent.previous, intent.old)
     states, confirmed = look(session, journal, succeeded=end is End.SUCCEEDED)
-    return Outcome(journal.name, end, version if running else "", states, confirmed)
+    return RunOutcome(journal.name, end, version if running else "", states, confirmed)
 
 
 def look(session: ApplySession, journal: Journal, *, succeeded: bool) -> tuple[dict[str, str], bool]:
@@ -50,7 +50,7 @@ def look(session: ApplySession, journal: Journal, *, succeeded: bool) -> tuple[d
 
 
 def look_at(
-    session: ApplySession, wanted: Mapping[str, Target], others: Mapping[str, Target]
+    session: ApplySession, wanted: Mapping[str, ReleaseTarget], others: Mapping[str, ReleaseTarget]
 ) -> tuple[dict[str, str], bool]:
     """As `look`, of any Helm releases that should run and others that should not."""
     seen = observe(session.helm, session.cluster, wanted, others)

@@ -9,14 +9,14 @@ from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy.model.target import targets_of
 from airstore.deploy.plan.generated import adopted_alike
-from airstore.deploy.plan.plan import Step, alike, plan
+from airstore.deploy.plan.plan import PlanStep, alike, plan
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.steps import Mode, Run, backed_up
 from airstore.deploy.run.transition import items_of
 from airstore.history import ledger
 from airstore.history.ledger import ADOPTED, Running, is_release
 from airstore.ops.apply.session.installations import Installations
-from airstore.ops.apply.session.prepare import Prepared, Rendering, prepare_release
+from airstore.ops.apply.session.prepare import PreparedRelease, Rendering, prepare_release
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import held_release, trusted_release
 from airstore.store.blobs import BlobStore
@@ -34,7 +34,7 @@ class SitePlan:
 
     version: str
     running: str
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     backups: tuple[str, ...] = ()
 
 
@@ -52,7 +52,7 @@ class Planned:
 
     plan: SitePlan
     release: Release
-    wanted: tuple[Prepared, ...]
+    wanted: tuple[PreparedRelease, ...]
     now: tuple[Running, ...]
     previous: str = ""
 
@@ -145,7 +145,9 @@ def backups_of(store: StoreDirectory, planned: Planned, skipped: Collection[str]
     return tuple(item.key for item in backed_up(Run(found)))
 
 
-def _same(installations: Installations, wanted: Sequence[Prepared], now: Mapping[str, Running]) -> set[str]:
+def _same(
+    installations: Installations, wanted: Sequence[PreparedRelease], now: Mapping[str, Running]
+) -> set[str]:
     """Keys of what runs as it is wanted: made of the same, whatever random values it renders to now."""
     pairs = ((each, now[each.running.key]) for each in wanted if each.running.key in now)
     return {

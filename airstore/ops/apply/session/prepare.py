@@ -16,7 +16,7 @@ from airstore.charts.helm.postrender import sees_hooks
 from airstore.charts.images.rewrite import Rewriting, leftovers, rewrite
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.rendering.live import LiveCluster, render_live
-from airstore.charts.rendering.render import Document, Target, render
+from airstore.charts.rendering.render import Document, RenderTarget, render
 from airstore.core import yamlfile
 from airstore.core.durable import write_file
 from airstore.core.errors import UsageError
@@ -37,7 +37,7 @@ _REGISTRY = "registry.host"  # what a chart is bound to that names the site's re
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRelease:
     """One Helm release, rendered.
 
     Attributes:
@@ -82,7 +82,7 @@ def prepare_release(
     site: SiteFile,
     release: Release,
     only: Collection[str] | None = None,
-) -> tuple[Prepared, ...]:
+) -> tuple[PreparedRelease, ...]:
     """Render every Helm release of a release, or those of these names, as this site would install it.
 
     Raises:
@@ -113,7 +113,7 @@ def prepare_release(
         hooks = _where(release, site) if rules or bound else None
         kube = rendering.cluster.version if rendering.cluster else ""
         bodies = tuple(flattened(each.body for each in documents if not each.is_test))
-        prepared.append(Prepared(running, tuple(values), secrets, rules, hooks, left, kube, bodies))
+        prepared.append(PreparedRelease(running, tuple(values), secrets, rules, hooks, left, kube, bodies))
     return tuple(prepared)
 
 
@@ -173,7 +173,7 @@ def _running(wanted: HelmRelease, chart: Chart, documents: Sequence[Document]) -
 def _render(
     rendering: Rendering, wanted: HelmRelease, archive: bytes, values: Sequence[bytes]
 ) -> tuple[Document, ...]:
-    target = Target(wanted.name, wanted.namespace, upgrade=_key(wanted) in rendering.installed)
+    target = RenderTarget(wanted.name, wanted.namespace, upgrade=_key(wanted) in rendering.installed)
     variant = f"release {wanted.name}"
     if rendering.cluster:
         what = f"chart {wanted.chart} with {variant}"

@@ -8,7 +8,7 @@ from airstore.core.errors import AirstoreError, DeployError, OperatorNeededError
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import Journal
 from airstore.deploy.run.reach import needed
-from airstore.deploy.run.steps import End, Kind, Mode, Run, Status, given_up
+from airstore.deploy.run.steps import End, Mode, Run, Status, StepKind, given_up
 from airstore.history.ledger import ADOPTED
 
 
@@ -52,7 +52,7 @@ def failed(
 
 def given_up_words(run: Run, journal: Journal, intent: Intent) -> str:
     """What is said of what the operator gave up: a line for each loss; empty where there is none."""
-    abandoned = intent.abandoned | given_up(journal.events, Kind.REINSTATE)
+    abandoned = intent.abandoned | given_up(journal.events, StepKind.REINSTATE)
     lines = [
         f"the data of {key} stay as the failed upgrade left them: their backup was given up"
         for key in _lost_data(run, journal, intent)
@@ -66,13 +66,17 @@ def given_up_words(run: Run, journal: Journal, intent: Intent) -> str:
 
 def _touched(journal: Journal) -> set[str]:
     begun = {event.step for event in journal.events if event.status is Status.BEGIN}
-    return {step.item for step in begun if step and step.kind in {Kind.UPGRADE, Kind.REMOVE, Kind.STOP}}
+    return {
+        step.item
+        for step in begun
+        if step and step.kind in {StepKind.UPGRADE, StepKind.REMOVE, StepKind.STOP}
+    }
 
 
 def _lost_data(run: Run, journal: Journal, intent: Intent) -> Iterator[str]:
     """Keys of the Helm releases whose data the run could change, and that were given up."""
     begun = {event.step for event in journal.events if event.status is Status.BEGIN}
-    touched = {step.item for step in begun if step and step.kind in {Kind.UPGRADE, Kind.REMOVE}}
+    touched = {step.item for step in begun if step and step.kind in {StepKind.UPGRADE, StepKind.REMOVE}}
     reached = needed({item.key: item.needs for item in run.items}, touched)
     hooked = {item.key for item in run.items if "rollback" in item.hooks}
     yield from sorted(reached & hooked & (intent.skipped | given_up(journal.events)))

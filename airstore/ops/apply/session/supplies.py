@@ -6,7 +6,7 @@ from airstore.charts.images.rewrite import Rewriting
 from airstore.core.errors import NotFoundError
 from airstore.core.limits import LIMITS
 from airstore.deploy.helm.kept import Kept
-from airstore.deploy.model.target import Target
+from airstore.deploy.model.target import ReleaseTarget
 from airstore.ops.apply.session.installations import Installations
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import read_file, trusted_release
@@ -21,7 +21,7 @@ class StoreSupplies:
         self._blobs = blobs
         self._installations = installations
 
-    def chart(self, target: Target) -> bytes:
+    def chart(self, target: ReleaseTarget) -> bytes:
         """See `airstore.deploy.helm.actions.Supplies`."""
         adopted = self._installations.adopted_chart(target.running)
         if adopted is not None:
@@ -33,26 +33,26 @@ class StoreSupplies:
             raise NotFoundError(f"release {target.version} has no chart {target.running.archive}")
         return self._blobs.read_bytes(digest, LIMITS.chart_archive)
 
-    def values(self, target: Target) -> list[bytes]:
+    def values(self, target: ReleaseTarget) -> list[bytes]:
         """See `airstore.deploy.helm.actions.Supplies`."""
         return self._installations.values(target.running)
 
-    def kept(self, target: Target) -> Kept | None:
+    def kept(self, target: ReleaseTarget) -> Kept | None:
         """See `airstore.deploy.helm.actions.Keeping`."""
         return self._installations.kept(target.running)
 
-    def keep(self, target: Target, kept: Kept) -> None:
+    def keep(self, target: ReleaseTarget, kept: Kept) -> None:
         """See `airstore.deploy.helm.actions.Keeping`."""
         self._installations.keep(target.running, kept)
 
-    def rewriting(self, target: Target) -> Rewriting | None:
+    def rewriting(self, target: ReleaseTarget) -> Rewriting | None:
         """See `airstore.deploy.helm.actions.Supplies`."""
         return self._installations.rewriting(target.running)
 
-    def hook_rewriting(self, target: Target) -> Rewriting | None:
+    def hook_rewriting(self, target: ReleaseTarget) -> Rewriting | None:
         """See `airstore.deploy.hooks.runner.Scripts`."""
         return self._installations.rewriting(target.running, hooks=True)
 
-    def hook(self, target: Target, name: str) -> bytes:
+    def hook(self, target: ReleaseTarget, name: str) -> bytes:
         """See `airstore.deploy.hooks.runner.Scripts`."""
         return read_file(self._store, target.version, target.helm.hooks[name])
