@@ -125,6 +125,16 @@ class History(Reader):
         self.refs.set(HEADS + branch, commit)
         return commit
 
+    def drop_branch(self, branch: str) -> None:
+        """Remove a branch besides main, durably.
+
+        Raises:
+            UsageError: no such name can be a branch.
+            StorageError: the disk failed.
+        """
+        check_branch(branch)
+        self.refs.remove(HEADS + branch)
+
     def disown(self, keep: str | None) -> None:
         """Take the releases after ``keep`` off main, durably; they stay below ``refs/disowned`` as evidence.
 

@@ -13,7 +13,7 @@ import pygit2
 
 from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, temporary_file
 from airstore.core.errors import DamagedError, SequenceError
-from airstore.history.git.names import MAIN, TAGS, is_version
+from airstore.history.git.names import HEADS, MAIN, TAGS, is_version
 from airstore.history.git.objects import git_errors
 
 
@@ -45,6 +45,13 @@ class Refs:
         with git_errors("the refs of the history"):
             names = [name.removeprefix(TAGS) for name in self._repository.references if name.startswith(TAGS)]
         return {name: oid for name in sorted(names) if is_version(name) and (oid := self.get(TAGS + name))}
+
+    def heads(self) -> dict[str, str]:
+        """Branch to commit, sorted, without main; names that cannot be branches of ours are left out."""
+        with git_errors("the refs of the history"):
+            found = [name for name in self._repository.references if name.startswith(HEADS) and name != MAIN]
+        names = sorted(name.removeprefix(HEADS) for name in found)
+        return {name: oid for name in names if is_version(name) and (oid := self.get(HEADS + name))}
 
     def set(self, name: str, oid: str) -> None:
         """Point a ref at an object, durably.

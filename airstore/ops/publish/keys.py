@@ -95,7 +95,7 @@ def load_key(store: StoreDirectory, name: str, passphrase: Passphrase | None) ->
 
     Raises:
         NotFoundError: no such key.
-        UsageError: several keys and none named, or the trust root does not let this one sign alone.
+        UsageError: several keys and none named, or the trust root does not let this one sign.
     """
     entries = {entry.name: entry for entry in list_keys(store)}
     if not entries:
@@ -111,8 +111,6 @@ def load_key(store: StoreDirectory, name: str, passphrase: Passphrase | None) ->
             f"the trust root does not let the key {chosen!r} sign releases: sites would refuse them",
             hint=f"these keys may: {', '.join(able) or 'none of this store'}",
         )
-    if (threshold := store.trust_root().release_role.threshold) > 1:
-        raise UsageError(f"the trust root wants {threshold} keys to sign; airstore signs with one")
     return PrivateKey.load(entries[chosen].path, passphrase)
 
 

@@ -14,6 +14,8 @@ from airstore.store.blobs import BlobStore
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import TrustRoot, verify_first
 
+PENDING = "pending-"  # a branch for each release that is not signed by enough yet
+
 
 def read_root(path: Path) -> tuple[bytes, TrustRoot]:
     """A trust root that somebody vouches for, as it is in the file and as it is read.
@@ -76,6 +78,11 @@ def verified(store: StoreDirectory, version: str = "") -> VerifiedRelease:
     """As `trusted_release`, with digest, commit and signer."""
     history, trust = store.history, store.trust()
     if version:
+        if PENDING + version in history.branches() and not history.lookup(version):
+            raise NotTrustedError(
+                f"release {version} is pending: not enough keys have signed it",
+                hint=f"sign it: `airstore release sign {version}`",
+            )
         return _once(store, history.find(version).commit, trust)
     newest = history.tip
     if newest is None:

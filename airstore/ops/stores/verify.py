@@ -10,10 +10,10 @@ from airstore.core.release import Release
 from airstore.core.work import at_work
 from airstore.history.repository import History
 from airstore.media.index import ReleaseId
-from airstore.trust import sshsig
+from airstore.trust import envelope, sshsig
 from airstore.trust.role import Role
 from airstore.trust.root.chain import RootChain
-from airstore.trust.statement import RELEASE, verify_statement
+from airstore.trust.statement import RELEASE, STATEMENT_TYPE, verify_statement
 
 RELEASE_FILE = "release.json"
 ENVELOPE_FILE = "signatures/release.dsse.json"
@@ -70,11 +70,22 @@ def _role(files: dict[str, bytes], trust: RootChain, what: str) -> Role:
 
 
 def _verify_envelope(files: dict[str, bytes], role: Role, what: str) -> tuple[Release, Digest]:
+    _check_complete(files[ENVELOPE_FILE], role, what)
     statement = verify_statement(files[ENVELOPE_FILE], RELEASE, role, f"{ENVELOPE_FILE} of {what}")
     digest = Digest.of(files[RELEASE_FILE])
     if dict(statement.subjects) != {RELEASE_FILE: digest}:
         raise NotTrustedError(f"{what}: the signature is about something else than this {RELEASE_FILE}")
     return Release.parse(files[RELEASE_FILE], f"{RELEASE_FILE} of {what}"), digest
+
+
+def _check_complete(signed: bytes, role: Role, what: str) -> None:
+    """Some have signed, others have not: that is no forgery, and somebody can do something about it."""
+    count = len(envelope.read(signed, STATEMENT_TYPE, what).signed_by(role.keys))
+    if 0 < count < role.threshold:
+        raise NotTrustedError(
+            f"{what} is pending: signed by {count} of {len(role.keys)} trusted keys; {role.threshold} must",
+            hint="the publisher completes it with `airstore release sign`, and makes media anew",
+        )
 
 
 def _verify_tree(files: dict[str, bytes], release: Release, what: str) -> None:

@@ -147,6 +147,10 @@ class TrustRoot:
         """Name of a key's holder; its fingerprint where the root does not know it."""
         return next((name for name, known in self.keys.items() if known == key), key.fingerprint)
 
+    def days_left(self, now: datetime) -> int | None:
+        """Whole days until it expires, below 0 afterwards; None where it never does."""
+        return (self.expires - now).days if self.expires else None
+
     def check_expiry(self, now: datetime) -> None:
         """Refuse a root that is too old; ``now`` is fixed once per command, with a time zone (TUF 5.1).
 

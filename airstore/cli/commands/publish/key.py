@@ -44,7 +44,9 @@ def generate(context: Context, name: str, *, encrypt: bool, passphrase_file: Pat
         context.say(f"trust root: {store.root_file} (give it to the sites; it is not secret)")
         context.say("next: airstore release create --version V")
     else:
-        context.say(f"it signs nothing until the trust root names it: airstore trust root add-key {name}")
+        context.say(
+            f"it cannot sign releases until the trust root names it: airstore trust root add-key {name}"
+        )
     context.say("its key id:")
     click.echo(entry.keyid)
 

@@ -31,7 +31,13 @@ from airstore.trust.keys import PrivateKey
 from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_role = click.option("--role", "roles", type=click.Choice(ROLES), multiple=True)
+_role = click.option(
+    "--role",
+    "roles",
+    type=click.Choice(ROLES),
+    multiple=True,
+    help="What the key may sign: may be given twice.",
+)
 
 
 def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
