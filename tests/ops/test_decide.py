@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,8 @@ def test_a_containers_image_that_nobody_can_read_is_named_and_stops_the_release(
         refused(tiny.create("1.0.0", "--dry-run"), 2, repr(image))
     found = done("-C", tiny.store, "images", "find")
     assert f"warning: {image!r} is no image reference" in found.err
+    notices = json.loads(done("-C", tiny.store, "images", "find", "-o", "json").out)["notices"]
+    assert "unreadable-image" in {notice["topic"] for notice in notices}
     why = done("-C", tiny.store, "images", "find", "--why", image, "-o", "json").json()
     assert [row["confidence"] for row in why] == ["unreadable"]
     tiny.edit("images:\n", f"images:\n  exclude: ['{image}']\n")
@@ -240,6 +243,22 @@ def test_every_image_that_cannot_be_had_is_named_at_once(tiny: Tiny) -> None:
             line = outcome.err.partition("images.exclude: ")[2].partition("\n")[0]
     tiny.edit("images:\n", f"images:\n  exclude: {line}\n")
     assert tiny.create().code == 0
+
+
+def test_a_record_that_helm_could_not_keep_stops_the_release_and_not_the_search(tiny: Tiny) -> None:
+    noise = random.Random(1).randbytes(900_000)  # noqa: S311 - the same each time
+    (tiny.base / "app" / "notes.bin").write_bytes(noise)
+    with unchanged(tiny.store):
+        for options in ((), ("--dry-run",)):
+            refused(tiny.create("1.0.0", *options), 2, "app: about 12", "notes.bin", ".helmignore")
+        found = done("-C", tiny.store, "images", "find", "-o", "json")
+        assert "`release create` refuses it: about 12" in found.err
+        document = json.loads(found.out)
+    assert [row["image"] for row in document["items"]] == [IMAGE]
+    assert [notice["topic"] for notice in document["notices"]] == ["record-size"]
+    (tiny.base / "app" / "notes.bin").write_bytes(noise[:750_000])  # nearly too much
+    dry = tiny.create("1.0.0", "--dry-run", "-o", "json")
+    assert [notice["topic"] for notice in json.loads(dry.out)["notices"]] == ["record-size"]
 
 
 def test_a_dry_run_finds_what_the_run_would(tiny: Tiny) -> None:

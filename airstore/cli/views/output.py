@@ -67,14 +67,21 @@ def shortened(text: str) -> str:
 
 
 def show_rows(
-    rows: Sequence[Row], output: str, columns: Mapping[str, str], empty: str = "", *, schema: str = ""
+    rows: Sequence[Row],
+    output: str,
+    columns: Mapping[str, str],
+    empty: str = "",
+    *,
+    schema: str = "",
+    beside: Row | None = None,
 ) -> None:
     """Print rows; tables show ``columns`` (field to heading), JSON and YAML every field, as ``items``.
 
-    Fields that end in ``size`` or ``bytes`` are byte counts and right-aligned.
+    Fields that end in ``size`` or ``bytes`` are byte counts and right-aligned. Documents have the fields
+    ``beside`` the items, too.
     """
     if output != "table":
-        show_document({"items": list(rows)}, output, schema=schema)
+        show_document({"items": list(rows), **(beside or {})}, output, schema=schema)
         return
     if not rows:
         click.echo(empty or "nothing to list")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.images.finding import ImageFinding, Unreadable, wanted
+from airstore.charts.packages.record import Record
 from airstore.charts.packages.resolve import ResolvedChart
 from airstore.charts.rendering.survey import survey
 from airstore.core.digest import Digest
@@ -23,7 +24,7 @@ from airstore.ops.publish.diff import diff_releases
 from airstore.ops.publish.find_images import check_readable, find_images, resolve_charts
 from airstore.ops.publish.ingest import Ingested, ingest
 from airstore.ops.publish.pending import Signing, add_signature, check_no_other, draft_of
-from airstore.ops.publish.record_sizes import check_records
+from airstore.ops.publish.record_sizes import check_records, sizes_of, tight
 from airstore.ops.publish.tree import in_tree, tree_files
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
@@ -41,6 +42,7 @@ class ReleaseContents:
         manifests: Helm release name to what Helm would install without any site's values.
         unreadable: what containers have for an image and is none.
         notices: what a person should know or decide.
+        records: Helm release name to the record that Helm would keep of it.
     """
 
     product: Product
@@ -50,6 +52,7 @@ class ReleaseContents:
     manifests: Mapping[str, str]
     unreadable: tuple[Unreadable, ...] = ()
     notices: tuple[Notice, ...] = ()
+    records: Mapping[str, Record] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,10 @@ def gather(
     surveyed = survey(helm, product, {chart.name: chart for chart in charts})
     found = find_images(product, charts, surveyed)
     references = tuple(wanted(found.findings))
-    notices = (*found.notices, *check_records(product, charts, surveyed.rendered))
+    records = sizes_of(product, charts, surveyed.rendered)
+    notices = (*found.notices, *tight(records))
     return ReleaseContents(
-        product, charts, references, found.findings, surveyed.manifests, found.unreadable, notices
+        product, charts, references, found.findings, surveyed.manifests, found.unreadable, notices, records
     )
 
 
@@ -121,12 +125,13 @@ def create_release(
 
     Raises:
         LockedError: another process holds the lock.
+        UsageError: no site could install it.
         SequenceError: the version exists with other content.
         NotFoundError: an image, or with ``whole`` an optional part of one, cannot be had.
         TransferError, DamagedError: an image is not as its digests say, or its source broke off.
     """
     with store.locked():
-        check_readable(contents.unreadable)
+        _check_installable(contents)
         before = _before(store)
         files = tree_files(contents.product, contents.charts, contents.manifests)
         existing = verified(store, version).release if store.history.lookup(version) else None
@@ -155,14 +160,20 @@ def check_contents(store: StoreDirectory, contents: ReleaseContents, access: Reg
     """All that can be found wrong before anything is fetched.
 
     Raises:
-        UsageError: a container's image is no reference, a file is too large, or a site would refuse the tree.
+        UsageError: a container's image is no reference, Helm could not keep its record, a file is too large,
+            or a site would refuse the tree.
         NotFoundError, TransferError, DamagedError: images cannot be had; all of them are named.
     """
-    check_readable(contents.unreadable)
+    _check_installable(contents)
     files = tree_files(contents.product, contents.charts, contents.manifests)
     rehearse(store.history, files)
     with access.images(contents.product) as source:
         check_images(source, contents.references, contents.findings)
+
+
+def _check_installable(contents: ReleaseContents) -> None:
+    check_readable(contents.unreadable)
+    check_records(contents.records)
 
 
 def _ingest(

@@ -11,44 +11,51 @@ from airstore.core.errors import UsageError
 from airstore.core.notice import Notice
 from airstore.core.product import Product
 
+SMALLER = (
+    "name what Helm does not need (documents, tests, examples, archives) in the chart's .helmignore; or split"
+    " the chart"
+)
 _TIGHT = LARGEST * 9 // 10  # from here on a site's own values may be what is too much
 
 
-def check_records(
+def sizes_of(
     product: Product, charts: Iterable[ResolvedChart], rendered: Iterable[Rendered]
-) -> tuple[Notice, ...]:
-    """What is said of Helm releases whose record nearly fills a Secret.
+) -> dict[str, Record]:
+    """Name of each Helm release to the record that its first installation writes."""
+    named = {chart.name: chart for chart in charts}
+    names = {helm.name: helm.chart for helm in product.helm_releases}
+    return {
+        one.target.name: record_of(named[names[one.target.name]].read(), one.values, one.text)
+        for one in rendered
+        if one.target.name in names and not one.variant and not one.target.upgrade
+    }
+
+
+def tight(records: Mapping[str, Record]) -> Iterator[Notice]:
+    """What is said of Helm releases whose record nearly fills a Secret."""
+    for name, record in records.items():
+        if _TIGHT < record.size <= LARGEST:
+            about = f"{name}: Helm's record of it is close to the {LARGEST} bytes that it may have"
+            yield Notice("record-size", f"{about}: {_told(record)}")
+
+
+def check_records(records: Mapping[str, Record]) -> None:
+    """Refuse what no site could install.
 
     Raises:
-        UsageError: one is larger than a Secret can be; the message names the chart's largest files.
+        UsageError: a record is larger than a Secret can be; the message names the chart's largest files.
     """
-    found = dict(_records(product, {chart.name: chart for chart in charts}, rendered))
-    over = [f"{name}: {_told(record)}" for name, record in found.items() if record.size > LARGEST]
-    if over:
-        listed = "\n".join(over)
+    if over := oversized(records):
+        listed = "\n".join(f"{name}: {told}" for name, told in over.items())
         raise UsageError(
             f"Helm could not keep its record of these Helm releases ({LARGEST} bytes at most):\n{listed}",
-            hint="name what Helm does not need (documents, tests, examples, archives) in the chart's"
-            " .helmignore; or split the chart",
+            hint=SMALLER,
         )
-    return tuple(
-        Notice(
-            "record-size",
-            f"{name}: Helm's record of it is close to the {LARGEST} bytes that it may have: {_told(record)}",
-        )
-        for name, record in found.items()
-        if record.size > _TIGHT
-    )
 
 
-def _records(
-    product: Product, charts: Mapping[str, ResolvedChart], rendered: Iterable[Rendered]
-) -> Iterator[tuple[str, Record]]:
-    names = {helm.name: helm.chart for helm in product.helm_releases}
-    for one in rendered:
-        if one.target.name in names and not one.variant and not one.target.upgrade:
-            chart = charts[names[one.target.name]].read()
-            yield one.target.name, record_of(chart, one.values, one.text)
+def oversized(records: Mapping[str, Record]) -> dict[str, str]:
+    """Helm releases whose record is larger than a Secret can be, and what is in it."""
+    return {name: _told(record) for name, record in records.items() if record.size > LARGEST}
 
 
 def _told(record: Record) -> str:

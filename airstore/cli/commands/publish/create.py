@@ -113,7 +113,9 @@ def _show_places(contents: ReleaseContents, access: RegistryOptions, output: str
     places = access.places(contents.product, contents.references)
     rows += [{"kind": "image", "name": str(image), "from": place} for image, place in places.items()]
     columns = {"kind": "KIND", "name": "NAME", "from": "FROM"}
-    show_rows(rows, output, columns, schema="release-source-list")
+    show_rows(
+        rows, output, columns, schema="release-source-list", beside=notice_fields(contents.notices, output)
+    )
 
 
 def _warn_sparse(context: Context, release: Release) -> None:

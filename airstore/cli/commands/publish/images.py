@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from airstore.cli.options.helm import find_helm, helm_option, kube_version_optio
 from airstore.cli.options.productfile import product_file
 from airstore.cli.options.registries import access_options, make_access
 from airstore.cli.suggest import suggestions
-from airstore.cli.views.notices import say_notices
+from airstore.cli.views.notices import notice_fields, say_notices
 from airstore.cli.views.output import output_option, show_rows
 from airstore.core.errors import NotFoundError
+from airstore.core.notice import Notice
 from airstore.core.reference import Reference
 from airstore.ops.publish.create import ReleaseContents, gather
+from airstore.ops.publish.record_sizes import SMALLER, oversized
 from airstore.ops.stores.directory import PUBLISHER
 
 
@@ -62,23 +65,30 @@ def find(
     if image:
         _show_why(contents, image, output)
         return
-    say_notices(context, contents.notices)
-    _say_unreadable(context, contents)
+    told = (*contents.notices, *_refusals(contents))
+    say_notices(context, told)
+    _say_possible(context, contents)
     rows = _grouped(contents.findings, everything=everything)
     columns = {
         "image": "IMAGE", "confidence": "CONFIDENCE", "taken": "INCLUDED", "tests_only": "TESTS ONLY",
         "charts": "CHARTS", "places": "PLACES",
     }  # fmt: skip
-    show_rows(rows, output, columns, "no images found")
+    show_rows(rows, output, columns, "no images found", beside=notice_fields(told, output))
 
 
-def _say_unreadable(context: Context, contents: ReleaseContents) -> None:
+def _refusals(contents: ReleaseContents) -> Iterator[Notice]:
+    """What `release create` would not accept; here it stops nothing."""
     for one in contents.unreadable:
         if one.stops and not one.excluded_by:
-            context.say(
-                f"warning: {one.text!r} is no image reference, and `release create` refuses it: {one.kind} "
-                f"{one.name}, {one.path} ({one.source})"
-            )
+            place = f"{one.kind} {one.name}, {one.path} ({one.source})"
+            what = f"{one.text!r} is no image reference, and `release create` refuses it: {place}"
+            yield Notice("unreadable-image", what)
+    for name, told in oversized(contents.records).items():
+        what = f"{name}: Helm could not keep its record of it, and `release create` refuses it: {told}"
+        yield Notice("record-size", what, SMALLER)
+
+
+def _say_possible(context: Context, contents: ReleaseContents) -> None:
     possible = {f.reference for f in contents.findings if f.confidence == "possible" and not f.excluded_by}
     possible -= {f.reference for f in contents.findings if f.fetched}
     if possible:
