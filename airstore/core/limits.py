@@ -10,7 +10,8 @@ class Limits:
     """Bounds in bytes unless a comment says otherwise."""
 
     manifest: int = 4 * MIB  # OCI manifest or index; registries refuse larger ones
-    json_document: int = 64 * MIB  # release.json, media index, receipt, trust root
+    json_document: int = 64 * MIB  # release.json, receipt
+    media_index: int = 4 * MIB  # parsed before anybody signed it; lists 10,000 files, of 1 GiB each
     envelope: int = 16 * MIB  # a signed envelope, parsed before its signatures can be checked
     signatures: int = 64  # count, in one envelope
     trust_root: int = 256 * KIB  # one trust root on media, read before anything on them can be trusted

@@ -272,29 +272,29 @@ def _read_copy(directory: Path) -> bytes | None:
 
 
 def _read_root(path: Path) -> bytes:
-    try:
-        if path.is_symlink() or not path.is_file():
-            raise IncompleteError(f"media: {path} is not a plain file", hint="copy the media again")
-        with path.open("rb") as file:
-            data = file.read(LIMITS.trust_root + 1)
-    except OSError as fault:
-        raise IncompleteError(f"media: cannot read {path}: {fault.strerror}") from fault
-    if len(data) > LIMITS.trust_root:
-        raise DamagedError(f"media: {path} is larger than {LIMITS.trust_root} bytes")
-    return data
+    absent = IncompleteError(f"media: {path} is not a plain file", hint="copy the media again")
+    return _read_bounded(path, LIMITS.trust_root, absent)
 
 
 def _read_envelope(path: Path) -> bytes:
+    absent = NotFoundError(
+        f"{path.parent} holds no airstore media: {path.name} is missing",
+        hint="name the directory that `airstore media create` wrote",
+    )
+    data = _read_bounded(path, LIMITS.media_index, absent)
+    strictjson.load_object(data, f"media index {path}")
+    return data
+
+
+def _read_bounded(path: Path, limit: int, absent: AirstoreError) -> bytes:
+    """What nobody has signed yet, read no further than it can be meant."""
     try:
         if path.is_symlink() or not path.is_file():
-            raise NotFoundError(
-                f"{path.parent} holds no airstore media: {path.name} is missing",
-                hint="name the directory that `airstore media create` wrote",
-            )
-        if path.stat().st_size > LIMITS.json_document:
-            raise DamagedError(f"{path} is larger than {LIMITS.json_document} bytes")
-        data = path.read_bytes()
+            raise absent
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
     except OSError as fault:
         raise IncompleteError(f"media: cannot read {path}: {fault.strerror}") from fault
-    strictjson.load_object(data, f"media index {path}")
+    if len(data) > limit:
+        raise DamagedError(f"media: {path} is larger than {limit} bytes")
     return data

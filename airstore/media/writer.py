@@ -11,6 +11,7 @@ from pathlib import Path
 from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors, sync_directory, write_file
 from airstore.core.errors import UsageError
+from airstore.core.limits import LIMITS
 from airstore.core.progress import Progress
 from airstore.history.bundle import create_bundle
 from airstore.history.repository import History
@@ -101,7 +102,9 @@ def write_media(
         building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-", dir=out.parent))
     try:
         index = _filled(building, contents, describe, progress, carriers)
-        _write_index(building, index, sign(index.to_statement()), contents.roots)
+        signed = sign(index.to_statement())
+        _check_index(signed)
+        _write_index(building, index, signed, contents.roots)
         _open_to_all(building)
         _publish(building, out)
     except BaseException:
@@ -198,6 +201,14 @@ def _finish(
     create_bundle(history, bundle, draft.release.version, _known(draft.base))
     files[BUNDLE_NAME] = MediaFile(bundle.stat().st_size, Digest.of_file(bundle))
     return describe(files)
+
+
+def _check_index(signed: bytes) -> None:
+    if len(signed) > LIMITS.media_index:
+        raise UsageError(
+            f"the index of these media would be {len(signed)} bytes, and sites read {LIMITS.media_index}",
+            hint="larger volumes make a smaller one",
+        )
 
 
 def _write_index(building: Path, index: MediaIndex, signed: bytes, roots: Mapping[int, bytes]) -> None:
