@@ -92,7 +92,8 @@ def test_the_same_release_made_again_keeps_its_signatures_and_another_loses_them
     history = open_directory(two.road.publisher).history
     assert len(list(history.entries(f"{PENDING}1.2.0"))) == 2
     first = git(history.path, "rev-parse", f"{branch}:release.json")
-    two.road.product.write_text(two.road.product.read_text() + "\n# another\n")
+    values = two.road.product.parent / "values" / "db.yaml"
+    values.write_text(values.read_text() + "\n# another\n")
     done(*publisher, *creating)
     assert git(history.path, "rev-parse", f"{branch}:release.json") != first
 
