@@ -75,6 +75,7 @@ def write_media(
     sign: Callable[[bytes], bytes],
     progress: Progress,
     carriers: Carriers = ONE,
+    beside: Callable[[Path], object] = lambda _directory: None,
 ) -> MediaIndex:
     """Write packs or a delta, history bundle and signed index to a new directory.
 
@@ -85,6 +86,7 @@ def write_media(
         sign: turns the index's statement into a DSSE envelope.
         progress: shows the bytes written.
         carriers: what they hold, and how much of them may be lost.
+        beside: puts into the directory what no index lists.
 
     Raises:
         UsageError: ``out`` is in use, a volume too small, or a share of parity none.
@@ -98,6 +100,7 @@ def write_media(
     try:
         index = _filled(building, contents, describe, progress, carriers)
         _write_index(building, index, sign(index.to_statement()))
+        beside(building)
         _open_to_all(building)
         _publish(building, out)
     except BaseException:

@@ -14,6 +14,7 @@ from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey
 from airstore.trust.role import Role
 from airstore.trust.root.model import RELEASE_ROLE, ROOT_ROLE, WHAT, TrustRoot, parse_payload
+from airstore.trust.sshsig import GIT_NAMESPACE, TOOL_NAMESPACE
 
 __all__ = [
     "PAYLOAD_TYPE",
@@ -117,14 +118,14 @@ def verify_next(current: TrustRoot, signed: bytes) -> TrustRoot:
 
 
 def allowed_signers(root: TrustRoot) -> str:
-    """The file that git and ssh-keygen check signatures of commits and tags against (ssh-keygen(1)).
+    """The file that git and ssh-keygen check signatures of commits, tags and tools against (ssh-keygen(1)).
 
     It has no ``valid-before``: git compares that with the commit's own date, which a thief of the key
     chooses. A key is revoked by a new root without it.
     """
     members = root.release_role.keys
     lines = [
-        f'{name} namespaces="git" {key.openssh()}'
+        f'{name} namespaces="{GIT_NAMESPACE},{TOOL_NAMESPACE}" {key.openssh()}'
         for name, key in sorted(root.keys.items())
         if key in members
     ]
