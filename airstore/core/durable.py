@@ -10,13 +10,13 @@ import errno
 import fcntl
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from airstore.core.errors import LockedError, StorageError
+from airstore.core.poll import poll
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -185,7 +185,7 @@ def exclusive_lock(path: Path, wait: float = 0.0) -> Iterator[None]:
     with storage_errors(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _lock(handle, time.monotonic() + wait)
+        _lock(handle, wait)
     except BlockingIOError as fault:
         os.close(handle)
         raise LockedError(
@@ -201,13 +201,12 @@ def exclusive_lock(path: Path, wait: float = 0.0) -> Iterator[None]:
             os.close(handle)
 
 
-def _lock(handle: int, deadline: float) -> None:
-    while True:
+def _lock(handle: int, wait: float) -> None:
+    for last in poll(wait, 0.1):
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= deadline:
+            if last:
                 raise
-            time.sleep(0.1)
         else:
             return

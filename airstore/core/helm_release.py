@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airstore.core.gates import Gate, gate_to_json, parse_gate
+
 
 @dataclass(frozen=True)
 class HelmRelease:
@@ -18,7 +20,7 @@ class HelmRelease:
         needs: names of Helm releases that come before.
         timeout: as Helm writes durations.
         hooks: hook name to path in the release's tree.
-        health: gates, as the product file writes them.
+        health: what must be so before it counts as healthy.
         references: ``rewrite`` where rendered image references are rewritten to the site's registry, else
             ``keep``: bindings or the nodes' mirrors lead there.
         ignore: what is no drift, rules as the product file writes them.
@@ -33,7 +35,7 @@ class HelmRelease:
     needs: tuple[str, ...] = ()
     timeout: str = "5m"
     hooks: Mapping[str, str] = field(default_factory=dict, hash=False)
-    health: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+    health: tuple[Gate, ...] = ()
     references: str = "keep"
     ignore: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     fail_fast: bool = True
@@ -50,7 +52,7 @@ def helm_to_json(helm: HelmRelease) -> dict[str, Any]:
         "needs": list(helm.needs),
         "timeout": helm.timeout,
         "hooks": dict(helm.hooks),
-        "health": [dict(gate) for gate in helm.health],
+        "health": [gate_to_json(gate) for gate in helm.health],
         # Left out where nothing is said: releases made before there was a choice stay the same bytes.
         **({} if helm.references == "keep" else {"references": helm.references}),
         **({"drift": {"ignore": [dict(rule) for rule in helm.ignore]}} if helm.ignore else {}),
@@ -59,7 +61,11 @@ def helm_to_json(helm: HelmRelease) -> dict[str, Any]:
 
 
 def helm_from_json(entry: Mapping[str, Any]) -> HelmRelease:
-    """A Helm release as product files and ``release.json`` write it."""
+    """A Helm release as product files and ``release.json`` write it.
+
+    Raises:
+        UsageError: a health gate that is none, see `parse_gate`.
+    """
     return HelmRelease(
         name=entry["name"],
         namespace=entry["namespace"],
@@ -69,7 +75,7 @@ def helm_from_json(entry: Mapping[str, Any]) -> HelmRelease:
         needs=tuple(entry.get("needs", ())),
         timeout=entry.get("timeout", "5m"),
         hooks=dict(entry.get("hooks", {})),
-        health=tuple(entry.get("health", ())),
+        health=tuple(map(parse_gate, entry.get("health", ()))),
         references=entry.get("references", "keep"),
         fail_fast=entry.get("failFast", True),
         ignore=tuple(entry.get("drift", {}).get("ignore", ())),

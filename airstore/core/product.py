@@ -10,8 +10,8 @@ from typing import Any
 from airstore.core import schema, yamlfile
 from airstore.core.descriptor import Platform
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.gates import parse_gate
 from airstore.core.helm_release import HelmRelease, helm_from_json
-from airstore.core.jsonpath import JsonPath
 from airstore.core.sections import ProductApplier, ProductRegistry
 
 
@@ -105,27 +105,10 @@ def load_product(path: Path) -> Product:
         raise NotFoundError(f"cannot read the product file {path}: {fault.strerror}") from fault
     document = yamlfile.load(text, str(path))
     schema.check_yaml(document, text, "product", str(path))
+    _check_gates(document, text, path)
     product = replace(_from_yaml(document, path.resolve().parent), text=text, file=path)
     _check_names(product, text, path)
-    _check_gates(product, text, path)
     return product
-
-
-_GATES = ("deployment", "statefulset", "daemonset", "job", "http", "resource")
-
-
-def gate_fault(gate: Mapping[str, Any]) -> str:
-    """What is wrong with a health gate that the schema lets through; empty if nothing is."""
-    if len(named := [kind for kind in _GATES if kind in gate]) != 1:
-        return f"exactly one of {', '.join(_GATES)} must be given"
-    asked = [field for field in ("condition", "jsonPath") if field in gate]
-    if named == ["resource"] and len(asked) != 1:
-        return "with resource, exactly one of condition, jsonPath must be given"
-    try:
-        JsonPath.parse(str(gate.get("jsonPath", ".")))
-    except UsageError as fault:
-        return str(fault)
-    return ""
 
 
 def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
@@ -148,12 +131,15 @@ def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
     )
 
 
-def _check_gates(product: Product, text: bytes, path: Path) -> None:
-    for index, helm in enumerate(product.helm_releases):
-        for number, gate in enumerate(helm.health):
-            if why := gate_fault(gate):
+def _check_gates(document: Mapping[str, Any], text: bytes, path: Path) -> None:
+    for index, helm in enumerate(document["releases"]):
+        for number, gate in enumerate(helm.get("health", ())):
+            try:
+                parse_gate(gate)
+            except UsageError as fault:
                 line = yamlfile.line_of(text, ("releases", index, "health", number))
-                raise UsageError(f"{path}:{line}: releases[{index}].health[{number}]: {why}")
+                where = f"{path}:{line}: releases[{index}].health[{number}]"
+                raise UsageError(f"{where}: {fault}") from fault
 
 
 def published(product: Product) -> bytes:

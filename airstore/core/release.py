@@ -202,11 +202,18 @@ def _from_json(document: dict[str, Any], what: str) -> Release:
         platforms=tuple(document["platforms"]),
         images=tuple(_image_from_json(entry, what) for entry in document["images"]),
         charts=tuple(_chart_from_json(entry, what) for entry in document["charts"]),
-        helm_releases=tuple(helm_from_json(entry) for entry in document["releases"]),
+        helm_releases=tuple(_helm_from_json(entry, what) for entry in document["releases"]),
         files={path: Digest(digest) for path, digest in document["files"].items()},
         registry=ProductRegistry.from_json(document["registry"]),
         applier=ProductApplier.from_json(document["applier"]) if "applier" in document else None,
     )
+
+
+def _helm_from_json(entry: dict[str, Any], what: str) -> HelmRelease:
+    try:
+        return helm_from_json(entry)
+    except UsageError as fault:
+        raise DamagedError(f"{what}: Helm release {entry['name']}: {fault}") from fault
 
 
 def _image_from_json(entry: dict[str, Any], what: str) -> Image:

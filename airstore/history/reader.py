@@ -59,6 +59,7 @@ class Reader:
         self.disk = disk
         self._objects = ObjectDatabase(self.path / "objects", disk)
         self.refs = Refs(self._repository, disk)
+        self._parents: dict[str, str | None] = {}  # of commits that were read; an object never changes
 
     @property
     def tip(self) -> str | None:
@@ -121,7 +122,9 @@ class Reader:
         chain = []
         while commit is not None:
             chain.append(commit)
-            commit = self.commit(commit).parent
+            if commit not in self._parents:
+                self._parents[commit] = self.commit(commit).parent
+            commit = self._parents[commit]
         return chain
 
     def commit(self, commit: str) -> Commit:

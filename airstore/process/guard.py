@@ -10,16 +10,16 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import LockedError
+from airstore.core.poll import poll
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
-_POLL = 0.1  # seconds
+_PAUSE = 0.1  # seconds
 
 
 @contextmanager
@@ -46,15 +46,12 @@ def await_end(lock: Path, timeout: float) -> None:
     """
     _make_place(lock)
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + timeout
     try:
-        while not _try_lock(handle):
-            if time.monotonic() > deadline:
-                raise LockedError(
-                    f"a program started by an earlier airstore process still runs (it holds {lock})",
-                    hint="wait for it to end, or end it, then try again",
-                )
-            time.sleep(_POLL)
+        if not any(_try_lock(handle) for _ in poll(timeout, _PAUSE)):
+            raise LockedError(
+                f"a program started by an earlier airstore process still runs (it holds {lock})",
+                hint="wait for it to end, or end it, then try again",
+            )
     finally:
         os.close(handle)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-_PATIENCE = 3.0  # seconds that transfers get to end after an interrupt
+_TIMEOUT = 3.0  # seconds that transfers get to end after an interrupt
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -69,7 +69,7 @@ def run_all(
 
 
 def _wait(threads: Iterable[threading.Thread]) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     for thread in threads:
         if thread.ident is not None:
             thread.join(max(0.0, deadline - time.monotonic()))

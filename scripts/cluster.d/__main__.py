@@ -60,9 +60,9 @@ def down(cluster: Cluster) -> None:
     # Last started, first ended: kubelet before its containers, which it would start again; etcd at the end.
     for component in reversed(components.components(cluster)):
         process = processes.recorded(cluster, component.name)
-        processes.stop([process] if process else [], patience=3)
+        processes.stop([process] if process else [], grace=3)
         if component.name == "kubelet":
-            processes.stop(leftovers.containers(cluster), patience=0)
+            processes.stop(leftovers.containers(cluster), grace=0)
     leftovers.remove(cluster)
     if cluster.directory.exists():
         shutil.rmtree(cluster.directory)

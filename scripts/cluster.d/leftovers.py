@@ -41,12 +41,12 @@ def remove(cluster: Cluster) -> None:
         raise ClusterError("\n".join(faults))
 
 
-def end_processes(cluster: Cluster, patience: float = 5, seconds: float = 60) -> None:
+def end_processes(cluster: Cluster, grace: float = 5, seconds: float = 60) -> None:
     """End whatever carries the mark or is in a control group, and what those start while they end.
 
     Args:
         cluster: whose processes.
-        patience: seconds between asking and killing.
+        grace: seconds between asking and killing.
         seconds: until it is given up.
 
     Raises:
@@ -56,8 +56,8 @@ def end_processes(cluster: Cluster, patience: float = 5, seconds: float = 60) ->
     while left := [*processes.marked(cluster), *containers(cluster)]:
         if time.monotonic() > deadline:
             raise ClusterError(f"processes do not end: {sorted({process.pid for process in left})}")
-        processes.stop(left, patience)
-        patience = 0
+        processes.stop(left, grace)
+        grace = 0
         time.sleep(0.05)
 
 

@@ -105,10 +105,10 @@ def strays(cluster: Cluster, argv: list[str]) -> list[Process]:
     return [process for process in marked(cluster) if _read(process.pid, "cmdline") == wanted]
 
 
-def stop(processes: Iterable[Process], patience: float = 20) -> None:
+def stop(processes: Iterable[Process], grace: float = 20) -> None:
     """Ask processes to end, wait, then insist."""
     left = _alive(processes)
-    for order, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 10.0)):
+    for order, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
         for process in left:
             _signal(process, order)
         deadline = time.monotonic() + seconds

@@ -9,6 +9,7 @@ import pytest
 
 from airstore.cluster.workloads.resource_gates import judge
 from airstore.core.errors import UsageError
+from airstore.core.gates import Condition, ValueAt
 from airstore.core.product import load_product
 
 RESOURCE = {"apiVersion": "example.com/v1", "kind": "Thing", "name": "one"}
@@ -37,7 +38,7 @@ def condition(status: str, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_conditions(live: dict[str, Any], why: str) -> None:
-    found = judge({"resource": RESOURCE, "condition": "Ready"}, live)
+    found = judge(Condition("Ready"), live)
     assert (why in found) if why else found == ""
 
 
@@ -54,9 +55,9 @@ def test_conditions(live: dict[str, Any], why: str) -> None:
         ("{.status.nothing}", "x", "{.status.nothing} is not there yet; 'x' is awaited"),
     ],
 )
-def test_paths(path: str, equals: object, why: str) -> None:
+def test_paths(path: str, equals: str | int | bool, why: str) -> None:
     live = thing(phase="Ready", count=3, on=True, parts=[{"ok": True}, {"ok": False}])
-    assert judge({"resource": RESOURCE, "jsonPath": path, "equals": equals}, live) == why
+    assert judge(ValueAt(path, equals), live) == why
 
 
 _PRODUCT = """apiVersion: airstore/v1

@@ -8,6 +8,7 @@ import pytest
 from airstore.core import yamlfile
 from airstore.core.descriptor import Platform
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.gates import HttpGate, WorkloadGate
 from airstore.core.product import ChartSource, Product, load_product
 from airstore.core.sections import ProductRegistry
 from airstore.core.site import SiteFile, load_site_file
@@ -65,7 +66,7 @@ def test_the_product_file_of_the_design(tmp_path: Path) -> None:
     assert database.hooks["verifyBackup"] == "hooks/verify.sh"
     assert (database.timeout, api.timeout) == ("5m", "10m")
     assert api.needs == ("db",)
-    assert api.health == ({"deployment": "shop-api"}, {"http": "http://shop-api.shop/healthz"})
+    assert api.health == (WorkloadGate("deployment", "shop-api"), HttpGate("http://shop-api.shop/healthz"))
 
 
 def test_the_fixtures_are_valid() -> None:

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from airstore.core.descriptor import Descriptor, Platform
 from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.gates import Condition, Gate, HttpGate, ResourceGate, ValueAt, WorkloadGate
 from airstore.core.reference import Reference
 from airstore.core.release import Chart, HelmRelease, Image, Release
 from airstore.core.sections import ProductApplier, ProductRegistry
@@ -39,9 +39,15 @@ references = st.builds(
 )
 images = st.builds(Image, references, descriptors, some, several, several)
 charts = st.builds(Chart, words, versions, st.just("./charts/x") | words, descriptors, descriptors, some)
-gates: st.SearchStrategy[Mapping[str, Any]] = st.one_of(
-    st.builds(lambda kind, name: {kind: name}, st.sampled_from(["deployment", "statefulset", "job"]), words),
-    st.just({"http": "http://shop-api.shop:8080/healthz?deep=1"}),
+tests_of_objects = st.builds(Condition, words) | st.builds(
+    ValueAt, st.just("{.status.phase}"), words | st.integers(0, 9) | st.booleans()
+)
+gates: st.SearchStrategy[Gate] = st.one_of(
+    st.builds(WorkloadGate, st.sampled_from(["deployment", "statefulset", "daemonset", "job"]), words),
+    st.just(HttpGate("http://shop-api.shop:8080/healthz?deep=1")),
+    st.builds(
+        ResourceGate, st.just("example.com/v1"), st.just("Thing"), words, st.none() | words, tests_of_objects
+    ),
 )
 helm_releases = st.builds(
     HelmRelease,

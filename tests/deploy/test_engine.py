@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airstore.core.errors import DeployError, LockedError, TransferError
+from airstore.core.gates import WorkloadGate
 from airstore.core.kube.dryruns import Refusal
 from airstore.core.kube.sights import Cause, Sight, Trouble
 from airstore.core.release import HelmRelease
@@ -116,7 +117,7 @@ class Place:
             name,
             timeout="20s",
             hooks=HOOKS if name == "db" else {},
-            health=({"deployment": name},),
+            health=(WorkloadGate("deployment", name),),
         )
         documents = [config(f"{name}-config", version=version), workload("Deployment", name), claim(name)]
         target, chart = make_target(helm, version, documents, [CRD] if name == "web" else [])
@@ -265,7 +266,7 @@ def test_a_lost_lease_stops_everything_at_once(place: Place, tmp_path: Path) -> 
 
 def test_an_unhealthy_release_is_named(place: Place, tmp_path: Path) -> None:
     target = place.new["shop/web"]
-    helm = replace(target.helm, health=({"deployment": "nowhere"},))
+    helm = replace(target.helm, health=(WorkloadGate("deployment", "nowhere"),))
     place.new["shop/web"] = replace(target, helm=helm)
     engine = place.engine(tmp_path, always())
     assert engine.drive() is End.ROLLED_BACK
@@ -308,7 +309,9 @@ def test_a_database_that_the_hook_could_not_reach_is_asked_again_once_it_is_up(
         def ready(self, gate: Any, namespace: str) -> str:
             slow = started and clock.now() - started[0] < 15
             return (
-                "it starts" if slow and gate == {"deployment": "db"} else place.cluster.ready(gate, namespace)
+                "it starts"
+                if slow and gate == WorkloadGate("deployment", "db")
+                else place.cluster.ready(gate, namespace)
             )
 
     class Remote(MemoryHooks):
@@ -327,7 +330,9 @@ def _migrating(place: Place, directory: Path) -> Parts:
     """The database stays, the application changes its rows and then never gets healthy."""
     place.new["shop/db"] = place.old["shop/db"]
     api = place.new["shop/api"]
-    place.new["shop/api"] = replace(api, helm=replace(api.helm, health=({"deployment": "nowhere"},)))
+    place.new["shop/api"] = replace(
+        api, helm=replace(api.helm, health=(WorkloadGate("deployment", "nowhere"),))
+    )
     parts = place.parts(directory, always())
     items = [
         replace(item, action="unchanged") if item.key == "shop/db" else item
@@ -386,7 +391,7 @@ def test_a_wait_that_is_of_no_use_ends_and_is_said_once(place: Place, tmp_path: 
             return Sight(name, str(mark), 0, 1, crash, "no such table")
 
         def ready(self, gate: Any, _namespace: str) -> str:
-            return "it is not" if gate == {"deployment": "web"} and clock.now() < 15 else ""
+            return "it is not" if gate == WorkloadGate("deployment", "web") and clock.now() < 15 else ""
 
     parts = replace(parts, cluster=Crashing())
     assert parts.drive() is End.ROLLED_BACK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airstore.core.errors import TransferError
+from airstore.core.gates import WorkloadGate
 from airstore.core.release import HelmRelease
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.model.target import ReleaseTarget
@@ -14,7 +15,7 @@ from tests.support.kubernetes.deploy_world import MemoryCluster, MemoryHelm, mak
 
 
 def target(version: str, name: str = "web") -> ReleaseTarget:
-    helm = HelmRelease(name, "shop", name, timeout="20s", health=({"deployment": name},))
+    helm = HelmRelease(name, "shop", name, timeout="20s", health=(WorkloadGate("deployment", name),))
     return make_target(helm, version, [config(f"{name}-config"), workload("Deployment", name)])[0]
 
 

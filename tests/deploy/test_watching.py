@@ -52,8 +52,8 @@ class Scene:
     def stage(self) -> Stage:
         return Stage(self.cluster, self.clock, self.shown, Redactor(frozenset({"h0rse-battery"})))
 
-    def watch(self, patience: Mapping[Cause, float] | None = None, *, changed: bool = False) -> Watch:
-        return Watch(self.stage, "upgrade shop/web", TARGET, patience=patience, changed=changed)
+    def watch(self, grace: Mapping[Cause, float] | None = None, *, changed: bool = False) -> Watch:
+        return Watch(self.stage, "upgrade shop/web", TARGET, grace=grace, changed=changed)
 
     def ended(self, watch: Watch, limit: float = 90) -> tuple[float, str]:
         """After how long the watch ends the wait, and what it says; never: the limit."""

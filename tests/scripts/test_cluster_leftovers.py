@@ -33,7 +33,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     made.run.mkdir(parents=True)
     made.logs.mkdir()
     yield made
-    processes.stop(processes.marked(made), patience=0)
+    processes.stop(processes.marked(made), grace=0)
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -56,7 +56,7 @@ def test_what_was_never_recorded_is_found_and_ended(cluster: Cluster) -> None:
 def test_what_starts_while_it_ends_is_ended_too(cluster: Cluster) -> None:
     processes.start(cluster, "one", ["sh", "-c", _HYDRA], "print")
     wait_for(lambda: (cluster.logs / "one.log").read_text() == "ready\n")
-    leftovers.end_processes(cluster, patience=1)
+    leftovers.end_processes(cluster, grace=1)
     assert processes.marked(cluster) == []
 
 

@@ -24,7 +24,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     made.run.mkdir(parents=True)
     made.logs.mkdir()
     yield made
-    processes.stop(processes.marked(made), patience=0)
+    processes.stop(processes.marked(made), grace=0)
 
 
 def _started(cluster: Cluster, name: str, *argv: str) -> processes.Process:
@@ -67,7 +67,7 @@ def test_a_process_runs_until_its_last_thread_ends(cluster: Cluster) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert process.is_alive()
-    processes.stop([process], patience=0)
+    processes.stop([process], grace=0)
     assert not process.is_alive()
 
 
@@ -75,7 +75,7 @@ def test_a_process_that_does_not_listen_is_killed(cluster: Cluster) -> None:
     process = _started(cluster, "one", "sh", "-c", _STUBBORN)
     _await_log(cluster, "ready\n")
     begun = time.monotonic()
-    processes.stop([process], patience=0.5)
+    processes.stop([process], grace=0.5)
     assert not process.is_alive()
     assert time.monotonic() - begun >= 0.5
 
@@ -89,7 +89,7 @@ def test_a_later_process_with_the_same_number_is_left_alone(
     record = cluster.run / "one.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | change))
     assert processes.recorded(cluster, "one") is None
-    processes.stop([earlier], patience=0)
+    processes.stop([earlier], grace=0)
     assert process.is_alive()
 
 

@@ -26,6 +26,6 @@ def probe(kubeconfig: Path | None) -> ClusterInfo:
         NotFoundError: no usable kubeconfig.
         TransferError: the server does not answer.
     """
-    with connect(kubeconfig, patience=0) as connection:
+    with connect(kubeconfig, retry_for=0) as connection:
         answer = connection.send(Call("GET", "/version"))
         return ClusterInfo(connection.server, str(answer.get("gitVersion", "")))

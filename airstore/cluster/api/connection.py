@@ -1,9 +1,8 @@
-"""One connection to an API server: requests, patience while it restarts, and clear errors."""
+"""One connection to an API server: requests, retries while it restarts, and clear errors."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.limits import MIB
+from airstore.core.poll import poll
 from airstore.core.work import at_work
 
 _CONNECT, _READ = 5.0, 60.0  # seconds
@@ -71,14 +71,14 @@ class Connection:
 
     Args:
         api: configured client.
-        patience: seconds to go on trying while the server cannot be reached, as when it restarts.
+        retry_for: seconds to go on trying while the server cannot be reached, as when it restarts.
         inside: we run in one of its pods, where names of Services lead to them.
     """
 
-    def __init__(self, api: client.ApiClient, *, patience: float = 30.0, inside: bool = False) -> None:
+    def __init__(self, api: client.ApiClient, *, retry_for: float = 30.0, inside: bool = False) -> None:
         self.api = api
         self.inside = inside
-        self._patience = patience
+        self._retry_for = retry_for
 
     @property
     def server(self) -> str:
@@ -92,15 +92,16 @@ class Connection:
             ApiError: the server refused.
             TransferError: the server cannot be reached or broke off.
         """
-        deadline = time.monotonic() + self._patience
-        while True:
+        for last in poll(self._retry_for, _PAUSE):
+            if last:
+                break
             try:
                 return self._once(call)
             except TransferError as fault:
                 passing = not isinstance(fault, ApiError) or fault.status in _AGAIN
-                if not passing or call.method not in _REPEATABLE or time.monotonic() > deadline:
+                if not passing or call.method not in _REPEATABLE:
                     raise
-            time.sleep(_PAUSE)
+        return self._once(call)
 
     def headers(self) -> dict[str, str]:
         """Headers that say who we are; a token that has expired is fetched again."""
@@ -190,13 +191,13 @@ class Connection:
         return answer
 
 
-def connect(kubeconfig: Path | None, *, context: str | None = None, patience: float = 30.0) -> Connection:
+def connect(kubeconfig: Path | None, *, context: str | None = None, retry_for: float = 30.0) -> Connection:
     """Connect with a kubeconfig.
 
     Args:
         kubeconfig: None for ``~/.kube/config``, or in a Pod its service account.
         context: None for the current one.
-        patience: see `Connection`.
+        retry_for: see `Connection`.
 
     Raises:
         NotFoundError: no usable kubeconfig.
@@ -215,7 +216,7 @@ def connect(kubeconfig: Path | None, *, context: str | None = None, patience: fl
         raise NotFoundError(
             f"no usable kubeconfig: {fault}", hint="name one with the environment variable KUBECONFIG"
         ) from fault
-    return Connection(client.ApiClient(settings), patience=patience, inside=inside)
+    return Connection(client.ApiClient(settings), retry_for=retry_for, inside=inside)
 
 
 def path_of(*parts: str) -> str:

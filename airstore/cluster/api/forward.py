@@ -26,7 +26,7 @@ from airstore.core.errors import AirstoreError, NotFoundError, TransferError
 
 _PIECE = 64 << 10  # bytes
 _STALL = 300.0  # seconds without a byte either way
-_PATIENCE, _PAUSE = 30.0, 0.5  # seconds without any pod, in all, and between attempts to find one
+_TIMEOUT, _PAUSE = 30.0, 0.5  # seconds without any pod, in all, and between attempts to find one
 _SAID = 300  # characters of the kubelet's complaint
 _DATA, _ERROR = 0, 1
 
@@ -138,12 +138,12 @@ class _Tunnel:
         self._open.discard(local)
 
     def _reopen(self) -> WebSocket:
-        """`open`, with the patience that a pod needs which is started anew."""
+        """`open`, again and again while a pod restarts."""
         while True:
             try:
                 made = self.open()
             except (TransferError, NotFoundError) as fault:
-                if self._lose(fault) > _PATIENCE or self._closed.wait(_PAUSE):
+                if self._lose(fault) > _TIMEOUT or self._closed.wait(_PAUSE):
                     raise
             else:
                 self.trouble = None

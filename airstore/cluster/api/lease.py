@@ -21,6 +21,7 @@ from typing import Any
 from airstore.cluster.api.connection import ApiError, Call, Connection, path_of
 from airstore.cluster.api.labels import PRODUCT
 from airstore.core.errors import AirstoreError, LockedError, TransferError
+from airstore.core.poll import poll
 
 DURATION = 30  # seconds without a renewal after which others may take over
 _RENEW = 8.0  # seconds between renewals
@@ -91,18 +92,17 @@ class Lease:
             LockedError: another process holds it and renews it.
             TransferError: the API server refused or did not answer.
         """
-        seen, deadline = "", time.monotonic() + DURATION
-        while not self._try():
+        seen = ""
+        for last in poll(DURATION, 1):
+            if self._try():
+                break
             spec = self._read().get("spec") or {}
             mark = f"{spec.get('holderIdentity')} {spec.get('renewTime')}"
             if seen and mark != seen:
                 raise self._locked(spec)  # it is alive
-            if time.monotonic() > deadline:
-                if not self._take(self._read()):
-                    raise self._locked(self._read().get("spec") or {})
-                break
+            if last and not self._take(self._read()):
+                raise self._locked(self._read().get("spec") or {})
             seen = mark
-            time.sleep(1)
         self._thread.start()
 
     def check(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +14,12 @@ from airstore.cluster.api.objects import ConflictError, Objects
 from airstore.cluster.registry.objects import PULL_SECRET, SELECTOR, encoded, namespace
 from airstore.core.errors import TransferError, UsageError
 from airstore.core.kube.documents import Manifest
+from airstore.core.poll import poll
 
 _ACCOUNT = ("v1", "ServiceAccount", "default")
 _PART_OF = "app.kubernetes.io/part-of"
 _ATTEMPTS = 10
-_PATIENCE = 30.0  # seconds until a controller has made a new namespace's ServiceAccount
+_TIMEOUT = 30.0  # seconds until a controller has made a new namespace's ServiceAccount
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,8 @@ def let_pull(objects: Objects, login: PullLogin, where: str) -> None:
     if objects.get("v1", "Namespace", where) is None:
         objects.apply(namespace(where, login.product))
     give_secret(objects, login, where)
-    deadline = time.monotonic() + _PATIENCE
-    while not _added(objects, where):
-        if time.monotonic() > deadline:
-            return  # no controller makes it; pods then name the Secret themselves
-        time.sleep(0.5)
+    # Where no controller makes the ServiceAccount, pods name the Secret themselves.
+    any(_added(objects, where) for _ in poll(_TIMEOUT, 0.5))
 
 
 def give_secret(objects: Objects, login: PullLogin, where: str) -> None:

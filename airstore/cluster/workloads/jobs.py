@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from airstore.cluster.workloads import rollout
 from airstore.core.errors import TransferError
 from airstore.core.kube.documents import Document
 from airstore.core.kube.jobs import JobResult
+from airstore.core.poll import poll
 
 _LOG = 64 << 10  # bytes kept of a log
 _PAUSE = 0.5  # seconds
@@ -53,11 +53,8 @@ def end_job(objects: Objects, document: Document, namespace: str) -> None:
     where = _where(document, namespace)
     if not objects.delete(document, where, foreground=True):
         return
-    deadline = time.monotonic() + _GONE
-    while objects.live(document, where) is not None:
-        if time.monotonic() > deadline:
-            raise TransferError(f"{describe(document, where)} does not go away")
-        time.sleep(_PAUSE)
+    if all(objects.live(document, where) is not None for _ in poll(_GONE, _PAUSE)):
+        raise TransferError(f"{describe(document, where)} does not go away")
 
 
 def stop_job(objects: Objects, document: Document, namespace: str) -> None:
@@ -76,19 +73,23 @@ def _await(
 ) -> tuple[dict[str, Any], str]:
     """The Job as it ended, and why it failed if it did."""
     about = describe(document, namespace)
-    deadline = time.monotonic() + timeout
-    while True:
-        found = objects.live(document, namespace)
-        if found is None:
-            raise TransferError(f"{about} was deleted while it ran")
+    for last in poll(timeout, _PAUSE):
+        found = _running(objects, document, namespace)
         why = rollout.job(found)
         if not why or rollout.job_failed(found):
             return found, why and f"{about}: {why}"
-        if time.monotonic() > deadline:
-            troubles = rollout.pod_troubles(_pods(objects, found, namespace))
-            return found, "; ".join([f"{about} did not end within {timeout:g} seconds", *troubles])
+        if last:
+            break
         watch()
-        time.sleep(_PAUSE)
+    troubles = rollout.pod_troubles(_pods(objects, found, namespace))
+    return found, "; ".join([f"{about} did not end within {timeout:g} seconds", *troubles])
+
+
+def _running(objects: Objects, document: Document, namespace: str) -> dict[str, Any]:
+    found = objects.live(document, namespace)
+    if found is None:
+        raise TransferError(f"{describe(document, namespace)} was deleted while it ran")
+    return found
 
 
 def _where(document: Document, namespace: str) -> str:

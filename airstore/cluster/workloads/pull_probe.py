@@ -6,15 +6,15 @@ Only this tells that a node finds the registry, trusts its certificate and has t
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from airstore.cluster.api.facts import nodes
 from airstore.cluster.api.objects import Objects
 from airstore.core.kube.documents import Manifest
+from airstore.core.poll import poll
 
-_POLL = 1.0  # seconds
+_PAUSE = 1.0  # seconds
 _LABEL = {"app.kubernetes.io/name": "pull-probe", "app.kubernetes.io/managed-by": "airstore"}
 # What a kubelet calls it when it tries again and again, or never will.
 _FAILED = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
@@ -43,7 +43,7 @@ def unpullable(
     try:
         for pod in pods:
             objects.apply(pod)
-        return _await(objects, pods, time.monotonic() + timeout)
+        return _await(objects, pods, timeout)
     finally:
         for pod in pods:
             objects.delete(pod)
@@ -63,9 +63,8 @@ def troubles(pod: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
         yield container["image"], reason + message, reason in _FAILED
 
 
-def _await(objects: Objects, pods: Sequence[Manifest], deadline: float) -> list[str]:
-    while True:
-        late = time.monotonic() > deadline
+def _await(objects: Objects, pods: Sequence[Manifest], timeout: float) -> list[str]:
+    for late in poll(timeout, _PAUSE):
         found, waiting = [], False
         for pod in pods:
             live = objects.live(pod) or {**pod, "status": {}}
@@ -73,9 +72,9 @@ def _await(objects: Objects, pods: Sequence[Manifest], deadline: float) -> list[
                 waiting |= not final
                 if final or late:
                     found.append(f"node {pod['spec']['nodeName']} cannot pull {image}: {why}")
-        if late or not waiting:
-            return found
-        time.sleep(_POLL)
+        if not waiting:
+            break
+    return found
 
 
 def _pod(name: str, namespace: str, node: str, images: Sequence[str], pull_secret: str | None) -> Manifest:

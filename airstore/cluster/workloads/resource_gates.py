@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from airstore.core.gates import Condition, ValueAt
 from airstore.core.jsonpath import JsonPath, as_text
 from airstore.core.kube.documents import Document
 
 _SHOWN = 120  # characters of a value
 
 
-def judge(gate: Document, live: Document) -> str:
-    """Why a gate does not hold; an empty string if it does.
-
-    Args:
-        gate: ``{resource, condition}`` or ``{resource, jsonPath, equals}``.
-        live: the object.
-    """
-    if "condition" in gate:
-        return _condition(str(gate["condition"]), live)
-    path, wanted = str(gate["jsonPath"]), as_text(gate["equals"])
+def judge(test: Condition | ValueAt, live: Document) -> str:
+    """Why an object does not pass; an empty string if it does."""
+    if isinstance(test, Condition):
+        return _condition(test.type, live)
+    path, wanted = test.path, as_text(test.equals)
     found = [as_text(each) for each in JsonPath.parse(path).find(live)]
     if not found:
         return f"{path} is not there yet; {wanted!r} is awaited"

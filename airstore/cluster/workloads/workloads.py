@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any
@@ -13,7 +12,9 @@ from airstore.cluster.api.labels import REMEMBERED, annotation, changed
 from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.workloads import resource_gates, rollout
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.gates import Gate, HttpGate, ResourceGate
 from airstore.core.kube.documents import Document
+from airstore.core.poll import poll
 
 _HELM = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
 _GATES: dict[str, tuple[str, str, Callable[[Document], str]]] = {
@@ -35,46 +36,41 @@ class Workloads:
 
     Args:
         objects: the cluster.
-        patience: seconds to wait for pods to end once they were told to.
+        end_timeout: seconds to wait for pods to end once they were told to.
     """
 
-    def __init__(self, objects: Objects, *, patience: float = 300.0) -> None:
+    def __init__(self, objects: Objects, *, end_timeout: float = 300.0) -> None:
         self._objects = objects
-        self._patience = patience
+        self._end_timeout = end_timeout
 
-    def ready(self, gate: Document, namespace: str) -> str:
+    def ready(self, gate: Gate, namespace: str) -> str:
         """Why a health gate does not hold now; an empty string if it does.
 
         Args:
-            gate: one of ``{"deployment": NAME}``, ``statefulset``, ``daemonset``, ``job``, ``{"http": URL}``;
-                or ``{"resource": ...}``, see `resource_gates`.
+            gate: what is asked.
             namespace: of the Helm release.
 
         Raises:
-            UsageError: no such kind of gate.
             TransferError: the API server did not answer or refused.
         """
-        if "resource" in gate:
-            return self._resource(gate, namespace)
-        ((kind, name),) = gate.items()
-        if kind == "http":
-            return self._asked(str(name), namespace)
-        if kind not in _GATES:
-            raise UsageError(f"no such health gate: {kind!r}")
-        api_version, proper, judge = _GATES[kind]
-        found = self._objects.get(api_version, proper, str(name), namespace)
+        match gate:
+            case HttpGate():
+                return self._asked(gate.url, namespace)
+            case ResourceGate():
+                return self._resource(gate, namespace)
+        api_version, proper, judge = _GATES[gate.kind]
+        found = self._objects.get(api_version, proper, gate.name, namespace)
         if found is None:
-            return f"there is no {proper} {namespace}/{name}"
+            return f"there is no {proper} {namespace}/{gate.name}"
         why = _stopped(found) or judge(found)
-        return f"{proper} {namespace}/{name}: {why}{self._troubles(found, namespace)}" if why else ""
+        return f"{proper} {namespace}/{gate.name}: {why}{self._troubles(found, namespace)}" if why else ""
 
-    def _resource(self, gate: Document, namespace: str) -> str:
-        named = gate["resource"]
-        where = str(named.get("namespace") or namespace)
-        found = self._objects.get(named["apiVersion"], named["kind"], named["name"], where)
+    def _resource(self, gate: ResourceGate, namespace: str) -> str:
+        where = gate.namespace or namespace
+        found = self._objects.get(gate.api_version, gate.kind, gate.name, where)
         if found is None:
-            return f"there is no {named['kind']} {where}/{named['name']}"
-        why = resource_gates.judge(gate, found)
+            return f"there is no {gate.kind} {where}/{gate.name}"
+        why = resource_gates.judge(gate.test, found)
         return f"{describe(found)}: {why}" if why else ""
 
     def image_digests(self, namespace: str, labels: str = "") -> dict[str, set[str]]:
@@ -139,16 +135,14 @@ class Workloads:
 
     def _await_end(self, item: Document, namespace: str) -> None:
         where = item["metadata"].get("namespace") or namespace
-        deadline = time.monotonic() + self._patience
-        while True:
+        for last in poll(self._end_timeout, _PAUSE):
             pods = list(self._objects.list("v1", "Pod", where, labels=rollout.selector(item)))
             left = [pod for pod in pods if (pod.get("status") or {}).get("phase") not in _ENDED]
             if not left:
                 return
-            if time.monotonic() > deadline:
+            if last:
                 names = ", ".join(pod["metadata"]["name"] for pod in left)
                 raise TransferError(f"{describe(item)}: pods do not end: {names}")
-            time.sleep(_PAUSE)
 
     def _troubles(self, item: Document, namespace: str) -> str:
         labels = rollout.selector(item)

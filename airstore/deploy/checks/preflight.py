@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from airstore.core.gates import ResourceGate
 from airstore.core.kube.documents import Document
 from airstore.core.kube.rights import Right
 from airstore.core.limits import MIB
@@ -61,9 +62,13 @@ def permissions(targets: Iterable[ReleaseTarget], *, pulling: bool = False) -> l
 def _gated(target: ReleaseTarget) -> Iterator[Document]:
     """Objects that health gates look at; not all of them are the chart's."""
     for gate in target.helm.health:
-        if named := gate.get("resource"):
-            metadata = {key: named[key] for key in ("name", "namespace") if key in named}
-            yield {"apiVersion": named["apiVersion"], "kind": named["kind"], "metadata": metadata}
+        if isinstance(gate, ResourceGate):
+            where = {} if gate.namespace is None else {"namespace": gate.namespace}
+            yield {
+                "apiVersion": gate.api_version,
+                "kind": gate.kind,
+                "metadata": {"name": gate.name, **where},
+            }
 
 
 def _permission(

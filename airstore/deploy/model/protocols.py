@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from airstore.core.gates import Gate
 from airstore.core.kube.documents import Document
 from airstore.core.kube.dryruns import Change, Demand, Refusal
 from airstore.core.kube.jobs import JobResult
@@ -128,12 +129,12 @@ class Workloads(Protocol):
     def look(self, document: Document, namespace: str) -> Sight | None:
         """How the pods of a Deployment, StatefulSet, DaemonSet or Job are; None where it is not there."""
 
-    def ready(self, gate: Document, namespace: str) -> str:
+    def ready(self, gate: Gate, namespace: str) -> str:
         """Ask once whether a health gate holds.
 
         Args:
-            gate: ``{"deployment": NAME}``, ``statefulset``, ``daemonset``, ``job`` or ``{"http": URL}``. The
-                URL names a Service (``http://shop-api.shop/healthz``) and is asked through the API server.
+            gate: what is asked. The URL of an `HttpGate` names a Service (``http://shop-api.shop/healthz``)
+                and is asked through the API server.
             namespace: of the Helm release.
 
         Returns:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.core import yamlfile
+from airstore.core.gates import Gate, WorkloadGate
 from airstore.core.release import HelmRelease, Release
 from airstore.deploy.model.durations import seconds
 from airstore.history.ledger import Running
@@ -56,10 +57,14 @@ class ReleaseTarget:
         found = yamlfile.load_manifests(self.running.rendered, f"manifests of {self.name}")
         return [each for each in found if isinstance(each, dict)]
 
-    def workload_gates(self) -> list[Mapping[str, str]]:
+    def workload_gates(self) -> list[Gate]:
         """A health gate for each workload in the manifests."""
         named = ((str(each.get("kind")), object_name(each)) for each in self.documents() if not is_hook(each))
-        return [{WORKLOADS[kind]: name} for kind, name in named if kind in WORKLOADS]
+        return [WorkloadGate(WORKLOADS[kind], name) for kind, name in named if kind in WORKLOADS]
+
+    def gates(self) -> list[Gate]:
+        """Every health gate once: of its workloads, then those that the product file names."""
+        return list(dict.fromkeys([*self.workload_gates(), *self.helm.health]))
 
     def claims(self) -> set[str]:
         """Names of the volume claims in the manifests."""

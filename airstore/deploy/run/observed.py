@@ -10,7 +10,7 @@ from airstore.core.errors import AirstoreError
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.model.protocols import Workloads
 from airstore.deploy.model.target import ReleaseTarget
-from airstore.deploy.waiting.health import unhealthy, unique
+from airstore.deploy.waiting.health import unhealthy
 
 
 class Statuses(Protocol):
@@ -73,7 +73,6 @@ def _look(helm: Statuses, workloads: Workloads, target: ReleaseTarget) -> Seen:
         found = helm.status(target)
         if found is None or found.status == "uninstalled":
             return Seen(None)
-        gates = [*target.helm.health, *target.workload_gates()]
-        return Seen(found, unhealthy(workloads, target, unique(gates)))
+        return Seen(found, unhealthy(workloads, target, target.gates()))
     except AirstoreError as fault:
         return Seen(None, fault=str(fault))

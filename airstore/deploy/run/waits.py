@@ -10,7 +10,7 @@ from airstore.deploy.model.protocols import Held, Workloads
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.steps import Step
-from airstore.deploy.waiting.health import Clock, await_gates, unique
+from airstore.deploy.waiting.health import Clock, await_gates
 from airstore.deploy.waiting.watching import PATIENCE, Display, Stage, Watch, watching_hook
 
 
@@ -43,8 +43,8 @@ class Waits:
             DeployError: time is up, or no time will help.
             LockedError: the Lease was lost.
         """
-        patience = None if hopeful else _patience(target)
-        self.until_gates_hold(target, Watch(self._stage, str(step), target, patience=patience))
+        grace = None if hopeful else _grace(target)
+        self.until_gates_hold(target, Watch(self._stage, str(step), target, grace=grace))
 
     def until_gates_hold(self, target: ReleaseTarget, watch: Watch) -> None:
         """As `healthy`, watched by what has watched already."""
@@ -53,17 +53,16 @@ class Waits:
             self._held.check()
             watch(reasons)
 
-        gates = unique([*target.workload_gates(), *target.helm.health])
-        await_gates(self._workloads, self._clock, target, gates, check)
+        await_gates(self._workloads, self._clock, target, target.gates(), check)
 
     def upgrade(self, target: ReleaseTarget, step: Step) -> Watch:
         """What watches Helm while it upgrades."""
-        return Watch(self._stage, str(step), target, patience=_patience(target), changed=True)
+        return Watch(self._stage, str(step), target, grace=_grace(target), changed=True)
 
     def hook(self, target: ReleaseTarget, step: Step) -> Watching:
         """What watches a hook."""
         return watching_hook(self._stage, str(step), target)
 
 
-def _patience(target: ReleaseTarget) -> Mapping[Cause, float] | None:
+def _grace(target: ReleaseTarget) -> Mapping[Cause, float] | None:
     return PATIENCE if target.helm.fail_fast else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from airstore.core.errors import DeployError, TransferError
+from airstore.core.gates import Gate
 from airstore.deploy.model.protocols import Workloads
 from airstore.deploy.model.target import ReleaseTarget
 
@@ -41,7 +41,7 @@ def await_gates(
     workloads: Workloads,
     clock: Clock,
     target: ReleaseTarget,
-    gates: Iterable[Mapping[str, Any]],
+    gates: Iterable[Gate],
     check: Callable[[str], None],
 ) -> None:
     """Ask until every gate holds for a moment: a container that dies at once was up, too.
@@ -50,7 +50,7 @@ def await_gates(
         workloads: answers.
         clock: measures the Helm release's time-out.
         target: the Helm release.
-        gates: as the product file writes them.
+        gates: what must be so.
         check: called with what does not hold, after each round; raises when the run must stop.
 
     Raises:
@@ -71,25 +71,14 @@ def await_gates(
         clock.sleep(_PAUSE)
 
 
-def unhealthy(workloads: Workloads, target: ReleaseTarget, gates: Iterable[Mapping[str, Any]]) -> str:
+def unhealthy(workloads: Workloads, target: ReleaseTarget, gates: Iterable[Gate]) -> str:
     """Gates that do not hold now, and why; an empty string if all do."""
     asked = ((gate, _ask(workloads, gate, target.namespace)) for gate in gates)
-    return "; ".join(f"{_name(gate)}: {why}" for gate, why in asked if why)
+    return "; ".join(f"{gate}: {why}" for gate, why in asked if why)
 
 
-def _ask(workloads: Workloads, gate: Mapping[str, Any], namespace: str) -> str:
+def _ask(workloads: Workloads, gate: Gate, namespace: str) -> str:
     try:
         return workloads.ready(gate, namespace)
     except TransferError as fault:  # an API server that restarts is no unhealthy product
         return str(fault)
-
-
-def unique(gates: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Each gate once, in the order in which they came."""
-    return list({json.dumps(gate, sort_keys=True): gate for gate in gates}.values())
-
-
-def _name(gate: Mapping[str, Any]) -> str:
-    if "resource" in gate:
-        return f"{gate['resource']['kind']} {gate['resource']['name']}"
-    return ", ".join(f"{kind} {name}" for kind, name in gate.items())

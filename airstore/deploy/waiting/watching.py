@@ -24,7 +24,7 @@ PATIENCE: Mapping[Cause, float] = {
     Cause.UNSCHEDULABLE: 60.0,
 }
 # The Job of a hook says by itself when it has failed for good, and its log goes with that.
-_HOOK_PATIENCE = {cause: PATIENCE[cause] for cause in (Cause.IMAGE, Cause.REFUSED, Cause.UNSCHEDULABLE)}
+_HOOK_GRACE = {cause: PATIENCE[cause] for cause in (Cause.IMAGE, Cause.REFUSED, Cause.UNSCHEDULABLE)}
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Watch:
         stage: where it happens.
         step: what is waited for, for people.
         target: the Helm release.
-        patience: causes that no time will cure, and the seconds that they have to last to end the wait.
+        grace: causes that no time will cure, and the seconds that they have to last to end the wait.
         documents: workloads that are watched; those of the Helm release where none are given.
         changed: only of workloads that have changed since this object was made: until Helm has, they are the
             old ones.
@@ -116,11 +116,11 @@ class Watch:
         step: str,
         target: ReleaseTarget,
         *,
-        patience: Mapping[Cause, float] | None = None,
+        grace: Mapping[Cause, float] | None = None,
         documents: Sequence[Document] | None = None,
         changed: bool = False,
     ) -> None:
-        self._stage, self._step, self._target, self._patience = stage, step, target, patience or {}
+        self._stage, self._step, self._target, self._grace = stage, step, target, grace or {}
         self._began = self._last = stage.clock.now()
         self._since: dict[tuple[Cause, str], float] = {}
         self._documents = tuple(_watched(target.documents() if documents is None else documents))
@@ -187,8 +187,8 @@ class Watch:
         }
         self._since = {key: self._since.get(key, self._last) for key in seen}
         for key, (sight, trouble) in seen.items():
-            patience = self._patience.get(trouble.cause)
-            if patience is not None and self._last - self._since[key] >= patience:
+            grace = self._grace.get(trouble.cause)
+            if grace is not None and self._last - self._since[key] >= grace:
                 return self._stage.redactor.text(_told(sight, trouble))
         return ""
 
@@ -201,8 +201,8 @@ def watching_hook(stage: Stage, step: str, target: ReleaseTarget) -> Callable[[S
         step: what is waited for, for people.
         target: the Helm release whose hook it is.
     """
-    patience = _HOOK_PATIENCE if target.helm.fail_fast else None
-    return lambda jobs: Watch(stage, step, target, patience=patience, documents=jobs)
+    grace = _HOOK_GRACE if target.helm.fail_fast else None
+    return lambda jobs: Watch(stage, step, target, grace=grace, documents=jobs)
 
 
 def _told(sight: Sight, trouble: Trouble) -> str:

@@ -14,6 +14,7 @@ from airstore.cluster.applier.settings import ApplierSettings
 from airstore.cluster.registry.pull_secrets import let_pull
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.gates import WorkloadGate
 from airstore.core.site import SiteFile
 from airstore.core.treestream import files_of
 from airstore.deploy.run.journal import unfinished
@@ -24,7 +25,7 @@ from airstore.ops.apply.session.at_work import refuse_unfinished
 from airstore.ops.apply.session.handover import MARKER, Moved, has_arrived, mark, unmark
 from airstore.ops.apply.session.runs import Runs
 from airstore.ops.registry.incluster.pull_credentials import pull_login
-from airstore.ops.registry.incluster.readiness import Patience
+from airstore.ops.registry.incluster.readiness import ReadinessWait
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.remembered import FILE as REMEMBERED
 
@@ -77,9 +78,9 @@ def install(cluster: ApplierCluster, applier: Applier, store: StoreDirectory, si
         _let_pull(objects, settings, store, site)
         sent = _await(cluster, settings, lambda pod: _send_store(cluster, settings, store, pod))
         if not has_arrived(store):
-            patience = Patience(cluster.say, cluster.timeout, "the applier", _PUSHED)
+            waiting = ReadinessWait(cluster.say, cluster.timeout, "the applier", _PUSHED)
             while not sent and (why := _check_same(cluster, settings, store)):
-                patience.wait(why)
+                waiting.wait(why)
             mark(store, _moved(cluster, settings), cluster.now, arrived=True)
     return sent
 
@@ -103,19 +104,19 @@ def _let_pull(objects: Objects, settings: ApplierSettings, store: StoreDirectory
 
 def _await(cluster: ApplierCluster, settings: ApplierSettings, send: Callable[[str], None]) -> bool:
     workloads, sent = Workloads(cluster.objects), False
-    patience = Patience(cluster.say, cluster.timeout, "the applier", _PUSHED)
-    while why := workloads.ready({"deployment": settings.name}, settings.namespace):
+    waiting = ReadinessWait(cluster.say, cluster.timeout, "the applier", _PUSHED)
+    while why := workloads.ready(WorkloadGate("deployment", settings.name), settings.namespace):
         # Each pod's init container runs for a moment, whatever the volume holds: that it runs says nothing.
         pod = "" if sent else running_pod(cluster, settings, make.WAITING)
         try:
             if pod and not has_store(cluster, settings, pod, make.WAITING):
                 send(pod)
                 sent = True
-                patience.renew()
+                waiting.renew()
                 continue
         except SilentContainerError as fault:
             why = f"{why}; {fault}"
-        patience.wait(why)
+        waiting.wait(why)
     return sent
 
 

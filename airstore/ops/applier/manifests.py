@@ -10,6 +10,7 @@ from airstore.charts.helm.command import Helm
 from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.rights import ReleaseManifests, Rights, rights_of
 from airstore.cluster.applier.settings import ApplierSettings, applier_settings
+from airstore.core.gates import HttpGate
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
 from airstore.deploy.checks.preflight import permissions
@@ -109,5 +110,5 @@ def _part(target: ReleaseTarget) -> ReleaseManifests:
         documents=tuple(target.documents()),
         scripts=not all(map(is_job, hooks)),
         jobs=any(map(is_job, hooks)),
-        urls=tuple(str(gate["http"]) for gate in target.helm.health if "http" in gate),
+        urls=tuple(gate.url for gate in target.helm.health if isinstance(gate, HttpGate)),
     )

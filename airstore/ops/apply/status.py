@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from airstore.deploy.model.target import ReleaseTarget, targets_of
-from airstore.deploy.waiting.health import unique
 from airstore.history import ledger
 from airstore.ops.apply.drift import drift_of, put_back
 from airstore.ops.apply.session.at_work import is_at_work
@@ -193,8 +192,7 @@ def _targets(session: ApplySession, entry: ledger.Entry) -> dict[str, ReleaseTar
 def _status(session: ApplySession, target: ReleaseTarget) -> ReleaseStatus:
     key = target.running.key
     found = statuses(session, {key: target})
-    gates = [*target.helm.health, *target.workload_gates()]
-    reasons = (session.cluster.ready(gate, target.namespace) for gate in unique(gates))
+    reasons = (session.cluster.ready(gate, target.namespace) for gate in target.gates())
     # Crashed containers are quoted, and what drifted may be a password: an applier's log is read by many.
     redactor = session.installations.redactor([target.running])
     return ReleaseStatus(

@@ -20,7 +20,7 @@ from airstore.registry.push.plan import PushPlan, plan_push
 from airstore.registry.push.push import PushResult, push
 from airstore.store.blobs import BlobStore
 
-_PATIENCE = 600.0  # seconds that an import may take while a push that is done waits to say so in the ledger
+_TIMEOUT = 600.0  # seconds that an import may take while a push that is done waits to say so in the ledger
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def push_release(
     if store.side == SITE:
         details: dict[str, str | int] = {"registry": name, "uploaded_bytes": summary.upload_bytes}
         entry = ledger.Entry("push", release.version, "succeeded", run.now, details)
-        with store.locked(_PATIENCE):
+        with store.locked(_TIMEOUT):
             ledger.record(store.history, entry, store.author)
     return summary, result
 

@@ -27,6 +27,22 @@ class Problem:
     breaks: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        problems: what is damaged or missing; empty for a sound store.
+        unused: sizes in bytes of blobs that no release has, as a run leaves them that ended early; whoever
+            makes or imports that release uses them.
+        unindexed: packs that wait for the next run that adds packs, to be entered into the index.
+    """
+
+    problems: list[Problem]
+    unused: tuple[int, ...] = ()
+    unindexed: int = 0
+
+
 def rebuild(store: StoreDirectory) -> None:
     """Make the index of objects again from the packs.
 
@@ -38,8 +54,8 @@ def rebuild(store: StoreDirectory) -> None:
         rebuild_index(blobs)
 
 
-def check_store(store: StoreDirectory, progress: Progress) -> list[Problem]:
-    """Check trust state, every release's signatures and every object; an empty list means sound.
+def check_store(store: StoreDirectory, progress: Progress) -> Checked:
+    """Check trust state, every release's signatures and every object.
 
     Raises:
         StorageError: the store is closed to this user, or the disk failed: that says nothing of its content.
@@ -49,10 +65,16 @@ def check_store(store: StoreDirectory, progress: Progress) -> list[Problem]:
         total = statistics(blobs).plain_bytes
         with progress.task("reading all objects", total) as advance:
             damaged = check(blobs, advance)
-        problems += [_explain(damage, releases) for damage in damaged]
         known = {digest for damage in damaged for digest in damage.blobs}
+        unused = () if problems else _unused(blobs, releases)
+        problems += [_explain(damage, releases) for damage in damaged]
         problems += _check_complete(store, blobs, releases, known)
-    return problems
+        return Checked(problems, unused, len(blobs.unindexed()))
+
+
+def _unused(blobs: BlobStore, releases: list[VerifiedRelease]) -> tuple[int, ...]:
+    used = {digest for link in releases for digest in link.release.blobs()}
+    return tuple(size for digest, size in blobs.sizes() if digest not in used)
 
 
 def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[Problem]]:

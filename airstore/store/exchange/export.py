@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from airstore.core.limits import GIB
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore
 from airstore.store.format.frames import compress, decompress
-from airstore.store.format.objects import ObjectKey, ObjectKind
+from airstore.store.format.objects import ObjectKey, ObjectKind, damaged
 from airstore.store.format.pack import frame_entry, read_at
 from airstore.store.format.packwriter import Frame, pack_writer
 from airstore.store.ingest.sink import WORKERS, FrameSink
@@ -167,20 +166,12 @@ def _whole_frame(store: BlobStore, wanted: _Wanted, reader: ObjectReader) -> Fra
     entries = b"".join(map(frame_entry, keys))
     try:
         stored = read_at(store.layout.pack(place.pack), place.frame_offset, place.stored)
-        if _consists_of(decompress(stored, place.plain), keys):
+        whole = sum(key.size for key in keys) == place.plain
+        if whole and not damaged(decompress(stored, place.plain), keys):
             return Frame(keys[0].kind, stored, place.plain, entries)
     except DamagedError:
         pass  # object() below names the fault, unless another copy is good
     return Frame(keys[0].kind, compress(b"".join(map(reader.object, keys))), place.plain, entries)
-
-
-def _consists_of(plain: bytes, keys: Iterable[ObjectKey]) -> bool:
-    at = 0
-    for key in keys:
-        if hashlib.sha256(plain[at : at + key.size]).digest() != key.digest:
-            return False
-        at += key.size
-    return at == len(plain)
 
 
 def _reachable(reader: ObjectReader, digest: Digest) -> Iterator[ObjectKey]:

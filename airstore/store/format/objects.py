@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -45,3 +46,13 @@ class ObjectKey(NamedTuple):
 def key_of(kind: ObjectKind, data: bytes) -> ObjectKey:
     """The identity of an object with these plain bytes."""
     return ObjectKey(kind, hashlib.sha256(data).digest(), len(data))
+
+
+def damaged(plain: bytes, keys: Iterable[ObjectKey]) -> list[ObjectKey]:
+    """Which objects of a frame its plain bytes do not hold, in order; those past its end among them."""
+    found, at, view = [], 0, memoryview(plain)
+    for key in keys:
+        if hashlib.sha256(view[at : at + key.size]).digest() != key.digest:
+            found.append(key)
+        at += key.size
+    return found

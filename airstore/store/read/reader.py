@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ from airstore.codec.opening import rebuilt
 from airstore.core.digest import Digest, verified
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import KIB
-from airstore.store.format.objects import ObjectKey, ObjectKind
+from airstore.store.format.objects import ObjectKey, ObjectKind, key_of
 from airstore.store.format.pack import read_frame
 from airstore.store.format.recipe import Opened, Recipe, Step, decode_root, walk
 from airstore.store.read.index import BlobRow, Location, ObjectIndex
@@ -208,7 +207,7 @@ class ObjectReader:
         shelf, location = copy.shelf, copy.location
         plain = self._frame(copy)
         data = plain[location.offset : location.offset + location.size]
-        if hashlib.sha256(data).digest() != key.digest:
+        if key_of(key.kind, data) != key:
             name = shelf.path_of(location.pack).name
             raise DamagedError(f"pack {name}, byte {location.frame_offset}: other content")
         return data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore
-from airstore.store.format.objects import ObjectKey
+from airstore.store.format.objects import ObjectKey, damaged
 from airstore.store.format.pack import PackFrame, file_size, read_frame, read_pack
 from airstore.store.ingest.sink import WORKERS, in_order
-from airstore.store.read.catalog import name_of, pack_files
 from airstore.store.read.index import BlobRow
 
 
@@ -98,9 +96,8 @@ class _Inspection:
         with ThreadPoolExecutor(WORKERS) as pool:
             for name, size in known.items():
                 self._read_pack(self._store.layout.pack(name), name, size, pool, advance)
-        for path in pack_files(self._store.layout.packs):
-            if name_of(path) not in known:
-                self._entered(path)
+        for path in self._store.unindexed():
+            self._try(path)
 
     def follow_recipes(self) -> None:
         for row in self._store.index.blobs():
@@ -133,8 +130,8 @@ class _Inspection:
                 self._bad[key] = what
                 self._faults.setdefault(what, [])
 
-    def _entered(self, path: Path) -> None:
-        """A pack that the index does not know, after a crash or a rebuild, is a fault only if unreadable."""
+    def _try(self, path: Path) -> None:
+        """A pack that the index does not know, after a crash, is a fault only if unreadable."""
         try:
             read_pack(path)
         except DamagedError as fault:
@@ -169,9 +166,5 @@ def _failures(path: Path, frame: PackFrame) -> list[tuple[str, list[ObjectKey]]]
         plain = read_frame(path, frame.offset, frame.stored, frame.plain)
     except DamagedError as fault:
         return [(str(fault), keys)]
-    failed, at = [], 0
-    for key in keys:
-        if hashlib.sha256(plain[at : at + key.size]).digest() != key.digest:
-            failed.append((f"pack {path.name}, byte {frame.offset}: {key} has other content", [key]))
-        at += key.size
-    return failed
+    where = f"pack {path.name}, byte {frame.offset}"
+    return [(f"{where}: {key} has other content", [key]) for key in damaged(plain, keys)]

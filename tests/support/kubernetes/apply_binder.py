@@ -36,7 +36,7 @@ def binder(api: Cluster) -> Iterator[None]:
     ended = threading.Event()
 
     def bind() -> None:
-        with connect(api.kubeconfig, patience=300) as connection:  # tests stop the server
+        with connect(api.kubeconfig, retry_for=300) as connection:  # tests stop the server
             while not ended.wait(0.3):
                 # A request copies the environment, which tests change meanwhile: the next round does it then.
                 with suppress(KeyError, RuntimeError):

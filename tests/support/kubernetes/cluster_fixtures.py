@@ -91,7 +91,7 @@ def controllers(api: ApiServer) -> Iterator[None]:
 @pytest.fixture
 def connection(api: ApiServer) -> Iterator[Connection]:
     """Of the administrator."""
-    with connect(api.kubeconfig, patience=20) as made:
+    with connect(api.kubeconfig, retry_for=20) as made:
         yield made
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from airstore.core.gates import WorkloadGate
 from airstore.core.release import HelmRelease
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.parts import Cluster, HelmReleases
@@ -160,7 +161,7 @@ def _replicas(on: Parties, document: dict[str, Any]) -> int:
 
 def what_is_not_there_is_not_ready(on: Parties) -> None:
     on.cluster.ensure_namespace(on.namespace)
-    assert on.cluster.ready({"deployment": "nobody"}, on.namespace)
+    assert on.cluster.ready(WorkloadGate("deployment", "nobody"), on.namespace)
 
 
 def _running(on: Parties) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from airstore.charts.images.rewrite import Rewriting
 from airstore.core import yamlfile
+from airstore.core.gates import Gate, WorkloadGate
 from airstore.core.kube.dryruns import Change, Demand, Refusal
 from airstore.core.kube.sights import Sight
 from airstore.core.release import HelmRelease
@@ -157,8 +158,9 @@ class MemoryCluster:
     def look(self, document: Document, namespace: str) -> Sight | None:
         return self.sights.get(document["metadata"]["name"]) if self.live(document, namespace) else None
 
-    def ready(self, gate: Document, namespace: str) -> str:
-        ((kind, name),) = gate.items()
+    def ready(self, gate: Gate, namespace: str) -> str:
+        assert isinstance(gate, WorkloadGate)
+        kind, name = gate.kind, gate.name
         for (where, found, named), document in self.objects.items():
             if (where, found.lower(), named) == (namespace, kind, name):
                 return "" if document["spec"].get("replicas", 1) else "it has no replicas"

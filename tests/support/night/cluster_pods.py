@@ -84,7 +84,7 @@ def _command(api: ApiServer) -> list[str]:
 
 
 def _run_pods(api: ApiServer, fates: Fates, ended: threading.Event) -> None:
-    with connect(api.kubeconfig, patience=60) as connection:
+    with connect(api.kubeconfig, retry_for=60) as connection:
         while not ended.wait(0.2):
             for pod in Objects(connection).list("v1", "Pod"):
                 with suppress(TransferError):  # gone meanwhile

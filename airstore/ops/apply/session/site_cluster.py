@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -25,10 +24,12 @@ from airstore.core.kube.dryruns import Change, Demand, Refusal
 from airstore.core.kube.jobs import JobResult
 from airstore.core.kube.rights import Right
 from airstore.core.kube.sights import Sight
+from airstore.core.poll import poll
 from airstore.deploy.model.protocols import Held
 
 _ESTABLISHED = 30.0  # seconds for a definition to be served
 _GONE = 60.0  # seconds for an object to disappear
+_PAUSE = 0.2  # seconds between questions
 
 
 class SiteCluster:
@@ -111,11 +112,11 @@ class SiteCluster:
         """See `airstore.deploy.model.protocols.Objects`."""
         orphan = document.get("kind") == "StatefulSet"
         self._objects.delete(document, namespace, orphan=orphan)
-        deadline = time.monotonic() + _GONE
-        while self._objects.live(document, namespace) is not None:
-            if time.monotonic() > deadline:
+        for last in poll(_GONE, _PAUSE):
+            if self._objects.live(document, namespace) is None:
+                return
+            if last:
                 raise TransferError(f"{describe(document, namespace)} does not go away")
-            time.sleep(0.2)
 
     def lease(self, name: str, namespace: str) -> AbstractContextManager[Held]:
         """See `airstore.deploy.model.protocols.Leases`."""
@@ -170,16 +171,14 @@ class SiteCluster:
 
     def _await_established(self, document: Document) -> None:
         """Wait until its kind is served, too: discovery says so a moment after the condition."""
-        deadline = time.monotonic() + _ESTABLISHED
-        while True:
+        for last in poll(_ESTABLISHED, _PAUSE):
             live = self._objects.live(document) or {}
             found = (live.get("status") or {}).get("conditions") or ()
             conditions = {each.get("type"): each.get("status") for each in found}
             if conditions.get("Established") == "True" and all(map(self._objects.knows, *_served(live))):
                 return
-            if time.monotonic() > deadline:
+            if last:
                 raise TransferError(f"{document['metadata']['name']} is not established: {conditions}")
-            time.sleep(0.2)
 
 
 def _served(definition: Document) -> tuple[list[str], list[str]]:

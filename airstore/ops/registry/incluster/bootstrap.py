@@ -22,10 +22,11 @@ from airstore.cluster.registry.pull_secrets import PullLogin, give_secret, let_p
 from airstore.cluster.registry.settings import settings_of
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import NotFoundError, TransferError
+from airstore.core.gates import WorkloadGate
 from airstore.core.progress import Progress
 from airstore.core.release import Release
 from airstore.core.site import SiteFile
-from airstore.ops.registry.incluster.readiness import Patience
+from airstore.ops.registry.incluster.readiness import ReadinessWait
 from airstore.ops.registry.incluster.secrets import read_authority, registry_secrets
 from airstore.ops.registry.incluster.tunnel import LABELS, own_passwords, push_port
 from airstore.ops.stores.directory import StoreDirectory
@@ -229,6 +230,6 @@ def _repoint(work: Bootstrap, objects: Objects, secrets: RegistrySecrets) -> Non
 
 def _await(work: Bootstrap, objects: Objects, hint: str) -> None:
     workloads, namespace = Workloads(objects), work.plan.settings.namespace
-    patience = Patience(work.say, work.timeout, "the registry", hint)
-    while why := workloads.ready({"deployment": make.NAME}, namespace):
-        patience.wait(why)
+    waiting = ReadinessWait(work.say, work.timeout, "the registry", hint)
+    while why := workloads.ready(WorkloadGate("deployment", make.NAME), namespace):
+        waiting.wait(why)

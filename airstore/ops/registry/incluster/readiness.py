@@ -10,7 +10,7 @@ from airstore.core.errors import TransferError
 _POLL, _SAY = 1.0, 15.0  # seconds between questions, and between equal answers that are said
 
 
-class Patience:
+class ReadinessWait:
     """How long to wait for something, with words for people.
 
     Args:
