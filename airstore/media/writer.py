@@ -80,6 +80,7 @@ def write_media(
     sign: Callable[[bytes], bytes],
     progress: Progress,
     carriers: Carriers = ONE,
+    beside: Callable[[Path], object] = lambda _directory: None,
 ) -> MediaIndex:
     """Write packs or a delta, history bundle and signed index to a new directory.
 
@@ -90,6 +91,7 @@ def write_media(
         sign: turns the index's statement into a DSSE envelope.
         progress: shows the bytes written.
         carriers: what they hold, and how much of them may be lost.
+        beside: puts into the directory what no index lists.
 
     Raises:
         UsageError: ``out`` is in use, a volume too small, or a share of parity none.
@@ -105,6 +107,7 @@ def write_media(
         signed = sign(index.to_statement())
         _check_index(signed)
         _write_index(building, index, signed, contents.roots)
+        beside(building)
         _open_to_all(building)
         _publish(building, out)
     except BaseException:

@@ -215,5 +215,6 @@ def test_signers_that_were_revoked_keep_their_names_with_an_end() -> None:
     third = following(SECOND, release=("carol", "alice"), after=Pin(8, "1.8", PINNED.digest))
     lines = allowed_signers(third, (FIRST, SECOND)).splitlines()
     names = {line.split()[0]: line.split()[-1] for line in lines}
+    assert [line.split()[1] for line in lines if "until" in line] == ['namespaces="git"'], "no tools any more"
     expected = {"carol": CAROL, "alice": ALICE, "bob.until-1.5": BOB}
     assert names == {name: key.public.openssh().split()[1] for name, key in expected.items()}

@@ -63,10 +63,12 @@ class MediaForm:
         effort: how much time smaller media are worth; None: objects travel as they are, which every airstore
             reads.
         carriers: what they are carried on.
+        beside: puts into their directory what no index lists, such as the tool.
     """
 
     effort: Effort | None = Effort.NORMAL
     carriers: Carriers = ONE
+    beside: Callable[[Path], object] = lambda _directory: None
 
 
 DEFAULT = MediaForm()
@@ -153,7 +155,7 @@ def create_media(
         StorageError: the disk is full; nothing is left behind.
     """
     contents = _contents(store, blobs, plan, form.effort)
-    return write_media(out, contents, _describer(plan), sign, progress, form.carriers)
+    return write_media(out, contents, _describer(plan), sign, progress, form.carriers, form.beside)
 
 
 def rehearse_media(

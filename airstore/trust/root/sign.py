@@ -14,6 +14,7 @@ from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey
 from airstore.trust.role import Role
 from airstore.trust.root.model import RELEASE_ROLE, ROOT_ROLE, WHAT, Link, Pin, TrustRoot, parse_payload
+from airstore.trust.sshsig import GIT_NAMESPACE, TOOL_NAMESPACE
 
 __all__ = [
     "PAYLOAD_TYPE",
@@ -153,16 +154,18 @@ def _check_link(current: TrustRoot, root: TrustRoot) -> None:
 
 
 def allowed_signers(root: TrustRoot, earlier: Sequence[TrustRoot] = ()) -> str:
-    """The file that git and ssh-keygen check signatures of commits and tags against (ssh-keygen(1)).
+    """The file that git and ssh-keygen check signatures of commits, tags and tools against (ssh-keygen(1)).
 
     It has no ``valid-before``: git compares that with the commit's own date, which a thief of the key
     chooses. A key that only ``earlier`` roots have, oldest first, keeps what it signed readable under a
     name that says until which release it was good: ``alice.until-1.4.0``.
     """
-    members = {key: name for name, key in root.keys.items() if key in root.release_role.keys}
+    good = f"{GIT_NAMESPACE},{TOOL_NAMESPACE}"
+    members = {key: (name, good) for name, key in root.keys.items() if key in root.release_role.keys}
     for old, following in zip(reversed(earlier), [root, *reversed(earlier)], strict=False):
         if following.after:
             for key in old.release_role.keys:
-                members.setdefault(key, f"{old.name_of(key)}.until-{following.after.version}")
-    lines = [f'{name} namespaces="git" {key.openssh()}' for key, name in members.items()]
+                name = f"{old.name_of(key)}.until-{following.after.version}"
+                members.setdefault(key, (name, GIT_NAMESPACE))
+    lines = [f'{name} namespaces="{spaces}" {key.openssh()}' for key, (name, spaces) in members.items()]
     return "".join(line + "\n" for line in sorted(lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from airstore.ops.media.receipts import read_receipt
 from airstore.ops.publish.keys import load_key
 from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
 from airstore.ops.stores.trusted import read_root
+from airstore.ops.tool import carry
 from airstore.trust import envelope
 from airstore.trust.role import Role
 from airstore.trust.root.chain import RootChain
@@ -79,6 +81,14 @@ def command() -> None:
     metavar="PERCENT",
     help="Carry as much more, from which that much is rebuilt where it is damaged or lost: 10%.",
 )
+@click.option(
+    "--with-tool",
+    "tools",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    metavar="ARCHIVE",
+    help="Carry airstore itself, signed: a .tar.gz that airstore bundle made. May be repeated.",
+)
 @key_option
 @passphrase_option
 @output_option("media-created")
@@ -94,6 +104,7 @@ def create(
     effort: str,
     volume_size: int | None,
     parity: float | None,
+    tools: tuple[Path, ...],
     key_name: str,
     passphrase_file: Path | None,
     output: str,
@@ -103,6 +114,8 @@ def create(
     Full media need nothing at the site. With --from or --receipt only what the site lacks travels.
     """
     store = context.store(PUBLISHER, "media create")
+    for tool in tools:
+        carry.check_name(tool)
     if base_version and receipt:
         raise UsageError("--from and --receipt exclude each other", hint="the receipt is the more exact one")
     base = _base(store, base_version, receipt)
@@ -127,6 +140,8 @@ def create(
             show_fields({**summary, "estimated_bytes": rehearsed.size}, output)
             return
         key = load_key(store, key_name, ask_passphrase(passphrase_file))
+        if tools:
+            form = replace(form, beside=lambda directory: carry.put(directory, tools, key))
         index = create_media(
             store,
             blobs,
@@ -143,7 +158,8 @@ def create(
     else:
         context.say(f"next: copy {out} to the carrier, then airstore media verify it there")
     volumes = {"volumes": len(index.volumes)} if index.volumes else {}
-    show_fields({**summary, "media_bytes": index.size, **volumes, "out": str(out)}, output)
+    carried = {"tool": ", ".join(tool.name for tool in tools)} if tools else {}
+    show_fields({**summary, "media_bytes": index.size, **volumes, **carried, "out": str(out)}, output)
 
 
 @command.command("inspect")
@@ -195,6 +211,8 @@ def verify(
     faults = opened.verify(index, context.progress)
     if faults:
         raise DamagedError("\n".join(faults), hint="copy the media again")
+    if role and (tools := carry.check_all(opened.directories, role)):
+        context.say(f"tool: {', '.join(each.folder for each in tools)}, signed and as listed")
     _check_complete(opened, index)
     signature = "signature holds" if role else "signature NOT checked: give --trust root.json"
     named = ", ".join(map(str, opened.directories))
