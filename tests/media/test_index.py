@@ -150,7 +150,7 @@ def test_no_media_are_made_whose_index_no_site_would_read(road: Road, tmp_path: 
     store = open_directory(road.publisher)
     found = store.history.find("1.0.0")
     release = ReleaseId("1.0.0", 1, Digest.of(b"release"), found.commit)
-    with store.open_blobs() as blobs, pytest.raises(UsageError, match="larger volumes"):
+    with store.open_blobs() as blobs, pytest.raises(UsageError, match="and sites read 4194304"):
         write_media(
             tmp_path / "out",
             MediaContents(blobs, store.history),
