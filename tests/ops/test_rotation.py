@@ -345,6 +345,27 @@ def test_a_fork_that_a_later_release_overtook_is_recovered(rotation: Rotation) -
     assert root_of(road.site) == 2
 
 
+@pytest.mark.parametrize("renewed", [False, True])
+def test_another_release_in_the_place_that_a_root_names_is_a_fork(renewed: bool, rotation: Rotation) -> None:
+    """By a key that was good then: where it parted nobody can say, but for what an earlier root names."""
+    road, thief = rotation.road, rotation.thief()
+    thief.next("1.2.0")
+    rotation.imports(road.site, thief.media(road.base / "stolen", "1.2.0"))
+    if renewed:
+        rotation.change("create", "--expires", "365d")
+        rotation.sign()
+    rotation.release("1.2.0", "release")
+    rotation.replace("release", "second")
+    trust = road.publisher / "trust"
+    files = [*sorted((trust / "roots").glob("*.json")), trust / "root.json"]
+    done("-C", road.site, "trust", "root", "import", *files)
+    assert held(road.site) == (["1.0.0", "1.1.0"] if renewed else [])
+    assert TrustState.load(road.site / "trust" / "state.json").sequence == (2 if renewed else 0)
+    done("-C", road.site, "check")
+    rotation.imports(road.site, rotation.media("1.2.0", "second"))
+    sound(road.site, "1.0.0", "1.1.0", "1.2.0")
+
+
 def test_media_that_end_before_the_release_a_revocation_names_are_stale(
     rotation: Rotation, new_site: Path
 ) -> None:

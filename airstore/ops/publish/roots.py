@@ -208,7 +208,7 @@ def _newest(store: StoreDirectory) -> Pin | None:
     if store.history.tip is None:
         return None
     newest = verified(store)
-    return Pin(newest.release.sequence, newest.release.version, newest.digest)
+    return Pin(newest.release.sequence, newest.release.version, newest.digest, newest.commit)
 
 
 def find_public(store: StoreDirectory, text: str) -> tuple[str, PublicKey]:

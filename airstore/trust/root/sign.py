@@ -147,7 +147,7 @@ def _check_link(current: TrustRoot, root: TrustRoot) -> None:
             f"this {WHAT} goes back behind release {before.version}, which version "
             f"{current.version} has settled"
         )
-    if before and after and after.sequence == before.sequence and after.digest != before.digest:
+    if before and after and after.sequence == before.sequence and after != before:
         raise SequenceError(
             f"fork: this {WHAT} names another release {after.version} than version {current.version}"
         )
