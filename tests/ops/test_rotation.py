@@ -13,6 +13,7 @@ from airstore.ops.stores.directory import open_directory
 from airstore.trust.keys import PrivateKey
 from airstore.trust.root.sign import parse_root, sign_root
 from airstore.trust.state import TrustState
+from tests.ops.test_plan import apply, plan
 from tests.support.faults.forged_media import git
 from tests.support.product.road_parts import (
     Road,
@@ -25,6 +26,7 @@ from tests.support.product.road_parts import (
     snapshot,
     sound,
     unchanged,
+    write_site_file,
 )
 from tests.support.product.rotation import Rotation, held
 
@@ -327,6 +329,22 @@ def test_a_thief_of_the_release_key_is_locked_out(rotation: Rotation, new_site: 
             refused(airstore("-C", site, "media", "import", stolen), 30, "signed by 0 of the 1")
             refused(airstore("-C", site, "media", "import", road.delta), 30, "signed by 0 of the 1")
     assert git(road.site / "history.git", "for-each-ref", "--format=%(objectname)", "refs/disowned") == forged
+
+
+def test_what_runs_of_a_disowned_release_is_planned_away(rotation: Rotation, helm4: Path) -> None:
+    """The ledger says what was done, whoever signed it; the plan leads from there to what is genuine."""
+    road, thief = rotation.road, rotation.thief()
+    write_site_file(road.site)
+    thief.next("1.2.0")
+    thief.next("1.3.0")
+    rotation.imports(road.site, thief.media(road.base / "stolen", "1.3.0"))
+    apply(road.site, helm4, "1.3.0")
+    rotation.replace("release", "second")
+    rotation.imports(road.site, rotation.media("1.1.0", "second"))
+    planned = plan(road.site)
+    assert (planned["version"], planned["running"]) == ("1.1.0", "1.3.0")
+    assert done("-C", road.site, "history", "-o", "json").json()[0]["release"] == "1.3.0"
+    done("-C", road.site, "receipt", road.base / "receipt.json")
 
 
 def test_a_fork_that_a_later_release_overtook_is_recovered(rotation: Rotation) -> None:
