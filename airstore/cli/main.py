@@ -43,6 +43,8 @@ _COMMANDS = {
     "history": ("stores.history", "The ledger: what was done at this site."),
     "check": ("stores.check", "Read everything again and name what is damaged."),
     "store": ("stores.store", "Upkeep: open layers that are held whole."),
+    "bundle": ("tool.bundle", "airstore with all that it runs on, to carry where nothing is installed."),
+    "self-update": ("tool.update", "Put the airstore that media carry in place of this one."),
     "doctor": ("stores.doctor", "What is installed, what is missing, what that costs."),
     "completion": ("stores.completion", "Completion for bash, zsh and fish."),
 }

@@ -149,11 +149,11 @@ def _check_prerequisites(header: BundleHeader, live: History) -> None:
 
 
 def _view(live: History, directory: Path, refs: Mapping[str, str]) -> History:
-    """The quarantined repository with the refs that the history would have."""
+    """The quarantined repository with the refs that the history would have: one file, however many."""
     tags = {TAGS + version: oid for version, oid in live.refs.tags().items()}
+    lines = [f"{oid} {name}\n" for name, oid in sorted({**tags, **refs}.items())]
     with storage_errors(directory):
-        for name, oid in {**tags, **refs}.items():
-            (directory / name).write_text(f"{oid}\n")
+        (directory / "packed-refs").write_text("".join(lines))
     return History(directory)
 
 

@@ -59,6 +59,7 @@ class Reader:
         self.disk = disk
         self._objects = ObjectDatabase(self.path / "objects", disk)
         self.refs = Refs(self._repository, disk)
+        self._parents: dict[str, str | None] = {}  # of commits that were read; an object never changes
 
     @property
     def tip(self) -> str | None:
@@ -121,7 +122,9 @@ class Reader:
         chain = []
         while commit is not None:
             chain.append(commit)
-            commit = self.commit(commit).parent
+            if commit not in self._parents:
+                self._parents[commit] = self.commit(commit).parent
+            commit = self._parents[commit]
         return chain
 
     def commit(self, commit: str) -> Commit:
@@ -208,6 +211,10 @@ class Reader:
     ) -> str:
         """A unified diff of at most ``limit`` bytes, with a closing line where files were left out."""
         return changes.patch_text(self._pairs(old, new, paths), self._read_blob, limit)
+
+    def branches(self) -> dict[str, str]:
+        """Branches besides main, by name: their newest commits."""
+        return self.refs.heads()
 
     def entries(self, branch: str) -> Iterator[str]:
         """The commits of a branch besides main, newest first."""

@@ -1,4 +1,4 @@
-"""What file managers leave on every carrier; it is outside of what is verified and used."""
+"""What lies on carriers beside media; it is outside of what an index lists and an import uses."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ _IGNORED = (
 )  # fmt: skip
 
 
+TOOL = "tool"  # a directory with airstore itself, which has signed checksums of its own
+
+
 def is_ignored(path: str) -> bool:
-    """Whether a relative path is a file manager's own, at any depth."""
-    return any(fnmatchcase(part, pattern) for part in PurePath(path).parts for pattern in _IGNORED)
+    """Whether a relative path is a file manager's own, at any depth, or the tool's."""
+    return path.startswith(f"{TOOL}/") or any(
+        fnmatchcase(part, pattern) for part in PurePath(path).parts for pattern in _IGNORED
+    )

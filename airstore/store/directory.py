@@ -21,7 +21,7 @@ from airstore.store.ingest.kept import note, reasons
 from airstore.store.ingest.sink import WORKERS
 from airstore.store.ingest.writer import BlobWriter
 from airstore.store.layout import StoreLayout
-from airstore.store.read.catalog import pack_rows, write_index
+from airstore.store.read.catalog import name_of, pack_files, pack_rows, write_index
 from airstore.store.read.forms import BlobForm, form_of
 from airstore.store.read.index import ObjectIndex
 from airstore.store.read.reader import ObjectReader, Shelf
@@ -67,6 +67,10 @@ class BlobStore:
         rows = self.index.blob(digest)
         return rows[0].size if rows else None
 
+    def sizes(self) -> Iterator[tuple[Digest, int]]:
+        """Every blob and its bytes, in the order of digests."""
+        return ((Digest.from_raw(row.digest), row.size) for row in self.index.blobs())
+
     def form(self, digest: Digest) -> BlobForm:
         """In which form a blob is held."""
         return form_of(self.reader(), digest, reasons(self.layout.kept_whole))
@@ -98,7 +102,7 @@ class BlobStore:
             StorageError: the disk is full or failed.
         """
         with (
-            self.adding(),
+            self._completing(),
             ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool,
             pack_writer(self.layout.temporary, self.disk, PACK_SIZE) as packs,
         ):
@@ -124,7 +128,7 @@ class BlobStore:
         """Make published packs visible.
 
         When this fails the packs stay: whether SQLite has committed is not known then, and a pack
-        that no index names does no harm.
+        that no index names does no harm; the next writer enters it.
         """
         self.index.add(pack_rows(self.layout.pack(name), name) for name in names)
 
@@ -139,6 +143,20 @@ class BlobStore:
             with storage_errors(self.layout.temporary):
                 for left in self.layout.temporary.glob(".tmp-*"):
                     left.unlink(missing_ok=True)
+            yield
+
+    def unindexed(self) -> list[Path]:
+        """Packs that the index does not know: of a run that failed between the two."""
+        known = {name for _, name, _ in self.index.packs()}
+        return [path for path in pack_files(self.layout.packs) if name_of(path) not in known]
+
+    @contextmanager
+    def _completing(self) -> Iterator[None]:
+        """`adding`, and what a run left that ended before the index knew its packs is used from now on."""
+        with self.adding():
+            for path in self.unindexed():
+                with suppress(DamagedError):  # `check` names it
+                    self.enter([name_of(path)])
             yield
 
     def rebuild_index(self) -> None:

@@ -30,6 +30,7 @@ from airstore.trust.publickey import KEY_TYPE
 from airstore.trust.wire import WireReader, decode_base64, put_string
 
 GIT_NAMESPACE = "git"  # git's own, for commits and tags
+TOOL_NAMESPACE = "airstore-tool"  # checksums of the tool on media
 
 _MAGIC = b"SSHSIG"
 _WHAT = "SSH signature"

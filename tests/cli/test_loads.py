@@ -22,6 +22,8 @@ LOADS = {
     "--version": set(),
     "--help": set(),
     "completion --help": set(),
+    "self-update --help": STORE,
+    "bundle --help": {"jsonschema", "yaml"},
     "init --help": STORE,
     "key --help": STORE,
     "trust --help": STORE,

@@ -65,7 +65,7 @@ def test_git_knows_a_signature_by_somebody_else(store: Path, tmp_path: Path, roa
     signers = store / "history.git" / "allowed_signers"
     text = signers.read_text()
     name, options, kind, key, *_ = text.split()
-    assert (name, options, kind) == ("release", 'namespaces="git"', "ssh-ed25519")
+    assert (name, options, kind) == ("release", 'namespaces="git,airstore-tool"', "ssh-ed25519")
     assert key in (road.publisher / "keys" / "release.pub").read_text()
     other = tmp_path / "other"
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other)

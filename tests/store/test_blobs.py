@@ -19,6 +19,7 @@ from airstore.core.errors import DamagedError, LockedError, NotFoundError, Trans
 from airstore.store.blobs import BlobStore
 from airstore.store.format import recipe
 from airstore.store.format.objects import PIECE
+from airstore.store.read.sqlite import connect
 from airstore.store.upkeep.check import check, rebuild_index, statistics
 from tests.store.store_support import (
     PROPERTY,
@@ -271,6 +272,14 @@ def test_an_index_damaged_inside_is_reported_with_the_command(store: BlobStore) 
         assert "--rebuild-index" in caught.value.hint
         rebuild_index(again)
         assert check(again, lambda _count: None) == []
+
+
+def test_a_file_that_is_no_index_is_closed_again(tmp_path: Path) -> None:
+    (tmp_path / "index.sqlite").write_bytes(noise(8192, 1))
+    with pytest.raises(sqlite3.DatabaseError):
+        connect(str(tmp_path / "index.sqlite"), durable=True)
+    open_files = [os.path.realpath(entry) for entry in Path("/proc/self/fd").iterdir()]
+    assert str(tmp_path / "index.sqlite") not in open_files
 
 
 def test_many_threads_read_at_once(store: BlobStore) -> None:

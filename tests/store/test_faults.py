@@ -13,7 +13,7 @@ from airstore.store import directory as blobs
 from airstore.store.blobs import BlobStore
 from airstore.store.format import packwriter
 from airstore.store.upkeep.check import check, rebuild_index
-from tests.store.store_support import FaultyDisk, descriptor, make_tar, noise, put, read, text
+from tests.store.store_support import FaultyDisk, chunked, descriptor, make_tar, noise, put, read, text
 
 OLD = make_tar({"a": noise(40_000, 1), "b": text(9_000, 2)})
 NEW = [make_tar({"a": noise(40_000, 1), "c": noise(60_000, seed)}) for seed in range(3, 7)]
@@ -102,6 +102,24 @@ def test_a_killed_writer_leaves_packs_that_do_no_harm(
         put(store, *NEW)
         assert len(list(store.layout.packs.iterdir())) == 2, "the same work makes the same packs"
         assert [read(store, Digest.of(blob)) for blob in NEW] == NEW
+
+
+def test_what_a_killed_writer_left_is_used_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else the next one puts, and beside a pack that nobody can read."""
+    with monkeypatch.context() as patched, BlobStore.create(tmp_path) as store:
+        patched.setattr(BlobStore, "enter", lambda _store, _names: None)
+        put(store, *NEW)
+        assert len(store.unindexed()) == 1
+    (tmp_path / "packs" / f"{'0' * 64}.pack").write_bytes(b"no pack")
+    with BlobStore(tmp_path) as store:
+        with store.writer() as writer:
+            assert not writer.put(descriptor(NEW[0]), lambda: chunked(NEW[0]))
+            assert writer.put(descriptor(OLD), lambda: chunked(OLD))
+        assert [path.stem for path in store.unindexed()] == ["0" * 64]
+        assert [read(store, Digest.of(blob)) for blob in NEW] == NEW
+        assert len(check(store, lambda _count: None)) == 1
 
 
 def test_an_index_that_cannot_be_written_leaves_the_store_readable(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def _stream(source: ByteSource) -> IO[bytes]:
 def _check(store: StoreDirectory, progress: Progress) -> None:
     with store.open_blobs() as blobs:
         rebuild_index(blobs)
-    if problems := check_store(store, progress):
+    if problems := check_store(store, progress).problems:
         listed = "\n".join(problem.fault for problem in problems)
         raise DamagedError(
             f"the store that arrived is damaged\n{listed}", hint="run airstore check at its source"

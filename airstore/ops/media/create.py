@@ -15,6 +15,7 @@ from airstore.media.index import MediaFile, MediaIndex, ReleaseId
 from airstore.media.writer import ONE, Carriers, MediaContents, measure_media, write_media
 from airstore.ops.media.receipts import Receipt
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.roots import signed_roots
 from airstore.ops.stores.trusted import verified
 from airstore.store.blobs import BlobStore, Selection, select
 
@@ -62,10 +63,12 @@ class MediaForm:
         effort: how much time smaller media are worth; None: objects travel as they are, which every airstore
             reads.
         carriers: what they are carried on.
+        beside: puts into their directory what no index lists, such as the tool.
     """
 
     effort: Effort | None = Effort.NORMAL
     carriers: Carriers = ONE
+    beside: Callable[[Path], object] = lambda _directory: None
 
 
 DEFAULT = MediaForm()
@@ -152,7 +155,7 @@ def create_media(
         StorageError: the disk is full; nothing is left behind.
     """
     contents = _contents(store, blobs, plan, form.effort)
-    return write_media(out, contents, _describer(plan), sign, progress, form.carriers)
+    return write_media(out, contents, _describer(plan), sign, progress, form.carriers, form.beside)
 
 
 def rehearse_media(
@@ -175,9 +178,11 @@ def rehearse_media(
 def _contents(
     store: StoreDirectory, blobs: BlobStore, plan: MediaPlan, effort: Effort | None
 ) -> MediaContents:
+    roots = signed_roots(store)
+    carried = roots if len(roots) > 1 else {}
     if effort:
-        return MediaContents(blobs, store.history, delta=plan.task, effort=effort)
-    return MediaContents(blobs, store.history, plan.selection)
+        return MediaContents(blobs, store.history, delta=plan.task, effort=effort, roots=carried)
+    return MediaContents(blobs, store.history, plan.selection, roots=carried)
 
 
 def _describer(plan: MediaPlan) -> Callable[[dict[str, MediaFile]], MediaIndex]:

@@ -27,6 +27,22 @@ class Problem:
     breaks: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        problems: what is damaged or missing; empty for a sound store.
+        unused: sizes in bytes of blobs that no release has, as a run leaves them that ended early; whoever
+            makes or imports that release uses them.
+        unindexed: packs that wait for the next run that adds packs, to be entered into the index.
+    """
+
+    problems: list[Problem]
+    unused: tuple[int, ...] = ()
+    unindexed: int = 0
+
+
 def rebuild(store: StoreDirectory) -> None:
     """Make the index of objects again from the packs.
 
@@ -38,8 +54,8 @@ def rebuild(store: StoreDirectory) -> None:
         rebuild_index(blobs)
 
 
-def check_store(store: StoreDirectory, progress: Progress) -> list[Problem]:
-    """Check trust state, every release's signatures and every object; an empty list means sound.
+def check_store(store: StoreDirectory, progress: Progress) -> Checked:
+    """Check trust state, every release's signatures and every object.
 
     Raises:
         StorageError: the store is closed to this user, or the disk failed: that says nothing of its content.
@@ -49,16 +65,22 @@ def check_store(store: StoreDirectory, progress: Progress) -> list[Problem]:
         total = statistics(blobs).plain_bytes
         with progress.task("reading all objects", total) as advance:
             damaged = check(blobs, advance)
-        problems += [_explain(damage, releases) for damage in damaged]
         known = {digest for damage in damaged for digest in damage.blobs}
+        unused = () if problems else _unused(blobs, releases)
+        problems += [_explain(damage, releases) for damage in damaged]
         problems += _check_complete(store, blobs, releases, known)
-    return problems
+        return Checked(problems, unused, len(blobs.unindexed()))
+
+
+def _unused(blobs: BlobStore, releases: list[VerifiedRelease]) -> tuple[int, ...]:
+    used = {digest for link in releases for digest in link.release.blobs()}
+    return tuple(size for digest, size in blobs.sizes() if digest not in used)
 
 
 def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[Problem]]:
     verified, problems = [], []
     try:
-        role = store.trust_root().release_role
+        trust = store.trust()
         _check_state(store)
         refs = store.history.releases()
     except StorageError:
@@ -67,7 +89,7 @@ def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[P
         return [], [Problem(str(fault), ())]
     for ref in refs:
         try:
-            verified.append(verify_release(store.history, ref.commit, role))
+            verified.append(verify_release(store.history, ref.commit, trust))
         except StorageError:
             raise
         except AirstoreError as fault:
@@ -79,7 +101,7 @@ def _check_state(store: StoreDirectory) -> None:
     if store.side != SITE:
         return
     state, history = TrustState.load(store.state_file), store.history
-    check_root_version(state, store.trust_root().version)
+    check_root_version(state, store.trust())
     if state.commit and state.commit not in history.ancestry(history.tip):
         raise DamagedError(
             f"{history.path} lacks the release last trusted here, sequence {state.sequence}, "

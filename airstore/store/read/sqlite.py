@@ -42,9 +42,13 @@ def connect(name: str, *, durable: bool) -> sqlite3.Connection:
         durable: whether a committed transaction must survive a power cut.
     """
     connection = sqlite3.connect(name, timeout=60, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
-    if not durable:
-        connection.execute("PRAGMA journal_mode=MEMORY")
+    try:
+        connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+        if not durable:
+            connection.execute("PRAGMA journal_mode=MEMORY")
+    except BaseException:  # such as a file that is none of SQLite's
+        connection.close()
+        raise
     return connection
 
 

@@ -15,7 +15,6 @@ from airstore.store.directory import BlobStore
 from airstore.store.format.objects import ObjectKey, damaged
 from airstore.store.format.pack import PackFrame, file_size, read_frame, read_pack
 from airstore.store.ingest.sink import WORKERS, in_order
-from airstore.store.read.catalog import name_of, pack_files
 from airstore.store.read.index import BlobRow
 
 
@@ -97,9 +96,8 @@ class _Inspection:
         with ThreadPoolExecutor(WORKERS) as pool:
             for name, size in known.items():
                 self._read_pack(self._store.layout.pack(name), name, size, pool, advance)
-        for path in pack_files(self._store.layout.packs):
-            if name_of(path) not in known:
-                self._entered(path)
+        for path in self._store.unindexed():
+            self._try(path)
 
     def follow_recipes(self) -> None:
         for row in self._store.index.blobs():
@@ -132,8 +130,8 @@ class _Inspection:
                 self._bad[key] = what
                 self._faults.setdefault(what, [])
 
-    def _entered(self, path: Path) -> None:
-        """A pack that the index does not know, after a crash or a rebuild, is a fault only if unreadable."""
+    def _try(self, path: Path) -> None:
+        """A pack that the index does not know, after a crash, is a fault only if unreadable."""
         try:
             read_pack(path)
         except DamagedError as fault:

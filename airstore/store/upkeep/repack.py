@@ -22,7 +22,7 @@ from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.pack import read_pack
 from airstore.store.format.recipe import Recipe
 from airstore.store.layout import REBUILT
-from airstore.store.read.catalog import name_of, pack_files, pack_rows
+from airstore.store.read.catalog import name_of, pack_rows
 from airstore.store.read.reader import ObjectReader
 from airstore.store.read.sqlite import KeySet
 
@@ -40,10 +40,7 @@ def drop_whole(store: BlobStore, advance: Advance) -> None:
         StorageError: the disk is full or failed.
     """
     with store.adding(), closing(KeySet()) as live:
-        known = {name for _, name, _ in store.index.packs()}
-        names = map(name_of, pack_files(store.layout.packs))
-        if left := [name for name in names if name not in known]:
-            store.enter(left)  # by a run that was killed
+        store.enter(map(name_of, store.unindexed()))
         for key in _needed(store):
             live.add(_name(key))
         for _, name, size in store.index.packs():

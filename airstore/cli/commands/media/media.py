@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,11 @@ from airstore.ops.media.receipts import read_receipt
 from airstore.ops.publish.keys import load_key
 from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
 from airstore.ops.stores.trusted import read_root
+from airstore.ops.tool import carry
 from airstore.trust import envelope
-from airstore.trust.root.sign import Role
+from airstore.trust.role import Role
+from airstore.trust.root.chain import RootChain
+from airstore.trust.root.sign import verify_first
 from airstore.trust.statement import STATEMENT_TYPE
 
 _MEDIA = click.Path(path_type=Path)
@@ -77,6 +81,14 @@ def command() -> None:
     metavar="PERCENT",
     help="Carry as much more, from which that much is rebuilt where it is damaged or lost: 10%.",
 )
+@click.option(
+    "--with-tool",
+    "tools",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    metavar="ARCHIVE",
+    help="Carry airstore itself, signed: a .tar.gz that airstore bundle made. May be repeated.",
+)
 @key_option
 @passphrase_option
 @output_option("media-created")
@@ -92,6 +104,7 @@ def create(
     effort: str,
     volume_size: int | None,
     parity: float | None,
+    tools: tuple[Path, ...],
     key_name: str,
     passphrase_file: Path | None,
     output: str,
@@ -101,6 +114,8 @@ def create(
     Full media need nothing at the site. With --from or --receipt only what the site lacks travels.
     """
     store = context.store(PUBLISHER, "media create")
+    for tool in tools:
+        carry.check_name(tool)
     if base_version and receipt:
         raise UsageError("--from and --receipt exclude each other", hint="the receipt is the more exact one")
     base = _base(store, base_version, receipt)
@@ -125,6 +140,8 @@ def create(
             show_fields({**summary, "estimated_bytes": rehearsed.size}, output)
             return
         key = load_key(store, key_name, ask_passphrase(passphrase_file))
+        if tools:
+            form = replace(form, beside=lambda directory: carry.put(directory, tools, key))
         index = create_media(
             store,
             blobs,
@@ -141,7 +158,8 @@ def create(
     else:
         context.say(f"next: copy {out} to the carrier, then airstore media verify it there")
     volumes = {"volumes": len(index.volumes)} if index.volumes else {}
-    show_fields({**summary, "media_bytes": index.size, **volumes, "out": str(out)}, output)
+    carried = {"tool": ", ".join(tool.name for tool in tools)} if tools else {}
+    show_fields({**summary, "media_bytes": index.size, **volumes, **carried, "out": str(out)}, output)
 
 
 @command.command("inspect")
@@ -183,7 +201,7 @@ def verify(
     The trust root is the one of the store (-C), or --trust root.json.
     """
     opened = find_one(*media)
-    role = _role(context, trust)
+    role = _role(context, trust, opened)
     index = opened.trusted_index(role) if role else opened.claimed_index()
     if into and not repairs:
         raise UsageError("--into says where --repair writes", hint="add --repair")
@@ -193,6 +211,8 @@ def verify(
     faults = opened.verify(index, context.progress)
     if faults:
         raise DamagedError("\n".join(faults), hint="copy the media again")
+    if role and (tools := carry.check_all(opened.directories, role)):
+        context.say(f"tool: {', '.join(each.folder for each in tools)}, signed and as listed")
     _check_complete(opened, index)
     signature = "signature holds" if role else "signature NOT checked: give --trust root.json"
     named = ", ".join(map(str, opened.directories))
@@ -268,12 +288,15 @@ def _base(store: StoreDirectory, version: str | None, receipt: Path | None) -> B
     return base_from_release(store, version) if version else None
 
 
-def _role(context: Context, trust: Path | None) -> Role | None:
-    if trust:
-        return read_root(trust)[1].release_role
+def _role(context: Context, trust: Path | None, media: Media) -> Role | None:
+    """Who may sign the media, by the newest trust root that they lead to from the one at hand."""
+    roots = media.roots()
     try:
-        return context.store().trust_root().release_role
+        chain = RootChain((read_root(trust)[1],)) if trust else context.store().trust()
     except NotFoundError:
-        if context.named != Path():
+        if trust or context.named != Path():
             raise  # whoever names a store means its trust root
+        if roots:
+            RootChain((verify_first(roots.pop(min(roots))),)).walked(roots)
         return None
+    return chain.walked(roots).current.media_role

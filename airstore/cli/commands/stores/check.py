@@ -7,10 +7,10 @@ from dataclasses import asdict
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.text import printable
+from airstore.cli.text import human, printable
 from airstore.cli.views.output import output_option, show_document
 from airstore.core.errors import DamagedError
-from airstore.ops.stores.check import Problem, check_store, rebuild
+from airstore.ops.stores.check import Checked, check_store, rebuild
 from airstore.ops.stores.directory import PUBLISHER, SITE
 
 
@@ -24,10 +24,11 @@ def command(context: Context, *, rebuilt: bool, output: str) -> None:
     if rebuilt:
         rebuild(store)
         context.say("index rebuilt from the packs")
-    problems = check_store(store, context.progress)
-    _show(problems, output)
-    if problems:
-        count = "1 fault" if len(problems) == 1 else f"{len(problems)} faults"
+    checked = check_store(store, context.progress)
+    _say_left(context, checked, store.side)
+    _show(checked, output)
+    if checked.problems:
+        count = "1 fault" if len(checked.problems) == 1 else f"{len(checked.problems)} faults"
         raise DamagedError(f"{store.path}: {count} found", hint=_WAY_OUT[store.side])
     context.say(f"{store.path}: all signatures and objects are sound")
 
@@ -38,11 +39,30 @@ _WAY_OUT = {
 }
 
 
-def _show(problems: list[Problem], output: str) -> None:
+_SAME = {PUBLISHER: "release create", SITE: "media import"}
+
+
+def _say_left(context: Context, checked: Checked, side: str) -> None:
+    if checked.unused:
+        what = "1 blob belongs" if len(checked.unused) == 1 else f"{len(checked.unused)} blobs belong"
+        context.say(
+            f"note: {what} to no release ({human(sum(checked.unused))}), as a run leaves them that ended too"
+            f" early; the same `{_SAME[side]}` uses them"
+        )
+    if checked.unindexed:
+        context.say(
+            f"note: packs that the index does not know yet: {checked.unindexed}; the next run that adds packs"
+            " enters them, or --rebuild-index now"
+        )
+
+
+def _show(checked: Checked, output: str) -> None:
     if output != "table":
-        show_document({"items": [asdict(problem) for problem in problems]}, output)
+        unused = {"blobs": len(checked.unused), "bytes": sum(checked.unused), "packs": checked.unindexed}
+        items = [asdict(problem) for problem in checked.problems]
+        show_document({"items": items, "unused": unused}, output)
         return
-    for problem in problems:
+    for problem in checked.problems:
         click.echo(printable(problem.fault))
         for broken in problem.breaks:
             click.echo(printable(f"  breaks {broken}"))
