@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +15,16 @@ from typing import TYPE_CHECKING
 import click
 
 from airstore.cli.text import LAST_SECOND, printable
-from airstore.core.errors import UsageError
+from airstore.core.errors import AirstoreError, NotTrustedError, UsageError
 from airstore.core.location import absolute
 from airstore.core.progress import QUIET, Progress
 
 if TYPE_CHECKING:
     from airstore.ops.stores.directory import StoreDirectory
+
+
+_WARNED_DAYS = 30
+_RENEW = "get media that the publisher made since it was renewed, or the next root alone"
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,42 @@ class Context:
 
         return open_directory(self.store_path)
 
-    def store(self, side: str = "", what: str = "this command") -> StoreDirectory:
-        """Open the store; with ``side``, refuse that of the other one."""
+    def store(self, side: str = "", what: str = "this command", *, current: bool = False) -> StoreDirectory:
+        """Open the store; with ``side``, refuse that of the other one.
+
+        Args:
+            side: publisher or site.
+            what: the command, for the error.
+            current: refuse an expired trust root: the command brings something new into use. The others
+                warn, for a cluster must be looked after, and rolled back, whatever the date is.
+        """
         if side:
             self._opened.require(side, what)
+        expired = self._expired
+        if expired and current and self._opened.side == "site":
+            raise expired
         return self._opened
+
+    @cached_property
+    def _expired(self) -> NotTrustedError | None:
+        """Whether the store's trust root has expired; said once a command, and 30 days ahead.
+
+        A root that cannot be read is named by whoever needs it.
+        """
+        try:
+            root = self._opened.trust_root()
+        except AirstoreError:
+            return None
+        now = datetime.fromtimestamp(system_time(), UTC)
+        try:
+            root.check_expiry(now)
+        except NotTrustedError as fault:
+            self.say(f"warning: {fault}; {fault.hint}")
+            return fault
+        left = root.days_left(now)
+        if left is not None and left < _WARNED_DAYS:
+            self.say(f"warning: trust root {root.version} of {root.product} expires in {left} days; {_RENEW}")
+        return None
 
     def say(self, message: str) -> None:
         """A message for people, on standard error; data goes to standard output."""
@@ -85,17 +121,24 @@ class Context:
         return Bars()
 
     def now(self) -> int:
-        """Seconds since the epoch; ``SOURCE_DATE_EPOCH`` pins it for reproducible commits.
+        """Seconds since the epoch; at a publisher ``SOURCE_DATE_EPOCH`` pins it for reproducible commits.
+
+        A site's clock says what has expired: no variable of the environment moves it.
 
         Raises:
             UsageError: the variable is not such a number.
         """
         pinned = os.environ.get("SOURCE_DATE_EPOCH")
-        if not pinned:
-            return int(time.time())
+        if not pinned or self._opened.side == "site":
+            return int(system_time())
         if not (pinned.isascii() and pinned.isdigit() and int(pinned[:20]) <= LAST_SECOND):
             raise UsageError(f"SOURCE_DATE_EPOCH must be seconds since the epoch, not {pinned[:40]!r}")
         return int(pinned)
+
+
+def system_time() -> float:
+    """The machine's clock: seconds since the epoch."""
+    return time.time()
 
 
 pass_context = click.make_pass_decorator(Context)

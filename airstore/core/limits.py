@@ -10,9 +10,12 @@ class Limits:
     """Bounds in bytes unless a comment says otherwise."""
 
     manifest: int = 4 * MIB  # OCI manifest or index; registries refuse larger ones
-    json_document: int = 64 * MIB  # release.json, media index, receipt, trust root
+    json_document: int = 64 * MIB  # release.json, receipt
+    media_index: int = 4 * MIB  # parsed before anybody signed it; lists 10,000 files, of 1 GiB each
     envelope: int = 16 * MIB  # a signed envelope, parsed before its signatures can be checked
     signatures: int = 64  # count, in one envelope
+    trust_root: int = 256 * KIB  # one trust root on media, read before anything on them can be trusted
+    trust_roots: int = 1000  # count, on one media
     key_file: int = 64 * KIB  # a private key or an SSH signature
     json_depth: int = 64  # nested arrays and objects
     yaml_document: int = 16 * MIB  # product file, site file, values, one rendered chart

@@ -212,6 +212,10 @@ class Reader:
         """A unified diff of at most ``limit`` bytes, with a closing line where files were left out."""
         return changes.patch_text(self._pairs(old, new, paths), self._read_blob, limit)
 
+    def branches(self) -> dict[str, str]:
+        """Branches besides main, by name: their newest commits."""
+        return self.refs.heads()
+
     def entries(self, branch: str) -> Iterator[str]:
         """The commits of a branch besides main, newest first."""
         check_branch(branch)

@@ -12,7 +12,7 @@ from pygit2.enums import ObjectType
 from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, write_file
 from airstore.core.errors import UsageError
 from airstore.history.git.commits import Sign, encode_commit, encode_tag, stamp
-from airstore.history.git.names import HEADS, MAIN, TAGS, check_branch, check_version
+from airstore.history.git.names import DISOWNED, HEADS, MAIN, TAGS, check_branch, check_version
 from airstore.history.git.objects import making
 from airstore.history.git.trees import write_tree
 from airstore.history.reader import Reader, ReleaseRef
@@ -124,6 +124,40 @@ class History(Reader):
         self._objects.sync()
         self.refs.set(HEADS + branch, commit)
         return commit
+
+    def drop_branch(self, branch: str) -> None:
+        """Remove a branch besides main, durably.
+
+        Raises:
+            UsageError: no such name can be a branch.
+            StorageError: the disk failed.
+        """
+        check_branch(branch)
+        self.refs.remove(HEADS + branch)
+
+    def disown(self, keep: str | None) -> None:
+        """Take the releases after ``keep`` off main, durably; they stay below ``refs/disowned`` as evidence.
+
+        Main moves before the tags go; a call that was killed in between is finished by the next one.
+
+        Args:
+            keep: a commit on main; None for none of them.
+
+        Raises:
+            StorageError: the disk is full or failed.
+        """
+        tip = self.tip
+        if tip and tip != keep:
+            (self.path / DISOWNED).mkdir(parents=True, exist_ok=True)
+            self.refs.set(DISOWNED + tip, tip)
+            if keep:
+                self.refs.set(MAIN, keep)
+            else:
+                self.refs.remove(MAIN)
+        kept = set(self.ancestry(keep))
+        for version, oid in self.refs.tags().items():
+            if self.read_tag(version, oid).target not in kept:
+                self.refs.remove(TAGS + version)
 
     def _write_commit(
         self, files: Mapping[str, bytes], parent: str | None, who: bytes, message: str, sign: Sign | None

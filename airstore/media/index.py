@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ API_VERSION = "airstore/v1"
 INDEX_NAME = "index.json"
 INDEX_COPY = "parity/index.copy"  # media with parity have the index twice
 BUNDLE_NAME = "history.bundle"
+_ROOT_NAME = re.compile(r"roots/([1-9][0-9]{0,15})\.json")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,17 @@ def pack_path(digest: Digest) -> str:
 def delta_path(digest: Digest) -> str:
     """Where a delta with this SHA-256 is on media."""
     return f"packs/{digest.hex}.delta"
+
+
+def root_path(version: int) -> str:
+    """Where a trust root is on media. The index does not list it: it says who may sign the index."""
+    return f"roots/{version}.json"
+
+
+def root_version(path: str) -> int | None:
+    """The version of the trust root that such a path is of."""
+    found = _ROOT_NAME.fullmatch(path)
+    return int(found[1]) if found else None
 
 
 def _older_delta_path(digest: Digest) -> str:

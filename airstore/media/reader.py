@@ -16,7 +16,7 @@ from airstore.core.limits import LIMITS
 from airstore.core.progress import Advance, Progress
 from airstore.core.work import at_work
 from airstore.media.ignored import is_ignored
-from airstore.media.index import INDEX_COPY, INDEX_NAME, MediaIndex
+from airstore.media.index import INDEX_COPY, INDEX_NAME, MediaIndex, root_version
 from airstore.media.volumes.slices import numbers
 from airstore.trust import envelope
 from airstore.trust.role import Role
@@ -59,6 +59,21 @@ class Media:
         for other in others:
             if _read_index(other) != self.envelope:
                 raise UsageError(f"{directory} and {other} are not volumes of the same media")
+
+    def roots(self) -> dict[int, bytes]:
+        """The trust roots that the media carry, by version; each says for itself who signed it.
+
+        Raises:
+            DamagedError: there are too many, or one is too large.
+            IncompleteError: one cannot be read.
+        """
+        places: dict[int, Path] = {}
+        for directory, name in self._walk("roots"):
+            if (version := root_version(name)) is not None:
+                places.setdefault(version, directory / name)
+        if len(places) > LIMITS.trust_roots:
+            raise DamagedError(f"{self.directory} carries more than {LIMITS.trust_roots} trust roots")
+        return {version: _read_root(path) for version, path in places.items()}
 
     def trusted_index(self, role: Role) -> MediaIndex:
         """The index, once its signature is verified.
@@ -122,7 +137,7 @@ class Media:
                 self._check_size(name, piece.size)
         own = {*names, INDEX_NAME, *([INDEX_COPY] if index.parity else [])}
         for directory, name in self._walk():
-            if name not in own and not is_ignored(name):
+            if name not in own and not is_ignored(name) and root_version(name) is None:
                 raise DamagedError(
                     f"{directory / name} is not listed in the media's signed index",
                     hint="if your own system put it there, remove it: media hold only what is listed",
@@ -212,9 +227,9 @@ class Media:
                 hint="copy the media again, all of them",
             )
 
-    def _walk(self) -> Iterator[tuple[Path, str]]:
+    def _walk(self, below: str = "") -> Iterator[tuple[Path, str]]:
         for directory in self.directories:
-            for parent, directories, names in os.walk(directory):
+            for parent, directories, names in os.walk(directory / below):
                 links = (name for name in directories if (Path(parent) / name).is_symlink())
                 for name in (*names, *links):
                     yield directory, str((Path(parent) / name).relative_to(directory))
@@ -256,17 +271,30 @@ def _read_copy(directory: Path) -> bytes | None:
         return None
 
 
+def _read_root(path: Path) -> bytes:
+    absent = IncompleteError(f"media: {path} is not a plain file", hint="copy the media again")
+    return _read_bounded(path, LIMITS.trust_root, absent)
+
+
 def _read_envelope(path: Path) -> bytes:
+    absent = NotFoundError(
+        f"{path.parent} holds no airstore media: {path.name} is missing",
+        hint="name the directory that `airstore media create` wrote",
+    )
+    data = _read_bounded(path, LIMITS.media_index, absent)
+    strictjson.load_object(data, f"media index {path}")
+    return data
+
+
+def _read_bounded(path: Path, limit: int, absent: AirstoreError) -> bytes:
+    """What nobody has signed yet, read no further than it can be meant."""
     try:
         if path.is_symlink() or not path.is_file():
-            raise NotFoundError(
-                f"{path.parent} holds no airstore media: {path.name} is missing",
-                hint="name the directory that `airstore media create` wrote",
-            )
-        if path.stat().st_size > LIMITS.json_document:
-            raise DamagedError(f"{path} is larger than {LIMITS.json_document} bytes")
-        data = path.read_bytes()
+            raise absent
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
     except OSError as fault:
         raise IncompleteError(f"media: cannot read {path}: {fault.strerror}") from fault
-    strictjson.load_object(data, f"media index {path}")
+    if len(data) > limit:
+        raise DamagedError(f"media: {path} is larger than {limit} bytes")
     return data

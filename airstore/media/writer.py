@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors, sync_directory, write_file
 from airstore.core.errors import UsageError
+from airstore.core.limits import LIMITS
 from airstore.core.progress import Progress
 from airstore.history.bundle import create_bundle
 from airstore.history.repository import History
@@ -24,11 +25,12 @@ from airstore.media.index import (
     ReleaseId,
     delta_path,
     pack_path,
+    root_path,
 )
 from airstore.media.parity.encode import add_parity
 from airstore.media.parity.erasure import Code
 from airstore.media.parity.shape import Shape
-from airstore.media.volumes.slices import plan
+from airstore.media.volumes.slices import plan, room
 from airstore.media.volumes.split import split, volume_directories
 from airstore.store.blobs import BlobStore, Selection, write_packs
 
@@ -42,6 +44,8 @@ class MediaContents:
         selection: objects that travel as they are.
         delta: blobs that travel as what of them the base has not.
         effort: how much time a smaller delta is worth.
+        roots: trust roots, version to envelope, which sites walk before anything else; none while the first
+            is in force, so that media are what older sites read.
     """
 
     store: BlobStore
@@ -49,6 +53,7 @@ class MediaContents:
     selection: Selection | None = None
     delta: Task | None = None
     effort: Effort = Effort.NORMAL
+    roots: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,9 @@ def write_media(
         building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-", dir=out.parent))
     try:
         index = _filled(building, contents, describe, progress, carriers)
-        _write_index(building, index, sign(index.to_statement()))
+        signed = sign(index.to_statement())
+        _check_index(signed)
+        _write_index(building, index, signed, contents.roots)
         beside(building)
         _open_to_all(building)
         _publish(building, out)
@@ -147,7 +154,8 @@ def _filled(
     if carriers.parity is not None:
         index = add_parity(building, index, carriers.parity, progress)
     if carriers.volume_size is not None:
-        index = split(building, index, carriers.volume_size, progress)
+        roots = sum(room(len(root)) for root in contents.roots.values())
+        index = split(building, index, carriers.volume_size, progress, roots)
     return index
 
 
@@ -198,8 +206,20 @@ def _finish(
     return describe(files)
 
 
-def _write_index(building: Path, index: MediaIndex, signed: bytes) -> None:
+def _check_index(signed: bytes) -> None:
+    if len(signed) > LIMITS.media_index:
+        raise UsageError(
+            f"the index of these media would be {len(signed)} bytes, and sites read {LIMITS.media_index}",
+            hint="larger volumes make a smaller one",
+        )
+
+
+def _write_index(building: Path, index: MediaIndex, signed: bytes, roots: Mapping[int, bytes]) -> None:
     for directory in volume_directories(building, len(index.volumes)) or [building]:
+        for version, root in roots.items():
+            with storage_errors(directory):
+                (directory / root_path(version)).parent.mkdir(exist_ok=True)
+            write_file(directory / root_path(version), root)
         write_file(directory / INDEX_NAME, signed)
         if index.parity:
             write_file(directory / INDEX_COPY, signed)

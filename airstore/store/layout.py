@@ -77,6 +77,20 @@ class StoreLayout:
         return self.root / "trust" / "root.json"
 
     @property
+    def roots(self) -> Path:
+        """Directory of the trust roots before that one, by version."""
+        return self.root / "trust" / "roots"
+
+    def earlier_root(self, version: int) -> Path:
+        """The file of a trust root that another one followed."""
+        return self.roots / f"{version}.json"
+
+    @property
+    def root_draft(self) -> Path:
+        """At a publisher, the next trust root while it is made and signed."""
+        return self.root / "trust" / "next.json"
+
+    @property
     def state_file(self) -> Path:
         """What a site trusts so far."""
         return self.root / "trust" / "state.json"

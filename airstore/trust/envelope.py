@@ -65,7 +65,7 @@ def add_signatures(envelope: bytes, payload_type: str, keys: Sequence[PrivateKey
         NotTrustedError: the envelope is of another payload type.
         DamagedError: not an envelope.
     """
-    found = read(envelope, payload_type, what)
+    found = read(envelope, payload_type, what, draft=True)
     entries = strictjson.load_object(envelope, what, LIMITS.envelope)["signatures"]
     already = {key.raw for key in found.signed_by(key.public for key in keys)}
     fresh = [key.signer() for key in keys if key.public.raw not in already]
@@ -97,8 +97,19 @@ def verify(envelope: bytes, payload_type: str, role: Role, what: str) -> bytes:
     return found.payload
 
 
-def read(envelope: bytes, payload_type: str, what: str) -> Envelope:
+def unsigned(payload: bytes, payload_type: str) -> bytes:
+    """An envelope that nobody has signed yet: a draft, for `add_signatures`."""
+    return _to_json(SslibEnvelope(payload, payload_type, {}), ())
+
+
+def read(envelope: bytes, payload_type: str, what: str, *, draft: bool = False) -> Envelope:
     """Read an envelope without checking any signature; fields unknown to DSSE are ignored, as it asks.
+
+    Args:
+        envelope: the JSON envelope.
+        payload_type: the one type accepted.
+        what: the document's name in messages.
+        draft: it may be one that nobody has signed yet.
 
     Raises:
         NotTrustedError: another payload type.
@@ -110,7 +121,7 @@ def read(envelope: bytes, payload_type: str, what: str) -> Envelope:
         raise DamagedError(f"{what} is not a signed envelope: it needs payload, payloadType and signatures")
     if found_type != payload_type:
         raise NotTrustedError(f"{what} is signed as {found_type[:100]!r}, not as {payload_type!r}")
-    if not 1 <= len(entries) <= LIMITS.signatures:
+    if not (0 if draft else 1) <= len(entries) <= LIMITS.signatures:
         raise NotTrustedError(f"{what} has {len(entries)} signatures; 1 to {LIMITS.signatures} are accepted")
     return Envelope(_decode(payload, what), found_type, tuple(_signature(entry, what) for entry in entries))
 

@@ -14,6 +14,7 @@ from airstore.core.digest import Digest
 from airstore.core.errors import SequenceError
 from airstore.core.limits import LIMITS, Limits
 from airstore.core.release import Release
+from airstore.trust.root.chain import RootChain
 from airstore.trust.state import TrustState
 
 Link = tuple[Release, Digest]  # a release and the digest of its release.json
@@ -104,16 +105,32 @@ def check_addressee(site_name: str, addressed_to: str) -> None:
         )
 
 
-def check_root_version(state: TrustState, root_version: int) -> None:
-    """Refuse a stored trust root other than the one in force, such as one restored from a backup.
+def check_root_version(state: TrustState, roots: RootChain) -> None:
+    """Refuse stored trust roots other than those that came into force, such as one restored from a backup.
+
+    A newer one that continues the one in force is what an interrupted command leaves.
 
     Raises:
-        SequenceError: the versions differ.
+        SequenceError: the version in force is not among them.
     """
-    if root_version != state.root_version:
+    if state.root_version not in {root.version for root in roots.roots}:
         raise SequenceError(
-            f"the trust root in the store is version {root_version}, but version {state.root_version} "
-            "is in force; the file was exchanged or restored"
+            f"the trust root in the store is version {roots.current.version}, but version "
+            f"{state.root_version} is in force; the file was exchanged or restored"
+        )
+
+
+def check_floor(sequence: int, roots: RootChain) -> None:
+    """Refuse a history that ends before the release that a trust root names when it revokes a key.
+
+    Raises:
+        SequenceError: it does.
+    """
+    if sequence < roots.floor:
+        raise SequenceError(
+            f"stale: the newest release here has sequence {sequence}, and trust root "
+            f"{roots.current.version} revokes a key that could forge releases up to {roots.floor}",
+            hint="get media that the publisher made since",
         )
 
 

@@ -66,8 +66,13 @@ class TrustState:
             raise StorageError(f"cannot read the trust state {path}: {fault.strerror}") from fault
         return _parse(data, f"trust state {path}")
 
-    def save(self, path: Path, *, disk: Disk = LOCAL_DISK) -> None:
+    def save(self, path: Path, *, disk: Disk = LOCAL_DISK, recover: bool = False) -> None:
         """Write the state durably, in one step; it may only move forward.
+
+        Args:
+            path: of the file.
+            disk: makes it durable.
+            recover: releases may go back: a trust root disowns them (TUF 1.0.34, section 5.3.11).
 
         Raises:
             SequenceError: the file on disk is ahead of this state.
@@ -75,16 +80,17 @@ class TrustState:
             StorageError: the disk is full or failed; the old state is still there.
         """
         if path.exists():
-            self._check_forward(TrustState.load(path))
+            self._check_forward(TrustState.load(path), recover=recover)
         write_file(path, _to_bytes(self), mode=0o644, disk=disk)
 
-    def _check_forward(self, saved: TrustState) -> None:
-        if self.sequence < saved.sequence or self.root_version < saved.root_version:
+    def _check_forward(self, saved: TrustState, *, recover: bool) -> None:
+        back = self.sequence < saved.sequence and not recover
+        if back or self.root_version < saved.root_version:
             raise SequenceError(
                 f"the trust state never goes back: sequence {saved.sequence} to {self.sequence}, "
                 f"root version {saved.root_version} to {self.root_version}"
             )
-        if self.sequence == saved.sequence and self.release != saved.release:
+        if not recover and self.sequence == saved.sequence and self.release != saved.release:
             raise SequenceError(
                 f"the trust state already holds another release with sequence {saved.sequence}"
             )

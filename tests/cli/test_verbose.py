@@ -14,7 +14,8 @@ from airstore.ops.stores import trusted
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.verify import verify_release
 from airstore.trust.keys import PrivateKey
-from airstore.trust.role import Role
+from airstore.trust.root.chain import RootChain
+from airstore.trust.root.sign import TrustRoot
 from tests.support.product.road_parts import Road, done, write_site_file
 from tests.support.registry.servers import RegistryServer
 
@@ -84,7 +85,10 @@ def test_another_root_has_a_release_verified_again(site: Path, monkeypatch: pyte
     store = open_directory(site)
     found = trusted.verified(store)
     assert trusted.verified(store) is found
-    store.verified[found.commit] = (Role((PrivateKey.generate().public,), 1), found)
+    key = PrivateKey.generate()
+    roles = {"root": (["k"], 1), "release": (["k"], 1)}
+    another = RootChain((TrustRoot.create("shop", {"k": key.public}, roles),))
+    store.verified[found.commit] = (another, found)
     assert trusted.verified(store) is not found
 
 

@@ -13,8 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.digest import Digest
-from airstore.core.errors import DamagedError
+from airstore.core.errors import DamagedError, UsageError
+from airstore.core.limits import LIMITS
+from airstore.core.progress import QUIET
 from airstore.media.index import MediaFile, MediaIndex, ReleaseId
+from airstore.media.writer import MediaContents, write_media
+from airstore.ops.stores.directory import open_directory
 from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey
 from airstore.trust.statement import MEDIA, RELEASE, STATEMENT_TYPE, Statement, statement
@@ -133,12 +137,28 @@ def test_an_index_that_is_none_is_damage(data: bytes, word: str, road: Road, cop
         refused(airstore("media", "inspect", media), 20, "index.json", word)
 
 
-def test_a_huge_index_is_not_read(road: Road, copy: Copy, site: Path) -> None:
+@pytest.mark.parametrize("size", [1 << 40, LIMITS.media_index + 1])
+def test_a_huge_index_is_not_read(size: int, road: Road, copy: Copy, site: Path) -> None:
     media = copy(road.delta)
     (media / "index.json").chmod(0o644)
-    os.truncate(media / "index.json", 1 << 40)  # sparse
+    os.truncate(media / "index.json", size)  # sparse
     with unchanged(site):
         refused(take_in(site, media), 20, "index.json", "larger than")
+
+
+def test_no_media_are_made_whose_index_no_site_would_read(road: Road, tmp_path: Path) -> None:
+    store = open_directory(road.publisher)
+    found = store.history.find("1.0.0")
+    release = ReleaseId("1.0.0", 1, Digest.of(b"release"), found.commit)
+    with store.open_blobs() as blobs, pytest.raises(UsageError, match="and sites read 4194304"):
+        write_media(
+            tmp_path / "out",
+            MediaContents(blobs, store.history),
+            lambda files: MediaIndex("shop", "", release, None, files),
+            lambda _payload: b" " * (LIMITS.media_index + 1),
+            QUIET,
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("key", ["payload", "payloadType", "signatures", "anything"])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -28,7 +31,14 @@ from tests.support.product.road_parts import (
 )
 
 EXPIRY = datetime(2030, 1, 1, tzinfo=UTC)
-BEFORE, AFTER = (str(int(EXPIRY.timestamp()) + offset) for offset in (-1, 0))
+DAY = 86_400
+
+
+@contextmanager
+def clock(offset: int) -> Iterator[None]:
+    """The machine's clock, so many seconds after the expiry."""
+    with mock.patch("airstore.cli.context.system_time", return_value=EXPIRY.timestamp() + offset):
+        yield
 
 
 def state_of(site: Path) -> Path:
@@ -148,18 +158,60 @@ def expiring(own_road: Road, tmp_path: Path) -> Road:
 
 def test_an_expired_root_takes_nothing_in(expiring: Road) -> None:
     words = ("-C", expiring.site, "media", "import", expiring.full)
-    with unchanged(expiring.site):
-        refused(airstore(*words, env={"SOURCE_DATE_EPOCH": AFTER}), 30, "expired", "2030-01-01", "hint: ")
-        refused(airstore(*words, "--dry-run", env={"SOURCE_DATE_EPOCH": AFTER}), 30, "expired")
-    done(*words, env={"SOURCE_DATE_EPOCH": BEFORE})
+    with unchanged(expiring.site), clock(0):
+        refused(airstore(*words), 30, "expired", "2030-01-01", "hint: ")
+        refused(airstore(*words, "--dry-run"), 30, "expired")
+    with clock(-1):
+        done(*words)
     sound(expiring.site, "1.0.0")
 
 
+def test_no_variable_moves_a_sites_clock(expiring: Road) -> None:
+    words = ("-C", expiring.site, "media", "import", expiring.full)
+    past = str(int(EXPIRY.timestamp()) - DAY)
+    with unchanged(expiring.site), clock(DAY):
+        refused(airstore(*words, env={"SOURCE_DATE_EPOCH": past}), 30, "expired")
+
+
+def test_what_brings_something_new_is_refused_once_the_root_has_expired(expiring: Road) -> None:
+    done("-C", expiring.site, "media", "import", expiring.full)
+    for command in ("apply", "registry push http://127.0.0.1:1", "registry bootstrap"):
+        with unchanged(expiring.site), clock(0):
+            refused(airstore("-C", expiring.site, *command.split()), 30, "expired on 2030-01-01")
+
+
+@pytest.mark.parametrize("command", ["log", "release list", "release verify", "check", "receipt", "history"])
+def test_every_other_command_says_how_long_the_root_is_good(expiring: Road, command: str) -> None:
+    """A cluster must be looked after whatever the date is."""
+    done("-C", expiring.site, "media", "import", expiring.full)
+    for offset, said in (
+        (-31 * DAY, ""),
+        (-30 * DAY + 1, "warning: trust root 1 of shop expires in 29 days"),
+        (-1, "expires in 0 days"),
+        (0, "warning: trust root 1 of shop expired on 2030-01-01"),
+    ):
+        with clock(offset):
+            outcome = done("-C", expiring.site, *command.split())
+        assert outcome.err.count("trust root 1 of shop") == (1 if said else 0), outcome.err
+        assert said in outcome.err
+
+
+def test_an_expired_root_is_renewed_by_media(expiring: Road) -> None:
+    root, key = ("-C", expiring.publisher, "trust", "root"), expiring.publisher / "keys" / "release"
+    done(*root, "create", "--expires", "2031-01-01")
+    done(*root, "sign", "--key-file", key)
+    media = expiring.base / "renewed"
+    with clock(DAY):
+        done("-C", expiring.publisher, "media", "create", "--to", "1.0.0", "--effort", "none", media)
+        done("-C", expiring.site, "media", "import", media)
+        assert "warning" not in done("-C", expiring.site, "log").err
+
+
 @pytest.mark.parametrize("text", ["yesterday", "-1", "²", "1e9", "9" * 30, "1767225600.5", " 1"])
-def test_a_date_that_is_none_is_wrong_usage(text: str, road: Road, site: Path) -> None:
-    with unchanged(site):
-        outcome = airstore("-C", site, "media", "import", road.delta, env={"SOURCE_DATE_EPOCH": text})
-        refused(outcome, 2, "SOURCE_DATE_EPOCH")
+def test_a_date_that_is_none_is_wrong_usage(text: str, road: Road) -> None:
+    with unchanged(road.publisher):
+        words = ("-C", road.publisher, "release", "sign", "9.9", "--key", "release")
+        refused(airstore(*words, env={"SOURCE_DATE_EPOCH": text}), 2, "SOURCE_DATE_EPOCH")
 
 
 def test_a_site_is_enrolled_with_exactly_the_root_it_was_given(road: Road, tmp_path: Path) -> None:

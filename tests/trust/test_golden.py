@@ -10,7 +10,8 @@ import pytest
 from airstore.core.digest import Digest
 from airstore.core.errors import NotTrustedError
 from airstore.trust import envelope, sshsig
-from airstore.trust.root.sign import TrustRoot, sign_root, verify_first
+from airstore.trust.root.chain import RootChain
+from airstore.trust.root.sign import Link, Pin, TrustRoot, sign_root, verify_first
 from airstore.trust.state import TrustState
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement, verify_statement
 from tests.trust.trust_parts import ALICE, BOB, MALLORY, make_root
@@ -24,11 +25,19 @@ def golden_root() -> TrustRoot:
     return make_root(("alice", "bob"), ("alice",), thresholds=(2, 1))
 
 
+def golden_link() -> TrustRoot:
+    """The root after it, which names it and the golden release."""
+    keys, roles = {"bob": BOB.public}, {"root": (["bob"], 1), "release": (["bob"], 1)}
+    link = Link(golden_root().digest, Pin(7, "1.7.0", RELEASE_DIGEST))
+    return TrustRoot.create("shop", keys, roles, version=2, link=link)
+
+
 def build(directory: Path) -> dict[str, bytes]:
     TrustState(1, 7, RELEASE_DIGEST, "7" * 40).save(directory / "state-v1.json")
     signed = statement(RELEASE, SUBJECTS, {"sequence": 7})
     return {
         "root-v1.json": sign_root(golden_root(), [ALICE, BOB]),
+        "root-v1-linked.json": sign_root(golden_link(), [ALICE, BOB]),
         "release-v1.dsse.json": envelope.sign(signed, STATEMENT_TYPE, [ALICE]),
         "release-v1.sshsig": sshsig.sign(ALICE, signed, sshsig.GIT_NAMESPACE).encode(),
         "state-v1.json": (directory / "state-v1.json").read_bytes(),
@@ -42,6 +51,8 @@ def test_today_writes_the_golden_files(tmp_path: Path) -> None:
 def test_today_reads_the_golden_files() -> None:
     root = verify_first((GOLDEN / "root-v1.json").read_bytes())
     assert root == golden_root()
+    after = RootChain((root,)).followed_by((GOLDEN / "root-v1-linked.json").read_bytes())
+    assert after.current == golden_link()
     signed = (GOLDEN / "release-v1.dsse.json").read_bytes()
     found = verify_statement(signed, RELEASE, root.release_role, "the golden release")
     assert found.subjects == SUBJECTS

@@ -17,8 +17,9 @@ from airstore.trust.policy import (
     check_offer,
     check_root_version,
 )
+from airstore.trust.root.chain import RootChain
 from airstore.trust.state import TrustState
-from tests.trust.trust_parts import BOUNDED, link, make_chain, make_release
+from tests.trust.trust_parts import BOUNDED, link, make_chain, make_release, make_root
 
 CHAIN = make_chain(6)
 NEW_SITE = TrustState(1)
@@ -162,10 +163,14 @@ def test_threat_cross_site() -> None:
 
 
 def test_trust_root_restored_from_a_backup_is_refused() -> None:
-    check_root_version(TrustState(3), 3)
+    def only(version: int) -> RootChain:
+        return RootChain((make_root(version=version),))
+
+    check_root_version(TrustState(3), only(3))
     for version in (1, 2, 4):
         with pytest.raises(SequenceError, match=f"version {version}, but version 3 is in force"):
-            check_root_version(TrustState(3), version)
+            check_root_version(TrustState(3), only(version))
+    check_root_version(TrustState(3), RootChain((*only(3).roots, *only(4).roots)))
 
 
 def test_offer_is_judged_like_the_tip_of_its_chain() -> None:

@@ -13,6 +13,7 @@ from airstore.core.errors import UsageError
 MAIN = "refs/heads/main"
 TAGS = "refs/tags/"
 HEADS = "refs/heads/"
+DISOWNED = "refs/disowned/"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pygit2
 
-from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, temporary_file
+from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, temporary_file
 from airstore.core.errors import DamagedError, SequenceError
-from airstore.history.git.names import MAIN, TAGS, is_version
+from airstore.history.git.names import HEADS, MAIN, TAGS, is_version
 from airstore.history.git.objects import git_errors
 
 
@@ -46,6 +46,13 @@ class Refs:
             names = [name.removeprefix(TAGS) for name in self._repository.references if name.startswith(TAGS)]
         return {name: oid for name in sorted(names) if is_version(name) and (oid := self.get(TAGS + name))}
 
+    def heads(self) -> dict[str, str]:
+        """Branch to commit, sorted, without main; names that cannot be branches of ours are left out."""
+        with git_errors("the refs of the history"):
+            found = [name for name in self._repository.references if name.startswith(HEADS) and name != MAIN]
+        names = sorted(name.removeprefix(HEADS) for name in found)
+        return {name: oid for name in names if is_version(name) and (oid := self.get(HEADS + name))}
+
     def set(self, name: str, oid: str) -> None:
         """Point a ref at an object, durably.
 
@@ -63,6 +70,17 @@ class Refs:
         except BaseException:
             file.path.unlink(missing_ok=True)
             raise
+
+    def remove(self, name: str) -> None:
+        """Remove a ref, durably; one that is not there is none.
+
+        Raises:
+            StorageError: the disk failed.
+        """
+        with git_errors(f"ref {name} of the history"), storage_errors(self._directory / name):
+            if name in self._repository.references:
+                self._repository.references.delete(name)
+                sync_directory((self._directory / name).parent)
 
 
 def plan_updates(

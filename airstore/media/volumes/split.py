@@ -20,7 +20,9 @@ _ANY = Digest.of(b"")
 _SIGNATURES = 16 * KIB  # those of the index, and its envelope
 
 
-def split(building: Path, index: MediaIndex, volume_size: int, progress: Progress) -> MediaIndex:
+def split(
+    building: Path, index: MediaIndex, volume_size: int, progress: Progress, reserved: int = 0
+) -> MediaIndex:
     """Move files into one directory for each volume; returns the index that says where everything lies.
 
     What fits on one volume stays as it is. The index itself is not written: it belongs on every volume.
@@ -30,12 +32,13 @@ def split(building: Path, index: MediaIndex, volume_size: int, progress: Progres
         index: of media in one directory.
         volume_size: bytes that one volume holds.
         progress: shows what is copied.
+        reserved: bytes of what lies on every volume besides the index and what it lists so.
 
     Raises:
         UsageError: a volume is too small for the index.
         StorageError: the disk is full or failed.
     """
-    spans = _planned(index, volume_size)
+    spans = _planned(index, volume_size, reserved)
     if len(spans) == 1:
         return index
     directories = volume_directories(building, len(spans))
@@ -60,9 +63,9 @@ def volume_directories(media: Path, count: int) -> list[Path]:
     return [media / f"volume-{number:0{len(str(count))}}" for number in range(1, count + 1)]
 
 
-def _planned(index: MediaIndex, volume_size: int) -> list[list[FileSpan]]:
+def _planned(index: MediaIndex, volume_size: int, besides: int) -> list[list[FileSpan]]:
     """The index lies on every volume and grows with their number: planned until it has the room."""
-    everywhere = sum(_room(index.files[path].size) for path in index.on_all_volumes)
+    everywhere = besides + sum(_room(index.files[path].size) for path in index.on_all_volumes)
     sizes = {
         path: file.size for path, file in sorted(index.files.items()) if path not in index.on_all_volumes
     }

@@ -15,6 +15,7 @@ from airstore.media.index import MediaFile, MediaIndex, ReleaseId
 from airstore.media.writer import ONE, Carriers, MediaContents, measure_media, write_media
 from airstore.ops.media.receipts import Receipt
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.roots import signed_roots
 from airstore.ops.stores.trusted import verified
 from airstore.store.blobs import BlobStore, Selection, select
 
@@ -177,9 +178,11 @@ def rehearse_media(
 def _contents(
     store: StoreDirectory, blobs: BlobStore, plan: MediaPlan, effort: Effort | None
 ) -> MediaContents:
+    roots = signed_roots(store)
+    carried = roots if len(roots) > 1 else {}
     if effort:
-        return MediaContents(blobs, store.history, delta=plan.task, effort=effort)
-    return MediaContents(blobs, store.history, plan.selection)
+        return MediaContents(blobs, store.history, delta=plan.task, effort=effort, roots=carried)
+    return MediaContents(blobs, store.history, plan.selection, roots=carried)
 
 
 def _describer(plan: MediaPlan) -> Callable[[dict[str, MediaFile]], MediaIndex]:

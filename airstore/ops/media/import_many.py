@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from airstore.core.errors import AirstoreError, DamagedError, IncompleteError
+from airstore.core.errors import (
+    AirstoreError,
+    DamagedError,
+    IncompleteError,
+    NotTrustedError,
+    SequenceError,
+)
 from airstore.core.progress import Progress
 from airstore.media.found import find_media
 from airstore.media.index import MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.media.arrivals import VolumesMissingError
 from airstore.ops.media.importer import import_media
+from airstore.ops.media.walk import walk_roots
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.trust.state import TrustState
 
@@ -77,7 +85,10 @@ def import_all(
         NotFoundError: a directory holds no media.
         DamagedError, NotTrustedError: an index cannot be read.
     """
-    results = [Result(media, _claimed(store, media, now, progress)) for media in find_media(named)]
+    found = find_media(named)
+    if not dry_run:
+        _walk_roots(store, found, say)
+    results = [Result(media, _claimed(store, media, now, progress)) for media in found]
     results.sort(key=lambda result: (result.index.release.sequence, result.index.base is not None))
     waiting = results
     while waiting:
@@ -89,6 +100,24 @@ def import_all(
         arrived = any(result.state == "imported" for result in waiting)
         waiting = [result for result in waiting if result.state == "does not fit"] if arrived else []
     return results
+
+
+def _walk_roots(store: StoreDirectory, found: Sequence[Media], say: Callable[[str], None]) -> None:
+    """Before anything else, of all media: a key that one of them revokes is good for none of them."""
+    before = store.trust_root().version
+    for media in found:
+        with suppress(
+            NotTrustedError, SequenceError, DamagedError, IncompleteError
+        ):  # said when it is imported
+            chain, gone = walk_roots(store, media)
+            if chain.current.version > before:
+                before = chain.current.version
+                say(f"trust root {before} is in force")
+            if gone:
+                say(
+                    f"warning: trust root {before} disowns what was imported as {', '.join(gone)}: it was "
+                    "signed with a key that is revoked, and is taken out of the history"
+                )
 
 
 def _claimed(store: StoreDirectory, media: Media, now: datetime, progress: Progress) -> MediaIndex:

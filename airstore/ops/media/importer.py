@@ -1,8 +1,9 @@
 """``airstore media import``: verify everything, then make it visible in one step.
 
-Order: signed index, addressee, files copied while they are hashed, history in quarantine, the chain of
-releases, every blob rebuilt. Only then packs, git objects, refs and last the trust state. What was copied
-stays in ``tmp/`` when the run is interrupted, so that the next one resumes; what is found wrong does not.
+Order: trust roots, which stay whatever becomes of the rest; signed index, addressee, files copied while they
+are hashed, history in quarantine, the chain of releases, every blob rebuilt. Only then packs, git objects,
+refs and last the trust state. What was copied stays in ``tmp/`` when the run is interrupted, so that the next
+one resumes; what is found wrong does not.
 """
 
 from __future__ import annotations
@@ -30,12 +31,20 @@ from airstore.media.delta.reader import Delta
 from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.media.arrivals import Arrivals
+from airstore.ops.media.walk import rehearse_roots, walk_roots
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.roots import retreat_to_pin
 from airstore.ops.stores.summaries import remember
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore, Staging, openable
-from airstore.trust.policy import NewlyTrusted, check_addressee, check_chain, check_offer, check_root_version
-from airstore.trust.root.sign import TrustRoot
+from airstore.trust.policy import (
+    NewlyTrusted,
+    check_addressee,
+    check_chain,
+    check_floor,
+    check_offer,
+)
+from airstore.trust.root.chain import RootChain
 from airstore.trust.state import TrustState
 
 
@@ -75,12 +84,12 @@ def import_media(
         StorageError: the disk is full.
         In each case nothing of the media is visible in the store.
     """
-    root = store.trust_root()
-    root.check_expiry(now)
-    index = media.trusted_index(root.release_role)
+    trust = rehearse_roots(store, media) if dry_run else walk_roots(store, media)[0]
+    trust.current.check_expiry(now)
+    index = media.trusted_index(trust.current.media_role)
     check_addressee(store.name, index.site)
     with store.locked(), store.open_blobs() as blobs:
-        importer = _Import(store, blobs, media, index, root, progress)
+        importer = _Import(store, blobs, media, index, trust, progress)
         importer.check_offer()
         return importer.run(dry_run=dry_run)
 
@@ -94,13 +103,12 @@ class _Import:
         blobs: BlobStore,
         media: Media,
         index: MediaIndex,
-        root: TrustRoot,
+        trust: RootChain,
         progress: Progress,
     ) -> None:
         self._store, self._blobs, self._media, self._index = store, blobs, media, index
-        self._root, self._progress = root, progress
+        self._trust, self._progress = trust, progress
         self._state = TrustState.load(store.state_file)
-        check_root_version(self._state, root.version)
         self._damaged: set[Digest] = set()
         # Named by content, so that the next run of the same import finds what this one copied.
         copies = store.layout.arrivals(Digest.of(media.envelope).hex[:16])
@@ -109,7 +117,10 @@ class _Import:
     def check_offer(self) -> None:
         """Refuse what could never be imported before gigabytes are copied."""
         offer = self._index.release
-        check_offer(self._state, self._index.product, self._root.product, offer.sequence, offer.digest)
+        check_offer(
+            self._state, self._index.product, self._trust.current.product, offer.sequence, offer.digest
+        )
+        check_floor(offer.sequence, self._trust)
         self._check_base()
         self._media.check_listed(self._index, self._index.contents)
 
@@ -129,15 +140,27 @@ class _Import:
         try:
             self._arrivals.copy(self._progress)
             bundle = self._arrivals.path(BUNDLE_NAME)
-            with Quarantine(self._store.history, bundle, disk=self._store.disk) as quarantine:
+            with self._quarantine(bundle, dry_run=dry_run) as quarantine:
                 tip, chain = self._take_in(quarantine, dry_run=dry_run)
         except (DamagedError, IncompleteError, NotTrustedError, SequenceError):
             self._arrivals.discard()
             raise
         self._tidy()
         if not dry_run:
-            remember(self._store, self._root, chain)
+            remember(self._store, self._trust.current, chain)
         return Imported(self._index, tip.release, tuple(link.release.version for link in chain), False)
+
+    def _quarantine(self, bundle: Path, *, dry_run: bool) -> Quarantine:
+        """The bundle, checked; where a trust root names a later release, its history replaces a fork here."""
+        store = self._store
+        try:
+            return Quarantine(store.history, bundle, disk=store.disk)
+        except SequenceError:
+            if dry_run or self._state.sequence >= self._trust.floor:
+                raise
+            retreat_to_pin(store, self._trust)
+            self._state = TrustState.load(store.state_file)
+            return Quarantine(store.history, bundle, disk=store.disk)
 
     def _tidy(self) -> None:
         """Drop the copies, those of other imports that were interrupted and never went on, too."""
@@ -219,14 +242,14 @@ class _Import:
             delta.restore(writer, wanted, self._blobs.layout.temporary, advance)
 
     def _verify(self, quarantine: Quarantine, commit: str) -> VerifiedRelease:
-        return verify_release(quarantine.history, commit, self._root.release_role)
+        return verify_release(quarantine.history, commit, self._trust)
 
     def _verified_chain(self, quarantine: Quarantine) -> tuple[list[VerifiedRelease], NewlyTrusted]:
         """The releases that the media bring, and what becomes trusted with them."""
         commits = quarantine.chain(self._state.commit)
         chain = [self._verify(quarantine, commit) for commit in commits]
         links = [(link.release, link.digest) for link in chain]
-        return chain, check_chain(self._state, links, self._root.product)
+        return chain, check_chain(self._state, links, self._trust.current.product)
 
     def _require_blobs(self, staging: Staging, release: Release) -> None:
         blobs = release.blobs()

@@ -18,35 +18,18 @@ from airstore.core.product import Product, load_product
 from airstore.core.progress import Progress
 from airstore.core.reference import Reference
 from airstore.core.release import Release
-from airstore.history.packing import pack_loose
 from airstore.history.rehearsal import rehearse
 from airstore.ops.publish.check_images import check_images
 from airstore.ops.publish.diff import diff_releases
 from airstore.ops.publish.find_images import check_readable, find_images, resolve_charts
 from airstore.ops.publish.ingest import Ingested, ingest
+from airstore.ops.publish.pending import Signing, add_signature, check_no_other, draft_of
 from airstore.ops.publish.record_sizes import check_records, sizes_of, tight
 from airstore.ops.publish.tree import in_tree, tree_files
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import verified
-from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
-from airstore.trust import envelope, sshsig
-from airstore.trust.keys import PrivateKey
-from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
-
-
-@dataclass(frozen=True)
-class Signing:
-    """Who makes the release, and when.
-
-    Attributes:
-        author: name and mail address for the commit.
-        when: seconds since the epoch.
-    """
-
-    key: PrivateKey
-    author: tuple[str, str]
-    when: int
+from airstore.ops.stores.verify import RELEASE_FILE
 
 
 @dataclass(frozen=True)
@@ -77,12 +60,14 @@ class Created:
     """The result.
 
     Attributes:
-        commit: empty when nothing had changed and the release existed already.
+        commit: empty when nothing had changed and the release existed already, and of a pending one.
+        lacks: signatures that a pending one lacks.
     """
 
     release: Release
     commit: str
     ingested: Ingested
+    lacks: int = 0
 
 
 def gather(
@@ -162,11 +147,13 @@ def create_release(
             else:
                 _check_acceptable(store, make(taken), files)
 
+        check_no_other(store, version)
         ingested = _ingest(store, contents, access, progress, accept)
         if existing:
             return Created(existing, "", ingested)
         release = make(ingested)
-        return Created(release, _commit(store, release, files, signing), ingested)
+        done = add_signature(store, draft_of(store, release, files), signing)
+        return Created(release, done.commit, ingested, done.lacks)
 
 
 def check_contents(store: StoreDirectory, contents: ReleaseContents, access: RegistryOptions) -> None:
@@ -276,24 +263,3 @@ def _difference(old: Release, new: Release) -> str:
     names = [change.name for change in diff_releases(old, new).artifacts]
     names += sorted(path for path in {*old.files, *new.files} if old.files.get(path) != new.files.get(path))
     return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "") or "the definition of Helm releases"
-
-
-def _commit(store: StoreDirectory, release: Release, files: dict[str, bytes], signing: Signing) -> str:
-    data = release.to_bytes()
-    signed = statement(
-        RELEASE, {RELEASE_FILE: Digest.of(data)}, {"product": release.product, "version": release.version}
-    )
-    tree = {
-        **files,
-        RELEASE_FILE: data,
-        ENVELOPE_FILE: envelope.sign(signed, STATEMENT_TYPE, [signing.key]),
-    }
-    pack_loose(store.history)
-    return store.history.commit_release(
-        tree,
-        release.version,
-        f"{release.product} {release.version}",
-        signing.author,
-        signing.when,
-        lambda payload: sshsig.sign(signing.key, payload, "git"),
-    )

@@ -13,6 +13,7 @@ from airstore.trust.keys import PrivateKey, PublicKey
 from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, allowed_signers, sign_root
 
 Passphrase = Callable[[], bytes]
+ROOT_KEY = "root"  # made with the first key
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,38 @@ class KeyEntry:
     path: Path
 
 
-def generate_key(store: StoreDirectory, name: str, passphrase: bytes | None) -> tuple[KeyEntry, bool]:
-    """Make a key; the first one also makes the trust root that pins it for both roles.
+def generate_key(store: StoreDirectory, name: str, passphrase: bytes | None) -> tuple[KeyEntry, Path | None]:
+    """Make a key. With the first one a root key is made, too, and the trust root that pins both.
+
+    The root key signs the next trust root and nothing else, so that it can be taken away from here: whoever
+    steals the release key cannot name the next one.
 
     Returns:
-        The key, and whether a trust root was made.
+        The key, and the root key's file if it was made.
 
     Raises:
         UsageError: there is a key of that name, or a key cannot have it.
     """
-    key = PrivateKey.generate()
+    key, root_key = PrivateKey.generate(), PrivateKey.generate()
+    root_name = ROOT_KEY if name != ROOT_KEY else f"{ROOT_KEY}-key"
     # Made before anything is written, and for every key: it is what knows how a key may be called.
     root = TrustRoot.create(
-        store.name, {name: key.public}, {ROOT_ROLE: ([name], 1), RELEASE_ROLE: ([name], 1)}
+        store.name,
+        {name: key.public, root_name: root_key.public},
+        {ROOT_ROLE: ([root_name], 1), RELEASE_ROLE: ([name], 1)},
     )
+    first = not store.root_file.exists()
+    for each in (name, *([root_name] if first else [])):
+        _check_new(store, each)
+    _save(store, name, key, passphrase)
+    if first:
+        _save(store, root_name, root_key, passphrase)
+        write_root(store, root, sign_root(root, [root_key]))
+    entry = next(entry for entry in list_keys(store) if entry.name == name)
+    return entry, store.keys / root_name if first else None
+
+
+def _check_new(store: StoreDirectory, name: str) -> None:
     path = store.keys / name
     if path.suffix == ".pub":
         raise UsageError(f"a private key cannot be called {name!r}: public keys end like this")
@@ -51,12 +70,11 @@ def generate_key(store: StoreDirectory, name: str, passphrase: bytes | None) -> 
         raise UsageError(
             f"there is a key {name!r} already", hint="keys are never overwritten: choose a new name"
         )
-    key.save(path, passphrase)
-    key.public.save(path.with_name(f"{name}.pub"), name)
-    first = not store.root_file.exists()
-    if first:
-        write_root(store, root, sign_root(root, [key]))
-    return next(entry for entry in list_keys(store) if entry.name == name), first
+
+
+def _save(store: StoreDirectory, name: str, key: PrivateKey, passphrase: bytes | None) -> None:
+    key.save(store.keys / name, passphrase)
+    key.public.save(store.keys / f"{name}.pub", name)
 
 
 def write_root(store: StoreDirectory, root: TrustRoot, signed: bytes) -> None:
@@ -77,7 +95,7 @@ def load_key(store: StoreDirectory, name: str, passphrase: Passphrase | None) ->
 
     Raises:
         NotFoundError: no such key.
-        UsageError: several keys and none named, or the trust root does not let this one sign alone.
+        UsageError: several keys and none named, or the trust root does not let this one sign.
     """
     entries = {entry.name: entry for entry in list_keys(store)}
     if not entries:
@@ -93,8 +111,6 @@ def load_key(store: StoreDirectory, name: str, passphrase: Passphrase | None) ->
             f"the trust root does not let the key {chosen!r} sign releases: sites would refuse them",
             hint=f"these keys may: {', '.join(able) or 'none of this store'}",
         )
-    if (threshold := store.trust_root().release_role.threshold) > 1:
-        raise UsageError(f"the trust root wants {threshold} keys to sign; airstore signs with one")
     return PrivateKey.load(entries[chosen].path, passphrase)
 
 

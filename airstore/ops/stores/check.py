@@ -80,7 +80,7 @@ def _unused(blobs: BlobStore, releases: list[VerifiedRelease]) -> tuple[int, ...
 def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[Problem]]:
     verified, problems = [], []
     try:
-        role = store.trust_root().release_role
+        trust = store.trust()
         _check_state(store)
         refs = store.history.releases()
     except StorageError:
@@ -89,7 +89,7 @@ def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[P
         return [], [Problem(str(fault), ())]
     for ref in refs:
         try:
-            verified.append(verify_release(store.history, ref.commit, role))
+            verified.append(verify_release(store.history, ref.commit, trust))
         except StorageError:
             raise
         except AirstoreError as fault:
@@ -101,7 +101,7 @@ def _check_state(store: StoreDirectory) -> None:
     if store.side != SITE:
         return
     state, history = TrustState.load(store.state_file), store.history
-    check_root_version(state, store.trust_root().version)
+    check_root_version(state, store.trust())
     if state.commit and state.commit not in history.ancestry(history.tip):
         raise DamagedError(
             f"{history.path} lacks the release last trusted here, sequence {state.sequence}, "

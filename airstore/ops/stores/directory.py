@@ -7,7 +7,7 @@
     packs/ tmp/ index.sqlite     blobs
     verified.json   a cache: releases that were verified, for listings
     history.git/    releases; at a site the ledger too
-    trust/          root.json, and at a site state.json
+    trust/          root.json, roots/ with the earlier ones, at a site state.json, at a publisher next.json
     keys/           private keys, mode 0600
     sites/          at a publisher: public keys of sites, for receipts
 """
@@ -23,14 +23,16 @@ from typing import Any
 
 from airstore.core import schema, strictjson
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors, write_file
-from airstore.core.errors import DamagedError, LockedError, NotFoundError, UsageError
+from airstore.core.errors import DamagedError, LockedError, NotFoundError, NotTrustedError, UsageError
 from airstore.core.location import CONFIG, absolute
 from airstore.history.repository import History
 from airstore.ops.stores.verify import VerifiedRelease
 from airstore.store.blobs import BlobStore, StoreLayout
-from airstore.trust.root.sign import Role, TrustRoot, verify_first
+from airstore.trust.root.chain import RootChain
+from airstore.trust.root.sign import TrustRoot, verify_first
 
 PUBLISHER, SITE = "publisher", "site"
+_ROOT_HINT = "copy the file from another store of this product, or from its media: their roots/ has it"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class StoreDirectory:
     name: str
     product_file: Path | None
     disk: Disk = LOCAL_DISK
-    verified: dict[str, tuple[Role, VerifiedRelease]] = field(default_factory=dict, repr=False, compare=False)
+    verified: dict[str, tuple[RootChain, VerifiedRelease]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def author(self) -> tuple[str, str]:
@@ -117,7 +121,7 @@ class StoreDirectory:
             return True
 
     def trust_root(self) -> TrustRoot:
-        """The trust root of this store.
+        """The trust root in force.
 
         Raises:
             NotFoundError: a publisher without keys yet.
@@ -129,6 +133,20 @@ class StoreDirectory:
                 hint="make the first key with `airstore key generate NAME`",
             )
         return verify_first(self.root_file.read_bytes())
+
+    def trust(self) -> RootChain:
+        """The trust root in force and the earlier ones at hand, each of which the next names by content.
+
+        Raises:
+            NotFoundError, DamagedError, NotTrustedError: as `trust_root`, or an earlier one is another.
+        """
+        chain = RootChain((self.trust_root(),))
+        while (file := self.layout.earlier_root(chain.oldest.version - 1)).is_file():
+            try:
+                chain = chain.preceded_by(file.read_bytes())
+            except (DamagedError, NotTrustedError) as fault:
+                raise DamagedError(f"{file}: {fault}", hint=_ROOT_HINT) from fault
+        return chain
 
     def require(self, side: str, what: str) -> None:
         """Refuse commands of the other side.

@@ -40,10 +40,10 @@ def summaries(store: StoreDirectory) -> list[Summary]:
         NotTrustedError: the signatures of a release do not hold.
         DamagedError: a release's tree is not the signed one.
     """
-    root, history = store.trust_root(), store.history
-    remembered = Remembered(store, root)
+    trust, history = store.trust(), store.history
+    remembered = Remembered(store, trust.current)
     known = remembered.load()
-    found = _walk(history, known, lambda commit: verify_release(history, commit, root.release_role))
+    found = _walk(history, known, lambda commit: verify_release(history, commit, trust))
     if found != list(known.values()):
         remembered.save(found)
     return found

@@ -11,7 +11,10 @@ from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.summaries import holdings, summaries
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore
-from airstore.trust.root.sign import Role, TrustRoot, verify_first
+from airstore.trust.root.chain import RootChain
+from airstore.trust.root.sign import TrustRoot, verify_first
+
+PENDING = "pending-"  # a branch for each release that is not signed by enough yet
 
 
 def read_root(path: Path) -> tuple[bytes, TrustRoot]:
@@ -73,14 +76,19 @@ def is_held(blobs: BlobStore, release: Release) -> bool:
 
 def verified(store: StoreDirectory, version: str = "") -> VerifiedRelease:
     """As `trusted_release`, with digest, commit and signer."""
-    history, role = store.history, store.trust_root().release_role
+    history, trust = store.history, store.trust()
     if version:
-        return _once(store, history.find(version).commit, role)
+        if PENDING + version in history.branches() and not history.lookup(version):
+            raise NotTrustedError(
+                f"release {version} is pending: not enough keys have signed it",
+                hint=f"sign it: `airstore release sign {version}`",
+            )
+        return _once(store, history.find(version).commit, trust)
     newest = history.tip
     if newest is None:
         way = "import media first" if store.side == "site" else "make one with `airstore release create`"
         raise NotFoundError(f"{store.path} holds no release yet", hint=way)
-    return _once(store, newest, role)
+    return _once(store, newest, trust)
 
 
 def read_file(store: StoreDirectory, version: str, path: str) -> bytes:
@@ -97,16 +105,16 @@ def read_file(store: StoreDirectory, version: str, path: str) -> bytes:
     return content
 
 
-def _once(store: StoreDirectory, commit: str, role: Role) -> VerifiedRelease:
-    """A release, verified once for as long as the store is open and the role's keys stay what they are."""
+def _once(store: StoreDirectory, commit: str, trust: RootChain) -> VerifiedRelease:
+    """A release, verified once for as long as the store is open and its trust roots stay what they are."""
     known, found = store.verified.get(commit, (None, None))
-    if found is None or known != role:
-        found = verify_release(store.history, commit, role)
-        store.verified[commit] = role, found
+    if found is None or known != trust:
+        found = verify_release(store.history, commit, trust)
+        store.verified[commit] = trust, found
     return found
 
 
 def all_releases(store: StoreDirectory) -> list[VerifiedRelease]:
     """Every release, oldest first, each verified now: for commands that are asked to verify."""
-    history, role = store.history, store.trust_root().release_role
-    return [verify_release(history, ref.commit, role) for ref in history.releases()]
+    history, trust = store.history, store.trust()
+    return [verify_release(history, ref.commit, trust) for ref in history.releases()]

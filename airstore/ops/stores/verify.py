@@ -10,9 +10,10 @@ from airstore.core.release import Release
 from airstore.core.work import at_work
 from airstore.history.repository import History
 from airstore.media.index import ReleaseId
-from airstore.trust import sshsig
-from airstore.trust.root.sign import Role
-from airstore.trust.statement import RELEASE, verify_statement
+from airstore.trust import envelope, sshsig
+from airstore.trust.role import Role
+from airstore.trust.root.chain import RootChain
+from airstore.trust.statement import RELEASE, STATEMENT_TYPE, verify_statement
 
 RELEASE_FILE = "release.json"
 ENVELOPE_FILE = "signatures/release.dsse.json"
@@ -39,31 +40,52 @@ class VerifiedRelease:
         return ReleaseId(self.release.version, self.release.sequence, self.digest, self.commit)
 
 
-def verify_release(history: History, commit: str, role: Role) -> VerifiedRelease:
-    """Verify one release commit.
+def verify_release(history: History, commit: str, trust: RootChain) -> VerifiedRelease:
+    """Verify one release commit against the trust root that was in force at its sequence number.
+
+    The number is the release's own word until it is verified, and no more than that afterwards: that the
+    release stands there in the chain is for `airstore.trust.policy` to say, and for the roots' pins.
 
     Raises:
-        NotTrustedError: a signature is missing or not by the role.
+        NotTrustedError: a signature is missing or not by the role, or the root is not at hand.
+        SequenceError: a trust root names another release for that sequence number.
         DamagedError: the tree is not the one that was signed.
     """
     what = f"release commit {commit[:12]}"
     with at_work("verify %s", what):
         files = history.files(commit)
+        role = _role(files, trust, what)
         release, digest = _verify_envelope(files, role, what)
+        trust.check_pin(release.sequence, digest)
         _verify_tree(files, release, what)
         signer = _verify_git(history, commit, release, role, what)
     return VerifiedRelease(release, digest, commit, signer)
 
 
-def _verify_envelope(files: dict[str, bytes], role: Role, what: str) -> tuple[Release, Digest]:
+def _role(files: dict[str, bytes], trust: RootChain, what: str) -> Role:
     for name in (RELEASE_FILE, ENVELOPE_FILE):
         if name not in files:
             raise NotTrustedError(f"{what} has no {name}: it was not made by `airstore release create`")
+    return trust.role_at(Release.parse(files[RELEASE_FILE], f"{RELEASE_FILE} of {what}").sequence)
+
+
+def _verify_envelope(files: dict[str, bytes], role: Role, what: str) -> tuple[Release, Digest]:
+    _check_complete(files[ENVELOPE_FILE], role, what)
     statement = verify_statement(files[ENVELOPE_FILE], RELEASE, role, f"{ENVELOPE_FILE} of {what}")
     digest = Digest.of(files[RELEASE_FILE])
     if dict(statement.subjects) != {RELEASE_FILE: digest}:
         raise NotTrustedError(f"{what}: the signature is about something else than this {RELEASE_FILE}")
     return Release.parse(files[RELEASE_FILE], f"{RELEASE_FILE} of {what}"), digest
+
+
+def _check_complete(signed: bytes, role: Role, what: str) -> None:
+    """Some have signed, others have not: that is no forgery, and somebody can do something about it."""
+    count = len(envelope.read(signed, STATEMENT_TYPE, what).signed_by(role.keys))
+    if 0 < count < role.threshold:
+        raise NotTrustedError(
+            f"{what} is pending: signed by {count} of {len(role.keys)} trusted keys; {role.threshold} must",
+            hint="the publisher completes it with `airstore release sign`, and makes media anew",
+        )
 
 
 def _verify_tree(files: dict[str, bytes], release: Release, what: str) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airstore.core import schema, strictjson
+from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
 from airstore.core.release import API_VERSION
 from airstore.trust.keys import PublicKey
@@ -23,6 +24,37 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
+class Pin:
+    """The last release that is judged by the roots before this one; ``digest`` is of its ``release.json``."""
+
+    sequence: int
+    version: str
+    digest: Digest
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object."""
+        return {"sequence": self.sequence, "version": self.version, "digest": str(self.digest)}
+
+    @classmethod
+    def parse(cls, entry: Mapping[str, Any]) -> Pin:
+        """From a JSON object that passed its schema."""
+        return cls(entry["sequence"], entry["version"], Digest(entry["digest"]))
+
+
+@dataclass(frozen=True)
+class Link:
+    """How a root continues the one before it.
+
+    Attributes:
+        previous: digest of that root's payload.
+        after: the last release that it judges; None where there was none yet.
+    """
+
+    previous: Digest
+    after: Pin | None
+
+
+@dataclass(frozen=True)
 class TrustRoot:
     """One version of the trust root.
 
@@ -31,6 +63,7 @@ class TrustRoot:
         keys: name of its holder to key; the names are principals in git's signature checks.
         roles: ``root`` (may sign the next root) and ``release`` (may sign releases and media).
         expires: when sites must have a newer root; None for never.
+        link: to the root before; None for the first.
 
     Raises:
         UsageError: a name cannot be used, one key has two names, or a key has no role.
@@ -41,6 +74,7 @@ class TrustRoot:
     keys: Mapping[str, PublicKey] = field(hash=False)
     roles: Mapping[str, Role] = field(hash=False)
     expires: datetime | None = None
+    link: Link | None = None
 
     def __post_init__(self) -> None:
         _check_names(self)
@@ -59,6 +93,7 @@ class TrustRoot:
         *,
         version: int = 1,
         expires: datetime | None = None,
+        link: Link | None = None,
     ) -> TrustRoot:
         """Build a root from names.
 
@@ -68,6 +103,7 @@ class TrustRoot:
             roles: role to names of its keys and threshold.
             version: one more than the root it replaces.
             expires: with a time zone; kept to the second.
+            link: to the root it replaces.
 
         Raises:
             UsageError: a role names an unknown key, its threshold cannot be met, or as for the class.
@@ -80,16 +116,40 @@ class TrustRoot:
             for role, (names, threshold) in roles.items()
         }
         when = expires.astimezone(UTC).replace(microsecond=0) if expires else None
-        return cls(product, version, dict(keys), built, when)
+        return cls(product, version, dict(keys), built, when, link)
 
     @property
     def release_role(self) -> Role:
         """Who signs releases and media."""
         return self.roles[RELEASE_ROLE]
 
+    @property
+    def media_role(self) -> Role:
+        """Who signs media: one key of the release role, for what media list is checked against releases."""
+        return Role(self.release_role.keys, 1)
+
+    @property
+    def after(self) -> Pin | None:
+        """The last release that roots before this one judge."""
+        return self.link.after if self.link else None
+
+    @property
+    def first_sequence(self) -> int:
+        """The sequence number from which on this root judges releases."""
+        return self.after.sequence + 1 if self.after else 1
+
+    @property
+    def digest(self) -> Digest:
+        """Of its payload."""
+        return Digest.of(self.to_bytes())
+
     def name_of(self, key: PublicKey) -> str:
         """Name of a key's holder; its fingerprint where the root does not know it."""
         return next((name for name, known in self.keys.items() if known == key), key.fingerprint)
+
+    def days_left(self, now: datetime) -> int | None:
+        """Whole days until it expires, below 0 afterwards; None where it never does."""
+        return (self.expires - now).days if self.expires else None
 
     def check_expiry(self, now: datetime) -> None:
         """Refuse a root that is too old; ``now`` is fixed once per command, with a time zone (TUF 5.1).
@@ -119,6 +179,9 @@ class TrustRoot:
             "keys": {name: key.openssh() for name, key in self.keys.items()},
             "roles": roles,
         }
+        if self.link:
+            document["previous"] = str(self.link.previous)
+            document["after"] = self.after.to_json() if self.after else None
         return strictjson.dumps(document)
 
 
@@ -155,7 +218,15 @@ def _from_json(document: Mapping[str, Any]) -> TrustRoot:
         {role: (entry["keys"], entry["threshold"]) for role, entry in document["roles"].items()},
         version=document["version"],
         expires=_time(document["expires"]),
+        link=_link(document),
     )
+
+
+def _link(document: Mapping[str, Any]) -> Link | None:
+    if "previous" not in document:
+        return None
+    after = document["after"]
+    return Link(Digest(document["previous"]), Pin.parse(after) if after else None)
 
 
 def _time(text: str | None) -> datetime | None:

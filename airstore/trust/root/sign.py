@@ -13,17 +13,21 @@ from airstore.core.errors import SequenceError, UsageError
 from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey
 from airstore.trust.role import Role
-from airstore.trust.root.model import RELEASE_ROLE, ROOT_ROLE, WHAT, TrustRoot, parse_payload
+from airstore.trust.root.model import RELEASE_ROLE, ROOT_ROLE, WHAT, Link, Pin, TrustRoot, parse_payload
 from airstore.trust.sshsig import GIT_NAMESPACE, TOOL_NAMESPACE
 
 __all__ = [
     "PAYLOAD_TYPE",
     "RELEASE_ROLE",
     "ROOT_ROLE",
+    "Link",
+    "Pin",
     "Role",
     "SignedRoot",
     "TrustRoot",
     "allowed_signers",
+    "draft_root",
+    "lacking",
     "parse_root",
     "sign_root",
     "verify_first",
@@ -58,9 +62,14 @@ def sign_root(root: TrustRoot, keys: Sequence[PrivateKey], previous: bytes | Non
     """
     if previous is None:
         return envelope.sign(root.to_bytes(), PAYLOAD_TYPE, keys)
-    if envelope.read(previous, PAYLOAD_TYPE, WHAT).payload != root.to_bytes():
+    if envelope.read(previous, PAYLOAD_TYPE, WHAT, draft=True).payload != root.to_bytes():
         raise UsageError("the file to co-sign holds another trust root than the one given")
     return envelope.add_signatures(previous, PAYLOAD_TYPE, keys, WHAT)
+
+
+def draft_root(root: TrustRoot) -> bytes:
+    """The envelope of a root that nobody has signed yet."""
+    return envelope.unsigned(root.to_bytes(), PAYLOAD_TYPE)
 
 
 def parse_root(signed: bytes) -> SignedRoot:
@@ -70,12 +79,20 @@ def parse_root(signed: bytes) -> SignedRoot:
         NotTrustedError: one key under two names, or roles that cannot be.
         DamagedError: not an envelope, or not a canonical trust root.
     """
-    found = envelope.read(signed, PAYLOAD_TYPE, WHAT)
+    found = envelope.read(signed, PAYLOAD_TYPE, WHAT, draft=True)
     root = parse_payload(found.payload)
     signers = found.signed_by(root.keys.values())
     role = root.roles[ROOT_ROLE]
     missing = role.threshold - len(set(signers) & set(role.keys))
     return SignedRoot(root, tuple(root.name_of(key) for key in signers), max(0, missing))
+
+
+def lacking(signed: bytes, current: TrustRoot | None) -> tuple[int, int]:
+    """How many signatures a draft lacks: of the root keys in force, and of its own."""
+    found = envelope.read(signed, PAYLOAD_TYPE, WHAT, draft=True)
+    roles = [root.roles[ROOT_ROLE] if root else None for root in (current, parse_payload(found.payload))]
+    before, own = (max(0, role.threshold - len(found.signed_by(role.keys))) if role else 0 for role in roles)
+    return before, own
 
 
 def verify_first(signed: bytes) -> TrustRoot:
@@ -114,19 +131,41 @@ def verify_next(current: TrustRoot, signed: bytes) -> TrustRoot:
             f"this {WHAT} is version {root.version}; after {current.version} comes {current.version + 1}",
             hint="import the versions between one by one" if root.version > current.version else "",
         )
+    _check_link(current, root)
     return root
 
 
-def allowed_signers(root: TrustRoot) -> str:
+def _check_link(current: TrustRoot, root: TrustRoot) -> None:
+    if root.link and root.link.previous != current.digest:
+        raise SequenceError(
+            f"fork: this {WHAT} continues another version {current.version} than the one trusted here",
+            hint="two trust roots of this product exist; ask the publisher which one is genuine",
+        )
+    before, after = current.after, root.after
+    if before and root.link and (after is None or after.sequence < before.sequence):
+        raise SequenceError(
+            f"this {WHAT} goes back behind release {before.version}, which version "
+            f"{current.version} has settled"
+        )
+    if before and after and after.sequence == before.sequence and after.digest != before.digest:
+        raise SequenceError(
+            f"fork: this {WHAT} names another release {after.version} than version {current.version}"
+        )
+
+
+def allowed_signers(root: TrustRoot, earlier: Sequence[TrustRoot] = ()) -> str:
     """The file that git and ssh-keygen check signatures of commits, tags and tools against (ssh-keygen(1)).
 
     It has no ``valid-before``: git compares that with the commit's own date, which a thief of the key
-    chooses. A key is revoked by a new root without it.
+    chooses. A key that only ``earlier`` roots have, oldest first, keeps what it signed readable under a
+    name that says until which release it was good: ``alice.until-1.4.0``.
     """
-    members = root.release_role.keys
-    lines = [
-        f'{name} namespaces="{GIT_NAMESPACE},{TOOL_NAMESPACE}" {key.openssh()}'
-        for name, key in sorted(root.keys.items())
-        if key in members
-    ]
-    return "".join(line + "\n" for line in lines)
+    good = f"{GIT_NAMESPACE},{TOOL_NAMESPACE}"
+    members = {key: (name, good) for name, key in root.keys.items() if key in root.release_role.keys}
+    for old, following in zip(reversed(earlier), [root, *reversed(earlier)], strict=False):
+        if following.after:
+            for key in old.release_role.keys:
+                name = f"{old.name_of(key)}.until-{following.after.version}"
+                members.setdefault(key, (name, GIT_NAMESPACE))
+    lines = [f'{name} namespaces="{spaces}" {key.openssh()}' for key, (name, spaces) in members.items()]
+    return "".join(line + "\n" for line in sorted(lines))

@@ -80,7 +80,7 @@ def command(
     reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
     # What a registry lacks will have been pushed.
     checks = image_checks(reach, (check_images, check_nodes), pushed=push and dry_run)
-    store = context.store(SITE, "apply")
+    store = context.store(SITE, "apply", current=True)
     keys, left = given_up(store, skipped, version), find_abandoned(store, abandoned)
     if (keys or left) and not dry_run:
         confirm(context, "\n".join(_losses(keys, left)), yes=yes)

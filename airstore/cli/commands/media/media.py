@@ -41,7 +41,9 @@ from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
 from airstore.ops.stores.trusted import read_root
 from airstore.ops.tool import carry
 from airstore.trust import envelope
-from airstore.trust.root.sign import Role
+from airstore.trust.role import Role
+from airstore.trust.root.chain import RootChain
+from airstore.trust.root.sign import verify_first
 from airstore.trust.statement import STATEMENT_TYPE
 
 _MEDIA = click.Path(path_type=Path)
@@ -199,7 +201,7 @@ def verify(
     The trust root is the one of the store (-C), or --trust root.json.
     """
     opened = find_one(*media)
-    role = _role(context, trust)
+    role = _role(context, trust, opened)
     index = opened.trusted_index(role) if role else opened.claimed_index()
     if into and not repairs:
         raise UsageError("--into says where --repair writes", hint="add --repair")
@@ -286,12 +288,15 @@ def _base(store: StoreDirectory, version: str | None, receipt: Path | None) -> B
     return base_from_release(store, version) if version else None
 
 
-def _role(context: Context, trust: Path | None) -> Role | None:
-    if trust:
-        return read_root(trust)[1].release_role
+def _role(context: Context, trust: Path | None, media: Media) -> Role | None:
+    """Who may sign the media, by the newest trust root that they lead to from the one at hand."""
+    roots = media.roots()
     try:
-        return context.store().trust_root().release_role
+        chain = RootChain((read_root(trust)[1],)) if trust else context.store().trust()
     except NotFoundError:
-        if context.named != Path():
+        if trust or context.named != Path():
             raise  # whoever names a store means its trust root
+        if roots:
+            RootChain((verify_first(roots.pop(min(roots))),)).walked(roots)
         return None
+    return chain.walked(roots).current.media_role

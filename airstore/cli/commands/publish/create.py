@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.options.author import author_option, read_author
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
 from airstore.cli.options.productfile import product_file
 from airstore.cli.options.registries import access_options, make_access
@@ -15,20 +16,19 @@ from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_
 from airstore.cli.views.attachments import say_unavailable
 from airstore.cli.views.notices import notice_fields, say_notices
 from airstore.cli.views.output import output_option, show_fields, show_rows
-from airstore.core.errors import UsageError
 from airstore.core.release import Release
-from airstore.history.git.names import check_person, check_version
+from airstore.history.git.names import check_version
 from airstore.ops.publish.create import (
     Created,
     ReleaseContents,
-    Signing,
     check_contents,
     create_release,
     gather,
 )
 from airstore.ops.publish.keys import load_key
+from airstore.ops.publish.pending import Signing, check_no_other
 from airstore.ops.registry.access import RegistryOptions
-from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
+from airstore.ops.stores.directory import PUBLISHER
 
 
 @click.command("create")
@@ -40,7 +40,7 @@ from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
     metavar="PATTERN=PLACE",
     help="Where images are: oci:DIR, oci-archive:FILE, docker-archive:FILE, docker://HOST[/PREFIX].",
 )
-@click.option("--author", default="", metavar="'NAME <MAIL>'", help="Author of the commit.")
+@author_option
 @click.option("--dry-run", is_flag=True, help="Check everything, the images' sources too; take nothing in.")
 @click.option("--strict", is_flag=True, help="Fail over anything that a person should decide.")
 @click.option(
@@ -77,7 +77,8 @@ def command(
     """Resolve charts, find and ingest images, then commit and sign the release."""
     store = context.store(PUBLISHER, "release create")
     check_version(version)
-    who, now = _author(author, store), context.now()
+    check_no_other(store, version)
+    who, now = read_author(author, store), context.now()
     helm = find_helm(helm_path)
     access = make_access(
         plain_http,
@@ -97,6 +98,11 @@ def command(
     created = create_release(store, contents, version, access, signing, context.progress, whole=whole)
     say_unavailable(context, created.release)
     _warn_sparse(context, created.release)
+    if created.lacks:
+        context.say(
+            f"release {version} is pending: it needs {created.lacks} more signatures; "
+            f"next: airstore release sign {version}"
+        )
     if created.commit:
         context.say(f"next: airstore media create --to {version} OUT")
     show_fields(_summary(created) | notice_fields(contents.notices, output), output)
@@ -110,17 +116,6 @@ def _show_places(contents: ReleaseContents, access: RegistryOptions, output: str
     show_rows(
         rows, output, columns, schema="release-source-list", beside=notice_fields(contents.notices, output)
     )
-
-
-def _author(text: str, store: StoreDirectory) -> tuple[str, str]:
-    if not text:
-        return f"{store.name} publisher", f"publisher@{store.name}.invalid"
-    name, bracket, rest = text.partition("<")
-    mail = rest.rstrip().removesuffix(">")
-    if not bracket:
-        raise UsageError(f"--author {text!r}: write 'NAME <MAIL>'")
-    check_person(name.strip(), mail)
-    return name.strip(), mail
 
 
 def _warn_sparse(context: Context, release: Release) -> None:
@@ -139,7 +134,7 @@ def _summary(created: Created) -> dict[str, Any]:
     release = created.release
     return {
         "version": release.version,
-        "state": "created" if created.commit else "unchanged: it exists with the same content",
+        "state": _state(created),
         "sequence": release.sequence,
         "commit": created.commit or None,
         "images": len(release.images),
@@ -150,6 +145,12 @@ def _summary(created: Created) -> dict[str, Any]:
         "new_stored_bytes": created.ingested.new_bytes,
         **({"unavailable": _unavailable(release)} if any(i.unavailable for i in release.images) else {}),
     }
+
+
+def _state(created: Created) -> str:
+    if created.lacks:
+        return f"pending: {created.lacks} signatures are missing"
+    return "created" if created.commit else "unchanged: it exists with the same content"
 
 
 def _unavailable(release: Release) -> list[str]:

@@ -28,16 +28,25 @@ def command() -> None:
 @passphrase_option
 @pass_context
 def generate(context: Context, name: str, *, encrypt: bool, passphrase_file: Path | None) -> None:
-    """Make an Ed25519 key called NAME; the first key also makes the trust root that pins it."""
+    """Make an Ed25519 key called NAME.
+
+    With the first one comes a second key, `root`, and the trust root: NAME signs releases, `root` signs
+    nothing but the next trust root. Move it off this machine: whoever steals NAME can then be locked out.
+    """
     store = context.store(PUBLISHER, "key generate")
     passphrase = _new_passphrase(passphrase_file) if encrypt or passphrase_file else None
-    entry, first = generate_key(store, name, passphrase)
+    entry, root_key = generate_key(store, name, passphrase)
     context.say(f"key {entry.name}: {entry.path} (keep it secret; back it up)")
-    if first:
+    if root_key:
+        context.say(
+            f"root key: {root_key} (move it off this machine, and keep two copies: it names the next keys)"
+        )
         context.say(f"trust root: {store.root_file} (give it to the sites; it is not secret)")
         context.say("next: airstore release create --version V")
     else:
-        context.say("the trust root does not name it: it cannot sign releases")
+        context.say(
+            f"it cannot sign releases until the trust root names it: airstore trust root add-key {name}"
+        )
     context.say("its key id:")
     click.echo(entry.keyid)
 

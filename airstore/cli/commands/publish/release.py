@@ -16,6 +16,7 @@ from airstore.cli.views.output import output_option, show_document, show_rows
 from airstore.core.errors import NotFoundError
 from airstore.core.release import Release
 from airstore.ops.publish.diff import ReleaseDiff, diff_releases
+from airstore.ops.publish.pending import pending
 from airstore.ops.stores.layers import layers_of
 from airstore.ops.stores.summaries import holdings, summaries
 from airstore.ops.stores.trusted import all_releases, trusted_release, verified
@@ -27,6 +28,8 @@ def command() -> None:
 
 
 command.add_later("create", "publish.create:command")
+command.add_later("sign", "publish.sign:sign")
+command.add_later("discard", "publish.sign:discard")
 
 
 @command.command("list")
@@ -59,6 +62,9 @@ def list_(context: Context, output: str) -> None:
         "commit": "COMMIT",
     }
     show_rows(rows, output, columns, "no releases yet")
+    for each in pending(store):
+        signers, version = ", ".join(each.signed_by) or "nobody who still may", each.release.version
+        context.say(f"release {version} is pending: signed by {signers}; {each.lacks} more must sign")
 
 
 @command.command("show")
@@ -123,13 +129,12 @@ def verify(context: Context, versions: tuple[str, ...], output: str) -> None:
     links = [verified(store, version) for version in versions] if versions else all_releases(store)
     if not links:
         raise NotFoundError(f"{store.path} holds no release yet")
-    root = store.trust_root()
-    names = {key.keyid: root.name_of(key) for key in root.release_role.keys}
+    trust = store.trust()
     rows = [
         {
             "version": link.release.version,
             "commit": link.commit[:12],
-            "signer": names[link.signer],
+            "signer": trust.name_of(link.signer),
             "state": "good",
         }
         for link in links

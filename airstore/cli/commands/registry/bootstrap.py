@@ -73,7 +73,7 @@ def command(
     """
     if access and not sharing:
         raise UsageError("--access goes with --share")
-    store = context.store(SITE, "registry bootstrap")
+    store = context.store(SITE, "registry bootstrap", current=True)
     site = read_site_file(context.store_path, site_file)
     release = trusted_release(store, version)
     with connect(find_kubeconfig(kubeconfig)) as connection, store.open_blobs() as blobs:

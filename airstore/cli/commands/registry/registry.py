@@ -109,7 +109,7 @@ def push(
 
     A site's store without URL: to the registry that the site file names, in the cluster or elsewhere.
     """
-    store = context.store()
+    store = context.store(current=True)
     access = make_access(
         plain_http,
         ca,

@@ -21,15 +21,14 @@ def command(context: Context, output: str) -> None:
     Stock git shows the same: git -C STORE/history.git log --show-signature --stat
     """
     store = context.store()
-    root = store.trust_root()
-    names = {key.keyid: root.name_of(key) for key in root.release_role.keys}
+    trust = store.trust()
     rows = [
         {
             "version": each.link.version,
             "sequence": each.sequence,
             "when": moment(each.made.when),
             "author": each.made.author,
-            "signer": names[each.made.signer],
+            "signer": trust.name_of(each.made.signer),
             "commit": each.link.commit,
             "digest": str(each.digest),
         }
