@@ -54,7 +54,7 @@ def with_store_option(command: click.Command) -> click.Command:
     if isinstance(command, click.Group):
         for inner in command.commands.values():
             with_store_option(inner)
-    elif not any("-C" in parameter.opts for parameter in command.params):
+    if not any("-C" in parameter.opts for parameter in command.params):
         command.params.append(
             click.Option(
                 ["-C", "store_here"],

@@ -19,6 +19,7 @@ def test_the_store_may_be_named_after_the_command(road: Road, tmp_path: Path) ->
     expected = done("-C", road.publisher, "release", "list").out
     assert done("release", "list", "-C", road.publisher).out == expected
     assert done("-C", tmp_path, "release", "list", "-C", road.publisher).out == expected
+    assert done("release", "-C", road.publisher, "list").out == expected
     assert done("log", "-C", road.publisher).out == done("-C", road.publisher, "log").out
 
 

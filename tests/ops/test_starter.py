@@ -131,7 +131,47 @@ def test_a_hauler_manifest(tmp_path: Path) -> None:
     assert "# files: no part" in text
 
 
+ODD = (
+    "\ufeff# ours\r\n- quay.io/acme/web:1.0\r\n  'busybox',  # quoted\r\ndocker://redis:7\r\nredis:7\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_lines_as_people_and_windows_write_them(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "images.txt").write_bytes(ODD.encode(encoding))
+    started(tmp_path, "--from-images", tmp_path / "images.txt")
+    images = ("quay.io/acme/web:1.0", "busybox", "redis:7")
+    assert load_product(tmp_path / "airstore.yaml").include == images
+
+
+def test_an_image_with_another_tools_variable_is_left_for_a_person(tmp_path: Path) -> None:
+    (tmp_path / "zarf.yaml").write_text(ZARF.replace("quay.io/acme/web:1.10", "a/b:###ZARF_PKG_TMPL_T###"))
+    text = started(tmp_path, "--from-images", tmp_path / "zarf.yaml")
+    assert "# image a/b:###ZARF_PKG_TMPL_T###: no image reference" in text
+    assert len(load_product(tmp_path / "airstore.yaml").include) == 2
+
+
+def test_two_product_files_share_a_schema_and_nothing_else_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "images.txt").write_text(LIST)
+    words = ("--from-images", tmp_path / "images.txt")
+    started(tmp_path, *words)
+    second = ("--product", tmp_path / "second.yaml", *words)
+    refused(airstore("init", tmp_path / "store", *second), 2, "store")
+    assert not (tmp_path / "second.yaml").exists()
+    assert (tmp_path / "product.schema.json").exists()
+    done("init", tmp_path / "other", *second)
+    (tmp_path / "product.schema.json").write_text("mine")
+    third = ("--product", tmp_path / "third.yaml", *words)
+    refused(airstore("init", tmp_path / "more", *third), 2, "product.schema.json", "not airstore's")
+    assert (tmp_path / "product.schema.json").read_text() == "mine"
+    assert not (tmp_path / "third.yaml").exists()
+
+
 REFUSED = {
+    "nothing": ("# none\n", 2, "names no image"),
+    "a Zarf package that is none": ("kind: ZarfPackageConfig\ncomponents: {a: 1}\n", 2, "components must be"),
+    "a chart that is none": ("kind: Charts\nspec: {charts: [a]}\n", 2, "charts[0]"),
+    "a number of lines": ("redis:7\na b\nc d\n", 2, "x:3: 'c d' is not an image reference"),
     "another YAML": ("kind: Pod\nspec: {}\n", 2, "no list of images"),
     "no image": ("what is this?\n", 2, "not an image reference"),
 }

@@ -14,10 +14,8 @@ from airstore.core import yamlfile
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.limits import LIMITS
-from airstore.core.reference import Reference
 from airstore.core.schema import check_yaml, load_schema
 
-_NO_PART = ("manifests", "files", "repos", "dataInjections", "actions")  # of a product file
 _OCI = re.compile(r"(?P<source>oci://[^:]+(?::\d+)?/[^:]+):(?P<version>[^:/]+)")
 
 
@@ -65,15 +63,19 @@ SCHEMA_FILE = "product.schema.json"
 
 
 def write(starter: Starter, product: Path, schema: Path) -> None:
-    """Write the product file, and its schema for editors beside it.
+    """Write the product file, and its schema for editors beside it, which several product files may share.
 
     Raises:
-        UsageError: what is known makes no valid product file; nothing is written.
+        UsageError: what is known makes no valid product file, or something else has the schema's name;
+            nothing is written.
         StorageError: the disk is full or failed.
     """
     text = starter.text(f"./{schema.name}").encode()
     check_yaml(yamlfile.load(text, str(product)), text, "product", str(product))
-    write_file(schema, json.dumps(load_schema("product"), indent=2).encode() + b"\n", mode=0o644)
+    known = load_schema("product")
+    if schema.exists() and f'"$id": "{known["$id"]}"' not in schema.read_text(errors="replace"):
+        raise UsageError(f"{schema} exists already, and is not airstore's", hint="give it another name")
+    write_file(schema, json.dumps(known, indent=2).encode() + b"\n", mode=0o644)
     write_file(product, text, mode=0o644)
 
 
@@ -98,86 +100,7 @@ def from_chart(place: str, beside: Path) -> Starter:
         path = Path(place)
         metadata = _metadata(path)
         chart = StarterChart(str(metadata["name"]), _relative(path, beside), str(metadata["version"]))
-    return Starter(_label(chart.name), (chart,))
-
-
-def from_file(path: Path) -> Starter:
-    """Start from a list of images (one a line, ``#`` begins a comment), a ``zarf.yaml`` or a Hauler manifest.
-
-    Raises:
-        NotFoundError: no such file.
-        UsageError: it is none of these.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise NotFoundError(f"cannot read {path}: {fault}") from fault
-    documents = _documents(text, path)
-    kinds = {str(document.get("kind")) for document in documents}
-    if "ZarfPackageConfig" in kinds:
-        return _of_zarf(documents[0])
-    if kinds & {"Images", "Charts", "Files"}:
-        return _of_hauler(documents, _label(path.resolve().parent.name))
-    if documents:
-        raise UsageError(
-            f"{path} is no list of images, no zarf.yaml and no Hauler manifest",
-            hint="write one image a line",
-        )
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    images = tuple(_image(line, path) for line in lines if line)
-    return Starter(_label(path.resolve().parent.name), (), images)
-
-
-def _documents(text: str, path: Path) -> list[Mapping[str, Any]]:
-    """The YAML documents of a file; none where it is no YAML of mappings, as a list of images is not."""
-    try:
-        documents = yamlfile.load_texts(text, str(path))
-    except UsageError:
-        return []
-    return [document for document in documents if isinstance(document, dict)]
-
-
-def _of_zarf(package: Mapping[str, Any]) -> Starter:
-    metadata = package.get("metadata") or {}
-    charts: list[StarterChart] = []
-    images: dict[str, None] = {}
-    notes: list[str] = []
-    for component in package.get("components") or ():
-        charts += [_zarf_chart(entry) for entry in component.get("charts") or ()]
-        images |= dict.fromkeys(map(str, component.get("images") or ()))
-        left = ", ".join(key for key in _NO_PART if component.get(key))
-        if left:
-            notes.append(f"component {component.get('name')} also has {left}: no part of a product file")
-    if package.get("variables") or package.get("constants"):
-        notes.append("variables and constants: bind chart values to site variables instead (bind)")
-    return Starter(_label(str(metadata.get("name") or "product")), tuple(charts), tuple(images), tuple(notes))
-
-
-def _zarf_chart(entry: Mapping[str, Any]) -> StarterChart:
-    url, local = str(entry.get("url") or ""), str(entry.get("localPath") or "")
-    name = str(entry.get("repoName") or entry.get("name"))
-    doubt = "airstore takes no chart from git: put the chart beside this file" if ".git" in url else ""
-    usable = url.startswith(("oci://", "https://", "http://")) and not doubt
-    source = url if usable else local or f"./charts/{name}"
-    files = tuple(map(str, entry.get("valuesFiles") or ()))
-    version = str(entry.get("version") or "")
-    return StarterChart(name, source, version, str(entry.get("namespace") or ""), files, doubt)
-
-
-def _of_hauler(documents: Sequence[Mapping[str, Any]], name: str) -> Starter:
-    charts: list[StarterChart] = []
-    images: dict[str, None] = {}
-    notes: list[str] = []
-    for document in documents:
-        spec = document.get("spec") or {}
-        images |= dict.fromkeys(str(entry.get("name")) for entry in spec.get("images") or ())
-        for entry in spec.get("charts") or ():
-            url, chart = str(entry.get("repoURL") or ""), str(entry.get("name"))
-            source = f"{url.rstrip('/')}/{chart}" if url.startswith("oci://") else url or f"./charts/{chart}"
-            charts.append(StarterChart(chart, source, str(entry.get("version") or "")))
-        if spec.get("files"):
-            notes.append("files: no part of a product file")
-    return Starter(name, tuple(charts), tuple(images), tuple(notes))
+    return Starter(label(chart.name), (chart,))
 
 
 def _head(name: str, schema: str) -> Iterator[str]:
@@ -200,8 +123,8 @@ def _charts(charts: Sequence[StarterChart]) -> Iterator[str]:
     yield "releases:    # in the order they are installed" if charts else "releases: []"
     for chart in charts:
         values = f", values: [{', '.join(map(_scalar, chart.values))}]" if chart.values else ""
-        name = _label(chart.name)
-        where = f"namespace: {_label(chart.namespace or name)}"
+        name = label(chart.name)
+        where = f"namespace: {label(chart.namespace or name)}"
         yield f"  - {{name: {name}, {where}, chart: {_scalar(chart.name)}{values}}}"
     yield "#   bind: {ingress.host: site.hostname}    # values that only a site knows"
     yield "#   hooks: {preUpgrade: hooks/backup.sh, rollback: hooks/restore.sh}"
@@ -243,15 +166,7 @@ def _relative(path: Path, beside: Path) -> str:
     return f"./{resolved.relative_to(base).as_posix()}"
 
 
-def _image(text: str, path: Path) -> str:
-    try:
-        Reference.parse(text)
-    except UsageError as fault:
-        raise UsageError(f"{path}: {fault}") from fault
-    return text
-
-
-def _label(text: str) -> str:
+def label(text: str) -> str:
     """A name that Kubernetes takes, made of any."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:53].strip("-") or "product"
 

@@ -10,6 +10,8 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.core.errors import UsageError
 from airstore.ops.publish import starter
+from airstore.ops.publish.starter_files import from_file
+from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.initialise import init_publisher, init_site
 
 
@@ -47,11 +49,14 @@ def command(
     --from-chart and --from-images write a commented product file first, airstore.yaml unless --product says
     otherwise, and its schema for editors beside it.
     """
-    if from_chart or from_images:
+    written: list[Path] = []
+    if (from_chart or from_images) and not (site or trust):
         product = product or Path("airstore.yaml")
-        _write_starter(context, product, from_chart, from_images)
+        written = _write_starter(product, from_chart, from_images)
     if product and not (site or trust):
-        store = init_publisher(directory, product)
+        store = _init_publisher(directory, product, written)
+        if written:
+            context.say(f"wrote {product}: read it through, it is a start")
         context.say(f"made a publisher's store for product {store.name!r} in {directory}")
         context.say(f"next: airstore -C {quote(str(directory))} key generate release")
     elif site and trust and not product:
@@ -64,16 +69,27 @@ def command(
         )
 
 
-def _write_starter(context: Context, product: Path, chart: str | None, images: Path | None) -> None:
+def _init_publisher(directory: Path, product: Path, written: list[Path]) -> StoreDirectory:
+    """The store; without one, what was written for it goes, too."""
+    try:
+        return init_publisher(directory, product)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _write_starter(product: Path, chart: str | None, images: Path | None) -> list[Path]:
+    """Write the product file, and its schema unless it is there; which of them were not there."""
     if chart and images:
         raise UsageError("--from-chart and --from-images exclude each other")
+    if product.exists():
+        raise UsageError(f"{product} exists already", hint="name another file with --product, or remove it")
     schema = product.with_name(starter.SCHEMA_FILE)
-    for path in (product, schema):
-        if path.exists():
-            raise UsageError(f"{path} exists already", hint="name another file with --product, or remove it")
+    new = [product] if schema.exists() else [product, schema]
     made = starter.from_chart(chart, product.parent) if chart else None
     if images:
-        made = starter.from_file(images)
+        made = from_file(images)
     assert made is not None  # noqa: S101 - one of both is given
     starter.write(made, product, schema)
-    context.say(f"wrote {product}: read it through, it is a start")
+    return new
