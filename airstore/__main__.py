@@ -5,18 +5,33 @@ import sys
 
 from airstore import __version__
 
-_STORAGE_FAILED = 41
+_WRONG_USE, _NOT_FOUND, _STORAGE_FAILED = 2, 10, 41  # as in airstore.core.errors, which takes time to load
+_ELSEWHERE = "use a container, a virtual machine or WSL 2: see docs/install-offline.md"
 
 
 def run() -> None:
     """Run the command line and exit; Ctrl-C while it still loads is an interrupt like any other."""
     if sys.argv[1:] == ["--version"]:
         sys.exit(_say_version())
+    if sys.platform != "linux":
+        sys.exit(_refuse(_WRONG_USE, f"airstore runs on Linux, and this is {sys.platform}", _ELSEWHERE))
     try:
         from airstore.cli.main import run as run_command  # noqa: PLC0415 - inside the try block
     except KeyboardInterrupt:
         sys.exit(130)
-    run_command()
+    try:
+        run_command()
+    except ImportError as fault:  # of a library that wheels expect every system to have
+        if "cannot open shared object file" not in str(fault):
+            raise
+        sys.exit(
+            _refuse(_NOT_FOUND, f"this system lacks a library: {fault}", "install the package that has it")
+        )
+
+
+def _refuse(code: int, message: str, hint: str) -> int:
+    os.write(2, f"airstore: {message}\n  hint: {hint}\n".encode())
+    return code
 
 
 def _say_version() -> int:

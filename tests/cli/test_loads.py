@@ -91,6 +91,30 @@ def test_the_version_is_said_without_click_and_as_click_says_it() -> None:
     assert done.stdout == subprocess.run(by_click, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.parametrize(
+    ("before", "code", "words"),
+    [
+        ("sys.platform = 'win32'", 2, ("airstore runs on Linux, and this is win32", "WSL 2")),
+        ("sys.platform = 'darwin'", 2, ("airstore runs on Linux, and this is darwin", "a container")),
+        # As the loader says it where a wheel's native part needs a library that is not there.
+        ("sys.path.insert(0, 'PLACE')", 10, ("this system lacks a library: libgone.so.1: cannot open",)),
+    ],
+)
+def test_where_airstore_cannot_run_it_says_so_in_a_line(
+    before: str, code: int, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    reason = "libgone.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "pygit2.py").write_text(f"raise ImportError({reason!r})\n")
+    before = before.replace("PLACE", str(tmp_path))
+    program = f"import sys\nfrom airstore.__main__ import run\n{before}\nsys.argv[1:] = ['log']\nrun()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done
+    assert done.stderr.startswith("airstore: "), done
+    assert "hint: " in done.stderr
+    for word in words:
+        assert word in done.stderr, done
+
+
 def test_a_version_that_cannot_be_written_is_an_error() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

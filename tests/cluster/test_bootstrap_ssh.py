@@ -74,8 +74,9 @@ def test_a_node_that_is_lost_in_the_middle_of_the_import(world: World, ssh: SshS
     ssh.let_in("client")
     ssh.be_slow()
     with world.started(*words(world, ssh), path=ssh.programs) as process:
-        # The first connection asks whether the image is there, the second one brings it.
-        wait_for(lambda: ssh.log.count("Accepted publickey") == 2)
+        # The first connection asks whether the image is there, the second brings it. Until its command runs,
+        # ssh itself may still be connecting, and says something else of a server that does not answer.
+        wait_for(lambda: ssh.log.count("Starting session: command") == 2)
         ssh.cut_off()
         said, _ = process.communicate()
     assert process.returncode == 40, said

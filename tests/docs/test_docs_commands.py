@@ -23,6 +23,7 @@ HERE = ("README.md", "docs/guide-publisher.md", "docs/guide-site.md")
 TESTED = {
     "": {*HERE, "docs/stolen-key.md"},
     "api": {"README.md", "docs/apply.md", "docs/guide-publisher.md"},
+    "offline": {"docs/install-offline.md"},  # tests/root/test_install_offline.py
     "nodes": {"README.md", "docs/registry-in-cluster.md", "docs/applier.md"},
 }
 

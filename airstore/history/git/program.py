@@ -48,6 +48,9 @@ class Git:
         found = shutil.which(binary)  # now: git itself is given a PATH of ours, and runs in another directory
         self._binary = str(Path(found).absolute()) if found else binary
         self._missing = found is None
+        # fsck starts git once more, by name, where git does not find what it was installed with.
+        path = f"{Path(self._binary).parent}:{_ENVIRONMENT['PATH']}"
+        self._environment = {**_ENVIRONMENT, "PATH": path}
         self._checked = False
 
     def pack(
@@ -163,7 +166,7 @@ class Git:
     ) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
-                command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=_ENVIRONMENT, cwd="/"
+                command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=self._environment, cwd="/"
             )
         except OSError as fault:
             raise NotFoundError(

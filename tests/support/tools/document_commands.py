@@ -54,7 +54,9 @@ class Command:
 
     @property
     def tier(self) -> str:
-        """What it takes to run it: nothing, an API server, or nodes that run pods."""
+        """What it takes to run it: nothing, an API server, nodes with pods, or a root without a network."""
+        if self.document == "docs/install-offline.md":
+            return "offline"
         if self.document in _PODS or self.name == _BOOTSTRAP:
             return "nodes"
         return "api" if self.name in _API else ""
