@@ -28,7 +28,7 @@ def golden_root() -> TrustRoot:
 def golden_link() -> TrustRoot:
     """The root after it, which names it and the golden release."""
     keys, roles = {"bob": BOB.public}, {"root": (["bob"], 1), "release": (["bob"], 1)}
-    link = Link(golden_root().digest, Pin(7, "1.7.0", RELEASE_DIGEST))
+    link = Link(golden_root().digest, Pin(7, "1.7.0", RELEASE_DIGEST, "7" * 40))
     return TrustRoot.create("shop", keys, roles, version=2, link=link)
 
 

@@ -56,7 +56,7 @@ def verify_release(history: History, commit: str, trust: RootChain) -> VerifiedR
         files = history.files(commit)
         role = _role(files, trust, what)
         release, digest = _verify_envelope(files, role, what)
-        trust.check_pin(release.sequence, digest)
+        trust.check_pin(release.sequence, digest, commit)
         _verify_tree(files, release, what)
         signer = _verify_git(history, commit, release, role, what)
     return VerifiedRelease(release, digest, commit, signer)

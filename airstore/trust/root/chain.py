@@ -71,7 +71,7 @@ class RootChain:
         """
         return self.in_force_at(sequence).release_role
 
-    def check_pin(self, sequence: int, digest: Digest) -> None:
+    def check_pin(self, sequence: int, digest: Digest, commit: str) -> None:
         """Refuse another release where a root names the one that was there when it came into force.
 
         Raises:
@@ -79,7 +79,7 @@ class RootChain:
         """
         for root in self.roots:
             pin = root.after
-            if pin and pin.sequence == sequence and pin.digest != digest:
+            if pin and pin.sequence == sequence and (pin.digest, pin.commit) != (digest, commit):
                 raise SequenceError(
                     f"fork: the release with sequence {sequence} is not the {pin.version} that {WHAT} "
                     f"{root.version} names",

@@ -12,7 +12,7 @@ from airstore.cli.options.author import author_option, read_author
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
 from airstore.cli.options.productfile import product_file
 from airstore.cli.options.registries import access_options, make_access
-from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
+from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.views.attachments import say_unavailable
 from airstore.cli.views.notices import notice_fields, say_notices
 from airstore.cli.views.output import output_option, show_fields, show_rows
@@ -89,7 +89,7 @@ def command(
     )
     contents = gather(product_file(store), helm, access, kube_versions)
     say_notices(context, contents.notices, strict=strict)
-    key = load_key(store, key_name, ask_passphrase(passphrase_file))
+    key = load_key(store, key_name, ask_passphrase(passphrase_file), agent_socket())
     if dry_run:
         check_contents(store, contents, access)
         _show_places(contents, access, output)
