@@ -39,6 +39,9 @@ EQUAL = [
     ("linux/amd64/v1", "linux/amd64"),
     ("linux/arm/v7", "linux/arm"),
     ("linux/armhf", "linux/arm/v7"),
+    ("linux/armv7l", "linux/arm/v7"),
+    ("linux/armv6", "linux/arm/v6"),
+    ("linux/armv8", "linux/arm64"),
     ("linux/arm/7", "linux/arm/v7"),
     ("Linux/AMD64", "linux/amd64"),
 ]
