@@ -170,6 +170,16 @@ def test_why_takes_short_names() -> None:
     assert why(findings, "redis:8") == []
 
 
+def test_why_takes_what_tables_show_of_pins() -> None:
+    pins = [f"quay.io/a/b:1@sha256:{digit * 64}" for digit in "12"]
+    findings = discover([], [], [*pins, "quay.io/a/b:2"])
+    assert [str(f.reference) for f in why(findings, "quay.io/a/b:1")] == pins
+    assert [str(f.reference) for f in why(findings, pins[1])] == pins[1:]
+    assert [str(f.reference) for f in why(findings, pins[1][: -64 + 12])] == pins[1:]
+    assert why(findings, pins[1][: -64 + 11]) == []
+    assert why(findings, f"quay.io/a/b:1@sha256:{'3' * 64}") == []
+
+
 def test_only_test_hooks_are_tests() -> None:
     def hook(events: str) -> bool:
         return Document("a", {"metadata": {"annotations": {"helm.sh/hook": events}}}).is_test
