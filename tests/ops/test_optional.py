@@ -53,6 +53,7 @@ def test_an_attachment_whose_bytes_are_gone_stays_behind_with_what_hangs_on_it(t
 
 def test_what_is_whole_has_nothing_to_say(tiny: Tiny) -> None:
     signed_layout(tiny.layout)
+    (tiny.store / "keys" / "root").unlink()  # it is where it belongs
     made = tiny.create("1.0.0", "--require-attachments")
     assert (made.code, "warning" in made.err) == (0, False)
     assert "unavailable" not in made.out

@@ -47,6 +47,13 @@ def test_the_root_key_is_another_one_by_default(road: Road) -> None:
     assert (road.publisher / "keys" / "root").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_root_key_that_was_not_taken_away_is_said_with_each_release(own_road: Road) -> None:
+    creating = ("-C", own_road.publisher, "release", "create", "--version")
+    assert "warning: the root key root lies in" in done(*creating, "1.2.0").err
+    Rotation.of(own_road)
+    assert "root key" not in done(*creating, "1.3.0").err
+
+
 def test_a_publisher_goes_on_after_its_key_was_replaced(rotation: Rotation) -> None:
     publisher = rotation.road.publisher
     rotation.replace("release", "second")

@@ -89,6 +89,11 @@ def list_keys(store: StoreDirectory) -> list[KeyEntry]:
     return list(_entries(store))
 
 
+def root_keys_here(store: StoreDirectory) -> list[str]:
+    """Names of the keys that sign trust roots and whose private files lie in this store."""
+    return [entry.name for entry in list_keys(store) if ROOT_ROLE in entry.roles and entry.path.exists()]
+
+
 def load_key(
     store: StoreDirectory, name: str, passphrase: Passphrase | None, agent: Path | None = None
 ) -> SigningKey:

@@ -25,7 +25,7 @@ from airstore.ops.publish.create import (
     create_release,
     gather,
 )
-from airstore.ops.publish.keys import load_key
+from airstore.ops.publish.keys import load_key, root_keys_here
 from airstore.ops.publish.pending import Signing, check_no_other
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import PUBLISHER
@@ -102,6 +102,12 @@ def command(
         context.say(
             f"release {version} is pending: it needs {created.lacks} more signatures; "
             f"next: airstore release sign {version}"
+        )
+    changed = created.commit or created.lacks
+    if changed and (lying := root_keys_here(store)):
+        context.say(
+            f"warning: the root key {', '.join(lying)} lies in {store.keys}: whoever steals this machine "
+            "cannot be locked out; move it away"
         )
     if created.commit:
         context.say(f"next: airstore media create --to {version} OUT")
