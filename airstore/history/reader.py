@@ -14,7 +14,7 @@ from pygit2.enums import ObjectType, RepositoryOpenFlag
 from airstore.core.durable import LOCAL_DISK, Disk
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import LIMITS
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.history import changes
 from airstore.history.changes import FileChange, Pair
 from airstore.history.git.commits import Commit, ReleaseTag, Signed, decode_commit, decode_tag

@@ -14,9 +14,9 @@ from typing import Any
 from securesystemslib.dsse import Envelope as SslibEnvelope
 from securesystemslib.signer import Signature, Signer
 
-from airstore.core import strictjson
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
+from airstore.core.parsing import strictjson
 from airstore.trust.publickey import PublicKey
 from airstore.trust.role import Role
 from airstore.trust.signing import SigningKey

@@ -15,9 +15,9 @@ from airstore.charts.images.finding import ImageFinding, matches, show_path, wan
 from airstore.charts.packages.archive import ChartArchive, read_chart
 from airstore.charts.packages.tarball import write_tarball
 from airstore.charts.rendering.render import Document, Rendered, RenderTarget, merge
-from airstore.core import strictjson
 from airstore.core.errors import UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
+from airstore.core.parsing import strictjson
 from tests.charts.chart_parts import packed
 
 LISTED = """annotations:

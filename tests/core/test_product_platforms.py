@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import UsageError
-from airstore.core.product import load_product
-from airstore.core.schema import load_schema
+from airstore.core.model.product import load_product
+from airstore.core.parsing.schema import load_schema
 
 PRODUCT = """\
 apiVersion: airstore/v1

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, IncompleteError
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.media.delta.layout import HEAD, Stream, StreamSegment, check_segments, read_head, write_head
 from airstore.media.delta.patch import PieceKind
 from airstore.media.delta.reader import Delta

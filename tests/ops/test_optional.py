@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fixture_images import LayoutWriter
 
-from airstore.core.digest import Digest
-from airstore.core.release import Release
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.ops.stores.directory import open_directory
 from tests.support.product.road_parts import airstore, done, refused, sound, unchanged
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, site_of

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, TransferError
-from airstore.core.oci import OCI_MANIFEST
-from airstore.core.reference import Reference
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_MANIFEST
+from airstore.core.image.reference import Reference
 from airstore.registry.client.challenges import Challenge, parse_challenges
 from airstore.registry.client.credentials import Credentials
 from airstore.registry.push.plan import plan_push

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotTrustedError, SequenceError
+from airstore.core.image.digest import Digest
 from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey
 from airstore.trust.policy import check_floor

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.digest import Digest
 from airstore.core.errors import NotTrustedError
+from airstore.core.image.digest import Digest
 from airstore.trust import envelope, sshsig
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import Link, Pin, TrustRoot, sign_root, verify_first

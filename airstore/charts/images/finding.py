@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from airstore.core.errors import UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
 
 Confidence = Literal["certain", "likely", "possible"]
 Path = tuple[str | int, ...]

@@ -10,9 +10,9 @@ from airstore.charts.helm.command import Helm
 from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.rights import ReleaseManifests, Rights, rights_of
 from airstore.cluster.applier.settings import ApplierSettings, applier_settings
-from airstore.core.gates import HttpGate
-from airstore.core.release import Release
-from airstore.core.site import SiteFile
+from airstore.core.model.gates import HttpGate
+from airstore.core.model.release import Release
+from airstore.core.model.site import SiteFile
 from airstore.deploy.checks.preflight import permissions
 from airstore.deploy.hooks.jobs import is_job
 from airstore.deploy.model.target import ReleaseTarget, targets_of

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import AirstoreError, NotFoundError
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.deploy.hooks.jobs import is_job
 from airstore.deploy.hooks.runner import Hook
 from airstore.deploy.model.target import targets_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.deploy.model.target import targets_of
 from airstore.deploy.plan.backups import Backup, BackupIndex
 from airstore.deploy.plan.plan import PlanStep, alike, observed, plan

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, SequenceError, UsageError
-from airstore.core.release import Release
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.history.packing import pack_loose
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import PENDING, verified

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError
-from airstore.core.release import Release
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.history.ledger import is_release
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.summaries import holdings, summaries

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError
-from airstore.core.release import Release
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.core.work import at_work
 from airstore.history.repository import History
 from airstore.media.index import ReleaseId

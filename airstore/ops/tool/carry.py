@@ -18,9 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.media.ignored import TOOL
 from airstore.ops.tool.platforms import PLATFORMS, Platform
 from airstore.trust import sshsig

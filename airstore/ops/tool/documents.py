@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from airstore import __version__
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 from airstore.ops.tool.platforms import (
     LIBRARY,
     PACKAGES,

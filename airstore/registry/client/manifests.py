@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, TransferError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.faults import RefusedError, UnwellError

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from airstore.core.digest import Digest
 from airstore.core.errors import NotTrustedError, SequenceError
+from airstore.core.image.digest import Digest
 from airstore.trust import envelope
 from airstore.trust.role import Role
 from airstore.trust.root.model import WHAT, TrustRoot, parse_payload

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from airstore.core import schema, strictjson
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
-from airstore.core.release import API_VERSION
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import API_VERSION
+from airstore.core.parsing import schema, strictjson
 from airstore.trust.keys import PublicKey
 from airstore.trust.role import Role
 

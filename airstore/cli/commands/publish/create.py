@@ -16,7 +16,7 @@ from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_optio
 from airstore.cli.views.attachments import say_unavailable
 from airstore.cli.views.notices import notice_fields, say_notices
 from airstore.cli.views.output import output_option, show_fields, show_rows
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.history.git.names import check_version
 from airstore.ops.publish.create import (
     Created,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from airstore.core.release import Release
-from airstore.core.site import SiteFile
+from airstore.core.model.release import Release
+from airstore.core.model.site import SiteFile
 from airstore.deploy.model.target import targets_of
 from airstore.deploy.plan.generated import adopted_alike
 from airstore.deploy.plan.plan import PlanStep, alike, plan

@@ -16,9 +16,9 @@ from typing import Protocol
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.rendering.live import LiveCluster
+from airstore.core.model.release import Release
+from airstore.core.model.site import SiteFile
 from airstore.core.progress import Progress
-from airstore.core.release import Release
-from airstore.core.site import SiteFile
 from airstore.deploy.helm.actions import HelmActions
 from airstore.deploy.helm.calls import HelmCalls
 from airstore.deploy.hooks.runner import HookRunner

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from airstore.core import schema, yamlfile
-from airstore.core.descriptor import Platform
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.gates import parse_gate
-from airstore.core.helm_release import HelmRelease, helm_from_json
-from airstore.core.sections import ProductApplier, ProductRegistry
+from airstore.core.image.descriptor import Platform
+from airstore.core.model.gates import parse_gate
+from airstore.core.model.helm_release import HelmRelease, helm_from_json
+from airstore.core.model.sections import ProductApplier, ProductRegistry
+from airstore.core.parsing import schema, yamlfile
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
 
 _SYSTEMS = {"macos": "darwin"}
 # Other names of an architecture, and the variant that the name itself says.
