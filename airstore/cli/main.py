@@ -42,6 +42,7 @@ _COMMANDS = {
     "applier": ("apply.applier", "The applier in the cluster: make it, and tell it what to do."),
     "history": ("stores.history", "The ledger: what was done at this site."),
     "check": ("stores.check", "Read everything again and name what is damaged."),
+    "repair": ("stores.repair", "Restore what is damaged from media, stores or a registry."),
     "store": ("stores.store", "Upkeep: open layers that are held whole."),
     "bundle": ("tool.bundle", "airstore with all that it runs on, to carry where nothing is installed."),
     "self-update": ("tool.update", "Put the airstore that media carry in place of this one."),

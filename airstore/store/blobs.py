@@ -15,6 +15,7 @@ from airstore.store.read.reader import ObjectReader
 from airstore.store.upkeep.check import Damage, Statistics, check, rebuild_index, statistics
 from airstore.store.upkeep.optimize import open_blobs, openable, opened_and_whole
 from airstore.store.upkeep.repack import drop_whole
+from airstore.store.upkeep.retire import retire_damaged
 
 __all__ = [
     "WORKERS",
@@ -43,6 +44,7 @@ __all__ = [
     "opened_and_whole",
     "outline",
     "rebuild_index",
+    "retire_damaged",
     "select",
     "solid_chunks",
     "statistics",

@@ -34,6 +34,11 @@ SELECT frames.kind, objects.digest, objects.size
 FROM packs JOIN frames ON frames.pack = packs.id JOIN objects ON objects.frame = frames.id
 WHERE packs.name = ?
 """
+_PLACES_OF = """
+SELECT frames.kind, frames.offset, frames.stored, frames.plain, objects.offset, objects.size, objects.digest
+FROM packs JOIN frames ON frames.pack = packs.id JOIN objects ON objects.frame = frames.id
+WHERE packs.name = ? ORDER BY frames.offset, objects.offset
+"""
 _FRAMES_OF = "SELECT id FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?)"
 
 
@@ -151,6 +156,12 @@ class ObjectIndex:
             rows = self._connection.execute(_KEYS_OF, (pack,)).fetchall()
         return (ObjectKey(ObjectKind(kind), digest, size) for kind, digest, size in rows)
 
+    def agrees(self, pack: bytes, frames: Iterable[PackFrame]) -> bool:
+        """Whether the index says of a pack what the pack itself says."""
+        with self._lock, sqlite_errors("the store's index"):
+            said = self._connection.execute(_PLACES_OF, (pack,)).fetchall()
+        return said == list(_places(frames))
+
     def count_objects(self) -> int:
         """How many objects there are, every copy counted."""
         with self._lock, sqlite_errors("the store's index"):
@@ -243,6 +254,14 @@ class ObjectIndex:
         """Let go of the database."""
         with self._lock:
             self._connection.close()
+
+
+def _places(frames: Iterable[PackFrame]) -> Iterator[tuple[int, int, int, int, int, int, bytes]]:
+    for frame in frames:
+        at = 0
+        for key in frame.objects():
+            yield int(frame.kind), frame.offset, frame.stored, frame.plain, at, key.size, key.digest
+            at += key.size
 
 
 def _blob_row(row: tuple[bytes, int, bytes, int]) -> BlobRow:

@@ -116,6 +116,10 @@ class _Inspection:
             self._faults[str(fault)] = []
             self._note(self._store.index.keys_of(name), str(fault))
             return
+        if not _is_named_right(path, name):
+            self._faults[f"pack {path.name} has other bytes than its name says"] = []
+        if not self._store.index.agrees(name, frames):
+            self._faults[f"index.sqlite says something else of pack {path.name} than the pack itself"] = []
         for frame, failed in in_order(pool, lambda frame: (frame, _failures(path, frame)), frames):
             for what, keys in failed:
                 self._note(iter(keys), what)
@@ -157,6 +161,14 @@ class _Inspection:
                     yield f"{step} is missing"
         except DamagedError as fault:
             yield str(fault)
+
+
+def _is_named_right(path: Path, name: bytes) -> bool:
+    """A pack may be damaged where no object lies; it can be read then, and not be what was signed."""
+    try:
+        return Digest.of_file(path).raw == name
+    except OSError:  # a rotten sector
+        return False
 
 
 def _failures(path: Path, frame: PackFrame) -> list[tuple[str, list[ObjectKey]]]:

@@ -1,0 +1,145 @@
+"""``airstore repair``: trust roots first, for all else is verified with them; then history, state, blobs.
+
+Each step keeps what is sound, and verifies what it takes. A run that was interrupted is run again, and finds
+what the earlier one has restored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, NotTrustedError, StorageError
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.progress import Progress
+from airstore.history.lending import Lender
+from airstore.history.restoration import restore_files
+from airstore.ops.repair.blobs import restore_blobs
+from airstore.ops.repair.history import newest_release, restore_history
+from airstore.ops.repair.sources import RepairSource
+from airstore.ops.repair.trust import restore_roots, restore_signers, restore_state
+from airstore.ops.repair.ways import way_out
+from airstore.ops.stores.check import Problem, check_store
+from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.trusted import all_releases
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """What is still wrong, and what would restore it."""
+
+    problem: Problem
+    way_out: str
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What a repair came to.
+
+    Attributes:
+        restored: files, refs, objects, blobs and packs.
+        refused: what sources could not give, and why.
+        remaining: empty for a store that is sound now.
+    """
+
+    restored: tuple[str, ...]
+    refused: tuple[str, ...]
+    remaining: tuple[Remaining, ...]
+
+
+@dataclass(frozen=True)
+class RepairRequest:
+    """What to restore from.
+
+    Attributes:
+        sources: in the order in which they are asked.
+        root: a file with the trust root in force, vouched for by whoever names it.
+    """
+
+    sources: Sequence[RepairSource] = ()
+    root: Path | None = None
+
+
+def repair(store: StoreDirectory, request: RepairRequest, progress: Progress) -> Repaired:
+    """Restore what `check_store` finds wrong.
+
+    Args:
+        store: of either side; locked meanwhile.
+        request: where to take what from.
+        progress: shows what is read and written.
+
+    Raises:
+        LockedError: another airstore process is changing the store.
+        NotTrustedError: the root that was named is not this store's.
+        StorageError: the disk is full or failed; the next run goes on.
+    """
+    refused: list[str] = []
+    with store.locked():
+        restored = list(_restore(store, request, progress, refused.append))
+        left = check_store(store, progress).problems
+    remaining = tuple(Remaining(problem, way_out(store, problem)) for problem in left)
+    return Repaired(tuple(restored), tuple(dict.fromkeys(refused)), remaining)
+
+
+def _restore(
+    store: StoreDirectory, request: RepairRequest, progress: Progress, refused: Callable[[str], None]
+) -> Iterator[str]:
+    yield from (
+        f"{store.layout.history.name}/{name}" for name in restore_files(store.layout.history, store.disk)
+    )
+    yield from restore_roots(store, _offered(request.sources, refused), request.root)
+    try:
+        store.trust()
+    except (NotFoundError, DamagedError, NotTrustedError):
+        return  # nothing can be verified
+    yield from restore_signers(store)
+    with ExitStack() as stack:
+        yield from restore_history(store, list(_lenders(store, request.sources, stack, refused)))
+    with suppress(DamagedError, NotTrustedError):  # `check` names it
+        yield from restore_state(store, newest_release(store))
+    yield from restore_blobs(store, _wanted(store), request.sources, progress, refused)
+
+
+def _offered(sources: Sequence[RepairSource], refused: Callable[[str], None]) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    for source in sources:
+        try:
+            found = {**source.roots(), **found}
+        except StorageError:
+            raise
+        except AirstoreError as fault:
+            refused(f"{source}: {fault}")
+    return found
+
+
+def _lenders(
+    store: StoreDirectory,
+    sources: Sequence[RepairSource],
+    stack: ExitStack,
+    refused: Callable[[str], None],
+) -> Iterator[Lender]:
+    for source in sources:
+        try:
+            lender = stack.enter_context(source.history(store))
+        except AirstoreError as fault:
+            refused(f"{source}: {fault}")
+        else:
+            yield from [lender] if lender else []
+
+
+def _wanted(store: StoreDirectory) -> dict[Digest, Descriptor]:
+    """Blobs that have to be here: of every release at a publisher, of the newest one at a site."""
+    try:
+        releases = all_releases(store)
+    except StorageError:
+        raise
+    except AirstoreError:  # `check` names it
+        return {}
+    with store.open_blobs() as held:
+        expected = {d: blob for link in releases for d, blob in link.release.blobs().items()}
+        newest = set(releases[-1].release.blobs()) if releases else set[Digest]()
+        whole = store.side != SITE
+        return {d: blob for d, blob in expected.items() if whole or d in newest or held.size(d) is not None}
