@@ -15,12 +15,13 @@ from pathlib import Path
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import AirstoreError, DamagedError, NotTrustedError, SequenceError
 from airstore.core.image.digest import Digest
+from airstore.history.inspection import readable_tags
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.remembered import vouched_root
 from airstore.ops.stores.trusted import read_root
-from airstore.ops.stores.verify import VerifiedRelease
+from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.trust.root.chain import RootChain
-from airstore.trust.root.sign import allowed_signers, parse_root, verify_first
+from airstore.trust.root.sign import TrustRoot, allowed_signers, parse_root, verify_first
 from airstore.trust.state import TrustState
 
 
@@ -90,6 +91,7 @@ def _vouched(store: StoreDirectory, offered: Mapping[int, bytes], named: Path | 
             raise NotTrustedError(
                 f"{named} is trust root {root.version}; this site trusts version {state.root_version}"
             )
+        _check_signs(store, root, named)
         return signed
     digest = vouched_root(store)
     for signed in offered.values():
@@ -97,6 +99,23 @@ def _vouched(store: StoreDirectory, offered: Mapping[int, bytes], named: Path | 
             if digest == Digest.of(verify_first(signed).to_bytes()):
                 return signed
     return _continued(store, offered)
+
+
+def _check_signs(store: StoreDirectory, root: TrustRoot, named: Path) -> None:
+    """Refuse a root under which nothing holds that this store has: it is another publisher's."""
+    history, chain = store.history, RootChain((root,))
+    faults = []
+    for _, commit in readable_tags(history):
+        try:
+            verify_release(history, commit, chain)
+        except (NotTrustedError, SequenceError) as fault:
+            faults.append(fault)
+        except DamagedError:  # that says nothing of the root
+            continue
+        else:
+            return
+    if faults:
+        raise NotTrustedError(f"{named} is not this store's trust root: {faults[-1]}")
 
 
 def _continued(store: StoreDirectory, offered: Mapping[int, bytes]) -> bytes | None:

@@ -19,7 +19,7 @@ from airstore.ops.stores.directory import PUBLISHER, SITE
 @output_option("problem-list")
 @pass_context
 def command(context: Context, *, rebuilt: bool, output: str) -> None:
-    """Read everything again: signatures, packs, every object. Names what a damaged object breaks."""
+    """Read everything again: signatures, packs, history, trust, ledger, journals, keys. Names what is broken."""
     store = context.store()
     if rebuilt:
         rebuild(store)
@@ -34,8 +34,8 @@ def command(context: Context, *, rebuilt: bool, output: str) -> None:
 
 
 _WAY_OUT = {
-    PUBLISHER: "create the newest release again from its sources: what is damaged is then rewritten",
-    SITE: "import full media for the newest release: what is damaged is then rewritten",
+    PUBLISHER: "restore it: `airstore repair --from PLACE`, with media, a site's store or a registry",
+    SITE: "restore it: `airstore repair --from PLACE`, with full media, another store or the registry",
 }
 
 

@@ -1,0 +1,234 @@
+"""Damage anywhere in a store is named by `check`, and restored by `repair` or said to need something else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airstore.core.errors import StorageError
+from airstore.core.progress import QUIET
+from airstore.history import ledger
+from airstore.ops.repair.repair import RepairRequest, repair
+from airstore.ops.repair.sources import StoreSource
+from airstore.ops.stores.directory import open_directory
+from airstore.trust.state import TrustState
+from tests.ops.test_faults import on
+from tests.support.faults.faulty_disk import FaultyDisk
+from tests.support.product.road_parts import (
+    Outcome,
+    Road,
+    airstore,
+    done,
+    flipped,
+    overwrite,
+    pack_of,
+    rewrite,
+    sound,
+)
+
+GONE = -1
+
+
+def damage(store: Path, pattern: str, place: float) -> Path:
+    """Flip a bit at a part of the first such file; or remove the file."""
+    path = sorted(store.glob(pattern))[0]
+    if place == GONE:
+        path.unlink()
+        return path
+    data, mode = path.read_bytes(), path.stat().st_mode
+    overwrite(path, flipped(data, int(place * (len(data) - 1))))
+    path.chmod(mode)
+    return path
+
+
+def mend(store: Path, *places: Path, more: tuple[str | Path, ...] = ()) -> Outcome:
+    return airstore("-C", store, "repair", *(word for place in places for word in ("--from", place)), *more)
+
+
+def found_by_check(store: Path) -> list[dict[str, Any]]:
+    outcome = airstore("-C", store, "check", "-o", "json")
+    assert outcome.code == 20, outcome
+    items: list[dict[str, Any]] = json.loads(outcome.out)["items"]
+    return items
+
+
+def broken(store: Path) -> set[str]:
+    return {user for each in found_by_check(store) for user in each["breaks"]}
+
+
+def test_a_damaged_history_is_not_called_held_already(road: Road, site: Path) -> None:
+    """One flipped byte in a pack of git's: the release is there, and nothing can use it."""
+    damage(site, "history.git/objects/pack/*.pack", 0.5)
+    assert "release 1.0.0" in broken(site)
+    outcome = airstore("-C", site, "media", "import", road.full)
+    assert outcome.code == 20, outcome
+    assert "held already" not in outcome.out
+    assert f"airstore repair --from {road.full}" in outcome.err
+    assert mend(site, road.full).code == 0
+    sound(site, "1.0.0")
+    assert done("-C", site, "media", "import", road.full).out.rstrip().endswith("held already")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "place"),
+    [
+        ("history.git/HEAD", 0.5),
+        ("history.git/config", 0),
+        ("history.git/allowed_signers", 0.5),
+        ("history.git/refs/heads/main", 0.3),
+        ("history.git/refs/heads/main", 1),
+        ("history.git/refs/tags/1.0.0", GONE),
+        ("history.git/objects/pack/*.idx", 0.5),
+        ("history.git/objects/pack/*.pack", GONE),
+        ("packs/*.pack", 0),
+        ("packs/*.pack", 0.5),
+        ("packs/*.pack", 1),
+        ("packs/*.pack", GONE),
+        ("index.sqlite", 0.5),
+        ("trust/root.json", 0.5),
+        ("trust/state.json", 0.5),
+        ("keys/site.pub", 0.5),
+    ],
+)
+def test_what_is_damaged_is_named_and_restored(pattern: str, place: float, road: Road, site: Path) -> None:
+    done("-C", site, "release", "list")  # writes `verified.json`
+    damage(site, pattern, place)
+    assert airstore("-C", site, "check").code == 20
+    outcome = mend(site, road.publisher, road.full)
+    assert outcome.code == 0, outcome
+    assert outcome.out.startswith("restored "), outcome
+    sound(site, "1.0.0")
+    assert TrustState.load(site / "trust" / "state.json").sequence == 1
+    assert mend(site).out == ""  # nothing is left to do
+
+
+def test_media_alone_restore_packs_and_history(road: Road, site: Path) -> None:
+    for path in (site / "packs").iterdir():
+        path.unlink()
+    shutil.rmtree(site / "history.git")
+    assert mend(site, road.full).code == 0
+    sound(site, "1.0.0")
+    assert not any((site / "tmp").iterdir())
+
+
+def test_a_publisher_is_restored_from_a_site_and_from_media(own_road: Road) -> None:
+    publisher = own_road.publisher
+    rewrite(pack_of(publisher), lambda data: flipped(data, len(data) // 2))
+    shutil.rmtree(publisher / "history.git" / "refs" / "tags")
+    assert mend(publisher, own_road.site, own_road.full_new).code == 0
+    sound(publisher, "1.0.0", "1.1.0")
+
+
+def test_what_nobody_has_is_said_with_what_would_restore_it(road: Road, site: Path) -> None:
+    damage(site, "keys/site", 0.3)
+    done("-C", site, "release", "list")
+    (site / "packs" / pack_of(site).name).unlink()
+    outcome = mend(site, more=("-o", "json"))
+    assert outcome.code == 20
+    remaining = json.loads(outcome.out)["remaining"]
+    assert any("backup of this file" in each["way_out"] for each in remaining)
+    assert any("full media" in each["way_out"] and each["breaks"] for each in remaining)
+    assert mend(site, road.full, more=("-o", "json")).code == 20
+    assert broken(site) == {"key site"}
+
+
+def test_a_place_that_is_damaged_too_gives_what_is_good_in_it(own_road: Road) -> None:
+    site, other = own_road.site, own_road.publisher
+    pack_of(site).unlink()
+    rewrite(pack_of(other), lambda data: flipped(data, len(data) // 2))
+    outcome = mend(site, other)
+    assert outcome.code == 20
+    assert "note: " in outcome.err
+    assert mend(site, other, own_road.full).code == 0
+    sound(site, "1.0.0")
+
+
+def other_publisher(road: Road, tmp_path: Path) -> Path:
+    """Somebody else's keys, of a product of the same name."""
+    other = tmp_path / "other"
+    done("init", other, "--product", road.product)
+    done("-C", other, "key", "generate", "release")
+    return other
+
+
+def test_a_root_that_nothing_here_vouches_for_is_not_believed(road: Road, site: Path, tmp_path: Path) -> None:
+    stranger = other_publisher(road, tmp_path)
+    done("-C", site, "release", "list")
+    for vouched in (True, False):
+        damage(site, "trust/root.json", 0.5)
+        assert mend(site, stranger).code == 20
+        if vouched:  # by what this store wrote down when it last verified
+            assert mend(site, stranger, road.publisher).code == 0
+            continue
+        (site / "verified.json").unlink()
+        outcome = mend(site, stranger, road.publisher)
+        assert outcome.code == 20
+        assert "--trust" in outcome.err
+        assert mend(site, more=("--trust", stranger / "trust" / "root.json")).code == 30
+        assert mend(site, more=("--trust", road.root)).code == 0
+    sound(site, "1.0.0")
+
+
+def test_a_lost_state_never_falls_behind_what_is_held(road: Road, site: Path) -> None:
+    """As somebody would do it who wants old media to fit again: the state goes, and the refs are set back."""
+    history = open_directory(site).history
+    old = history.tip
+    done("-C", site, "media", "import", road.delta)
+    (site / "trust" / "state.json").unlink()
+    (site / "history.git" / "refs" / "heads" / "main").write_text(f"{old}\n")
+    (site / "history.git" / "refs" / "tags" / "1.1.0").unlink()
+    outcome = mend(site, road.full)
+    assert outcome.code == 0, outcome
+    assert "sequence 2 is trusted" in outcome.out
+    sound(site, "1.0.0", "1.1.0")
+
+
+def write_ledger(site: Path) -> None:
+    store = open_directory(site)
+    for when in (1, 2):
+        ledger.record(store.history, ledger.Entry("push", "1.0.0", "succeeded", when), store.author)
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda path: path.write_text("x\n"), lambda path: path.write_text("0" * 40 + "\n")]
+)
+def test_a_ledger_whose_ref_is_damaged_is_found_again(
+    spoil: Callable[[Path], object], road: Road, site: Path
+) -> None:
+    write_ledger(site)
+    spoil(site / "history.git" / "refs" / "heads" / "ledger")
+    assert broken(site) == {"the ledger"}
+    assert mend(site).code == 0
+    assert [entry.when for entry in ledger.entries(open_directory(site).history)] == [2, 1]
+
+
+def test_a_ledger_that_was_deleted_is_noticed_by_the_runs_that_ended(site: Path) -> None:
+    write_ledger(site)
+    run = site / "deploy" / "runs" / "20260101T000000Z-00000000"
+    run.mkdir(parents=True)
+    (run / "journal.jsonl").write_text('{"plan": {"version": "1.0.0"}}\n{"end": "succeeded"}\n')
+    (site / "history.git" / "refs" / "heads" / "ledger").unlink()
+    (fault,) = found_by_check(site)
+    assert "lacks run 20260101T000000Z-00000000" in str(fault["fault"])
+    rewrite(run / "journal.jsonl", lambda data: flipped(data, 3))
+    assert {"run 20260101T000000Z-00000000"} <= broken(site)
+
+
+def test_an_interrupted_repair_is_finished_by_the_next(road: Road, site: Path) -> None:
+    for path in (site / "packs").iterdir():
+        rewrite(path, lambda data: flipped(data, len(data) // 2))
+    damage(site, "history.git/objects/pack/*.pack", 0.5)
+    request = RepairRequest((StoreSource(open_directory(road.publisher)),))
+    for nth in (1, 4, 9, 14, 19):
+        disk = FaultyDisk(nth)
+        tried = shutil.copytree(site, site.with_name(f"tried-{nth}"))
+        with pytest.raises(StorageError):
+            repair(on(tried, disk), request, QUIET)
+        assert disk.failed
+        assert not repair(open_directory(tried), request, QUIET).remaining
+        sound(tried, "1.0.0")
