@@ -54,7 +54,10 @@ def bundle_lender(bundle: Path, live: Path, git: Git | None = None) -> Iterator[
         DamagedError: it is not whole, or rests on what is damaged here.
         StorageError: the disk is full or failed.
     """
-    with tempfile.TemporaryDirectory(prefix="airstore-lender-") as directory, _opened(bundle) as number:
+    with (
+        tempfile.TemporaryDirectory(prefix="lender-", dir=bundle.parent) as directory,
+        _opened(bundle) as number,
+    ):
         with os.fdopen(os.dup(number), "rb") as file:
             header = read_header(file, str(bundle))
             repository = scratch(Path(directory) / "scratch.git", live)

@@ -37,7 +37,7 @@ def restore_files(history: Path, disk: Disk = LOCAL_DISK, git: Git | None = None
     """
     if not history.exists():
         History.create(history, disk=disk)
-        return [history.name]
+        return ["HEAD"]
     done = [path.name for path, _ in head_faults(history)]
     if done:
         _restore_head(history, done, disk)

@@ -45,9 +45,7 @@ class ObjectDatabase:
         self._directory = directory
         self._disk = disk
         self._directories = list(_with_alternates(directory, _ALTERNATES_DEPTH))
-        self._packs = pygit2.Odb()
-        for objects in self._directories:
-            self._packs.add_backend(pygit2.OdbBackendPack(str(objects)), 1)
+        self._packs = [_packs_of(objects) for objects in self._directories]
 
     def read(self, oid: str, kind: ObjectType, limit: int) -> bytes:
         """The object's content, verified.
@@ -114,7 +112,7 @@ class ObjectDatabase:
     def all_ids(self) -> Iterator[str]:
         """Every object that packs and files of their own name, readable or not."""
         with git_errors("the objects of the history"):
-            yield from map(str, self._packs)
+            yield from (str(oid) for packs in self._packs for oid in packs)
         for objects in self._directories:
             for path in objects.glob("[0-9a-f][0-9a-f]/*"):
                 if len(path.name) == _REST:
@@ -157,15 +155,19 @@ class ObjectDatabase:
         return None
 
     def _packed(self, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
-        with git_errors(what):
+        """From the first directory whose packs give it back: a damaged copy does not hide a good one."""
+        faults: list[DamagedError] = []
+        for packs in self._packs:
             try:
-                kind, size = self._packs.read_header(oid)
+                with git_errors(what):
+                    return _read_packed(packs, oid, limit, what)
             except KeyError:
-                return None
-            if size > limit:
-                raise DamagedError(f"{what} has {size} bytes; at most {limit} are accepted")
-            kind, data = self._packs.read(oid)
-            return int(kind), data
+                continue
+            except DamagedError as fault:
+                faults.append(fault)
+        if faults:
+            raise faults[0]
+        return None
 
     def _loose(self, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
         paths = (objects / oid[:2] / oid[2:] for objects in self._directories)
@@ -186,6 +188,20 @@ class ObjectDatabase:
 
     def _loose_path(self, oid: str) -> Path:
         return self._directory / oid[:2] / oid[2:]
+
+
+def _packs_of(objects: Path) -> pygit2.Odb:
+    packs = pygit2.Odb()
+    packs.add_backend(pygit2.OdbBackendPack(str(objects)), 1)
+    return packs
+
+
+def _read_packed(packs: pygit2.Odb, oid: str, limit: int, what: str) -> tuple[int, bytes]:
+    _, size = packs.read_header(oid)
+    if size > limit:
+        raise DamagedError(f"{what} has {size} bytes; at most {limit} are accepted")
+    kind, data = packs.read(oid)
+    return int(kind), data
 
 
 def _inflate(path: Path, limit: int) -> bytes | None:

@@ -14,6 +14,7 @@ from airstore.history.lending import LEDGER, Lender, united
 from airstore.history.restoration import drop_damaged_packs, longest_ledger, restore_objects, tags_in
 from airstore.ops.repair.trust import readable_state
 from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.records import record_faults
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 
 
@@ -49,7 +50,7 @@ def restore_history(store: StoreDirectory, lenders: Sequence[Lender]) -> Iterato
     with suppress(DamagedError):  # `check` names what is still missing
         tips = [oid for oid in ref_files(path).values() if oid]
         yield from (
-            f"{path.name}: {name} is packed again" for name in drop_damaged_packs(path, tips, store.disk)
+            f"{path.name}: {name} went, its objects have files of their own" for name in drop_damaged_packs(path, tips, store.disk)
         )
 
 
@@ -89,7 +90,7 @@ def _lost_refs(store: StoreDirectory, lenders: Sequence[Lender]) -> Iterator[tup
             yield from (pair for pair in wanted.items() if files.get(pair[0]) != pair[1])
             if tip and files.get(MAIN) != tip:
                 yield MAIN, tip
-    if store.side == SITE and files.get(LEDGER, "") != (ledger := _ledger(lenders, files, own)) and ledger:
+    if store.side == SITE and (ledger := _ledger(store, lenders, own)) and files.get(LEDGER) != ledger:
         yield LEDGER, ledger
 
 
@@ -147,10 +148,9 @@ def _tip(store: StoreDirectory, found: dict[str, Found], own: ObjectDatabase) ->
     return newest.release.commit if newest else None
 
 
-def _ledger(lenders: Sequence[Lender], files: dict[str, str | None], own: ObjectDatabase) -> str | None:
-    """The ledger's newest entry: of the own objects; else of a copy of this store."""
-    present = files.get(LEDGER)
-    if present and own.is_readable(present):
-        return present
+def _ledger(store: StoreDirectory, lenders: Sequence[Lender], own: ObjectDatabase) -> str | None:
+    """The ledger's newest entry where it is damaged or behind: of the own objects, else of a copy."""
+    if not any(breaks == "the ledger" for _, breaks in record_faults(store)):
+        return None
     lent = (lender.refs[LEDGER] for lender in lenders if LEDGER in lender.refs)
     return longest_ledger(own) or next(lent, None)

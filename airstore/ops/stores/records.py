@@ -10,6 +10,8 @@ from airstore.core.errors import AirstoreError, DamagedError, StorageError, Usag
 from airstore.core.parsing import strictjson
 from airstore.deploy.run.journal import Journal
 from airstore.history import ledger
+from airstore.history.git.objects import ObjectDatabase
+from airstore.history.restoration import longest_ledger
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.initialise import SITE_KEY
 from airstore.trust.keys import PrivateKey
@@ -88,6 +90,8 @@ def _ledger_faults(store: StoreDirectory, ended: set[str]) -> Iterator[tuple[str
     except AirstoreError as fault:
         yield f"the ledger: {fault}", "the ledger"
         return
+    if not said and longest_ledger(ObjectDatabase(store.layout.history / "objects")):
+        yield "the ledger's branch is missing, and its entries are there", "the ledger"
     for run in sorted(ended - said):
         yield f"the ledger lacks run {run}, whose journal says that it ended", "the ledger"
 

@@ -19,7 +19,7 @@ from airstore.ops.stores.directory import PUBLISHER, SITE
 @output_option("problem-list")
 @pass_context
 def command(context: Context, *, rebuilt: bool, output: str) -> None:
-    """Read everything again: signatures, packs, history, trust, ledger, journals, keys. Names what is broken."""
+    """Read everything again: packs, history, trust, ledger, journals, keys. Names what a fault breaks."""
     store = context.store()
     if rebuilt:
         rebuild(store)
