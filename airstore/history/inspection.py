@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import storage_errors
-from airstore.core.errors import AirstoreError, DamagedError, NotFoundError
+from airstore.core.errors import AirstoreError
 from airstore.history.git.closure import closure
 from airstore.history.git.files import head_faults, pack_faults
 from airstore.history.git.names import HEADS, MAIN, TAGS
@@ -17,6 +17,7 @@ from airstore.history.git.objects import ObjectDatabase
 from airstore.history.repository import History
 
 _REF = re.compile(rb"[0-9a-f]{40}\n")
+_PACKED = re.compile(r"^([0-9a-f]{40}) (refs/\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def inspect(history: Path) -> list[HistoryFault]:
     files = ref_files(history)
     broken = [ref for ref, oid in files.items() if oid is None]
     faults += [HistoryFault(f"{name}/{ref} is no ref that airstore wrote", (owner(ref),)) for ref in broken]
-    tips = {ref: oid for ref, oid in files.items() if oid} | _packed_refs(history)
+    tips = packed_refs(history) | {ref: oid for ref, oid in files.items() if oid}
     return faults + _object_faults(history, tips)
 
 
@@ -76,17 +77,16 @@ def owner(ref: str) -> str:
     return f"the {ref.removeprefix(HEADS)}" if ref.startswith(HEADS) else ref
 
 
-def _packed_refs(history: Path) -> dict[str, str]:
-    """Refs that stock git has packed; airstore does not."""
-    if not (history / "packed-refs").is_file():
-        return {}
-    try:
-        opened = History(history)
-        tags = {TAGS + version: oid for version, oid in opened.refs.tags().items()}
-        tip = opened.tip
-    except (DamagedError, NotFoundError):
-        return {}
-    return {**tags, **({MAIN: tip} if tip else {})}
+def packed_refs(history: Path) -> dict[str, str]:
+    """Refs that stock git has packed; airstore does not.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    path = history / "packed-refs"
+    with storage_errors(path):
+        text = path.read_bytes().decode("utf-8", "replace") if path.is_file() else ""
+    return {found[2]: found[1] for found in _PACKED.finditer(text)}
 
 
 def _object_faults(history: Path, tips: dict[str, str]) -> list[HistoryFault]:

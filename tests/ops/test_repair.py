@@ -45,7 +45,7 @@ def damage(store: Path, pattern: str, place: float) -> Path:
     return path
 
 
-def mend(store: Path, *places: Path, more: tuple[str | Path, ...] = ()) -> Outcome:
+def repaired(store: Path, *places: Path, more: tuple[str | Path, ...] = ()) -> Outcome:
     return airstore("-C", store, "repair", *(word for place in places for word in ("--from", place)), *more)
 
 
@@ -68,7 +68,7 @@ def test_a_damaged_history_is_not_called_held_already(road: Road, site: Path) ->
     assert outcome.code == 20, outcome
     assert "held already" not in outcome.out
     assert f"airstore repair --from {road.full}" in outcome.err
-    assert mend(site, road.full).code == 0
+    assert repaired(site, road.full).code == 0
     sound(site, "1.0.0")
     assert done("-C", site, "media", "import", road.full).out.rstrip().endswith("held already")
 
@@ -98,19 +98,19 @@ def test_what_is_damaged_is_named_and_restored(pattern: str, place: float, road:
     done("-C", site, "release", "list")  # writes `verified.json`
     damage(site, pattern, place)
     assert airstore("-C", site, "check").code == 20
-    outcome = mend(site, road.publisher, road.full)
+    outcome = repaired(site, road.publisher, road.full)
     assert outcome.code == 0, outcome
     assert outcome.out.startswith("restored "), outcome
     sound(site, "1.0.0")
     assert TrustState.load(site / "trust" / "state.json").sequence == 1
-    assert mend(site).out == ""  # nothing is left to do
+    assert repaired(site).out == ""  # nothing is left to do
 
 
 def test_media_alone_restore_packs_and_history(road: Road, site: Path) -> None:
     for path in (site / "packs").iterdir():
         path.unlink()
     shutil.rmtree(site / "history.git")
-    assert mend(site, road.full).code == 0
+    assert repaired(site, road.full).code == 0
     sound(site, "1.0.0")
     assert not any((site / "tmp").iterdir())
 
@@ -119,7 +119,7 @@ def test_a_publisher_is_restored_from_a_site_and_from_media(own_road: Road) -> N
     publisher = own_road.publisher
     rewrite(pack_of(publisher), lambda data: flipped(data, len(data) // 2))
     shutil.rmtree(publisher / "history.git" / "refs" / "tags")
-    assert mend(publisher, own_road.site, own_road.full_new).code == 0
+    assert repaired(publisher, own_road.site, own_road.full_new).code == 0
     sound(publisher, "1.0.0", "1.1.0")
 
 
@@ -127,23 +127,24 @@ def test_what_nobody_has_is_said_with_what_would_restore_it(road: Road, site: Pa
     damage(site, "keys/site", 0.3)
     done("-C", site, "release", "list")
     (site / "packs" / pack_of(site).name).unlink()
-    outcome = mend(site, more=("-o", "json"))
+    outcome = repaired(site, more=("-o", "json"))
     assert outcome.code == 20
     remaining = json.loads(outcome.out)["remaining"]
     assert any("backup of this file" in each["way_out"] for each in remaining)
     assert any("full media" in each["way_out"] and each["breaks"] for each in remaining)
-    assert mend(site, road.full, more=("-o", "json")).code == 20
+    assert repaired(site, road.full, more=("-o", "json")).code == 20
     assert broken(site) == {"key site"}
 
 
 def test_a_place_that_is_damaged_too_gives_what_is_good_in_it(own_road: Road) -> None:
     site, other = own_road.site, own_road.publisher
     pack_of(site).unlink()
-    rewrite(pack_of(other), lambda data: flipped(data, len(data) // 2))
-    outcome = mend(site, other)
+    for path in (other / "packs").iterdir():
+        rewrite(path, lambda data: flipped(data, len(data) // 2))
+    outcome = repaired(site, other)
     assert outcome.code == 20
     assert "note: " in outcome.err
-    assert mend(site, other, own_road.full).code == 0
+    assert repaired(site, other, own_road.full).code == 0
     sound(site, "1.0.0")
 
 
@@ -160,16 +161,16 @@ def test_a_root_that_nothing_here_vouches_for_is_not_believed(road: Road, site: 
     done("-C", site, "release", "list")
     for vouched in (True, False):
         damage(site, "trust/root.json", 0.5)
-        assert mend(site, stranger).code == 20
+        assert repaired(site, stranger).code == 20
         if vouched:  # by what this store wrote down when it last verified
-            assert mend(site, stranger, road.publisher).code == 0
+            assert repaired(site, stranger, road.publisher).code == 0
             continue
         (site / "verified.json").unlink()
-        outcome = mend(site, stranger, road.publisher)
+        outcome = repaired(site, stranger, road.publisher)
         assert outcome.code == 20
         assert "--trust" in outcome.err
-        assert mend(site, more=("--trust", stranger / "trust" / "root.json")).code == 30
-        assert mend(site, more=("--trust", road.root)).code == 0
+        assert repaired(site, more=("--trust", stranger / "trust" / "root.json")).code == 30
+        assert repaired(site, more=("--trust", road.root)).code == 0
     sound(site, "1.0.0")
 
 
@@ -181,7 +182,7 @@ def test_a_lost_state_never_falls_behind_what_is_held(road: Road, site: Path) ->
     (site / "trust" / "state.json").unlink()
     (site / "history.git" / "refs" / "heads" / "main").write_text(f"{old}\n")
     (site / "history.git" / "refs" / "tags" / "1.1.0").unlink()
-    outcome = mend(site, road.full)
+    outcome = repaired(site, road.full)
     assert outcome.code == 0, outcome
     assert "sequence 2 is trusted" in outcome.out
     sound(site, "1.0.0", "1.1.0")
@@ -201,7 +202,7 @@ def test_a_ledger_whose_ref_is_damaged_is_found_again(text: str, site: Path) -> 
     if not text:
         ref.unlink()
     assert broken(site) == {"the ledger"}
-    assert mend(site).code == 0
+    assert repaired(site).code == 0
     assert [entry.when for entry in ledger.entries(open_directory(site).history)] == [2, 1]
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
 from airstore.history.git.names import MAIN, TAGS
 from airstore.history.git.objects import ObjectDatabase
-from airstore.history.inspection import ref_files
+from airstore.history.inspection import packed_refs, ref_files
 from airstore.history.lending import LEDGER, Lender, united
 from airstore.history.restoration import drop_damaged_packs, longest_ledger, restore_objects, tags_in
 from airstore.ops.repair.trust import readable_state
@@ -35,11 +35,8 @@ def restore_history(store: StoreDirectory, lenders: Sequence[Lender]) -> Iterato
     Raises:
         StorageError: the disk is full or failed; another run goes on.
     """
-    path, state = store.layout.history, readable_state(store) if store.side == SITE else None
-    known = [oid for oid in ref_files(path).values() if oid] + (
-        [state.commit] if state and state.commit else []
-    )
-    yield from _objects(store, lenders, known)
+    path = store.layout.history
+    yield from _objects(store, lenders, _tips(store))
     if refs := dict(_lost_refs(store, lenders)):
         yield from _objects(store, lenders, refs.values())
         # Tags before main, as everywhere: all of main always has its tags.
@@ -48,10 +45,9 @@ def restore_history(store: StoreDirectory, lenders: Sequence[Lender]) -> Iterato
             store.history.refs.set(name, refs[name])
             yield f"{path.name}/{name}"
     with suppress(DamagedError):  # `check` names what is still missing
-        tips = [oid for oid in ref_files(path).values() if oid]
-        yield from (
-            f"{path.name}: {name} went, its objects have files of their own" for name in drop_damaged_packs(path, tips, store.disk)
-        )
+        lost = None in ref_files(path).values()  # nobody knows what that ref needs
+        dropped = [] if lost else drop_damaged_packs(path, _tips(store), store.disk)
+        yield from (f"{path.name}: {name}, whose objects have files of their own now" for name in dropped)
 
 
 def newest_release(store: StoreDirectory) -> VerifiedRelease | None:
@@ -63,7 +59,8 @@ def newest_release(store: StoreDirectory) -> VerifiedRelease | None:
 def _tips(store: StoreDirectory) -> list[str]:
     """What refs and the state name; what they need has to be here."""
     state = readable_state(store) if store.side == SITE else None
-    named = [*ref_files(store.layout.history).values(), state.commit if state else None]
+    path = store.layout.history
+    named = [*ref_files(path).values(), *packed_refs(path).values(), state.commit if state else None]
     return [oid for oid in named if oid]
 
 
