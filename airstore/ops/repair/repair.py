@@ -6,7 +6,7 @@ what the earlier one has restored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +90,7 @@ def _restore(
     yield from (
         f"{store.layout.history.name}/{name}" for name in restore_files(store.layout.history, store.disk)
     )
-    yield from restore_roots(store, _offered(request.sources, refused), request.root)
+    yield from restore_roots(store, list(_offered(request.sources, refused)), request.root)
     try:
         store.trust()
     except (NotFoundError, DamagedError, NotTrustedError):
@@ -103,16 +103,16 @@ def _restore(
     yield from restore_blobs(store, _wanted(store), request.sources, progress, refused)
 
 
-def _offered(sources: Sequence[RepairSource], refused: Callable[[str], None]) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
+def _offered(
+    sources: Sequence[RepairSource], refused: Callable[[str], None]
+) -> Iterator[Mapping[int, bytes]]:
     for source in sources:
         try:
-            found = {**source.roots(), **found}
+            yield source.roots()
         except StorageError:
             raise
         except AirstoreError as fault:
             refused(f"{source}: {fault}")
-    return found
 
 
 def _lenders(

@@ -8,7 +8,7 @@ before the state, so the newest verified release here is never older than what w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,13 +24,15 @@ from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import TrustRoot, allowed_signers, parse_root, verify_first
 from airstore.trust.state import TrustState
 
+Offers = Sequence[Mapping[int, bytes]]  # for each place: roots by version, none of them trusted
 
-def restore_roots(store: StoreDirectory, offered: Mapping[int, bytes], named: Path | None) -> Iterator[str]:
+
+def restore_roots(store: StoreDirectory, offered: Offers, named: Path | None) -> Iterator[str]:
     """Restore the root in force, and the ones before it; yields what was restored.
 
     Args:
         store: of either side.
-        offered: roots by version, none of them trusted.
+        offered: what each place has; a wrong one does not hide a right one.
         named: a root that whoever runs this vouches for.
 
     Raises:
@@ -83,7 +85,7 @@ def _readable(store: StoreDirectory) -> bool:
     return False
 
 
-def _vouched(store: StoreDirectory, offered: Mapping[int, bytes], named: Path | None) -> bytes | None:
+def _vouched(store: StoreDirectory, offered: Offers, named: Path | None) -> bytes | None:
     if named:
         signed, root = read_root(named)
         state = readable_state(store) if store.side == SITE else None
@@ -94,11 +96,12 @@ def _vouched(store: StoreDirectory, offered: Mapping[int, bytes], named: Path | 
         _check_signs(store, root, named)
         return signed
     digest = vouched_root(store)
-    for signed in offered.values():
+    for signed in (signed for roots in offered for signed in roots.values()):
         with suppress(DamagedError, NotTrustedError):
             if digest == Digest.of(verify_first(signed).to_bytes()):
                 return signed
-    return _continued(store, offered)
+    continued = (_continued(store, roots) for roots in offered)
+    return next(filter(None, continued), None)
 
 
 def _check_signs(store: StoreDirectory, root: TrustRoot, named: Path) -> None:
@@ -132,7 +135,7 @@ def _continued(store: StoreDirectory, offered: Mapping[int, bytes]) -> bytes | N
     return None
 
 
-def _restore_earlier(store: StoreDirectory, offered: Mapping[int, bytes]) -> Iterator[str]:
+def _restore_earlier(store: StoreDirectory, offered: Offers) -> Iterator[str]:
     chain = RootChain((store.trust_root(),))
     while chain.oldest.link:
         version = chain.oldest.version - 1
@@ -142,14 +145,21 @@ def _restore_earlier(store: StoreDirectory, offered: Mapping[int, bytes]) -> Ite
             continue
         except (OSError, DamagedError, NotTrustedError):
             missing = not file.exists()
-        try:
-            chain = chain.preceded_by(offered[version])
-        except (KeyError, DamagedError, NotTrustedError):
+        found = next(_fitting(chain, [roots[version] for roots in offered if version in roots]), None)
+        if found is None:
             return
+        chain = chain.preceded_by(found)
         with storage_errors(file):
             make_directory(file.parent)
-        _write(file, offered[version], store)
+        _write(file, found, store)
         yield f"{file}" if not missing else f"{file}, which was missing"
+
+
+def _fitting(chain: RootChain, candidates: Sequence[bytes]) -> Iterator[bytes]:
+    for signed in candidates:
+        with suppress(DamagedError, NotTrustedError):
+            chain.preceded_by(signed)
+            yield signed
 
 
 def _write(path: Path, signed: bytes, store: StoreDirectory) -> None:
