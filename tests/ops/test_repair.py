@@ -136,44 +136,6 @@ def test_what_nobody_has_is_said_with_what_would_restore_it(road: Road, site: Pa
     assert broken(site) == {"key site"}
 
 
-def test_a_place_that_is_damaged_too_gives_what_is_good_in_it(own_road: Road) -> None:
-    site, other = own_road.site, own_road.publisher
-    pack_of(site).unlink()
-    for path in (other / "packs").iterdir():  # the first half of each
-        rewrite(path, lambda data: bytes(len(data) // 2) + data[len(data) // 2 :])
-    outcome = repaired(site, other)
-    assert outcome.code == 20
-    assert "note: " in outcome.err
-    assert repaired(site, other, own_road.full).code == 0
-    sound(site, "1.0.0")
-
-
-def other_publisher(road: Road, tmp_path: Path) -> Path:
-    """Somebody else's keys, of a product of the same name."""
-    other = tmp_path / "other"
-    done("init", other, "--product", road.product)
-    done("-C", other, "key", "generate", "release")
-    return other
-
-
-def test_a_root_that_nothing_here_vouches_for_is_not_believed(road: Road, site: Path, tmp_path: Path) -> None:
-    stranger = other_publisher(road, tmp_path)
-    done("-C", site, "release", "list")
-    for vouched in (True, False):
-        damage(site, "trust/root.json", 0.5)
-        assert repaired(site, stranger).code == 20
-        if vouched:  # by what this store wrote down when it last verified
-            assert repaired(site, stranger, road.publisher).code == 0
-            continue
-        (site / "verified.json").unlink()
-        outcome = repaired(site, stranger, road.publisher)
-        assert outcome.code == 20
-        assert "--trust" in outcome.err
-        assert repaired(site, more=("--trust", stranger / "trust" / "root.json")).code == 30
-        assert repaired(site, more=("--trust", road.root)).code == 0
-    sound(site, "1.0.0")
-
-
 def test_a_lost_state_never_falls_behind_what_is_held(road: Road, site: Path) -> None:
     """As somebody would do it who wants old media to fit again: the state goes, and the refs are set back."""
     history = open_directory(site).history
