@@ -136,6 +136,32 @@ def test_what_nobody_has_is_said_with_what_would_restore_it(road: Road, site: Pa
     assert broken(site) == {"key site"}
 
 
+def other_publisher(road: Road, tmp_path: Path) -> Path:
+    """Somebody else's keys, of a product of the same name."""
+    other = tmp_path / "other"
+    done("init", other, "--product", road.product)
+    done("-C", other, "key", "generate", "release")
+    return other
+
+
+def test_a_root_that_nothing_here_vouches_for_is_not_believed(road: Road, site: Path, tmp_path: Path) -> None:
+    stranger = other_publisher(road, tmp_path)
+    done("-C", site, "release", "list")
+    for vouched in (True, False):
+        damage(site, "trust/root.json", 0.5)
+        assert repaired(site, stranger).code == 20
+        if vouched:  # by what this store wrote down when it last verified
+            assert repaired(site, stranger, road.publisher).code == 0
+            continue
+        (site / "verified.json").unlink()
+        outcome = repaired(site, stranger, road.publisher)
+        assert outcome.code == 20
+        assert "--trust" in outcome.err
+        assert repaired(site, more=("--trust", stranger / "trust" / "root.json")).code == 30
+        assert repaired(site, more=("--trust", road.root)).code == 0
+    sound(site, "1.0.0")
+
+
 def test_a_lost_state_never_falls_behind_what_is_held(road: Road, site: Path) -> None:
     """As somebody would do it who wants old media to fit again: the state goes, and the refs are set back."""
     history = open_directory(site).history
