@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,19 @@ _role = click.option(
 )
 
 
-def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What every change of a root can say besides."""
+def _settings(command: Callable[..., None]) -> Callable[..., None]:
+    """What every change of a root can say besides; it reaches the command as ``settings``, for a `Change`."""
+
+    @wraps(command)
+    def changed(
+        *arguments: Any,
+        root_threshold: int | None,
+        release_threshold: int | None,
+        expires: timedelta | datetime | str | None,
+        **named: Any,
+    ) -> None:
+        command(*arguments, settings=_said(root_threshold, release_threshold, expires), **named)
+
     for option in (
         click.option("--root-threshold", type=click.IntRange(1, 64), help="How many root keys must sign."),
         click.option("--release-threshold", type=click.IntRange(1, 64), help="How many keys sign a release."),
@@ -49,11 +61,11 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
             "--expires", type=Expiry(), help="When sites need a newer root: 2030-01-31, 365d from now, never."
         ),
     ):
-        command = option(command)
-    return command
+        changed = option(changed)
+    return changed
 
 
-def _change(
+def _said(
     root_threshold: int | None, release_threshold: int | None, expires: timedelta | datetime | str | None
 ) -> dict[str, Any]:
     named = {ROOT_ROLE: root_threshold, RELEASE_ROLE: release_threshold}
@@ -77,9 +89,7 @@ def create(
     root_keys: tuple[str, ...],
     release_keys: tuple[str, ...],
     replace: bool,
-    root_threshold: int | None,
-    release_threshold: int | None,
-    expires: timedelta | datetime | str | None,
+    settings: Mapping[str, Any],
     output: str,
 ) -> None:
     """Draft the next trust root: the one in force with what the options say, or the first one.
@@ -96,7 +106,7 @@ def create(
     discard(store)
     add = [(*find_public(store, text), [ROOT_ROLE]) for text in root_keys]
     add += [(*find_public(store, text), [RELEASE_ROLE]) for text in release_keys]
-    change = Change(add=add, **_change(root_threshold, release_threshold, expires))
+    change = Change(add=add, **settings)
     _show_draft(context, store, draft(store, change), output)
 
 
@@ -111,9 +121,7 @@ def add_key(
     key: str,
     *,
     roles: tuple[str, ...],
-    root_threshold: int | None,
-    release_threshold: int | None,
-    expires: timedelta | datetime | str | None,
+    settings: Mapping[str, Any],
     output: str,
 ) -> None:
     """Add KEY to the next trust root, for --role release unless said otherwise.
@@ -122,7 +130,7 @@ def add_key(
     """
     store = context.store(PUBLISHER, "trust root add-key")
     add = [(*find_public(store, key), roles or (RELEASE_ROLE,))]
-    change = Change(add=add, **_change(root_threshold, release_threshold, expires))
+    change = Change(add=add, **settings)
     _show_draft(context, store, draft(store, change), output)
 
 
@@ -137,9 +145,7 @@ def remove_key(
     name: str,
     *,
     roles: tuple[str, ...],
-    root_threshold: int | None,
-    release_threshold: int | None,
-    expires: timedelta | datetime | str | None,
+    settings: Mapping[str, Any],
     output: str,
 ) -> None:
     """Revoke the key NAME in the next trust root, from every role unless --role says which.
@@ -147,7 +153,7 @@ def remove_key(
     What it signed up to the newest release of this store stays valid; whatever comes later is refused.
     """
     store = context.store(PUBLISHER, "trust root remove-key")
-    change = Change(remove=[(name, roles or ROLES)], **_change(root_threshold, release_threshold, expires))
+    change = Change(remove=[(name, roles or ROLES)], **settings)
     _show_draft(context, store, draft(store, change), output)
 
 
