@@ -17,7 +17,9 @@ Step = Callable[[socket.socket, int], None]
 
 
 @contextmanager
-def flood(server: RunningServer, step: Step | None = None, every: float = 1.0) -> Iterator[list[socket.socket]]:
+def flood(
+    server: RunningServer, step: Step | None = None, every: float = 1.0
+) -> Iterator[list[socket.socket]]:
     """Hold `MANY` connections open, and do something with each of them again and again.
 
     Args:

@@ -18,7 +18,7 @@ from airstore.core.oci import HELM_CHART, HELM_CONFIG
 from airstore.core.reference import Reference
 from airstore.core.release import Chart, Image, Release
 from airstore.registry.server.catalog import ReleaseCatalog
-from airstore.registry.server.server import AccessEntry, RunningServer, Tls, make_app, running_server
+from airstore.registry.server.server import AccessEntry, Limits, RunningServer, Tls, make_app, running_server
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout
 from tests.support.registry import layouts
@@ -95,12 +95,16 @@ def largest(site: Site) -> Descriptor:
 
 @contextmanager
 def running(
-    directory: Path, nodes: dict[str, Node], release: Release, tls: Tls | None = None
+    directory: Path,
+    nodes: dict[str, Node],
+    release: Release,
+    tls: Tls | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - a value
 ) -> Iterator[Site]:
     """Serve a release from the layout that holds its blobs; a layout is a verifying reader."""
     log: list[AccessEntry] = []
     faults: list[str] = []
     with OciLayout.directory(directory) as blobs:
         app = make_app(ReleaseCatalog([release]), blobs, log.append)
-        with running_server(app, tls=tls, fault=faults.append) as server:
+        with running_server(app, tls=tls, fault=faults.append, limits=limits) as server:
             yield Site(server, directory, nodes, release, log, faults)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,12 +63,18 @@ def test_dripping_requests_do_not_stall_the_server(site: Site, authority: Author
 
 @pytest.mark.parametrize("site", ["plain"], indirect=True)
 def test_readers_that_take_a_byte_at_a_time_do_not_stall_the_server(site: Site, authority: Authority) -> None:
-    with flood(site.server, layer_sipped(f"/v2/{REPOSITORY}/blobs/{largest(site).digest}"), every=0.2) as sockets:
+    with flood(
+        site.server, layer_sipped(f"/v2/{REPOSITORY}/blobs/{largest(site).digest}"), every=0.2
+    ) as sockets:
         pull(site, authority)
         assert len(sockets) == MANY
 
 
 def test_a_handshake_that_drips_is_none(site: Site, authority: Authority) -> None:
     """The first bytes of a TLS record, and then no more."""
-    with flood(site.server, lambda connection, number: connection.send(b"\x16\x03\x01\x02\x00"[number:][:1]) and None):
+
+    def step(connection: socket.socket, number: int) -> None:
+        connection.send(b"\x16\x03\x01\x02\x00"[number:][:1])
+
+    with flood(site.server, step):
         pull(site, authority)

@@ -7,12 +7,14 @@ import socket
 import ssl
 from contextlib import suppress
 
+from airstore.core.limits import KIB
 from airstore.registry.server.channel import Channel
 from airstore.registry.server.clients import Clients
 from airstore.registry.server.conversation import Conversation, Service
 from airstore.registry.server.gateway import Place
 
 _PAUSE = 0.1  # seconds until the next try where the system has no room for another connection
+_UNSENT = 128 * KIB  # bytes that wait in the kernel for their turn
 _NOT_TLS = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 43\r\nConnection: close\r\n\r\n"
     b"this server only speaks HTTPS on this port\n"
@@ -82,18 +84,22 @@ class Acceptor:
             return
         with suppress(OSError):
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        task = asyncio.ensure_future(self._serve(connected, client, port))
+            # Else the kernel takes megabytes for a slow peer, and tells of its progress once in megabytes.
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+        channel = Channel(connected)
+        conversation = Conversation(channel, self._place(client), self._service)
+        self._clients.add(client, conversation)
+        task = asyncio.ensure_future(self._serve(channel, conversation, client, f"{client}:{port}"))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, connected: socket.socket, client: str, port: int) -> None:
-        host, own_port = self._listener.getsockname()[:2]
-        place = Place("https" if self._tls else "http", host, own_port, client)
-        channel = Channel(connected)
-        conversation = Conversation(channel, place, self._service)
-        self._clients.add(client, conversation)
+    def _place(self, client: str) -> Place:
+        host, port = self._listener.getsockname()[:2]
+        return Place("https" if self._tls else "http", host, port, client)
+
+    async def _serve(self, channel: Channel, conversation: Conversation, client: str, name: str) -> None:
         try:
-            if self._tls is None or await self._encrypted(channel, self._tls, f"{client}:{port}"):
+            if self._tls is None or await self._encrypted(channel, self._tls, name):
                 await conversation.run()
         except (ConnectionError, TimeoutError):
             pass  # nobody is left who should hear of it; the access log says what was not sent

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 _Done = TypeVar("_Done")
@@ -20,12 +21,16 @@ class Channel:
 
     Not asyncio's streams: those say that a buffer is empty, not that a slow peer still takes bytes, and
     encrypt through one more copy of everything.
+
+    Attributes:
+        taken: bytes that the peer's side has taken, before encryption.
     """
 
     def __init__(self, connected: socket.socket) -> None:
         connected.setblocking(False)
         self._socket = connected
         self._loop = asyncio.get_running_loop()
+        self.taken = 0
         self._waiting: asyncio.Future[None] | None = None
         self._cut = False
 
@@ -51,7 +56,7 @@ class Channel:
             TimeoutError: none came in time.
             OSError: the connection broke.
         """
-        return await self._done(lambda: self._socket.recv(size), deadline, reading=True)
+        return await self._done(partial(self._socket.recv, size), deadline, reading=True)
 
     async def send(self, data: bytes, patience: float) -> None:
         """All of it, however slowly the peer takes it.
@@ -62,26 +67,27 @@ class Channel:
         """
         left = memoryview(data)
         while left:
-            part = left
-            sent = await self._done(lambda: self._socket.send(part), self.after(patience), reading=False)  # noqa: B023 - done at once
+            step = partial(self._socket.send, left)
+            sent = await self._done(step, self.after(patience), reading=False)
+            self.taken += sent
             left = left[sent:]
 
     async def refuse(self, message: bytes) -> None:
-        """Say in plain text, as far as the peer listens, why it is dropped; below TLS where there is none yet."""
+        """Say in plain text why the peer is dropped, below TLS where there is none yet."""
         with suppress(OSError):
             socket.socket.send(self._socket, message)
             await self.linger()
 
     async def linger(self) -> None:
-        """Let the peer read what was sent: closing at once, while it sends still, would reset the connection."""
-        deadline = self.after(_LINGER)
+        """Let the peer read what was sent; closing while it sends still would reset the connection."""
+        deadline, drop = self.after(_LINGER), partial(socket.socket.recv, self._socket, _DISCARDED)
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-            while await self._done(lambda: socket.socket.recv(self._socket, _DISCARDED), deadline, reading=True):
-                pass
+            while self._loop.time() < deadline and await self._done(drop, deadline, reading=True):
+                await asyncio.sleep(0)  # others are served meanwhile, however much it sends
 
     def cut(self) -> None:
-        """End the wait there is, and every later one, with a ConnectionAbortedError; from the loop's thread."""
+        """End the wait there is and every later one, by a ConnectionAbortedError; from the loop's thread."""
         self._cut = True
         if self._waiting and not self._waiting.done():
             self._waiting.set_result(None)

@@ -132,7 +132,7 @@ class Conversation:
     async def _event(self, deadline: float) -> h11.Event | type[h11.PAUSED]:
         while (event := self._http.next_event()) is h11.NEED_DATA:
             if self._http.they_are_waiting_for_100_continue:
-                await self._send(h11.InformationalResponse(status_code=100, headers=[]))
+                await self._send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
             self._http.receive_data(await self._channel.receive(_RECEIVE, deadline))
         return event  # type: ignore[return-value]
 
@@ -142,14 +142,26 @@ class Conversation:
             answer = await self._in_thread(lambda: Answer(self._service.app, environ))
         except Exception as crash:
             self._service.fault(repr(crash))
-            raise _RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR, "the registry failed; see its log") from crash
+            raise _RefusedError(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "the registry failed; see its log"
+            ) from crash
         try:
             await self._head(answer.status, answer.headers)
-            while (piece := await self._in_thread(answer.piece)) is not None:
-                await self._send(h11.Data(data=piece))
-            await self._send(h11.EndOfMessage())
+            await self._body(answer)
         finally:
             await self._in_thread(answer.close)
+
+    async def _body(self, answer: Answer) -> None:
+        before, coming = self._channel.taken, self._in_thread(answer.pieces)
+        try:
+            while pieces := await coming:
+                coming = self._in_thread(answer.pieces)  # made ready while these are sent
+                for piece in pieces:
+                    await self._send(h11.Data(data=piece))
+        finally:
+            await asyncio.wait((coming,))
+            answer.sent = self._channel.taken - before
+        await self._send(h11.EndOfMessage())
 
     async def _refuse(self, status: HTTPStatus, why: str) -> None:
         self._service.fault(f"{self._place.client}: {status.value} {why}")
@@ -173,15 +185,19 @@ class Conversation:
         for data in self._http.send_with_data_passthrough(message) or ():
             await self._channel.send(data, self._service.limits.idle)
 
-    async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._service.threads, work)
+    def _in_thread(self, work: Callable[[], _Result]) -> asyncio.Future[_Result]:
+        return asyncio.get_running_loop().run_in_executor(self._service.threads, work)
 
 
 def _check(request: h11.Request) -> None:
     """What h11 lets pass: a request that another server on the way would see the end of elsewhere."""
+    if len(request.target) + sum(len(name) + len(value) for name, value in request.headers) > HEADER_SIZE:
+        raise _RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large")
     names = [name for name, _ in request.headers]
     if b"transfer-encoding" in names and (b"content-length" in names or request.http_version < b"1.1"):
-        raise _RefusedError(HTTPStatus.BAD_REQUEST, "Transfer-Encoding goes neither with Content-Length nor with HTTP/1.0")
+        raise _RefusedError(
+            HTTPStatus.BAD_REQUEST, "Transfer-Encoding goes neither with Content-Length nor with HTTP/1.0"
+        )
     if not request.target.startswith(b"/"):
         raise _RefusedError(HTTPStatus.BAD_REQUEST, "the target of a request has to be a path")
     for name, value in request.headers:

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
+from airstore.core.limits import KIB
+
 if TYPE_CHECKING:
     import h11
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _QUOTED_SLASH = re.compile("%2f", re.IGNORECASE)
+_WORTH = 256 * KIB  # bytes
 _NOT_PREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 
 
@@ -65,6 +68,8 @@ class Answer:
     Attributes:
         status: the number.
         headers: as the application gave them.
+        sent: bytes of the body that the client's connection took; set by whoever sends, and told to the
+            application as the call ``airstore.sent`` of its environment, for its access log.
 
     Raises:
         Exception: whatever the application raises.
@@ -73,12 +78,28 @@ class Answer:
     def __init__(self, app: WSGIApplication, environ: WSGIEnvironment) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
-        self._body: Iterable[bytes] = app(environ, self._start)
+        self.sent = 0
+        self._body: Iterable[bytes] = app({**environ, "airstore.sent": lambda: self.sent}, self._start)
         self._pieces = iter(self._body)
+        self._fault: Exception | None = None
 
-    def piece(self) -> bytes | None:
-        """The next bytes of the body; None behind the last."""
-        return next(filter(None, self._pieces), None)
+    def pieces(self) -> list[bytes]:
+        """The next pieces of the body, enough of them to be worth a change of threads; none behind the last.
+
+        What was there before a fault comes first, and the fault with the next call.
+        """
+        if self._fault:
+            raise self._fault
+        taken, size = list[bytes](), 0
+        try:
+            while size < _WORTH and (piece := next(self._pieces, None)) is not None:
+                taken.append(piece)
+                size += len(piece)
+        except Exception as fault:
+            if not taken:
+                raise
+            self._fault = fault
+        return taken
 
     def close(self) -> None:
         """Tell the application that its answer has been sent, or that it will not be."""

@@ -8,7 +8,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from airstore.core.errors import TransferError
@@ -66,7 +66,6 @@ def serve(
     port: int = 5000,
     tls: Tls | None = None,
     fault: Callable[[str], None] = _ignore,
-    limits: Limits = Limits(),  # noqa: B008 - a value
 ) -> None:
     """Serve until ``stop`` is set; ``ready`` is called as soon as clients may come.
 
@@ -74,7 +73,7 @@ def serve(
         NotFoundError, UsageError, TransferError: as `running_server`.
     """
     # A server that dies sets the event itself, or this would wait for ever.
-    with _running(app, host, port, tls, fault, limits, stop.set) as running:
+    with _running(app, host, port, tls, fault, Limits(), stop.set) as running:
         ready(running)
         stop.wait()
 
@@ -127,6 +126,6 @@ class _Server(threading.Thread):
 
     def stop(self) -> None:
         """End it gracefully, and wait for that."""
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: it has ended already
             self._loop.call_soon_threadsafe(self._told.set)
         self.join()
