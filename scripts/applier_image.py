@@ -17,8 +17,8 @@ from applier_layers import USER, Cache, Packed, layers
 from fixture_images import LayoutWriter
 
 from airstore import __version__
-from airstore.core.digest import Digest
-from airstore.core.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 
 NAME = f"registry.example.com/airstore/applier:{__version__}"
 _CREATED = "2023-11-14T22:13:20Z"

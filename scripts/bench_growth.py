@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.store.blobs import BlobStore, statistics
 
 _APPLICATION = "django==4.2.{}"

@@ -13,8 +13,8 @@ from bench_pairs import Pair
 from codec_encoders import SOURCES
 from fixture_images import LayoutWriter
 
-from airstore.core.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
-from airstore.core.strictjson import dumps
+from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from airstore.core.parsing.strictjson import dumps
 
 OLD, NEW = "1.0.0", "2.0.0"
 _REPOSITORY = "registry.example.com/bench/"

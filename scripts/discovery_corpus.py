@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.charts.images.documents import find_images
-from airstore.core import yamlfile
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
+from airstore.core.parsing import yamlfile
 
 CORPUS = Path(__file__).resolve().parents[1] / "fixtures" / "corpus"
 

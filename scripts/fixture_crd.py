@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 
 PLACE = Path("charts") / "panel" / "crds" / "boards.yaml"  # in the product
 _SECTIONS, _FIELDS = 22, 48

@@ -19,8 +19,8 @@ from typing import Any
 
 from fixture_layers import Layer, application, base, registry_layer, runtime
 
-from airstore.core.digest import Digest
-from airstore.core.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "fixtures" / "shop" / "images.txt"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 
 EPOCH = 1_700_000_000  # seconds; every time in these images is this one or a whole number of days later
 _DAY = 86_400

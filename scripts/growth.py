@@ -25,10 +25,10 @@ from bench_process import measure
 from bench_product import find_helm, run
 from fixture_images import LayoutWriter
 
-from airstore.core.digest import Digest
 from airstore.core.durable import LocalDisk
-from airstore.core.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
-from airstore.core.release import Release
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from airstore.core.model.release import Release
 from airstore.history.repository import History
 from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
 from airstore.trust import envelope, sshsig

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.core import schema, strictjson
 from airstore.core.errors import DamagedError, NotFoundError
-from airstore.core.release import API_VERSION
+from airstore.core.model.release import API_VERSION
+from airstore.core.parsing import schema, strictjson
 from airstore.history.repository import History
 
 BRANCH = "ledger"

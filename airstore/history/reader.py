@@ -14,11 +14,20 @@ from pygit2.enums import ObjectType, RepositoryOpenFlag
 from airstore.core.durable import LOCAL_DISK, Disk
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.limits import LIMITS
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.history import changes
 from airstore.history.changes import FileChange, Pair
 from airstore.history.git.commits import Commit, ReleaseTag, Signed, decode_commit, decode_tag
-from airstore.history.git.names import HEADS, MAIN, TAGS, check_branch, check_version, is_commit, is_version
+from airstore.history.git.names import (
+    DISOWNED,
+    HEADS,
+    MAIN,
+    TAGS,
+    check_branch,
+    check_version,
+    is_commit,
+    is_version,
+)
 from airstore.history.git.objects import ObjectDatabase, git_errors
 from airstore.history.git.refs import Refs
 from airstore.history.git.trees import lookup, walk
@@ -211,6 +220,11 @@ class Reader:
     ) -> str:
         """A unified diff of at most ``limit`` bytes, with a closing line where files were left out."""
         return changes.patch_text(self._pairs(old, new, paths), self._read_blob, limit)
+
+    @property
+    def disowned(self) -> bool:
+        """Whether a trust root has taken releases out of this history."""
+        return self.refs.any(DISOWNED)
 
     def branches(self) -> dict[str, str]:
         """Branches besides main, by name: their newest commits."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airstore.core import schema
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
+from airstore.core.parsing import schema
 from airstore.media.parity import shape
 from airstore.media.parity.shape import Parity
 from airstore.media.volumes import slices

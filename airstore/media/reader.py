@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from airstore.core import strictjson
-from airstore.core.digest import Digest, hashed_aside
 from airstore.core.durable import LOCAL_DISK, Disk, durable_file
 from airstore.core.errors import AirstoreError, DamagedError, IncompleteError, NotFoundError, UsageError
+from airstore.core.image.digest import Digest, hashed_aside
 from airstore.core.limits import LIMITS
+from airstore.core.parsing import strictjson
 from airstore.core.progress import Advance, Progress
 from airstore.core.work import at_work
 from airstore.media.ignored import is_ignored

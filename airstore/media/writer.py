@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors, sync_directory, write_file
 from airstore.core.errors import UsageError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.core.progress import Progress
 from airstore.history.bundle import create_bundle

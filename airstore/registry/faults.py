@@ -52,6 +52,10 @@ class TransientError(TransferError):
         self.wait = wait
 
 
+class UnwellError(TransientError):
+    """The registry answered that it cannot answer now: 5xx, 429 and their like."""
+
+
 class RefusedError(TransferError):
     """The registry answered, and the answer was no.
 
@@ -79,7 +83,7 @@ def refusal(response: requests.Response, what: str) -> TransientError | RefusedE
     message += f" {response.reason or ''}".rstrip() + (f": {said}" if said else "")
     hint = _HINTS.get(500 if status in {502, 503, 504} else status, "")
     if status in _TRANSIENT:
-        return TransientError(message, hint=hint, wait=_retry_after(response))
+        return UnwellError(message, hint=hint, wait=_retry_after(response))
     return RefusedError(message, status=status, codes=codes, hint=hint)
 
 

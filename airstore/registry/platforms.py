@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airstore.core.descriptor import Descriptor, Platform
+from airstore.core.image.descriptor import Descriptor, Platform
 
 _SUBJECT = "vnd.docker.reference.digest"  # BuildKit's attestation manifests name what they attest
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import TransferError
-from airstore.core.reference import Reference
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
 
 REF_NAME = "org.opencontainers.image.ref.name"
 """Annotation that carries a tag; on a referrer's descriptor it is the tag that leads to it."""

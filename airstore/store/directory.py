@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from airstore.core.digest import Digest
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors
 from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.image.digest import Digest
 from airstore.store.format.packwriter import PACK_SIZE, pack_writer
 from airstore.store.ingest.kept import note, reasons
 from airstore.store.ingest.sink import WORKERS

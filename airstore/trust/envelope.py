@@ -14,11 +14,12 @@ from typing import Any
 from securesystemslib.dsse import Envelope as SslibEnvelope
 from securesystemslib.signer import Signature, Signer
 
-from airstore.core import strictjson
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
-from airstore.trust.keys import PrivateKey, PublicKey
+from airstore.core.parsing import strictjson
+from airstore.trust.publickey import PublicKey
 from airstore.trust.role import Role
+from airstore.trust.signing import SigningKey
 from airstore.trust.wire import decode_base64
 
 
@@ -38,7 +39,7 @@ class Envelope:
         )
 
 
-def sign(payload: bytes, payload_type: str, keys: Sequence[PrivateKey]) -> bytes:
+def sign(payload: bytes, payload_type: str, keys: Sequence[SigningKey]) -> bytes:
     """Sign a payload with key files; the envelope as JSON.
 
     Raises:
@@ -57,7 +58,7 @@ def sign_with(payload: bytes, payload_type: str, signers: Sequence[Signer]) -> b
     return _to_json(_signed(payload, payload_type, signers), ())
 
 
-def add_signatures(envelope: bytes, payload_type: str, keys: Sequence[PrivateKey], what: str) -> bytes:
+def add_signatures(envelope: bytes, payload_type: str, keys: Sequence[SigningKey], what: str) -> bytes:
     """Sign the payload of an existing envelope as well; signatures already there are kept.
 
     Raises:

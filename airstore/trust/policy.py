@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from airstore.core.digest import Digest
 from airstore.core.errors import SequenceError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS, Limits
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.trust.root.chain import RootChain
 from airstore.trust.state import TrustState
 

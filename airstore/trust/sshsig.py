@@ -25,8 +25,8 @@ from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
-from airstore.trust.keys import PrivateKey, PublicKey
-from airstore.trust.publickey import KEY_TYPE
+from airstore.trust.publickey import KEY_TYPE, PublicKey
+from airstore.trust.signing import SigningKey
 from airstore.trust.wire import WireReader, decode_base64, put_string
 
 GIT_NAMESPACE = "git"  # git's own, for commits and tags
@@ -46,7 +46,7 @@ class _SshSignature:
     signature: bytes
 
 
-def sign(key: PrivateKey, data: bytes, namespace: str) -> str:
+def sign(key: SigningKey, data: bytes, namespace: str) -> str:
     """Sign ``data`` for one purpose; the armoured text is what ``ssh-keygen -Y verify`` and git read.
 
     Raises:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airstore.core import schema, strictjson
-from airstore.core.digest import Digest
 from airstore.core.durable import LOCAL_DISK, Disk, write_file
 from airstore.core.errors import DamagedError, NotTrustedError, SequenceError, StorageError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
-from airstore.core.release import API_VERSION
+from airstore.core.model.release import API_VERSION
+from airstore.core.parsing import schema, strictjson
 
 _HINT = "find out who or what did this; to start over, enrol the site again into a new store"
 

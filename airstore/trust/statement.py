@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.core import strictjson
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
+from airstore.core.parsing import strictjson
 from airstore.trust import envelope
 from airstore.trust.role import Role
 

@@ -15,9 +15,9 @@ from airstore.charts.images.finding import ImageFinding, matches, show_path, wan
 from airstore.charts.packages.archive import ChartArchive, read_chart
 from airstore.charts.packages.tarball import write_tarball
 from airstore.charts.rendering.render import Document, Rendered, RenderTarget, merge
-from airstore.core import strictjson
 from airstore.core.errors import UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
+from airstore.core.parsing import strictjson
 from tests.charts.chart_parts import packed
 
 LISTED = """annotations:
@@ -168,6 +168,16 @@ def test_why_takes_short_names() -> None:
     assert [str(f.reference) for f in why(findings, "redis:7")] == ["docker.io/library/redis:7"]
     assert [str(f.reference) for f in why(findings, "*b:1")] == ["quay.io/a/b:1"]
     assert why(findings, "redis:8") == []
+
+
+def test_why_takes_what_tables_show_of_pins() -> None:
+    pins = [f"quay.io/a/b:1@sha256:{digit * 64}" for digit in "12"]
+    findings = discover([], [], [*pins, "quay.io/a/b:2"])
+    assert [str(f.reference) for f in why(findings, "quay.io/a/b:1")] == pins
+    assert [str(f.reference) for f in why(findings, pins[1])] == pins[1:]
+    assert [str(f.reference) for f in why(findings, pins[1][: -64 + 12])] == pins[1:]
+    assert why(findings, pins[1][: -64 + 11]) == []
+    assert why(findings, f"quay.io/a/b:1@sha256:{'3' * 64}") == []
 
 
 def test_only_test_hooks_are_tests() -> None:

@@ -14,7 +14,7 @@ from airstore.charts.images.finding import ImageFinding, wanted, why
 from airstore.charts.packages.resolve import FetchedChart, ResolvedChart, resolve
 from airstore.charts.rendering.survey import survey
 from airstore.core.errors import UsageError
-from airstore.core.product import Product, load_product
+from airstore.core.model.product import Product, load_product
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 Survey = tuple[Product, dict[str, ResolvedChart], list[ImageFinding]]

@@ -12,7 +12,7 @@ from airstore.charts.helm.command import Helm
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.literal import literal_chart, recorded_chart
 from airstore.charts.packages.tarball import write_tarball
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 from tests.charts.chart_parts import packed
 
 REFUSES = '{{ fail "PASSWORDS ERROR: say the present ones when upgrading" }}'

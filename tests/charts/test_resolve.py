@@ -13,10 +13,10 @@ from airstore.charts.helm.access import RepositoryLogin
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.artifact import chart_artifact
 from airstore.charts.packages.resolve import FetchedChart, ResolvedChart, resolve
-from airstore.core import oci
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
-from airstore.core.product import ChartSource, Product
+from airstore.core.image import oci
+from airstore.core.image.digest import Digest
+from airstore.core.model.product import ChartSource, Product
 from tests.charts.chart_parts import PASSWORD, USER, chart_repository, packed, write_chart
 from tests.support.registry.servers import registry_server
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from airstore.charts.images.documents import find_images
 from airstore.charts.images.rewrite import Rewriting, leftovers, rewrite
 from airstore.charts.images.rewrite_stream import post_renderer, rewrite_stream
-from airstore.core import strictjson, yamlfile
+from airstore.core.parsing import strictjson, yamlfile
 
 DIGEST, OTHER = "sha256:" + 64 * "a", "sha256:" + 64 * "b"
 API, REDIS, PROM = "registry.example.com/shop/api:1.0", "docker.io/library/redis:7", "quay.io/p/prom:v2.1"

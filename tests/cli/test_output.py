@@ -279,7 +279,7 @@ def test_damage_is_listed_with_what_it_breaks(road: Road, site: Path) -> None:
     overwrite(pack, bytes(data))
     outcome = airstore("-C", site, "check", "-o", "json")
     assert outcome.code == 20
-    (problem,) = said(outcome.out)
+    (problem,) = said(outcome.out)["items"]
     assert pack.name in problem["fault"]
     assert any("image registry.example.com/shop/" in user for user in problem["breaks"])
     table = airstore("-C", site, "check")

@@ -12,7 +12,7 @@ import pytest
 
 from airstore.cli.main import main
 from airstore.cli.views.output import OutputOption
-from airstore.core import schema
+from airstore.core.parsing import schema
 from airstore.history import ledger
 from airstore.history.ledger import Entry
 from airstore.ops.stores.directory import open_directory

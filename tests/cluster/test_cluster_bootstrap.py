@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from airstore.core.strictjson import load_object
+from airstore.core.parsing.strictjson import load_object
 from airstore.tls.certificates import create_authority
 from tests.support.kubernetes.cluster_site import API, write_site_file
 from tests.support.kubernetes.cluster_world import World

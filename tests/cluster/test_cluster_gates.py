@@ -9,8 +9,8 @@ import pytest
 
 from airstore.cluster.workloads.resource_gates import judge
 from airstore.core.errors import UsageError
-from airstore.core.gates import Condition, ValueAt
-from airstore.core.product import load_product
+from airstore.core.model.gates import Condition, ValueAt
+from airstore.core.model.product import load_product
 
 RESOURCE = {"apiVersion": "example.com/v1", "kind": "Thing", "name": "one"}
 

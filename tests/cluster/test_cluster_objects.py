@@ -18,8 +18,8 @@ from airstore.cluster.api.objects import ConflictError, NoSuchKindError, Objects
 from airstore.cluster.api.permissions import refusals
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import NotFoundError, TransferError
-from airstore.core.gates import HttpGate, WorkloadGate
 from airstore.core.kube.rights import Right
+from airstore.core.model.gates import HttpGate, WorkloadGate
 from airstore.ops.apply.session.site_cluster import SiteCluster
 from tests.support.kubernetes.cluster_server import ApiServer
 

@@ -21,8 +21,8 @@ from airstore.cluster.registry.owners import owner_of, refuse_others, registry_o
 from airstore.cluster.registry.pull_secrets import PullLogin, give_secret, let_pull, pull_secret
 from airstore.cluster.registry.settings import RegistrySettings, settings_of
 from airstore.core.errors import UsageError
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import registry_from_section
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import registry_from_section
 from tests.cluster.test_cluster_plan import HOST, RELEASE, SECRETS
 from tests.support.kubernetes.cluster_server import ApiServer
 

@@ -21,15 +21,15 @@ from airstore.cluster.registry.node_load import Ctr
 from airstore.cluster.registry.pull_secrets import PullLogin, pull_secret
 from airstore.cluster.registry.settings import RegistrySettings, settings_of
 from airstore.cluster.workloads.workloads import proxy_path
-from airstore.core import yamlfile
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.reference import Reference
-from airstore.core.release import Image, Release
-from airstore.core.sections import ProductRegistry
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import registry_from_section
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
+from airstore.core.model.release import Image, Release
+from airstore.core.model.sections import ProductRegistry
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import registry_from_section
+from airstore.core.parsing import yamlfile
 from airstore.ops.registry.incluster.node_access import NodeOptions, find_loader
 
 ROOT = Descriptor("application/vnd.oci.image.manifest.v1+json", Digest.of(b"root"), 4)

@@ -18,9 +18,9 @@ from airstore.cluster.registry import objects as make
 from airstore.cluster.registry.owners import find_registry
 from airstore.cluster.registry.pull_secrets import give_secret
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
-from airstore.core.sections import ProductRegistry
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import registry_from_section
+from airstore.core.model.sections import ProductRegistry
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import registry_from_section
 from airstore.ops.registry.incluster.share import Share, share
 from airstore.ops.registry.incluster.shared import RegistryAccess, read_access, write_access
 from airstore.ops.stores.directory import StoreDirectory

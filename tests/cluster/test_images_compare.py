@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airstore.cluster.workloads.running import RunningImage, images_of
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
 from airstore.ops.publish.compare_images import compare
 from airstore.ops.stores.directory import open_directory
 from tests.support.kubernetes.cluster_server import ApiServer

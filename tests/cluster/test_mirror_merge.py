@@ -12,9 +12,9 @@ import pytest
 
 from airstore.cluster.registry.mirror_config import Mirror, NodeFile, mirror_files
 from airstore.cluster.registry.mirror_merge import NeedsMergingError, merged
-from airstore.core import yamlfile
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.site import load_site_file
+from airstore.core.model.site import load_site_file
+from airstore.core.parsing import yamlfile
 from airstore.ops.registry.incluster.mirror_config import node_files, write_files
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from tests.cluster.test_cluster_plan import HOST, RELEASE

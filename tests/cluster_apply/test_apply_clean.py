@@ -15,7 +15,7 @@ from pathlib import Path
 import fixture_images
 import pytest
 
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 from tests.support.kubernetes.apply_binder import binder
 from tests.support.kubernetes.cluster_server import ApiServer, api_server, programs
 from tests.support.night import bakery

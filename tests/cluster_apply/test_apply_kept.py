@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 from tests.support.kubernetes.apply_parts import REFUSED, Landscape, landscape
 from tests.support.kubernetes.cluster_server import ApiServer
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest, hashed_aside, verified
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest, hashed_aside, verified
 
 EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 

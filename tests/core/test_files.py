@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from airstore.core import yamlfile
-from airstore.core.descriptor import Platform
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.gates import HttpGate, WorkloadGate
-from airstore.core.product import ChartSource, Product, load_product
-from airstore.core.sections import ProductRegistry
-from airstore.core.site import SiteFile, load_site_file
-from airstore.core.site_registry import ClusterRegistry, registry_from_section
+from airstore.core.image.descriptor import Platform
+from airstore.core.model.gates import HttpGate, WorkloadGate
+from airstore.core.model.product import ChartSource, Product, load_product
+from airstore.core.model.sections import ProductRegistry
+from airstore.core.model.site import SiteFile, load_site_file
+from airstore.core.model.site_registry import ClusterRegistry, registry_from_section
+from airstore.core.parsing import yamlfile
 
 # The example of the design, section 11.
 SHOP = """\

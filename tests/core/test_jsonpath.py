@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import UsageError
-from airstore.core.jsonpath import JsonPath, as_text
+from airstore.core.parsing.jsonpath import JsonPath, as_text
 
 DOCUMENT: dict[str, Any] = {
     "metadata": {"name": "a", "labels": {"app.kubernetes.io/name": "shop"}},

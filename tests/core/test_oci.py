@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor, Platform
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor, Platform
+from airstore.core.image.digest import Digest
 
 DIGEST = str(Digest.of(b"x"))
 CONFIG = {"mediaType": oci.OCI_CONFIG, "digest": DIGEST, "size": 1}

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest
 from airstore.core.errors import UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
 
 PIN = str(Digest.of(b"x"))
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.descriptor import Descriptor, Platform
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
-from airstore.core.gates import Condition, Gate, HttpGate, ResourceGate, ValueAt, WorkloadGate
-from airstore.core.reference import Reference
-from airstore.core.release import Chart, HelmRelease, Image, Release
-from airstore.core.sections import ProductApplier, ProductRegistry
+from airstore.core.image.descriptor import Descriptor, Platform
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
+from airstore.core.model.gates import Condition, Gate, HttpGate, ResourceGate, ValueAt, WorkloadGate
+from airstore.core.model.release import Chart, HelmRelease, Image, Release
+from airstore.core.model.sections import ProductApplier, ProductRegistry
 
 words = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
 versions = st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}(-rc\.[0-9])?(\+b[0-9])?", fullmatch=True)

@@ -4,8 +4,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from airstore.core import schema, yamlfile
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.parsing import schema, yamlfile
 
 NAMES = ["product", "site", "release"]
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core import strictjson
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS
+from airstore.core.parsing import strictjson
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

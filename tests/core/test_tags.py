@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
-from airstore.core.oci import OCI_MANIFEST
-from airstore.core.reference import Reference
-from airstore.core.release import Image
-from airstore.core.tags import RepositoryTag, settle_tags
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_MANIFEST
+from airstore.core.image.reference import Reference
+from airstore.core.model.release import Image
+from airstore.core.model.tags import RepositoryTag, settle_tags
 
 ONE, OTHER = Digest.of(b"one"), Digest.of(b"other")
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core import yamlfile
 from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
+from airstore.core.parsing import yamlfile
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

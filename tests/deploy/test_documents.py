@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core import yamlfile
 from airstore.core.errors import DamagedError
+from airstore.core.parsing import yamlfile
 from airstore.deploy.helm import secret
 from airstore.deploy.model.durations import seconds
 from airstore.deploy.model.redact import Redactor

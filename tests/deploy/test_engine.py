@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airstore.core.errors import DeployError, LockedError, TransferError
-from airstore.core.gates import WorkloadGate
 from airstore.core.kube.dryruns import Refusal
 from airstore.core.kube.sights import Cause, Sight, Trouble
-from airstore.core.release import HelmRelease
+from airstore.core.model.gates import WorkloadGate
+from airstore.core.model.release import HelmRelease
 from airstore.deploy.hooks.runner import Hook, Watching
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import ReleaseTarget

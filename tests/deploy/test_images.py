@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from airstore.cluster.workloads.pull_probe import troubles
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
-from airstore.core.reference import Reference
-from airstore.core.release import HelmRelease, Image, Release
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
+from airstore.core.model.release import HelmRelease, Image, Release
 from airstore.deploy.checks.images import samples, strangers
 from airstore.deploy.model.target import ReleaseTarget
 from tests.support.kubernetes.deploy_world import make_target

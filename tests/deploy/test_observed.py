@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airstore.core.errors import TransferError
-from airstore.core.gates import WorkloadGate
-from airstore.core.release import HelmRelease
+from airstore.core.model.gates import WorkloadGate
+from airstore.core.model.release import HelmRelease
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.observed import observe

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 from airstore.deploy.model.redact import redact
 from airstore.deploy.plan.plan import normalise, plan
 from airstore.history.ledger import Running

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airstore.core.kube.rights import Right
-from airstore.core.release import HelmRelease
+from airstore.core.model.release import HelmRelease
 from airstore.deploy.checks.preflight import permissions
 from tests.support.kubernetes.deploy_world import make_target
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airstore.core.kube.dryruns import Refusal
-from airstore.core.release import HelmRelease
+from airstore.core.model.release import HelmRelease
 from airstore.deploy.checks.pods import makes_more, pod_of, references
 from airstore.deploy.checks.rehearsal import Move, Rehearsed, rehearse
 from tests.support.kubernetes.conformance import config, cron, workload

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from airstore.charts.rendering.render import merge
 from airstore.core.errors import UsageError
-from airstore.core.release import HelmRelease
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import registry_from_section
+from airstore.core.model.release import HelmRelease
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import registry_from_section
 from airstore.deploy.plan.values import site_values
 
 names = st.text("ab.-1", min_size=1, max_size=3)

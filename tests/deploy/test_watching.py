@@ -10,7 +10,7 @@ import pytest
 
 from airstore.core.errors import DeployError, TransferError
 from airstore.core.kube.sights import Cause, Sight, Trouble
-from airstore.core.release import HelmRelease
+from airstore.core.model.release import HelmRelease
 from airstore.deploy.helm.reason import reason, tidied
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.waiting.watching import PATIENCE, Stage, WaitProgress, Watch, watching_hook

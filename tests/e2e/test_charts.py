@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airstore.core.oci import HELM_PROVENANCE
+from airstore.core.image.oci import HELM_PROVENANCE
 from tests.support.product.e2e_charts import PROVENANCE, package, push, repository, spy, write_chart
 from tests.support.product.e2e_road import Airstore, Store, digests_of, publisher, run, run_bytes
 from tests.support.product.e2e_upstream import HOST, Upstream, write_config

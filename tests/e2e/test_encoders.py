@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fixture_images import LayoutWriter
 
-from airstore.core.oci import OCI_CONFIG, OCI_LAYER
+from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER
 from tests.support.product.e2e_road import run
 from tests.support.product.road_parts import done
 from tests.support.product.tiny_product import IMAGE, Tiny, make_layout, site_of

@@ -11,7 +11,7 @@ import pytest
 
 from airstore.core.durable import LocalDisk
 from airstore.core.errors import AirstoreError
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.history.bundle import Quarantine
 from airstore.history.git.header import BundleHeader
 from airstore.history.git.program import Git

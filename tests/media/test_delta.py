@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
 from airstore.media.delta import patch
 from airstore.media.delta.layout import Head, Stream, StreamSegment
 from airstore.media.delta.nested import VIEW

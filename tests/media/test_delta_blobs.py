@@ -6,7 +6,7 @@ import gzip
 import io
 import random
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, IncompleteError
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.media.delta.layout import HEAD, Stream, StreamSegment, check_segments, read_head, write_head
 from airstore.media.delta.patch import PieceKind
 from airstore.media.delta.reader import Delta
@@ -87,8 +87,9 @@ class Pair:
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Pair:
-    return Pair(BlobStore.create(tmp_path / "publisher"), BlobStore.create(tmp_path / "site"), tmp_path)
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with BlobStore.create(tmp_path / "publisher") as publisher, BlobStore.create(tmp_path / "site") as site:
+        yield Pair(publisher, site, tmp_path)
 
 
 @pytest.mark.parametrize("effort", list(Effort))

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.core.progress import QUIET
 from airstore.media.index import MediaFile, MediaIndex, ReleaseId

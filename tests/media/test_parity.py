@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, IncompleteError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.media.index import MediaIndex
 from airstore.media.parity.erasure import Code
 from airstore.media.parity.shape import GROUP, Shape

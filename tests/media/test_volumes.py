@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.cli.options.sizes import Size
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import KIB
 from airstore.media.volumes import slices
 from airstore.media.volumes.slices import CLUSTER, LARGEST, SMALLEST, FileSpan, Slice

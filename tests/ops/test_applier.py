@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from airstore.core import yamlfile
 from airstore.core.durable import exclusive_lock
 from airstore.core.errors import (
     AirstoreError,
@@ -23,6 +22,7 @@ from airstore.core.errors import (
     UsageError,
 )
 from airstore.core.framing import framed
+from airstore.core.parsing import yamlfile
 from airstore.core.progress import QUIET
 from airstore.core.treestream import files_of, tar_chunks
 from airstore.history import ledger

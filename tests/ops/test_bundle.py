@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from airstore import __version__
 from airstore.codec import library
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.ops.tool import archive, elf, trim
 from airstore.ops.tool.bundle import INTERPRETER, write_launcher
 from airstore.ops.tool.fetch import requirements

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airstore.core.oci import OCI_LAYER
+from airstore.core.image.oci import OCI_LAYER
 from airstore.history.git.commits import ReleaseTag
 from airstore.history.reader import Reader
 from airstore.ops.stores.directory import open_directory

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 from airstore.history.repository import History
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.summaries import holdings, summaries

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
-from airstore.core.release import Release
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.trust.keys import PrivateKey
 from airstore.trust.statement import MEDIA
 from tests.support.faults.forged_media import Edit, Forge, git, rename_pack, sign_index

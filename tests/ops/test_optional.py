@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fixture_images import LayoutWriter
 
-from airstore.core.digest import Digest
-from airstore.core.release import Release
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.ops.stores.directory import open_directory
 from tests.support.product.road_parts import airstore, done, refused, sound, unchanged
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, site_of
@@ -53,6 +53,7 @@ def test_an_attachment_whose_bytes_are_gone_stays_behind_with_what_hangs_on_it(t
 
 def test_what_is_whole_has_nothing_to_say(tiny: Tiny) -> None:
     signed_layout(tiny.layout)
+    (tiny.store / "keys" / "root").unlink()  # it is where it belongs
     made = tiny.create("1.0.0", "--require-attachments")
     assert (made.code, "warning" in made.err) == (0, False)
     assert "unavailable" not in made.out

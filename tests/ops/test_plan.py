@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airstore.charts.helm.command import Helm
-from airstore.core.site import SiteFile, load_site_file
+from airstore.core.model.site import SiteFile, load_site_file
 from airstore.history import ledger
 from airstore.history.ledger import Entry, Running
 from airstore.ops.apply.session.plan import make_plan

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey
 from airstore.trust.statement import RECEIPT, STATEMENT_TYPE, statement

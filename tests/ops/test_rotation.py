@@ -13,6 +13,7 @@ from airstore.ops.stores.directory import open_directory
 from airstore.trust.keys import PrivateKey
 from airstore.trust.root.sign import parse_root, sign_root
 from airstore.trust.state import TrustState
+from tests.ops.test_plan import apply, plan
 from tests.support.faults.forged_media import git
 from tests.support.product.road_parts import (
     Road,
@@ -25,6 +26,7 @@ from tests.support.product.road_parts import (
     snapshot,
     sound,
     unchanged,
+    write_site_file,
 )
 from tests.support.product.rotation import Rotation, held
 
@@ -43,6 +45,13 @@ def test_the_root_key_is_another_one_by_default(road: Road) -> None:
     roles = {role: [root.name_of(key) for key in members.keys] for role, members in root.roles.items()}
     assert roles == {"root": ["root"], "release": ["release"]}
     assert (road.publisher / "keys" / "root").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_root_key_that_was_not_taken_away_is_said_with_each_release(own_road: Road) -> None:
+    creating = ("-C", own_road.publisher, "release", "create", "--version")
+    assert "warning: the root key root lies in" in done(*creating, "1.2.0").err
+    Rotation.of(own_road)
+    assert "root key" not in done(*creating, "1.3.0").err
 
 
 def test_a_publisher_goes_on_after_its_key_was_replaced(rotation: Rotation) -> None:
@@ -329,6 +338,22 @@ def test_a_thief_of_the_release_key_is_locked_out(rotation: Rotation, new_site: 
     assert git(road.site / "history.git", "for-each-ref", "--format=%(objectname)", "refs/disowned") == forged
 
 
+def test_what_runs_of_a_disowned_release_is_planned_away(rotation: Rotation, helm4: Path) -> None:
+    """The ledger says what was done, whoever signed it; the plan leads from there to what is genuine."""
+    road, thief = rotation.road, rotation.thief()
+    write_site_file(road.site)
+    thief.next("1.2.0")
+    thief.next("1.3.0")
+    rotation.imports(road.site, thief.media(road.base / "stolen", "1.3.0"))
+    apply(road.site, helm4, "1.3.0")
+    rotation.replace("release", "second")
+    rotation.imports(road.site, rotation.media("1.1.0", "second"))
+    planned = plan(road.site)
+    assert (planned["version"], planned["running"]) == ("1.1.0", "1.3.0")
+    assert done("-C", road.site, "history", "-o", "json").json()[0]["release"] == "1.3.0"
+    done("-C", road.site, "receipt", road.base / "receipt.json")
+
+
 def test_a_fork_that_a_later_release_overtook_is_recovered(rotation: Rotation) -> None:
     """The publisher went on unaware; its root names a release that the fooled site never saw."""
     road, thief = rotation.road, rotation.thief()
@@ -343,6 +368,27 @@ def test_a_fork_that_a_later_release_overtook_is_recovered(rotation: Rotation) -
     rotation.imports(road.site, rotation.media("1.4.0", "second"))
     sound(road.site, "1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0")
     assert root_of(road.site) == 2
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_another_release_in_the_place_that_a_root_names_is_a_fork(renewed: bool, rotation: Rotation) -> None:
+    """By a key that was good then: where it parted nobody can say, but for what an earlier root names."""
+    road, thief = rotation.road, rotation.thief()
+    thief.next("1.2.0")
+    rotation.imports(road.site, thief.media(road.base / "stolen", "1.2.0"))
+    if renewed:
+        rotation.change("create", "--expires", "365d")
+        rotation.sign()
+    rotation.release("1.2.0", "release")
+    rotation.replace("release", "second")
+    trust = road.publisher / "trust"
+    files = [*sorted((trust / "roots").glob("*.json")), trust / "root.json"]
+    done("-C", road.site, "trust", "root", "import", *files)
+    assert held(road.site) == (["1.0.0", "1.1.0"] if renewed else [])
+    assert TrustState.load(road.site / "trust" / "state.json").sequence == (2 if renewed else 0)
+    done("-C", road.site, "check")
+    rotation.imports(road.site, rotation.media("1.2.0", "second"))
+    sound(road.site, "1.0.0", "1.1.0", "1.2.0")
 
 
 def test_media_that_end_before_the_release_a_revocation_names_are_stale(

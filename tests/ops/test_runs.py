@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from airstore.core.release import HelmRelease
+from airstore.core.model.release import HelmRelease
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.plan.backups import relative
 from airstore.deploy.run.intent import Intent

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from airstore.charts.packages.tarball import write_tarball
-from airstore.core.product import load_product
+from airstore.core.model.product import load_product
 from tests.support.product.road_parts import airstore, done, refused
 from tests.support.product.tiny_product import Tiny
 

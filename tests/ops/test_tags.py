@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.digest import Digest
 from airstore.core.errors import UsageError
+from airstore.core.image.digest import Digest
 from airstore.core.progress import QUIET
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.push import PushOptions, push_release

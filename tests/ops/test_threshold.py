@@ -107,6 +107,19 @@ def test_a_pending_release_can_be_given_up(two: Rotation) -> None:
     done(*publisher, "release", "create", "--version", "1.3.0", "--key", "release")
 
 
+def test_a_pending_release_that_another_one_overtook_is_signed_no_more(two: Rotation, tmp_path: Path) -> None:
+    publisher, ben = ("-C", two.road.publisher), tmp_path / "ben"
+    done(*publisher, "release", "create", "--version", "1.2.0", "--key", "release")
+    history = open_directory(two.road.publisher).history
+    draft = history.branches()[f"{PENDING}1.2.0"]
+    done(*publisher, "release", "discard", "1.2.0")
+    done(*publisher, "release", "create", "--version", "1.3.0", "--key", "release")
+    done(*publisher, "release", "sign", "1.3.0", "--key-file", ben)
+    history.refs.set(f"refs/heads/{PENDING}1.2.0", draft)
+    outcome = airstore(*publisher, "release", "sign", "1.2.0", "--key-file", ben)
+    refused(outcome, 31, "does not continue the newest release")
+
+
 def test_what_is_signed_is_what_was_created(two: Rotation, tmp_path: Path) -> None:
     """The next signature is over the tree that the first was over, whoever wrote to the branch since."""
     publisher = ("-C", two.road.publisher)

@@ -13,8 +13,8 @@ from unittest import mock
 
 import pytest
 
-from airstore.core import strictjson
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
+from airstore.core.parsing import strictjson
 from airstore.trust.keys import PrivateKey
 from airstore.trust.root.sign import TrustRoot, sign_root, verify_first
 from airstore.trust.state import TrustState

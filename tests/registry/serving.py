@@ -13,10 +13,10 @@ from typing import Any
 
 from fixture_images import LayoutWriter
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.oci import HELM_CHART, HELM_CONFIG
-from airstore.core.reference import Reference
-from airstore.core.release import Chart, Image, Release
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.oci import HELM_CHART, HELM_CONFIG
+from airstore.core.image.reference import Reference
+from airstore.core.model.release import Chart, Image, Release
 from airstore.registry.server.catalog import ReleaseCatalog
 from airstore.registry.server.server import AccessEntry, Limits, RunningServer, Tls, make_app, running_server
 from airstore.registry.sources.graph import walk

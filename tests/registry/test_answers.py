@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, TransferError
-from airstore.core.oci import OCI_MANIFEST
-from airstore.core.reference import Reference
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_MANIFEST
+from airstore.core.image.reference import Reference
 from airstore.registry.client.challenges import Challenge, parse_challenges
 from airstore.registry.client.credentials import Credentials
 from airstore.registry.push.plan import plan_push
@@ -158,8 +158,9 @@ def test_the_password_is_sent_where_any_challenge_asks_for_it(connect: Connect, 
 
 def test_nothing_is_sent_that_nobody_asked_for(connect: Connect) -> None:
     with serving(Server(challenges=("Negotiate",))) as server:
-        with pytest.raises(TransferError, match="401"):
+        with pytest.raises(TransferError, match="401") as caught:
             connect(server.host, Known()).resolve(REFERENCE)
+        assert "offers only negotiate" in caught.value.hint
         assert set(server.sent) == {None}
 
 
@@ -178,6 +179,15 @@ def test_a_registry_that_refuses_head_is_asked_with_get(
     push(client, plan_push(client, shipment.images, shipment.reader), shipment.reader, lambda _count: None)
     proxy.faults.append(Fault("HEAD", "/blobs/", times=1000, status=status))
     assert plan_push(client, shipment.images, shipment.reader).upload_bytes == 0
+
+
+def test_a_registry_that_fails_over_head_is_asked_with_get(
+    connect: Connect, proxy: FaultProxy, shipment: Shipment
+) -> None:
+    client = connect(proxy.host)
+    push(client, plan_push(client, shipment.images, shipment.reader), shipment.reader, lambda _count: None)
+    proxy.faults.append(Fault("HEAD", "/manifests/", times=1000, status=500))
+    client.check(shipment.images[0].reference)
 
 
 def test_a_head_without_a_length_proves_nothing_wrong(

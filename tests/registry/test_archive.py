@@ -15,11 +15,11 @@ from fixture_images import LayoutWriter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from airstore.core.image.reference import Reference
 from airstore.core.limits import LIMITS
-from airstore.core.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
-from airstore.core.reference import Reference
 from airstore.registry.sources.archive import DockerArchive, open_docker_archive
 from airstore.registry.sources.files import TarFiles
 from airstore.registry.sources.graph import walk

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import UsageError
-from airstore.core.oci import OCI_MANIFEST
-from airstore.core.reference import Reference
-from airstore.core.release import Image, Release
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_MANIFEST
+from airstore.core.image.reference import Reference
+from airstore.core.model.release import Image, Release
 from airstore.registry.server.app import make_app
 from airstore.registry.server.catalog import ReleaseCatalog
 

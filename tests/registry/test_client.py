@@ -11,12 +11,12 @@ import pytest
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.artifact import upstream_artifact
 from airstore.charts.packages.package import package_directory
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest, verified
 from airstore.core.errors import DamagedError, NotFoundError, TransferError, UsageError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest, verified
+from airstore.core.image.reference import Reference
 from airstore.core.limits import MIB
-from airstore.core.reference import Reference
 from airstore.registry.client.chart_pull import fetch_chart
 from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.manifests import write_manifest

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import NotFoundError, TransferError, UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
 from airstore.registry.client.credentials import Credentials
 from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.registry import RegistryClient

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from fixture_images import EMPTY, LayoutWriter
 
-from airstore.core.descriptor import Descriptor, Platform
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.image.descriptor import Descriptor, Platform
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER
+from airstore.core.image.reference import Reference
 from airstore.core.limits import LIMITS
-from airstore.core.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER
-from airstore.core.reference import Reference
 from airstore.registry.source import REF_NAME
 from airstore.registry.sources.graph import ImageGraph, walk
 from airstore.registry.sources.layout import OciLayout
@@ -39,6 +39,9 @@ EQUAL = [
     ("linux/amd64/v1", "linux/amd64"),
     ("linux/arm/v7", "linux/arm"),
     ("linux/armhf", "linux/arm/v7"),
+    ("linux/armv7l", "linux/arm/v7"),
+    ("linux/armv6", "linux/arm/v6"),
+    ("linux/armv8", "linux/arm64"),
     ("linux/arm/7", "linux/arm/v7"),
     ("Linux/AMD64", "linux/amd64"),
 ]

@@ -13,11 +13,11 @@ from fixture_images import LayoutWriter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
-from airstore.core.oci import OCI_MANIFEST
-from airstore.core.reference import Reference
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_MANIFEST
+from airstore.core.image.reference import Reference
 from airstore.registry.source import REF_NAME
 from airstore.registry.sources import layout as layout_module
 from airstore.registry.sources import names as names_module

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from fixture_images import LayoutWriter
 
-from airstore.core.descriptor import Platform
-from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError
+from airstore.core.image.descriptor import Platform
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from airstore.core.image.reference import Reference
 from airstore.core.limits import LIMITS
-from airstore.core.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
-from airstore.core.reference import Reference
 from airstore.registry.sources.graph import ImageGraph, walk
 from airstore.registry.sources.layout import OciLayout
 from tests.support.registry import layouts

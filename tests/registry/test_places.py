@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
 from airstore.registry.source import ImageSource
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout

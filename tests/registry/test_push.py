@@ -12,12 +12,12 @@ import pytest
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.artifact import chart_artifact
 from airstore.charts.packages.package import package_directory
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
-from airstore.core.reference import Reference
-from airstore.core.release import Chart, Image
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
+from airstore.core.model.release import Chart, Image
 from airstore.registry.client.manifests import write_manifest
 from airstore.registry.client.referrers import list_by_tag, referrers_tag, with_referrers
 from airstore.registry.push.push import plan_push, push

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.digest import Digest
 from airstore.core.errors import TransferError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
-from airstore.core.release import Artifact
+from airstore.core.model.release import Artifact
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.faults import RefusedError
 from airstore.registry.push.push import PushResult, plan_push, push

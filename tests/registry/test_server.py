@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.descriptor import Platform
-from airstore.core.digest import Digest
-from airstore.core.oci import OCI_INDEX
-from airstore.core.reference import Reference
+from airstore.core.image.descriptor import Platform
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_INDEX
+from airstore.core.image.reference import Reference
 from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.source import REF_NAME

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, TransferError, UsageError
-from airstore.core.oci import OCI_CONFIG
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_CONFIG
 from airstore.registry.server.catalog import ReleaseCatalog
 from airstore.registry.server.server import RunningServer, Stop, Tls, make_app, running_server, serve
 from airstore.registry.sources.layout import OciLayout

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import TransferError
-from airstore.core.oci import OCI_INDEX, OCI_MANIFEST
-from airstore.core.reference import Reference
-from airstore.core.release import Image
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_INDEX, OCI_MANIFEST
+from airstore.core.image.reference import Reference
+from airstore.core.model.release import Image
 from airstore.registry.client.manifests import write_manifest
 from airstore.registry.client.referrers import referrers_tag
 from airstore.registry.client.registry import RegistryClient

@@ -19,7 +19,7 @@ import pytest
 
 from airstore import __version__
 from airstore.codec import library
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 from tests.support.product.road_parts import Road, done, write_site_file
 from tests.support.tools.bare_root import USER, BareRoot, add_libraries, make
 

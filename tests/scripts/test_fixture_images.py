@@ -14,8 +14,8 @@ import fixture_images
 import pytest
 from fixture_layers import go_like_gzip, source_text
 
-from airstore.core import oci
-from airstore.core.digest import Digest
+from airstore.core.image import oci
+from airstore.core.image.digest import Digest
 
 API = "registry.example.com/shop/api"
 CACHE = "registry.example.com/shop/cache:7.2.0"

@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 from hypothesis import settings
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.durable import LocalDisk
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.store.blobs import BlobStore
 
 PROPERTY = settings(max_examples=50, deadline=None, derandomize=True, database=None)

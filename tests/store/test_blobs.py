@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, LockedError, NotFoundError, TransferError
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.store.blobs import BlobStore
 from airstore.store.format import recipe
 from airstore.store.format.objects import PIECE

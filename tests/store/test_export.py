@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, StorageError
+from airstore.core.image.digest import Digest
 from airstore.store.blobs import BlobStore
 from airstore.store.exchange.export import PackFile, Selection, select, write_packs
 from airstore.store.exchange.staging import Staging

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.digest import Digest
 from airstore.core.errors import StorageError
+from airstore.core.image.digest import Digest
 from airstore.store import directory as blobs
 from airstore.store.blobs import BlobStore
 from airstore.store.format import packwriter

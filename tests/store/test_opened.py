@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.digest import Digest
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError
+from airstore.core.image.digest import Digest
 from airstore.store.blobs import BlobStore, Staging, check, rebuild_index, select, write_packs
 from airstore.store.format.objects import ObjectKind, key_of
 from airstore.store.format.recipe import Opened, Recipe, encode_root

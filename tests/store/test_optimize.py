@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airstore.core.digest import Digest
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
+from airstore.core.image.digest import Digest
 from airstore.store.blobs import (
     BlobStore,
     BlobWriter,

@@ -12,9 +12,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest
 from airstore.core.durable import LOCAL_DISK
 from airstore.core.errors import DamagedError, StorageError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS, MIB
 from airstore.store.blobs import BlobStore
 from airstore.store.format.frames import compress, decompress

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotTrustedError, SequenceError
+from airstore.core.image.digest import Digest
 from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey
 from airstore.trust.policy import check_floor
@@ -26,7 +26,8 @@ from airstore.trust.root.sign import (
 )
 from tests.trust.trust_parts import ALICE, BOB, CAROL, MALLORY, NAMES, make_root
 
-PINNED = Pin(5, "1.5", Digest.of(b"the fifth release"))
+COMMIT = "5" * 40
+PINNED = Pin(5, "1.5", Digest.of(b"the fifth release"), COMMIT)
 FIRST = make_root(("alice",), ("bob",))
 
 
@@ -87,11 +88,12 @@ def test_an_earlier_root_is_the_one_that_is_named_whoever_signed_it() -> None:
 
 
 def test_the_release_that_a_root_names_is_that_one() -> None:
-    CHAIN.check_pin(5, PINNED.digest)
+    CHAIN.check_pin(5, PINNED.digest, COMMIT)
     for sequence in (4, 6):
-        CHAIN.check_pin(sequence, Digest.of(b"another"))
-    with pytest.raises(SequenceError, match=r"sequence 5 is not the 1\.5 that trust root 2 names"):
-        CHAIN.check_pin(5, Digest.of(b"another"))
+        CHAIN.check_pin(sequence, Digest.of(b"another"), "4" * 40)
+    for digest, commit in ((Digest.of(b"another"), COMMIT), (PINNED.digest, "4" * 40)):
+        with pytest.raises(SequenceError, match=r"sequence 5 is not the 1\.5 that trust root 2 names"):
+            CHAIN.check_pin(5, digest, commit)
 
 
 def test_a_link_comes_back_whole() -> None:
@@ -106,7 +108,7 @@ def test_a_link_comes_back_whole() -> None:
 
 
 def test_walking_brings_what_follows_and_what_came_before() -> None:
-    third = following(SECOND, ("bob",), after=Pin(8, "1.8", Digest.of(b"8")))
+    third = following(SECOND, ("bob",), after=Pin(8, "1.8", Digest.of(b"8"), COMMIT))
     offered = {1: signed(FIRST), 2: signed(SECOND), 3: signed(third, ALICE, BOB)}
     whole = RootChain((FIRST, SECOND, third))
     assert RootChain((FIRST,)).walked(offered) == whole
@@ -163,11 +165,11 @@ def test_threat_a_root_that_continues_another_one() -> None:
 
 
 def test_threat_a_root_that_goes_back_behind_what_is_settled() -> None:
-    for after in (None, Pin(4, "1.4", Digest.of(b"4"))):
+    for after in (None, Pin(4, "1.4", Digest.of(b"4"), COMMIT)):
         with pytest.raises(SequenceError, match=r"goes back behind release 1\.5"):
             CHAIN.followed_by(signed(following(SECOND, after=after)))
     with pytest.raises(SequenceError, match=r"fork: this trust root names another release 1\.5"):
-        CHAIN.followed_by(signed(following(SECOND, after=Pin(5, "1.5", Digest.of(b"other")))))
+        CHAIN.followed_by(signed(following(SECOND, after=Pin(5, "1.5", Digest.of(b"other"), COMMIT))))
     assert CHAIN.followed_by(signed(following(SECOND))).current.version == 3
 
 
@@ -185,7 +187,7 @@ def test_only_a_revocation_refuses_histories_that_end_before_it() -> None:
     renewed = following(FIRST, release=("bob",))
     more = following(FIRST, release=("bob", "carol"))
     stricter = following(
-        more, release=("bob", "carol"), thresholds=(1, 2), after=Pin(7, "1.7", PINNED.digest)
+        more, release=("bob", "carol"), thresholds=(1, 2), after=Pin(7, "1.7", PINNED.digest, COMMIT)
     )
     assert RootChain((FIRST, renewed)).floor == 0
     assert RootChain((FIRST, more)).floor == 0
@@ -212,7 +214,7 @@ def test_a_draft_says_what_it_lacks() -> None:
 
 
 def test_signers_that_were_revoked_keep_their_names_with_an_end() -> None:
-    third = following(SECOND, release=("carol", "alice"), after=Pin(8, "1.8", PINNED.digest))
+    third = following(SECOND, release=("carol", "alice"), after=Pin(8, "1.8", PINNED.digest, COMMIT))
     lines = allowed_signers(third, (FIRST, SECOND)).splitlines()
     names = {line.split()[0]: line.split()[-1] for line in lines}
     assert [line.split()[1] for line in lines if "until" in line] == ['namespaces="git"'], "no tools any more"

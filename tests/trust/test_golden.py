@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.digest import Digest
 from airstore.core.errors import NotTrustedError
+from airstore.core.image.digest import Digest
 from airstore.trust import envelope, sshsig
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import Link, Pin, TrustRoot, sign_root, verify_first
@@ -28,7 +28,7 @@ def golden_root() -> TrustRoot:
 def golden_link() -> TrustRoot:
     """The root after it, which names it and the golden release."""
     keys, roles = {"bob": BOB.public}, {"root": (["bob"], 1), "release": (["bob"], 1)}
-    link = Link(golden_root().digest, Pin(7, "1.7.0", RELEASE_DIGEST))
+    link = Link(golden_root().digest, Pin(7, "1.7.0", RELEASE_DIGEST, "7" * 40))
     return TrustRoot.create("shop", keys, roles, version=2, link=link)
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest
 from airstore.core.errors import SequenceError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.trust.policy import (
     Link,

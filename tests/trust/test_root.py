@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core import strictjson
 from airstore.core.errors import DamagedError, NotTrustedError, SequenceError, UsageError
+from airstore.core.parsing import strictjson
 from airstore.trust import envelope, sshsig
 from airstore.trust.keys import PublicKey
 from airstore.trust.root.sign import (

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core import strictjson
-from airstore.core.digest import Digest
 from airstore.core.durable import LocalDisk
 from airstore.core.errors import DamagedError, NotTrustedError, SequenceError, StorageError
+from airstore.core.image.digest import Digest
+from airstore.core.parsing import strictjson
 from airstore.trust.state import TrustState
 from tests.trust.trust_parts import BOUNDED
 

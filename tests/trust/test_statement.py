@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.trust import envelope
 from airstore.trust.role import Role
 from airstore.trust.statement import (

@@ -9,8 +9,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import settings
 
-from airstore.core.digest import Digest
-from airstore.core.release import Release
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.trust.keys import PrivateKey
 from airstore.trust.policy import Link
 from airstore.trust.root.sign import TrustRoot

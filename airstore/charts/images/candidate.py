@@ -11,7 +11,7 @@ import re
 
 from airstore.charts.images.finding import Confidence, is_tagged
 from airstore.core.errors import UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # What may follow "image" in a key whose value is one all the same: imageName, image.ref, imageURL.

@@ -15,8 +15,8 @@ from airstore.charts.images.documents import find_images
 from airstore.charts.images.finding import Confidence, Hit
 from airstore.charts.packages.archive import ChartArchive
 from airstore.charts.rendering.render import merge
-from airstore.core import yamlfile
 from airstore.core.errors import UsageError
+from airstore.core.parsing import yamlfile
 
 _ANNOTATIONS = ("helm.sh/images", "artifacthub.io/images", "images")
 _LOCKS = ("Images.lock", "images.lock", ".imgpkg/images.yml")

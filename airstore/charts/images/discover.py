@@ -12,7 +12,7 @@ from airstore.charts.images.finding import Hit, ImageFinding, Unreadable, matche
 from airstore.charts.images.podspec import is_workload
 from airstore.charts.packages.archive import ChartArchive
 from airstore.charts.rendering.render import Rendered
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
 
 
 def discover(

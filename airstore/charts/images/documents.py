@@ -12,9 +12,9 @@ from airstore.charts.images.candidate import mentions_image, named, says_image
 from airstore.charts.images.finding import Confidence, Hit, Path, is_tagged
 from airstore.charts.images.splitref import Scope, split_references
 from airstore.charts.images.text import scan, scan_words
-from airstore.core import strictjson, yamlfile
 from airstore.core.errors import DamagedError, UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
+from airstore.core.parsing import strictjson, yamlfile
 
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 # Values that only look like images: labels are names, selectors repeat them.

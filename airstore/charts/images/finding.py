@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from airstore.core.errors import UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
 
 Confidence = Literal["certain", "likely", "possible"]
 Path = tuple[str | int, ...]
+
+_CUT = re.compile(r"@sha256:[0-9a-f]{12,63}")  # a digest as tables show it
 
 
 def is_tagged(text: str) -> bool:
@@ -119,13 +122,21 @@ def why(findings: Iterable[ImageFinding], image: str) -> list[ImageFinding]:
 
     Args:
         findings: what discovery found.
-        image: a reference in full or short form, or a pattern as `matches` takes it.
+        image: a reference in full or short form, a digest cut as tables show it, without the digest that
+            follows its tag, or a pattern as `matches` takes it.
     """
     try:
         exact = Reference.parse(image)
     except UsageError:
         exact = None
-    return [f for f in findings if f.reference == exact or matches(f.reference, image) or f.text == image]
+
+    def means(one: ImageFinding) -> bool:
+        known = one.reference
+        unpinned = replace(known, digest=None) if known.tag else known
+        cut = bool(_CUT.search(image)) and str(known).startswith(image)
+        return exact in (known, unpinned) or cut or matches(known, image) or one.text == image
+
+    return [finding for finding in findings if means(finding)]
 
 
 def matches(reference: Reference, pattern: str) -> bool:

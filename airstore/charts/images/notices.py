@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from airstore.charts.images.discover import excludes
 from airstore.charts.images.finding import ImageFinding, Unreadable
 from airstore.charts.rendering.render import Document, Rendered
+from airstore.core.image.reference import Reference
+from airstore.core.model.product import Product
 from airstore.core.notice import Notice
-from airstore.core.product import Product
-from airstore.core.reference import Reference
 
 # Custom resources that configure what runs and run nothing themselves.
 _NO_IMAGES = (

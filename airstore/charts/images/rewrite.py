@@ -17,9 +17,9 @@ from airstore.charts.images.documents import find_images
 from airstore.charts.images.finding import Hit, Path, show_path
 from airstore.charts.images.podspec import with_pull_secret
 from airstore.charts.images.splitref import Split, split_references
-from airstore.core.digest import Digest
 from airstore.core.errors import UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
 
 _TOKEN = re.compile(r"[\w.:/@+-]+")
 _SCHEME = "docker://"

@@ -16,8 +16,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from airstore.charts.images.rewrite import Rewriting, rewrite
-from airstore.core import strictjson, yamlfile
 from airstore.core.errors import AirstoreError, UsageError
+from airstore.core.parsing import strictjson, yamlfile
 
 _SEPARATOR = re.compile(r"^---[ \t]*$\n?", re.MULTILINE)
 

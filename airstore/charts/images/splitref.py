@@ -9,7 +9,7 @@ from typing import Any
 
 from airstore.charts.images.candidate import is_bare, named, says_image
 from airstore.charts.images.finding import Confidence, is_tagged
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
 
 _KEY = re.compile(
     r"(?P<prefix>.*?)[._-]?(?P<role>registry|hub|repository|repo|image|tag|version|digest|sha256|sha|name)",

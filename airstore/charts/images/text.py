@@ -9,7 +9,7 @@ from typing import NamedTuple
 from airstore.charts.images.candidate import is_bare, is_base, named, plain, says_image
 from airstore.charts.images.finding import Confidence, is_tagged
 from airstore.charts.images.splitref import split_references
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
 
 _QUOTED_KEY = re.compile(r"""["']\s*[:=]\s*""")
 _BREAKS = re.compile(r"""[\s"'`|;()<>\[\]{}\\]+""")

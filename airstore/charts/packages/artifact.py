@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.charts.packages.archive import ChartArchive, read_chart
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 
 # Fields of Helm's chart.Metadata in its order; Helm leaves out empty ones and all others.
 _FIELDS = (

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from airstore.charts.packages.archive import ChartArchive, read_chart
 from airstore.charts.packages.tarball import write_tarball
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 
 _KEPT = "airstore-kept"
 _SCHEMA = "values.schema.json"

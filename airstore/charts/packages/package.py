@@ -14,8 +14,8 @@ from airstore.charts.helm.command import Helm
 from airstore.charts.helm.sandbox import copy_chart
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.tarball import write_tarball
-from airstore.core import yamlfile
 from airstore.core.errors import UsageError
+from airstore.core.parsing import yamlfile
 
 _GENERATED = re.compile(rb"^generated:.*$", re.MULTILINE)
 _NEVER = b'generated: "1970-01-01T00:00:00Z"'

@@ -12,10 +12,10 @@ from airstore.charts.helm.command import Helm
 from airstore.charts.packages.archive import ChartArchive, read_chart
 from airstore.charts.packages.artifact import ChartArtifact, chart_artifact, upstream_artifact
 from airstore.charts.packages.package import package_directory
-from airstore.core.descriptor import Descriptor
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.image.descriptor import Descriptor
 from airstore.core.limits import LIMITS
-from airstore.core.product import ChartSource, Product
+from airstore.core.model.product import ChartSource, Product
 
 
 @dataclass(frozen=True)

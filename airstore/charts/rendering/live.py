@@ -11,8 +11,8 @@ from typing import Any
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.rendering.render import Document, RenderTarget, parse
-from airstore.core import strictjson, yamlfile
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.parsing import strictjson, yamlfile
 
 # What Helm refuses because of the cluster's present state, which an apply changes or preflight reports.
 _STATE = re.compile(

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from airstore.charts.helm.command import Helm
-from airstore.core import yamlfile
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.parsing import yamlfile
 
 _MANIFEST = re.compile(r"^---\n# Source: (.*)\n", re.MULTILINE)
 

@@ -14,9 +14,9 @@ from airstore.charts.rendering.kubeversion import candidates, complains
 from airstore.charts.rendering.randomness import may_be_random, settled
 from airstore.charts.rendering.render import Rendered, RenderTarget, render
 from airstore.core.errors import UsageError
+from airstore.core.model.product import Product
+from airstore.core.model.release import HelmRelease
 from airstore.core.notice import Notice
-from airstore.core.product import Product
-from airstore.core.release import HelmRelease
 
 _AT_ONCE = 2  # Helm is a program of its own; each takes a core and some 60 MB
 _RANDOM = 3  # times that a chart which may be random is rendered again

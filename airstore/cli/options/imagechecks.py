@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from airstore.cli.options.registries import make_access
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import ServedRegistry
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import ServedRegistry
 from airstore.ops.apply.checks.pullable import ImageChecks
 
 _F = TypeVar("_F", bound=Callable[..., Any])

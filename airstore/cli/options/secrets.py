@@ -34,6 +34,12 @@ def ask_passphrase(file: Path | None) -> Callable[[], bytes]:
     return ask
 
 
+def agent_socket() -> Path | None:
+    """The ssh-agent that signs with keys whose private file is not at hand."""
+    named = os.environ.get("SSH_AUTH_SOCK")
+    return Path(named) if named else None
+
+
 def read_passphrase(file: Path, what: str = "passphrase") -> bytes:
     """First line of a file; ``what`` is in it, for messages.
 

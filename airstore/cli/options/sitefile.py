@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from airstore.core.site import SiteFile, load_site_file
+from airstore.core.model.site import SiteFile, load_site_file
 
 site_file_option = click.option(
     "--site-file",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from airstore.cli.context import Context
-from airstore.core.release import Release
-from airstore.core.unavailable import Unavailable
+from airstore.core.image.unavailable import Unavailable
+from airstore.core.model.release import Release
 from airstore.registry.push.push import PushResult
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from airstore.cli.text import human, printable
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 
 Row = Mapping[str, Any]
 

@@ -18,9 +18,9 @@ from airstore.cli.options.sitefile import read_site_file
 from airstore.cli.text import printable
 from airstore.cli.views.live import display
 from airstore.cli.views.output import show_document, show_rows
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import ExternalRegistry
 from airstore.core.progress import Progress
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import ExternalRegistry
 from airstore.ops.apply.session.handover import refuse_marked
 from airstore.ops.apply.session.outcome import RunOutcome
 from airstore.ops.apply.session.plan import SitePlan

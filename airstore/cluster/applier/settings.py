@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airstore.core.errors import UsageError
-from airstore.core.release import Image, Release
-from airstore.core.sections import ProductApplier
-from airstore.core.site import SiteFile
+from airstore.core.model.release import Image, Release
+from airstore.core.model.sections import ProductApplier
+from airstore.core.model.site import SiteFile
 
 _NAMESPACE, _STORAGE = "airstore", "10Gi"
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 
 _CERTS = "/etc/containerd/certs.d"
 _AUTH_FILE = "/etc/airstore/registry-auth.json"

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from airstore.cluster.registry.mirror_config import NodeFile
-from airstore.core import yamlfile
 from airstore.core.errors import UsageError
+from airstore.core.parsing import yamlfile
 
 _FOR = "# airstore: for product "
 _MARK = re.compile(rf"{re.escape(_FOR)}(.+)")

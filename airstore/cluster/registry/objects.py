@@ -16,7 +16,7 @@ from typing import Any
 from airstore.cluster.api.labels import PASSWORDS, PRODUCT
 from airstore.cluster.registry.settings import RegistrySettings
 from airstore.core.kube.documents import Manifest
-from airstore.core.site_registry import REGISTRY_PULL
+from airstore.core.model.site_registry import REGISTRY_PULL
 from airstore.tls.certificates import KeyPair
 
 NAME = "registry"

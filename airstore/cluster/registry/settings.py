@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airstore.core.errors import UsageError
-from airstore.core.release import Image, Release
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import ClusterRegistry, ExternalRegistry, ServedRegistry, SiteRegistry
+from airstore.core.model.release import Image, Release
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import ClusterRegistry, ExternalRegistry, ServedRegistry, SiteRegistry
 
 MANY = "ReadWriteMany"
 _ONCE = "ReadWriteOnce"

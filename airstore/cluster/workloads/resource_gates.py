@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from airstore.core.gates import Condition, ValueAt
-from airstore.core.jsonpath import JsonPath, as_text
 from airstore.core.kube.documents import Document
+from airstore.core.model.gates import Condition, ValueAt
+from airstore.core.parsing.jsonpath import JsonPath, as_text
 
 _SHOWN = 120  # characters of a value
 

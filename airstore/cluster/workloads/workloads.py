@@ -12,8 +12,8 @@ from airstore.cluster.api.labels import REMEMBERED, annotation, changed
 from airstore.cluster.api.objects import Objects, describe
 from airstore.cluster.workloads import resource_gates, rollout
 from airstore.core.errors import TransferError, UsageError
-from airstore.core.gates import Gate, HttpGate, ResourceGate
 from airstore.core.kube.documents import Document
+from airstore.core.model.gates import Gate, HttpGate, ResourceGate
 from airstore.core.poll import poll
 
 _HELM = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")

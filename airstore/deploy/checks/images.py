@@ -7,8 +7,8 @@ from typing import Any
 
 from airstore.charts.images.documents import find_images
 from airstore.charts.images.finding import show_path
-from airstore.core.reference import Reference
-from airstore.core.release import Image, Release
+from airstore.core.image.reference import Reference
+from airstore.core.model.release import Image, Release
 from airstore.deploy.model.target import ReleaseTarget, object_name
 
 

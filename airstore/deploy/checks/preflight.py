@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from airstore.core.gates import ResourceGate
 from airstore.core.kube.documents import Document
 from airstore.core.kube.rights import Right
 from airstore.core.limits import MIB
+from airstore.core.model.gates import ResourceGate
 from airstore.deploy.model.protocols import ClusterActions
 from airstore.deploy.model.target import CLAIM, ReleaseTarget, object_name
 

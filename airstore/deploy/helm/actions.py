@@ -17,8 +17,8 @@ from airstore.charts.images.rewrite import Rewriting
 from airstore.charts.images.rewrite_stream import post_renderer
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.literal import literal_chart
-from airstore.core import strictjson
 from airstore.core.durable import write_file
+from airstore.core.parsing import strictjson
 from airstore.deploy.helm import secret
 from airstore.deploy.helm.calls import HelmCalls
 from airstore.deploy.helm.kept import Kept, Standing, kept_record

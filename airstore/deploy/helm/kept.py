@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.core import yamlfile
 from airstore.core.errors import DamagedError
+from airstore.core.parsing import yamlfile
 
 _TESTS = frozenset({"test", "test-success", "test-failure"})
 _INSTALLING = frozenset({"pre-install", "post-install", "pre-upgrade", "post-upgrade"})

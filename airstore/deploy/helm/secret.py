@@ -16,9 +16,9 @@ import zlib
 from collections.abc import Collection
 from typing import Any
 
-from airstore.core import strictjson, yamlfile
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS
+from airstore.core.parsing import strictjson, yamlfile
 
 _CLAIM = "PersistentVolumeClaim"
 KEEP = {"helm.sh/resource-policy": "keep"}

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from airstore.core import yamlfile
 from airstore.core.errors import UsageError
+from airstore.core.parsing import yamlfile
 
 _LATER = 60  # seconds after the time-out, when the cluster itself ends a Job that nobody awaits any more
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from airstore.core.gates import Gate
 from airstore.core.kube.documents import Document
 from airstore.core.kube.dryruns import Change, Demand, Refusal
 from airstore.core.kube.jobs import JobResult
 from airstore.core.kube.rights import Right
 from airstore.core.kube.sights import Sight
+from airstore.core.model.gates import Gate
 
 
 class Objects(Protocol):

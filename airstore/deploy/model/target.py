@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.core import yamlfile
-from airstore.core.gates import Gate, WorkloadGate
-from airstore.core.release import HelmRelease, Release
+from airstore.core.model.gates import Gate, WorkloadGate
+from airstore.core.model.release import HelmRelease, Release
+from airstore.core.parsing import yamlfile
 from airstore.deploy.model.durations import seconds
 from airstore.history.ledger import Running
 

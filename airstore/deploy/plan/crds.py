@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from airstore.charts.packages.archive import ChartArchive
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 
 KIND = "CustomResourceDefinition"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from airstore.core import yamlfile
 from airstore.core.kube.documents import Document
+from airstore.core.parsing import yamlfile
 from airstore.deploy.plan.crds import KIND as DEFINITION
 from airstore.history.ledger import Running
 

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 from airstore.deploy.helm.kept import Kept
 from airstore.deploy.model.redact import redact, redact_text
 from airstore.deploy.plan.crds import KIND as DEFINITION

@@ -7,8 +7,8 @@ from typing import Any
 
 from airstore.charts.rendering.render import merge
 from airstore.core.errors import UsageError
-from airstore.core.release import HelmRelease
-from airstore.core.site import SiteFile
+from airstore.core.model.release import HelmRelease
+from airstore.core.model.site import SiteFile
 
 _DOT = re.compile(r"(?<!\\)\.")
 

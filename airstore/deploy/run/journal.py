@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airstore.core import strictjson
 from airstore.core.durable import make_directory, storage_errors, sync_directory
 from airstore.core.errors import DamagedError
+from airstore.core.parsing import strictjson
 from airstore.deploy.run.steps import End, Event, Status, Step, StepKind
 
 _NAME = "journal.jsonl"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.deploy.model.target import ReleaseTarget, targets_of
 from airstore.deploy.plan.backups import relative
 from airstore.deploy.run.intent import Intent

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from airstore.core.errors import DeployError, TransferError
-from airstore.core.gates import Gate
+from airstore.core.model.gates import Gate
 from airstore.deploy.model.protocols import Workloads
 from airstore.deploy.model.target import ReleaseTarget
 

@@ -46,6 +46,11 @@ class Refs:
             names = [name.removeprefix(TAGS) for name in self._repository.references if name.startswith(TAGS)]
         return {name: oid for name in sorted(names) if is_version(name) and (oid := self.get(TAGS + name))}
 
+    def any(self, prefix: str) -> bool:
+        """Whether there is a ref whose name begins like this."""
+        with git_errors("the refs of the history"):
+            return any(name.startswith(prefix) for name in self._repository.references)
+
     def heads(self) -> dict[str, str]:
         """Branch to commit, sorted, without main; names that cannot be branches of ours are left out."""
         with git_errors("the refs of the history"):

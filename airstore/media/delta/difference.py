@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 from airstore.media.delta.pairing import File, pair
 from airstore.store.blobs import Outline, Piece
 

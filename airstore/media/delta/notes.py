@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from airstore.core import schema, strictjson
+from airstore.core.parsing import schema, strictjson
 from airstore.media.delta.difference import Difference, PlacedPiece
 from airstore.media.delta.layout import Stream, StreamSegment
 from airstore.media.delta.pairing import general

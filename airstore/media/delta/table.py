@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.media.delta.layout import Head, Stream, StreamSegment
 from airstore.media.delta.nested import VIEW

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors
+from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance
 from airstore.media.delta import patch
 from airstore.media.delta.difference import Difference, PlacedPiece, bases, difference

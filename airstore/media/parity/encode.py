@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.durable import make_directory, storage_errors, write_file
+from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
 from airstore.media.index import MediaFile, MediaIndex
 from airstore.media.parity.body import Body, files_of

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.durable import make_directory, storage_errors, sync_directory, write_file
 from airstore.core.errors import DamagedError, IncompleteError
+from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
 from airstore.media.index import INDEX_COPY, INDEX_NAME, MediaIndex
 from airstore.media.parity.body import Body

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import KIB
 
 GROUP = 256  # shards of a group, recovery included: elements of the field that zfec computes in

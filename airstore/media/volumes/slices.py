@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import GIB, KIB
 
 SMALLEST = 256 * KIB  # bytes of a volume; less has no room for the index

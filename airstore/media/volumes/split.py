@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.durable import durable_file, storage_errors
+from airstore.core.image.digest import Digest
 from airstore.core.limits import KIB
 from airstore.core.progress import Progress
 from airstore.media.index import MediaIndex

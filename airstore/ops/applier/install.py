@@ -14,8 +14,8 @@ from airstore.cluster.applier.settings import ApplierSettings
 from airstore.cluster.registry.pull_secrets import let_pull
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import TransferError, UsageError
-from airstore.core.gates import WorkloadGate
-from airstore.core.site import SiteFile
+from airstore.core.model.gates import WorkloadGate
+from airstore.core.model.site import SiteFile
 from airstore.core.treestream import files_of
 from airstore.deploy.run.journal import unfinished
 from airstore.ops.applier.manifests import Applier

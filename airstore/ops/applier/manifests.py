@@ -10,9 +10,9 @@ from airstore.charts.helm.command import Helm
 from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.rights import ReleaseManifests, Rights, rights_of
 from airstore.cluster.applier.settings import ApplierSettings, applier_settings
-from airstore.core.gates import HttpGate
-from airstore.core.release import Release
-from airstore.core.site import SiteFile
+from airstore.core.model.gates import HttpGate
+from airstore.core.model.release import Release
+from airstore.core.model.site import SiteFile
 from airstore.deploy.checks.preflight import permissions
 from airstore.deploy.hooks.jobs import is_job
 from airstore.deploy.model.target import ReleaseTarget, targets_of
@@ -21,7 +21,7 @@ from airstore.ops.apply.session.prepare import Rendering, prepare_release
 from airstore.ops.apply.session.session import LEASE_NAMESPACE
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.summaries import by_version, holdings, summaries
-from airstore.ops.stores.trusted import held_release, trusted_release
+from airstore.ops.stores.trusted import held_release, state_release, trusted_release
 from airstore.store.blobs import BlobStore
 
 _STATES = 2  # of the ledger: what runs, and what a rollback goes back to
@@ -84,8 +84,7 @@ def _works(source: ApplierSource, release: Release) -> Iterator[ReleaseTarget]:
     """
     entries = [entry for entry in ledger.entries(source.store.history) if entry.changed][:_STATES]
     for entry in entries:
-        known = ledger.is_release(entry.version)
-        ran = trusted_release(source.store, entry.version) if known else None
+        ran = state_release(source.store, entry.version)
         yield from targets_of(entry.running, ran).values()
     every = list(holdings(summaries(source.store), source.blobs))
     newest = by_version(each.summary for each in every).get(entries[0].version) if entries else None

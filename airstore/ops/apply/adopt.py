@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airstore.charts.packages.literal import recorded_chart
-from airstore.core import yamlfile
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
+from airstore.core.parsing import yamlfile
 from airstore.deploy.helm.kept import kept_record
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.model.redact import Redactor

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import AirstoreError, NotFoundError
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.deploy.hooks.jobs import is_job
 from airstore.deploy.hooks.runner import Hook
 from airstore.deploy.model.target import targets_of
@@ -30,10 +30,10 @@ from airstore.ops.apply.session.handover import refuse_marked
 from airstore.ops.apply.session.runs import Runs
 from airstore.ops.apply.session.session import ApplySession
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.stores.trusted import state_release
 
 _DIRECTORY, _GOING, _PRUNED = "backup", "backup.pruning", "backup.pruned"
-Releases = Callable[[str], Release]
+Releases = Callable[[str], Release | None]
 
 
 @dataclass(frozen=True)
@@ -166,13 +166,12 @@ def _delete(directory: Path) -> None:
 
 
 def _releases(store: StoreDirectory) -> Releases:
-    return partial(trusted_release, store)
+    return partial(state_release, store)
 
 
 def _record(journal: Journal, releases: Releases) -> RunRecord:
     intent = Intent.of(journal)
-    newer = releases(intent.version) if intent.version else None
-    older = releases(intent.previous) if ledger.is_release(intent.previous) else None
+    newer, older = releases(intent.version), releases(intent.previous)
     found = items_of(intent, targets_of(intent.new, newer), targets_of(intent.old, older))
     done = {event.step for event in journal.events if event.status is Status.DONE}
     product = next((each.product for each in (newer, older) if each), "")
@@ -191,7 +190,7 @@ def _record(journal: Journal, releases: Releases) -> RunRecord:
     )
 
 
-def _listed(store: StoreDirectory, index: BackupIndex, backup: Backup, maker: Release) -> Listed:
+def _listed(store: StoreDirectory, index: BackupIndex, backup: Backup, maker: Release | None) -> Listed:
     path = store.path / backup.place
     kept = "pruned" if _is_pruned(store, backup) else "gone"
     if path.is_dir():
@@ -213,8 +212,9 @@ def _is_pruned(store: StoreDirectory, backup: Backup) -> bool:
     return (run / _PRUNED).exists() and not is_there(store, backup)
 
 
-def _by_job(maker: Release, key: str) -> bool:
-    hooks = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in maker.helm_releases}
+def _by_job(maker: Release | None, key: str) -> bool:
+    helms = maker.helm_releases if maker else ()
+    hooks = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in helms}
     return is_job(hooks.get(key, {}).get("preUpgrade", ""))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from airstore.core.errors import UsageError
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import unfinished
 from airstore.history import ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.ops.apply.session.session import ApplySession
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.images import image_problems

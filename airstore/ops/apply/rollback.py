@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.deploy.model.target import targets_of
 from airstore.deploy.plan.backups import Backup, BackupIndex
 from airstore.deploy.plan.plan import PlanStep, alike, observed, plan
@@ -177,7 +177,7 @@ class Rollback:
         before = index.states[depth].entry
         steps = _steps(session, now, before)
         there = _staying(steps)
-        journey = _journey(session.release(now.version), index, depth, steps)
+        journey = _journey(session, session.release_of_state(now.version), index, depth, steps)
         backups = find_backups(journey, choice, lambda backup: is_there(session.store, backup))
         intent = Intent(
             Mode.ROLLBACK,
@@ -244,12 +244,15 @@ def _steps(session: ApplySession, now: Entry, before: Entry) -> tuple[PlanStep, 
     return observed(plan(now.running, before.running, _same(session, now, before)), changed)
 
 
-def _journey(release: Release, index: BackupIndex, depth: int, steps: Sequence[PlanStep]) -> Journey:
-    hooked = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in release.helm_releases}
+def _journey(
+    session: ApplySession, release: Release | None, index: BackupIndex, depth: int, steps: Sequence[PlanStep]
+) -> Journey:
+    helms = release.helm_releases if release else ()
+    hooked = {f"{helm.namespace}/{helm.name}": helm.hooks for helm in helms}
     return Journey(
         index,
         depth,
-        release.product,
+        session.release().product,
         tuple(key for key in _staying(steps) if {"preUpgrade", "rollback"} <= hooked.get(key, {}).keys()),
         tuple(step.key for step in steps if step.action == "remove"),
     )

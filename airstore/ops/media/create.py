@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.errors import IncompleteError, SequenceError
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.core.progress import Progress
-from airstore.core.release import Release
 from airstore.media.delta.writer import Effort, Task
 from airstore.media.index import MediaFile, MediaIndex, ReleaseId
 from airstore.media.writer import ONE, Carriers, MediaContents, measure_media, write_media

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors
 from airstore.core.errors import (
     DamagedError,
@@ -24,8 +23,9 @@ from airstore.core.errors import (
     SequenceError,
     StorageError,
 )
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.core.progress import Advance, Progress
-from airstore.core.release import Release
 from airstore.history.quarantine import Quarantine
 from airstore.media.delta.reader import Delta
 from airstore.media.index import BUNDLE_NAME, MediaIndex

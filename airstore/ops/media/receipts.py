@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airstore.core import schema
-from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, NotTrustedError, UsageError
-from airstore.core.release import API_VERSION
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import API_VERSION
+from airstore.core.parsing import schema
 from airstore.media.index import ReleaseId
 from airstore.ops.stores.directory import StoreDirectory, check_site_name
 from airstore.ops.stores.initialise import SITE_KEY

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from airstore.charts.images.finding import ImageFinding
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, TransferError, UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
 from airstore.registry.parallel import run_all
 from airstore.registry.sources.places import Places
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from airstore.cluster.workloads.running import RunningImage
 from airstore.core.errors import UsageError
-from airstore.core.reference import Reference
-from airstore.core.release import Image, Release
+from airstore.core.image.reference import Reference
+from airstore.core.model.release import Image, Release
 
 MISSING, IDLE, SAME = "not in the release", "does not run", "in both"
 

@@ -11,13 +11,13 @@ from airstore.charts.images.finding import ImageFinding, Unreadable, wanted
 from airstore.charts.packages.record import Record
 from airstore.charts.packages.resolve import ResolvedChart
 from airstore.charts.rendering.survey import survey
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, SequenceError, UsageError
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
+from airstore.core.model.product import Product, load_product
+from airstore.core.model.release import Release
 from airstore.core.notice import Notice
-from airstore.core.product import Product, load_product
 from airstore.core.progress import Progress
-from airstore.core.reference import Reference
-from airstore.core.release import Release
 from airstore.history.rehearsal import rehearse
 from airstore.ops.publish.check_images import check_images
 from airstore.ops.publish.diff import diff_releases

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
-from airstore.core.release import Artifact, Chart, Image, Release
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Artifact, Chart, Image, Release
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from airstore.charts.packages.resolve import ResolvedChart, resolve
 from airstore.charts.rendering.render import Document, Rendered, RenderTarget
 from airstore.charts.rendering.survey import Survey
 from airstore.core.errors import UsageError
+from airstore.core.image.reference import Reference
+from airstore.core.model.product import Product
 from airstore.core.notice import Notice
-from airstore.core.product import Product
-from airstore.core.reference import Reference
 from airstore.deploy.hooks.jobs import is_job, read_job
 from airstore.ops.registry.access import RegistryOptions
 from airstore.registry.sources.places import match_place

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from airstore.charts.packages.resolve import ResolvedChart
-from airstore.core.descriptor import Descriptor, Platform
-from airstore.core.digest import Digest
 from airstore.core.errors import UsageError
-from airstore.core.product import published_source
+from airstore.core.image.descriptor import Descriptor, Platform
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
+from airstore.core.model.product import published_source
+from airstore.core.model.release import Artifact, Chart, Image
+from airstore.core.model.tags import settle_tags
 from airstore.core.progress import Advance, Progress
-from airstore.core.reference import Reference
-from airstore.core.release import Artifact, Chart, Image
-from airstore.core.tags import settle_tags
 from airstore.registry.source import ImageSource
 from airstore.registry.sources.graph import ImageGraph, OptionalPart, walk
 from airstore.registry.sources.walker import SOURCE_FAULTS

@@ -11,6 +11,7 @@ from airstore.core.errors import NotFoundError, UsageError
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.trust.keys import PrivateKey, PublicKey
 from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, allowed_signers, sign_root
+from airstore.trust.signing import SigningKey, load_signing_key
 
 Passphrase = Callable[[], bytes]
 ROOT_KEY = "root"  # made with the first key
@@ -88,13 +89,22 @@ def list_keys(store: StoreDirectory) -> list[KeyEntry]:
     return list(_entries(store))
 
 
-def load_key(store: StoreDirectory, name: str, passphrase: Passphrase | None) -> PrivateKey:
-    """A private key that may sign releases and media; without a name, the only one there is.
+def root_keys_here(store: StoreDirectory) -> list[str]:
+    """Names of the keys that sign trust roots and whose private files lie in this store."""
+    return [entry.name for entry in list_keys(store) if ROOT_ROLE in entry.roles and entry.path.exists()]
+
+
+def load_key(
+    store: StoreDirectory, name: str, passphrase: Passphrase | None, agent: Path | None = None
+) -> SigningKey:
+    """A key that may sign releases and media; without a name, the only one there is.
+
+    Where a key's private file is not in the store, ``agent``, the socket of an ssh-agent, is asked for it.
 
     A release that another key signed would be refused by every site, and by this store too.
 
     Raises:
-        NotFoundError: no such key.
+        NotFoundError: no such key, or neither file nor agent has it.
         UsageError: several keys and none named, or the trust root does not let this one sign.
     """
     entries = {entry.name: entry for entry in list_keys(store)}
@@ -111,7 +121,7 @@ def load_key(store: StoreDirectory, name: str, passphrase: Passphrase | None) ->
             f"the trust root does not let the key {chosen!r} sign releases: sites would refuse them",
             hint=f"these keys may: {', '.join(able) or 'none of this store'}",
         )
-    return PrivateKey.load(entries[chosen].path, passphrase)
+    return load_signing_key(entries[chosen].path, passphrase, agent)
 
 
 def _entries(store: StoreDirectory) -> Iterator[KeyEntry]:

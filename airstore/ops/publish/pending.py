@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, SequenceError, UsageError
-from airstore.core.release import Release
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.history.packing import pack_loose
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import PENDING, verified
 from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
 from airstore.trust import envelope, sshsig
-from airstore.trust.keys import PrivateKey
+from airstore.trust.signing import SigningKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, Statement, statement
 
 
@@ -30,7 +30,7 @@ class Signing:
         when: seconds since the epoch.
     """
 
-    key: PrivateKey
+    key: SigningKey
     author: tuple[str, str]
     when: int
 
@@ -156,7 +156,7 @@ def add_signature(store: StoreDirectory, draft: Draft, signing: Signing) -> Done
     return Done(done.release, done.signed_by, 0, commit)
 
 
-def _signed(draft: Draft, key: PrivateKey) -> bytes:
+def _signed(draft: Draft, key: SigningKey) -> bytes:
     earlier = draft.tree.get(ENVELOPE_FILE)
     if earlier is not None:
         return envelope.add_signatures(earlier, STATEMENT_TYPE, [key], ENVELOPE_FILE)

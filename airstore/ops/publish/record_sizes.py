@@ -8,8 +8,8 @@ from airstore.charts.packages.record import LARGEST, Record, record_of
 from airstore.charts.packages.resolve import ResolvedChart
 from airstore.charts.rendering.render import Rendered
 from airstore.core.errors import UsageError
+from airstore.core.model.product import Product
 from airstore.core.notice import Notice
-from airstore.core.product import Product
 
 SMALLER = (
     "name what Helm does not need (documents, tests, examples, archives) in the chart's .helmignore; or split"

@@ -13,7 +13,7 @@ from airstore.ops.publish.keys import write_root
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.ops.stores.roots import adopt, disowned
 from airstore.ops.stores.trusted import verified
-from airstore.trust.keys import PrivateKey, PublicKey
+from airstore.trust.publickey import PublicKey
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import (
     RELEASE_ROLE,
@@ -27,6 +27,7 @@ from airstore.trust.root.sign import (
     sign_root,
     verify_first,
 )
+from airstore.trust.signing import SigningKey
 
 ROLES = (ROOT_ROLE, RELEASE_ROLE)
 
@@ -87,7 +88,7 @@ def discard(store: StoreDirectory) -> None:
     store.layout.root_draft.unlink(missing_ok=True)
 
 
-def co_sign(signed: bytes, keys: Sequence[PrivateKey], current: TrustRoot | None) -> Signed:
+def co_sign(signed: bytes, keys: Sequence[SigningKey], current: TrustRoot | None) -> Signed:
     """Add signatures to a draft.
 
     Args:
@@ -207,7 +208,7 @@ def _newest(store: StoreDirectory) -> Pin | None:
     if store.history.tip is None:
         return None
     newest = verified(store)
-    return Pin(newest.release.sequence, newest.release.version, newest.digest)
+    return Pin(newest.release.sequence, newest.release.version, newest.digest, newest.commit)
 
 
 def find_public(store: StoreDirectory, text: str) -> tuple[str, PublicKey]:

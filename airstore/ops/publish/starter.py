@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from airstore.charts.packages.archive import read_chart
-from airstore.core import yamlfile
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.limits import LIMITS
-from airstore.core.schema import check_yaml, load_schema
+from airstore.core.parsing import yamlfile
+from airstore.core.parsing.schema import check_yaml, load_schema
 
 _OCI = re.compile(r"(?P<source>oci://[^:]+(?::\d+)?/[^:]+):(?P<version>[^:/]+)")
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from airstore.core import yamlfile
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
+from airstore.core.parsing import yamlfile
 from airstore.ops.publish.starter import Starter, StarterChart, label
 
 _NO_PART = ("manifests", "files", "repos", "dataInjections", "actions")  # of a product file

@@ -9,8 +9,8 @@ from pathlib import Path
 from airstore.charts.packages.resolve import ResolvedChart
 from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
-from airstore.core.product import Product, published
-from airstore.core.release import HelmRelease
+from airstore.core.model.product import Product, published
+from airstore.core.model.release import HelmRelease
 from airstore.deploy.hooks.jobs import is_job, read_job
 
 

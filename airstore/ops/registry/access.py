@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from airstore.charts.helm.access import RepositoryLogin
 from airstore.charts.packages.resolve import FetchedChart
-from airstore.core.product import Product
-from airstore.core.reference import Reference
+from airstore.core.image.reference import Reference
+from airstore.core.model.product import Product
 from airstore.registry.client.credentials import CredentialSource
 from airstore.registry.sources.places import Places, match_place
 

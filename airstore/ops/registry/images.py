@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from airstore.core.errors import DamagedError, NotFoundError
-from airstore.core.release import Image, Release
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import ServedRegistry
+from airstore.core.model.release import Image, Release
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import ServedRegistry
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.own_registry import PushTarget, readable_registry
 from airstore.ops.registry.push import parse_target

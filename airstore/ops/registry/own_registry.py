@@ -11,9 +11,9 @@ from airstore.cluster.api.connection import connect
 from airstore.cluster.registry.objects import PUSH_PORT, PUSH_USER
 from airstore.cluster.registry.settings import service_names, settings_of
 from airstore.core.errors import UsageError
-from airstore.core.release import Release
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import ClusterRegistry, ServedRegistry
+from airstore.core.model.release import Release
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import ClusterRegistry, ServedRegistry
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.incluster.secrets import authority_file, push_password
 from airstore.ops.registry.incluster.shared import shared_access

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from airstore.core.descriptor import Platform
 from airstore.core.errors import UsageError
+from airstore.core.image.descriptor import Platform
+from airstore.core.image.reference import Reference
+from airstore.core.model.release import Release
 from airstore.core.progress import Progress
-from airstore.core.reference import Reference
-from airstore.core.release import Release
 from airstore.history import ledger
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import SITE, StoreDirectory

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.remembered import Summary
 from airstore.ops.stores.summaries import holdings, release_of, summaries

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airstore.core.digest import Digest
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.core.progress import Progress
-from airstore.core.release import Release
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore, Damage, check, rebuild_index, statistics

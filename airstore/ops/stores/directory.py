@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airstore.core import schema, strictjson
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors, write_file
 from airstore.core.errors import DamagedError, LockedError, NotFoundError, NotTrustedError, UsageError
 from airstore.core.location import CONFIG, absolute
+from airstore.core.parsing import schema, strictjson
 from airstore.history.repository import History
 from airstore.ops.stores.verify import VerifiedRelease
 from airstore.store.blobs import BlobStore, StoreLayout

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from airstore.core.durable import write_file
-from airstore.core.product import load_product
+from airstore.core.model.product import load_product
 from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory, check_site_name, create_directory
 from airstore.ops.stores.trusted import read_root
 from airstore.trust.keys import PrivateKey

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.release import Release
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.model.release import Release
 from airstore.store.blobs import BlobForm, BlobStore
 
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from airstore import __version__
-from airstore.core.digest import Digest
 from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError, StorageError
+from airstore.core.image.digest import Digest
 from airstore.history.links import Link
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.trust.root.sign import TrustRoot

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError
-from airstore.core.release import Release
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
+from airstore.history.ledger import is_release
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.summaries import holdings, summaries
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
@@ -44,6 +45,22 @@ def trusted_release(store: StoreDirectory, version: str = "") -> Release:
         DamagedError: its tree is not the signed one.
     """
     return verified(store, version).release
+
+
+def state_release(store: StoreDirectory, version: str) -> Release | None:
+    """The release that a state of the ledger names, if it names one.
+
+    None, too, of a release that a trust root took out of the history: nothing describes it any more that
+    could be trusted, so it is treated as what somebody else installed, and none of its hooks run.
+
+    Raises:
+        NotFoundError, NotTrustedError, DamagedError: as `trusted_release`.
+    """
+    if not is_release(version):
+        return None
+    if store.history.disowned and store.history.lookup(version) is None:
+        return None
+    return trusted_release(store, version)
 
 
 def held_release(store: StoreDirectory, blobs: BlobStore, version: str = "") -> Release:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError
-from airstore.core.release import Release
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.core.work import at_work
 from airstore.history.repository import History
 from airstore.media.index import ReleaseId
@@ -56,7 +56,7 @@ def verify_release(history: History, commit: str, trust: RootChain) -> VerifiedR
         files = history.files(commit)
         role = _role(files, trust, what)
         release, digest = _verify_envelope(files, role, what)
-        trust.check_pin(release.sequence, digest)
+        trust.check_pin(release.sequence, digest, commit)
         _verify_tree(files, release, what)
         signer = _verify_git(history, commit, release, role, what)
     return VerifiedRelease(release, digest, commit, signer)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airstore import __version__
-from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors, sync_directory, write_file
 from airstore.core.errors import NotFoundError, ProgramError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.ops.tool import archive, documents, fetch, programs, trim
 from airstore.ops.tool.platforms import GLIBC, PACKAGES, PYTHON, Platform, of_machine
 

@@ -18,14 +18,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.media.ignored import TOOL
 from airstore.ops.tool.platforms import PLATFORMS, Platform
 from airstore.trust import sshsig
-from airstore.trust.keys import PrivateKey
 from airstore.trust.role import Role
+from airstore.trust.signing import SigningKey
 
 SUMS, SIGNATURE = "SHA256SUMS", "SHA256SUMS.sig"
 _LIMIT = 64 << 10  # bytes of SHA256SUMS and of the signature
@@ -51,7 +51,7 @@ class Carried:
         return self.path.name.removesuffix(".tar.gz")
 
 
-def put(out: Path, archives: Sequence[Path], key: PrivateKey) -> int:
+def put(out: Path, archives: Sequence[Path], key: SigningKey) -> int:
     """Copy archives into ``tool/`` of a directory, with signed checksums; returns the bytes of all.
 
     Raises:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from airstore import __version__
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 from airstore.ops.tool.platforms import (
     LIBRARY,
     PACKAGES,
@@ -36,6 +36,7 @@ airstore's sources does that.
   source, too: scripts/bundle puts Debian's source packages, which it is built from, beside the bundle.
 - pygit2 and the libgit2 in it are under the same license with a linking exception, which allows programs
   under any license to be linked with them.
+- Helm and kubectl are made of many Go modules; modules of both have their licences in licences/helm alone.
 - certifi's list of authorities is under the Mozilla Public License 2.0; it is unchanged.
 
 """

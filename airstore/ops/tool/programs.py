@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airstore.core import schema, strictjson
 from airstore.core.errors import NotFoundError
+from airstore.core.parsing import schema, strictjson
 from airstore.ops.tool.platforms import Platform
 
 LIST = "programs.json"

@@ -38,7 +38,17 @@ PYTHON_DROPPED = frozenset(
                     "xmlrpc",
                     "antigravity.py",
                 ),
-                *("doctest.py", "mailbox.py", "this.py", "wsgiref"),
+                *(
+                    "cProfile.py",
+                    "doctest.py",
+                    "mailbox.py",
+                    "pdb.py",
+                    "profile.py",
+                    "pstats.py",
+                    "this.py",
+                    "wsgiref",
+                ),
+                "_pydecimal.py",
             )
         ),
     }
@@ -71,6 +81,7 @@ _PARTS_DROPPED = (
     ),
     *(
         "kubernetes/docs",
+        "cffi",
         "pydantic/v1",
         "zstandard/_cffi.*",
         "zstandard/backend_cffi.py",
@@ -82,7 +93,7 @@ _PARTS_DROPPED = (
 )
 _MODULES_DROPPED = (
     "config-*",
-    *(f"lib-dynload/{name}" for name in ("_dbm.*", "_curses*", "_test*", "_tkinter.*")),
+    *(f"lib-dynload/{name}" for name in ("_dbm.*", "_curses*", "_test*", "_ctypes_test.*", "_tkinter.*")),
 )
 _NEEDED = ("kubernetes/client/api/__init__.py", "kubernetes/client/models/__init__.py")
 _NOT_RUN = (".pyi", ".pyx", ".pxd", ".c", ".h", ".typed", ".a")

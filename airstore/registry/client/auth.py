@@ -16,9 +16,9 @@ from urllib.parse import urljoin
 import requests
 from oras.auth.token import TokenAuth
 
-from airstore.core import strictjson
 from airstore.core.errors import DamagedError, TransferError
 from airstore.core.limits import MIB
+from airstore.core.parsing import strictjson
 from airstore.registry.client.challenges import Challenge, first_of_each, parse_challenges
 from airstore.registry.client.credentials import Credentials
 from airstore.registry.faults import network_errors, refusal

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from airstore.charts.packages.resolve import FetchedChart
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import verified
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import verified
+from airstore.core.image.reference import Reference
 from airstore.core.limits import LIMITS
-from airstore.core.reference import Reference
 from airstore.registry.client.manifests import read_manifest
 from airstore.registry.client.registry import RegistryClient
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from airstore.core import strictjson
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, TransferError, UsageError
+from airstore.core.parsing import strictjson
 
 _HUB_KEYS = ("https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io")
 _HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

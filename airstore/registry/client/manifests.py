@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, TransferError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.registry.client.transport import RegistryRequest, Transport
-from airstore.registry.faults import RefusedError
+from airstore.registry.faults import RefusedError, UnwellError
 
 _ACCEPT = {"Accept": ", ".join(sorted(oci.DOCUMENTS))}
 _MISSING = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"})
@@ -46,7 +46,7 @@ def has_manifest(transport: Transport, repository: str, selector: str) -> bool:
     request = RegistryRequest("HEAD", repository, f"manifests/{selector}", _ACCEPT)
     try:
         transport.send(request).close()
-    except RefusedError:
+    except (RefusedError, UnwellError):  # some fail over HEAD only
         return False
     return True
 

@@ -11,12 +11,13 @@ from urllib.parse import urljoin
 
 import requests
 
-from airstore.core import oci, strictjson
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, TransferError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import Manifest
 from airstore.core.limits import LIMITS
-from airstore.core.oci import Manifest
+from airstore.core.parsing import strictjson
 from airstore.registry.client.manifests import read_manifest
 from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.faults import RefusedError

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Self
 
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError
-from airstore.core.reference import Reference
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
 from airstore.registry.client.credentials import CredentialSource
 from airstore.registry.client.download import Download
 from airstore.registry.client.endpoint import Endpoint

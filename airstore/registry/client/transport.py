@@ -18,6 +18,7 @@ from airstore.core.errors import TransferError
 from airstore.core.limits import KIB
 from airstore.core.work import at_work
 from airstore.registry.client.auth import CredentialsRefusedError, RegistryAuth
+from airstore.registry.client.challenges import first_of_each, parse_challenges
 from airstore.registry.client.credentials import CredentialSource
 from airstore.registry.client.endpoint import Endpoint, EndpointAdapter
 from airstore.registry.client.noproxy import NO_PROXY
@@ -84,6 +85,7 @@ class Transport:
                 response = fault.response
             _reuse_connection(response)
         _check_method(response, request.method, what)
+        _check_schemes(response, what)
         return _expected(response, request.expect, what)
 
     def stream(self, request: RegistryRequest, body: Iterable[bytes]) -> requests.Response:
@@ -216,6 +218,18 @@ def _reuse_connection(response: requests.Response) -> None:
     method = response.request.method
     if method == "HEAD" or (method != "GET" and response.ok):
         response.raw.read(_IGNORED)
+
+
+def _check_schemes(response: requests.Response, what: str) -> None:
+    """No password helps where only ways of authenticating are offered that airstore does not have."""
+    offered = first_of_each(parse_challenges(response.headers.get("Www-Authenticate", "")))
+    if response.status_code == 401 and offered and not offered.keys() & {"basic", "bearer"}:
+        fault = refusal(response, what)
+        fault.hint = (
+            f"the registry offers only {', '.join(offered)}; airstore sends passwords and tokens (basic,"
+            " bearer): ask for an account of that kind"
+        )
+        raise fault
 
 
 def _check_method(response: requests.Response, method: str, what: str) -> None:

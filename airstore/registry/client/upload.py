@@ -13,9 +13,9 @@ from urllib.parse import urlencode, urljoin
 
 import requests
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest, verified
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, TransferError
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest, verified
 from airstore.core.limits import KIB, MIB
 from airstore.core.progress import Advance
 from airstore.registry.client.download import Download

@@ -10,10 +10,10 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
-from airstore.core.release import Image
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Image
 from airstore.registry.client.upload import RangeReader
 
 _NAME = "io.containerd.image.name"

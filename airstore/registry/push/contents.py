@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor, Platform
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor, Platform
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import Manifest
 from airstore.core.limits import LIMITS
-from airstore.core.oci import Manifest
-from airstore.core.release import Artifact, Image
-from airstore.core.tags import settle_tags
+from airstore.core.model.release import Artifact, Image
+from airstore.core.model.tags import settle_tags
 from airstore.registry.client.referrers import describe
 from airstore.registry.client.upload import RangeReader
 from airstore.registry.platforms import attests

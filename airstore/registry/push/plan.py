@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from airstore.core.descriptor import Platform
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, TransferError
-from airstore.core.release import Artifact
+from airstore.core.image.descriptor import Platform
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Artifact
 from airstore.registry.client.manifests import read_manifest
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.upload import RangeReader, prove

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, TransferError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.registry.client.manifests import read_manifest, write_manifest
 from airstore.registry.client.referrers import list_by_api, read_listing, referrers_tag, with_referrers

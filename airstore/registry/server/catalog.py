@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
-from airstore.core.release import Artifact, Image, Release
-from airstore.core.tags import settle_tags
+from airstore.core.model.release import Artifact, Image, Release
+from airstore.core.model.tags import settle_tags
 from airstore.registry.source import REF_NAME
 
 

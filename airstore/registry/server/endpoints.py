@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-from airstore.core import oci
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.registry.server.catalog import BlobReader, Catalog, Repository, read_document, referrers_of
 from airstore.registry.server.ranges import ByteRange, UnsatisfiableRangeError, parse_range
 from airstore.registry.server.responses import Response, as_json, error, not_modified, plain, primed

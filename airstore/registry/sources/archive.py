@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from airstore.core import oci, strictjson
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
 from airstore.core.limits import LIMITS, MIB
-from airstore.core.reference import Reference
+from airstore.core.parsing import strictjson
 from airstore.registry.sources.files import Files, TarFiles, read_small
 from airstore.registry.sources.layout import OciLayout
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from airstore.core.descriptor import Descriptor, Platform
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
-from airstore.core.reference import Reference
-from airstore.core.unavailable import Unavailable
+from airstore.core.image.descriptor import Descriptor, Platform
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
+from airstore.core.image.unavailable import Unavailable
 from airstore.registry.platforms import select
 from airstore.registry.source import ImageSource
 from airstore.registry.sources.walker import Walker, read_document

@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from airstore.core import oci, strictjson
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest, verified
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest, verified
+from airstore.core.image.oci import Manifest
+from airstore.core.image.reference import Reference
 from airstore.core.limits import LIMITS
-from airstore.core.oci import Manifest
-from airstore.core.reference import Reference
+from airstore.core.parsing import strictjson
 from airstore.registry.source import REF_NAME, PartialListError
 from airstore.registry.sources.files import DirectoryFiles, Files, TarFiles, read_small
 from airstore.registry.sources.names import CONTAINERD_NAME, NameIndex, attachment_subject, names_of

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
 from airstore.registry.source import REF_NAME
 
 CONTAINERD_NAME = "io.containerd.image.name"

@@ -10,10 +10,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Protocol, Self, runtime_checkable
 
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.reference import Reference
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
 from airstore.registry.source import ImageSource
 from airstore.registry.sources.archive import open_docker_archive
 from airstore.registry.sources.layout import OciLayout

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from airstore.core import oci, strictjson
-from airstore.core.descriptor import Descriptor, Platform
-from airstore.core.digest import Digest, verified
 from airstore.core.errors import DamagedError, NotFoundError, TransferError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor, Platform
+from airstore.core.image.digest import Digest, verified
+from airstore.core.image.oci import Manifest
+from airstore.core.image.reference import Reference
+from airstore.core.image.unavailable import Unavailable
 from airstore.core.limits import LIMITS
-from airstore.core.oci import Manifest
-from airstore.core.reference import Reference
-from airstore.core.unavailable import Unavailable
+from airstore.core.parsing import strictjson
 from airstore.registry.faults import RefusedError
 from airstore.registry.platforms import attests, same_machine, select
 from airstore.registry.source import ImageSource, PartialListError

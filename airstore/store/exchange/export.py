@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import GIB
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, repeat
 
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
 from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.recipe import Opened, Step

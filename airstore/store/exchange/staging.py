@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import Self
 
 from airstore.codec.opening import takes_every_core
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.core.work import at_work

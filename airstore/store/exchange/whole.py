@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.durable import Disk
+from airstore.core.image.digest import Digest
 from airstore.store.format.objects import PIECE, ObjectKey, ObjectKind, key_of
 from airstore.store.format.packwriter import PACK_SIZE, pack_writer
 from airstore.store.format.recipe import RecipeBuilder, encode_root

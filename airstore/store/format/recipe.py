@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from airstore.codec.opening import FORMAT
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.store.format.objects import PIECE, ObjectKey, ObjectKind
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from airstore.codec.opening import FORMAT
-from airstore.core import strictjson
-from airstore.core.digest import Digest
 from airstore.core.durable import Disk, write_file
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
+from airstore.core.parsing import strictjson
 
 
 def reasons(path: Path) -> dict[Digest, str]:

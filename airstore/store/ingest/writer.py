@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from airstore.codec import KeptWholeError
 from airstore.codec.opening import MAGIC, Opening
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest, verified
 from airstore.core.errors import NotFoundError
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest, verified
 from airstore.core.work import at_work
 from airstore.store.format.objects import PIECE, ObjectKey, ObjectKind, key_of
 from airstore.store.format.packwriter import PackWriter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 from airstore.store.format.recipe import Opened
 from airstore.store.read.reader import ObjectReader
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
 from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.pack import PackFrame
 from airstore.store.read.sqlite import REBUILD_HINT, connect, marks, portions, sqlite_errors

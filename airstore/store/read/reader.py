@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from airstore.codec.opening import rebuilt
-from airstore.core.digest import Digest, verified
 from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.image.digest import Digest, verified
 from airstore.core.limits import KIB
 from airstore.store.format.objects import ObjectKey, ObjectKind, key_of
 from airstore.store.format.pack import read_frame

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore
 from airstore.store.format.objects import ObjectKey, damaged

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from airstore.codec.opening import MAGIC
-from airstore.core.descriptor import Descriptor
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore

@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from airstore.core.digest import Digest
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, StorageError
+from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore
 from airstore.store.exchange.export import chosen, write_packs

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from airstore.core.digest import Digest
 from airstore.core.errors import NotTrustedError, SequenceError
+from airstore.core.image.digest import Digest
 from airstore.trust import envelope
 from airstore.trust.role import Role
 from airstore.trust.root.model import WHAT, TrustRoot, parse_payload
@@ -71,7 +71,7 @@ class RootChain:
         """
         return self.in_force_at(sequence).release_role
 
-    def check_pin(self, sequence: int, digest: Digest) -> None:
+    def check_pin(self, sequence: int, digest: Digest, commit: str) -> None:
         """Refuse another release where a root names the one that was there when it came into force.
 
         Raises:
@@ -79,7 +79,7 @@ class RootChain:
         """
         for root in self.roots:
             pin = root.after
-            if pin and pin.sequence == sequence and pin.digest != digest:
+            if pin and pin.sequence == sequence and (pin.digest, pin.commit) != (digest, commit):
                 raise SequenceError(
                     f"fork: the release with sequence {sequence} is not the {pin.version} that {WHAT} "
                     f"{root.version} names",

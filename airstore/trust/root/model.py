@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from airstore.core import schema, strictjson
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
-from airstore.core.release import API_VERSION
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import API_VERSION
+from airstore.core.parsing import schema, strictjson
 from airstore.trust.keys import PublicKey
 from airstore.trust.role import Role
 
@@ -25,20 +25,31 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True)
 class Pin:
-    """The last release that is judged by the roots before this one; ``digest`` is of its ``release.json``."""
+    """The last release that is judged by the roots before this one.
+
+    Attributes:
+        digest: of its ``release.json``.
+        commit: its commit in the history, which somebody could make again with the same content.
+    """
 
     sequence: int
     version: str
     digest: Digest
+    commit: str
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object."""
-        return {"sequence": self.sequence, "version": self.version, "digest": str(self.digest)}
+        return {
+            "sequence": self.sequence,
+            "version": self.version,
+            "digest": str(self.digest),
+            "commit": self.commit,
+        }
 
     @classmethod
     def parse(cls, entry: Mapping[str, Any]) -> Pin:
         """From a JSON object that passed its schema."""
-        return cls(entry["sequence"], entry["version"], Digest(entry["digest"]))
+        return cls(entry["sequence"], entry["version"], Digest(entry["digest"]), entry["commit"])
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from airstore.core.errors import SequenceError, UsageError
 from airstore.trust import envelope
-from airstore.trust.keys import PrivateKey
 from airstore.trust.role import Role
 from airstore.trust.root.model import RELEASE_ROLE, ROOT_ROLE, WHAT, Link, Pin, TrustRoot, parse_payload
+from airstore.trust.signing import SigningKey
 from airstore.trust.sshsig import GIT_NAMESPACE, TOOL_NAMESPACE
 
 __all__ = [
@@ -51,7 +51,7 @@ class SignedRoot:
     missing: int
 
 
-def sign_root(root: TrustRoot, keys: Sequence[PrivateKey], previous: bytes | None = None) -> bytes:
+def sign_root(root: TrustRoot, keys: Sequence[SigningKey], previous: bytes | None = None) -> bytes:
     """Sign a root; ``previous`` is an envelope of the same root that others signed already.
 
     Root N+1 needs signatures by keys of N too, so keys that are not in ``root`` may sign.
@@ -147,7 +147,7 @@ def _check_link(current: TrustRoot, root: TrustRoot) -> None:
             f"this {WHAT} goes back behind release {before.version}, which version "
             f"{current.version} has settled"
         )
-    if before and after and after.sequence == before.sequence and after.digest != before.digest:
+    if before and after and after.sequence == before.sequence and after != before:
         raise SequenceError(
             f"fork: this {WHAT} names another release {after.version} than version {current.version}"
         )

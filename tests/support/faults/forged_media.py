@@ -11,9 +11,9 @@ from typing import Any
 
 from pygit2.enums import ObjectType
 
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
+from airstore.core.model.release import Release
 from airstore.core.progress import QUIET
-from airstore.core.release import Release
 from airstore.history.git.commits import encode_commit, encode_tag, stamp
 from airstore.history.git.names import MAIN, TAGS
 from airstore.history.git.trees import write_tree

@@ -13,7 +13,7 @@ from typing import Any
 
 import applier_image
 
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 from tests.support.kubernetes.cluster_server import free_ports
 from tests.support.kubernetes.cluster_site import RealCluster
 from tests.support.product.applier_product import APPLIER, describe, make_product

@@ -16,7 +16,7 @@ from typing import Any
 import applier_image
 import fixture_images
 
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 from tests.support.kubernetes.cluster_ingress import ingress_controller
 from tests.support.kubernetes.cluster_server import free_ports
 from tests.support.kubernetes.cluster_site import RealCluster, volume

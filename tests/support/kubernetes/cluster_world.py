@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from airstore.core.strictjson import load_object
+from airstore.core.parsing.strictjson import load_object
 from tests.support.kubernetes.cluster_ingress import ingress_controller
 from tests.support.kubernetes.cluster_server import free_ports
 from tests.support.kubernetes.cluster_site import RealCluster, make_site, volume, write_site_file

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from airstore.core.gates import WorkloadGate
-from airstore.core.release import HelmRelease
+from airstore.core.model.gates import WorkloadGate
+from airstore.core.model.release import HelmRelease
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.parts import Cluster, HelmReleases
 from tests.support.kubernetes.deploy_world import make_target

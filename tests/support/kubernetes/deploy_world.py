@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.charts.images.rewrite import Rewriting
-from airstore.core import yamlfile
-from airstore.core.gates import Gate, WorkloadGate
 from airstore.core.kube.dryruns import Change, Demand, Refusal
 from airstore.core.kube.sights import Sight
-from airstore.core.release import HelmRelease
+from airstore.core.model.gates import Gate, WorkloadGate
+from airstore.core.model.release import HelmRelease
+from airstore.core.parsing import yamlfile
 from airstore.deploy.helm.kept import Kept, Standing
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.hooks.runner import Hook, Watching

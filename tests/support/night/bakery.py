@@ -10,7 +10,7 @@ from pathlib import Path
 import fixture_crd
 import fixture_images
 
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 
 ROOT = Path(__file__).parents[3]
 HELM_RELEASES = ("database", "cache", "app", "panel")

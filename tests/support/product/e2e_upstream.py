@@ -14,7 +14,7 @@ from typing import Any
 import fixture_images
 from fixture_images import EMPTY, LayoutWriter
 
-from airstore.core.oci import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
+from airstore.core.image.oci import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from tests.support.product.e2e_road import run, run_bytes
 from tests.support.registry.servers import PASSWORD, USER, RegistryServer, registry_server
 

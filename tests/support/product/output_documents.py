@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airstore.core import schema
+from airstore.core.parsing import schema
 
 
 def said(text: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from fixture_images import LayoutWriter
 
-from airstore.core.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from tests.support.product.road_parts import Outcome, airstore, done
 
 IMAGE = "registry.example.com/tiny/app:1"

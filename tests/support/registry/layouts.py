@@ -13,8 +13,8 @@ from typing import Any
 
 from fixture_images import EMPTY, LayoutWriter
 
-from airstore.core.digest import Digest
-from airstore.core.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from airstore.registry.source import REF_NAME
 
 NAME = "registry.example.com/shop/multi"

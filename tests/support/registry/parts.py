@@ -10,11 +10,11 @@ from pathlib import Path
 
 import fixture_images
 
-from airstore.core.descriptor import Descriptor, Platform
-from airstore.core.digest import Digest
-from airstore.core.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
-from airstore.core.reference import Reference
-from airstore.core.release import Image
+from airstore.core.image.descriptor import Descriptor, Platform
+from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from airstore.core.image.reference import Reference
+from airstore.core.model.release import Image
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 from tests.support.registry.tls import Authority
 from tests.support.registry.tokens import TokenServer, token_server
 

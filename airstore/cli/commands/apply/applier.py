@@ -21,8 +21,8 @@ from airstore.cli.views.output import output_option, print_document, show_docume
 from airstore.cluster.api.connection import connect
 from airstore.cluster.api.execute import STDERR
 from airstore.cluster.applier.settings import applier_settings
-from airstore.core import yamlfile
 from airstore.core.errors import UsageError
+from airstore.core.parsing import yamlfile
 from airstore.ops.applier.install import install, plan_install
 from airstore.ops.applier.logs import list_logs, read_logs, write_logs
 from airstore.ops.applier.manifests import Applier, ApplierSource, plan_applier

@@ -17,7 +17,7 @@ from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.text import human
 from airstore.cli.views.output import output_option
 from airstore.cli.views.plans import Reach, open_site, show_outcome, show_plan
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.ops.apply.apply import Apply
 from airstore.ops.apply.give_up import abandoned as find_abandoned
 from airstore.ops.apply.give_up import given_up

@@ -11,7 +11,7 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
-from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
+from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.options.sizes import Percent, Size
 from airstore.cli.text import human
 from airstore.cli.views.media import described, show_summary
@@ -139,7 +139,7 @@ def create(
             rehearsed = rehearse_media(store, blobs, plan, context.progress, form)
             show_fields({**summary, "estimated_bytes": rehearsed.size}, output)
             return
-        key = load_key(store, key_name, ask_passphrase(passphrase_file))
+        key = load_key(store, key_name, ask_passphrase(passphrase_file), agent_socket())
         if tools:
             form = replace(form, beside=lambda directory: carry.put(directory, tools, key))
         index = create_media(

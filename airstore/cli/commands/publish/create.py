@@ -12,11 +12,11 @@ from airstore.cli.options.author import author_option, read_author
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
 from airstore.cli.options.productfile import product_file
 from airstore.cli.options.registries import access_options, make_access
-from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
+from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.views.attachments import say_unavailable
 from airstore.cli.views.notices import notice_fields, say_notices
 from airstore.cli.views.output import output_option, show_fields, show_rows
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.history.git.names import check_version
 from airstore.ops.publish.create import (
     Created,
@@ -25,7 +25,7 @@ from airstore.ops.publish.create import (
     create_release,
     gather,
 )
-from airstore.ops.publish.keys import load_key
+from airstore.ops.publish.keys import load_key, root_keys_here
 from airstore.ops.publish.pending import Signing, check_no_other
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import PUBLISHER
@@ -89,7 +89,7 @@ def command(
     )
     contents = gather(product_file(store), helm, access, kube_versions)
     say_notices(context, contents.notices, strict=strict)
-    key = load_key(store, key_name, ask_passphrase(passphrase_file))
+    key = load_key(store, key_name, ask_passphrase(passphrase_file), agent_socket())
     if dry_run:
         check_contents(store, contents, access)
         _show_places(contents, access, output)
@@ -102,6 +102,12 @@ def command(
         context.say(
             f"release {version} is pending: it needs {created.lacks} more signatures; "
             f"next: airstore release sign {version}"
+        )
+    changed = created.commit or created.lacks
+    if changed and (lying := root_keys_here(store)):
+        context.say(
+            f"warning: the root key {', '.join(lying)} lies in {store.keys}: whoever steals this machine "
+            "cannot be locked out; move it away"
         )
     if created.commit:
         context.say(f"next: airstore media create --to {version} OUT")

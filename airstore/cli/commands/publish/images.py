@@ -19,8 +19,8 @@ from airstore.cli.suggest import suggestions
 from airstore.cli.views.notices import notice_fields, say_notices
 from airstore.cli.views.output import output_option, show_rows
 from airstore.core.errors import NotFoundError
+from airstore.core.image.reference import Reference
 from airstore.core.notice import Notice
-from airstore.core.reference import Reference
 from airstore.ops.publish.create import ReleaseContents, gather
 from airstore.ops.publish.record_sizes import SMALLER, oversized
 from airstore.ops.stores.directory import PUBLISHER

@@ -14,7 +14,7 @@ from airstore.cli.text import human, printable
 from airstore.cli.views.layers import layer_row, show_layers
 from airstore.cli.views.output import output_option, show_document, show_rows
 from airstore.core.errors import NotFoundError
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.ops.publish.diff import ReleaseDiff, diff_releases
 from airstore.ops.publish.pending import pending
 from airstore.ops.stores.layers import layers_of

@@ -11,7 +11,7 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.expiry import Expiry
-from airstore.cli.options.secrets import ask_passphrase, passphrase_option
+from airstore.cli.options.secrets import agent_socket, ask_passphrase, passphrase_option
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, UsageError
@@ -27,8 +27,8 @@ from airstore.ops.publish.roots import (
     has_draft,
 )
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
-from airstore.trust.keys import PrivateKey
 from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot
+from airstore.trust.signing import load_signing_key
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _role = click.option(
@@ -169,6 +169,8 @@ def sign(
 ) -> None:
     """Sign the draft of the next trust root, or the copy of it in FILE; needs no store then.
 
+    A key's .pub file stands for the private half that an ssh-agent holds.
+
     Several holders of keys sign one after the other. Root N+1 needs enough signatures of root N's root keys
     and of its own; the store's draft comes into force with the last one, a FILE with `import`.
     """
@@ -177,7 +179,8 @@ def sign(
     store = None if file and not key_names else context.store(PUBLISHER, "trust root sign")
     path = file or _draft_of(store)
     paths = [*key_files, *(store.keys / name for name in key_names if store)]
-    keys = [PrivateKey.load(each, ask_passphrase(passphrase_file)) for each in paths]
+    ask = ask_passphrase(passphrase_file)
+    keys = [load_signing_key(each, ask, agent_socket()) for each in paths]
     current = store.trust_root() if store and store.root_file.is_file() else None
     signed = co_sign(_read(path), keys, current)
     write_file(path, signed.envelope, mode=0o644)

@@ -8,20 +8,22 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.author import author_option, read_author
-from airstore.cli.options.secrets import ask_passphrase, key_option, passphrase_option
+from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.errors import UsageError
 from airstore.ops.publish.keys import load_key
 from airstore.ops.publish.pending import Signing, discard_pending, sign_pending
 from airstore.ops.stores.directory import PUBLISHER
-from airstore.trust.keys import PrivateKey
+from airstore.trust.signing import load_signing_key
 
 
 @click.command("sign")
 @click.argument("version")
 @key_option
 @click.option(
-    "--key-file", type=click.Path(path_type=Path, dir_okay=False), help="Sign with this private key instead."
+    "--key-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Sign with this private key instead; a .pub file stands for what an ssh-agent holds.",
 )
 @author_option
 @passphrase_option
@@ -45,7 +47,8 @@ def sign(
     if key_name and key_file:
         raise UsageError("--key and --key-file exclude each other")
     ask = ask_passphrase(passphrase_file)
-    key = PrivateKey.load(key_file, ask) if key_file else load_key(store, key_name, ask)
+    agent = agent_socket()
+    key = load_signing_key(key_file, ask, agent) if key_file else load_key(store, key_name, ask, agent)
     done = sign_pending(store, version, Signing(key, read_author(author, store), context.now()))
     if done.commit:
         context.say(f"next: airstore media create --to {version} OUT")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airstore.core.kube.rights import Right
-from airstore.core.release import Release
+from airstore.core.model.release import Release
 from airstore.deploy.checks.images import samples, strangers, used
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.ops.apply.session.session import LEASE_NAMESPACE, ApplySession

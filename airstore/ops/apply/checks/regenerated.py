@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from airstore.core import yamlfile
+from airstore.core.parsing import yamlfile
 from airstore.deploy.model.target import CLAIM, object_name
 from airstore.deploy.plan.generated import generated_secrets, identity
 from airstore.history.ledger import Running

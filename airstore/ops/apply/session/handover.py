@@ -10,9 +10,9 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from airstore.core import strictjson
 from airstore.core.durable import write_file
 from airstore.core.errors import UsageError
+from airstore.core.parsing import strictjson
 from airstore.ops.stores.directory import StoreDirectory
 
 MARKER = "applier.json"

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from airstore.charts.images.rewrite import Rewriting
-from airstore.core import strictjson
-from airstore.core.digest import Digest
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.image.digest import Digest
+from airstore.core.parsing import strictjson
 from airstore.deploy.helm.kept import Kept
 from airstore.deploy.model.redact import Redactor
 from airstore.history.ledger import Running

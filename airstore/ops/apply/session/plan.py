@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from airstore.core.release import Release
-from airstore.core.site import SiteFile
+from airstore.core.model.release import Release
+from airstore.core.model.site import SiteFile
 from airstore.deploy.model.target import targets_of
 from airstore.deploy.plan.generated import adopted_alike
 from airstore.deploy.plan.plan import PlanStep, alike, plan
@@ -14,11 +14,11 @@ from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.steps import Mode, Run, backed_up
 from airstore.deploy.run.transition import items_of
 from airstore.history import ledger
-from airstore.history.ledger import ADOPTED, Running, is_release
+from airstore.history.ledger import ADOPTED, Running
 from airstore.ops.apply.session.installations import Installations
 from airstore.ops.apply.session.prepare import PreparedRelease, Rendering, prepare_release
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import held_release, trusted_release
+from airstore.ops.stores.trusted import held_release, state_release
 from airstore.store.blobs import BlobStore
 
 
@@ -130,8 +130,7 @@ def make_plan(
 def backups_of(store: StoreDirectory, planned: Planned, skipped: Collection[str] = ()) -> tuple[str, ...]:
     """Keys of the Helm releases that an apply of this plan would back up, but for those that are skipped."""
     running = tuple(each.running for each in planned.wanted)
-    known = is_release(planned.previous)
-    older = trusted_release(store, planned.previous) if known else None
+    older = state_release(store, planned.previous)
     intent = Intent(
         Mode.APPLY,
         planned.plan.version,

@@ -17,12 +17,12 @@ from airstore.charts.images.rewrite import Rewriting, leftovers, rewrite
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.rendering.live import LiveCluster, render_live
 from airstore.charts.rendering.render import Document, RenderTarget, render
-from airstore.core import yamlfile
 from airstore.core.durable import write_file
 from airstore.core.errors import UsageError
 from airstore.core.limits import LIMITS
-from airstore.core.release import Chart, HelmRelease, Release
-from airstore.core.site import SiteFile
+from airstore.core.model.release import Chart, HelmRelease, Release
+from airstore.core.model.site import SiteFile
+from airstore.core.parsing import yamlfile
 from airstore.deploy.helm.kept import flattened
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import is_hook

@@ -16,9 +16,9 @@ from typing import Protocol
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.rendering.live import LiveCluster
+from airstore.core.model.release import Release
+from airstore.core.model.site import SiteFile
 from airstore.core.progress import Progress
-from airstore.core.release import Release
-from airstore.core.site import SiteFile
 from airstore.deploy.helm.actions import HelmActions
 from airstore.deploy.helm.calls import HelmCalls
 from airstore.deploy.hooks.runner import HookRunner
@@ -28,7 +28,6 @@ from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import Journal, unfinished
 from airstore.deploy.run.transition import Transition
 from airstore.deploy.waiting.watching import Display
-from airstore.history import ledger
 from airstore.ops.apply.session.handover import refuse_marked
 from airstore.ops.apply.session.installations import Installations
 from airstore.ops.apply.session.prepare import Rendering
@@ -37,7 +36,7 @@ from airstore.ops.apply.session.site_cluster import SiteCluster, open_cluster
 from airstore.ops.apply.session.supplies import StoreSupplies
 from airstore.ops.registry.incluster.pull_credentials import pull_login
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.stores.trusted import state_release, trusted_release
 from airstore.process.guard import await_end
 from airstore.store.blobs import BlobStore
 
@@ -120,8 +119,8 @@ class ApplySession:
         return trusted_release(self.store, version)
 
     def release_of_state(self, version: str) -> Release | None:
-        """The release of a state; None of nothing, and of what was adopted, which no release describes."""
-        return self.release(version) if ledger.is_release(version) else None
+        """The release of a state; None of nothing, of what was adopted, and of what a trust root disowns."""
+        return state_release(self.store, version)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -22,10 +22,10 @@ from airstore.cluster.registry.pull_secrets import PullLogin, give_secret, let_p
 from airstore.cluster.registry.settings import settings_of
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import NotFoundError, TransferError
-from airstore.core.gates import WorkloadGate
+from airstore.core.model.gates import WorkloadGate
+from airstore.core.model.release import Release
+from airstore.core.model.site import SiteFile
 from airstore.core.progress import Progress
-from airstore.core.release import Release
-from airstore.core.site import SiteFile
 from airstore.ops.registry.incluster.readiness import ReadinessWait
 from airstore.ops.registry.incluster.secrets import read_authority, registry_secrets
 from airstore.ops.registry.incluster.tunnel import LABELS, own_passwords, push_port

@@ -11,9 +11,9 @@ from airstore.cluster.registry.mirror_merge import TO_MERGE, NeedsMergingError, 
 from airstore.cluster.registry.settings import settings_of
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import UsageError
-from airstore.core.release import Release
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import ClusterRegistry
+from airstore.core.model.release import Release
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import ClusterRegistry
 from airstore.ops.registry.incluster.pull_credentials import registry_login
 from airstore.ops.registry.incluster.secrets import read_authority, registry_secrets
 from airstore.ops.registry.incluster.shared import shared_access

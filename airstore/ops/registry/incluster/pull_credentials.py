@@ -8,8 +8,8 @@ from pathlib import Path
 from airstore.cluster.registry.objects import PULL_USER
 from airstore.cluster.registry.pull_secrets import PullLogin
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import ClusterRegistry
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import ClusterRegistry
 from airstore.ops.registry.incluster.secrets import has_registry, pull_password
 from airstore.ops.registry.incluster.shared import shared_access
 from airstore.ops.stores.directory import StoreDirectory

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from airstore.cluster.registry.objects import PULL_USER, PUSH_USER, RegistrySecrets
 from airstore.cluster.registry.settings import RegistrySettings
-from airstore.core import strictjson
 from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import CertificateFiles, ClusterRegistry
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import CertificateFiles, ClusterRegistry
+from airstore.core.parsing import strictjson
 from airstore.ops.registry.incluster.shared import shared_access, shared_authority
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.tls.certificates import RENEW_DAYS, KeyPair, create_authority, days_left, issue, unusable

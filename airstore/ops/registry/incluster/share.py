@@ -16,9 +16,9 @@ from airstore.cluster.registry import objects as make
 from airstore.cluster.registry.owners import find_registry
 from airstore.cluster.registry.pull_secrets import PullLogin, let_pull, password_of
 from airstore.core.errors import NotFoundError, TransferError, UsageError
-from airstore.core.release import Release
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import ClusterRegistry
+from airstore.core.model.release import Release
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import ClusterRegistry
 from airstore.ops.registry.incluster.secrets import own_passwords_of, read_authority
 from airstore.ops.registry.incluster.shared import RegistryAccess, keep_access, read_access
 from airstore.ops.registry.incluster.tunnel import own_passwords, pod_port

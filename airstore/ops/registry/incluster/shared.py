@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airstore.core import schema, strictjson
 from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
-from airstore.core.site import SiteFile
-from airstore.core.site_registry import ClusterRegistry
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import ClusterRegistry
+from airstore.core.parsing import schema, strictjson
 from airstore.ops.stores.directory import StoreDirectory
 
 _SCHEMA = "registry-access"

@@ -14,11 +14,11 @@ from typing import Any
 import jsonschema
 from jsonschema import validators
 
-from airstore.core import yamlfile
 from airstore.core.errors import AirstoreError, DamagedError, UsageError
+from airstore.core.parsing import yamlfile
 
-_PACKAGED = Path(__file__).parents[1] / "schemas"  # in an installed wheel
-_SOURCE = Path(__file__).parents[2] / "schemas"  # in a checkout
+_PACKAGED = Path(__file__).parents[2] / "schemas"  # in an installed wheel
+_SOURCE = Path(__file__).parents[3] / "schemas"  # in a checkout
 _SHOWN = 20  # faults named at once
 
 FieldPath = list[str | int]

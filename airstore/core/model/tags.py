@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from airstore.core.release import Artifact, Image
+from airstore.core.model.release import Artifact, Image
 
 
 class RepositoryTag(NamedTuple):

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.core import schema, strictjson
-from airstore.core.descriptor import Descriptor, parse_all
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
-from airstore.core.helm_release import HelmRelease, helm_from_json, helm_to_json
-from airstore.core.reference import Reference
-from airstore.core.sections import ProductApplier, ProductRegistry
-from airstore.core.unavailable import Unavailable, parts_from_json, parts_to_json
+from airstore.core.image.descriptor import Descriptor, parse_all
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
+from airstore.core.image.unavailable import Unavailable, parts_from_json, parts_to_json
+from airstore.core.model.helm_release import HelmRelease, helm_from_json, helm_to_json
+from airstore.core.model.sections import ProductApplier, ProductRegistry
+from airstore.core.parsing import schema, strictjson
 
 __all__ = ["API_VERSION", "Artifact", "Chart", "HelmRelease", "Image", "Release"]
 

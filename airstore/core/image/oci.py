@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from airstore.core import strictjson
-from airstore.core.descriptor import Descriptor, annotations_of
 from airstore.core.errors import DamagedError
+from airstore.core.image.descriptor import Descriptor, annotations_of
 from airstore.core.limits import LIMITS
+from airstore.core.parsing import strictjson
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

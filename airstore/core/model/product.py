@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from airstore.core import schema, yamlfile
-from airstore.core.descriptor import Platform
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.gates import parse_gate
-from airstore.core.helm_release import HelmRelease, helm_from_json
-from airstore.core.sections import ProductApplier, ProductRegistry
+from airstore.core.image.descriptor import Platform
+from airstore.core.model.gates import parse_gate
+from airstore.core.model.helm_release import HelmRelease, helm_from_json
+from airstore.core.model.sections import ProductApplier, ProductRegistry
+from airstore.core.parsing import schema, yamlfile
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
     return Product(
         directory=directory,
         name=document["name"],
-        platforms=tuple(Platform.parse(text) for text in document.get("platforms", ())),
+        platforms=tuple(_platform(text) for text in document.get("platforms", ())),
         charts=tuple(ChartSource(c["name"], c["source"], c.get("version", "")) for c in document["charts"]),
         helm_releases=tuple(helm_from_json(entry) for entry in document["releases"]),
         kube_versions=tuple(document.get("kubeVersions", ())),
@@ -182,3 +182,8 @@ def _check_names(product: Product, text: bytes, path: Path) -> None:
             if need not in earlier:
                 fail("releases", index, "needs", f"{need!r} is not a release listed before this one")
         earlier.add(helm.name)
+
+
+def _platform(text: str) -> Platform:
+    """As releases have it: sites hold theirs against a stricter schema."""
+    return Platform.parse(text.lower().replace("-", "_"))

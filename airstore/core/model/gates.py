@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import UsageError
-from airstore.core.jsonpath import JsonPath
+from airstore.core.parsing.jsonpath import JsonPath
 
 _WORKLOADS = ("deployment", "statefulset", "daemonset", "job")
 _KINDS = (*_WORKLOADS, "http", "resource")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 
 
 @dataclass(frozen=True)

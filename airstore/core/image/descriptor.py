@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
 
 _SYSTEMS = {"macos": "darwin"}
 # Other names of an architecture, and the variant that the name itself says.
@@ -19,6 +19,11 @@ _ARCHITECTURES = {
     "i386": ("386", ""),
     "armhf": ("arm", "v7"),
     "armel": ("arm", "v6"),
+    "armv6": ("arm", "v6"),
+    "armv6l": ("arm", "v6"),
+    "armv7": ("arm", "v7"),
+    "armv7l": ("arm", "v7"),
+    "armv8": ("arm64", ""),
 }
 _VARIANTS = {"arm64": "v8", "amd64": "v1", "arm": "v7"}  # what an architecture alone means
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airstore.core import schema, yamlfile
 from airstore.core.errors import NotFoundError, UsageError
-from airstore.core.site_registry import ClusterRegistry, SiteRegistry, registry_from_section
+from airstore.core.model.site_registry import ClusterRegistry, SiteRegistry, registry_from_section
+from airstore.core.parsing import schema, yamlfile
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.core.gates import Gate, gate_to_json, parse_gate
+from airstore.core.model.gates import Gate, gate_to_json, parse_gate
 
 
 @dataclass(frozen=True)

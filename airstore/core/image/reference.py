@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from airstore.core.digest import Digest
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.image.digest import Digest
 
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _IPV6 = r"\[[a-fA-F0-9:]+\]"  # distribution/reference takes it since version 0.6

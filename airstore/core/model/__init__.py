@@ -1,0 +1,1 @@
+"""What product, site and release files say, parsed once; and the tags that follow from it."""

@@ -1,0 +1,1 @@
+"""Strict reading of what others wrote: JSON, YAML, JSON Schema, JSONPath."""
