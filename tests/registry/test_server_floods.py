@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.digest import Digest
+from airstore.core.image.digest import Digest
 from airstore.registry.server.server import Tls
 from tests.registry.floods import MANY, Step, body_dripped, flood, header_dripped, layer_sipped
 from tests.registry.serving import REPOSITORY, Site, largest, release_of, running

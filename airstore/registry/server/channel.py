@@ -80,10 +80,16 @@ class Channel:
 
     async def linger(self) -> None:
         """Let the peer read what was sent; closing while it sends still would reset the connection."""
-        deadline, drop = self.after(_LINGER), partial(socket.socket.recv, self._socket, _DISCARDED)
+        deadline = self.after(_LINGER)
+
+        def drop() -> bytes:
+            return socket.socket.recv(self._socket, _DISCARDED)
+
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-            while self._loop.time() < deadline and await self._done(drop, deadline, reading=True):
+            while self._loop.time() < deadline:
+                if not await self._done(drop, deadline, reading=True):
+                    return
                 await asyncio.sleep(0)  # others are served meanwhile, however much it sends
 
     def cut(self) -> None:
