@@ -17,7 +17,7 @@ from airstore.cli.views.attachments import say_unattached
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.errors import TransferError, UsageError
 from airstore.ops.registry.push import PushOptions, plan_registry, push_release
-from airstore.ops.registry.serve import LiveCatalog
+from airstore.ops.registry.serve import LiveBlobs, LiveCatalog
 from airstore.ops.stores.directory import SITE
 from airstore.ops.stores.trusted import held_release
 from airstore.registry.server.app import AccessEntry, make_app
@@ -65,7 +65,7 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
     catalog = LiveCatalog(store)
     for version in catalog.left_out:
         context.say(f"release {version} is not served: not all of its blobs are here")
-    with store.open_blobs() as blobs:
+    with LiveBlobs(store) as blobs:
         app = make_app(catalog, blobs, log)
         ready = lambda running: click.echo(running.url)  # noqa: E731
         serve_app(app, stop, ready, host=host.strip("[]"), port=int(port), tls=tls, fault=context.say)
