@@ -253,3 +253,31 @@ def test_the_server_goes_on_when_the_index_is_rebuilt_and_a_release_imported(
         while data := pulling.recv(1 << 20):
             rest += data
         assert _digest(rest.partition(b"\r\n\r\n")[2]) == layer["digest"]
+
+
+@pytest.mark.parametrize(
+    ("listen", "warned"), [("0.0.0.0:0", True), ("127.0.0.1:0", False), ("localhost:0", False)]
+)
+def test_a_network_that_sees_everything_is_warned_of(world: World, listen: str, warned: bool) -> None:
+    with served(world.site, "--listen", listen) as running:
+        assert running.end() == 0
+        said = (world.site.path.parent / "serve.log").read_text()
+    assert (f"WARNING: --listen {listen.partition(':')[0]} without TLS" in said) == warned
+
+
+def test_an_htpasswd_file_says_who_may_pull(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "htpasswd"
+    run("htpasswd", "-Bbc", file, "pull", "secret")
+    name = "/shop/api:1.0.0"
+    with served(world.site, "--htpasswd", file) as running:
+        inspect = ("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{running.host}{name}")
+        run(*inspect, "--creds=pull:secret")
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+            _get(f"{running.url}/v2/")
+        refused.value.close()
+    file.write_text("pull:{SHA}secret\n")
+    said = world.site("registry", "serve", "--htpasswd", file, code=2).err
+    assert f"cannot use {file}: line 1 of the htpasswd file" in said
+    assert f"htpasswd -Bc {file} USER" in said
+    file.unlink()
+    assert f"cannot read {file}" in world.site("registry", "serve", "--htpasswd", file, code=10).err

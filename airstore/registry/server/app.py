@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from airstore.core.errors import AirstoreError
+from airstore.registry.server.access import everybody
 from airstore.registry.server.catalog import BlobReader, Catalog
 from airstore.registry.server.endpoints import Registry, ServerRequest
-from airstore.registry.server.responses import error
+from airstore.registry.server.responses import Response, error
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -45,7 +46,10 @@ def ignore(_access: AccessEntry) -> None:
 
 
 def make_app(
-    catalog: Catalog, blobs: BlobReader, log: Callable[[AccessEntry], None] = ignore
+    catalog: Catalog,
+    blobs: BlobReader,
+    log: Callable[[AccessEntry], None] = ignore,
+    guard: Callable[[str], Response | None] = everybody,
 ) -> WSGIApplication:
     """A WSGI application that serves a catalog's repositories from a reader of blobs.
 
@@ -53,6 +57,7 @@ def make_app(
         catalog: what there is; asked anew for every request.
         blobs: where the bytes come from; verified by it.
         log: called when a response has ended, in the thread that served it.
+        guard: given the Authorization header, says why a request is refused.
     """
     registry = Registry(catalog, blobs)
 
@@ -60,7 +65,8 @@ def make_app(
         started, fault = time.monotonic(), ""
         _drain(environ)
         try:
-            response = registry.respond(_request(environ))
+            refused = guard(environ.get("HTTP_AUTHORIZATION", ""))
+            response = refused or registry.respond(_request(environ))
         except AirstoreError as failure:
             # The log gets the reason; clients of a registry need not learn paths on this machine.
             fault = str(failure)

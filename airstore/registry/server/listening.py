@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import ssl
@@ -38,6 +39,15 @@ class RunningServer:
     def url(self) -> str:
         """With the scheme."""
         return f"{self.scheme}://{self.address}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches an address, or any address of a name."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:  # `listen` names the fault
+        return False
+    return all(ipaddress.ip_address(str(each[4][0]).partition("%")[0]).is_loopback for each in found)
 
 
 def listen(host: str, port: int) -> socket.socket:
