@@ -23,6 +23,7 @@ _Result = TypeVar("_Result")
 _Message = h11.Response | h11.InformationalResponse | h11.Data | h11.EndOfMessage
 
 _RECEIVE = 1 << 16
+_QUICK = 0.2  # seconds in which a client has taken some pieces that is not a slow one
 
 
 @dataclass(frozen=True)
@@ -152,12 +153,22 @@ class Conversation:
             await self._in_thread(answer.close)
 
     async def _body(self, answer: Answer) -> None:
-        before, coming = self._channel.taken, self._in_thread(answer.pieces)
+        """Send it; to a client that takes what is there at once, with the next pieces made ready meanwhile.
+
+        Not to others: hundreds of slow ones would each hold pieces in memory that they take minutes later.
+        """
+        before, quick = self._channel.taken, False
+        coming = self._in_thread(answer.pieces)
         try:
             while pieces := await coming:
-                coming = self._in_thread(answer.pieces)  # made ready while these are sent
-                for piece in pieces:
-                    await self._send(h11.Data(data=piece))
+                slow_from = self._channel.after(_QUICK)
+                if quick:
+                    coming = self._in_thread(answer.pieces)
+                while pieces:
+                    await self._send(h11.Data(data=pieces.pop(0)))
+                if not quick:
+                    coming = self._in_thread(answer.pieces)
+                quick = self._channel.after(0) < slow_from
         finally:
             await asyncio.wait((coming,))
             answer.sent = self._channel.taken - before

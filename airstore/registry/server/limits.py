@@ -29,8 +29,8 @@ class Limits:
         grace: for running pulls when the server is told to end.
     """
 
-    connections: int = 4096
-    per_client: int = 1024
+    connections: int = 1024
+    per_client: int = 640
     handshake: float = 10
     header: float = 20
     body: float = 20
