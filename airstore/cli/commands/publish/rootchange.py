@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from airstore.cli.context import Context, pass_context
+from airstore.cli.context import Context, pass_context, system_time
 from airstore.cli.options.expiry import Expiry
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, passphrase_option
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.durable import write_file
-from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.ops.publish.roots import (
     ROLES,
     Change,
@@ -28,7 +28,7 @@ from airstore.ops.publish.roots import (
     has_draft,
 )
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
-from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot
+from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, parse_root
 from airstore.trust.signing import load_signing_key
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -70,8 +70,14 @@ def _said(
 ) -> dict[str, Any]:
     named = {ROOT_ROLE: root_threshold, RELEASE_ROLE: release_threshold}
     thresholds = {role: count for role, count in named.items() if count}
+    now = datetime.fromtimestamp(system_time(), UTC)
     if isinstance(expires, timedelta):
-        expires = datetime.now(UTC) + expires
+        expires = now + expires
+    if isinstance(expires, datetime) and expires <= now:
+        raise UsageError(
+            f"--expires {expires:%Y-%m-%d} has gone by: sites would take nothing in under such a root",
+            hint="a revoked key needs no date: `airstore trust root remove-key`",
+        )
     when = [] if expires is None else [expires if isinstance(expires, datetime) else None]
     return {"thresholds": thresholds, "expires": when}
 
@@ -223,10 +229,16 @@ def _draft_of(store: StoreDirectory | None) -> Path:
 
 
 def _read(path: Path) -> bytes:
+    """A root's envelope, which a file has to be, whoever signed it."""
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as fault:
         raise NotFoundError(f"cannot read the trust root {path}: {fault.strerror}") from fault
+    try:
+        parse_root(data)
+    except DamagedError as fault:
+        raise DamagedError(f"{path}: {fault}", hint=fault.hint) from fault
+    return data
 
 
 def _show_draft(context: Context, store: StoreDirectory, root: TrustRoot, output: str) -> None:
