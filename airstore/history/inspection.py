@@ -100,7 +100,10 @@ def _object_faults(history: Path, tips: dict[str, str]) -> list[HistoryFault]:
         for needed in closure([tip], objects.get, parents=not ref.startswith(TAGS)):
             if needed.oid in bad and ref != MAIN:
                 users[needed.oid].append(owner(ref))
-    return [HistoryFault(f"{history.name}: {fault}", tuple(users[oid])) for oid, fault in bad.items()]
+    return [
+        HistoryFault(f"{history.name}: {fault}", tuple(users[oid]) or (owner(MAIN),))
+        for oid, fault in bad.items()
+    ]
 
 
 def readable_tags(history: History) -> Iterator[tuple[str, str]]:

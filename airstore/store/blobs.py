@@ -12,7 +12,7 @@ from airstore.store.ingest.writer import BlobEncoding, BlobWriter
 from airstore.store.layout import StoreLayout
 from airstore.store.read.forms import BlobForm
 from airstore.store.read.reader import ObjectReader
-from airstore.store.upkeep.check import Damage, Statistics, check, rebuild_index, statistics
+from airstore.store.upkeep.check import Damage, Statistics, check, index_faults, rebuild_index, statistics
 from airstore.store.upkeep.optimize import open_blobs, openable, opened_and_whole
 from airstore.store.upkeep.repack import drop_whole
 from airstore.store.upkeep.retire import retire_damaged
@@ -38,6 +38,7 @@ __all__ = [
     "content",
     "drop_whole",
     "in_order",
+    "index_faults",
     "join_tar",
     "open_blobs",
     "openable",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
 from collections.abc import Callable
@@ -62,7 +63,10 @@ class PrivateKey:
             raise _not_a_key(path, str(fault)) from fault
         if not isinstance(key, Ed25519PrivateKey):
             raise _not_a_key(path, "it is a key of another type")
-        return cls(key)
+        loaded = cls(key)
+        if loaded.public.wire not in _body(data):  # the library takes any 32 bytes for a secret
+            raise _not_a_key(path, "its secret part does not belong to its public one: it is damaged")
+        return loaded
 
     def save(self, path: Path, passphrase: bytes | None = None) -> None:
         """Write a key file that its owner alone can read; with a passphrase it is encrypted (bcrypt-kdf).
@@ -104,6 +108,11 @@ def _read_private(path: Path) -> bytes:
     if len(data) > LIMITS.key_file:
         raise _not_a_key(path, f"it is larger than {LIMITS.key_file} bytes")
     return data
+
+
+def _body(data: bytes) -> bytes:
+    """What the lines between the first and the last say; the public key is there in clear, always."""
+    return base64.b64decode(b"".join(data.strip().splitlines()[1:-1]))
 
 
 def _check_private(path: Path, status: os.stat_result) -> None:

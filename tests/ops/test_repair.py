@@ -29,6 +29,7 @@ from tests.support.product.road_parts import (
     rewrite,
     sound,
 )
+from tests.support.registry.servers import RegistryServer
 
 GONE = -1
 
@@ -106,6 +107,18 @@ def test_what_is_damaged_is_named_and_restored(pattern: str, place: float, road:
     assert repaired(site).out == ""  # nothing is left to do
 
 
+def test_what_is_good_of_a_pack_without_its_own_index_is_kept(site: Path) -> None:
+    """The store's index knows where its objects lie; making a new one must not forget that."""
+    damage(site, f"packs/{pack_of(site).name}", 1)
+    done_before = found_by_check(site)
+    assert [fault["breaks"] for fault in done_before] == [[]]
+    assert airstore("-C", site, "check", "--rebuild-index").code == 20
+    damage(site, "index.sqlite", 0.5)
+    outcome = repaired(site)
+    assert outcome.code == 0, outcome
+    sound(site, "1.0.0")
+
+
 def test_media_alone_restore_packs_and_history(road: Road, site: Path) -> None:
     for path in (site / "packs").iterdir():
         path.unlink()
@@ -121,6 +134,28 @@ def test_a_publisher_is_restored_from_a_site_and_from_media(own_road: Road) -> N
     shutil.rmtree(publisher / "history.git" / "refs" / "tags")
     assert repaired(publisher, own_road.site, own_road.full_new).code == 0
     sound(publisher, "1.0.0", "1.1.0")
+
+
+def test_a_registry_gives_back_what_was_pushed_to_it(
+    road: Road, site: Path, own_registry: RegistryServer, prefix: str
+) -> None:
+    place = f"http://{own_registry.host}/{prefix}"
+    done("-C", site, "registry", "push", place)
+    blobs = open_directory(site).history.release("1.0.0").blobs().values()
+    lost = next(blob for blob in blobs if "layer" in blob.media_type)
+    own_registry.blob_file(lost.digest).write_bytes(b"other bytes")
+    for path in (site / "packs").iterdir():
+        path.unlink()
+    outcome = airstore("-C", site, "repair", "--from", place, "-o", "json")
+    assert outcome.code == 20, outcome
+    said = json.loads(outcome.out)
+    # A registry refuses an index of which not every image is there, so it was never pushed.
+    refused = [why for why in said["refused"] if "MANIFEST_UNKNOWN" not in why]
+    assert [f"blob {lost.digest}" in why for why in refused] == [True]
+    assert len(said["refused"]) == 2
+    assert len(said["restored"]) > 20
+    assert repaired(site, road.full).out.startswith("restored 2 blobs\n")
+    sound(site, "1.0.0")
 
 
 def test_what_nobody_has_is_said_with_what_would_restore_it(road: Road, site: Path) -> None:

@@ -160,11 +160,12 @@ class ObjectDatabase:
         for packs in self._packs:
             try:
                 with git_errors(what):
-                    return _read_packed(packs, oid, limit, what)
-            except KeyError:
-                continue
+                    found = _read_packed(packs, oid, limit, what)
             except DamagedError as fault:
                 faults.append(fault)
+            else:
+                if found:
+                    return found
         if faults:
             raise faults[0]
         return None
@@ -196,8 +197,11 @@ def _packs_of(objects: Path) -> pygit2.Odb:
     return packs
 
 
-def _read_packed(packs: pygit2.Odb, oid: str, limit: int, what: str) -> tuple[int, bytes]:
-    _, size = packs.read_header(oid)
+def _read_packed(packs: pygit2.Odb, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
+    try:
+        _, size = packs.read_header(oid)
+    except KeyError:  # pygit2's is a GitError as well
+        return None
     if size > limit:
         raise DamagedError(f"{what} has {size} bytes; at most {limit} are accepted")
     kind, data = packs.read(oid)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from airstore.core.errors import AirstoreError, DamagedError, StorageError
+from airstore.core.errors import AirstoreError, StorageError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest, verified
 from airstore.core.progress import Progress
 from airstore.ops.repair.sources import Read, RepairSource
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.store.blobs import BlobStore, BlobWriter, check, rebuild_index, retire_damaged, statistics
+from airstore.store.blobs import (
+    BlobStore,
+    BlobWriter,
+    check,
+    index_faults,
+    rebuild_index,
+    retire_damaged,
+    statistics,
+)
 
 _BATCH = 100  # blobs that become visible together
 
@@ -40,28 +48,22 @@ def restore_blobs(
         for source in sources:
             if lost:
                 yield from _refill(store, held, lost, source, refused)
-        yield from (f"pack {name} is replaced" for name in retire_damaged(held))
+        yield from (f"pack {name}, replaced by what is good of it" for name in retire_damaged(held))
 
 
-def restore_index(store: StoreDirectory, progress: Progress) -> Iterator[str]:
+def restore_index(store: StoreDirectory) -> Iterator[str]:
     """Rebuild the index from the packs where it is damaged or says something else than they.
+
+    The objects are not read for that.
 
     Raises:
         LockedError: another process adds packs.
         StorageError: the disk is full or failed.
     """
     with store.open_blobs() as held:
-        if _index_is_wrong(held, progress):
+        if index_faults(held):
             rebuild_index(held)
             yield "index.sqlite, from the packs"
-
-
-def _index_is_wrong(held: BlobStore, progress: Progress) -> bool:
-    try:
-        with progress.task("reading all objects", statistics(held).plain_bytes) as advance:
-            return any(damage.what.startswith("index.sqlite") for damage in check(held, advance))
-    except DamagedError:  # of the index alone: packs are read without raising it
-        return True
 
 
 def _lost(held: BlobStore, wanted: Mapping[Digest, Descriptor], progress: Progress) -> list[Digest]:
@@ -77,21 +79,13 @@ def _refill(
     source: RepairSource,
     refused: Callable[[str], None],
 ) -> Iterator[str]:
-
     def failed(blob: Descriptor, fault: AirstoreError) -> None:
         refused(f"{source}: blob {blob.digest}: {fault}")
 
     try:
         with source.blobs(store, held, lost) as read:
             for part in _batches(list(lost.values())):
-                restored = _put_all(
-                    store,
-                    held,
-                    part,
-                    read,
-                    lambda blob, fault: refused(f"{source}: blob {blob.digest}: {fault}"),
-                )
-                for digest in restored:
+                for digest in _put_all(store, held, part, read, failed):
                     del lost[digest]
                     yield f"blob {digest}"
     except StorageError:

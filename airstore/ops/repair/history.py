@@ -69,7 +69,7 @@ def _objects(store: StoreDirectory, lenders: Sequence[Lender], tips: Iterable[st
     with united(path, lenders, {}) as everything:
         written, _ = restore_objects(path, tips, everything, store.disk)
     if written:
-        yield f"{path.name}: {written} objects"
+        yield f"{path.name}: {written} object{'s' * (written != 1)}"
 
 
 def _lost_refs(store: StoreDirectory, lenders: Sequence[Lender]) -> Iterator[tuple[str, str]]:

@@ -17,14 +17,16 @@ from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
 from airstore.history.lending import Lender
 from airstore.history.restoration import restore_files
-from airstore.ops.repair.blobs import restore_blobs
+from airstore.ops.repair.blobs import restore_blobs, restore_index
 from airstore.ops.repair.history import newest_release, restore_history
+from airstore.ops.repair.keys import restore_public_keys
 from airstore.ops.repair.sources import RepairSource
 from airstore.ops.repair.trust import restore_roots, restore_signers, restore_state
 from airstore.ops.repair.ways import way_out
 from airstore.ops.stores.check import Problem, check_store
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.trusted import all_releases
+from airstore.store.blobs import BlobStore
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def repair(store: StoreDirectory, request: RepairRequest, progress: Progress) ->
     with store.locked():
         restored = list(_restore(store, request, progress, refused.append))
         left = check_store(store, progress).problems
+    left.sort(key=lambda problem: not problem.breaks)  # what breaks nothing goes with the others
     remaining = tuple(Remaining(problem, way_out(store, problem)) for problem in left)
     return Repaired(tuple(restored), tuple(dict.fromkeys(refused)), remaining)
 
@@ -90,6 +93,7 @@ def _restore(
     yield from (
         f"{store.layout.history.name}/{name}" for name in restore_files(store.layout.history, store.disk)
     )
+    yield from restore_public_keys(store)
     yield from restore_roots(store, list(_offered(request.sources, refused)), request.root)
     try:
         store.trust()
@@ -100,7 +104,9 @@ def _restore(
         yield from restore_history(store, list(_lenders(store, request.sources, stack, refused)))
     with suppress(DamagedError, NotTrustedError):  # `check` names it
         yield from restore_state(store, newest_release(store))
-    yield from restore_blobs(store, _wanted(store), request.sources, progress, refused)
+    wanted = _wanted(store)  # as the old index knows it: at a site a new one may know less
+    yield from restore_index(store)
+    yield from restore_blobs(store, wanted, request.sources, progress, refused)
 
 
 def _offered(
@@ -142,4 +148,12 @@ def _wanted(store: StoreDirectory) -> dict[Digest, Descriptor]:
         expected = {d: blob for link in releases for d, blob in link.release.blobs().items()}
         newest = set(releases[-1].release.blobs()) if releases else set[Digest]()
         whole = store.side != SITE
-        return {d: blob for d, blob in expected.items() if whole or d in newest or held.size(d) is not None}
+        return {d: blob for d, blob in expected.items() if whole or d in newest or _holds(held, d)}
+
+
+def _holds(held: BlobStore, digest: Digest) -> bool:
+    """An index that is damaged may know of it, too."""
+    try:
+        return held.size(digest) is not None
+    except DamagedError:
+        return True

@@ -85,7 +85,16 @@ def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[P
     problems += [Problem(what, (breaks,)) for what, breaks in record_faults(store)]
     broken = {user for problem in problems for user in problem.breaks}
     verified, refused = _verify_all(store)
-    return verified, problems + [each for each in refused if not broken.intersection(each.breaks or "-")]
+    problems += [each for each in refused if not broken.intersection(each.breaks or "-")]
+    return verified, _merged(problems)
+
+
+def _merged(problems: list[Problem]) -> list[Problem]:
+    """One fault may be met on several ways."""
+    users: dict[str, dict[str, None]] = {}
+    for each in problems:
+        users.setdefault(each.fault, {}).update(dict.fromkeys(each.breaks))
+    return [Problem(fault, tuple(breaks)) for fault, breaks in users.items()]
 
 
 def _verify_all(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[Problem]]:

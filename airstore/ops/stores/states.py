@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
 from airstore.history.git.files import SIGNERS_FILE
+from airstore.history.git.names import MAIN
+from airstore.history.inspection import owner
 from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
 from airstore.trust.policy import check_root_version
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import allowed_signers
 from airstore.trust.state import TrustState
 
-ALL = ("every release",)
+ALL = "every release"
 
 
 def state_faults(store: StoreDirectory) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -23,14 +25,20 @@ def state_faults(store: StoreDirectory) -> Iterator[tuple[str, tuple[str, ...]]]
     """
     if store.side == PUBLISHER and not store.root_file.exists() and not (store.keys / "root").exists():
         return  # no key yet
-    steps: tuple[Callable[[StoreDirectory], None], ...] = (_roots, _signers, _main, _state, _trusted_commit)
-    for step in steps if store.side == SITE else steps[:3]:
+    steps: tuple[tuple[Callable[[StoreDirectory], None], str], ...] = (
+        (_roots, ALL),
+        (_signers, ALL),
+        (_main, owner(MAIN)),
+        (_state, "every import"),
+        (_trusted_commit, owner(MAIN)),
+    )
+    for step, breaks in steps if store.side == SITE else steps[:3]:
         try:
             step(store)
         except StorageError:
             raise
         except AirstoreError as fault:
-            yield str(fault), ALL
+            yield str(fault), (breaks,)
             if step in {_roots, _state}:  # the next ones read the same
                 return
 

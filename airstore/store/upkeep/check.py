@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -79,6 +80,24 @@ def check(store: BlobStore, advance: Advance) -> list[Damage]:
     return inspection.damages()
 
 
+def index_faults(store: BlobStore) -> list[str]:
+    """What is wrong with the index, by SQLite's own check and by what packs say of themselves.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    try:
+        found = store.index.faults()
+        for _, name, _ in store.index.packs():
+            with suppress(DamagedError):  # of the pack: that says nothing of the index
+                frames = read_pack(store.layout.pack(name))
+                if not store.index.agrees(name, frames):
+                    found.append(f"it says something else of pack {name.hex()}.pack than the pack itself")
+    except DamagedError as fault:
+        return [str(fault)]
+    return found
+
+
 class _Inspection:
     def __init__(self, store: BlobStore) -> None:
         self._store = store
@@ -90,7 +109,7 @@ class _Inspection:
         return [Damage(what, tuple(blobs)) for what, blobs in self._faults.items()]
 
     def read_packs(self, advance: Advance) -> None:
-        for fault in self._store.index.faults():
+        for fault in index_faults(self._store):
             self._faults[f"index.sqlite: {fault}"] = []
         known = {name: size for _, name, size in self._store.index.packs()}
         with ThreadPoolExecutor(WORKERS) as pool:
@@ -118,8 +137,6 @@ class _Inspection:
             return
         if not _is_named_right(path, name):
             self._faults[f"pack {path.name} has other bytes than its name says"] = []
-        if not self._store.index.agrees(name, frames):
-            self._faults[f"index.sqlite says something else of pack {path.name} than the pack itself"] = []
         for frame, failed in in_order(pool, lambda frame: (frame, _failures(path, frame)), frames):
             for what, keys in failed:
                 self._note(iter(keys), what)

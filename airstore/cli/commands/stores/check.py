@@ -33,9 +33,10 @@ def command(context: Context, *, rebuilt: bool, output: str) -> None:
     context.say(f"{store.path}: all signatures and objects are sound")
 
 
+_REPAIR = "run `airstore repair`; for what this store has nowhere else, with --from PLACE:"
 _WAY_OUT = {
-    PUBLISHER: "restore it: `airstore repair --from PLACE`, with media, a site's store or a registry",
-    SITE: "restore it: `airstore repair --from PLACE`, with full media, another store or the registry",
+    PUBLISHER: f"{_REPAIR} media, a site's store or a registry",
+    SITE: f"{_REPAIR} full media, another store of this product or the registry",
 }
 
 

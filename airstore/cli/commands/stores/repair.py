@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -19,6 +19,8 @@ from airstore.ops.repair.registries import RegistrySource
 from airstore.ops.repair.repair import Repaired, RepairRequest, repair
 from airstore.ops.repair.sources import MediaSource, RepairSource, StoreSource
 from airstore.ops.stores.directory import open_directory
+
+_MOST = 5  # notes that people read
 
 
 @click.command("repair")
@@ -102,12 +104,29 @@ def _show(context: Context, done: Repaired, output: str) -> None:
             {"restored": list(done.restored), "refused": list(done.refused), "remaining": remaining}, output
         )
         return
-    for what in done.restored:
+    for what in _in_brief(done.restored):
         click.echo(printable(f"restored {what}"))
-    for why in done.refused:
+    for why in _few(done.refused):
         context.say(f"note: {why}")
     for each in done.remaining:
         click.echo(printable(f"not restored: {each.problem.fault}"))
         for broken in each.problem.breaks:
             click.echo(printable(f"  breaks {broken}"))
         click.echo(printable(f"  needs {each.way_out}"))
+
+
+def _in_brief(restored: Sequence[str]) -> list[str]:
+    """Blobs by their number: nobody reads thousands of digests, and ``-o json`` has them."""
+    blobs = [what for what in restored if what.startswith("blob ")]
+    count = [f"{len(blobs)} blobs"] if len(blobs) > 1 else blobs
+    others = [what for what in restored if not what.startswith("blob ")]
+    return others[: _before(restored)] + count + others[_before(restored) :]
+
+
+def _before(restored: Sequence[str]) -> int:
+    return next((at for at, what in enumerate(restored) if what.startswith("blob ")), len(restored))
+
+
+def _few(refused: Sequence[str]) -> list[str]:
+    more = len(refused) - _MOST
+    return [*refused[:_MOST], *([f"{more} more such; -o json has them all"] if more > 0 else [])]
