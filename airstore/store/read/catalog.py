@@ -47,7 +47,8 @@ def write_index(
     """Make an index from all packs of a directory and put it in place of the one there.
 
     Of a pack whose own index is damaged, what the old one knows is kept: each object that is read is verified
-    anyhow. Without, it is entered without objects. A recipe that cannot be read is left out. `check` names them.
+    anyhow; without, it is entered without objects. A recipe that cannot be read is left out. `check` names
+    both.
 
     Raises:
         StorageError: the disk is full or failed; the old index is as it was.
