@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from airstore.core.errors import AirstoreError, StorageError
+from airstore.core.errors import AirstoreError, NotFoundError, StorageError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest, verified
 from airstore.core.progress import Progress
@@ -80,7 +80,10 @@ def _refill(
     refused: Callable[[str], None],
 ) -> Iterator[str]:
     def failed(blob: Descriptor, fault: AirstoreError) -> None:
-        refused(f"{source}: blob {blob.digest}: {fault}")
+        if isinstance(fault, NotFoundError):
+            refused(f"{source} does not have blob {blob.digest}: {fault}")
+        else:
+            refused(f"{source}: blob {blob.digest}: {fault}")
 
     try:
         with source.blobs(store, held, lost) as read:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
 from airstore.history.git.names import MAIN, TAGS
 from airstore.history.git.objects import ObjectDatabase
-from airstore.history.inspection import packed_refs, ref_files
+from airstore.history.inspection import inspect, packed_refs, ref_files
 from airstore.history.lending import LEDGER, Lender, united
 from airstore.history.restoration import drop_damaged_packs, longest_ledger, restore_objects, tags_in
 from airstore.ops.repair.trust import readable_state
@@ -48,6 +48,16 @@ def restore_history(store: StoreDirectory, lenders: Sequence[Lender]) -> Iterato
         lost = None in ref_files(path).values()  # nobody knows what that ref needs
         dropped = [] if lost else drop_damaged_packs(path, _tips(store), store.disk)
         yield from (f"{path.name}: {name}, whose objects have files of their own now" for name in dropped)
+
+
+def is_whole(store: StoreDirectory) -> bool:
+    """Whether nothing of the history has to come from elsewhere.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    ledger = any(breaks == "the ledger" for _, breaks in record_faults(store))
+    return not inspect(store.layout.history) and _is_main_whole(store) and not ledger
 
 
 def newest_release(store: StoreDirectory) -> VerifiedRelease | None:

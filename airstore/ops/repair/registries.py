@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from airstore.core.errors import NotFoundError
+from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
@@ -15,13 +15,23 @@ from airstore.ops.registry.push import parse_target
 from airstore.ops.repair.sources import Read
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import all_releases
+from airstore.registry.client.manifests import has_manifest
+from airstore.registry.client.registry import RegistryClient
+from airstore.registry.faults import RefusedError
 from airstore.store.blobs import BlobStore
+
+_PATIENCE = 3  # blobs in a row that failed for no reason of their own
 
 
 class RegistrySource:
-    """``[http://|https://]HOST[/PREFIX]``, laid out as `registry push` lays it out."""
+    """``[http://|https://]HOST[/PREFIX]``, laid out as `registry push` lays it out.
+
+    Raises:
+        UsageError: not of that form.
+    """
 
     def __init__(self, target: str, access: RegistryOptions) -> None:
+        parse_target(target, access)[0].close()
         self._target, self._access = target, access
 
     def __str__(self) -> str:
@@ -39,17 +49,40 @@ class RegistrySource:
     @contextmanager
     def blobs(self, store: StoreDirectory, held: BlobStore, wanted: Collection[Digest]) -> Iterator[Read]:  # noqa: ARG002
         """See `RepairSource`."""
-        places = _places(store)
         client, _ = parse_target(self._target, self._access)
         with client:
+            reader = _Reader(client, _places(store))
+            reader.require_reachable()
+            yield reader.read
 
-            def read(digest: Digest) -> Iterator[bytes]:
-                if digest not in places:
-                    raise NotFoundError(f"no release says in which repository blob {digest} is")
-                repository, blob = places[digest]
-                return client.open(Reference(client.host, repository, "", digest), blob)
 
-            yield read
+class _Reader:
+    """Reads blobs, and waits for a registry that went away a few times and not for each of thousands."""
+
+    def __init__(self, client: RegistryClient, places: Mapping[Digest, tuple[str, Descriptor]]) -> None:
+        self._client, self._places = client, places
+        self._failures = 0
+
+    def require_reachable(self) -> None:
+        """Ask for anything; raises TransferError where nobody answers."""
+        for digest, (repository, _) in list(self._places.items())[:1]:
+            has_manifest(self._client.transport, self._client.repository(repository), str(digest))
+
+    def read(self, digest: Digest) -> Iterator[bytes]:
+        """A blob's bytes, from the repository of an artifact that has it."""
+        if digest not in self._places:
+            raise NotFoundError("no release says in which repository it is")
+        if self._failures >= _PATIENCE:
+            raise TransferError("the registry went away")
+        repository, blob = self._places[digest]
+        try:
+            yield from self._client.open(Reference(self._client.host, repository, "", digest), blob)
+        except RefusedError:
+            raise
+        except TransferError:
+            self._failures += 1
+            raise
+        self._failures = 0
 
 
 def _places(store: StoreDirectory) -> dict[Digest, tuple[str, Descriptor]]:

@@ -18,7 +18,7 @@ from airstore.core.progress import Progress
 from airstore.history.lending import Lender
 from airstore.history.restoration import restore_files
 from airstore.ops.repair.blobs import restore_blobs, restore_index
-from airstore.ops.repair.history import newest_release, restore_history
+from airstore.ops.repair.history import is_whole, newest_release, restore_history
 from airstore.ops.repair.keys import restore_public_keys
 from airstore.ops.repair.sources import RepairSource
 from airstore.ops.repair.trust import restore_roots, restore_signers, restore_state
@@ -101,7 +101,9 @@ def _restore(
         return  # nothing can be verified
     yield from restore_signers(store)
     with ExitStack() as stack:
-        yield from restore_history(store, list(_lenders(store, request.sources, stack, refused)))
+        # Media are copied for that: not where nothing is asked of them.
+        asked = () if is_whole(store) else request.sources
+        yield from restore_history(store, list(_lenders(store, asked, stack, refused)))
     with suppress(DamagedError, NotTrustedError):  # `check` names it
         yield from restore_state(store, newest_release(store))
     wanted = _wanted(store)  # as the old index knows it: at a site a new one may know less

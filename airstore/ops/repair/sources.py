@@ -5,18 +5,20 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from typing import Protocol
 
-from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError
+from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
 from airstore.history.lending import Lender, bundle_lender, store_lender
+from airstore.media.delta.file import DeltaFile
 from airstore.media.delta.reader import Delta
 from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.media.arrivals import Arrivals
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.store.blobs import BlobStore, Staging
+from airstore.store.blobs import BlobStore, Staging, openable
 
 Read = Callable[[Digest], Iterator[bytes]]
 
@@ -94,11 +96,37 @@ class MediaSource:
         with self._copied(store) as (arrivals, index):
             packs = [arrivals.path(path) for path in index.packs]
             with Staging(held, packs, hashed=True, rehearse=True) as staging:
-                for path in index.deltas:
-                    self._apply(Delta(arrivals.path(path), staging.reader), staging, held, wanted)
-                yield staging.read
+                lacking = [self._apply(arrivals.path(path), staging, held, wanted) for path in index.deltas]
+                why = next(filter(None, lacking), "these media do not have it")
 
-    def _apply(self, delta: Delta, staging: Staging, held: BlobStore, wanted: Collection[Digest]) -> None:
+                def read(digest: Digest) -> Iterator[bytes]:
+                    if staging.missing([digest]):
+                        raise NotFoundError(why)
+                    return staging.read(digest)
+
+                yield read
+
+    def _apply(self, path: Path, staging: Staging, held: BlobStore, wanted: Collection[Digest]) -> str | None:
+        """Make what a delta has; what it lacks here where it cannot."""
+        try:
+            delta = Delta(path, staging.reader, lambda: self._open_bases(path, staging, held))
+            self._make(delta, staging, held, wanted)
+        except IncompleteError as fault:
+            return str(fault)
+        return None
+
+    def _open_bases(self, path: Path, staging: Staging, held: BlobStore) -> bool:
+        """Open what the store has whole of that which a delta rests on: it refers to the files in it."""
+        bases = {base.digest for base in DeltaFile(path).table.bases}
+        found = [blob for blob in openable(held) if blob.digest in bases]
+        opened = False
+        with self._progress.task("opening layers held whole", sum(blob.size for blob in found)) as advance:
+            for blob in found:
+                with suppress(DamagedError):  # then it is missing here, which is said next
+                    opened |= staging.open_held([blob], advance)
+        return opened
+
+    def _make(self, delta: Delta, staging: Staging, held: BlobStore, wanted: Collection[Digest]) -> None:
         with (
             self._progress.task("applying a delta", delta.plain_bytes) as advance,
             staging.writer() as writer,

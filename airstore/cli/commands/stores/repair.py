@@ -70,7 +70,7 @@ def command(
     sources = [source for place in places for source in _sources(context, place, access)]
     done = repair(store, RepairRequest(sources, root), context.progress)
     for source in sources:
-        if isinstance(source, MediaSource) and not done.remaining:
+        if isinstance(source, MediaSource):  # stopped before, the next run goes on with the copies
             source.tidy(store)
     _show(context, done, output)
     if done.remaining:
@@ -90,8 +90,13 @@ def _sources(context: Context, place: str, access: RegistryOptions) -> Iterator[
         yield StoreSource(open_directory(path))
     elif path.exists() or place.startswith(("/", ".")):
         yield from (MediaSource(media, context.progress) for media in find_media([path]))
-    else:
+    elif "://" in place or set(place.partition("/")[0]) & set(".:") or place.startswith("localhost"):
         yield RegistrySource(place, access)
+    else:
+        raise UsageError(
+            f"{place} is no directory, and no registry HOST[:PORT][/PREFIX]",
+            hint="name media, another store or a registry",
+        )
 
 
 def _show(context: Context, done: Repaired, output: str) -> None:
