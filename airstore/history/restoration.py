@@ -17,7 +17,7 @@ from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directo
 from airstore.core.errors import DamagedError
 from airstore.history.git.closure import closure
 from airstore.history.git.commits import decode_commit, decode_tag
-from airstore.history.git.files import HEAD, has_own_checksum, head_faults, pack_faults
+from airstore.history.git.files import DIRECTORIES, HEAD, has_own_checksum, head_faults, pack_faults
 from airstore.history.git.objects import ObjectDatabase
 from airstore.history.git.program import Git
 from airstore.history.git.scratch import publish_packs, scratch
@@ -26,7 +26,7 @@ from airstore.history.repository import History
 
 
 def restore_files(history: Path, disk: Disk = LOCAL_DISK, git: Git | None = None) -> list[str]:
-    """Write HEAD and the configuration again where they are damaged, and indexes of packs that are whole.
+    """Make HEAD, configuration and directories again where they are damaged, and indexes of whole packs.
 
     Returns:
         The names of the files.
@@ -147,7 +147,7 @@ def _restore_head(history: Path, names: Iterable[str], disk: Disk) -> None:
     with tempfile.TemporaryDirectory(prefix="airstore-head-") as directory:
         fresh = Path(directory) / "new.git"
         History.create(fresh)
-        for name in names:
+        for name in set(names).difference(DIRECTORIES):
             data = HEAD if name == "HEAD" else (fresh / name).read_bytes()
             write_file(history / name, data, mode=0o644, disk=disk)
     for needed in ("refs/heads", "refs/tags", "objects/info", "objects/pack"):

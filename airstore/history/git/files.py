@@ -26,6 +26,7 @@ CONFIG = {
     "gc.packRefs": "false",
     "maintenance.auto": "false",
 }
+DIRECTORIES = ("objects", "refs")
 HEAD = b"ref: refs/heads/main\n"
 
 
@@ -57,9 +58,11 @@ def has_own_checksum(path: Path) -> bool:
 
 
 def head_faults(history: Path) -> Iterator[tuple[Path, str]]:
-    """What is wrong with HEAD and the configuration, which `History.create` wrote."""
+    """What is wrong with HEAD, the configuration and the directories, which `History.create` made."""
     head, config = history / "HEAD", history / "config"
     with storage_errors(history):
+        # Without them no git takes it for a repository.
+        yield from ((history / name, "is missing") for name in DIRECTORIES if not (history / name).is_dir())
         if not head.is_file() or head.read_bytes() != HEAD:
             yield head, "does not say that main is the branch"
     try:

@@ -6,6 +6,7 @@ what the earlier one has restored.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ def repair(store: StoreDirectory, request: RepairRequest, progress: Progress) ->
     refused: list[str] = []
     with store.locked():
         restored = list(_restore(store, request, progress, refused.append))
+        for copies in store.layout.all_arrivals():  # a run that is stopped before goes on with them
+            shutil.rmtree(copies, ignore_errors=True)
         left = check_store(store, progress).problems
     left.sort(key=lambda problem: not problem.breaks)  # what breaks nothing goes with the others
     remaining = tuple(Remaining(problem, way_out(store, problem)) for problem in left)
@@ -132,6 +135,8 @@ def _lenders(
     for source in sources:
         try:
             lender = stack.enter_context(source.history(store))
+        except StorageError:
+            raise
         except AirstoreError as fault:
             refused(f"{source}: {fault}")
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -145,7 +144,3 @@ class MediaSource:
             arrivals.discard()
             raise
         yield arrivals, index
-
-    def tidy(self, store: StoreDirectory) -> None:
-        """Remove the copies."""
-        shutil.rmtree(store.layout.arrivals(Digest.of(self._media.envelope).hex[:16]), ignore_errors=True)

@@ -69,9 +69,6 @@ def command(
     )
     sources = [source for place in places for source in _sources(context, place, access)]
     done = repair(store, RepairRequest(sources, root), context.progress)
-    for source in sources:
-        if isinstance(source, MediaSource):  # stopped before, the next run goes on with the copies
-            source.tidy(store)
     _show(context, done, output)
     if done.remaining:
         count = len(done.remaining)
