@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from airstore.charts.packages.metadata import as_helm_reads
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import yamlfile
@@ -132,18 +133,16 @@ def _chart(files: dict[str, bytes], what: str, budget: _Budget, depth: int) -> C
     metadata = documents[0] if documents else None
     if not isinstance(metadata, dict):
         raise DamagedError(f"{what}: Chart.yaml must be a mapping")
-    name, version = _text(metadata.get("name")), _text(metadata.get("version"))
+    metadata = as_helm_reads(metadata)
+    name, version = _text(metadata, "name"), _text(metadata, "version")
     _check_name(name, what, within=depth > 0)
     _check_version(version, what)
     return ChartArchive(name, version, metadata, files, _subcharts(files, what, budget, depth))
 
 
-def _text(value: Any) -> str:
-    """What Helm takes a field of ``Chart.yaml`` for: numbers without quotes are texts, 1.0 being ``1``."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        value = int(value)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if number or isinstance(value, str) else ""
+def _text(metadata: Mapping[str, Any], key: str) -> str:
+    value = metadata.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def _check_name(name: str, what: str, *, within: bool) -> None:
