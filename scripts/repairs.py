@@ -1,7 +1,7 @@
 """Damage every file of a store in several places: is it named, is it restored, and is nothing else lost?
 
-Of each damage: `check` names it, or nothing that airstore reads has changed; after `repair` alone the file put
-back makes the store sound, so nothing was lost; `repair --from` restores it or says what would.
+Of each damage: `check` names it, or nothing that airstore reads has changed; after `repair` alone the file
+put back makes the store sound, so nothing was lost; `repair --from` restores it or says what would.
 """
 
 from __future__ import annotations
