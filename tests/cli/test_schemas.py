@@ -93,6 +93,7 @@ PUBLISHER = (
 SITE = (
     ("history",),
     ("backup", "list"),
+    ("repair",),
     ("plan", "--no-diff"),
     ("media", "inspect", "MEDIA"),
     ("media", "verify", "MEDIA"),

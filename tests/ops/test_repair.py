@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,47 +16,17 @@ from airstore.ops.stores.directory import open_directory
 from airstore.trust.state import TrustState
 from tests.ops.test_faults import on
 from tests.support.faults.faulty_disk import FaultyDisk
+from tests.support.product.output_documents import said
+from tests.support.product.repairs import GONE, broken, damage, found_by_check, repaired
 from tests.support.product.road_parts import (
-    Outcome,
     Road,
     airstore,
     done,
     flipped,
-    overwrite,
     pack_of,
     rewrite,
     sound,
 )
-from tests.support.registry.servers import RegistryServer
-
-GONE = -1
-
-
-def damage(store: Path, pattern: str, place: float) -> Path:
-    """Flip a bit at a part of the first such file; or remove the file."""
-    path = min(store.glob(pattern))
-    if place == GONE:
-        path.unlink()
-        return path
-    data, mode = path.read_bytes(), path.stat().st_mode
-    overwrite(path, flipped(data, int(place * (len(data) - 1))))
-    path.chmod(mode)
-    return path
-
-
-def repaired(store: Path, *places: Path, more: tuple[str | Path, ...] = ()) -> Outcome:
-    return airstore("-C", store, "repair", *(word for place in places for word in ("--from", place)), *more)
-
-
-def found_by_check(store: Path) -> list[dict[str, Any]]:
-    outcome = airstore("-C", store, "check", "-o", "json")
-    assert outcome.code == 20, outcome
-    items: list[dict[str, Any]] = json.loads(outcome.out)["items"]
-    return items
-
-
-def broken(store: Path) -> set[str]:
-    return {user for each in found_by_check(store) for user in each["breaks"]}
 
 
 def test_a_damaged_history_is_not_called_held_already(road: Road, site: Path) -> None:
@@ -110,8 +78,8 @@ def test_what_is_damaged_is_named_and_restored(pattern: str, place: float, road:
 def test_what_is_good_of_a_pack_without_its_own_index_is_kept(site: Path) -> None:
     """The store's index knows where its objects lie; making a new one must not forget that."""
     damage(site, f"packs/{pack_of(site).name}", 1)
-    done_before = found_by_check(site)
-    assert [fault["breaks"] for fault in done_before] == [[]]
+    faults = found_by_check(site)
+    assert [fault["breaks"] for fault in faults] == [[]]
     assert airstore("-C", site, "check", "--rebuild-index").code == 20
     damage(site, "index.sqlite", 0.5)
     outcome = repaired(site)
@@ -128,6 +96,28 @@ def test_media_alone_restore_packs_and_history(road: Road, site: Path) -> None:
     assert not any((site / "tmp").iterdir())
 
 
+@pytest.mark.parametrize("directory", ["history.git/refs", "history.git/objects/pack"])
+def test_directories_that_are_gone_are_made_again(directory: str, road: Road, site: Path) -> None:
+    shutil.rmtree(site / directory)
+    assert airstore("-C", site, "check").code == 20
+    assert repaired(site, road.full).code == 0
+    sound(site, "1.0.0")
+
+
+@pytest.mark.parametrize("text", ["{", None])
+def test_what_the_store_is_can_be_written_again(text: str | None, site: Path) -> None:
+    config = site / "airstore.json"
+    good = config.read_bytes()
+    config.unlink()
+    if text:
+        config.write_text(text)
+    outcome = repaired(site)
+    assert outcome.code == (20 if text else 10)
+    assert "docs/repair.md" in outcome.err
+    config.write_bytes(good)
+    sound(site, "1.0.0")
+
+
 def test_a_publisher_is_restored_from_a_site_and_from_media(own_road: Road) -> None:
     publisher = own_road.publisher
     rewrite(pack_of(publisher), lambda data: flipped(data, len(data) // 2))
@@ -136,65 +126,17 @@ def test_a_publisher_is_restored_from_a_site_and_from_media(own_road: Road) -> N
     sound(publisher, "1.0.0", "1.1.0")
 
 
-def test_a_registry_gives_back_what_was_pushed_to_it(
-    road: Road, site: Path, own_registry: RegistryServer, prefix: str
-) -> None:
-    place = f"http://{own_registry.host}/{prefix}"
-    done("-C", site, "registry", "push", place)
-    blobs = open_directory(site).history.release("1.0.0").blobs().values()
-    lost = next(blob for blob in blobs if "layer" in blob.media_type)
-    own_registry.blob_file(lost.digest).write_bytes(b"other bytes")
-    for path in (site / "packs").iterdir():
-        path.unlink()
-    outcome = airstore("-C", site, "repair", "--from", place, "-o", "json")
-    assert outcome.code == 20, outcome
-    said = json.loads(outcome.out)
-    # A registry refuses an index of which not every image is there, so it was never pushed.
-    refused = [why for why in said["refused"] if "MANIFEST_UNKNOWN" not in why]
-    assert [f"blob {lost.digest}: " in why for why in refused] == [True]
-    assert len(said["refused"]) == 2
-    assert len(said["restored"]) > 20
-    assert repaired(site, road.full).out.startswith("restored 2 blobs\n")
-    sound(site, "1.0.0")
-
-
 def test_what_nobody_has_is_said_with_what_would_restore_it(road: Road, site: Path) -> None:
     damage(site, "keys/site", 0.3)
     done("-C", site, "release", "list")
     (site / "packs" / pack_of(site).name).unlink()
     outcome = repaired(site, more=("-o", "json"))
     assert outcome.code == 20
-    remaining = json.loads(outcome.out)["remaining"]
+    remaining = said(outcome.out)["remaining"]
     assert any("backup of this file" in each["way_out"] for each in remaining)
     assert any("full media" in each["way_out"] and each["breaks"] for each in remaining)
     assert repaired(site, road.full, more=("-o", "json")).code == 20
     assert broken(site) == {"key site"}
-
-
-def other_publisher(road: Road, tmp_path: Path) -> Path:
-    """Somebody else's keys, of a product of the same name."""
-    other = tmp_path / "other"
-    done("init", other, "--product", road.product)
-    done("-C", other, "key", "generate", "release")
-    return other
-
-
-def test_a_root_that_nothing_here_vouches_for_is_not_believed(road: Road, site: Path, tmp_path: Path) -> None:
-    stranger = other_publisher(road, tmp_path)
-    done("-C", site, "release", "list")
-    for vouched in (True, False):
-        damage(site, "trust/root.json", 0.5)
-        assert repaired(site, stranger).code == 20
-        if vouched:  # by what this store wrote down when it last verified
-            assert repaired(site, stranger, road.publisher).code == 0
-            continue
-        (site / "verified.json").unlink()
-        outcome = repaired(site, stranger, road.publisher)
-        assert outcome.code == 20
-        assert "--trust" in outcome.err
-        assert repaired(site, more=("--trust", stranger / "trust" / "root.json")).code == 30
-        assert repaired(site, more=("--trust", road.root)).code == 0
-    sound(site, "1.0.0")
 
 
 def test_a_lost_state_never_falls_behind_what_is_held(road: Road, site: Path) -> None:
