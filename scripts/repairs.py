@@ -21,7 +21,8 @@ _WHOLE = ("gone", "empty", "cut", "zeros")
 # Nothing but a backup has them: `repair` has to say so.
 _ONLY_HERE = ("keys/site", "keys/release", "keys/root", "airstore.json")
 # Caches, locks, and what git alone reads: some damage there is none.
-_UNREAD = ("index.sqlite", "verified.json", "lock", "packs.lock", "description", "exclude", "config")
+_LOCKS = ("lock", "packs.lock", "quarantine.lock")
+_UNREAD = ("index.sqlite", "verified.json", "description", "exclude", "config", *_LOCKS)
 _LOOSE = 3  # of git's loose objects: they are all alike
 
 
@@ -88,7 +89,8 @@ def _try(store: Path, name: str, damage: str, places: list[Path], directory: Pat
         fault = f"no way out: {asked.err}"
     if bool(after) != bool(asked.code):
         fault = f"repair ended with {asked.code}, check with {after}"
-    if not noticed and Path(name).name not in _UNREAD and (copy / name).read_bytes() != data:
+    there = (copy / name).read_bytes() if (copy / name).exists() else None
+    if not noticed and Path(name).name not in _UNREAD and there != data:
         fault = "not noticed"
     return Tried(bool(noticed), alone.code, asked.code, fault)
 

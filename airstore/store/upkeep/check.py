@@ -65,7 +65,7 @@ def rebuild_index(store: BlobStore) -> None:
 def check(store: BlobStore, advance: Advance) -> list[Damage]:
     """Read everything back: packs, objects, and whether every recipe finds its objects.
 
-    A damaged copy of an object that has a good copy elsewhere is no damage: reads use the good one.
+    A damaged copy of an object that has a good copy elsewhere breaks nothing: reads use the good one.
 
     Args:
         store: the store.
