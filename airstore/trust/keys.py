@@ -126,8 +126,8 @@ def _read_private(path: Path) -> bytes:
 
 
 def _body(data: bytes) -> bytes:
-    """What the lines between the first and the last say; the public key is there in clear, always."""
-    return base64.b64decode(b"".join(data.strip().splitlines()[1:-1]))
+    """What the lines between the markers say; the public key is there in clear, always."""
+    return base64.b64decode(data.partition(b"PRIVATE KEY-----")[2].partition(b"-----END")[0])
 
 
 def _check_private(path: Path, status: os.stat_result) -> None:
