@@ -31,6 +31,7 @@ LOADS = {
     "log --help": STORE,
     "history --help": STORE,
     "check --help": STORE,
+    "repair --help": SOURCES,
     "store optimize --help": STORE,
     "media create --help": STORE,
     "media import --help": STORE,

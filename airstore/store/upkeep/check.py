@@ -135,12 +135,13 @@ class _Inspection:
             self._faults[str(fault)] = []
             self._note(self._store.index.keys_of(name), str(fault))
             return
-        if not _is_named_right(path, name):
-            self._faults[f"pack {path.name} has other bytes than its name says"] = []
+        before = len(self._faults)
         for frame, failed in in_order(pool, lambda frame: (frame, _failures(path, frame)), frames):
             for what, keys in failed:
                 self._note(iter(keys), what)
             advance(frame.stored)
+        if len(self._faults) == before and not _is_named_right(path, name):
+            self._faults[f"pack {path.name} has other bytes than its name says"] = []
 
     def _note(self, keys: Iterator[ObjectKey], what: str) -> None:
         """Remember the objects among ``keys`` that cannot be read from any other copy either."""
