@@ -13,7 +13,7 @@ from airstore.cli.main import main
 
 LIBRARIES = (
     *("jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"),
-    *("oras", "requests", "urllib3", "cheroot", "kubernetes", "websocket", "rich"),
+    *("oras", "requests", "urllib3", "cheroot", "kubernetes", "websocket", "rich", "jinja2", "segno"),
 )
 STORE = {"jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"}
 SOURCES = STORE | {"oras", "requests", "urllib3"}
@@ -37,6 +37,7 @@ LOADS = {
     "receipt --help": STORE,
     "release list --help": STORE,
     "release verify --help": STORE,
+    "release report --help": STORE | {"jinja2"},
     "release create --help": SOURCES,
     "images find --help": SOURCES,
     "registry serve --help": SOURCES | {"cheroot"},

@@ -1,0 +1,66 @@
+"""Templates and what they are given. A page needs nothing but itself: no script, no font, no picture."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from airstore import __version__
+from airstore.cli.text import human, moment, printable
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def page(template: str, **facts: Any) -> bytes:
+    """A page as UTF-8.
+
+    Args:
+        template: ``NAME.html`` below ``templates/``.
+        facts: what it is about; texts may come from anywhere and are escaped.
+    """
+    return _environment().get_template(template).render(**facts, airstore=__version__).encode()
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_clean,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"human": human, "moment": _moment, "short": short, "marked": _marked}
+    return made
+
+
+def _moment(seconds: int) -> str:
+    """A date in UTC, to the minute."""
+    return moment(seconds).replace("T", " ").replace(":00+00:00", " UTC")
+
+
+def short(digest: str) -> str:
+    """A digest cut as docker does; whole ones are in the pages' titles."""
+    return digest[: len("sha256:") + 12]
+
+
+def _clean(value: object) -> object:
+    """No control character is left, nor one that hides or turns the direction of writing."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else printable(value)
+
+
+def _marked(patch: str) -> Markup:
+    """A diff with its lines marked; they are escaped here, one by one."""
+    classes = {"+": "add", "-": "del", "@": "at"}
+    shown = []
+    for line in printable(patch).splitlines():
+        kind = classes.get(line[:1], "")
+        shown.append(
+            Markup('<span class="{}">{}</span>').format(kind, line) if kind else Markup("{}").format(line)
+        )
+    return Markup("\n").join(shown)
