@@ -41,7 +41,8 @@ def _environment() -> jinja2.Environment:
 
 def _moment(seconds: int) -> str:
     """A date in UTC, to the minute."""
-    return moment(seconds).replace("T", " ").replace(":00+00:00", " UTC")
+    said = moment(seconds)
+    return f"{said[:16].replace('T', ' ')} UTC" if "T" in said else said
 
 
 def short(digest: str) -> str:
