@@ -42,6 +42,8 @@ def media(road: Road, tmp_path: Path) -> Path:
     """Media with a newer tool."""
     made = ("media", "create", "--to", "1.0.0", "--effort", "none", tmp_path / "media")
     done("-C", road.publisher, *made, "--with-tool", archive(tmp_path, NEWER))
+    for file in (tmp_path / "media" / "tool").iterdir():
+        file.chmod(0o644)  # media are read-only files; damage writes to them
     return tmp_path / "media"
 
 

@@ -6,13 +6,14 @@ before. What runs has resolved its own place: nothing changes under it when ``cu
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from airstore import __version__
 from airstore.core.durable import storage_errors, sync_directory
@@ -23,7 +24,7 @@ from airstore.ops.tool.platforms import of_machine
 
 CURRENT, PREVIOUS = "current", "previous"
 LAUNCHER = "airstore"
-_PATIENCE = 60  # seconds for a new version to say which one it is
+_TIMEOUT = 60  # seconds for a new version to say which one it is
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ def _unpacked(place: Path, chosen: Carried) -> Path:
         shutil.copyfile(chosen.path, copy)
         carry.check_file(copy, chosen)
         with tarfile.open(copy, "r:gz") as tar:
-            tar.extractall(building, filter="data")
+            for member in tar:
+                _extract(tar, member, building)
         copy.unlink()
         if not (building / chosen.folder / LAUNCHER).is_file():
             raise DamagedError(f"{chosen.path} holds no {chosen.folder}/{LAUNCHER}")
@@ -136,11 +138,28 @@ def _unpacked(place: Path, chosen: Carried) -> Path:
     return building / chosen.folder
 
 
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, building: Path) -> None:
+    """One plain file or folder, below ``building``; tarfile's own filters are not in every Python 3.11."""
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts or not (member.isreg() or member.isdir()):
+        raise tarfile.ExtractError(f"{member.name!r} has no place in one")
+    target = building / name
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    data = tar.extractfile(member)
+    assert data is not None  # noqa: S101 - regular files have content
+    with target.open("xb") as file:
+        shutil.copyfileobj(data, file)
+        os.fchmod(file.fileno(), member.mode & 0o755)
+
+
 def _check_starts(folder: Path, chosen: Carried) -> None:
     version = ".".join(map(str, chosen.version))
     try:
         done = subprocess.run(
-            [str(folder / LAUNCHER), "--version"], capture_output=True, check=False, timeout=_PATIENCE
+            [str(folder / LAUNCHER), "--version"], capture_output=True, check=False, timeout=_TIMEOUT
         )
         said = (done.stdout + done.stderr).decode(errors="replace").strip()
     except (OSError, subprocess.TimeoutExpired) as fault:
