@@ -41,7 +41,7 @@ def command(context: Context, media: tuple[Path, ...], *, file: Path | None, tru
             "there is no trust root to verify these media against",
             hint="name the store with -C, or --trust root.json",
         )
-    named = media[0].absolute()
+    named = media[0].resolve()
     place = file or named.with_name(f"{named.name}-label.html")
     if any(place.absolute().is_relative_to(each.absolute()) for each in opened.directories):
         raise UsageError(
