@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from airstore.cli.context import Context, pass_context
+from airstore.cli.context import Context, pass_context, system_time
 from airstore.cli.options.expiry import Expiry
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, passphrase_option
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.durable import write_file
-from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.ops.publish.roots import (
     ROLES,
     Change,
@@ -27,7 +28,7 @@ from airstore.ops.publish.roots import (
     has_draft,
 )
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
-from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot
+from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, parse_root
 from airstore.trust.signing import load_signing_key
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -40,8 +41,19 @@ _role = click.option(
 )
 
 
-def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What every change of a root can say besides."""
+def _settings(command: Callable[..., None]) -> Callable[..., None]:
+    """What every change of a root can say besides; it reaches the command as ``settings``, for a `Change`."""
+
+    @wraps(command)
+    def changed(
+        *arguments: Any,
+        root_threshold: int | None,
+        release_threshold: int | None,
+        expires: timedelta | datetime | str | None,
+        **named: Any,
+    ) -> None:
+        command(*arguments, settings=_said(root_threshold, release_threshold, expires), **named)
+
     for option in (
         click.option("--root-threshold", type=click.IntRange(1, 64), help="How many root keys must sign."),
         click.option("--release-threshold", type=click.IntRange(1, 64), help="How many keys sign a release."),
@@ -49,17 +61,23 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
             "--expires", type=Expiry(), help="When sites need a newer root: 2030-01-31, 365d from now, never."
         ),
     ):
-        command = option(command)
-    return command
+        changed = option(changed)
+    return changed
 
 
-def _change(
+def _said(
     root_threshold: int | None, release_threshold: int | None, expires: timedelta | datetime | str | None
 ) -> dict[str, Any]:
     named = {ROOT_ROLE: root_threshold, RELEASE_ROLE: release_threshold}
     thresholds = {role: count for role, count in named.items() if count}
+    now = datetime.fromtimestamp(system_time(), UTC)
     if isinstance(expires, timedelta):
-        expires = datetime.now(UTC) + expires
+        expires = now + expires
+    if isinstance(expires, datetime) and expires <= now:
+        raise UsageError(
+            f"--expires {expires:%Y-%m-%d} has gone by: sites would take nothing in under such a root",
+            hint="a revoked key needs no date: `airstore trust root remove-key`",
+        )
     when = [] if expires is None else [expires if isinstance(expires, datetime) else None]
     return {"thresholds": thresholds, "expires": when}
 
@@ -77,9 +95,7 @@ def create(
     root_keys: tuple[str, ...],
     release_keys: tuple[str, ...],
     replace: bool,
-    root_threshold: int | None,
-    release_threshold: int | None,
-    expires: timedelta | datetime | str | None,
+    settings: Mapping[str, Any],
     output: str,
 ) -> None:
     """Draft the next trust root: the one in force with what the options say, or the first one.
@@ -96,7 +112,7 @@ def create(
     discard(store)
     add = [(*find_public(store, text), [ROOT_ROLE]) for text in root_keys]
     add += [(*find_public(store, text), [RELEASE_ROLE]) for text in release_keys]
-    change = Change(add=add, **_change(root_threshold, release_threshold, expires))
+    change = Change(add=add, **settings)
     _show_draft(context, store, draft(store, change), output)
 
 
@@ -111,9 +127,7 @@ def add_key(
     key: str,
     *,
     roles: tuple[str, ...],
-    root_threshold: int | None,
-    release_threshold: int | None,
-    expires: timedelta | datetime | str | None,
+    settings: Mapping[str, Any],
     output: str,
 ) -> None:
     """Add KEY to the next trust root, for --role release unless said otherwise.
@@ -122,7 +136,7 @@ def add_key(
     """
     store = context.store(PUBLISHER, "trust root add-key")
     add = [(*find_public(store, key), roles or (RELEASE_ROLE,))]
-    change = Change(add=add, **_change(root_threshold, release_threshold, expires))
+    change = Change(add=add, **settings)
     _show_draft(context, store, draft(store, change), output)
 
 
@@ -137,9 +151,7 @@ def remove_key(
     name: str,
     *,
     roles: tuple[str, ...],
-    root_threshold: int | None,
-    release_threshold: int | None,
-    expires: timedelta | datetime | str | None,
+    settings: Mapping[str, Any],
     output: str,
 ) -> None:
     """Revoke the key NAME in the next trust root, from every role unless --role says which.
@@ -147,7 +159,7 @@ def remove_key(
     What it signed up to the newest release of this store stays valid; whatever comes later is refused.
     """
     store = context.store(PUBLISHER, "trust root remove-key")
-    change = Change(remove=[(name, roles or ROLES)], **_change(root_threshold, release_threshold, expires))
+    change = Change(remove=[(name, roles or ROLES)], **settings)
     _show_draft(context, store, draft(store, change), output)
 
 
@@ -217,10 +229,16 @@ def _draft_of(store: StoreDirectory | None) -> Path:
 
 
 def _read(path: Path) -> bytes:
+    """A root's envelope, which a file has to be, whoever signed it."""
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as fault:
         raise NotFoundError(f"cannot read the trust root {path}: {fault.strerror}") from fault
+    try:
+        parse_root(data)
+    except DamagedError as fault:
+        raise DamagedError(f"{path}: {fault}", hint=fault.hint) from fault
+    return data
 
 
 def _show_draft(context: Context, store: StoreDirectory, root: TrustRoot, output: str) -> None:
