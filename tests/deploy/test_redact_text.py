@@ -57,3 +57,33 @@ def test_secrets_are_hidden_and_changes_still_show(text: str) -> None:
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert redact_lines(text) == text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'password: {{ "@@" | quote }}',
+        "password: {{ default `@@` .Values.password }}",
+        "password: {{ .Values.a }}@@{{ .Values.b }}",
+        "  - name: DB_PASSWORD\n    value: @@",
+        "  - value: a\n    name: X\n  - name: API_TOKEN\n    value: '@@'",
+        "  - {name: DB_PASSWORD, value: @@}",
+        'args: ["--db-password=@@", "--verbose"]',
+        "db: {user: a, password: @@}",
+        "url: postgres://bob:@@@db/x",
+        'export API_KEY="@@"',
+        '{"user": "a", "clientSecret": "@@"}',
+        "a: |\n  -----BEGIN RSA PRIVATE KEY-----\n  @@\n  -----END RSA PRIVATE KEY-----",
+        "kind: Secret\nstringData: {plain: @@}",
+        "kind: Secret\ndata:\n  {{ $k }}: @@",
+        'kind: Secret\ndata:\n  x: {{ "@@" | b64enc }}',
+        "extra:\n  - kind: Secret\n    stringData:\n      plain: @@",
+        "{kind: Secret, data: {a: b}}\npassword: @@",
+        "dashboard: " + "x" * 10_000 + "@@",
+    ],
+)
+def test_a_secret_in_any_of_its_places_is_hidden(line: str) -> None:
+    shown = redact_lines(line.replace("@@", "hunter2"))
+    assert "hunter2" not in shown
+    assert "redacted" in shown
+    assert len(shown) < 500

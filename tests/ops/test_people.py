@@ -243,3 +243,5 @@ def test_a_receipt_of_the_first_form_is_read(known: Road, tmp_path: Path) -> Non
     assert len(receipt.blobs) > 20
     said = done("-C", known.publisher, "fleet", kept / "receipt-v1.json").out
     assert "without a date" in said
+    (row,) = (row for row in rows(known) if row["site"] == "acme")
+    assert (row["holds"], row["receipt"], row["stale"]) == ("1.0.0", None, True)

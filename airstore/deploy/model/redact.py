@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 SECRET = re.compile(
-    r"pass(word|wd|phrase)?$|secret|token|credential|(api|private|access)_?key", re.IGNORECASE
+    r"pass(word|wd|phrase)?$|pwd$|secret|token|credential|(api|private|access|encryption|signing)[_-]?key",
+    re.IGNORECASE,
 )
 _SHORTEST = 4  # characters; anything shorter is in every second word
 HIDDEN = "(redacted)"
@@ -39,8 +40,10 @@ class Redactor:
 
 def _secrets(value: object, *, secret: bool) -> Iterator[str]:
     if isinstance(value, Mapping):
+        named = bool(SECRET.search(str(value.get("name"))))  # an environment variable
         for key, inner in value.items():
-            yield from _secrets(inner, secret=secret or bool(SECRET.search(str(key))))
+            hides = bool(SECRET.search(str(key))) or (named and key == "value")
+            yield from _secrets(inner, secret=secret or hides)
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _secrets(inner, secret=secret)

@@ -201,7 +201,7 @@ def _of(parsed: Statement, what: str) -> Receipt:
     document = dict(parsed.predicate)
     schema.check_json(document, "receipt", what)
     if _DATED & document.keys() != (_DATED if parsed.predicate_type == DATED_RECEIPT else set()):
-        raise DamagedError(f"{what}: a {parsed.predicate_type} is what has not, or has, {sorted(_DATED)}")
+        raise DamagedError(f"{what}: {DATED_RECEIPT} has both time and runs, {RECEIPT} neither")
     release, runs = document["release"], document.get("runs")
     return Receipt(
         site=document["site"],
