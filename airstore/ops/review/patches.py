@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airstore.core.errors import AirstoreError
-from airstore.core.limits import KIB, LIMITS
+from airstore.core.limits import KIB, MIB
 from airstore.core.parsing import yamlfile
 from airstore.deploy.model.redact import Redactor, secret_values
 from airstore.deploy.model.redact_text import redact_lines
@@ -15,6 +15,7 @@ from airstore.deploy.plan.plan import normalise
 
 GENERATED = frozenset({"release.json", "signatures/release.dsse.json"})
 _SIDE = 512 * KIB  # bytes of one side of a file; comparing takes the square of its lines at worst
+_ONE, _ALL = 64 * KIB, 2 * MIB  # characters that are shown of one file, of all: a page that people read
 _RENDERED = "rendered/"
 
 Read = Callable[[str], bytes]
@@ -29,7 +30,7 @@ class FilePatch:
         added: lines that are new.
         removed: lines that are gone.
         text: a unified diff, secrets redacted; empty where there is nothing to show.
-        note: why there is no text.
+        note: why there is no text, or no more of it.
     """
 
     path: str
@@ -46,7 +47,7 @@ class FilePatch:
 
 
 def patches(old: Mapping[str, bytes], new: Mapping[str, bytes], names: Iterable[str]) -> list[FilePatch]:
-    """Every file that differs, sorted by path; of texts `LIMITS.history_patch` bytes in all are shown.
+    """Every file that differs, sorted by path; long texts are cut, those of charts before the others.
 
     Args:
         old: path to content; empty for a first release.
@@ -55,15 +56,21 @@ def patches(old: Mapping[str, bytes], new: Mapping[str, bytes], names: Iterable[
     """
     differing = [path for path in sorted({*old, *new} - GENERATED) if old.get(path) != new.get(path)]
     redactor = _redactor([old, new], frozenset(names))
-    left, found = LIMITS.history_patch, []
-    for path in differing:
+    left, found = _ALL, []
+    for path in sorted(differing, key=lambda path: path.startswith("charts/")):
         patch = _patch(path, old.get(path), new.get(path), redactor)
-        left -= len(patch.text)
-        if left < 0:
-            note = "not shown: the report would be too long"
-            patch = FilePatch(path, patch.status, patch.added, patch.removed, "", note)
-        found.append(patch)
-    return found
+        found.append(_cut(patch, min(_ONE, left)))
+        left -= len(found[-1].text)
+    return sorted(found, key=lambda patch: patch.path)
+
+
+def _cut(patch: FilePatch, most: int) -> FilePatch:
+    """No more than so many characters of it, in whole lines."""
+    if len(patch.text) <= most:
+        return patch
+    text = patch.text[: patch.text.rfind("\n", 0, most) + 1]
+    left = patch.text.count("\n") - text.count("\n")
+    return replace(patch, text=text, note=f"{left} more lines are not shown: the page would be too long")
 
 
 def _patch(path: str, old: bytes | None, new: bytes | None, redactor: Redactor) -> FilePatch:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from airstore import __version__
-from airstore.cli.text import human, moment, printable
+from airstore.cli.text import human, moment, printable, short_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -35,7 +36,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"human": human, "moment": _moment, "short": short, "marked": _marked}
+    made.filters |= {"human": human, "moment": _moment, "short": short, "marked": _marked, "cut": short_text}
     return made
 
 
@@ -56,12 +57,10 @@ def _clean(value: object) -> object:
 
 
 def _marked(patch: str) -> Markup:
-    """A diff with its lines marked; they are escaped here, one by one."""
+    """A diff with its lines marked, those of a kind together; they are escaped here."""
     classes = {"+": "add", "-": "del", "@": "at"}
     shown = []
-    for line in printable(patch).splitlines():
-        kind = classes.get(line[:1], "")
-        shown.append(
-            Markup('<span class="{}">{}</span>').format(kind, line) if kind else Markup("{}").format(line)
-        )
+    for kind, lines in groupby(printable(patch).splitlines(), lambda line: classes.get(line[:1], "")):
+        text = "\n".join(lines)
+        shown.append(Markup('<span class="{}">{}</span>').format(kind, text) if kind else escape(text))
     return Markup("\n").join(shown)

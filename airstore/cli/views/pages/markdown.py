@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from airstore.cli.text import human, moment, printable
+from airstore.cli.text import human, moment, printable, short_text
+from airstore.cli.views.pages.bounds import ShownPackages, shown_files, shown_packages
 from airstore.ops.review.patches import FilePatch
-from airstore.ops.review.report import ImagePackages, Report
+from airstore.ops.review.report import Report
 
 _NONE = "-"
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#!&])")
@@ -62,11 +63,14 @@ def _report(report: Report) -> Iterator[str]:
     yield from _operator(report)
     yield from _images(report)
     yield from ("## Packages within the images", "")
-    for each in report.packages:
+    for each in shown_packages(report.packages):
         yield from _packages(each)
     yield from ("## Files", "", "Secrets are replaced by digests.", "")
-    for file in report.files:
+    files, more = shown_files(report.files)
+    for file in files:
         yield from _file(file)
+    if more:
+        yield f"{more} more files differ and are not shown."
 
 
 def _sizes(report: Report) -> Iterator[str]:
@@ -98,7 +102,7 @@ def _operator(report: Report) -> Iterator[str]:
     yield from table(
         ("chart", "version", "digest", "what it says of itself"),
         (
-            (text(row.name), _step(row.old, row.new), code(row.digest), text(row.description))
+            (text(row.name), _step(row.old, row.new), code(row.digest), text(short_text(row.description)))
             for row in report.charts
         ),
     )
@@ -118,19 +122,22 @@ def _images(report: Report) -> Iterator[str]:
     )
 
 
-def _packages(each: ImagePackages) -> Iterator[str]:
+def _packages(shown: ShownPackages) -> Iterator[str]:
+    each = shown.about
     platform = f" {text(each.platform)}" if each.platform else ""
     counted = f"{len(each.changes)} of {each.count} packages change" if each.count else "no package database"
     yield from (f"### {text(each.image)}{platform}: {counted}", "")
     yield from (f"- {text(note)}" for note in each.notes)
-    if each.changes:
+    if shown.rows:
         yield from table(
             ("package", "manager", "change", "from", "to"),
             (
                 (text(row.name), row.manager, row.change, code(", ".join(row.old)), code(", ".join(row.new)))
-                for row in each.changes
+                for row in shown.rows
             ),
         )
+    if shown.left:
+        yield from (f"{shown.left} more are not shown.", "")
 
 
 def _file(file: FilePatch) -> Iterator[str]:
@@ -141,8 +148,8 @@ def _file(file: FilePatch) -> Iterator[str]:
         longest = max((len(run) for run in re.findall(r"`+", file.text)), default=0)
         fence = "`" * max(3, longest + 1)
         yield from (f"{fence}diff", printable(file.text).rstrip("\n"), fence)
-    else:
-        yield text(file.note)
+    if file.note:
+        yield from ("", text(file.note))
     yield from ("", "</details>", "")
 
 

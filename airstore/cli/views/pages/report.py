@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airstore.cli.views.pages.bars import image_bars, total_bars
+from airstore.cli.views.pages.bars import WIDTH, image_bars, total_bars
+from airstore.cli.views.pages.bounds import shown_files, shown_packages
 from airstore.cli.views.pages.html import page
 from airstore.ops.review.report import Report
 
@@ -10,4 +11,14 @@ from airstore.ops.review.report import Report
 def report_html(report: Report) -> bytes:
     """One self-contained page."""
     drawn = [bar for bar in image_bars(report.images) if bar.new_bytes]
-    return page("report.html", report=report, images_drawn=drawn, totals=total_bars(report))
+    files, more_files = shown_files(report.files)
+    return page(
+        "report.html",
+        report=report,
+        bars_width=int(WIDTH),
+        images_drawn=drawn,
+        totals=total_bars(report),
+        packages=list(shown_packages(report.packages)),
+        files=files,
+        more_files=more_files,
+    )
