@@ -19,7 +19,7 @@ import pytest
 from tests.support.product.e2e_road import Airstore, carry, digests_of, publisher, run, run_bytes
 from tests.support.product.e2e_upstream import SIGNED, attached_tags
 from tests.support.product.e2e_world import IMAGES, Served, World, served
-from tests.support.registry.servers import free_port
+from tests.support.registry.servers import free_port, received
 from tests.support.registry.tls import Authority
 
 pytest_plugins = ["tests.support.product.e2e_fixtures"]
@@ -169,7 +169,7 @@ def test_a_signal_ends_the_server_in_the_middle_of_a_pull(world: World, number: 
         with socket.create_connection((host, int(port)), timeout=20) as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.sendall(f"GET /v2/{repository}/blobs/{layer['digest']} HTTP/1.0\r\n\r\n".encode())
-            assert b"200" in client.recv(12)
+            assert b"200" in received(client, 12)
             assert running.end(number) == 0
 
 
@@ -242,7 +242,7 @@ def test_the_server_goes_on_when_the_index_is_rebuilt_and_a_release_imported(
         host, _, port = running.host.partition(":")
         pulling.connect((host, int(port)))
         pulling.sendall(f"GET /v2/{repository}/blobs/{layer['digest']} HTTP/1.0\r\n\r\n".encode())
-        assert pulling.recv(12) == b"HTTP/1.1 200"
+        assert received(pulling, 12) == b"HTTP/1.1 200"
         store("check", "--rebuild-index")
         carry(world.publisher, store, tmp_path, "1.1.0", "--from", "1.0.0")
         for version in ("1.0.0", "1.1.0"):

@@ -10,8 +10,10 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from airstore.registry.server.server import RunningServer
 
-MANY = 500
-_FILES = 4 * MANY  # both ends of each connection are in this process, and there is more in it
+_HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+# Both ends of each connection are in this process, with what a pull reads, and there is more in it.
+MANY = 500 if _HARD == resource.RLIM_INFINITY else min(500, (_HARD - 300) // 4)
+_FILES = 4 * MANY
 
 Step = Callable[[socket.socket, int], None]
 
@@ -96,7 +98,7 @@ def _round(sockets: list[socket.socket], step: Step, number: int) -> None:
 def _open_files(count: int) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
-    wanted = max(soft, count) if unlimited not in (soft, hard) else soft
+    wanted = soft if soft == unlimited else max(soft, count if hard == unlimited else min(count, hard))
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     try:
         yield

@@ -19,6 +19,7 @@ from airstore.registry.server.clients import Clients, client_of
 from airstore.registry.server.server import Limits, Tls
 from tests.registry.serving import REPOSITORY, Site, largest, release_of, running
 from tests.support.registry import layouts
+from tests.support.registry.servers import received
 from tests.support.registry.tls import Authority
 
 QUICK = Limits(handshake=0.5, header=0.5, body=0.5, idle=1, grace=1)
@@ -120,7 +121,8 @@ def test_a_client_that_expects_it_is_told_to_continue(site: Site) -> None:
     with connect(site) as connection:
         connection.sendall(b"POST /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n")
         connection.sendall(b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-        assert connection.recv(1000).startswith(b"HTTP/1.1 100 Continue\r\n")
+        continued = b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert received(connection, len(continued)) == continued
         connection.sendall(b"hello")
         assert everything(connection).startswith(b"HTTP/1.1 405")
 
@@ -211,7 +213,7 @@ def test_a_client_that_only_pulls_keeps_others_in(few: Site) -> None:
         for _ in range(FEW.per_client):
             connection = stack.enter_context(connect(few))
             connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            assert connection.recv(12) == b"HTTP/1.1 200"
+            assert received(connection, 12) == b"HTTP/1.1 200"
         said = say(few, b"")
         assert said.startswith(b"HTTP/1.1 503")
         assert "127.0.0.1: too many connections" in few.faults
@@ -236,7 +238,7 @@ def test_the_end_breaks_off_what_takes_longer_than_its_grace(tmp_path: Path) -> 
             idle, pulling = (stack.enter_context(connect(site)) for _ in range(2))
             path = f"/v2/{REPOSITORY}/blobs/{largest(site).digest}"
             pulling.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            assert pulling.recv(12) == b"HTTP/1.1 200"
+            assert received(pulling, 12) == b"HTTP/1.1 200"
             began = time.monotonic()
         assert time.monotonic() - began < 10
         assert idle.recv(1) == b""
