@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -167,10 +167,11 @@ def test_the_fleet_is_what_receipts_say(known: Road, tmp_path: Path) -> None:
     said = done("-C", known.publisher, "fleet", "--html", tmp_path / "fleet.html")
     page = self_contained((tmp_path / "fleet.html").read_text())
     (command,) = (line.removeprefix("next: ") for line in said.err.splitlines() if line.startswith("next: "))
-    assert command in page.text
-    made = subprocess.run(["echo", *command.split()[1:-1]], capture_output=True, text=True, check=True)
-    done(*made.stdout.split(), tmp_path / "acme")
-    done("-C", known.site, "media", "import", tmp_path / "acme")
+    assert command.partition("  #")[0] in page.text
+    words = shlex.split(command, comments=True)[1:]
+    assert words[-2:] == ["--media", "OUT"]
+    done(*words[:-1], tmp_path / "out")
+    done("-C", known.site, "media", "import", tmp_path / "out" / "acme-1.1.0")
     done("-C", known.site, "receipt", new)
     (current,) = rows(known, new)
     assert (current["state"], current["behind"], current["lacks_bytes"], current["media"]) == (
@@ -211,6 +212,81 @@ def test_old_receipts_are_marked_and_unknown_releases_named(known: Road, tmp_pat
     (foreign,) = rows(known, receipt)
     assert (foreign["state"], foreign["holds"], foreign["media"]) == ("foreign", "7.7.7", None)
     assert "this store made" in foreign["note"]
+
+
+def test_media_of_every_site_are_made_at_once_and_those_that_are_there_stay(
+    known: Road, tmp_path: Path
+) -> None:
+    """One that holds the old release, one that holds nothing, one of which nobody knows."""
+    for name, side in (("fresh", "fresh"), ("quiet", "quiet")):
+        done("init", tmp_path / side, "--site", name, "--trust", known.root)
+        done("-C", known.publisher, "site", "add", name, tmp_path / side / "keys" / "site.pub")
+    receipts = []
+    for name, store in (("acme", known.site), ("fresh", tmp_path / "fresh")):
+        receipts.append(tmp_path / f"{name}.json")
+        done("-C", store, "receipt", receipts[-1])
+    out = tmp_path / "out"
+    fleet = ("-C", known.publisher, "fleet", "--media", out)
+    said = done(*fleet, *receipts).err
+    assert "acme-1.1.0: delta from 1.0.0, " in said
+    assert "fresh-1.1.0: full, " in said
+    assert sorted(path.name for path in out.iterdir()) == ["acme-1.1.0", "fresh-1.1.0"]
+    for name, store in (("acme", known.site), ("fresh", tmp_path / "fresh")):
+        done("-C", store, "media", "import", out / f"{name}-1.1.0")
+    made = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert done(*fleet).err.count("is there already") == 2
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == made
+    done("-C", known.site, "receipt", receipts[0])
+    shutil.rmtree(out)
+    done(*fleet, receipts[0])
+    assert [path.name for path in out.iterdir()] == ["fresh-1.1.0"]
+
+
+def test_a_receipt_of_the_future_is_marked_and_gives_way(known: Road, tmp_path: Path) -> None:
+    """The publisher's commits, and so its clock here, are of 2026-01-01."""
+    future, present = tmp_path / "future.json", tmp_path / "present.json"
+    for receipt, when in ((future, "2031-01-01T00:00:00Z"), (present, "2026-01-01T00:00:00Z")):
+        done("-C", known.site, "receipt", receipt)
+        signed(known, receipt, time=when)
+    (ahead,) = rows(known, present, future)
+    assert ahead["receipt"] == "2026-01-01T00:00:00+00:00"
+    (known.publisher / "sites" / "acme.receipt.json").unlink()
+    (ahead,) = rows(known, future)
+    assert (ahead["state"], ahead["stale"], ahead["age_days"]) == ("behind", True, 0)
+    assert "one of the two clocks is wrong" in ahead["note"]
+    (back,) = rows(known, present)
+    assert (back["stale"], back["note"]) == (False, None)
+
+
+def test_a_receipt_is_kept_in_place_of_one_that_nobody_vouches_for(known: Road, tmp_path: Path) -> None:
+    """The site's key was replaced: its new receipt is believed, and the old one no longer is."""
+    receipt = tmp_path / "r.json"
+    done("-C", known.site, "receipt", receipt)
+    rows(known, receipt)
+    (known.publisher / "sites" / "acme.pub").unlink()
+    done("init", tmp_path / "new", "--site", "acme", "--trust", known.root)
+    done("-C", known.publisher, "site", "add", "acme", tmp_path / "new" / "keys" / "site.pub")
+    assert "not signed by any registered site" in rows(known)[0]["note"]
+    done("-C", tmp_path / "new", "receipt", receipt)
+    assert rows(known, receipt)[0]["state"] == "empty"
+
+
+def test_a_page_goes_to_standard_output_alone(known: Road, tmp_path: Path) -> None:
+    publisher = ("-C", known.publisher)
+    for words in (
+        (*publisher, "fleet", "--html", "-"),
+        (*publisher, "release", "report", "1.1.0", "--no-media", "--html", "-"),
+        (*publisher, "media", "label", known.delta, "--html", "-"),
+    ):
+        found = done(*words).out
+        assert found.startswith("<!DOCTYPE html>")
+        assert found.endswith("</html>")
+        self_contained(found)
+    refused(airstore(*publisher, "fleet", "--html", "-", "-o", "json"), 2, "standard output")
+    refused(
+        airstore(*publisher, "release", "report", "1.1.0", "--html", "-", "--md", "-"), 2, "only one page"
+    )
+    assert not Path("-").exists()
 
 
 @pytest.mark.parametrize(

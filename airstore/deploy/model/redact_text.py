@@ -46,6 +46,13 @@ def redact_lines(text: str) -> str:
     return "".join(done)
 
 
+def redact_diff(diff: str) -> str:
+    """The same for a unified diff, whose lines begin with a column of their own."""
+    lines = diff.split("\n")
+    shown = redact_lines("\n".join(line[1:] for line in lines)).split("\n")
+    return "\n".join(line[:1] + text for line, text in zip(lines, shown, strict=True))
+
+
 @dataclass
 class _Walk:
     """The lines of one document.
@@ -65,7 +72,7 @@ class _Walk:
 
     def line(self, line: str) -> str:
         """The next one, as it may be shown."""
-        text = line.rstrip("\r\n")
+        text = line.splitlines()[0]
         if not text.strip():
             return line
         column = len(text) - len(text.lstrip(" \t#"))

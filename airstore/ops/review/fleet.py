@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import write_file
-from airstore.core.errors import AirstoreError, NotFoundError, SequenceError
+from airstore.core.errors import AirstoreError, NotFoundError, NotTrustedError, SequenceError
 from airstore.core.image.digest import Digest
 from airstore.ops.media.create import Base, base_from_receipt
 from airstore.ops.media.receipts import Receipt, list_sites, read_receipt
@@ -34,9 +34,10 @@ class SiteRow:
         since: when that was applied, seconds since the epoch.
         receipt: when it was written, seconds since the epoch; None in receipts that do not say.
         age: days since then.
-        stale: older than the limit, or nobody knows how old.
+        stale: older than the limit, of the future, or nobody knows how old.
         lacks: bytes of blobs of the newest release that it does not hold, as a registry has them.
         media: ``delta from V``, ``full`` or empty.
+        base: what those media start from; None for full media, or none.
         file: the receipt that is kept.
         note: what is wrong.
     """
@@ -52,6 +53,7 @@ class SiteRow:
     stale: bool = False
     lacks: int | None = None
     media: str = ""
+    base: Base | None = None
     file: Path | None = None
     note: str = ""
 
@@ -65,8 +67,13 @@ class Fleet:
     rows: tuple[SiteRow, ...]
 
 
-def keep(store: StoreDirectory, files: Sequence[Path]) -> list[tuple[str, bool]]:
+def keep(store: StoreDirectory, files: Sequence[Path], now: int) -> list[tuple[str, bool]]:
     """Verify receipts and keep the newest of each site, all of them or none.
+
+    Args:
+        store: the publisher's.
+        files: receipts.
+        now: seconds since the epoch; what claims to be of later gives way to every other receipt.
 
     Returns:
         Site, and whether its receipt is kept: one that is older than what is kept already is not.
@@ -77,20 +84,32 @@ def keep(store: StoreDirectory, files: Sequence[Path]) -> list[tuple[str, bool]]
         DamagedError: malformed.
     """
     read = [(path, read_receipt(store, path)) for path in files]
-    return [(receipt.site, _keep(store, path, receipt)) for path, receipt in read]
+    return [(receipt.site, _keep(store, path, receipt, now)) for path, receipt in read]
 
 
-def _keep(store: StoreDirectory, path: Path, receipt: Receipt) -> bool:
+def _keep(store: StoreDirectory, path: Path, receipt: Receipt, now: int) -> bool:
     place = _place(store, receipt.site)
-    if place.is_file() and _order(read_receipt(store, place)) > _order(receipt):
+    if place.is_file() and _order(_kept(store, place), now) > _order(receipt, now):
         return False
     write_file(place, path.read_bytes(), mode=0o644)
     return True
 
 
-def _order(receipt: Receipt) -> tuple[int, int]:
+def _kept(store: StoreDirectory, place: Path) -> Receipt | None:
+    """The receipt that is kept; None where nobody vouches for it, as after the site's key was replaced."""
+    try:
+        return read_receipt(store, place)
+    except NotTrustedError:
+        return None
+
+
+def _order(receipt: Receipt | None, now: int) -> tuple[int, int]:
     """Which of two receipts of a site is the newer one: what it trusts never goes back; then its clock."""
-    return receipt.release.sequence if receipt.release else 0, receipt.when or 0
+    if receipt is None:
+        return -1, 0
+    when = receipt.when or 0
+    sequence = receipt.release.sequence if receipt.release else 0
+    return sequence, -1 if when > now + _DAY else when
 
 
 def _place(store: StoreDirectory, site: str) -> Path:
@@ -148,7 +167,10 @@ def _row(world: _World, receipt: Receipt) -> SiteRow:
     except SequenceError as found:
         base, fault = None, str(found)
     state, behind, media = _state(world, receipt, base, foreign=bool(fault))
-    age = max(0, world.now - receipt.when) // _DAY if receipt.when is not None else None
+    age = (world.now - receipt.when) // _DAY if receipt.when is not None else None
+    ahead = age is not None and age < -1
+    if ahead:  # more than time zones and drift make
+        fault = fault or "its receipt is of the future: one of the two clocks is wrong"
     held = set(receipt.blobs)
     return SiteRow(
         site=receipt.site,
@@ -158,10 +180,13 @@ def _row(world: _World, receipt: Receipt) -> SiteRow:
         runs=receipt.runs[0] if receipt.runs else "",
         since=receipt.runs[1] if receipt.runs else None,
         receipt=receipt.when,
-        age=age,
-        stale=age is None or age > world.stale_days,
-        lacks=None if fault else sum(size for digest, size in world.blobs.items() if digest not in held),
+        age=max(0, age) if age is not None else None,
+        stale=age is None or ahead or age > world.stale_days,
+        lacks=None
+        if state == FOREIGN
+        else sum(size for digest, size in world.blobs.items() if digest not in held),
         media=media,
+        base=base if media.startswith("delta") else None,
         file=_place(world.store, receipt.site),
         note=fault,
     )

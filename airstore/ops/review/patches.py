@@ -59,13 +59,14 @@ def patches(old: Mapping[str, bytes], new: Mapping[str, bytes], names: Iterable[
     left, found = _ALL, []
     for path in sorted(differing, key=lambda path: path.startswith("charts/")):
         patch = _patch(path, old.get(path), new.get(path), redactor)
-        found.append(_cut(patch, min(_ONE, left)))
+        found.append(cut(patch, left))
         left -= len(found[-1].text)
     return sorted(found, key=lambda patch: patch.path)
 
 
-def _cut(patch: FilePatch, most: int) -> FilePatch:
-    """No more than so many characters of it, in whole lines."""
+def cut(patch: FilePatch, left: int = _ALL) -> FilePatch:
+    """No more of its text than is read, in whole lines; ``left`` is what the page has room for."""
+    most = min(_ONE, left)
     if len(patch.text) <= most:
         return patch
     text = patch.text[: patch.text.rfind("\n", 0, most) + 1]

@@ -9,11 +9,16 @@ from typing import Any
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.text import moment
+from airstore.cli.options.pages import PAGE, alone_on_stdout, write_page
+from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
+from airstore.cli.text import human, moment
 from airstore.cli.views.output import output_option, show_rows
-from airstore.core.durable import write_file
+from airstore.ops.publish.keys import load_key
+from airstore.ops.review.bring import bring_up, place_of
 from airstore.ops.review.fleet import Fleet, SiteRow, fleet, keep
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
+from airstore.trust import envelope
+from airstore.trust.statement import STATEMENT_TYPE
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _COLUMNS = {
@@ -32,38 +37,85 @@ _COLUMNS = {
     metavar="DAYS",
     help="Mark receipts that are older.",
 )
-@click.option("--html", type=_FILE, metavar="FILE", help="Also write a page that needs nothing but itself.")
+@click.option("--html", type=PAGE, metavar="FILE", help="Also write a page that needs nothing but itself.")
+@click.option(
+    "--media",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Make the media that bring every site up, as DIR/SITE-VERSION; those that are there stay.",
+)
+@key_option
+@passphrase_option
 @output_option("fleet")
 @pass_context
 def command(
-    context: Context, receipts: tuple[Path, ...], *, stale_after: int, html: Path | None, output: str
+    context: Context,
+    receipts: tuple[Path, ...],
+    *,
+    stale_after: int,
+    html: Path | None,
+    media: Path | None,
+    key_name: str,
+    passphrase_file: Path | None,
+    output: str,
 ) -> None:
     """What each registered site holds and runs, how far behind it is, and which media would bring it up.
 
     RECEIPTS are verified and kept in the store, the newest of each site; the table is about those. LACKS is
-    what the site's registry does not have; media are smaller.
+    what the site's registry does not have; media are smaller. --media makes the media of all of them.
     """
-    store = context.store(PUBLISHER, "fleet")
-    for site, kept in keep(store, receipts):
+    store = context.store(PUBLISHER, "fleet", current=bool(media))
+    alone = alone_on_stdout(html, output)
+    for site, kept in keep(store, receipts, context.now()):
         if not kept:
             context.say(f"a newer receipt of site {site} is here already")
     found = fleet(store, context.now(), stale_after)
     rows = [_row(row) for row in found.rows]
     beside = {"product": found.product, "newest": found.newest or None, "stale_after_days": stale_after}
     shown = [{**row, "receipt": _receipt(row)} for row in rows] if output == "table" else rows
-    show_rows(shown, output, _COLUMNS, "no sites yet: airstore site add NAME site.pub", beside=beside)
-    commands = _commands(store, found)
+    if not alone:
+        empty = "no sites yet: airstore site add NAME site.pub"
+        show_rows(shown, output, _COLUMNS, empty, beside=beside)
     for row in found.rows:
         if row.note:
             context.say(f"{row.site}: {row.note}")
     if html:
-        from airstore.cli.views.pages.html import page  # noqa: PLC0415 - the table does without
+        write_page(context, html, _page(context, store, found, stale_after))
+    if media:
+        _bring_up(context, store, found, media, key_name, passphrase_file)
+    elif count := sum(bool(row.media) for row in found.rows):
+        what = "media for the site" if count == 1 else f"media for {count} sites"
+        context.say(f"next: {_at(store, 'fleet', '--media', 'OUT')}  # {what} that lack something")
 
-        made = page("fleet.html", fleet=found, commands=commands, stale_after=stale_after, now=context.now())
-        write_file(html, made, mode=0o644)
-        context.say(f"wrote {html}")
-    for line in commands:
-        context.say(f"next: {line}")
+
+def _page(context: Context, store: StoreDirectory, found: Fleet, stale_after: int) -> bytes:
+    from airstore.cli.views.pages.html import page  # noqa: PLC0415 - the table does without
+
+    return page(
+        "fleet.html",
+        fleet=found,
+        everything=_at(store, "fleet", "--media", "OUT"),
+        commands=_commands(store, found),
+        stale_after=stale_after,
+        now=context.now(),
+    )
+
+
+def _bring_up(
+    context: Context, store: StoreDirectory, found: Fleet, out: Path, key_name: str, passphrase: Path | None
+) -> None:
+    key = load_key(store, key_name, ask_passphrase(passphrase), agent_socket())
+    with store.open_blobs() as blobs:
+        for row, index in bring_up(
+            store,
+            blobs,
+            found,
+            out,
+            lambda data: envelope.sign(data, STATEMENT_TYPE, [key]),
+            context.progress,
+        ):
+            made = f"{row.media}, {human(index.size)}" if index else "is there already, and is left as it is"
+            context.say(f"{place_of(out, found, row)}: {made}")
 
 
 def _row(row: SiteRow) -> dict[str, Any]:
@@ -90,11 +142,15 @@ def _receipt(row: dict[str, Any]) -> str | None:
 
 
 def _commands(store: StoreDirectory, found: Fleet) -> list[str]:
-    """What makes the media that bring every site up."""
+    """What makes the media that bring each site up."""
     made = []
     for row in found.rows:
         if row.media:
-            words = ["airstore", "-C", str(store.path), "media", "create", "--to", found.newest]
-            words += ["--receipt", str(row.file)] if row.media.startswith("delta") else []
-            made.append(shlex.join([*words, f"{row.site}-{found.newest}"]))
+            base = ("--receipt", str(row.file)) if row.base else ()
+            out = f"{row.site}-{found.newest}"
+            made.append(_at(store, "media", "create", "--to", found.newest, *base, out))
     return made
+
+
+def _at(store: StoreDirectory, *words: str) -> str:
+    return shlex.join(["airstore", "-C", str(store.path), *words])

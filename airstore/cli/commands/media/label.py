@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.options.pages import PAGE, to_stdout, write_page
 from airstore.cli.options.trustroot import media_root, trust_option
 from airstore.cli.views.pages.html import page
 from airstore.cli.views.pages.qr import qr_code
-from airstore.core.durable import write_file
 from airstore.core.errors import NotTrustedError, UsageError
 from airstore.media.found import find_one
 from airstore.ops.review.label import label
@@ -21,7 +21,7 @@ from airstore.ops.review.label import label
 @click.option(
     "--html",
     "file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PAGE,
     metavar="FILE",
     help="Where the sheet goes; default: beside MEDIA, as MEDIA-label.html.",
 )
@@ -43,10 +43,11 @@ def command(context: Context, media: tuple[Path, ...], *, file: Path | None, tru
         )
     named = media[0].resolve()
     place = file or named.with_name(f"{named.name}-label.html")
-    if any(place.absolute().is_relative_to(each.absolute()) for each in opened.directories):
+    if not to_stdout(place) and any(
+        place.absolute().is_relative_to(each.absolute()) for each in opened.directories
+    ):
         raise UsageError(
             f"{place} would lie on the media, whose index does not list it", hint="name another place"
         )
     found = label(opened, root)
-    write_file(place, page("label.html", label=found, qr=qr_code(str(found.digest))), mode=0o644)
-    context.say(f"wrote {place}")
+    write_page(context, place, page("label.html", label=found, qr=qr_code(str(found.digest))))
