@@ -85,7 +85,7 @@ def command(
         _bring_up(context, store, found, media, key_name, passphrase_file)
     elif count := sum(bool(row.media) for row in found.rows):
         what = "media for the site" if count == 1 else f"media for {count} sites"
-        context.say(f"next: {_at(store, 'fleet', '--media', 'OUT')}  # {what} that lack something")
+        context.say(f"next: {_at(context, 'fleet', '--media', 'OUT')}  # {what} that lack something")
 
 
 def _page(context: Context, store: StoreDirectory, found: Fleet, stale_after: int) -> bytes:
@@ -94,8 +94,8 @@ def _page(context: Context, store: StoreDirectory, found: Fleet, stale_after: in
     return page(
         "fleet.html",
         fleet=found,
-        everything=_at(store, "fleet", "--media", "OUT"),
-        commands=_commands(store, found),
+        everything=_at(context, "fleet", "--media", "OUT"),
+        commands=_commands(context, store, found),
         stale_after=stale_after,
         now=context.now(),
     )
@@ -141,16 +141,19 @@ def _receipt(row: dict[str, Any]) -> str | None:
     return f"{row['receipt'][:10]}{', stale' if row['stale'] else ''}"
 
 
-def _commands(store: StoreDirectory, found: Fleet) -> list[str]:
+def _commands(context: Context, store: StoreDirectory, found: Fleet) -> list[str]:
     """What makes the media that bring each site up."""
     made = []
     for row in found.rows:
         if row.media:
-            base = ("--receipt", str(row.file)) if row.base else ()
+            kept = row.base and row.file and context.named / row.file.relative_to(store.path)
+            base = ("--receipt", str(kept)) if kept else ()
             out = f"{row.site}-{found.newest}"
-            made.append(_at(store, "media", "create", "--to", found.newest, *base, out))
+            made.append(_at(context, "media", "create", "--to", found.newest, *base, out))
     return made
 
 
-def _at(store: StoreDirectory, *words: str) -> str:
-    return shlex.join(["airstore", "-C", str(store.path), *words])
+def _at(context: Context, *words: str) -> str:
+    """A command of airstore, with the store named as it was."""
+    named = () if context.named == Path() else ("-C", str(context.named))
+    return shlex.join(["airstore", *named, *words])
