@@ -83,7 +83,7 @@ class Context:
             root = self._opened.trust_root()
         except AirstoreError:
             return None
-        now = datetime.fromtimestamp(system_time(), UTC)
+        now = system_now()
         try:
             root.check_expiry(now)
         except NotTrustedError as fault:
@@ -142,6 +142,11 @@ class Context:
 def system_time() -> float:
     """The machine's clock: seconds since the epoch."""
     return time.time()
+
+
+def system_now() -> datetime:
+    """The same as a moment, in UTC."""
+    return datetime.fromtimestamp(system_time(), UTC)
 
 
 pass_context = click.make_pass_decorator(Context)

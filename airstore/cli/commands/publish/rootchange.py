@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from functools import wraps
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
-from airstore.cli.context import Context, pass_context, system_time
+from airstore.cli.context import Context, pass_context, system_now
 from airstore.cli.options.expiry import Expiry
+from airstore.cli.options.gathered import gathered
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, passphrase_option
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.durable import write_file
@@ -41,36 +41,12 @@ _role = click.option(
 )
 
 
-def _settings(command: Callable[..., None]) -> Callable[..., None]:
-    """What every change of a root can say besides; it reaches the command as ``settings``, for a `Change`."""
-
-    @wraps(command)
-    def changed(
-        *arguments: Any,
-        root_threshold: int | None,
-        release_threshold: int | None,
-        expires: timedelta | datetime | str | None,
-        **named: Any,
-    ) -> None:
-        command(*arguments, settings=_said(root_threshold, release_threshold, expires), **named)
-
-    for option in (
-        click.option("--root-threshold", type=click.IntRange(1, 64), help="How many root keys must sign."),
-        click.option("--release-threshold", type=click.IntRange(1, 64), help="How many keys sign a release."),
-        click.option(
-            "--expires", type=Expiry(), help="When sites need a newer root: 2030-01-31, 365d from now, never."
-        ),
-    ):
-        changed = option(changed)
-    return changed
-
-
 def _said(
     root_threshold: int | None, release_threshold: int | None, expires: timedelta | datetime | str | None
 ) -> dict[str, Any]:
     named = {ROOT_ROLE: root_threshold, RELEASE_ROLE: release_threshold}
     thresholds = {role: count for role, count in named.items() if count}
-    now = datetime.fromtimestamp(system_time(), UTC)
+    now = system_now()
     if isinstance(expires, timedelta):
         expires = now + expires
     if isinstance(expires, datetime) and expires <= now:
@@ -80,6 +56,18 @@ def _said(
         )
     when = [] if expires is None else [expires if isinstance(expires, datetime) else None]
     return {"thresholds": thresholds, "expires": when}
+
+
+# What every change of a root can say besides, for a `Change`.
+_settings = gathered(
+    "settings",
+    _said,
+    click.option("--root-threshold", type=click.IntRange(1, 64), help="How many root keys must sign."),
+    click.option("--release-threshold", type=click.IntRange(1, 64), help="How many keys sign a release."),
+    click.option(
+        "--expires", type=Expiry(), help="When sites need a newer root: 2030-01-31, 365d from now, never."
+    ),
+)
 
 
 @click.command("create")
