@@ -1,4 +1,4 @@
-"""Ed25519 private keys in OpenSSH's file format (PROTOCOL.key), which stock ssh-keygen and git use."""
+"""Private keys in OpenSSH's file format (PROTOCOL.key), which stock ssh-keygen and git use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -17,10 +16,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_ssh_private_key,
 )
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import CryptoSigner, Signature
 
 from airstore.core.errors import NotFoundError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
+from airstore.trust.algorithm import KINDS, AnyPrivateKey, public_of, signature_of
 from airstore.trust.newfile import write_new
 from airstore.trust.publickey import PublicKey
 
@@ -34,14 +34,17 @@ class PrivateKey:
 
     __slots__ = ("_key", "public")
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
+    def __init__(self, key: AnyPrivateKey) -> None:
+        found = public_of(key.public_key())
+        if found is None:
+            raise UsageError("an elliptic curve of another name than P-256")
         self._key = key
-        self.public = PublicKey(key.public_key().public_bytes_raw())
+        self.public = PublicKey(found[1], found[0])
 
     @classmethod
-    def generate(cls) -> PrivateKey:
-        """A new key from the system's random numbers."""
-        return cls(Ed25519PrivateKey.generate())
+    def generate(cls, kind: str = "ed25519") -> PrivateKey:
+        """A new key from the system's random numbers; ``kind`` is one of `KINDS`."""
+        return cls(KINDS[kind]())
 
     @classmethod
     def load(cls, path: Path, passphrase: Passphrase | None = None) -> PrivateKey:
@@ -50,7 +53,8 @@ class PrivateKey:
         Raises:
             NotFoundError: no such file, or it cannot be read.
             NotTrustedError: others may read the file, or the passphrase is wrong.
-            UsageError: not an Ed25519 key in OpenSSH format, or it needs a passphrase and none is at hand.
+            UsageError: not an Ed25519 or ECDSA P-256 key in OpenSSH format, or no passphrase is at hand that
+                it needs.
         """
         data = _read_private(path)
         key: object
@@ -60,7 +64,7 @@ class PrivateKey:
             key = _decrypt(path, data, passphrase)
         except (ValueError, UnsupportedAlgorithm) as fault:
             raise _not_a_key(path, str(fault)) from fault
-        if not isinstance(key, Ed25519PrivateKey):
+        if not isinstance(key, AnyPrivateKey) or public_of(key.public_key()) is None:
             raise _not_a_key(path, "it is a key of another type")
         return cls(key)
 
@@ -76,12 +80,12 @@ class PrivateKey:
         write_new(path, self._serialize(passphrase), 0o600)
 
     def sign(self, data: bytes) -> bytes:
-        """The 64 bytes of the Ed25519 signature over ``data``."""
-        return self._key.sign(data)
+        """The signature over ``data``, as `PublicKey.verifies` takes it; the same for the same data."""
+        return signature_of(self._key, data)
 
     def signer(self) -> CryptoSigner:
         """The key as a `securesystemslib` signer."""
-        return CryptoSigner(self._key, self.public.sslib())
+        return _Repeatable(self, self._key)
 
     def _serialize(self, passphrase: bytes | None) -> bytes:
         protection: KeySerializationEncryption = NoEncryption()
@@ -91,6 +95,17 @@ class PrivateKey:
 
     def __repr__(self) -> str:
         return f"PrivateKey({self.public.fingerprint})"
+
+
+class _Repeatable(CryptoSigner):
+    """The library's, but the same signature each time, for ECDSA keys, too."""
+
+    def __init__(self, key: PrivateKey, loaded: AnyPrivateKey) -> None:
+        super().__init__(loaded, key.public.sslib())
+        self._key = key
+
+    def sign(self, payload: bytes) -> Signature:
+        return Signature(self._key.public.keyid, self._key.sign(payload).hex())
 
 
 def _read_private(path: Path) -> bytes:
@@ -129,6 +144,6 @@ def _decrypt(path: Path, data: bytes, passphrase: Passphrase | None) -> object:
 
 def _not_a_key(path: Path, reason: str) -> UsageError:
     return UsageError(
-        f"{path} is not an Ed25519 private key in OpenSSH format: {reason}",
+        f"{path} is not an Ed25519 or ECDSA P-256 private key in OpenSSH format: {reason}",
         hint="make one with: airstore key generate NAME (or ssh-keygen -t ed25519)",
     )

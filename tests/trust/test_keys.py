@@ -146,7 +146,7 @@ def test_other_files_are_not_taken_for_keys(tmp_path: Path) -> None:
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
         (tmp_path / name).chmod(0o600)
-        with pytest.raises(UsageError, match=f"{name} is not an Ed25519 private key"):
+        with pytest.raises(UsageError, match=f"{name} is not an Ed25519 or ECDSA P-256 private key"):
             PrivateKey.load(tmp_path / name)
 
 
