@@ -28,6 +28,7 @@ _COMMANDS = {
     "key": ("publish.key", "Keys that sign releases."),
     "trust": ("publish.trust", "The trust root: keys, roles, thresholds."),
     "site": ("media.site", "Sites whose receipts a publisher accepts."),
+    "fleet": ("media.fleet", "A publisher's sites: what each holds and runs, how far behind."),
     "images": ("publish.images", "What image discovery finds, and why."),
     "release": ("publish.release", "Create, list, compare and verify releases."),
     "log": ("stores.log", "The audit log: who signed which release."),

@@ -11,6 +11,7 @@ from airstore.store.ingest.tar import join as join_tar
 from airstore.store.ingest.writer import BlobEncoding, BlobWriter
 from airstore.store.layout import StoreLayout
 from airstore.store.read.forms import BlobForm
+from airstore.store.read.plain import plain_chunks
 from airstore.store.read.reader import ObjectReader
 from airstore.store.upkeep.check import Damage, Statistics, check, index_faults, rebuild_index, statistics
 from airstore.store.upkeep.optimize import open_blobs, openable, opened_and_whole
@@ -44,6 +45,7 @@ __all__ = [
     "openable",
     "opened_and_whole",
     "outline",
+    "plain_chunks",
     "rebuild_index",
     "retire_damaged",
     "select",

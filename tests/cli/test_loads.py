@@ -13,7 +13,7 @@ from airstore.cli.main import main
 
 LIBRARIES = (
     *("jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"),
-    *("oras", "requests", "urllib3", "h11", "kubernetes", "websocket", "rich"),
+    *("oras", "requests", "urllib3", "h11", "kubernetes", "websocket", "rich", "jinja2", "segno"),
 )
 STORE = {"jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"}
 SOURCES = STORE | {"oras", "requests", "urllib3"}
@@ -36,8 +36,12 @@ LOADS = {
     "media create --help": STORE,
     "media import --help": STORE,
     "receipt --help": STORE,
+    "fleet --help": STORE,
+    "release notes --help": STORE | {"jinja2"},
+    "media label --help": STORE | {"jinja2", "segno"},
     "release list --help": STORE,
     "release verify --help": STORE,
+    "release report --help": STORE | {"jinja2"},
     "release create --help": SOURCES,
     "images find --help": SOURCES,
     "registry serve --help": SOURCES | {"h11"},
