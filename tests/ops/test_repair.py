@@ -87,6 +87,18 @@ def test_what_is_good_of_a_pack_without_its_own_index_is_kept(site: Path) -> Non
     sound(site, "1.0.0")
 
 
+def test_a_pack_that_nothing_can_list_stays_until_its_blobs_are_here(road: Road, site: Path) -> None:
+    """Its own index and the store's are both lost; somebody may yet cut objects out of it."""
+    pack = site / "packs" / pack_of(site).name
+    damage(site, f"packs/{pack.name}", 1)
+    (site / "index.sqlite").unlink()
+    assert repaired(site).code == 20
+    assert pack.exists()
+    assert repaired(site, road.full).code == 0
+    assert not pack.exists()
+    sound(site, "1.0.0")
+
+
 def test_media_alone_restore_packs_and_history(road: Road, site: Path) -> None:
     for path in (site / "packs").iterdir():
         path.unlink()

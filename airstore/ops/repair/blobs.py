@@ -48,7 +48,8 @@ def restore_blobs(
         for source in sources:
             if lost:
                 yield from _refill(store, held, lost, source, refused)
-        yield from (f"pack {name}, replaced by what is good of it" for name in retire_damaged(held))
+        retired = retire_damaged(held, lacking=bool(lost))
+        yield from (f"pack {name}, replaced by what is good of it" for name in retired)
 
 
 def restore_index(store: StoreDirectory) -> Iterator[str]:

@@ -22,11 +22,12 @@ from airstore.store.read.catalog import name_of, pack_rows
 from airstore.store.upkeep.check import check
 
 
-def retire_damaged(store: BlobStore) -> list[str]:
+def retire_damaged(store: BlobStore, *, lacking: bool) -> list[str]:
     """Replace every damaged pack that holds nothing which is needed and nowhere else.
 
     Args:
         store: nobody else changes it meanwhile.
+        lacking: blobs are missing that nobody has: what cannot be read may be theirs.
 
     Returns:
         The file names of packs that are gone.
@@ -39,7 +40,7 @@ def retire_damaged(store: BlobStore) -> list[str]:
         damaged = [name for name in _names(store) if not _is_whole(store, name)]
         if not damaged:
             return []
-        broken = any(damage.blobs for damage in check(store, lambda _count: None))
+        broken = lacking or any(damage.blobs for damage in check(store, lambda _count: None))
         return [store.layout.pack(name).name for name in damaged if _retire(store, name, broken=broken)]
 
 
