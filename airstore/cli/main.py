@@ -45,6 +45,7 @@ _COMMANDS = {
     "history": ("stores.history", "The ledger: what was done at this site."),
     "check": ("stores.check", "Read everything again and name what is damaged."),
     "repair": ("stores.repair", "Restore what is damaged from media, stores or a registry."),
+    "gc": ("stores.gc", "Drop the content of old releases; their signed history stays."),
     "store": ("stores.store", "Upkeep: open layers that are held whole."),
     "bundle": ("tool.bundle", "airstore with all that it runs on, to carry where nothing is installed."),
     "self-update": ("tool.update", "Put the airstore that media carry in place of this one."),

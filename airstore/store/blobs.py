@@ -17,6 +17,7 @@ from airstore.store.upkeep.check import Damage, Statistics, check, index_faults,
 from airstore.store.upkeep.optimize import open_blobs, openable, opened_and_whole
 from airstore.store.upkeep.repack import drop_whole
 from airstore.store.upkeep.retire import retire_damaged
+from airstore.store.upkeep.sweep import Sweep, sweeping
 
 __all__ = [
     "WORKERS",
@@ -34,6 +35,7 @@ __all__ = [
     "Staging",
     "Statistics",
     "StoreLayout",
+    "Sweep",
     "check",
     "compress_solid",
     "content",
@@ -51,5 +53,6 @@ __all__ = [
     "select",
     "solid_chunks",
     "statistics",
+    "sweeping",
     "write_packs",
 ]

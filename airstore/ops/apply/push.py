@@ -11,9 +11,10 @@ from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.images import image_problems
 from airstore.ops.registry.own_registry import PushTarget, own_registry
 from airstore.ops.registry.push import PushOptions, RegistryPlan, plan_registry, push_release
-from airstore.ops.stores.trusted import is_held
+from airstore.ops.stores.trusted import is_held, refuse_collected, verified
 
 _JOBS = 4  # transfers at once
+_STILL_THERE = "; or --no-push, if the registry still has all of its images"
 
 
 class RegistryPush:
@@ -45,10 +46,12 @@ class RegistryPush:
 
         Raises:
             LockedError: another process holds the lock.
+            IncompleteError: its content was collected.
             TransferError: the registry or the cluster refused or broke off.
         """
         session = self._session
         if not is_held(session.blobs, release):
+            refuse_collected(session.store, verified(session.store, release.version), _STILL_THERE)
             session.say(f"the store no longer has everything of {release.version}; it is not pushed")
             return
         with self._registry(release) as target:

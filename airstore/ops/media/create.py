@@ -14,9 +14,10 @@ from airstore.media.delta.writer import Effort, Task
 from airstore.media.index import MediaFile, MediaIndex, ReleaseId
 from airstore.media.writer import ONE, Carriers, MediaContents, measure_media, write_media
 from airstore.ops.media.receipts import Receipt
+from airstore.ops.stores.collected import collected
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.roots import signed_roots
-from airstore.ops.stores.trusted import verified
+from airstore.ops.stores.trusted import count_held, refuse_collected, verified
 from airstore.store.blobs import BlobStore, Selection, select
 
 
@@ -93,6 +94,7 @@ def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, base: Base | No
     wanted = frozenset(wanted_release.release.blobs())
     lacking = [digest for digest in wanted if blobs.size(digest) is None]
     if lacking:
+        refuse_collected(store, wanted_release)
         raise IncompleteError(
             f"this store lacks {len(lacking)} blobs of release {to}, such as {lacking[0]}",
             hint="run `airstore check`, and create the release again from its sources",
@@ -199,6 +201,12 @@ def is_current(store: StoreDirectory, base: Base, to: str) -> bool:
     """Whether a site holds release ``to`` and every blob of it."""
     wanted = verified(store, to)
     return base.release == wanted.identity and base.blobs >= wanted.release.blobs().keys()
+
+
+def is_collected(store: StoreDirectory, blobs: BlobStore, base: Base) -> bool:
+    """Whether `airstore gc` has dropped what deltas from this base would start from."""
+    found = verified(store, base.release.version)
+    return count_held(blobs, found.release) < len(found.release.blobs()) and found.digest in collected(store)
 
 
 def base_from_release(store: StoreDirectory, version: str) -> Base:

@@ -30,8 +30,9 @@ from airstore.media.delta.reader import Delta
 from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.media.arrivals import Arrivals
-from airstore.ops.media.held import pack_whole, reads_back, require_history
+from airstore.ops.media.held import pack_whole, reads_back, refuse_older, require_history
 from airstore.ops.media.walk import rehearse_roots, walk_roots
+from airstore.ops.stores.collected import forget_whole
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.roots import retreat_to_pin
 from airstore.ops.stores.summaries import remember
@@ -117,6 +118,7 @@ class _Import:
     def check_offer(self) -> None:
         """Refuse what could never be imported before gigabytes are copied."""
         offer = self._index.release
+        refuse_older(self._store, self._media, offer, self._state.sequence)
         check_offer(
             self._state, self._index.product, self._trust.current.product, offer.sequence, offer.digest
         )
@@ -148,6 +150,7 @@ class _Import:
         self._tidy()
         if not dry_run:
             remember(self._store, self._trust.current, chain)
+            forget_whole(self._store, self._blobs)
         return Imported(self._index, tip.release, tuple(link.release.version for link in chain), False)
 
     def _quarantine(self, bundle: Path, *, dry_run: bool) -> Quarantine:

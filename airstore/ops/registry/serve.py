@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
+from airstore.ops.stores.collected import collected, list_state
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.remembered import Summary
-from airstore.ops.stores.summaries import holdings, release_of, summaries
+from airstore.ops.stores.summaries import Holding, holdings, release_of, summaries
 from airstore.registry.server.catalog import ReleaseCatalog, Repository
 from airstore.store.blobs import BlobStore
 
@@ -21,10 +22,11 @@ class LiveCatalog:
     """Every verified release that a store holds; an import made meanwhile shows with the next request.
 
     A release that media skipped is left out: its tags would be offered and could not be pulled. The newest
-    one is offered even so, for what of it is there.
+    one is offered even so, for what of it is there. What `airstore gc` drops is left out from then on.
 
     Attributes:
-        left_out: versions of those releases.
+        left_out: versions of releases that are not here as a whole.
+        dropped: of those, the ones whose content was dropped.
     """
 
     def __init__(self, store: StoreDirectory) -> None:
@@ -36,9 +38,11 @@ class LiveCatalog:
         self._store = store
         self._lock = threading.Lock()
         self.left_out: tuple[str, ...] = ()
-        self._tip: str | None = None
+        self.dropped: tuple[str, ...] = ()
+        self._seen: object = None
         self._releases: dict[str, Release] = {}
         self._catalog = ReleaseCatalog([])
+        self._gone: list[tuple[str, ReleaseCatalog]] = []
         self._refresh()
 
     def repositories(self) -> Sequence[str]:
@@ -49,24 +53,45 @@ class LiveCatalog:
         """See `Catalog`."""
         return self._refresh().repository(name)
 
+    def absence(self, name: str, selector: str) -> str:
+        """See `Catalog`."""
+        with self._lock:
+            gone = self._gone
+        for version, catalog in gone:
+            repository = catalog.repository(name)
+            if repository and (selector in repository.tags or selector in map(str, repository.blobs)):
+                return f"`airstore gc` has dropped the content of release {version}"
+        return ""
+
     def _refresh(self) -> ReleaseCatalog:
         with self._lock:
-            tip = self._store.history.tip
-            if tip != self._tip:
-                self._gather(summaries(self._store))
-                self._tip = tip
+            seen = self._store.history.tip, list_state(self._store)
+            if seen != self._seen:
+                self._gather(summaries(self._store), collected(self._store))
+                self._seen = seen
             return self._catalog
 
-    def _gather(self, found: Sequence[Summary]) -> None:
+    def _gather(self, found: Sequence[Summary], dropped: Collection[Digest]) -> None:
         with self._store.open_blobs() as blobs:
-            held = {each.summary.link.commit for each in holdings(found, blobs) if each.whole}
-        offered = [each for each in found if each.link.commit in held or each is found[-1]]
+            held = list(holdings(found, blobs, dropped))
+        offered = [each.summary for each in held if _is_offered(each) or each is held[-1]]
+        gone = [each.summary for each in held if each.dropped and each.summary not in offered]
         self.left_out = tuple(each.link.version for each in found if each not in offered)
+        self.dropped = tuple(each.link.version for each in gone)
         history, known = self._store.history, self._releases
         self._releases = {
-            each.link.commit: known.get(each.link.commit) or release_of(history, each) for each in offered
+            each.link.commit: known.get(each.link.commit) or release_of(history, each)
+            for each in (*offered, *gone)
         }
-        self._catalog = ReleaseCatalog(list(self._releases.values()))
+        self._catalog = ReleaseCatalog([self._releases[each.link.commit] for each in offered])
+        self._gone = [
+            (each.link.version, ReleaseCatalog([self._releases[each.link.commit]])) for each in reversed(gone)
+        ]
+
+
+def _is_offered(holding: Holding) -> bool:
+    """What is listed as dropped may be whole as yet: it goes any moment."""
+    return holding.whole and not holding.dropped
 
 
 class LiveBlobs:

@@ -25,6 +25,7 @@ from airstore.ops.repair.sources import RepairSource
 from airstore.ops.repair.trust import restore_roots, restore_signers, restore_state
 from airstore.ops.repair.ways import way_out
 from airstore.ops.stores.check import Problem, check_store
+from airstore.ops.stores.collected import collected, forget_whole
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.trusted import all_releases
 from airstore.store.blobs import BlobStore
@@ -60,10 +61,12 @@ class RepairRequest:
     Attributes:
         sources: in the order in which they are asked.
         root: a file with the trust root in force, vouched for by whoever names it.
+        releases: versions whose content was collected, and is to come back.
     """
 
     sources: Sequence[RepairSource] = ()
     root: Path | None = None
+    releases: Sequence[str] = ()
 
 
 def repair(store: StoreDirectory, request: RepairRequest, progress: Progress) -> Repaired:
@@ -76,11 +79,15 @@ def repair(store: StoreDirectory, request: RepairRequest, progress: Progress) ->
 
     Raises:
         LockedError: another airstore process is changing the store.
+        NotFoundError: a release that was named is not in the history.
         NotTrustedError: the root that was named is not this store's.
         StorageError: the disk is full or failed; the next run goes on.
     """
     refused: list[str] = []
     with store.locked():
+        for version in request.releases:
+            with suppress(DamagedError):  # which is about to be repaired
+                store.history.find(version)
         restored = list(_restore(store, request, progress, refused.append))
         for copies in store.layout.all_arrivals():  # a run that is stopped before goes on with them
             shutil.rmtree(copies, ignore_errors=True)
@@ -109,9 +116,10 @@ def _restore(
         yield from restore_history(store, list(_lenders(store, asked, stack, refused)))
     with suppress(DamagedError, NotTrustedError):  # `check` names it
         yield from restore_state(store, newest_release(store))
-    wanted = _wanted(store)  # as the old index knows it: at a site a new one may know less
+    wanted = _wanted(store, request.releases)  # as the old index knows it: at a site a new one may know less
     yield from restore_index(store)
     yield from restore_blobs(store, wanted, request.sources, progress, refused)
+    yield from _returned(store)
 
 
 def _offered(
@@ -143,19 +151,36 @@ def _lenders(
             yield from [lender] if lender else []
 
 
-def _wanted(store: StoreDirectory) -> dict[Digest, Descriptor]:
-    """Blobs that have to be here: of every release at a publisher, of the newest one at a site."""
+def _returned(store: StoreDirectory) -> Iterator[str]:
+    with store.open_blobs() as held:
+        yield from (f"what `airstore gc` dropped of release {each}" for each in forget_whole(store, held))
+
+
+def _wanted(store: StoreDirectory, back: Sequence[str]) -> dict[Digest, Descriptor]:
+    """Blobs that have to be here: of every release at a publisher, of the newest one at a site.
+
+    Not what was collected, but for what is asked to come ``back``.
+    """
     try:
-        releases = all_releases(store)
+        releases, gone = all_releases(store), _gone(store, back)
     except StorageError:
         raise
     except AirstoreError:  # `check` names it
         return {}
     with store.open_blobs() as held:
         expected = {d: blob for link in releases for d, blob in link.release.blobs().items()}
-        newest = set(releases[-1].release.blobs()) if releases else set[Digest]()
-        whole = store.side != SITE
-        return {d: blob for d, blob in expected.items() if whole or d in newest or _holds(held, d)}
+        whole = (
+            [link for link in releases if link.digest not in gone] if store.side != SITE else releases[-1:]
+        )
+        whole += [link for link in releases if link.release.version in back]
+        needed = {digest for link in whole for digest in link.release.blobs()}
+        return {d: blob for d, blob in expected.items() if d in needed or _holds(held, d)}
+
+
+def _gone(store: StoreDirectory, back: Sequence[str]) -> set[Digest]:
+    with suppress(DamagedError):  # `check` names it
+        return {digest for digest, version in collected(store).items() if version not in back}
+    return set()
 
 
 def _holds(held: BlobStore, digest: Digest) -> bool:

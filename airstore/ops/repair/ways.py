@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airstore.ops.stores.check import Problem
+from airstore.ops.stores.collected import WAY_OUT, WHAT
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.states import ALL
 
@@ -21,7 +22,7 @@ def way_out(store: StoreDirectory, problem: Problem) -> str:
     if any(" in " in user for user in breaks):  # artifacts: blobs are what is damaged
         return _blobs(store)
     if breaks:
-        return _history(store)
+        return WAY_OUT if breaks == (WHAT,) else _history(store)
     return "nothing of its own: it is replaced once everything else is restored"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
@@ -10,6 +11,7 @@ from airstore.core.model.release import Release
 from airstore.core.progress import Progress
 from airstore.history.git.names import MAIN
 from airstore.history.inspection import inspect, owner, readable_tags
+from airstore.ops.stores.collected import WHAT, collected
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.records import record_faults
 from airstore.ops.stores.states import state_faults
@@ -63,6 +65,8 @@ def check_store(store: StoreDirectory, progress: Progress) -> Checked:
         StorageError: the store is closed to this user, or the disk failed: that says nothing of its content.
     """
     releases, problems = _check_history(store)
+    gone, unread = _dropped(store)
+    problems += unread
     with store.open_blobs() as blobs:
         total = statistics(blobs).plain_bytes
         with progress.task("reading all objects", total) as advance:
@@ -70,7 +74,7 @@ def check_store(store: StoreDirectory, progress: Progress) -> Checked:
         known = {digest for damage in damaged for digest in damage.blobs}
         unused = () if problems else _unused(blobs, releases)
         problems += [_explain(damage, releases) for damage in damaged]
-        problems += _check_complete(store, blobs, releases, known)
+        problems += _check_complete(blobs, _expected(store, releases, gone), known)
         return Checked(problems, unused, len(blobs.unindexed()))
 
 
@@ -124,11 +128,22 @@ def _explain(damage: Damage, releases: list[VerifiedRelease]) -> Problem:
     return Problem(damage.what, _users(set(damage.blobs), [link.release for link in releases]))
 
 
-def _check_complete(
-    store: StoreDirectory, blobs: BlobStore, releases: list[VerifiedRelease], known: set[Digest]
-) -> list[Problem]:
+def _dropped(store: StoreDirectory) -> tuple[Collection[Digest], list[Problem]]:
+    """Releases that were dropped on purpose; what is wrong with the list of them."""
+    try:
+        return collected(store), []
+    except DamagedError as fault:
+        return (), [Problem(str(fault), (WHAT,))]
+
+
+def _expected(
+    store: StoreDirectory, releases: list[VerifiedRelease], gone: Collection[Digest]
+) -> list[VerifiedRelease]:
     """A site holds only what media brought; releases it skipped are not faults, its newest one is whole."""
-    expected = releases[-1:] if store.side == SITE else releases
+    return releases[-1:] if store.side == SITE else [link for link in releases if link.digest not in gone]
+
+
+def _check_complete(blobs: BlobStore, expected: list[VerifiedRelease], known: set[Digest]) -> list[Problem]:
     missing = {
         digest
         for link in expected

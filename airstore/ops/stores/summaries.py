@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError
@@ -20,15 +20,25 @@ from airstore.trust.root.sign import TrustRoot
 
 @dataclass(frozen=True)
 class Holding:
-    """A release, and how many of its blobs are here."""
+    """A release, and how many of its blobs are here.
+
+    Attributes:
+        dropped: `airstore gc` has dropped its content.
+    """
 
     summary: Summary
     held: int
+    dropped: bool = False
 
     @property
     def whole(self) -> bool:
         """Whether all of them are."""
         return self.held == self.summary.counts.blobs
+
+    @property
+    def collected(self) -> bool:
+        """Whether it is not whole because `airstore gc` has dropped its content."""
+        return self.dropped and not self.whole
 
 
 def summaries(store: StoreDirectory) -> list[Summary]:
@@ -94,13 +104,21 @@ def _summarise(link: Link, verified: VerifiedRelease, commit: Commit, before: se
     )
 
 
-def holdings(found: Iterable[Summary], blobs: BlobStore) -> Iterator[Holding]:
-    """How much of each release is here; asks for each blob that a release brought, not for all of each."""
+def holdings(
+    found: Iterable[Summary], blobs: BlobStore, dropped: Collection[Digest] = ()
+) -> Iterator[Holding]:
+    """How much of each release is here; asks for each blob that a release brought, not for all of each.
+
+    Args:
+        found: all releases, oldest first.
+        blobs: what is here.
+        dropped: digests of releases whose content was collected.
+    """
     missing = set[Digest]()
     for summary in found:
         missing -= summary.removed
         missing |= {digest for digest in summary.added if blobs.size(digest) is None}
-        yield Holding(summary, summary.counts.blobs - len(missing))
+        yield Holding(summary, summary.counts.blobs - len(missing), summary.digest in dropped)
 
 
 def release_of(history: History, summary: Summary) -> Release:

@@ -8,7 +8,8 @@ from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, N
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.history.ledger import is_release
-from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.collected import collected
+from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
 from airstore.ops.stores.summaries import holdings, summaries
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore
@@ -69,9 +70,10 @@ def held_release(store: StoreDirectory, blobs: BlobStore, version: str = "") -> 
     Raises:
         IncompleteError: blobs of it are missing.
     """
-    release = trusted_release(store, version)
-    held = count_held(blobs, release)
+    found = verified(store, version)
+    release, held = found.release, count_held(blobs, found.release)
     if held < len(release.blobs()):
+        refuse_collected(store, found)
         whole = [each.summary.link.version for each in holdings(summaries(store), blobs) if each.whole]
         raise IncompleteError(
             f"{store.path} holds {held} of the {len(release.blobs())} blobs of release {release.version}",
@@ -79,6 +81,32 @@ def held_release(store: StoreDirectory, blobs: BlobStore, version: str = "") -> 
             "if it is not among them",
         )
     return release
+
+
+def refuse_collected(store: StoreDirectory, found: VerifiedRelease, or_else: str = "") -> None:
+    """Refuse a release that is not whole, if that is because its content was collected.
+
+    Args:
+        store: of either side.
+        found: the release.
+        or_else: another way out, for the hint.
+
+    Raises:
+        IncompleteError: it is.
+    """
+    if found.digest in collected(store):
+        version = found.release.version
+        raise IncompleteError(
+            f"the content of release {version} was dropped from {store.path} by `airstore gc`",
+            hint=f"bring it back: `airstore repair --release {version} --from PLACE`, {_PLACES[store.side]}"
+            + or_else,
+        )
+
+
+_PLACES = {
+    PUBLISHER: "full media for it, a site's store or a registry",
+    SITE: "full media for it, another store of this product or a registry",
+}
 
 
 def count_held(blobs: BlobStore, release: Release) -> int:

@@ -67,6 +67,7 @@ def make_app(
         try:
             refused = guard(environ.get("HTTP_AUTHORIZATION", ""))
             response = refused or registry.respond(_request(environ))
+            fault = response.why
         except AirstoreError as failure:
             # The log gets the reason; clients of a registry need not learn paths on this machine.
             fault = str(failure)

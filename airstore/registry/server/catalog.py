@@ -57,6 +57,9 @@ class Catalog(Protocol):
     def repository(self, name: str) -> Repository | None:
         """One of them; None where there is none of that name."""
 
+    def absence(self, name: str, selector: str) -> str:
+        """Why there is no such repository, tag or digest any more; empty where there never was."""
+
 
 class ReleaseCatalog:
     """The images and charts of releases; where two have one tag, that of the later release is served."""
@@ -80,6 +83,10 @@ class ReleaseCatalog:
     def repository(self, name: str) -> Repository | None:
         """See `Catalog`."""
         return self._repositories.get(name)
+
+    def absence(self, name: str, selector: str) -> str:  # noqa: ARG002
+        """See `Catalog`: nothing ever goes."""
+        return ""
 
 
 def _of_release(release: Release) -> dict[str, Repository]:

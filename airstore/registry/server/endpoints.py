@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -73,7 +73,7 @@ class Registry:
         name, kind, selector = route["name"], route["kind"], route["selector"]
         repository = self._catalog.repository(name)
         if repository is None:
-            return error(HTTPStatus.NOT_FOUND, "NAME_UNKNOWN", f"no repository {name}")
+            return self._absent("NAME_UNKNOWN", f"no repository {name}", name, selector)
         return self._in_repository(request, name, repository, kind, selector)
 
     def _in_repository(
@@ -86,25 +86,30 @@ class Registry:
         if (kind != "manifests" or ":" in selector) and not _is_digest(selector):
             return error(HTTPStatus.BAD_REQUEST, "DIGEST_INVALID", f"not a sha256 digest: {selector[:100]}")
         if kind == "manifests":
-            return self._manifest(request, repository, selector)
+            return self._manifest(request, name, repository, selector)
         if kind == "blobs":
-            return self._blob(request, repository, Digest(selector))
+            return self._blob(request, name, repository, Digest(selector))
         return self._referrers(request, repository, Digest(selector))
 
-    def _manifest(self, request: ServerRequest, repository: Repository, selector: str) -> Response:
+    def _absent(self, code: str, message: str, name: str, selector: str) -> Response:
+        """Not there; said with the reason where it was there once, to the client and in the log."""
+        why = self._catalog.absence(name, selector)
+        return replace(error(HTTPStatus.NOT_FOUND, code, f"{message}: {why}" if why else message), why=why)
+
+    def _manifest(self, request: ServerRequest, name: str, repository: Repository, selector: str) -> Response:
         found = repository.document(selector)
         if found is None:
-            return error(HTTPStatus.NOT_FOUND, "MANIFEST_UNKNOWN", f"no manifest {selector}")
+            return self._absent("MANIFEST_UNKNOWN", f"no manifest {selector}", name, selector)
         data = read_document(self._blobs, found)
         if _has_it(request, found):
             return not_modified(*_identity(found))
         return plain(HTTPStatus.OK, data, found.media_type, *_identity(found))
 
-    def _blob(self, request: ServerRequest, repository: Repository, digest: Digest) -> Response:
+    def _blob(self, request: ServerRequest, name: str, repository: Repository, digest: Digest) -> Response:
         # A blob is served only where it belongs: who may read one repository need not see another.
         blob = repository.blobs.get(digest)
         if blob is None:
-            return error(HTTPStatus.NOT_FOUND, "BLOB_UNKNOWN", f"no blob {digest} in this repository")
+            return self._absent("BLOB_UNKNOWN", f"no blob {digest} in this repository", name, str(digest))
         if self._blobs.size(digest) != blob.size:
             raise DamagedError(f"blob {digest} of {blob.size} bytes is not in the store")
         if _has_it(request, blob):

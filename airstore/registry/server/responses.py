@@ -19,12 +19,14 @@ class Response:
 
     Attributes:
         length: the body's size in bytes, also where HEAD leaves it out; None where the status allows no body.
+        why: for the log, where the status alone does not say it.
     """
 
     status: HTTPStatus
     headers: tuple[tuple[str, str], ...]
     body: Iterable[bytes]
     length: int | None
+    why: str = ""
 
 
 def plain(status: HTTPStatus, body: bytes, media_type: str, *headers: tuple[str, str]) -> Response:

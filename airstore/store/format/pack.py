@@ -28,6 +28,7 @@ _FRAME = struct.Struct("<BIII")
 _ENTRY = struct.Struct("<I32s")
 _KINDS = {int(kind): kind for kind in ObjectKind}
 TRAILER_SIZE = _TRAILER.size
+ENTRY_SIZE = _ENTRY.size  # bytes that an object takes in a pack's own index
 
 
 class PackFrame(NamedTuple):

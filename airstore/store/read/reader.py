@@ -52,7 +52,7 @@ class ObjectReader:
 
     def __init__(self, shelves: Sequence[Shelf]) -> None:
         self._shelves = tuple(shelves)
-        self._frames: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._frames: OrderedDict[tuple[int, bytes, int], bytes] = OrderedDict()
         self._lock = threading.Lock()
 
     def object(self, key: ObjectKey) -> bytes:
@@ -63,13 +63,16 @@ class ObjectReader:
         """
         return self._first_good(key, self._copies([key])[key])
 
-    def _first_good(self, key: ObjectKey, copies: Iterable[_Copy]) -> bytes:
+    def _first_good(self, key: ObjectKey, copies: Sequence[_Copy]) -> bytes:
         fault: DamagedError | None = None
         for copy in copies:
             try:
                 return self._read(key, copy)
             except DamagedError as damage:
                 fault = fault or damage
+        moved = self._copies([key])[key]
+        if moved and moved != list(copies):  # a pack was replaced since it was asked where the object lies
+            return self._first_good(key, moved)
         if fault is None:
             raise DamagedError(
                 f"{key} is missing from the store", hint="fetch it again from media or registry"
@@ -224,7 +227,8 @@ class ObjectReader:
 
     def _frame(self, copy: _Copy) -> bytes:
         location = copy.location
-        mark = (copy.number, location.frame)
+        # By its place: an index gives the number of a frame that is gone to another one.
+        mark = (copy.number, location.pack, location.frame_offset)
         with self._lock:
             if mark in self._frames:
                 self._frames.move_to_end(mark)

@@ -7,7 +7,7 @@ only then the old pack is removed. Killed anywhere, the store is whole, and the 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,9 +42,11 @@ def drop_whole(store: BlobStore, advance: Advance) -> None:
     with store.adding(), closing(KeySet()) as live:
         store.enter(map(name_of, store.unindexed()))
         for key in _needed(store):
-            live.add(_name(key))
+            live.add(set_name(key))
         for _, name, size in store.index.packs():
-            _repack(store, name, live)
+            keys = [key for frame in read_pack(store.layout.pack(name)) for key in frame.objects()]
+            if any(set_name(key) not in live for key in keys):
+                repack(store, name, keys, live)
             advance(size)
 
 
@@ -58,41 +60,67 @@ def _needed(store: BlobStore) -> Iterator[ObjectKey]:
         opened = any(recipe.opened for _, recipe in roots)
         for root, recipe in roots:
             if recipe.opened or not opened:
-                yield from _of(reader, root, recipe)
+                yield from objects_of(reader, root, recipe)
 
 
-def _of(reader: ObjectReader, root: ObjectKey, recipe: Recipe) -> Iterator[ObjectKey]:
+def objects_of(reader: ObjectReader, root: ObjectKey, recipe: Recipe) -> Iterator[ObjectKey]:
+    """Every object that a recipe needs, itself first.
+
+    Raises:
+        DamagedError: one that lists others cannot be read.
+    """
     yield root
     yield from recipe.parts
     yield from recipe.opened.side if recipe.opened else ()
     yield from (step for step in reader.steps(recipe) if isinstance(step, ObjectKey))
 
 
-def _repack(store: BlobStore, name: bytes, live: KeySet) -> None:
-    """Write what is live of a pack to a new one, if there is anything else in it."""
-    old = store.layout.pack(name)
-    keys = [key for frame in read_pack(old) for key in frame.objects()]
-    unneeded = set(keys) - (staying := {key for key in keys if _name(key) in live})
-    if not unneeded:
-        return
-    with TemporaryDirectory(prefix=REBUILT, dir=store.layout.temporary) as directory:
-        stays = chosen(key for key in keys if key in staying)
-        _require_space(store, old, stays.plain_bytes)
-        written = write_packs(store, stays, Path(directory), lambda _count: None)
-        new = [store.layout.pack(pack.digest.raw) for pack in written]
-        for final in new:
-            with storage_errors(final):
-                store.disk.publish(Path(directory) / final.name, final)
+def repack(store: BlobStore, name: bytes, keys: Iterable[ObjectKey], live: KeySet) -> None:
+    """Write what is live of a pack to a new one, if there is any, and let go of the pack.
+
+    Args:
+        store: whose packs nobody else changes.
+        name: of the pack.
+        keys: its objects.
+        live: names of all objects that stay; see `set_name`.
+
+    Raises:
+        DamagedError: an object that stays has no good copy; the pack stays.
+        StorageError: the disk is full or failed.
+    """
+    old, objects = store.layout.pack(name), dict.fromkeys(keys)
+    staying = [key for key in objects if set_name(key) in live]
+    unneeded = objects.keys() - set(staying)
+    new = list(_rewritten(store, old, staying)) if staying else []
     recipes = [key.digest for key in unneeded if key.kind is ObjectKind.RECIPE]
     store.index.replace(name, recipes, [pack_rows(path, name_of(path)) for path in new])
     with storage_errors(old):
-        old.unlink()
+        old.unlink(missing_ok=True)
+
+
+def _rewritten(store: BlobStore, old: Path, staying: list[ObjectKey]) -> Iterator[Path]:
+    with TemporaryDirectory(prefix=REBUILT, dir=store.layout.temporary) as directory:
+        stays = chosen(staying)
+        _require_space(store, old, stays.plain_bytes)
+        for pack in write_packs(store, stays, Path(directory), lambda _count: None):
+            final = store.layout.pack(pack.digest.raw)
+            with storage_errors(final):
+                store.disk.publish(Path(directory) / final.name, final)
+            yield final
 
 
 def _require_space(store: BlobStore, old: Path, plain: int) -> None:
     with storage_errors(old):
         needed = min(old.stat().st_size, plain + (1 << 20))
-        free = shutil.disk_usage(old.parent).free
+    require_space(store, needed, shutil.disk_usage(old.parent).free)
+
+
+def require_space(store: BlobStore, needed: int, free: int) -> None:
+    """Refuse to rewrite a pack where there is no room for it.
+
+    Raises:
+        StorageError: there is not.
+    """
     if free < needed:
         raise StorageError(
             f"{store.directory} has {free} bytes free; rewriting a pack needs {needed}",
@@ -100,5 +128,6 @@ def _require_space(store: BlobStore, old: Path, plain: int) -> None:
         )
 
 
-def _name(key: ObjectKey) -> bytes:
+def set_name(key: ObjectKey) -> bytes:
+    """An object's name in a `KeySet`."""
     return bytes([key.kind]) + key.digest

@@ -37,7 +37,7 @@ def retire_damaged(store: BlobStore, *, lacking: bool) -> list[str]:
         StorageError: the disk is full or failed; nothing is lost.
     """
     with store.adding():
-        damaged = [name for name in _names(store) if not _is_whole(store, name)]
+        damaged = [name for name in _names(store) if not is_whole(store, name)]
         if not damaged:
             return []
         broken = lacking or any(damage.blobs for damage in check(store, lambda _count: None))
@@ -49,7 +49,8 @@ def _names(store: BlobStore) -> list[bytes]:
     return sorted(known | {name_of(path) for path in store.unindexed()})
 
 
-def _is_whole(store: BlobStore, name: bytes) -> bool:
+def is_whole(store: BlobStore, name: bytes) -> bool:
+    """Whether a pack has the bytes that its name says."""
     try:
         return Digest.of_file(store.layout.pack(name)).raw == name
     except OSError:

@@ -32,6 +32,7 @@ from airstore.ops.media.create import (
     base_from_receipt,
     base_from_release,
     create_media,
+    is_collected,
     is_current,
     plan_media,
     rehearse_media,
@@ -123,6 +124,11 @@ def create(
         return
     with store.open_blobs() as blobs:
         plan = plan_media(store, blobs, version, base)
+        if base and is_collected(store, blobs, base):
+            context.say(
+                f"note: the content of {base.release.version} was dropped here by `airstore gc`: layers that"
+                " changed since travel whole; `airstore repair --release` brings it back"
+            )
         summary: dict[str, Any] = {
             "release": version,
             "kind": "delta" if base else "full",

@@ -17,9 +17,10 @@ from airstore.core.errors import NotFoundError
 from airstore.core.model.release import Release
 from airstore.ops.publish.diff import ReleaseDiff, diff_releases
 from airstore.ops.publish.pending import pending
+from airstore.ops.stores.collected import collected
 from airstore.ops.stores.layers import layers_of
-from airstore.ops.stores.summaries import holdings, summaries
-from airstore.ops.stores.trusted import all_releases, trusted_release, verified
+from airstore.ops.stores.summaries import Holding, holdings, summaries
+from airstore.ops.stores.trusted import all_releases, count_held, trusted_release, verified
 
 
 @click.group("release", cls=Group)
@@ -49,10 +50,11 @@ def list_(context: Context, output: str) -> None:
                 "version": each.summary.link.version,
                 "sequence": each.summary.sequence,
                 **asdict(each.summary.counts),
-                "held": "all" if each.whole else f"{each.held} of {each.summary.counts.blobs} blobs",
+                "held": _held(each),
+                "collected": each.collected,
                 "commit": each.summary.link.commit,
             }
-            for each in holdings(summaries(store), blobs)
+            for each in holdings(summaries(store), blobs, collected(store))
         ]
     columns = {
         "version": "VERSION",
@@ -69,6 +71,13 @@ def list_(context: Context, output: str) -> None:
         context.say(f"release {version} is pending: signed by {signers}; {each.lacks} more must sign")
 
 
+def _held(holding: Holding) -> str:
+    if holding.whole:
+        return "all"
+    some = f"{holding.held} of {holding.summary.counts.blobs} blobs"
+    return f"collected, {some}" if holding.collected else some
+
+
 @command.command("show")
 @click.argument("version")
 @output_option("release-contents")
@@ -80,15 +89,21 @@ def show(context: Context, version: str, output: str) -> None:
     rows = list(_artifact_rows(link.release))
     with store.open_blobs() as blobs:
         layers = [layer_row(layer) for layer in layers_of(link.release, blobs)]
+        held, every = count_held(blobs, link.release), len(link.release.blobs())
+    gone = held < every and link.digest in collected(store)
     if output != "table":
         document = {"version": version, "sequence": link.release.sequence, "commit": link.commit}
         helm = [asdict(entry) for entry in link.release.helm_releases]
-        contents = {"artifacts": rows, "layers": layers, "releases": helm}
+        contents = {"collected": gone, "artifacts": rows, "layers": layers, "releases": helm}
         show_document({**document, "digest": link.digest, **contents}, output)
         return
     click.echo(
         f"{link.release.product} {version}, sequence {link.release.sequence}, commit {link.commit[:12]}"
     )
+    if gone:
+        click.echo(
+            f"its content was dropped by `airstore gc`; {held} of its {every} blobs are here for others"
+        )
     columns = {"kind": "KIND", "name": "NAME", "digest": "DIGEST", "blobs": "BLOBS", "size": "SIZE"}
     show_rows(rows, output, columns)
     show_layers(layers)

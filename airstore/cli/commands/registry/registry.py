@@ -77,11 +77,15 @@ def serve(
 
     catalog = LiveCatalog(store)
     for version in catalog.left_out:
-        context.say(f"release {version} is not served: not all of its blobs are here")
+        why = "`airstore gc` has dropped its content" if version in catalog.dropped else _PARTLY
+        context.say(f"release {version} is not served: {why}")
     with LiveBlobs(store) as blobs:
         app = make_app(catalog, blobs, log, guard)
         ready = lambda running: click.echo(running.url)  # noqa: E731
         serve_app(app, stop, ready, host=host.strip("[]"), port=int(port), tls=tls, fault=context.say)
+
+
+_PARTLY = "not all of its blobs are here"
 
 
 def _passwords(file: Path) -> Passwords:

@@ -37,6 +37,13 @@ _MOST = 5  # notes that people read
     type=click.Path(path_type=Path, dir_okay=False),
     help="The trust root in force, from whoever you trust, where this store's own is damaged.",
 )
+@click.option(
+    "--release",
+    "releases",
+    multiple=True,
+    metavar="VERSION",
+    help="Also bring back what `gc` dropped of this release. Repeatable.",
+)
 @access_options
 @login_options
 @output_option("store-repaired")
@@ -46,6 +53,7 @@ def command(
     *,
     places: tuple[str, ...],
     root: Path | None,
+    releases: tuple[str, ...],
     plain_http: tuple[str, ...],
     ca: Path | None,
     insecure_skip_tls_verify: bool,
@@ -68,7 +76,7 @@ def command(
         user=read_login(user, password_file),
     )
     sources = [source for place in places for source in _sources(context, place, access)]
-    done = repair(store, RepairRequest(sources, root), context.progress)
+    done = repair(store, RepairRequest(sources, root, releases), context.progress)
     _show(context, done, output)
     if done.remaining:
         count = len(done.remaining)

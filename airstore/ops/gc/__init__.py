@@ -1,0 +1,1 @@
+"""``airstore gc``: dropping the content of old releases."""
