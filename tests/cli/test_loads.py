@@ -32,6 +32,7 @@ LOADS = {
     "history --help": STORE,
     "check --help": STORE,
     "repair --help": SOURCES,
+    "gc --help": STORE,
     "store optimize --help": STORE,
     "media create --help": STORE,
     "media import --help": STORE,

@@ -76,6 +76,7 @@ ON_BOTH_SIDES = (
     ("release", "verify"),
     ("log",),
     ("check",),
+    ("gc", "--keep", "1", "--dry-run"),
     ("doctor",),
     ("trust", "root", "show"),
     ("key", "list"),

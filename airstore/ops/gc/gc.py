@@ -59,23 +59,23 @@ def collect(
     """
     with store.locked(), store.open_blobs() as blobs:
         before, gone = statistics(blobs).stored_bytes, _collected(store)
-        found = list(holdings(summaries(store), blobs, gone))
+        found = list(holdings(summaries(store), blobs, gone or {}))
         plan = _plan(store, blobs, found, keep, pins())
         with sweeping(blobs, plan.blobs) as sweep:
             if dry_run:
                 return Collected(plan, before, sweep.freed)
             sweep.require()
-            if (marks := _marks(gone, found, plan)) != gone:
+            if (marks := _marks(gone or {}, found, plan)) != gone:
                 mark(store, marks)
             with progress.task("rewriting packs", sweep.total) as advance:
                 sweep.run(advance)
         return Collected(plan, before, before - statistics(blobs).stored_bytes)
 
 
-def _collected(store: StoreDirectory) -> Mapping[Digest, str]:
+def _collected(store: StoreDirectory) -> Mapping[Digest, str] | None:
     with suppress(DamagedError):  # what is dropped now is written down anew
         return collected(store)
-    return {}
+    return None
 
 
 def _plan(
