@@ -1,6 +1,7 @@
 """The face of the store; nothing else of it is imported from outside."""
 
 from airstore.store.directory import BlobStore
+from airstore.store.exchange.arriving import bring_outline, bring_whole, forget_outlines, pack_file
 from airstore.store.exchange.export import PackFile, Selection, select, write_packs
 from airstore.store.exchange.outline import Outline, Piece, content, outline
 from airstore.store.exchange.staging import Staging
@@ -11,6 +12,7 @@ from airstore.store.ingest.tar import join as join_tar
 from airstore.store.ingest.writer import BlobEncoding, BlobWriter
 from airstore.store.layout import StoreLayout
 from airstore.store.read.forms import BlobForm
+from airstore.store.read.partial import FarPacks
 from airstore.store.read.reader import ObjectReader
 from airstore.store.upkeep.check import Damage, Statistics, check, rebuild_index, statistics
 from airstore.store.upkeep.optimize import open_blobs, openable, opened_and_whole
@@ -23,6 +25,7 @@ __all__ = [
     "BlobStore",
     "BlobWriter",
     "Damage",
+    "FarPacks",
     "Feed",
     "ObjectReader",
     "Outline",
@@ -32,16 +35,20 @@ __all__ = [
     "Staging",
     "Statistics",
     "StoreLayout",
+    "bring_outline",
+    "bring_whole",
     "check",
     "compress_solid",
     "content",
     "drop_whole",
+    "forget_outlines",
     "in_order",
     "join_tar",
     "open_blobs",
     "openable",
     "opened_and_whole",
     "outline",
+    "pack_file",
     "rebuild_index",
     "select",
     "solid_chunks",

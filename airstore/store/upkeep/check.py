@@ -13,8 +13,9 @@ from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore
 from airstore.store.format.objects import ObjectKey, damaged
-from airstore.store.format.pack import PackFrame, file_size, read_frame, read_pack
+from airstore.store.format.pack import PackFrame, file_size, read_at, read_frame, read_pack
 from airstore.store.ingest.sink import WORKERS, in_order
+from airstore.store.read.catalog import is_partial
 from airstore.store.read.index import BlobRow
 
 
@@ -95,7 +96,7 @@ class _Inspection:
         known = {name: size for _, name, size in self._store.index.packs()}
         with ThreadPoolExecutor(WORKERS) as pool:
             for name, size in known.items():
-                self._read_pack(self._store.layout.pack(name), name, size, pool, advance)
+                self._read_pack(self._store.path_of(name), name, size, pool, advance)
         for path in self._store.unindexed():
             self._try(path)
 
@@ -116,6 +117,8 @@ class _Inspection:
             self._faults[str(fault)] = []
             self._note(self._store.index.keys_of(name), str(fault))
             return
+        if is_partial(path):  # holes are no damage; what was fetched and is damaged is fetched again
+            frames = [frame for frame in frames if _lies_here(path, frame)]
         for frame, failed in in_order(pool, lambda frame: (frame, _failures(path, frame)), frames):
             for what, keys in failed:
                 self._note(iter(keys), what)
@@ -157,6 +160,10 @@ class _Inspection:
                     yield f"{step} is missing"
         except DamagedError as fault:
             yield str(fault)
+
+
+def _lies_here(path: Path, frame: PackFrame) -> bool:
+    return any(read_at(path, frame.offset, min(frame.stored, 64)))
 
 
 def _failures(path: Path, frame: PackFrame) -> list[tuple[str, list[ObjectKey]]]:

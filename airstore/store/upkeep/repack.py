@@ -44,7 +44,8 @@ def drop_whole(store: BlobStore, advance: Advance) -> None:
         for key in _needed(store):
             live.add(_name(key))
         for _, name, size in store.index.packs():
-            _repack(store, name, live)
+            if name not in store.partial:  # it is shared, and only in part here
+                _repack(store, name, live)
             advance(size)
 
 
