@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _WARNED_DAYS = 30
+_RENEW_HERE = "renew it: `airstore trust root create --expires 365d`, then `trust root sign`"
 _RENEW = "get media that the publisher made since it was renewed, or the next root alone"
 
 
@@ -66,14 +67,13 @@ class Context:
         Args:
             side: publisher or site.
             what: the command, for the error.
-            current: refuse an expired trust root: the command brings something new into use. The others
-                warn, for a cluster must be looked after, and rolled back, whatever the date is.
+            current: refuse an expired trust root: the command makes something new, or brings it into use.
+                The others warn, for a cluster must be looked after, and rolled back, whatever the date is.
         """
         if side:
             self._opened.require(side, what)
-        expired = self._expired
-        if expired and current and self._opened.side == "site":
-            raise expired
+        if self._expired and current:
+            raise self._expired
         return self._opened
 
     @cached_property
@@ -86,15 +86,18 @@ class Context:
             root = self._opened.trust_root()
         except AirstoreError:
             return None
-        now = datetime.fromtimestamp(system_time(), UTC)
+        now = system_now()
         try:
             root.check_expiry(now)
         except NotTrustedError as fault:
+            if self._opened.side == "publisher":
+                fault.hint = _RENEW_HERE
             self.say(f"warning: {fault}; {fault.hint}")
             return fault
         left = root.days_left(now)
         if left is not None and left < _WARNED_DAYS:
-            self.say(f"warning: trust root {root.version} of {root.product} expires in {left} days; {_RENEW}")
+            renew = _RENEW_HERE if self._opened.side == "publisher" else _RENEW
+            self.say(f"warning: trust root {root.version} of {root.product} expires in {left} days; {renew}")
         return None
 
     def say(self, message: str) -> None:
@@ -142,6 +145,11 @@ class Context:
 def system_time() -> float:
     """The machine's clock: seconds since the epoch."""
     return time.time()
+
+
+def system_now() -> datetime:
+    """The same as a moment, in UTC."""
+    return datetime.fromtimestamp(system_time(), UTC)
 
 
 pass_context = click.make_pass_decorator(Context)

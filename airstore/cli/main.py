@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import stat
 import sys
 from importlib import import_module
 from itertools import pairwise
@@ -165,7 +166,12 @@ def _drop_output() -> None:
 
 
 def run() -> None:
-    """Run the command line and exit."""
+    """Run the command line and exit.
+
+    Whatever the umask, nothing that this process and its children make can be written by everybody: what a
+    store holds is signed, but git's own files and what is under construction are not.
+    """
+    os.umask(os.umask(0o077) | stat.S_IWOTH)
     sys.exit(exit_code(sys.argv[1:]))
 
 

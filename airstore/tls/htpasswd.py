@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import secrets
 from collections.abc import Mapping
@@ -45,6 +46,40 @@ def matches(text: str, users: Mapping[str, str]) -> bool:
     return known.keys() == users.keys() and all(
         bcrypt.checkpw(users[name].encode(), known[name].encode()) for name in users
     )
+
+
+class Passwords:
+    """The users of an htpasswd file, asked for with every request; threads may share it.
+
+    Raises:
+        DamagedError: not such a file, or not with bcrypt; or it has no users.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._known = _parse(text)
+        if not self._known:
+            raise DamagedError("the htpasswd file has no users")
+        self._key = secrets.token_bytes(_RANDOM)
+        self._accepted: dict[str, bytes] = {}
+
+    def recalls(self, user: str, password: str) -> bool:
+        """Whether this password has been accepted before; at once, for clients send it with each request."""
+        mark = self._accepted.get(user)
+        return mark is not None and hmac.compare_digest(mark, self._mark(password))
+
+    def accepts(self, user: str, password: str) -> bool:
+        """Whether it is the user's password; as slow as its bcrypt, also for users who are not there."""
+        data = password.encode("utf-8", "surrogateescape")
+        if not data or b"\0" in data or len(data) > _LONGEST:
+            return False
+        hashed = self._known.get(user) or next(iter(self._known.values()))
+        if not bcrypt.checkpw(data, hashed.encode()) or user not in self._known:
+            return False
+        self._accepted[user] = self._mark(password)
+        return True
+
+    def _mark(self, password: str) -> bytes:
+        return hmac.digest(self._key, password.encode("utf-8", "surrogateescape"), "sha256")
 
 
 def _parse(text: str) -> dict[str, str]:

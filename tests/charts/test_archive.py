@@ -68,6 +68,14 @@ TAKEN: dict[str, Callable[[], bytes]] = {
     "padding": lambda: GOOD + bytes(512),
     "no end mark": lambda: gzip.compress(gzip.decompress(GOOD).rstrip(b"\0").ljust(len(FILES) * 1024, b"\0")),
     "another directory's name": lambda: write_tarball("shop-1.0.0", FILES),
+    "the same twice": lambda: tgz(("shop/x", b"1"), ("shop/x", b"1"), ("other/x", b"1")),
+    "steps that lead nowhere": lambda: tgz(("shop/files/.//x", b"1")),
+    "paths as Windows writes them": lambda: tgz(("shop\\x", b"1")),
+    "a colon in a name": lambda: tgz(("sh:op/x", b"1")),
+    "what git left": lambda: tgz(("shop/.GIT/config", b""), ("shop/files/.git", b"gitdir: ..")),
+    "subcharts as their authors call them": lambda: tgz(
+        ("shop/charts/Q/Chart.yaml", b"name: My Queue\napiVersion: v1\nversion: 1\n")
+    ),
     "a key twice": lambda: write_tarball("shop", {**FILES, "Chart.yaml": CHART_YAML + b"home: a\nhome: b\n"}),
 }
 
@@ -83,15 +91,32 @@ def test_what_helm_takes_is_taken(case: str, helm: Path, tmp_path: Path) -> None
     assert ("kind: ConfigMap" in rendered) == ("templates/a.yaml" in chart.files)
 
 
+@pytest.mark.parametrize("version", ["1", "1.2", "1.10", "2.0", "20240101", "'1.10'", "v1.2.3"])
+def test_a_version_is_what_helm_reads(version: str, helm: Path, tmp_path: Path) -> None:
+    """A number without quotes is one to YAML, and loses its zeros on the way to a text."""
+    said = b"kind: ConfigMap\nmetadata: {name: a}\ndata: {said: {{ .Chart.Version | quote }}}\n"
+    chart_yaml = f"apiVersion: v2\nname: shop\nversion: {version}\n".encode()
+    archive = write_tarball(
+        "shop", {"Chart.yaml": chart_yaml, "templates/a.yaml": b"apiVersion: v1\n" + said}
+    )
+    (tmp_path / "c.tgz").write_bytes(archive)
+    rendered = Helm(helm).template(tmp_path / "c.tgz", "shop", "default")
+    assert f'said: "{read_chart(archive).version}"' in rendered
+
+
+def _named(chart_yaml: bytes) -> bytes:
+    return write_tarball("shop", {"Chart.yaml": chart_yaml})
+
+
 REFUSED: dict[str, Callable[[], bytes]] = {
     "parent": lambda: tgz(("shop/../x", b"")),
     "absolute": lambda: tgz(("/shop/x", b"")),
     "backslash": lambda: tgz(("shop/..\\x", b"")),
     "drive": lambda: tgz(("C:/x", b"")),
     "control character": lambda: tgz(("shop/a\nb", b"")),
-    "git directory": lambda: tgz(("shop/.GIT/config", b"")),
     "file at the top": lambda: tgz(("x", b"")),
     "twice": lambda: tgz(("shop/x", b"1"), ("shop/x", b"2")),
+    "twice, in two directories": lambda: tgz(("shop/x", b"1"), ("other/x", b"2")),
     "file and directory": lambda: tgz(("shop/x", b"1"), ("shop/x/y", b"2")),
     "device": lambda: tgz(special("shop/x", tarfile.CHRTYPE)),
     "pipe": lambda: tgz(special("shop/x", tarfile.FIFOTYPE)),
@@ -105,7 +130,9 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "no Chart.yaml": lambda: write_tarball("shop", {"values.yaml": b""}),
     "name is a dot": lambda: write_tarball("shop", {"Chart.yaml": b"name: .\nversion: 1.0.0\n"}),
     "name with a path": lambda: write_tarball("shop", {"Chart.yaml": b"name: ../shop\nversion: 1.0.0\n"}),
-    "version is a number": lambda: write_tarball("shop", {"Chart.yaml": b"name: shop\nversion: 1.0\n"}),
+    "a name no registry takes": lambda: _named(b"name: Shop\nversion: 1.0.0\n"),
+    "no version": lambda: _named(b"name: shop\nversion: true\n"),
+    "version no tag can be": lambda: _named(CHART_YAML.strip() + b"-" + b"a" * 124),
     "version with a path": lambda: write_tarball("shop", {"Chart.yaml": b"name: shop\nversion: 1.0/../..\n"}),
     "Chart.yaml is a list": lambda: write_tarball("shop", {"Chart.yaml": b"- 1\n"}),
     "Chart.yaml is no YAML": lambda: write_tarball("shop", {"Chart.yaml": b"\t:"}),

@@ -20,7 +20,7 @@ from airstore.core.model.product import ChartSource, Product
 from tests.charts.chart_parts import PASSWORD, USER, chart_repository, packed, write_chart
 from tests.support.registry.servers import registry_server
 
-METADATA = """appVersion: "2"
+METADATA = """appVersion: 2.10
 description: A shop & <more>
 home: https://example.com
 icon: https://example.com/i.png

@@ -13,7 +13,7 @@ from airstore.cli.main import main
 
 LIBRARIES = (
     *("jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"),
-    *("oras", "requests", "urllib3", "cheroot", "kubernetes", "websocket", "rich"),
+    *("oras", "requests", "urllib3", "h11", "kubernetes", "websocket", "rich"),
 )
 STORE = {"jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"}
 SOURCES = STORE | {"oras", "requests", "urllib3"}
@@ -39,12 +39,12 @@ LOADS = {
     "release verify --help": STORE,
     "release create --help": SOURCES,
     "images find --help": SOURCES,
-    "registry serve --help": SOURCES | {"cheroot"},
-    "registry push --help": SOURCES | {"cheroot"},
+    "registry serve --help": SOURCES | {"h11"},
+    "registry push --help": SOURCES | {"h11"},
     "images compare --help": CLUSTER,
-    "registry bootstrap --help": CLUSTER | SOURCES | {"cheroot"},
-    "registry export-access --help": CLUSTER | SOURCES | {"cheroot"},
-    "registry mirror-config --help": CLUSTER | SOURCES | {"cheroot"},
+    "registry bootstrap --help": CLUSTER | SOURCES | {"h11"},
+    "registry export-access --help": CLUSTER | SOURCES | {"h11"},
+    "registry mirror-config --help": CLUSTER | SOURCES | {"h11"},
     "plan --help": CLUSTER | SOURCES,
     "apply --help": CLUSTER | SOURCES,
     "rollback --help": CLUSTER | SOURCES,

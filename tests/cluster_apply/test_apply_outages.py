@@ -52,12 +52,6 @@ def go(shop: Landscape) -> None:
     (shop.directory / "go").touch()
 
 
-def stepped(shop: Landscape, kind: str) -> bool:
-    """Whether the journal of the newest run says that a step of this kind has begun."""
-    journal = max(shop.site.path.glob("deploy/runs/*/journal.jsonl"), key=lambda path: path.stat().st_mtime)
-    return any(json.loads(line).get("kind") == kind for line in journal.read_text().splitlines())
-
-
 @contextmanager
 def outage(api: ApiServer, seconds: float = 6) -> Iterator[None]:
     """The API server is killed, and is there again afterwards, with what it had stored."""
@@ -116,11 +110,13 @@ def test_the_server_restarts_while_a_hook_runs(
 
 
 def test_the_server_restarts_on_the_way_back(shop: Landscape, api: ApiServer) -> None:
-    shop.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), {"web": {"templates/bad.yaml": REFUSED}})
+    """The hook that restores fails, and what follows waits for the server; then the hook is called again."""
+    refused = {"web": {"templates/bad.yaml": REFUSED}}
+    shop.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), refused, hooks=waiting(shop, "restore.sh"))
     running = begin(shop, "apply")
-    wait_for(lambda: stepped(shop, "reinstate"))
+    wait_for(lambda: has_begun(shop))
     with outage(api):
-        pass
+        go(shop)
     assert running.wait(timeout=200) == 50
     assert "release 1.0.0 runs again: upgrade" in said(shop)
     assert state(shop) == OLD
@@ -129,10 +125,12 @@ def test_the_server_restarts_on_the_way_back(shop: Landscape, api: ApiServer) ->
 
 def test_the_server_stays_away_on_the_way_back(shop: Landscape, api: ApiServer) -> None:
     """Without a Lease nothing may be done any more; the next command goes on where this one stopped."""
-    shop.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), {"web": {"templates/bad.yaml": REFUSED}})
+    refused = {"web": {"templates/bad.yaml": REFUSED}}
+    shop.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), refused, hooks=waiting(shop, "restore.sh"))
     running = begin(shop, "apply")
-    wait_for(lambda: stepped(shop, "reinstate"))
+    wait_for(lambda: has_begun(shop))
     with outage(api, 0):
+        go(shop)
         code = running.wait(timeout=280)
     assert code == 11
     assert f"Lease airstore/airstore-{shop.namespace} was lost" in said(shop)

@@ -264,6 +264,30 @@ def test_a_lost_lease_stops_everything_at_once(place: Place, tmp_path: Path) -> 
     assert place.picture() == NEW
 
 
+def test_a_server_that_stays_away_on_the_way_back_needs_no_operator(place: Place, tmp_path: Path) -> None:
+    """It takes the Lease with it; the next command resumes, and only then do attempts count."""
+    parts = _migrating(place, tmp_path)
+    asked = list[str]()
+
+    class Away(AlwaysHeld):
+        def confirm(self) -> None:
+            asked.append("renew")
+            raise LockedError("it could not be renewed")
+
+    class Unreachable:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.cluster, name)
+
+        def start_writers(self, *_: Any, **__: Any) -> bool:
+            raise TransferError("connection refused")
+
+    with pytest.raises(LockedError):
+        replace(parts, cluster=Unreachable()).engine(Away()).drive()
+    assert asked == ["renew"]
+    assert parts.drive() is End.ROLLED_BACK
+    assert place.picture() == place.before
+
+
 def test_an_unhealthy_release_is_named(place: Place, tmp_path: Path) -> None:
     target = place.new["shop/web"]
     helm = replace(target.helm, health=(WorkloadGate("deployment", "nowhere"),))

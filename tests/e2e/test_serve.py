@@ -19,7 +19,7 @@ import pytest
 from tests.support.product.e2e_road import Airstore, carry, digests_of, publisher, run, run_bytes
 from tests.support.product.e2e_upstream import SIGNED, attached_tags
 from tests.support.product.e2e_world import IMAGES, Served, World, served
-from tests.support.registry.servers import free_port
+from tests.support.registry.servers import free_port, received
 from tests.support.registry.tls import Authority
 
 pytest_plugins = ["tests.support.product.e2e_fixtures"]
@@ -169,7 +169,7 @@ def test_a_signal_ends_the_server_in_the_middle_of_a_pull(world: World, number: 
         with socket.create_connection((host, int(port)), timeout=20) as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.sendall(f"GET /v2/{repository}/blobs/{layer['digest']} HTTP/1.0\r\n\r\n".encode())
-            assert b"200" in client.recv(12)
+            assert b"200" in received(client, 12)
             assert running.end(number) == 0
 
 
@@ -227,3 +227,57 @@ def test_an_import_shows_while_the_server_runs(world: World, tmp_path: Path) -> 
         assert "1.1.0" in json.loads(_get(tags)[1])["tags"]
         expected = world.publisher.images("1.1.0")["registry.example.com/shop/api:1.1.0"]
         assert _digest(_get(f"{running.url}/v2/shop/api/manifests/1.1.0")[1]) == expected
+
+
+def test_the_server_goes_on_when_the_index_is_rebuilt_and_a_release_imported(
+    world: World, tmp_path: Path
+) -> None:
+    store = world.copy_of_site(tmp_path)
+    image = max(_images(world), key=lambda image: max(blob["size"] for blob in image["blobs"]))
+    layer = max(image["blobs"], key=lambda blob: blob["size"])
+    repository = image["reference"].partition("/")[2].rpartition(":")[0]
+    with served(store) as running, socket.socket() as pulling:
+        pulling.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        pulling.settimeout(60)
+        host, _, port = running.host.partition(":")
+        pulling.connect((host, int(port)))
+        pulling.sendall(f"GET /v2/{repository}/blobs/{layer['digest']} HTTP/1.0\r\n\r\n".encode())
+        assert received(pulling, 12) == b"HTTP/1.1 200"
+        store("check", "--rebuild-index")
+        carry(world.publisher, store, tmp_path, "1.1.0", "--from", "1.0.0")
+        for version in ("1.0.0", "1.1.0"):
+            reference = f"registry.example.com/shop/api:{version}"
+            copied = _copy(f"{running.host}/shop/api:{version}", tmp_path / version)
+            assert world.publisher.images(version)[reference] in copied
+        rest = b""
+        while data := pulling.recv(1 << 20):
+            rest += data
+        assert _digest(rest.partition(b"\r\n\r\n")[2]) == layer["digest"]
+
+
+@pytest.mark.parametrize(
+    ("listen", "warned"), [("0.0.0.0:0", True), ("127.0.0.1:0", False), ("localhost:0", False)]
+)
+def test_a_network_that_sees_everything_is_warned_of(world: World, listen: str, warned: bool) -> None:
+    with served(world.site, "--listen", listen) as running:
+        assert running.end() == 0
+        said = (world.site.path.parent / "serve.log").read_text()
+    assert (f"WARNING: --listen {listen.partition(':')[0]} without TLS" in said) == warned
+
+
+def test_an_htpasswd_file_says_who_may_pull(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "htpasswd"
+    run("htpasswd", "-Bbc", file, "pull", "secret")
+    name = "/shop/api:1.0.0"
+    with served(world.site, "--htpasswd", file) as running:
+        inspect = ("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{running.host}{name}")
+        run(*inspect, "--creds=pull:secret")
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+            _get(f"{running.url}/v2/")
+        refused.value.close()
+    file.write_text("pull:{SHA}secret\n")
+    said = world.site("registry", "serve", "--htpasswd", file, code=2).err
+    assert f"cannot use {file}: line 1 of the htpasswd file" in said
+    assert f"htpasswd -Bc {file} USER" in said
+    file.unlink()
+    assert f"cannot read {file}" in world.site("registry", "serve", "--htpasswd", file, code=10).err

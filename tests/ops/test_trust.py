@@ -196,6 +196,32 @@ def test_every_other_command_says_how_long_the_root_is_good(expiring: Road, comm
         assert said in outcome.err
 
 
+def test_a_publisher_makes_nothing_that_sites_would_refuse_for_its_expired_root(expiring: Road) -> None:
+    publisher, out = ("-C", expiring.publisher), expiring.base / "late"
+    with clock(0):
+        for words in (
+            ("release", "create", "--version", "9.0.0"),
+            ("media", "create", "--to", "1.0.0", "--effort", "none", out),
+        ):
+            with unchanged(expiring.publisher):
+                refused(airstore(*publisher, *words), 30, "expired on 2030-01-01", "trust root create")
+        assert not out.exists()
+        done(*publisher, "log")
+        with unchanged(expiring.publisher):
+            create = (*publisher, "trust", "root", "create", "--expires")
+            refused(airstore(*create, "2029-12-31"), 2, "2029-12-31 has gone by")
+        done(*create, "2030-01-02")
+
+
+def test_a_file_that_is_no_root_is_named(road: Road, tmp_path: Path) -> None:
+    for data in (b"\0" * 9, b"{}", b""):
+        (tmp_path / "next.json").write_bytes(data)
+        with unchanged(road.publisher):
+            for words in (("import",), ("sign", "--key-file", road.publisher / "keys" / "release")):
+                outcome = airstore("-C", road.publisher, "trust", "root", *words, tmp_path / "next.json")
+                refused(outcome, 20, str(tmp_path / "next.json"))
+
+
 def test_an_expired_root_is_renewed_by_media(expiring: Road) -> None:
     root, key = ("-C", expiring.publisher, "trust", "root"), expiring.publisher / "keys" / "release"
     done(*root, "create", "--expires", "2031-01-01")

@@ -1,8 +1,10 @@
-"""Who makes media says nothing of who may read them."""
+"""Who makes media says nothing of who may read them, and whoever makes a store lets not everybody write."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,3 +26,16 @@ def test_media_are_open_to_whoever_carries_them(umask: int, road: Road, tmp_path
     assert len(modes) > 3
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o755}
     assert {mode for path, mode in modes.items() if path.is_file()} == {0o444}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o027])
+def test_nobody_else_may_write_into_a_store(umask: int, tmp_path: Path) -> None:
+    """A group may where its umask says so; git's own files come with whatever is allowed."""
+    product = "apiVersion: airstore/v1\nkind: Product\nname: shop\ncharts: []\nreleases: []\n"
+    (tmp_path / "airstore.yaml").write_text(product)
+    command = [sys.executable, "-m", "airstore", "init", "store", "--product", "airstore.yaml"]
+    subprocess.run(command, cwd=tmp_path, umask=umask, check=True, capture_output=True)
+    made = [path for path in (tmp_path / "store").rglob("*") if not path.is_symlink()]
+    assert len(made) > 10
+    assert [path for path in made if path.stat().st_mode & 0o002] == []
+    assert any(path.stat().st_mode & 0o020 for path in made) == (umask != 0o027)

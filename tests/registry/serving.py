@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,10 @@ from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.oci import HELM_CHART, HELM_CONFIG
 from airstore.core.image.reference import Reference
 from airstore.core.model.release import Chart, Image, Release
+from airstore.registry.server.access import everybody
 from airstore.registry.server.catalog import ReleaseCatalog
-from airstore.registry.server.server import AccessEntry, RunningServer, make_app, running_server
+from airstore.registry.server.responses import Response
+from airstore.registry.server.server import AccessEntry, Limits, RunningServer, Tls, make_app, running_server
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout
 from tests.support.registry import layouts
@@ -94,11 +96,18 @@ def largest(site: Site) -> Descriptor:
 
 
 @contextmanager
-def running(directory: Path, nodes: dict[str, Node], release: Release) -> Iterator[Site]:
+def running(
+    directory: Path,
+    nodes: dict[str, Node],
+    release: Release,
+    tls: Tls | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - a value
+    guard: Callable[[str], Response | None] = everybody,
+) -> Iterator[Site]:
     """Serve a release from the layout that holds its blobs; a layout is a verifying reader."""
     log: list[AccessEntry] = []
     faults: list[str] = []
     with OciLayout.directory(directory) as blobs:
-        app = make_app(ReleaseCatalog([release]), blobs, log.append)
-        with running_server(app, fault=faults.append) as server:
+        app = make_app(ReleaseCatalog([release]), blobs, log.append, guard)
+        with running_server(app, tls=tls, fault=faults.append, limits=limits) as server:
             yield Site(server, directory, nodes, release, log, faults)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError, UsageError
-from airstore.tls.htpasswd import generate_password, htpasswd, matches
+from airstore.tls.htpasswd import Passwords, generate_password, htpasswd, matches
 
 
 def test_apache_accepts_the_password_and_no_other(tmp_path: Path) -> None:
@@ -64,3 +64,26 @@ def test_generated_passwords_differ_and_are_long() -> None:
     made = {generate_password() for _ in range(100)}
     assert len(made) == 100
     assert all(len(password) == 32 for password in made)
+
+
+def test_passwords_are_recalled_only_once_accepted() -> None:
+    passwords = Passwords(htpasswd({"pull": "secret", "other": generate_password()}))
+    assert not passwords.recalls("pull", "secret")
+    for user, word in (
+        ("pull", "wrong"),
+        ("pull", ""),
+        ("nobody", "secret"),
+        ("pull", "x" * 100),
+        ("", "a\0"),
+    ):
+        assert not passwords.accepts(user, word)
+        assert not passwords.recalls(user, word)
+    assert passwords.accepts("pull", "secret")
+    assert passwords.recalls("pull", "secret")
+    assert not passwords.recalls("pull", "wrong")
+    assert not passwords.recalls("other", "secret")
+
+
+def test_a_file_without_users_lets_nobody_in_by_being_refused() -> None:
+    with pytest.raises(DamagedError, match="no users"):
+        Passwords("")

@@ -16,13 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from airstore.charts.packages.metadata import as_helm_reads
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import yamlfile
 
 _NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _VERSION = re.compile(r"v?\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+_DRIVE = re.compile("[A-Za-z]:")
 _STEP = 1 << 20
+_LONGEST = 128  # characters of a chart's name or version that registries take
 _DEPTH = 8  # charts within charts
 _KINDS = {tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE}
 _GZIP = b"\x1f\x8b"
@@ -111,12 +114,14 @@ def _read(archive: bytes, what: str, budget: _Budget, depth: int) -> ChartArchiv
         raise DamagedError(f"{what}: charts are nested deeper than {_DEPTH} levels")
     members = _members(_decompress(archive, what, budget), what, budget)
     # As Helm does: the first directory's name says nothing, and there may be several.
-    files = {str(PurePosixPath(*PurePosixPath(n).parts[1:])): data for n, data in members.items()}
+    files: dict[str, bytes] = {}
+    for name, data in members.items():
+        path = name.partition("/")[2]
+        if files.setdefault(path, data) != data:
+            raise DamagedError(f"{what} holds {path!r} twice, in two directories, with two contents")
     if "Chart.yaml" not in files:
         tops = sorted({PurePosixPath(name).parts[0] for name in members})
         raise DamagedError(f"{what} must hold a directory with a Chart.yaml, it holds {tops[:5]}")
-    if len(files) != len(members):
-        raise DamagedError(f"{what} holds a file twice, in two directories")
     return _chart(files, what, budget, depth)
 
 
@@ -128,15 +133,33 @@ def _chart(files: dict[str, bytes], what: str, budget: _Budget, depth: int) -> C
     metadata = documents[0] if documents else None
     if not isinstance(metadata, dict):
         raise DamagedError(f"{what}: Chart.yaml must be a mapping")
-    name, version = metadata.get("name"), metadata.get("version")
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 128:
+    metadata = as_helm_reads(metadata)
+    name, version = _text(metadata, "name"), _text(metadata, "version")
+    _check_name(name, what, within=depth > 0)
+    _check_version(version, what)
+    return ChartArchive(name, version, metadata, files, _subcharts(files, what, budget, depth))
+
+
+def _text(metadata: Mapping[str, Any], key: str) -> str:
+    value = metadata.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _check_name(name: str, what: str, *, within: bool) -> None:
+    if within and name:
+        return  # no registry ever hears of a chart within a chart, and Helm takes any name
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise DamagedError(
             f"{what}: {name!r} is not a chart name that registries take",
             hint="unpack the chart, write its name in lower case, and name the directory as the source",
         )
-    if not isinstance(version, str) or not _VERSION.fullmatch(version) or len(version) > 128:
-        raise DamagedError(f"{what}: {version!r} is not a chart version; quote it if it is a number")
-    return ChartArchive(name, version, metadata, files, _subcharts(files, what, budget, depth))
+
+
+def _check_version(version: str, what: str) -> None:
+    if len(version) > _LONGEST:
+        raise DamagedError(f"{what}: the chart version {version[:40]}... is longer than tags of registries")
+    if not _VERSION.fullmatch(version):
+        raise DamagedError(f"{what}: {version!r} is not a chart version")
 
 
 def _subcharts(files: dict[str, bytes], what: str, budget: _Budget, depth: int) -> tuple[ChartArchive, ...]:
@@ -191,11 +214,12 @@ def _members(plain: bytes, what: str, budget: _Budget) -> dict[str, bytes]:
         with tarfile.open(fileobj=io.BytesIO(plain), mode="r:") as tar:
             for member in tar:
                 budget.take(0, 1, what)
-                member.name = member.name.removeprefix("./")
-                _check_member(member, members, what)
-                # A link is an empty file to Helm; nothing is ever made under its name, so it may stay.
-                if not (member.isdir() or member.issym() or member.islnk()):
-                    members[member.name] = _content(tar, member)
+                member.name = _clean(member.name)
+                _check_member(member, what)
+                if _is_content(member):
+                    data = _content(tar, member)
+                    if members.setdefault(member.name, data) != data:
+                        raise DamagedError(f"{what} holds {member.name!r} twice, with two contents")
             rest = plain[tar.offset :]
     except (tarfile.TarError, ValueError, OverflowError, EOFError, RecursionError, OSError) as fault:
         raise DamagedError(f"{what} is not a tar archive: {fault}") from fault
@@ -207,21 +231,34 @@ def _members(plain: bytes, what: str, budget: _Budget) -> dict[str, bytes]:
     return members
 
 
-def _check_member(member: tarfile.TarInfo, members: Mapping[str, bytes], what: str) -> None:
+def _clean(name: str) -> str:
+    """A path as Helm reads it: tools of Windows write it with backslashes, others with empty steps in it."""
+    if "/" not in name:
+        name = name.replace("\\", "/")
+    first, *rest = name.removeprefix("./").split("/")
+    return "/".join([first, *(part for part in rest if part not in {"", "."})])
+
+
+def _check_member(member: tarfile.TarInfo, what: str) -> None:
     name = member.name
     parts = name.split("/")
-    if any(part in {"", ".", ".."} or part.lower() == ".git" for part in parts) or not name.isprintable():
+    if any(part in {"", ".", ".."} for part in parts) or not name.isprintable():
         raise DamagedError(f"{what}: {name!r} is not a path within the chart")
-    if "\\" in name or ":" in parts[0]:
+    if "\\" in name or _DRIVE.match(name):
         raise DamagedError(f"{what}: {name!r} is not a plain relative path")
     if member.issparse() or member.type not in _KINDS:
         raise DamagedError(f"{what}: {name!r} is a device, a pipe or a sparse file")
-    if name in members:
-        raise DamagedError(f"{what} holds {name!r} twice")
     if not member.isdir() and len(parts) < 2:
         raise DamagedError(f"{what}: {name!r} is outside the chart's directory")
     if member.size > LIMITS.chart_file:
         raise DamagedError(f"{what}: {name!r} is larger than {LIMITS.chart_file} bytes")
+
+
+def _is_content(member: tarfile.TarInfo) -> bool:
+    # A link is an empty file to Helm; nothing is ever made under its name, so it may stay. What a forgotten
+    # checkout left is not the chart's, and the tree of no commit can hold it.
+    own = any(part.lower() == ".git" for part in member.name.split("/"))
+    return not (own or member.isdir() or member.issym() or member.islnk())
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

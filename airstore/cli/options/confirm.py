@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 import click
 
 from airstore.cli.context import Context
+from airstore.cli.options.gathered import gathered
 from airstore.core.errors import UsageError
 
-skip_backup_option = click.option(
-    "--skip-backup",
-    "skipped",
-    multiple=True,
-    metavar="RELEASE",
-    help="Neither back up nor restore this Helm release; asks first. Repeatable.",
+
+@dataclass(frozen=True)
+class Losses:
+    """``--skip-backup`` and ``--skip-reinstate``, names of Helm releases; and ``--yes``."""
+
+    skipped: tuple[str, ...]
+    abandoned: tuple[str, ...]
+    yes: bool
+
+
+loss_options = gathered(
+    "losses",
+    Losses,
+    click.option(
+        "--skip-backup",
+        "skipped",
+        multiple=True,
+        metavar="RELEASE",
+        help="Neither back up nor restore this Helm release; asks first. Repeatable.",
+    ),
+    click.option(
+        "--skip-reinstate",
+        "abandoned",
+        multiple=True,
+        metavar="RELEASE",
+        help="Going back, leave this Helm release stopped: it cannot be installed again; asks first."
+        " Repeatable.",
+    ),
+    click.option("--yes", is_flag=True, help="Answer yes to what would be asked."),
 )
-skip_reinstate_option = click.option(
-    "--skip-reinstate",
-    "abandoned",
-    multiple=True,
-    metavar="RELEASE",
-    help="Going back, leave this Helm release stopped: it cannot be installed again; asks first. Repeatable.",
-)
-yes_option = click.option("--yes", is_flag=True, help="Answer yes to what would be asked.")
 
 
 def confirm(context: Context, loss: str, *, yes: bool) -> None:

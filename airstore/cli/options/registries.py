@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from airstore.cli.options.gathered import gathered
 from airstore.cli.options.secrets import read_password
 from airstore.core.errors import UsageError
 from airstore.ops.registry.access import RegistryOptions
@@ -18,21 +19,31 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _FILE_KINDS = ("oci:", "oci-archive:", "docker-archive:")
 
 
+_access = (
+    click.option("--plain-http", multiple=True, metavar="HOST", help="Speak HTTP to this registry."),
+    click.option("--ca", type=click.Path(path_type=Path, dir_okay=False), help="Trust this CA (PEM)."),
+    click.option("--insecure-skip-tls-verify", is_flag=True, help="Accept any certificate."),
+    click.option(
+        "--registry-config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Credentials; default: docker's config.json.",
+    ),
+)
+
+
 def access_options(command: _F) -> _F:
     """``--plain-http``, ``--ca``, ``--insecure-skip-tls-verify``, ``--registry-config``."""
-    options = (
-        click.option("--plain-http", multiple=True, metavar="HOST", help="Speak HTTP to this registry."),
-        click.option("--ca", type=click.Path(path_type=Path, dir_okay=False), help="Trust this CA (PEM)."),
-        click.option("--insecure-skip-tls-verify", is_flag=True, help="Accept any certificate."),
-        click.option(
-            "--registry-config",
-            type=click.Path(path_type=Path, dir_okay=False),
-            help="Credentials; default: docker's config.json.",
-        ),
-    )
-    for option in reversed(options):
+    for option in reversed(_access):
         command = option(command)
     return command
+
+
+def _accessed(insecure_skip_tls_verify: bool, **said: Any) -> RegistryOptions:
+    return make_access(**said, insecure=insecure_skip_tls_verify)
+
+
+# The same, where a command says nothing else of registries: it gets their ``access``.
+registry_access = gathered("access", _accessed, *_access)
 
 
 def login_options(command: _F) -> _F:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from airstore.cli.context import system_now
+
 if TYPE_CHECKING:
     from airstore.ops.share.access import Access
     from airstore.ops.stores.directory import StoreDirectory
@@ -51,7 +53,7 @@ def make_remote_access(registry_config: Path | None = None) -> Access:
     from airstore.ops.share.access import Access  # noqa: PLC0415
 
     options = make_access((), None, insecure=False, registry_config=registry_config)
-    return Access(options, dict(os.environ))
+    return Access(options, dict(os.environ), system_now())
 
 
 def connected(store: StoreDirectory) -> StoreDirectory:

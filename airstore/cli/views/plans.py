@@ -6,14 +6,14 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 
 import click
 
 from airstore.cli.context import Context
 from airstore.cli.options.helm import IN_CLUSTER, find_helm
 from airstore.cli.options.kubeconfig import find_kubeconfig
+from airstore.cli.options.reach import Reach
 from airstore.cli.options.sitefile import read_site_file
 from airstore.cli.text import printable
 from airstore.cli.views.live import display
@@ -96,15 +96,6 @@ def show_outcome(outcome: RunOutcome, output: str) -> None:
         click.echo(f"{what} runs already; nothing to do")
 
 
-@dataclass(frozen=True)
-class Reach:
-    """How a command reaches the cluster and what it needs there; None: the usual place."""
-
-    kubeconfig: Path | None
-    helm: Path | None
-    site_file: Path | None
-
-
 class CommandConsole:
     """`airstore.ops.apply.session.session.Console` of a command."""
 
@@ -123,26 +114,26 @@ class CommandConsole:
 
 
 @contextmanager
-def open_site(
-    context: Context, options: Reach, what: str, resume: str = "rollback"
-) -> Iterator[ApplySession]:
+def open_site(context: Context, reach: Reach, what: str, resume: str = "rollback") -> Iterator[ApplySession]:
     """The site's store and its cluster.
 
     Args:
         context: of the command.
-        options: as given on the command line.
+        reach: as given on the command line.
         what: the command.
         resume: the command that resumes when an operator was needed.
     """
     store = context.store(SITE, what)
     refuse_marked(store, what)
-    cluster = find_kubeconfig(options.kubeconfig)
-    file = read_site_file(context.store_path, options.site_file)
+    cluster = find_kubeconfig(reach.kubeconfig)
+    file = read_site_file(context.store_path, reach.site_file)
     words = ["airstore", "-C", str(context.store_path), resume]
     words += ["--kubeconfig", str(cluster)] if cluster else []
-    words += ["--site-file", str(options.site_file.absolute())] if options.site_file else []
-    words += ["--helm", str(options.helm.absolute())] if options.helm else []
+    words += ["--site-file", str(reach.site_file.absolute())] if reach.site_file else []
+    words += ["--helm", str(reach.helm_path.absolute())] if reach.helm_path else []
     seen = {name: os.environ[name] for name in _SEEN_BY_HOOKS if name in os.environ}
     invocation = Invocation(cluster, seen, shlex.join(words), context.now)
-    with open_session(store, file, find_helm(options.helm), invocation, CommandConsole(context)) as session:
+    with open_session(
+        store, file, find_helm(reach.helm_path), invocation, CommandConsole(context)
+    ) as session:
         yield session

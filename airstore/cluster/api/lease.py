@@ -116,6 +116,19 @@ class Lease:
                 f"{self._about} was lost: {self._lost}", hint="nothing further was done; run it again"
             )
 
+    def confirm(self) -> None:
+        """Renew it now; an API server that is away is waited for as long as its connection does.
+
+        Raises:
+            LockedError: it was lost, or the server stayed away: by then others may take it over.
+        """
+        self.check()
+        try:
+            self._renew()
+        except AirstoreError as fault:
+            self._lost = f"it could not be renewed: {fault}"
+        self.check()
+
     def release(self) -> None:
         """Give it up; a Lease that meanwhile belongs to somebody else is left alone."""
         self._ended.set()

@@ -148,6 +148,9 @@ class Held(Protocol):
     def check(self) -> None:
         """Raise `LockedError` if it was lost."""
 
+    def confirm(self) -> None:
+        """Renew it now, waiting for an API server that restarts; raise `LockedError` if it is lost."""
+
 
 class Leases(Protocol):
     """coordination.k8s.io Leases."""

@@ -119,7 +119,8 @@ class Engine:
         return step
 
     def _attempt(self, step: Step) -> AirstoreError | None:
-        # A rollback is worth a second try: an API server that restarts must not leave a site half-way.
+        # A rollback is worth a second try, and none counts while the API server is away: one that restarts
+        # must not leave a site half-way. One that stays away takes the Lease with it; the run is resumed.
         attempts = _ATTEMPTS if step.kind in _BACK else 1
         for attempt in range(attempts):
             try:
@@ -127,6 +128,8 @@ class Engine:
             except (LockedError, StorageError):
                 raise
             except AirstoreError as fault:
+                if step.kind in _BACK:
+                    self._held.confirm()
                 if attempt + 1 == attempts:
                     return fault
                 self._told.failed(step, fault, "trying again")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from airstore.charts.packages.archive import read_chart
+from airstore.charts.packages.metadata import as_helm_reads
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.limits import LIMITS
@@ -147,13 +148,13 @@ def _metadata(path: Path) -> Mapping[str, Any]:
         return read_chart(path).metadata
     file = path / "Chart.yaml"
     try:
-        content = file.read_bytes()[: LIMITS.chart_file]
+        content = file.read_bytes()[: LIMITS.yaml_document]
     except OSError as fault:
         raise NotFoundError(f"{path} is not a chart: cannot read {file}: {fault.strerror}") from fault
     document = yamlfile.load(content, str(file))
     if not isinstance(document, dict) or not document.get("name") or not document.get("version"):
         raise UsageError(f"{file} must have a name and a version")
-    return document
+    return as_helm_reads(document)
 
 
 def _relative(path: Path, beside: Path) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
 
+from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.remembered import Summary
 from airstore.ops.stores.summaries import holdings, release_of, summaries
 from airstore.registry.server.catalog import ReleaseCatalog, Repository
+from airstore.store.blobs import BlobStore
 
 
 class LiveCatalog:
@@ -62,3 +67,58 @@ class LiveCatalog:
             each.link.commit: known.get(each.link.commit) or release_of(history, each) for each in offered
         }
         self._catalog = ReleaseCatalog(list(self._releases.values()))
+
+
+class LiveBlobs:
+    """The blobs of a store whose index may be replaced by another process while they are served.
+
+    A rebuilt index is a new file under the old name. Whoever kept the old one open would never learn of what
+    is imported from then on. Pulls that are under way go on with the index they began with, so each stays
+    open until the end; rebuilding is rare.
+    """
+
+    def __init__(self, store: StoreDirectory) -> None:
+        """Open what there is.
+
+        Raises:
+            NotFoundError, StorageError: from the store.
+        """
+        self._store = store
+        self._lock = threading.Lock()
+        self._opened = ExitStack()
+        self._file: tuple[int, int] | None = None
+        self._blobs = self._open()
+
+    def size(self, digest: Digest) -> int | None:
+        """See `BlobReader`."""
+        return self._current().size(digest)
+
+    def read(self, digest: Digest, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """See `BlobReader`."""
+        return self._current().read(digest, start, stop)
+
+    def _current(self) -> BlobStore:
+        with self._lock:
+            if self._index_file() != self._file:
+                self._blobs = self._open()
+            return self._blobs
+
+    def _open(self) -> BlobStore:
+        # Asked before it is opened: what comes between the two is noticed with the next request.
+        self._file = self._index_file()
+        return self._opened.enter_context(self._store.open_blobs())
+
+    def _index_file(self) -> tuple[int, int] | None:
+        try:
+            found = self._store.layout.index.stat()
+        except FileNotFoundError:  # opening rebuilds it
+            return None
+        return found.st_dev, found.st_ino
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()

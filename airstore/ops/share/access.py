@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from airstore.core.errors import IncompleteError
 from airstore.ops.registry.access import RegistryOptions
@@ -20,10 +21,12 @@ class Access:
     Attributes:
         registries: options and credentials.
         environment: in which git runs.
+        now: fixed once per command, with a time zone; an expired trust root is refused.
     """
 
     registries: RegistryOptions
     environment: Mapping[str, str]
+    now: datetime
 
 
 def far_packs(store: StoreDirectory, access: RegistryOptions) -> FarPacks:

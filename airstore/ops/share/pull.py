@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,7 +91,7 @@ def pull_store(
 
     Raises:
         NotFoundError: there is no such repository, or no release in it.
-        NotTrustedError: a signature is missing or not by the trust root's keys.
+        NotTrustedError: a signature is missing or not by the trust root's keys, or that root has expired.
         SequenceError: another product, a rewound or forked history.
         DamagedError: history or packs are not what they should be.
         IncompleteError: the registry lacks packs.
@@ -105,7 +106,7 @@ def pull_store(
         stack.callback(packs.close)
         blobs = stack.enter_context(store.open_blobs())
         git = RemoteGit(remote.git, access.environment)
-        return _Pull(store, blobs, remote, git, packs, progress).run(wanted)
+        return _Pull(store, blobs, remote, git, packs, progress).run(wanted, access.now)
 
 
 class _Pull:
@@ -124,10 +125,11 @@ class _Pull:
         self._git, self._packs, self._progress = git, packs, progress
         self._bytes = 0
 
-    def run(self, wanted: Wanted) -> Pulled:
+    def run(self, wanted: Wanted, now: datetime) -> Pulled:
         theirs = self._tip()
         listing = self._listing(theirs)
         trust = self._roots(listing)
+        trust.current.check_expiry(now)
         history, arrival = self._store.history, None
         with self._scratch() as scratch, ExitStack() as stack:
             if theirs not in history.ancestry(history.tip):

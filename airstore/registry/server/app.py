@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from airstore.core.errors import AirstoreError
+from airstore.registry.server.access import everybody
 from airstore.registry.server.catalog import BlobReader, Catalog
 from airstore.registry.server.endpoints import Registry, ServerRequest
-from airstore.registry.server.responses import error
+from airstore.registry.server.responses import Response, error
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -45,7 +46,10 @@ def ignore(_access: AccessEntry) -> None:
 
 
 def make_app(
-    catalog: Catalog, blobs: BlobReader, log: Callable[[AccessEntry], None] = ignore
+    catalog: Catalog,
+    blobs: BlobReader,
+    log: Callable[[AccessEntry], None] = ignore,
+    guard: Callable[[str], Response | None] = everybody,
 ) -> WSGIApplication:
     """A WSGI application that serves a catalog's repositories from a reader of blobs.
 
@@ -53,6 +57,7 @@ def make_app(
         catalog: what there is; asked anew for every request.
         blobs: where the bytes come from; verified by it.
         log: called when a response has ended, in the thread that served it.
+        guard: given the Authorization header, says why a request is refused.
     """
     registry = Registry(catalog, blobs)
 
@@ -60,18 +65,20 @@ def make_app(
         started, fault = time.monotonic(), ""
         _drain(environ)
         try:
-            response = registry.respond(_request(environ))
+            refused = guard(environ.get("HTTP_AUTHORIZATION", ""))
+            response = refused or registry.respond(_request(environ))
         except AirstoreError as failure:
             # The log gets the reason; clients of a registry need not learn paths on this machine.
             fault = str(failure)
             message = "the store cannot give this; see the log of the registry"
             response = error(HTTPStatus.INTERNAL_SERVER_ERROR, "UNKNOWN", message)
-        promised = 0 if environ["REQUEST_METHOD"] == "HEAD" else response.length
+        promised = 0 if environ["REQUEST_METHOD"] == "HEAD" else response.length or 0
+        length = [] if response.length is None else [("Content-Length", str(response.length))]
         start_response(
             f"{response.status.value} {response.status.phrase}",
             [
                 *response.headers,
-                ("Content-Length", str(response.length)),
+                *length,
                 ("Docker-Distribution-Api-Version", "registry/2.0"),
             ],
         )
@@ -79,26 +86,37 @@ def make_app(
         def ended(sent: int, broken: str) -> None:
             log(_access(environ, response.status, sent, time.monotonic() - started, fault or broken))
 
-        return _ResponseBody(response.body if promised else (), promised, ended)
+        body = response.body if promised else ()
+        return _ResponseBody(body, promised, ended, environ.get("airstore.sent"))
 
     return app
 
 
 class _ResponseBody:
-    """A body that tells how it ended. WSGI servers call ``close`` in any case (PEP 3333)."""
+    """A body that tells how it ended. WSGI servers call ``close`` in any case (PEP 3333).
 
-    def __init__(self, chunks: Iterable[bytes], promised: int, ended: Callable[[int, str], None]) -> None:
+    Our own server takes pieces ahead of sending them and says itself how many bytes it has sent.
+    """
+
+    def __init__(
+        self,
+        chunks: Iterable[bytes],
+        promised: int,
+        ended: Callable[[int, str], None],
+        sent: Callable[[], int] | None = None,
+    ) -> None:
         self._chunks = chunks
         self._promised = promised
         self._ended = ended
-        self._sent = 0
+        self._taken = 0
+        self._sent = sent or (lambda: self._taken)
         self._fault = ""
 
     def __iter__(self) -> Iterator[bytes]:
         try:
             for chunk in self._chunks:
                 yield chunk
-                self._sent += len(chunk)
+                self._taken += len(chunk)
         except AirstoreError as fault:
             # Raised on, so that the server breaks the connection: never a clean end of damaged content.
             self._fault = str(fault)
@@ -106,8 +124,9 @@ class _ResponseBody:
 
     def close(self) -> None:
         """Report to the access log."""
-        cut = "the client broke off" if self._sent < self._promised else ""
-        self._ended(self._sent, self._fault or cut)
+        sent = self._sent()
+        cut = "the client broke off" if sent < self._promised else ""
+        self._ended(sent, self._fault or cut)
 
 
 def _drain(environ: WSGIEnvironment) -> None:
@@ -127,6 +146,7 @@ def _request(environ: WSGIEnvironment) -> ServerRequest:
         query=parse_qs(environ.get("QUERY_STRING", "")),
         range=environ.get("HTTP_RANGE", ""),
         if_range=environ.get("HTTP_IF_RANGE", ""),
+        if_none_match=environ.get("HTTP_IF_NONE_MATCH", ""),
     )
 
 

@@ -18,7 +18,7 @@ from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.registry.server.catalog import BlobReader, Catalog, Repository, read_document, referrers_of
 from airstore.registry.server.ranges import ByteRange, UnsatisfiableRangeError, parse_range
-from airstore.registry.server.responses import Response, as_json, error, plain, primed
+from airstore.registry.server.responses import Response, as_json, error, not_modified, plain, primed
 
 _ROUTE = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs|referrers|tags)/(?P<selector>[^/]+)")
 _READS = ("GET", "HEAD")
@@ -31,7 +31,7 @@ class ServerRequest:
     Attributes:
         path: percent-decoded, without the query.
         query: arguments by name; the last of several counts.
-        range: the Range header, or an empty string; likewise ``if_range``.
+        range: the Range header, or an empty string; likewise ``if_range`` and ``if_none_match``.
     """
 
     method: str
@@ -39,6 +39,7 @@ class ServerRequest:
     query: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
     range: str = ""
     if_range: str = ""
+    if_none_match: str = ""
 
     def argument(self, key: str) -> str:
         """One argument of the query, or an empty string."""
@@ -85,16 +86,18 @@ class Registry:
         if (kind != "manifests" or ":" in selector) and not _is_digest(selector):
             return error(HTTPStatus.BAD_REQUEST, "DIGEST_INVALID", f"not a sha256 digest: {selector[:100]}")
         if kind == "manifests":
-            return self._manifest(repository, selector)
+            return self._manifest(request, repository, selector)
         if kind == "blobs":
             return self._blob(request, repository, Digest(selector))
         return self._referrers(request, repository, Digest(selector))
 
-    def _manifest(self, repository: Repository, selector: str) -> Response:
+    def _manifest(self, request: ServerRequest, repository: Repository, selector: str) -> Response:
         found = repository.document(selector)
         if found is None:
             return error(HTTPStatus.NOT_FOUND, "MANIFEST_UNKNOWN", f"no manifest {selector}")
         data = read_document(self._blobs, found)
+        if _has_it(request, found):
+            return not_modified(*_identity(found))
         return plain(HTTPStatus.OK, data, found.media_type, *_identity(found))
 
     def _blob(self, request: ServerRequest, repository: Repository, digest: Digest) -> Response:
@@ -104,6 +107,8 @@ class Registry:
             return error(HTTPStatus.NOT_FOUND, "BLOB_UNKNOWN", f"no blob {digest} in this repository")
         if self._blobs.size(digest) != blob.size:
             raise DamagedError(f"blob {digest} of {blob.size} bytes is not in the store")
+        if _has_it(request, blob):
+            return not_modified(*_identity(blob))
         try:
             part = _asked_part(request, blob)
         except UnsatisfiableRangeError:
@@ -138,6 +143,12 @@ class Registry:
 
 def _identity(blob: Descriptor) -> tuple[tuple[str, str], ...]:
     return ("Docker-Content-Digest", str(blob.digest)), ("ETag", f'"{blob.digest}"')
+
+
+def _has_it(request: ServerRequest, blob: Descriptor) -> bool:
+    """Whether the client has the very content already (RFC 9110, section 13.1.2; asked before Range)."""
+    tags = [tag.strip().removeprefix("W/") for tag in request.if_none_match.split(",")]
+    return "*" in tags or f'"{blob.digest}"' in tags
 
 
 def _asked_part(request: ServerRequest, blob: Descriptor) -> ByteRange | None:

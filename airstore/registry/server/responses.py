@@ -15,12 +15,16 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Response:
-    """Status, headers and body; ``length`` is the body's size in bytes, also where HEAD leaves it out."""
+    """Status, headers and body.
+
+    Attributes:
+        length: the body's size in bytes, also where HEAD leaves it out; None where the status allows no body.
+    """
 
     status: HTTPStatus
     headers: tuple[tuple[str, str], ...]
     body: Iterable[bytes]
-    length: int
+    length: int | None
 
 
 def plain(status: HTTPStatus, body: bytes, media_type: str, *headers: tuple[str, str]) -> Response:
@@ -37,6 +41,11 @@ def error(status: HTTPStatus, code: str, message: str, *headers: tuple[str, str]
     """An error in the form of distribution-spec, "Error Codes"."""
     document = {"errors": [{"code": code, "message": message}]}
     return plain(status, json.dumps(document).encode(), JSON, *headers)
+
+
+def not_modified(*headers: tuple[str, str]) -> Response:
+    """The client has it already."""
+    return Response(HTTPStatus.NOT_MODIFIED, headers, (), None)
 
 
 def primed(chunks: Iterable[bytes], length: int) -> Iterator[bytes]:

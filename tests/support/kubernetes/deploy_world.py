@@ -278,6 +278,9 @@ class AlwaysHeld:
     def check(self) -> None:
         return
 
+    def confirm(self) -> None:
+        return
+
 
 def _merged(base: Document, over: Document) -> dict[str, Any]:
     result = copy.deepcopy(dict(base))

@@ -108,3 +108,11 @@ def _passwords(directory: Path) -> Path:
     path = directory / "htpasswd"
     path.write_bytes(done.stdout)
     return path
+
+
+def received(connection: socket.socket, count: int) -> bytes:
+    """So many bytes that come, in however many pieces; fewer where the other side closes."""
+    data = b""
+    while len(data) < count and (more := connection.recv(count - len(data))):
+        data += more
+    return data

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.confirm import confirm, skip_backup_option, skip_reinstate_option, yes_option
-from airstore.cli.options.helm import helm_option
-from airstore.cli.options.imagechecks import image_checks, image_options, pushes
-from airstore.cli.options.kubeconfig import kubeconfig_option
-from airstore.cli.options.registries import access_options
-from airstore.cli.options.sitefile import read_site_file, site_file_option
+from airstore.cli.options.confirm import Losses, confirm, loss_options
+from airstore.cli.options.imagechecks import ImageWishes, image_options
+from airstore.cli.options.reach import Reach, reach_options
+from airstore.cli.options.registries import registry_access
+from airstore.cli.options.sitefile import read_site_file
 from airstore.cli.text import human
 from airstore.cli.views.output import output_option
-from airstore.cli.views.plans import Reach, open_site, show_outcome, show_plan
+from airstore.cli.views.plans import open_site, show_outcome, show_plan
 from airstore.core.model.release import Release
 from airstore.ops.apply.apply import Apply
 from airstore.ops.apply.give_up import abandoned as find_abandoned
@@ -24,6 +22,7 @@ from airstore.ops.apply.give_up import given_up
 from airstore.ops.apply.push import RegistryPush
 from airstore.ops.apply.session.session import ApplySession
 from airstore.ops.apply.status import drifted
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import SITE
 
 
@@ -38,13 +37,9 @@ from airstore.ops.stores.directory import SITE
 @click.option(
     "--adopt", is_flag=True, help="Take over Helm releases that somebody else installed, data included."
 )
-@skip_backup_option
-@skip_reinstate_option
-@yes_option
-@kubeconfig_option
-@site_file_option
-@helm_option
-@access_options
+@loss_options
+@reach_options
+@registry_access
 @output_option("run-outcome", "site-plan")
 @pass_context
 def command(
@@ -53,21 +48,12 @@ def command(
     version: str,
     dry_run: bool,
     diff: bool,
-    push: bool,
-    check_images: bool,
-    check_nodes: str,
+    images: ImageWishes,
     repair: bool,
     adopt: bool,
-    skipped: tuple[str, ...],
-    abandoned: tuple[str, ...],
-    yes: bool,
-    kubeconfig: Path | None,
-    site_file: Path | None,
-    helm_path: Path | None,
-    plain_http: tuple[str, ...],
-    ca: Path | None,
-    insecure_skip_tls_verify: bool,
-    registry_config: Path | None,
+    losses: Losses,
+    reach: Reach,
+    access: RegistryOptions,
     output: str,
 ) -> None:
     """Bring the cluster to a release: all Helm releases, or back to where they were.
@@ -75,18 +61,16 @@ def command(
     A run that was killed is taken up again. Exit codes: 50 it failed and what ran before runs again;
     51 the rollback failed too, and somebody has to look.
     """
-    site_values = read_site_file(context.store_path, site_file)
-    push = pushes(site_values, push=push)
-    reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
+    push = images.pushes(read_site_file(context.store_path, reach.site_file))
     # What a registry lacks will have been pushed.
-    checks = image_checks(reach, (check_images, check_nodes), pushed=push and dry_run)
+    checks = images.checks(access, pushed=push and dry_run)
     store = context.store(SITE, "apply", current=True)
-    keys, left = given_up(store, skipped, version), find_abandoned(store, abandoned)
+    keys, left = given_up(store, losses.skipped, version), find_abandoned(store, losses.abandoned)
     if (keys or left) and not dry_run:
-        confirm(context, "\n".join(_losses(keys, left)), yes=yes)
-    with open_site(context, Reach(kubeconfig, helm_path, site_file), "apply") as session:
+        confirm(context, "\n".join(_losses(keys, left)), yes=losses.yes)
+    with open_site(context, reach, "apply") as session:
         wanted = Apply(session, checks, version, keys, left, adopt=adopt)
-        pushing = RegistryPush(session, checks.access) if push else None
+        pushing = RegistryPush(session, access) if push else None
         if dry_run:
             planned = wanted.plan()
             note = _lacking(pushing, session.release(version)) if pushing and output == "table" else ""

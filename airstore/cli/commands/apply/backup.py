@@ -9,12 +9,11 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
-from airstore.cli.options.helm import helm_option
-from airstore.cli.options.kubeconfig import kubeconfig_option
+from airstore.cli.options.reach import Reach, reach_options
 from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.text import moment
 from airstore.cli.views.output import output_option, show_rows
-from airstore.cli.views.plans import Reach, open_site
+from airstore.cli.views.plans import open_site
 from airstore.core.errors import DamagedError, UsageError
 from airstore.ops.apply import backups
 from airstore.ops.stores.directory import SITE
@@ -42,25 +41,21 @@ def list_(context: Context, output: str) -> None:
 
 @command.command("verify")
 @click.argument("run", default="")
-@kubeconfig_option
-@site_file_option
-@helm_option
+@reach_options
 @output_option("backup-verification")
 @pass_context
 def verify(
     context: Context,
     *,
     run: str,
-    kubeconfig: Path | None,
-    site_file: Path | None,
-    helm_path: Path | None,
+    reach: Reach,
     output: str,
 ) -> None:
     """Run the verifyBackup hook again on the backups of RUN, or on all: are they still good?
 
     It is the hook of the release that made the backup. Exit code 20 if one is not good, or gone.
     """
-    with open_site(context, Reach(kubeconfig, helm_path, site_file), "backup verify") as session:
+    with open_site(context, reach, "backup verify") as session:
         tested = backups.verify_backups(session, run)
     rows = [{**asdict(each), "good": not each.fault} for each in tested]
     show_rows(rows, output, {"run": "RUN", "release": "RELEASE", "good": "GOOD"}, "no backups")

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.confirm import confirm, skip_backup_option, skip_reinstate_option, yes_option
-from airstore.cli.options.helm import helm_option
-from airstore.cli.options.imagechecks import image_checks, image_options, pushes
-from airstore.cli.options.kubeconfig import kubeconfig_option
-from airstore.cli.options.registries import access_options
-from airstore.cli.options.sitefile import read_site_file, site_file_option
+from airstore.cli.options.confirm import Losses, confirm, loss_options
+from airstore.cli.options.imagechecks import ImageWishes, image_options
+from airstore.cli.options.reach import Reach, reach_options
+from airstore.cli.options.registries import registry_access
+from airstore.cli.options.sitefile import read_site_file
 from airstore.cli.views.output import output_option, show_document
-from airstore.cli.views.plans import Reach, open_site, show_outcome, show_plan
+from airstore.cli.views.plans import open_site, show_outcome, show_plan
 from airstore.ops.apply.give_up import abandoned as find_abandoned
 from airstore.ops.apply.give_up import given_up_going_back
 from airstore.ops.apply.push import RegistryPush
 from airstore.ops.apply.restore import Choice
 from airstore.ops.apply.rollback import Rollback, RollbackPlan
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import SITE
 
 
@@ -35,15 +34,11 @@ from airstore.ops.stores.directory import SITE
     help="Restore the backups of this run (`airstore backup list`), not those of the release. Repeatable.",
 )
 @click.option("--keep-data", is_flag=True, help="Restore no backup: data stay as they are.")
-@skip_backup_option
-@skip_reinstate_option
-@yes_option
+@loss_options
 @click.option("--dry-run", is_flag=True, help="Check the prerequisites and print the plan, change nothing.")
 @image_options
-@kubeconfig_option
-@site_file_option
-@helm_option
-@access_options
+@reach_options
+@registry_access
 @output_option("run-outcome", "rollback-plan")
 @pass_context
 def command(
@@ -52,20 +47,11 @@ def command(
     version: str,
     runs: tuple[str, ...],
     keep_data: bool,
-    skipped: tuple[str, ...],
-    abandoned: tuple[str, ...],
-    yes: bool,
+    losses: Losses,
     dry_run: bool,
-    push: bool,
-    check_images: bool,
-    check_nodes: str,
-    kubeconfig: Path | None,
-    site_file: Path | None,
-    helm_path: Path | None,
-    plain_http: tuple[str, ...],
-    ca: Path | None,
-    insecure_skip_tls_verify: bool,
-    registry_config: Path | None,
+    images: ImageWishes,
+    reach: Reach,
+    access: RegistryOptions,
     output: str,
 ) -> None:
     """Go back to what ran before, data included; or turn back a run that has not ended.
@@ -76,19 +62,17 @@ def command(
     if keep_data and runs:
         raise click.UsageError("--keep-data restores nothing, and --backup chooses what to restore")
     store = context.store(SITE, "rollback")
-    keys, left = given_up_going_back(store, skipped), find_abandoned(store, abandoned)
-    site_values = read_site_file(context.store_path, site_file)
-    push = pushes(site_values, push=push)
-    reach = (plain_http, ca, insecure_skip_tls_verify, registry_config)
-    checks = image_checks(reach, (check_images, check_nodes), pushed=push and dry_run)
-    with open_site(context, Reach(kubeconfig, helm_path, site_file), "rollback") as session:
+    keys, left = given_up_going_back(store, losses.skipped), find_abandoned(store, losses.abandoned)
+    push = images.pushes(read_site_file(context.store_path, reach.site_file))
+    checks = images.checks(access, pushed=push and dry_run)
+    with open_site(context, reach, "rollback") as session:
         wanted = Rollback(session, checks, version, Choice(keep_data, keys, runs), left)
         if dry_run:
             _show(wanted.plan(), output)
             return
         if keys or left:
-            confirm(context, "\n".join(_losses(keys, left)), yes=yes)
-        outcome = wanted.run(RegistryPush(session, checks.access) if push else None)
+            confirm(context, "\n".join(_losses(keys, left)), yes=losses.yes)
+        outcome = wanted.run(RegistryPush(session, access) if push else None)
     show_outcome(outcome, output)
     if outcome.run:
         context.say("next: airstore status")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.helm import helm_option
-from airstore.cli.options.kubeconfig import kubeconfig_option
-from airstore.cli.options.sitefile import site_file_option
+from airstore.cli.options.reach import Reach, reach_options
 from airstore.cli.views.output import output_option, show_document, show_rows
-from airstore.cli.views.plans import Reach, open_site
+from airstore.cli.views.plans import open_site
 from airstore.core.errors import AirstoreError
 from airstore.ops.apply.session.session import ApplySession
 from airstore.ops.apply.status import Condition, Repairs, SiteStatus, status
@@ -24,9 +21,7 @@ _CODES = {Condition.GOOD: 0, Condition.DRIFTED: 60, Condition.UNHEALTHY: 61}
 @click.command("status")
 @click.option("--watch", is_flag=True, help="Again and again, and put back what drifted, until interrupted.")
 @click.option("--interval", type=click.IntRange(1), default=60, help="With --watch: seconds between looks.")
-@kubeconfig_option
-@site_file_option
-@helm_option
+@reach_options
 @output_option("site-status")
 @pass_context
 def command(
@@ -34,9 +29,7 @@ def command(
     *,
     watch: bool,
     interval: int,
-    kubeconfig: Path | None,
-    helm_path: Path | None,
-    site_file: Path | None,
+    reach: Reach,
     output: str,
 ) -> None:
     """What should run, what runs, and how live objects differ from what was installed.
@@ -44,7 +37,7 @@ def command(
     Exit codes for monitoring: 0 all is as it should be, 60 something drifted, 61 something is not healthy or
     a run has not ended, 40 the cluster cannot be reached.
     """
-    with open_site(context, Reach(kubeconfig, helm_path, site_file), "status") as session:
+    with open_site(context, reach, "status") as session:
         if not watch:
             seen = status(session)
             _show(seen, output)

@@ -113,7 +113,7 @@ def create(
 
     Full media need nothing at the site. With --from or --receipt only what the site lacks travels.
     """
-    store = context.store(PUBLISHER, "media create")
+    store = context.store(PUBLISHER, "media create", current=True)
     for tool in tools:
         carry.check_name(tool)
     if base_version and receipt:

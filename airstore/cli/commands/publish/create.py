@@ -75,7 +75,7 @@ def command(
     output: str,
 ) -> None:
     """Resolve charts, find and ingest images, then commit and sign the release."""
-    store = context.store(PUBLISHER, "release create")
+    store = context.store(PUBLISHER, "release create", current=True)
     check_version(version)
     check_no_other(store, version)
     who, now = read_author(author, store), context.now()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from functools import wraps
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
-from airstore.cli.context import Context, pass_context
+from airstore.cli.context import Context, pass_context, system_now
 from airstore.cli.options.expiry import Expiry
+from airstore.cli.options.gathered import gathered
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, passphrase_option
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.durable import write_file
-from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.ops.publish.roots import (
     ROLES,
     Change,
@@ -28,7 +28,7 @@ from airstore.ops.publish.roots import (
     has_draft,
 )
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
-from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot
+from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, parse_root
 from airstore.trust.signing import load_signing_key
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -41,39 +41,33 @@ _role = click.option(
 )
 
 
-def _settings(command: Callable[..., None]) -> Callable[..., None]:
-    """What every change of a root can say besides; it reaches the command as ``settings``, for a `Change`."""
-
-    @wraps(command)
-    def changed(
-        *arguments: Any,
-        root_threshold: int | None,
-        release_threshold: int | None,
-        expires: timedelta | datetime | str | None,
-        **named: Any,
-    ) -> None:
-        command(*arguments, settings=_said(root_threshold, release_threshold, expires), **named)
-
-    for option in (
-        click.option("--root-threshold", type=click.IntRange(1, 64), help="How many root keys must sign."),
-        click.option("--release-threshold", type=click.IntRange(1, 64), help="How many keys sign a release."),
-        click.option(
-            "--expires", type=Expiry(), help="When sites need a newer root: 2030-01-31, 365d from now, never."
-        ),
-    ):
-        changed = option(changed)
-    return changed
-
-
 def _said(
     root_threshold: int | None, release_threshold: int | None, expires: timedelta | datetime | str | None
 ) -> dict[str, Any]:
     named = {ROOT_ROLE: root_threshold, RELEASE_ROLE: release_threshold}
     thresholds = {role: count for role, count in named.items() if count}
+    now = system_now()
     if isinstance(expires, timedelta):
-        expires = datetime.now(UTC) + expires
+        expires = now + expires
+    if isinstance(expires, datetime) and expires <= now:
+        raise UsageError(
+            f"--expires {expires:%Y-%m-%d} has gone by: sites would take nothing in under such a root",
+            hint="a revoked key needs no date: `airstore trust root remove-key`",
+        )
     when = [] if expires is None else [expires if isinstance(expires, datetime) else None]
     return {"thresholds": thresholds, "expires": when}
+
+
+# What every change of a root can say besides, for a `Change`.
+_settings = gathered(
+    "settings",
+    _said,
+    click.option("--root-threshold", type=click.IntRange(1, 64), help="How many root keys must sign."),
+    click.option("--release-threshold", type=click.IntRange(1, 64), help="How many keys sign a release."),
+    click.option(
+        "--expires", type=Expiry(), help="When sites need a newer root: 2030-01-31, 365d from now, never."
+    ),
+)
 
 
 @click.command("create")
@@ -223,10 +217,16 @@ def _draft_of(store: StoreDirectory | None) -> Path:
 
 
 def _read(path: Path) -> bytes:
+    """A root's envelope, which a file has to be, whoever signed it."""
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as fault:
         raise NotFoundError(f"cannot read the trust root {path}: {fault.strerror}") from fault
+    try:
+        parse_root(data)
+    except DamagedError as fault:
+        raise DamagedError(f"{path}: {fault}", hint=fault.hint) from fault
+    return data
 
 
 def _show_draft(context: Context, store: StoreDirectory, root: TrustRoot, output: str) -> None:

@@ -15,14 +15,17 @@ from airstore.cli.options.registries import access_options, login_options, make_
 from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.views.attachments import say_unattached
 from airstore.cli.views.output import output_option, show_fields
-from airstore.core.errors import TransferError, UsageError
+from airstore.core.errors import DamagedError, NotFoundError, TransferError, UsageError
 from airstore.ops.registry.push import PushOptions, plan_registry, push_release
-from airstore.ops.registry.serve import LiveCatalog
+from airstore.ops.registry.serve import LiveBlobs, LiveCatalog
 from airstore.ops.stores.directory import SITE
 from airstore.ops.stores.trusted import held_release
+from airstore.registry.server.access import Guard, everybody
 from airstore.registry.server.app import AccessEntry, make_app
+from airstore.registry.server.listening import is_loopback
 from airstore.registry.server.server import Stop, Tls
 from airstore.registry.server.server import serve as serve_app
+from airstore.tls.htpasswd import Passwords
 
 
 @click.group("registry", cls=Group)
@@ -39,11 +42,18 @@ command.add_later("mirror-config", "registry.mirrors:command")
 @click.option("--listen", default="127.0.0.1:5000", metavar="HOST:PORT", help="Port 0 takes a free one.")
 @click.option("--tls-cert", type=click.Path(path_type=Path, dir_okay=False), help="Certificate chain (PEM).")
 @click.option("--tls-key", type=click.Path(path_type=Path, dir_okay=False), help="Its private key (PEM).")
+@click.option(
+    "--htpasswd",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Users who may pull, and their bcrypt passwords (htpasswd -B); read once.",
+)
 @pass_context
-def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path | None) -> None:
+def serve(
+    context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path | None, htpasswd: Path | None
+) -> None:
     """Serve every release as a read-only OCI registry straight from the store, until interrupted.
 
-    Anyone who reaches HOST:PORT can pull; nobody can push.
+    Anyone who reaches HOST:PORT can pull, unless --htpasswd names who may; nobody can push.
     """
     store = context.store()
     host, _, port = listen.rpartition(":")
@@ -52,6 +62,9 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
     if bool(tls_cert) != bool(tls_key):
         raise UsageError("--tls-cert and --tls-key go together")
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
+    guard = Guard(_passwords(htpasswd)) if htpasswd else everybody
+    if not tls and not is_loopback(host.strip("[]")):
+        context.say(_in_the_clear(host, htpasswd))
     stop = Stop()
     # A service manager's stop and Ctrl-C are both the ordinary end of a server.
     stop.on_signals(signal.SIGTERM, signal.SIGINT)
@@ -65,10 +78,28 @@ def serve(context: Context, *, listen: str, tls_cert: Path | None, tls_key: Path
     catalog = LiveCatalog(store)
     for version in catalog.left_out:
         context.say(f"release {version} is not served: not all of its blobs are here")
-    with store.open_blobs() as blobs:
-        app = make_app(catalog, blobs, log)
+    with LiveBlobs(store) as blobs:
+        app = make_app(catalog, blobs, log, guard)
         ready = lambda running: click.echo(running.url)  # noqa: E731
         serve_app(app, stop, ready, host=host.strip("[]"), port=int(port), tls=tls, fault=context.say)
+
+
+def _passwords(file: Path) -> Passwords:
+    try:
+        return Passwords(file.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise NotFoundError(f"cannot read {file}: {fault.strerror}") from fault
+    except (DamagedError, UnicodeDecodeError) as fault:
+        hint = f"make one with 'htpasswd -Bc {file} USER'"
+        raise UsageError(f"cannot use {file}: {fault}", hint=hint) from fault
+
+
+def _in_the_clear(host: str, htpasswd: Path | None) -> str:
+    lost = "passwords and images can be read" if htpasswd else "images can be read, and anyone may pull them"
+    return (
+        f"WARNING: --listen {host} without TLS: on the network {lost}, and what a node pulls by tag can be "
+        "altered on the way; give --tls-cert and --tls-key"
+    )
 
 
 @command.command("push")

@@ -25,7 +25,7 @@ def command(context: Context, name: str, *, registry_config: Path | None, output
     Packs that its registry lacks are sent first, and last its git branch moves, only if it is still where it
     was: of two that release at once one wins, and the other is told.
     """
-    store = context.store(PUBLISHER, "push")
+    store = context.store(PUBLISHER, "push", current=True)
     remote = find_remote(store, name)
     done = push_store(store, remote, make_remote_access(registry_config), context.progress)
     show_fields(done.summary(), output)

@@ -1,0 +1,23 @@
+"""How a command reaches the site's cluster, and what it needs there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from airstore.cli.options.gathered import gathered
+from airstore.cli.options.helm import helm_option
+from airstore.cli.options.kubeconfig import kubeconfig_option
+from airstore.cli.options.sitefile import site_file_option
+
+
+@dataclass(frozen=True)
+class Reach:
+    """``--kubeconfig``, ``--site-file`` and ``--helm``; None: the usual place."""
+
+    kubeconfig: Path | None
+    site_file: Path | None
+    helm_path: Path | None
+
+
+reach_options = gathered("reach", Reach, kubeconfig_option, site_file_option, helm_option)
