@@ -141,15 +141,15 @@ class ArtifactRepository:
         """Send one blob; raises as `Uploader.upload`."""
         uploader.upload(self._path, blob)
 
-    def download(self, blob: Descriptor) -> Iterator[bytes]:
-        """The bytes of a blob, taken up again where a connection breaks; nothing is verified but the length.
+    def download(self, blob: Descriptor, start: int = 0) -> Iterator[bytes]:
+        """The bytes of a blob from ``start`` on, taken up again where a connection breaks; not verified.
 
         Raises:
             NotFoundError: the registry has no such blob.
             TransferError: it refused or broke off.
         """
         request = RegistryRequest("GET", self._path, f"blobs/{blob.digest}")
-        return iter(Download(self._transport, request, blob.size))
+        return iter(Download(self._transport, request, blob.size, start))
 
     def read(self, blob: Digest, start: int, stop: int) -> bytes:
         """A range of a blob, in memory; nothing is verified but the length.
