@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from airstore.core.durable import exclusive_lock, make_directory, storage_errors, write_file
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, StorageError, UsageError
@@ -18,11 +18,12 @@ from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex, root_path
 from airstore.media.reader import Media
 from airstore.ops.media.offer import check_index
 from airstore.ops.registry.access import RegistryOptions
-from airstore.ops.share.places import open_files
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import is_held
-from airstore.registry.client.files import RemoteFiles
 from airstore.trust.state import TrustState
+
+if TYPE_CHECKING:
+    from airstore.registry.client.files import RemoteFiles
 
 _FETCHED = "fetched-"
 
@@ -40,6 +41,11 @@ class Fetched:
     source: str
     directory: Path | None
     index: MediaIndex
+
+
+def is_address(text: str) -> bool:
+    """Whether an argument names media elsewhere, and no directory."""
+    return text.startswith(("oci:", "https:", "http:"))
 
 
 def fetch_media(store: StoreDirectory, address: str, access: RegistryOptions, progress: Progress) -> Fetched:
@@ -62,6 +68,8 @@ def fetch_media(store: StoreDirectory, address: str, access: RegistryOptions, pr
         StorageError: the disk is full.
         LockedError: another process fetches them.
     """
+    from airstore.ops.share.places import open_files  # noqa: PLC0415 - carriers need no HTTP client
+
     files = open_files(address, access)
     try:
         return _Fetch(store, address, files, progress).run()

@@ -14,11 +14,6 @@ from airstore.registry.client.files import ArtifactFiles, RemoteFiles, WebFiles
 MEDIA_KIND = "application/vnd.airstore.media.v1"
 
 
-def is_address(text: str) -> bool:
-    """Whether an argument names media elsewhere, and no directory."""
-    return text.startswith(("oci:", "https:", "http:"))
-
-
 def open_files(address: str, access: RegistryOptions) -> RemoteFiles:
     """The files at ``oci://HOST/REPOSITORY[:TAG]`` or below ``https://HOST/PATH``.
 
