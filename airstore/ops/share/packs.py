@@ -15,7 +15,7 @@ from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest, verified
 from airstore.core.limits import LIMITS
 from airstore.core.progress import Progress
-from airstore.media.index import pack_path, root_path, root_version
+from airstore.media.index import root_path, root_version
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.share.files import FileReader
 from airstore.ops.share.remotes import Remote
@@ -169,7 +169,7 @@ def artifact(
     packs: Iterable[PackFile], roots: Mapping[int, bytes], annotations: Mapping[str, str]
 ) -> Artifact:
     """The artifact of a store."""
-    files = [ArtifactFile(pack_path(pack.digest), pack_blob(pack)) for pack in packs]
+    files = [ArtifactFile("", pack_blob(pack)) for pack in packs]
     files += [
         ArtifactFile(root_path(version), root_blob(signed)) for version, signed in sorted(roots.items())
     ]
