@@ -41,10 +41,10 @@ class Demo:
         self.environment = {**os.environ, "AIRSTORE_HELM": shutil.which(helm) or ""}
 
     def airstore(self, *arguments: str | Path, when: str = "1.1.0", show: bool = True) -> str:
-        """Print and run one command in the demo's directory; returns its standard output."""
+        """Print and run one command in the demo's directory, at a fixed date or today; returns its output."""
         words = ["airstore", *(self.shorten(str(word)) for word in arguments)]
         print(f"\n$ {' '.join(words)}", flush=True)
-        environment = self.environment | {"SOURCE_DATE_EPOCH": DATES[when]}
+        environment = self.environment | ({"SOURCE_DATE_EPOCH": DATES[when]} if when else {})
         done = subprocess.run(
             words, capture_output=True, text=True, env=environment, cwd=self.base, check=False
         )
@@ -112,6 +112,7 @@ def run(demo: Demo, size: int) -> None:
     demo.airstore("init", demo.site, "--site", "acme", "--trust", demo.root)
     demo.airstore("-C", demo.site, "media", "verify", demo.base / "media-full")
     demo.airstore("-C", demo.site, "media", "import", demo.base / "media-full")
+    demo.airstore("-C", demo.site, "receipt", demo.base / "receipt.json")
     demo.airstore("-C", demo.site, "media", "import", delta)
     write_site_file(demo.site / "site.yaml")
     demo.airstore("-C", demo.site, "plan", "--compare", "1.0.0")
@@ -125,12 +126,27 @@ def run(demo: Demo, size: int) -> None:
         "each is what the publisher released"
     )
 
+    title("Pages for those who decide and those who carry")
+    pages(demo, delta)
+
     title("The audit log, by airstore and by stock git")
     demo.airstore("-C", demo.site, "log")
     git_log(demo.site / "history.git")
 
     title("Sizes side by side")
     sizes(demo)
+
+
+def pages(demo: Demo, delta: Path) -> None:
+    """What needs no airstore to be read; scripts/pictures makes the documents' pictures of it."""
+    out = demo.base / "pages"
+    demo.airstore("-C", demo.publisher, "release", "report", "1.1.0", "--html", out / "report.html")
+    demo.airstore("-C", demo.publisher, "media", "label", delta, "--html", out / "label.html")
+    demo.airstore("-C", demo.publisher, "site", "add", "acme", demo.site / "keys" / "site.pub")
+    receipt = demo.base / "receipt.json"
+    demo.airstore("-C", demo.publisher, "fleet", receipt, "--html", out / "fleet.html", when="")
+    page = out / "plan.html"
+    demo.airstore("-C", demo.site, "plan", "--compare", "1.0.0", "--html", page, show=False)
 
 
 def make_product(directory: Path, version: str, size: int) -> Path:

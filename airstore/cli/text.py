@@ -10,6 +10,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
 
 
+def short_text(text: str, most: int = 400) -> str:
+    """The beginning of what somebody wrote at length."""
+    return text if len(text) <= most else f"{text[:most].rstrip()} …"
+
+
 def human(size: int) -> str:
     """A count of bytes in decimal units, as disks and registries print them."""
     value = float(size)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError
+from airstore.history.git.names import REPAIR_HINT
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def only_name(commit: str, names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise DamagedError(f"release commit {commit} has no tag", hint="import the release's media again")
+        raise DamagedError(f"release commit {commit} has no tag", hint=REPAIR_HINT)
     raise DamagedError(
         f"release commit {commit} has several tags: {', '.join(names)}",
         hint="remove the one that airstore did not make, with `git tag -d`",

@@ -12,23 +12,13 @@ from pygit2.enums import ObjectType
 from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, write_file
 from airstore.core.errors import UsageError
 from airstore.history.git.commits import Sign, encode_commit, encode_tag, stamp
+from airstore.history.git.files import CONFIG, SIGNERS_FILE
 from airstore.history.git.names import DISOWNED, HEADS, MAIN, TAGS, check_branch, check_version
 from airstore.history.git.objects import making
 from airstore.history.git.trees import write_tree
 from airstore.history.reader import Reader, ReleaseRef
 
 __all__ = ["History", "ReleaseRef"]
-
-_SIGNERS_FILE = "allowed_signers"
-_CONFIG = {
-    # Relative, so that a copied repository works with `git -C`, and never reads another one's keys.
-    "gpg.format": "ssh",
-    "gpg.ssh.allowedSignersFile": _SIGNERS_FILE,
-    # A stock git that an auditor runs here must not rewrite what airstore is writing.
-    "gc.auto": "0",
-    "gc.packRefs": "false",
-    "maintenance.auto": "false",
-}
 
 
 class History(Reader):
@@ -51,7 +41,7 @@ class History(Reader):
             new = Path(building) / "new.git"
             with making(path):
                 config = pygit2.init_repository(str(new), bare=True, initial_head="main").config
-                for key, value in _CONFIG.items():
+                for key, value in CONFIG.items():
                     config[key] = value
             _sync_all(new, disk)
             disk.publish(new, path)
@@ -59,7 +49,7 @@ class History(Reader):
 
     def trust_signers(self, allowed_signers: str) -> None:
         """Let plain ``git -C history.git log --show-signature`` check signatures against these keys."""
-        write_file(self.path / _SIGNERS_FILE, allowed_signers.encode(), mode=0o644, disk=self.disk)
+        write_file(self.path / SIGNERS_FILE, allowed_signers.encode(), mode=0o644, disk=self.disk)
 
     def commit_release(
         self,

@@ -13,10 +13,12 @@ from airstore.store.ingest.writer import BlobEncoding, BlobWriter
 from airstore.store.layout import StoreLayout
 from airstore.store.read.forms import BlobForm
 from airstore.store.read.partial import FarPacks
+from airstore.store.read.plain import plain_chunks
 from airstore.store.read.reader import ObjectReader
-from airstore.store.upkeep.check import Damage, Statistics, check, rebuild_index, statistics
+from airstore.store.upkeep.check import Damage, Statistics, check, index_faults, rebuild_index, statistics
 from airstore.store.upkeep.optimize import open_blobs, openable, opened_and_whole
 from airstore.store.upkeep.repack import drop_whole
+from airstore.store.upkeep.retire import retire_damaged
 
 __all__ = [
     "WORKERS",
@@ -43,13 +45,16 @@ __all__ = [
     "drop_whole",
     "forget_outlines",
     "in_order",
+    "index_faults",
     "join_tar",
     "open_blobs",
     "openable",
     "opened_and_whole",
     "outline",
     "pack_file",
+    "plain_chunks",
     "rebuild_index",
+    "retire_damaged",
     "select",
     "solid_chunks",
     "statistics",

@@ -177,7 +177,7 @@ class BlobStore:
             LockedError: someone is adding packs.
             StorageError: the disk is full or failed; the old index is as it was.
         """
-        self._make_index()
+        self._make_index(self.index)
         self.index.close()
         self.index = ObjectIndex(str(self.layout.index), create=False)
 
@@ -201,9 +201,9 @@ class BlobStore:
         self._make_index()
         return ObjectIndex(str(self.layout.index), create=False)
 
-    def _make_index(self) -> None:
+    def _make_index(self, old: ObjectIndex | None = None) -> None:
         with self.adding():
-            write_index(self.layout.packs, self.layout.index, self.layout.temporary, self.disk)
+            write_index(self.layout.packs, self.layout.index, self.layout.temporary, self.disk, old)
 
 
 def read_small(reader: ObjectReader, digest: Digest, limit: int) -> bytes:

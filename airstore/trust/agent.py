@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from securesystemslib.signer import Key, SecretsHandler, Signature, Signer
 
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, NotTrustedError
-from airstore.trust.publickey import KEY_TYPE, PublicKey
+from airstore.trust.publickey import PublicKey
 from airstore.trust.wire import WireReader, put_string
 
 SCHEME = "ssh-agent"
@@ -32,7 +32,7 @@ _PATIENCE = 120.0  # seconds: an agent may ask a person, or wait for a finger on
 
 @dataclass(frozen=True)
 class AgentKey:
-    """One Ed25519 key that an agent holds.
+    """One key that an agent holds.
 
     Attributes:
         agent: its socket.
@@ -62,7 +62,7 @@ class AgentKey:
         return cls(public, agent)
 
     def sign(self, data: bytes) -> bytes:
-        """The 64 bytes of the Ed25519 signature over ``data``.
+        """The signature over ``data``, as `PublicKey.verifies` takes it.
 
         Raises:
             NotTrustedError: the agent, or whom it asks, does not want to, or signed something else.
@@ -76,9 +76,8 @@ class AgentKey:
                 f"the ssh-agent does not sign with {self.public.fingerprint}",
                 hint="is it locked, or does the key ask for a confirmation?",
             ) from fault
-        blob = WireReader(answer.string(), _WHAT)
-        kind, signature = blob.string(), blob.string()
-        if kind != KEY_TYPE.encode() or not self.public.verifies(signature, data):
+        signature = self.public.parse_signature(answer.string(), _WHAT)
+        if not self.public.verifies(signature, data):
             raise NotTrustedError(f"the signature of the ssh-agent is not by {self.public.fingerprint}")
         return signature
 
@@ -109,8 +108,12 @@ class _AgentSigner(Signer):
         scheme, _, agent = priv_key_uri.partition(":")
         if scheme != SCHEME:
             raise ValueError(f"not a key in an ssh-agent: {priv_key_uri}")
-        raw = bytes.fromhex(public_key.keyval["public"])
-        return cls(AgentKey.find(PublicKey(raw), Path(agent)))
+        for wire in _held(Path(agent)):
+            with suppress(DamagedError):  # agents hold keys of kinds that are no concern of ours
+                held = PublicKey.parse_wire(wire)
+                if held.keyid == public_key.keyid:
+                    return cls(AgentKey(held, Path(agent)))
+        raise NotFoundError(f"the ssh-agent at {agent} does not hold the key {public_key.keyid}")
 
 
 class _RefusedError(Exception):

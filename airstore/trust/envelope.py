@@ -68,8 +68,8 @@ def add_signatures(envelope: bytes, payload_type: str, keys: Sequence[SigningKey
     """
     found = read(envelope, payload_type, what, draft=True)
     entries = strictjson.load_object(envelope, what, LIMITS.envelope)["signatures"]
-    already = {key.raw for key in found.signed_by(key.public for key in keys)}
-    fresh = [key.signer() for key in keys if key.public.raw not in already]
+    already = set(found.signed_by(key.public for key in keys))
+    fresh = [key.signer() for key in keys if key.public not in already]
     if keys and not fresh:
         return envelope
     return _to_json(_signed(found.payload, payload_type, fresh), entries)

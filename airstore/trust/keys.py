@@ -1,14 +1,14 @@
-"""Ed25519 private keys in OpenSSH's file format (PROTOCOL.key), which stock ssh-keygen and git use."""
+"""Private keys in OpenSSH's file format (PROTOCOL.key), which stock ssh-keygen and git use."""
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_ssh_private_key,
 )
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import CryptoSigner, Signature
 
 from airstore.core.errors import NotFoundError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
+from airstore.trust.algorithm import KINDS, AnyPrivateKey, public_of, signature_of
 from airstore.trust.newfile import write_new
 from airstore.trust.publickey import PublicKey
 
@@ -34,14 +35,17 @@ class PrivateKey:
 
     __slots__ = ("_key", "public")
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
+    def __init__(self, key: AnyPrivateKey) -> None:
+        found = public_of(key.public_key())
+        if found is None:
+            raise UsageError("an elliptic curve of another name than P-256")
         self._key = key
-        self.public = PublicKey(key.public_key().public_bytes_raw())
+        self.public = PublicKey(found[1], found[0])
 
     @classmethod
-    def generate(cls) -> PrivateKey:
-        """A new key from the system's random numbers."""
-        return cls(Ed25519PrivateKey.generate())
+    def generate(cls, kind: str = "ed25519") -> PrivateKey:
+        """A new key from the system's random numbers; ``kind`` is one of `KINDS`."""
+        return cls(KINDS[kind]())
 
     @classmethod
     def load(cls, path: Path, passphrase: Passphrase | None = None) -> PrivateKey:
@@ -50,7 +54,8 @@ class PrivateKey:
         Raises:
             NotFoundError: no such file, or it cannot be read.
             NotTrustedError: others may read the file, or the passphrase is wrong.
-            UsageError: not an Ed25519 key in OpenSSH format, or it needs a passphrase and none is at hand.
+            UsageError: not an Ed25519 or ECDSA P-256 key in OpenSSH format, or no passphrase is at hand that
+                it needs.
         """
         data = _read_private(path)
         key: object
@@ -60,9 +65,12 @@ class PrivateKey:
             key = _decrypt(path, data, passphrase)
         except (ValueError, UnsupportedAlgorithm) as fault:
             raise _not_a_key(path, str(fault)) from fault
-        if not isinstance(key, Ed25519PrivateKey):
+        if not isinstance(key, AnyPrivateKey) or public_of(key.public_key()) is None:
             raise _not_a_key(path, "it is a key of another type")
-        return cls(key)
+        loaded = cls(key)
+        if loaded.public.wire not in _body(data):  # the library takes any 32 bytes for a secret
+            raise _not_a_key(path, "its secret part does not belong to its public one: it is damaged")
+        return loaded
 
     def save(self, path: Path, passphrase: bytes | None = None) -> None:
         """Write a key file that its owner alone can read; with a passphrase it is encrypted (bcrypt-kdf).
@@ -76,12 +84,12 @@ class PrivateKey:
         write_new(path, self._serialize(passphrase), 0o600)
 
     def sign(self, data: bytes) -> bytes:
-        """The 64 bytes of the Ed25519 signature over ``data``."""
-        return self._key.sign(data)
+        """The signature over ``data``, as `PublicKey.verifies` takes it; the same for the same data."""
+        return signature_of(self._key, data)
 
     def signer(self) -> CryptoSigner:
         """The key as a `securesystemslib` signer."""
-        return CryptoSigner(self._key, self.public.sslib())
+        return _Repeatable(self, self._key)
 
     def _serialize(self, passphrase: bytes | None) -> bytes:
         protection: KeySerializationEncryption = NoEncryption()
@@ -91,6 +99,17 @@ class PrivateKey:
 
     def __repr__(self) -> str:
         return f"PrivateKey({self.public.fingerprint})"
+
+
+class _Repeatable(CryptoSigner):
+    """The library's, but the same signature each time, for ECDSA keys, too."""
+
+    def __init__(self, key: PrivateKey, loaded: AnyPrivateKey) -> None:
+        super().__init__(loaded, key.public.sslib())
+        self._key = key
+
+    def sign(self, payload: bytes) -> Signature:
+        return Signature(self._key.public.keyid, self._key.sign(payload).hex())
 
 
 def _read_private(path: Path) -> bytes:
@@ -104,6 +123,11 @@ def _read_private(path: Path) -> bytes:
     if len(data) > LIMITS.key_file:
         raise _not_a_key(path, f"it is larger than {LIMITS.key_file} bytes")
     return data
+
+
+def _body(data: bytes) -> bytes:
+    """What the lines between the markers say; the public key is there in clear, always."""
+    return base64.b64decode(data.partition(b"PRIVATE KEY-----")[2].partition(b"-----END")[0])
 
 
 def _check_private(path: Path, status: os.stat_result) -> None:
@@ -129,6 +153,6 @@ def _decrypt(path: Path, data: bytes, passphrase: Passphrase | None) -> object:
 
 def _not_a_key(path: Path, reason: str) -> UsageError:
     return UsageError(
-        f"{path} is not an Ed25519 private key in OpenSSH format: {reason}",
+        f"{path} is not an Ed25519 or ECDSA P-256 private key in OpenSSH format: {reason}",
         hint="make one with: airstore key generate NAME (or ssh-keygen -t ed25519)",
     )

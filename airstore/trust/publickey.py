@@ -1,4 +1,4 @@
-"""Ed25519 public keys in the form that OpenSSH and git read (RFC 8709, RFC 8032)."""
+"""Public keys in the form that OpenSSH and git read (RFC 4253, RFC 8709, RFC 5656)."""
 
 from __future__ import annotations
 
@@ -7,83 +7,73 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from securesystemslib.signer import SSlibKey
 
 from airstore.core.errors import DamagedError
+from airstore.trust.algorithm import ALGORITHMS, ED25519, Algorithm
 from airstore.trust.newfile import write_new
 from airstore.trust.wire import WireReader, decode_base64, put_string
 
-KEY_TYPE = "ssh-ed25519"
-_FIELD = 2**255 - 19
-# y of the points of order 1, 2, 4 and 8. Under such a key one signature fits messages that nobody signed, and
-# OpenSSL does not refuse it.
-_SMALL_ORDER = {
-    0,
-    1,
-    _FIELD - 1,
-    int.from_bytes(
-        bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
-    ),
-    int.from_bytes(
-        bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"
-    ),
-}
+_TYPES = " or ".join(ALGORITHMS)
 
 
 @dataclass(frozen=True)
 class PublicKey:
-    """One Ed25519 public key; two keys are the same when their bytes are.
+    """One public key; two keys are the same when their bytes are.
 
     Attributes:
-        raw: the 32 bytes of RFC 8032.
+        raw: the bytes of its point.
+        algorithm: what kind of key it is.
 
     Raises:
-        DamagedError: not a point in its one canonical encoding, or a point of small order.
+        DamagedError: not a point in its one canonical encoding, or one under which signatures prove nothing.
     """
 
     raw: bytes
+    algorithm: Algorithm = ED25519
 
     def __post_init__(self) -> None:
-        if len(self.raw) != 32:
-            raise DamagedError(f"an Ed25519 public key has 32 bytes, not {len(self.raw)}")
-        y = int.from_bytes(self.raw, "little") & (2**255 - 1)
-        if y >= _FIELD or y in _SMALL_ORDER:
-            raise DamagedError("this Ed25519 public key is weak: signatures under it prove nothing")
+        self.algorithm.check(self.raw)
 
     @classmethod
     def parse_openssh(cls, text: str, what: str = "public key") -> PublicKey:
-        """From one line ``ssh-ed25519 AAAA... comment``.
+        """From one line ``ssh-ed25519 AAAA... comment`` or ``ecdsa-sha2-nistp256 AAAA... comment``.
 
         Raises:
             DamagedError: not that form, or a key of another type.
         """
         fields = text.strip().split(None, 2)
         if len(text.strip().splitlines()) != 1 or len(fields) < 2:
-            raise DamagedError(f"{what} must be one line: {KEY_TYPE} AAAA... comment")
-        if fields[0] != KEY_TYPE:
-            raise DamagedError(f"{what} is of type {fields[0][:40]!r}; only {KEY_TYPE} is accepted")
-        return cls.parse_wire(decode_base64(fields[1], what), what)
+            raise DamagedError(f"{what} must be one line: {ED25519.name} AAAA... comment")
+        if fields[0] not in ALGORITHMS:
+            raise DamagedError(f"{what} is of type {fields[0][:40]!r}; only {_TYPES} are accepted")
+        key = cls.parse_wire(decode_base64(fields[1], what), what)
+        if key.algorithm.name != fields[0]:
+            raise DamagedError(f"{what} says that it is {fields[0]}, and is {key.algorithm.name}")
+        return key
 
     @classmethod
     def parse_wire(cls, data: bytes, what: str = "public key") -> PublicKey:
-        """From SSH's wire form (RFC 8709, section 4).
+        """From SSH's wire form (RFC 8709, section 4; RFC 5656, section 3.1).
 
         Raises:
             DamagedError: not that form.
         """
         reader = WireReader(data, what)
-        if reader.string() != KEY_TYPE.encode():
-            raise DamagedError(f"{what} is not of type {KEY_TYPE}")
+        algorithm = ALGORITHMS.get(reader.string().decode("latin-1"))
+        if algorithm is None:
+            raise DamagedError(f"{what} is not of type {_TYPES}")
+        for field in algorithm.fields:
+            if reader.string() != field:
+                raise DamagedError(f"{what} is not a key of type {algorithm.name}")
         raw = reader.string()
         reader.end()
-        return cls(raw)
+        return cls(raw, algorithm)
 
     @property
     def wire(self) -> bytes:
         """SSH's wire form."""
-        return put_string(KEY_TYPE.encode()) + put_string(self.raw)
+        return b"".join(map(put_string, (self.algorithm.name.encode(), *self.algorithm.fields, self.raw)))
 
     @property
     def keyid(self) -> str:
@@ -98,7 +88,8 @@ class PublicKey:
 
     def openssh(self, comment: str = "") -> str:
         """One line for ``.pub`` files, without a newline."""
-        return f"{KEY_TYPE} {base64.b64encode(self.wire).decode()} {' '.join(comment.split())}".rstrip()
+        encoded = base64.b64encode(self.wire).decode()
+        return f"{self.algorithm.name} {encoded} {' '.join(comment.split())}".rstrip()
 
     def save(self, path: Path, comment: str = "") -> None:
         """Write a ``.pub`` file; an existing file is never overwritten.
@@ -111,12 +102,25 @@ class PublicKey:
 
     def verifies(self, signature: bytes, data: bytes) -> bool:
         """Whether this key made the signature over exactly these bytes."""
-        try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, data)
-        except InvalidSignature:
-            return False
-        return True
+        return self.algorithm.verifies(self.raw, signature, data)
+
+    def ssh_signature(self, signature: bytes) -> bytes:
+        """A signature by this key in SSH's wire form (RFC 4253, section 6.6)."""
+        return put_string(self.algorithm.name.encode()) + put_string(self.algorithm.to_ssh(signature))
+
+    def parse_signature(self, wire: bytes, what: str) -> bytes:
+        """The other way.
+
+        Raises:
+            DamagedError: not that form, or a signature by a key of another kind.
+        """
+        reader = WireReader(wire, what)
+        if reader.string() != self.algorithm.name.encode():
+            raise DamagedError(f"{what} is not of type {self.algorithm.name}")
+        signature = self.algorithm.from_ssh(reader.string())
+        reader.end()
+        return signature
 
     def sslib(self) -> SSlibKey:
         """The key as `securesystemslib` knows it."""
-        return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(self.raw))
+        return SSlibKey.from_crypto(self.algorithm.load(self.raw))

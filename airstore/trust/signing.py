@@ -21,7 +21,7 @@ class SigningKey(Protocol):
         """Its public half."""
 
     def sign(self, data: bytes) -> bytes:
-        """The 64 bytes of the Ed25519 signature over ``data``."""
+        """The signature over ``data``, as `PublicKey.verifies` takes it."""
 
     def signer(self) -> Signer:
         """The key as a `securesystemslib` signer."""

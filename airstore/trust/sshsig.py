@@ -10,7 +10,7 @@ The armoured text holds, in base64:
 | namespace | string | what the signature is for; never empty |
 | reserved | string | empty |
 | hash | string | ``sha512`` or ``sha256`` |
-| signature | string | of wire forms: ``ssh-ed25519``, 64 bytes |
+| signature | string | of wire forms: the key's type, and the signature as it has it |
 
 What is signed: magic, then namespace, reserved, hash and the message's digest as strings.
 """
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
-from airstore.trust.publickey import KEY_TYPE, PublicKey
+from airstore.trust.publickey import PublicKey
 from airstore.trust.signing import SigningKey
 from airstore.trust.wire import WireReader, decode_base64, put_string
 
@@ -58,7 +58,7 @@ def sign(key: SigningKey, data: bytes, namespace: str) -> str:
     blob = _MAGIC + (1).to_bytes(4, "big")
     for part in (key.public.wire, namespace.encode(), b"", b"sha512"):
         blob += put_string(part)
-    blob += put_string(put_string(KEY_TYPE.encode()) + put_string(signature))
+    blob += put_string(key.public.ssh_signature(signature))
     lines = textwrap.wrap(base64.b64encode(blob).decode(), 70)
     return "\n".join((_BEGIN, *lines, _END)) + "\n"
 
@@ -101,18 +101,7 @@ def _parse(armored: str) -> _SshSignature:
         raise DamagedError(
             f"{_WHAT} uses something unknown: hash {hash_name[:20]!r}, reserved {reserved[:20]!r}"
         )
-    return _SshSignature(key, namespace, hash_name, _raw_signature(signature))
-
-
-def _raw_signature(data: bytes) -> bytes:
-    reader = WireReader(data, _WHAT)
-    if reader.string() != KEY_TYPE.encode():
-        raise DamagedError(f"{_WHAT} is not of type {KEY_TYPE}")
-    raw = reader.string()
-    reader.end()
-    if len(raw) != 64:
-        raise DamagedError(f"{_WHAT} has {len(raw)} bytes of signature instead of 64")
-    return raw
+    return _SshSignature(key, namespace, hash_name, key.parse_signature(signature, _WHAT))
 
 
 def _text(data: bytes) -> str:

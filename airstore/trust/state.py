@@ -16,7 +16,10 @@ from airstore.core.limits import LIMITS
 from airstore.core.model.release import API_VERSION
 from airstore.core.parsing import schema, strictjson
 
-_HINT = "find out who or what did this; to start over, enrol the site again into a new store"
+_HINT = (
+    "find out who or what did this; `airstore repair` restores the state from the newest release that is"
+    " held, or enrol the site again into a new store"
+)
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,7 @@ class TrustState:
                 data = file.read(LIMITS.key_file + 1)
         except FileNotFoundError as fault:
             raise NotTrustedError(
-                f"the trust state {path} was deleted, so old media cannot be told from new; "
-                "this site must be enrolled again",
+                f"the trust state {path} was deleted, so old media cannot be told from new",
                 hint=_HINT,
             ) from fault
         except OSError as fault:

@@ -24,6 +24,7 @@ MEDIA = "urn:airstore:media:v1"
 DELTA_MEDIA = "urn:airstore:media:v2"  # with files that readers of v1 do not know
 CARRIED_MEDIA = "urn:airstore:media:v3"  # cut into volumes, or with parity
 RECEIPT = "urn:airstore:receipt:v1"
+DATED_RECEIPT = "urn:airstore:receipt:v2"  # says when it was written, and what runs
 
 _TYPE = "https://in-toto.io/Statement/v1"
 _FIELDS = {"_type", "subject", "predicateType", "predicate"}

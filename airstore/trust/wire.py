@@ -20,6 +20,11 @@ def put_string(data: bytes) -> bytes:
     return len(data).to_bytes(4, "big") + data
 
 
+def put_number(number: int) -> bytes:
+    """A natural number as a multiple precision integer: a zero in front only where the sign bit would be."""
+    return put_string(number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
 @dataclass
 class WireReader:
     """Takes bytes off the front of a bounded buffer; ``what`` names it in errors."""
@@ -53,6 +58,18 @@ class WireReader:
             DamagedError: it is cut short.
         """
         return self.take(self.number())
+
+    def natural(self) -> int:
+        """The next multiple precision integer (RFC 4251, section 5): positive, as short as can be.
+
+        Raises:
+            DamagedError: it is not, or it is cut short.
+        """
+        data = self.string()
+        number = int.from_bytes(data, "big", signed=True)
+        if number <= 0 or put_number(number) != put_string(data):
+            raise DamagedError(f"{self.what} has a number that is not in its one form")
+        return number
 
     def end(self) -> None:
         """Check that nothing is left.

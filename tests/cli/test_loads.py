@@ -13,7 +13,7 @@ from airstore.cli.main import main
 
 LIBRARIES = (
     *("jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"),
-    *("oras", "requests", "urllib3", "h11", "kubernetes", "websocket", "rich"),
+    *("oras", "requests", "urllib3", "h11", "kubernetes", "websocket", "rich", "jinja2", "segno"),
 )
 STORE = {"jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"}
 SOURCES = STORE | {"oras", "requests", "urllib3"}
@@ -31,6 +31,7 @@ LOADS = {
     "log --help": STORE,
     "history --help": STORE,
     "check --help": STORE,
+    "repair --help": SOURCES,
     "store optimize --help": STORE,
     "media create --help": STORE,
     "media import --help": STORE,
@@ -40,8 +41,12 @@ LOADS = {
     "pull --help": SOURCES,
     "clone --help": SOURCES,
     "receipt --help": STORE,
+    "fleet --help": STORE,
+    "release notes --help": STORE | {"jinja2"},
+    "media label --help": STORE | {"jinja2", "segno"},
     "release list --help": STORE,
     "release verify --help": STORE,
+    "release report --help": STORE | {"jinja2"},
     "release create --help": SOURCES,
     "images find --help": SOURCES,
     "registry serve --help": SOURCES | {"h11"},

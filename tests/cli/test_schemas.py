@@ -85,6 +85,7 @@ PUBLISHER = (
     ("images", "find", "--all"),
     ("images", "find", "--why", "registry.example.com/shop/api:1.1.0"),
     ("site", "list"),
+    ("fleet",),
     ("release", "create", "--version", "1.1.0"),
     ("release", "create", "--version", "9.9.9", "--dry-run"),
     ("media", "create", "--to", "1.1.0", "--dry-run", "OUT"),
@@ -93,6 +94,7 @@ PUBLISHER = (
 SITE = (
     ("history",),
     ("backup", "list"),
+    ("repair",),
     ("plan", "--no-diff"),
     ("media", "inspect", "MEDIA"),
     ("media", "verify", "MEDIA"),

@@ -49,6 +49,17 @@ def test_a_failed_backup_changes_nothing(shop: Landscape, script: str, text: str
     assert shop.everything() == before
 
 
+def test_a_schema_that_lies_elsewhere_stops_no_site(shop: Landscape) -> None:
+    """Nobody answers there; Helm by itself would not render the chart."""
+    schema = {"web": {"values.schema.json": '{"$ref": "http://127.0.0.1:1/schema.json"}'}}
+    shop.release("1.1.0", dict.fromkeys(PAIR, "1.1.0"), schema)
+    shop.site("plan")
+    shop.run("apply", "--dry-run")
+    shop.run("apply")
+    assert state(shop) == ("1.1.0", "1.1.0", "rows of 1.1.0")
+    assert "nothing to do" in shop.run("apply").out
+
+
 def test_a_failed_post_upgrade_hook_goes_back(shop: Landscape) -> None:
     shop.release(
         "1.1.0", dict.fromkeys(PAIR, "1.1.0"), hooks={"migrate.sh": HOOKS["migrate.sh"] + "exit 1\n"}

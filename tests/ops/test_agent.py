@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,34 +14,14 @@ import pytest
 
 from airstore.trust.keys import PrivateKey
 from airstore.trust.wire import put_string
+from tests.support.product.agents import add, released_by, ssh_agent, taken
 from tests.support.product.road_parts import Road, airstore, done, refused, sound, unchanged
 
 
 @pytest.fixture
 def agent() -> Iterator[Path]:
-    """A real one, whose questions nobody answers with yes."""
-    with TemporaryDirectory(prefix="agent-") as directory:  # a socket's name must be short
-        path = Path(directory) / "s"
-        command = ["ssh-agent", "-D", "-a", str(path)]
-        environment = {**os.environ, "SSH_ASKPASS": "/bin/false", "SSH_ASKPASS_REQUIRE": "force"}
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as running:
-            try:
-                deadline = time.monotonic() + 20
-                while not path.exists() and time.monotonic() < deadline:
-                    time.sleep(0.02)
-                yield path
-            finally:
-                running.terminate()
-
-
-def add(agent: Path, key: Path, *options: str) -> None:
-    environment = {**os.environ, "SSH_AUTH_SOCK": str(agent)}
-    subprocess.run(["ssh-add", *options, str(key)], env=environment, check=True, capture_output=True)
-
-
-def taken(key: Path, to: Path) -> Path:
-    """Nothing but the public half stays."""
-    return Path(shutil.move(key, to))
+    with ssh_agent() as path:
+        yield path
 
 
 def test_an_agent_signs_releases_media_and_roots(own_road: Road, agent: Path, tmp_path: Path) -> None:
@@ -68,6 +45,22 @@ def test_an_agent_signs_releases_media_and_roots(own_road: Road, agent: Path, tm
     assert shown.stdout.strip() == "G release"
 
 
+def test_keys_of_the_other_kind_sign_in_an_agent_and_in_a_file(
+    own_road: Road, agent: Path, tmp_path: Path
+) -> None:
+    keys = own_road.publisher / "keys"
+    done("-C", own_road.publisher, "key", "generate", "dora", "--type", "ecdsa-p256")
+    assert (keys / "dora.pub").read_text().startswith("ecdsa-sha2-nistp256 ")
+    key = taken(keys / "dora", tmp_path / "dora")
+    add(agent, key)
+    assert released_by(own_road, agent, "dora", tmp_path) == "G dora"
+    words = ("media", "create", "--to", "1.2.0", "--from", "1.1.0", "--key", "dora", tmp_path / "delta")
+    with unchanged(own_road.publisher):
+        refused(airstore("-C", own_road.publisher, *words), 10, "no ssh-agent to ask")
+    taken(key, keys / "dora")
+    done("-C", own_road.publisher, *words)
+
+
 def test_without_an_agent_or_without_the_key_in_it_nothing_is_signed(
     own_road: Road, agent: Path, tmp_path: Path
 ) -> None:
@@ -77,7 +70,7 @@ def test_without_an_agent_or_without_the_key_in_it_nothing_is_signed(
         refused(airstore(*words, env={"SSH_AUTH_SOCK": ""}), 10, "no ssh-agent to ask", "ssh-add")
         refused(airstore(*words, env={"SSH_AUTH_SOCK": str(tmp_path / "none")}), 10, "does not answer")
         refused(airstore(*words, env={"SSH_AUTH_SOCK": str(agent)}), 10, "does not hold SHA256:", "ssh-add")
-        add(agent, key, "-c")
+        add(agent, "-c", key)
         refused(airstore(*words, env={"SSH_AUTH_SOCK": str(agent)}), 30, "does not sign with SHA256:")
     assert not (tmp_path / "m").exists()
 

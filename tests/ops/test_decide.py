@@ -277,3 +277,11 @@ def test_a_chart_that_every_site_would_refuse_is_refused_before_it_is_signed(tin
         refused(tiny.create("1.0.0", "--dry-run"), 2, "gitattributes")
     attributes.write_text("*.txt text\n")
     assert tiny.create().code == 0
+
+
+def test_a_schema_that_lies_elsewhere_is_named(tiny: Tiny) -> None:
+    schema = '{"properties": {"a": {"$ref": "https://schemas.example/v1.json#/a"}}}'
+    (tiny.base / "app" / "values.schema.json").write_text(schema)
+    made = tiny.create()
+    assert made.code == 0, made
+    assert "its values schema refers to https://schemas.example/v1.json" in made.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from airstore.history.ledger import Entry, Running
 from airstore.ops.apply.session.plan import make_plan
 from airstore.ops.apply.session.prepare import Rendering
 from airstore.ops.stores.directory import open_directory
+from tests.ops.test_report import self_contained
 from tests.support.product.road_parts import Road, airstore, done, refused, unchanged, write_site_file
-from tests.support.product.tiny_product import POD, Tiny, make_tiny
+from tests.support.product.tiny_product import IMAGE, POD, Tiny, make_tiny, site_of
 
 CANARY = "hunter2-canary"
 AUTHOR = ("acme", "airstore@acme.invalid")
@@ -209,3 +211,48 @@ def test_a_site_value_cannot_become_an_argument(ready: Path) -> None:
     nasty = "--post-renderer=/bin/sh,a={b},$(id)"
     write_site_file(ready, f'values: {{shop: {{ingress: {{host: "{nasty}"}}}}}}\n')
     assert nasty in plan(ready)["steps"][1]["diff"]
+
+
+def test_a_plan_is_a_page_with_what_the_site_holds_and_the_last_runs(
+    road: Road, ready: Path, helm4: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "plan.html"
+    done("-C", ready, "plan", "--html", file)
+    first = self_contained(file.read_text())
+    assert "Nothing was applied or pushed yet." in first.text
+    apply(ready, helm4)
+    failed = Entry("apply", "1.1.0", "failed", 1_767_312_000, {"ended": "<b>broken</b>"}, ())
+    ledger.record(open_directory(ready).history, failed, AUTHOR)
+    done("-C", ready, "media", "import", road.delta)
+    with unchanged(ready):
+        shown = done("-C", ready, "plan", "--html", file).out
+    page = self_contained(file.read_text())
+    assert "MANIFEST LINES" in shown
+    for fact in (
+        "shop 1.0.0 → 1.1.0",
+        "1 of 2 Helm releases would change.",
+        "+ image: registry.acme.example/shop/api:1.1.0",
+        "2026-01-02 00:00 UTC apply 1.1.0 failed ended: <b>broken</b>",
+        "2026-01-01 00:00 UTC apply 1.0.0 succeeded",
+    ):
+        assert fact in page.text
+    receipt = done("-C", ready, "receipt").json()
+    held = json.loads(base64.b64decode(receipt["payload"]))["predicate"]
+    assert f"{len(held['blobs'])} blobs" in page.text
+    assert held["release"]["digest"] in page.text
+    alone = done("-C", ready, "plan", "--html", "-").out
+    assert self_contained(alone).text.split("UTC", 1)[1] == page.text.split("UTC", 1)[1]
+
+
+def test_no_secret_is_in_the_page_of_a_plan(tmp_path: Path) -> None:
+    tiny = make_tiny(tmp_path / "tiny")
+    templates = tiny.base / "app" / "templates"
+    environment = f"env: [{{name: DB_PASSWORD, value: {CANARY}-1}}]"
+    (templates / "pod.yaml").write_text(POD % f"{IMAGE}, {environment}")
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  a: |\n    db.password="
+    (templates / "config.yaml").write_text(f"{config}{CANARY}-2\n")
+    done("-C", tiny.store, "release", "create", "--version", "1.0.0")
+    site = site_of(tiny)
+    found = done("-C", site, "plan", "--html", "-").out
+    assert "DB_PASSWORD" in self_contained(found).text
+    assert CANARY not in found

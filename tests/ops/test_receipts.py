@@ -14,7 +14,7 @@ import pytest
 from airstore.core.image.digest import Digest
 from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey
-from airstore.trust.statement import RECEIPT, STATEMENT_TYPE, statement
+from airstore.trust.statement import DATED_RECEIPT, STATEMENT_TYPE, statement
 from tests.support.faults.forged_media import Forge
 from tests.support.product.road_parts import (
     Road,
@@ -56,7 +56,7 @@ def predicate(receipt: Path) -> dict[str, Any]:
 
 
 def sign(receipt: Path, document: dict[str, Any], key: PrivateKey) -> None:
-    signed = statement(RECEIPT, {"root.json": Digest.of(b"")}, document)
+    signed = statement(DATED_RECEIPT, {"root.json": Digest.of(b"")}, document)
     overwrite(receipt, envelope.sign(signed, STATEMENT_TYPE, [key]))
 
 

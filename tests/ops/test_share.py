@@ -202,3 +202,12 @@ def test_nothing_is_pushed_before_there_is_a_release(tiny: Tiny, shared: Shared)
     refused(airstore("-C", fresh, "push"), 10, "no remote", "remote add")
     done("-C", fresh, "remote", "add", "origin", *shared.places)
     refused(airstore("-C", fresh, "push"), 10, "no release yet")
+
+
+def test_repair_leaves_parts_as_they_are(large: Shared) -> None:
+    clone = large.clone("runner")
+    before = snapshot(clone / "packs")
+    done("-C", clone, "repair")
+    done("-C", clone, "check", "--rebuild-index")
+    assert snapshot(clone / "packs") == before
+    done("-C", clone, "media", "create", "--to", "1.0.0", large.base / "out")

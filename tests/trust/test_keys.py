@@ -1,6 +1,7 @@
 import base64
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,7 @@ def test_other_files_are_not_taken_for_keys(tmp_path: Path) -> None:
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
         (tmp_path / name).chmod(0o600)
-        with pytest.raises(UsageError, match=f"{name} is not an Ed25519 private key"):
+        with pytest.raises(UsageError, match=f"{name} is not an Ed25519 or ECDSA P-256 private key"):
             PrivateKey.load(tmp_path / name)
 
 
@@ -179,6 +180,16 @@ def test_damaged_key_file_raises_nothing_but_our_errors(
     except (UsageError, NotTrustedError, DamagedError):
         return
     assert loaded.public.verifies(loaded.sign(b"data"), b"data")
+
+
+def test_a_damaged_key_file_never_gives_another_key(tmp_path: Path) -> None:
+    path = tmp_path / "alice"
+    ALICE.save(path)
+    data = path.read_bytes()
+    for position in range(len(data)):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
+        with suppress(UsageError):
+            assert PrivateKey.load(path).public == ALICE.public, position
 
 
 def test_public_key_goes_through_its_openssh_line() -> None:

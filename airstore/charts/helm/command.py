@@ -24,6 +24,7 @@ from airstore.core.work import at_work
 from airstore.process import program
 
 _SIGNALLED = 128  # and the signal's number: how a shell, and our supervisor, say that a program was ended
+SCHEMA_UNCHECKED = "--skip-schema-validation"  # of template and upgrade, since Helm 3.16
 _VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
 
 
@@ -170,7 +171,7 @@ class Helm:
             arguments = ["template", "--namespace", namespace, *(f"--values={copy}" for copy in copies)]
             arguments += ["--include-crds"] if include_crds else []
             arguments += ["--is-upgrade"] if upgrade else []
-            arguments += [] if check_values else ["--skip-schema-validation"]
+            arguments += [] if check_values else [SCHEMA_UNCHECKED]
             arguments += [f"--kube-version={kube_version}"] if kube_version else []
             arguments += [f"--api-versions={each}" for each in api_versions]
             arguments += [] if cluster is None else ["--dry-run=server", *cluster]
@@ -185,6 +186,7 @@ class Helm:
         *,
         what: str,
         cluster: Sequence[str],
+        check_values: bool = True,
     ) -> str:
         """What ``helm upgrade --install`` would install in a cluster, as the JSON of Helm's record of it.
 
@@ -198,6 +200,7 @@ class Helm:
             values: values files, later ones win.
             what: chart and variant, for errors.
             cluster: flags that name the cluster; none in a pod of it.
+            check_values: hold the values against the chart's JSON schema.
 
         Raises:
             UsageError: the chart does not render, or Helm would refuse to install what it renders to.
@@ -206,6 +209,7 @@ class Helm:
             copies = copy_values(values, Path(directory))
             arguments = ["upgrade", "--install", "--dry-run=server", "--output=json", "--skip-crds"]
             arguments += [f"--namespace={namespace}", *cluster, *(f"--values={copy}" for copy in copies)]
+            arguments += [] if check_values else [SCHEMA_UNCHECKED]
             return self.run([*arguments, "--", name, str(chart.absolute())], what, limit=LIMITS.json_document)
 
     def package(self, directory: Path, destination: Path, what: str) -> Path:

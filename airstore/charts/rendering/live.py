@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from airstore.charts.helm.command import Helm
+from airstore.charts.packages.schemas import foreign_references
 from airstore.charts.rendering.render import Document, RenderTarget, parse
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.parsing import strictjson, yamlfile
@@ -69,8 +70,10 @@ def render_live(
         chart.write_bytes(archive)
         files = list(_private_files(Path(directory), values))
         place = (chart, target.name, target.namespace, files)
+        # No site can fetch a schema from elsewhere; the publisher was told.
+        target = replace(target, check_values=target.check_values and not foreign_references(archive))
         try:
-            text = helm.rehearse(*place, what=what, cluster=cluster.flags)
+            text = helm.rehearse(*place, what=what, cluster=cluster.flags, check_values=target.check_values)
         except UsageError as fault:
             forbidden = bool(_FORBIDDEN.search(str(fault)))
             if not (forbidden or _STATE.search(str(fault))):
@@ -92,6 +95,7 @@ def _template(
             api_versions=cluster.api_versions() if seeing else (),
             include_crds=False,
             upgrade=target.upgrade,
+            check_values=target.check_values,
             cluster=cluster.flags if seeing else None,
         )
     except UsageError as fault:
@@ -104,6 +108,7 @@ def _template(
             api_versions=cluster.api_versions(),
             include_crds=False,
             upgrade=target.upgrade,
+            check_values=target.check_values,
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from airstore.charts.helm.command import Helm
+from airstore.charts.packages.schemas import foreign_references
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.parsing import yamlfile
 
@@ -131,7 +132,8 @@ def render(
             what=what,
             kube_version=target.kube_version,
             upgrade=target.upgrade,
-            check_values=target.check_values,
+            # A schema elsewhere is never fetched: what it says tomorrow is in no release.
+            check_values=target.check_values and not foreign_references(archive),
             api_versions=target.api_versions,
         )
         return Rendered(chart, target, variant, text, tuple(parse(text, what)), merged)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.resolve import ResolvedChart
+from airstore.charts.packages.schemas import foreign_references
 from airstore.charts.rendering.kubeversion import candidates, complains
 from airstore.charts.rendering.randomness import may_be_random, settled
 from airstore.charts.rendering.render import Rendered, RenderTarget, render
@@ -69,7 +70,21 @@ def survey(helm: Helm, product: Product, charts: Mapping[str, ResolvedChart]) ->
     manifests, random = _manifests([found for found, _ in first if found], [found for found, _ in repeated])
     rendered = tuple(found for found, _ in first if found)
     said = [notice for _, notices in first for notice in notices]
+    said += [notice for chart in charts.values() for notice in _foreign(chart)]
     return Survey(rendered, tuple(dict.fromkeys([*said, *random])), manifests)
+
+
+def _foreign(chart: ResolvedChart) -> Iterator[Notice]:
+    references = foreign_references(chart.archive)
+    if references:
+        places = ", ".join(references[:_NAMED]) + (", ..." if len(references) > _NAMED else "")
+        yield Notice(
+            "schema",
+            f"chart {chart.name}: its values schema refers to {places}, which is not in the chart: values are"
+            " held against no schema of it, here and at every site",
+            "a chart directory whose schema has it under $defs is checked",
+            strict=False,
+        )
 
 
 def _repeats(case: _Case, charts: Mapping[str, ResolvedChart]) -> int:

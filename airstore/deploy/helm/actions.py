@@ -13,10 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from airstore.charts.helm.command import SCHEMA_UNCHECKED
 from airstore.charts.images.rewrite import Rewriting
 from airstore.charts.images.rewrite_stream import post_renderer
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.literal import literal_chart
+from airstore.charts.packages.schemas import foreign_references
 from airstore.core.durable import write_file
 from airstore.core.parsing import strictjson
 from airstore.deploy.helm import secret
@@ -146,6 +148,7 @@ class HelmActions:
                 chart = literal_chart(read_chart(chart), kept.stream)
             else:
                 more = self._rewriting(target, Path(scratch, "rewriting.json"))
+                more += [SCHEMA_UNCHECKED] if foreign_references(chart) else []
             self._upgrade(target, chart, [*flags, *more], Path(scratch), watch)
         self._keep(target)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_SECRET = re.compile(
-    r"pass(word|wd|phrase)?$|secret|token|credential|(api|private|access)_?key", re.IGNORECASE
+SECRET = re.compile(
+    r"pass(word|wd|phrase)?$|pwd$|secret|token|credential|(api|private|access|encryption|signing)[_-]?key",
+    re.IGNORECASE,
 )
 _SHORTEST = 4  # characters; anything shorter is in every second word
-_HIDDEN = "(redacted)"
+HIDDEN = "(redacted)"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Redactor:
         """The same text; every secret, plain or in base64, replaced."""
         for each in sorted(self.secrets, key=len, reverse=True):
             for form in (each, base64.b64encode(each.encode()).decode()):
-                text = text.replace(form, _HIDDEN)
+                text = text.replace(form, HIDDEN)
         return text
 
     @classmethod
@@ -38,8 +40,10 @@ class Redactor:
 
 def _secrets(value: object, *, secret: bool) -> Iterator[str]:
     if isinstance(value, Mapping):
+        named = bool(SECRET.search(str(value.get("name"))))  # an environment variable
         for key, inner in value.items():
-            yield from _secrets(inner, secret=secret or bool(_SECRET.search(str(key))))
+            hides = bool(SECRET.search(str(key))) or (named and key == "value")
+            yield from _secrets(inner, secret=secret or hides)
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _secrets(inner, secret=secret)
@@ -68,15 +72,38 @@ def redact(document: Any) -> Any:
 
 def redact_text(text: str) -> str:
     """A document that this reader does not understand, as a comment: it may be a Secret."""
-    return f"# a document that only Helm can read: {_digest('', '', text)}\n"
+    return f"# a document that only Helm can read: {short_digest('', '', text)}\n"
 
 
 def _hide(name: str, value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _digest(name, str(key), inner) for key, inner in value.items()}
-    return value if value is None else _digest(name, "", value)
+        return {key: short_digest(name, str(key), inner) for key, inner in value.items()}
+    return value if value is None else short_digest(name, "", value)
 
 
-def _digest(name: str, key: str, value: Any) -> str:
+def short_digest(name: str, key: str, value: Any) -> str:
+    """What stands in place of a secret: the same for the same secret in the same place."""
     short = hashlib.sha256(f"{name}\0{key}\0{value}".encode()).hexdigest()[:12]
     return f"(redacted, sha256 {short})"
+
+
+def secret_values(documents: Iterable[Any]) -> frozenset[str]:
+    """What the values of rendered Secrets are, long enough not to be part of ordinary words."""
+    return frozenset(text for each in documents if isinstance(each, dict) for text in _data_of(each))
+
+
+def _data_of(document: dict[str, Any]) -> Iterator[str]:
+    if document.get("kind") != "Secret":
+        return
+    for text in (document.get("stringData") or {}).values():
+        yield from _long(str(text))
+    for text in (document.get("data") or {}).values():
+        try:
+            yield from _long(base64.b64decode(str(text), validate=True).decode())
+        except (binascii.Error, UnicodeDecodeError):
+            yield from _long(str(text))
+
+
+def _long(text: str) -> Iterator[str]:
+    if len(text) >= _SHORTEST:
+        yield text

@@ -70,6 +70,23 @@ class Journal:
         if len(whole) < len(data):
             with storage_errors(path):
                 os.truncate(path, len(whole))
+        return cls._parse(directory, whole)
+
+    @classmethod
+    def look(cls, directory: Path) -> Journal | None:
+        """As `load`, for who does not hold the store's lock: nothing is changed; None before its first line.
+
+        Raises:
+            DamagedError: it is not what `begin`, `record` and `close` write.
+        """
+        path = directory / _NAME
+        with storage_errors(path):
+            data = path.read_bytes() if path.is_file() else b""
+        return cls._parse(directory, data[: data.rfind(b"\n") + 1]) if b"\n" in data else None
+
+    @classmethod
+    def _parse(cls, directory: Path, whole: bytes) -> Journal:
+        path = directory / _NAME
         journal = cls(directory, {})
         for number, line in enumerate(whole.splitlines()):
             journal._take(strictjson.load_object(line, f"{path}:{number + 1}"), f"{path}:{number + 1}")

@@ -14,6 +14,7 @@ MAIN = "refs/heads/main"
 TAGS = "refs/tags/"
 HEADS = "refs/heads/"
 DISOWNED = "refs/disowned/"
+REPAIR_HINT = "run `airstore repair --from PLACE`: media or another store that have it"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -19,6 +19,7 @@ from pygit2.enums import ConfigLevel, ObjectType
 from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, write_file
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
 from airstore.core.limits import LIMITS
+from airstore.history.git.names import REPAIR_HINT
 
 _KINDS: dict[int, str] = {
     ObjectType.COMMIT: "commit",
@@ -28,6 +29,7 @@ _KINDS: dict[int, str] = {
 }
 _HEADER = 32  # bytes; "commit 18446744073709551615\0" is 28
 _ANY_SIZE = LIMITS.git_pack
+_REST = 38  # digits of an object's id that name its file
 _ALTERNATES_DEPTH = 5  # as git itself
 
 # The configuration of whoever runs airstore is none of the history's business.
@@ -43,9 +45,7 @@ class ObjectDatabase:
         self._directory = directory
         self._disk = disk
         self._directories = list(_with_alternates(directory, _ALTERNATES_DEPTH))
-        self._packs = pygit2.Odb()
-        for objects in self._directories:
-            self._packs.add_backend(pygit2.OdbBackendPack(str(objects)), 1)
+        self._packs = [_packs_of(objects) for objects in self._directories]
 
     def read(self, oid: str, kind: ObjectType, limit: int) -> bytes:
         """The object's content, verified.
@@ -61,7 +61,7 @@ class ObjectDatabase:
         what = f"{_KINDS[kind]} {oid}"
         found = self._find(oid, limit, what)
         if found is None:
-            raise DamagedError(f"the history lacks {what}", hint="import the release's media again")
+            raise DamagedError(f"the history lacks {what}", hint=REPAIR_HINT)
         if found[0] != kind:
             raise DamagedError(f"{what} of the history is a {_KINDS.get(found[0], 'thing unknown')} instead")
         return found[1]
@@ -77,6 +77,46 @@ class ObjectDatabase:
         if not self._intact(oid, len(data)):
             write_file(self._loose_path(oid), zlib.compress(content), disk=self._disk)
         return oid
+
+    def get(self, oid: str) -> tuple[int, bytes]:
+        """Kind and content of any object, verified.
+
+        Raises:
+            DamagedError: missing, or not what its id says.
+        """
+        found = self._find(oid, _ANY_SIZE, f"object {oid}")
+        if found is None:
+            raise DamagedError(f"the history lacks object {oid}")
+        return found
+
+    def is_loose(self, oid: str) -> bool:
+        """Whether a file of its own gives the object back, verified."""
+        try:
+            return self._loose(oid, _ANY_SIZE, oid) is not None
+        except DamagedError:
+            return False
+
+    def write_loose(self, oid: str, kind: int, data: bytes) -> None:
+        """Store an object in a file of its own, durably, whatever packs say; one that reads back is left.
+
+        Raises:
+            DamagedError: the content is not that object's.
+            StorageError: the disk is full or failed.
+        """
+        content = b"%s %d\0%s" % (_KINDS[kind].encode(), len(data), data)
+        if _sha1(content) != oid:
+            raise DamagedError(f"object {oid} has other content than its id says")
+        if not self.is_loose(oid):
+            write_file(self._loose_path(oid), zlib.compress(content), disk=self._disk)
+
+    def all_ids(self) -> Iterator[str]:
+        """Every object that packs and files of their own name, readable or not."""
+        with git_errors("the objects of the history"):
+            yield from (str(oid) for packs in self._packs for oid in packs)
+        for objects in self._directories:
+            for path in objects.glob("[0-9a-f][0-9a-f]/*"):
+                if len(path.name) == _REST:
+                    yield path.parent.name + path.name
 
     def is_packed(self, oid: str) -> bool:
         """Whether a pack gives the object back, verified."""
@@ -115,15 +155,20 @@ class ObjectDatabase:
         return None
 
     def _packed(self, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
-        with git_errors(what):
+        """From the first directory whose packs give it back: a damaged copy does not hide a good one."""
+        faults: list[DamagedError] = []
+        for packs in self._packs:
             try:
-                kind, size = self._packs.read_header(oid)
-            except KeyError:
-                return None
-            if size > limit:
-                raise DamagedError(f"{what} has {size} bytes; at most {limit} are accepted")
-            kind, data = self._packs.read(oid)
-            return int(kind), data
+                with git_errors(what):
+                    found = _read_packed(packs, oid, limit, what)
+            except DamagedError as fault:
+                faults.append(fault)
+            else:
+                if found:
+                    return found
+        if faults:
+            raise faults[0]
+        return None
 
     def _loose(self, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
         paths = (objects / oid[:2] / oid[2:] for objects in self._directories)
@@ -144,6 +189,23 @@ class ObjectDatabase:
 
     def _loose_path(self, oid: str) -> Path:
         return self._directory / oid[:2] / oid[2:]
+
+
+def _packs_of(objects: Path) -> pygit2.Odb:
+    packs = pygit2.Odb()
+    packs.add_backend(pygit2.OdbBackendPack(str(objects)), 1)
+    return packs
+
+
+def _read_packed(packs: pygit2.Odb, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
+    try:
+        _, size = packs.read_header(oid)
+    except KeyError:  # pygit2's is a GitError as well
+        return None
+    if size > limit:
+        raise DamagedError(f"{what} has {size} bytes; at most {limit} are accepted")
+    kind, data = packs.read(oid)
+    return int(kind), data
 
 
 def _inflate(path: Path, limit: int) -> bytes | None:

@@ -16,13 +16,12 @@ from airstore.core.image.digest import Digest
 from airstore.core.parsing import yamlfile
 from airstore.deploy.helm.kept import kept_record
 from airstore.deploy.helm.records import HelmStatus
-from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.redact import Redactor, secret_values
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.plan.plan import as_installed
 from airstore.history import ledger
 from airstore.history.ledger import ADOPTED, Running
 from airstore.ops.apply.session.installations import Adopted
-from airstore.ops.apply.session.prepare import secret_values
 from airstore.ops.apply.session.session import ApplySession
 
 

@@ -18,19 +18,19 @@ from airstore.core.durable import storage_errors
 from airstore.core.errors import (
     DamagedError,
     IncompleteError,
-    NotFoundError,
     NotTrustedError,
     SequenceError,
     StorageError,
 )
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
-from airstore.core.progress import Advance, Progress
+from airstore.core.progress import Progress
 from airstore.history.quarantine import Quarantine
 from airstore.media.delta.reader import Delta
 from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.media.arrivals import Arrivals
+from airstore.ops.media.held import pack_whole, reads_back, require_history
 from airstore.ops.media.offer import check_index
 from airstore.ops.media.walk import rehearse_roots, walk_roots
 from airstore.ops.stores.directory import StoreDirectory
@@ -155,28 +155,17 @@ class _Import:
     def _is_current(self) -> bool:
         """Whether there is nothing to do; damage is something to do, these media can fix it."""
         history, commit = self._store.history, self._index.release.commit
-        if self._state.release != self._index.release.digest or commit not in history.ancestry(history.tip):
+        if self._state.release != self._index.release.digest:
+            return False
+        require_history(self._store, self._media, self._index)
+        if commit not in history.ancestry(history.tip):
             return False
         blobs = history.release(commit).blobs()
         with self._progress.task("reading what is held", sum(b.size for b in blobs.values())) as advance:
-            self._damaged = {digest for digest in blobs if not self._reads_back(digest, advance)}
-        return not self._damaged and all(map(self._pack_whole, self._index.packs))
-
-    def _pack_whole(self, path: str) -> bool:
-        """A pack may be damaged where no object lies, and then it could not be indexed anew."""
-        held = self._blobs.layout.packs / Path(path).name
-        try:
-            return not held.exists() or Digest.of_file(held) == self._index.files[path].digest
-        except OSError:  # a rotten sector is damage like any other
-            return False
-
-    def _reads_back(self, digest: Digest, advance: Advance) -> bool:
-        try:
-            for chunk in self._blobs.read(digest):
-                advance(len(chunk))
-        except (NotFoundError, DamagedError):
-            return False
-        return True
+            self._damaged = {digest for digest in blobs if not reads_back(self._blobs, digest, advance)}
+        return not self._damaged and all(
+            pack_whole(self._blobs, self._index, path) for path in self._index.packs
+        )
 
     def _require_room(self) -> None:
         self._require_space(self._arrivals.needed_bytes())

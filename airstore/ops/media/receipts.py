@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from airstore.core.errors import NotFoundError, NotTrustedError, UsageError
+from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError, UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import API_VERSION
 from airstore.core.parsing import schema
+from airstore.history import ledger
 from airstore.media.index import ReleaseId
 from airstore.ops.stores.directory import StoreDirectory, check_site_name
 from airstore.ops.stores.initialise import SITE_KEY
@@ -20,7 +22,17 @@ from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey, PublicKey
 from airstore.trust.root.sign import Role
 from airstore.trust.state import TrustState
-from airstore.trust.statement import RECEIPT, STATEMENT_TYPE, Statement, statement, verify_statement
+from airstore.trust.statement import (
+    DATED_RECEIPT,
+    RECEIPT,
+    STATEMENT_TYPE,
+    Statement,
+    statement,
+    verify_statement,
+)
+
+_DATED = frozenset({"time", "runs"})
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -31,22 +43,35 @@ class Receipt:
         product: empty before the first import.
         release: the newest release it trusts; None before the first import.
         blobs: blobs it can rebuild, sorted.
+        when: seconds since the epoch, by the site's clock; None in receipts of before they said so.
+        runs: the release that it applied last, and when; None where it applied none, or does not say.
     """
 
     site: str
     product: str
     release: ReleaseId | None
     blobs: tuple[Digest, ...]
+    when: int | None = None
+    runs: tuple[str, int] | None = None
 
 
-def write_receipt(store: StoreDirectory, blobs: BlobStore) -> bytes:
-    """Make the signed receipt of this site; a DSSE envelope."""
-    receipt = observe(store, blobs)
+def write_receipt(store: StoreDirectory, blobs: BlobStore, now: int) -> bytes:
+    """Make the signed receipt of this site; a DSSE envelope.
+
+    Args:
+        store: the site's.
+        blobs: its blobs.
+        now: seconds since the epoch.
+
+    Raises:
+        DamagedError: the ledger cannot be read.
+    """
+    receipt = replace(observe(store, blobs), when=now, runs=_runs(store))
     subjects = {"root.json": Digest.of_file(store.root_file)}
     if receipt.release:
         subjects["release.json"] = receipt.release.digest
     key = PrivateKey.load(store.keys / SITE_KEY, None)
-    return envelope.sign(statement(RECEIPT, subjects, _to_json(receipt)), STATEMENT_TYPE, [key])
+    return envelope.sign(statement(DATED_RECEIPT, subjects, _to_json(receipt)), STATEMENT_TYPE, [key])
 
 
 def observe(store: StoreDirectory, blobs: BlobStore) -> Receipt:
@@ -123,7 +148,7 @@ def _first_match(data: bytes, keys: tuple[tuple[str, PublicKey], ...], what: str
     refused: NotTrustedError | None = None
     for name, key in keys:
         try:
-            return name, verify_statement(data, RECEIPT, Role((key,), 1), what)
+            return name, verify_statement(data, RECEIPT, Role((key,), 1), what, DATED_RECEIPT)
         except NotTrustedError as fault:
             refused = fault
     raise NotTrustedError(
@@ -151,16 +176,38 @@ def _to_json(receipt: Receipt) -> dict[str, Any]:
         "product": receipt.product,
         "release": receipt.release.to_json() if receipt.release else None,
         "blobs": [str(digest) for digest in receipt.blobs],
+        "time": _moment(receipt.when or 0),
+        "runs": {"release": receipt.runs[0], "since": _moment(receipt.runs[1])} if receipt.runs else None,
     }
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime(_TIME)
+
+
+def _seconds(text: str, what: str) -> int:
+    try:
+        return int(datetime.strptime(text, _TIME).replace(tzinfo=UTC).timestamp())
+    except ValueError as fault:
+        raise DamagedError(f"{what}: {text[:40]!r} is no time") from fault
+
+
+def _runs(store: StoreDirectory) -> tuple[str, int] | None:
+    entry = ledger.running(store.history)
+    return (entry.version, entry.when) if entry and ledger.is_release(entry.version) else None
 
 
 def _of(parsed: Statement, what: str) -> Receipt:
     document = dict(parsed.predicate)
     schema.check_json(document, "receipt", what)
-    release = document["release"]
+    if _DATED & document.keys() != (_DATED if parsed.predicate_type == DATED_RECEIPT else set()):
+        raise DamagedError(f"{what}: {DATED_RECEIPT} has both time and runs, {RECEIPT} neither")
+    release, runs = document["release"], document.get("runs")
     return Receipt(
         site=document["site"],
         product=document["product"],
         release=ReleaseId.parse(release) if release else None,
         blobs=tuple(Digest(text) for text in document["blobs"]),
+        when=_seconds(document["time"], what) if "time" in document else None,
+        runs=(runs["release"], _seconds(runs["since"], what)) if runs else None,
     )

@@ -56,10 +56,7 @@ class ReleaseDiff:
 def diff_releases(old: Release, new: Release) -> ReleaseDiff:
     """Compare two releases by content."""
     known = old.blobs()
-    moved = _retagged(old, new)
-    before, after = _by_name(old, moved), _by_name(new, moved)
-    names = [*after, *(name for name in before if name not in after)]
-    changes = [_artifact(name, before.get(name), after.get(name), known) for name in names]
+    changes = [_artifact(name, before, after, known) for name, before, after in paired(old, new)]
     fresh = {digest: blob for digest, blob in new.blobs().items() if digest not in known}
     return ReleaseDiff(
         old=old.version,
@@ -68,6 +65,14 @@ def diff_releases(old: Release, new: Release) -> ReleaseDiff:
         helm_releases=tuple(_helm_changes(old, new)),
         new_bytes=sum(blob.size for blob in fresh.values()),
     )
+
+
+def paired(old: Release, new: Release) -> list[tuple[tuple[str, str], Artifact | None, Artifact | None]]:
+    """Kind and name of each artifact, what it was and what it is; those that are gone come last."""
+    moved = _retagged(old, new)
+    before, after = _by_name(old, moved), _by_name(new, moved)
+    names = [*after, *(name for name in before if name not in after)]
+    return [(name, before.get(name), after.get(name)) for name in names]
 
 
 def _retagged(old: Release, new: Release) -> frozenset[str]:

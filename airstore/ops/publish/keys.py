@@ -9,11 +9,13 @@ from pathlib import Path
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.trust.algorithm import KINDS as _GENERATORS
 from airstore.trust.keys import PrivateKey, PublicKey
 from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, allowed_signers, sign_root
 from airstore.trust.signing import SigningKey, load_signing_key
 
 Passphrase = Callable[[], bytes]
+KINDS = tuple(_GENERATORS)  # of keys that can be made, the usual one first
 ROOT_KEY = "root"  # made with the first key
 
 
@@ -32,7 +34,9 @@ class KeyEntry:
     path: Path
 
 
-def generate_key(store: StoreDirectory, name: str, passphrase: bytes | None) -> tuple[KeyEntry, Path | None]:
+def generate_key(
+    store: StoreDirectory, name: str, passphrase: bytes | None, kind: str = KINDS[0]
+) -> tuple[KeyEntry, Path | None]:
     """Make a key. With the first one a root key is made, too, and the trust root that pins both.
 
     The root key signs the next trust root and nothing else, so that it can be taken away from here: whoever
@@ -44,7 +48,7 @@ def generate_key(store: StoreDirectory, name: str, passphrase: bytes | None) -> 
     Raises:
         UsageError: there is a key of that name, or a key cannot have it.
     """
-    key, root_key = PrivateKey.generate(), PrivateKey.generate()
+    key, root_key = PrivateKey.generate(kind), PrivateKey.generate(kind)
     root_name = ROOT_KEY if name != ROOT_KEY else f"{ROOT_KEY}-key"
     # Made before anything is written, and for every key: it is what knows how a key may be called.
     root = TrustRoot.create(

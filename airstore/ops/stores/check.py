@@ -8,11 +8,13 @@ from airstore.core.errors import AirstoreError, DamagedError, StorageError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.core.progress import Progress
+from airstore.history.git.names import MAIN
+from airstore.history.inspection import inspect, owner, readable_tags
 from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.records import record_faults
+from airstore.ops.stores.states import state_faults
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore, Damage, check, rebuild_index, statistics
-from airstore.trust.policy import check_root_version
-from airstore.trust.state import TrustState
 
 
 @dataclass(frozen=True)
@@ -78,35 +80,44 @@ def _unused(blobs: BlobStore, releases: list[VerifiedRelease]) -> tuple[int, ...
 
 
 def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[Problem]]:
-    verified, problems = [], []
+    problems = [Problem(fault.what, fault.breaks) for fault in inspect(store.layout.history)]
+    problems += [Problem(what, breaks) for what, breaks in state_faults(store)]
+    problems += [Problem(what, (breaks,)) for what, breaks in record_faults(store)]
+    broken = {user for problem in problems for user in problem.breaks}
+    verified, refused = _verify_all(store)
+    problems += [each for each in refused if not broken.intersection(each.breaks or "-")]
+    return verified, _merged(problems)
+
+
+def _merged(problems: list[Problem]) -> list[Problem]:
+    """One fault may be met on several ways."""
+    users: dict[str, dict[str, None]] = {}
+    for each in problems:
+        users.setdefault(each.fault, {}).update(dict.fromkeys(each.breaks))
+    return [Problem(fault, tuple(breaks)) for fault, breaks in users.items()]
+
+
+def _verify_all(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[Problem]]:
+    """Each release for itself; where main cannot be followed, those that tags name."""
+    verified: list[VerifiedRelease] = []
+    problems: list[Problem] = []
     try:
-        trust = store.trust()
-        _check_state(store)
-        refs = store.history.releases()
-    except StorageError:
-        raise
-    except AirstoreError as fault:
-        return [], [Problem(str(fault), ())]
-    for ref in refs:
+        trust, history = store.trust(), store.history
+    except AirstoreError:  # `state_faults` and `inspect` have said so
+        return [], []
+    try:
+        found = [(ref.version, ref.commit) for ref in history.releases()]
+    except DamagedError as fault:
+        problems.append(Problem(str(fault), (owner(MAIN),)))
+        found = list(readable_tags(history))
+    for version, commit in found:
         try:
-            verified.append(verify_release(store.history, ref.commit, trust))
+            verified.append(verify_release(history, commit, trust))
         except StorageError:
             raise
         except AirstoreError as fault:
-            problems.append(Problem(str(fault), (f"release {ref.version}",)))
-    return verified, problems
-
-
-def _check_state(store: StoreDirectory) -> None:
-    if store.side != SITE:
-        return
-    state, history = TrustState.load(store.state_file), store.history
-    check_root_version(state, store.trust())
-    if state.commit and state.commit not in history.ancestry(history.tip):
-        raise DamagedError(
-            f"{history.path} lacks the release last trusted here, sequence {state.sequence}, "
-            f"commit {state.commit[:12]}"
-        )
+            problems.append(Problem(str(fault), (f"release {version}",)))
+    return sorted(verified, key=lambda link: link.release.sequence), problems
 
 
 def _explain(damage: Damage, releases: list[VerifiedRelease]) -> Problem:

@@ -32,7 +32,8 @@ from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import TrustRoot, verify_first
 
 PUBLISHER, SITE = "publisher", "site"
-_ROOT_HINT = "copy the file from another store of this product, or from its media: their roots/ has it"
+_ROOT_HINT = "run `airstore repair --from PLACE`: another store of this product, or its media"
+_CONFIG_HINT = f"restore {CONFIG} from a backup, or write its few lines again (docs/repair.md)"
 
 
 @dataclass(frozen=True)
@@ -170,17 +171,19 @@ def open_directory(path: Path) -> StoreDirectory:
     path = absolute(path)
     config = StoreLayout(path).config
     if not config.is_file():
+        half = StoreLayout(path).history.is_dir()
         raise NotFoundError(
             f"{path} is not an airstore store: there is no {CONFIG}",
-            hint="name one with `airstore -C STORE`, or make one with `airstore init`",
+            hint=f"run the `airstore init` again that was interrupted; was it a store: {_CONFIG_HINT}"
+            if half
+            else "name one with `airstore -C STORE`, or make one with `airstore init`",
         )
-    document = strictjson.load_object(config.read_bytes(), str(config))
+    document = _read_config(config)
     if document.get("format") != 1:
         raise DamagedError(
             f"{config}: store format {document.get('format')!r} is not known to this version of airstore",
             hint="use the airstore version that made the store, or a newer one",
         )
-    schema.check_json(document, "store", str(config))
     product_file = document.get("productFile")
     return StoreDirectory(
         path=path,
@@ -188,6 +191,16 @@ def open_directory(path: Path) -> StoreDirectory:
         name=document["name"],
         product_file=(path / product_file).resolve() if product_file else None,
     )
+
+
+def _read_config(config: Path) -> dict[str, Any]:
+    try:
+        document = strictjson.load_object(config.read_bytes(), str(config))
+        if document.get("format") == 1:
+            schema.check_json(document, "store", str(config))
+    except DamagedError as fault:
+        raise DamagedError(str(fault), hint=_CONFIG_HINT) from fault
+    return document
 
 
 def create_directory(

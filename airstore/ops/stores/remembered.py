@@ -95,6 +95,16 @@ class Remembered:
             write_file(self._file, f"{Digest.of(body)}\n".encode() + body, mode=0o644)
 
 
+def vouched_root(store: StoreDirectory) -> Digest | None:
+    """The trust root that releases were last verified against here, for when its file is damaged."""
+    try:
+        said, _, body = (store.path / FILE).read_bytes().partition(b"\n")
+        document = json.loads(body) if said.decode() == str(Digest.of(body)) else {}
+        return Digest(document["key"].rpartition("/")[2])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, DamagedError):
+        return None
+
+
 def _to_json(summary: Summary) -> dict[str, Any]:
     return {
         **vars(summary.link),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from airstore.core.durable import Disk, DurableFile, storage_errors, temporary_file
@@ -41,17 +41,20 @@ def pack_rows(path: Path, name: bytes) -> PackRows:
     return PackRows(name, file_size(path), frames, blobs)
 
 
-def write_index(packs: Path, final: Path, temporary: Path, disk: Disk) -> None:
+def write_index(
+    packs: Path, final: Path, temporary: Path, disk: Disk, old: ObjectIndex | None = None
+) -> None:
     """Make an index from all packs of a directory and put it in place of the one there.
 
-    A pack that cannot be read is entered without objects, and a recipe that cannot be read is left out:
-    `check` names both.
+    Of a pack whose own index is damaged, what the old one knows is kept: each object that is read is verified
+    anyhow; without, it is entered without objects. A recipe that cannot be read is left out. `check` names
+    both.
 
     Raises:
         StorageError: the disk is full or failed; the old index is as it was.
     """
     with published_file(temporary, final, disk) as file, closing(ObjectIndex(str(file.path))) as index:
-        index.add(_readable_rows(packs))
+        index.add(_readable_rows(packs, old))
         with storage_errors(final):
             # A journal of the old database would be rolled back into the new one.
             final.with_name(f"{final.name}-journal").unlink(missing_ok=True)
@@ -88,17 +91,22 @@ def is_partial(path: Path) -> bool:
     return path.suffix == ".partial"
 
 
-def _readable_rows(packs: Path) -> Iterator[PackRows]:
+def _readable_rows(packs: Path, old: ObjectIndex | None) -> Iterator[PackRows]:
     for path in pack_files(packs):
         name, size = name_of(path), file_size(path)
         try:
             frames = read_pack(path)
         except DamagedError:
-            yield PackRows(name, size, [], [])
-            continue
+            frames = _remembered(name, old)
         yield PackRows(
             name, size, frames, [row for frame in frames for row in _readable_recipes(path, frame)]
         )
+
+
+def _remembered(name: bytes, old: ObjectIndex | None) -> list[PackFrame]:
+    with suppress(DamagedError, ValueError):  # ValueError: a kind that no object has
+        return old.frames_of(name) if old else []
+    return []
 
 
 def _readable_recipes(path: Path, frame: PackFrame) -> list[BlobRow]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import NamedTuple
 
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
 from airstore.store.format.objects import ObjectKey, ObjectKind
-from airstore.store.format.pack import PackFrame
+from airstore.store.format.pack import PackFrame, frame_entry
 from airstore.store.read.sqlite import REBUILD_HINT, connect, marks, portions, sqlite_errors
 
 _VERSION = 1
@@ -33,6 +34,11 @@ _KEYS_OF = """
 SELECT frames.kind, objects.digest, objects.size
 FROM packs JOIN frames ON frames.pack = packs.id JOIN objects ON objects.frame = frames.id
 WHERE packs.name = ?
+"""
+_PLACES_OF = """
+SELECT frames.kind, frames.offset, frames.stored, frames.plain, objects.offset, objects.size, objects.digest
+FROM packs JOIN frames ON frames.pack = packs.id JOIN objects ON objects.frame = frames.id
+WHERE packs.name = ? ORDER BY frames.offset, objects.offset
 """
 _FRAMES_OF = "SELECT id FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?)"
 
@@ -151,6 +157,23 @@ class ObjectIndex:
             rows = self._connection.execute(_KEYS_OF, (pack,)).fetchall()
         return (ObjectKey(ObjectKind(kind), digest, size) for kind, digest, size in rows)
 
+    def frames_of(self, pack: bytes) -> list[PackFrame]:
+        """The frames of a pack, for when its own index is damaged.
+
+        Raises:
+            DamagedError: this one is damaged, too.
+        """
+        with self._lock, sqlite_errors("the store's index"):
+            rows = self._connection.execute(_PLACES_OF, (pack,)).fetchall()
+        grouped = groupby(rows, lambda row: row[:4])
+        return [_frame(place, [row[-2:] for row in objects]) for place, objects in grouped]
+
+    def agrees(self, pack: bytes, frames: Iterable[PackFrame]) -> bool:
+        """Whether the index says of a pack what the pack itself says."""
+        with self._lock, sqlite_errors("the store's index"):
+            said = self._connection.execute(_PLACES_OF, (pack,)).fetchall()
+        return said == list(_places(frames))
+
     def count_objects(self) -> int:
         """How many objects there are, every copy counted."""
         with self._lock, sqlite_errors("the store's index"):
@@ -243,6 +266,20 @@ class ObjectIndex:
         """Let go of the database."""
         with self._lock:
             self._connection.close()
+
+
+def _frame(place: tuple[int, int, int, int], objects: list[tuple[int, bytes]]) -> PackFrame:
+    kind, offset, stored, plain = place
+    keys = (ObjectKey(ObjectKind(kind), digest, size) for size, digest in objects)
+    return PackFrame(ObjectKind(kind), offset, stored, plain, b"".join(map(frame_entry, keys)))
+
+
+def _places(frames: Iterable[PackFrame]) -> Iterator[tuple[int, int, int, int, int, int, bytes]]:
+    for frame in frames:
+        at = 0
+        for key in frame.objects():
+            yield int(frame.kind), frame.offset, frame.stored, frame.plain, at, key.size, key.digest
+            at += key.size
 
 
 def _blob_row(row: tuple[bytes, int, bytes, int]) -> BlobRow:

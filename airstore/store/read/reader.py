@@ -172,6 +172,16 @@ class ObjectReader:
         needed = (step for step in chain(side, self.steps(recipe)) if isinstance(step, ObjectKey))
         return all(len(self.good(batch)) == len(set(batch)) for batch in _batches(needed))
 
+    def plain(self, digest: Digest) -> Iterator[bytes]:
+        """What an opened blob holds, without its compression; of one that is whole, its bytes.
+
+        Raises:
+            NotFoundError: there is no recipe for it; at once.
+            DamagedError: an object has no good copy; possibly after bytes have been handed out.
+        """
+        recipe = self.root(digest, opened=True)[1]
+        return _joined(self._pieces(recipe, 0, recipe.opened.plain_size if recipe.opened else recipe.size))
+
     def _rebuilt(self, recipe: Recipe) -> Iterator[bytes]:
         if recipe.opened is None:
             raise ValueError("only an opened blob is rebuilt")

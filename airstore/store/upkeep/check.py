@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -65,7 +66,7 @@ def rebuild_index(store: BlobStore) -> None:
 def check(store: BlobStore, advance: Advance) -> list[Damage]:
     """Read everything back: packs, objects, and whether every recipe finds its objects.
 
-    A damaged copy of an object that has a good copy elsewhere is no damage: reads use the good one.
+    A damaged copy of an object that has a good copy elsewhere breaks nothing: reads use the good one.
 
     Args:
         store: the store.
@@ -80,6 +81,24 @@ def check(store: BlobStore, advance: Advance) -> list[Damage]:
     return inspection.damages()
 
 
+def index_faults(store: BlobStore) -> list[str]:
+    """What is wrong with the index, by SQLite's own check and by what packs say of themselves.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    try:
+        found = store.index.faults()
+        for _, name, _ in store.index.packs():
+            with suppress(DamagedError):  # of the pack: that says nothing of the index
+                frames = read_pack(store.path_of(name))
+                if not store.index.agrees(name, frames):
+                    found.append(f"it says something else of pack {name.hex()}.pack than the pack itself")
+    except DamagedError as fault:
+        return [str(fault)]
+    return found
+
+
 class _Inspection:
     def __init__(self, store: BlobStore) -> None:
         self._store = store
@@ -91,7 +110,7 @@ class _Inspection:
         return [Damage(what, tuple(blobs)) for what, blobs in self._faults.items()]
 
     def read_packs(self, advance: Advance) -> None:
-        for fault in self._store.index.faults():
+        for fault in index_faults(self._store):
             self._faults[f"index.sqlite: {fault}"] = []
         known = {name: size for _, name, size in self._store.index.packs()}
         with ThreadPoolExecutor(WORKERS) as pool:
@@ -119,10 +138,13 @@ class _Inspection:
             return
         if is_partial(path):  # holes are no damage; what was fetched and is damaged is fetched again
             frames = [frame for frame in frames if _lies_here(path, frame)]
+        before = len(self._faults)
         for frame, failed in in_order(pool, lambda frame: (frame, _failures(path, frame)), frames):
             for what, keys in failed:
                 self._note(iter(keys), what)
             advance(frame.stored)
+        if len(self._faults) == before and not is_partial(path) and not _is_named_right(path, name):
+            self._faults[f"pack {path.name} has other bytes than its name says"] = []
 
     def _note(self, keys: Iterator[ObjectKey], what: str) -> None:
         """Remember the objects among ``keys`` that cannot be read from any other copy either."""
@@ -164,6 +186,14 @@ class _Inspection:
 
 def _lies_here(path: Path, frame: PackFrame) -> bool:
     return any(read_at(path, frame.offset, min(frame.stored, 64)))
+
+
+def _is_named_right(path: Path, name: bytes) -> bool:
+    """A pack may be damaged where no object lies; it can be read then, and not be what was signed."""
+    try:
+        return Digest.of_file(path).raw == name
+    except OSError:  # a rotten sector
+        return False
 
 
 def _failures(path: Path, frame: PackFrame) -> list[tuple[str, list[ObjectKey]]]:

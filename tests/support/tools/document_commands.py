@@ -23,7 +23,7 @@ DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs"
 WAYS = ("relative", "absolute", "inside")
 # What documents call files that are beside the store.
 FILES = frozenset({"MEDIA", "OUT", "FILE", "airstore.yaml", "root.json", "receipt.json", "site.pub", "node/"})
-FILES |= {"cert.pem", "key.pem", "root-key"}
+FILES |= {"cert.pem", "key.pem", "root-key", "report.html", "report.md", "plan.html"}
 # What takes a cluster: for these an API server is enough, in these documents and for that one pods must run.
 _API = frozenset({"images compare", "apply", "rollback", "status", "uninstall", "history", "backup list"})
 _PODS = frozenset({"docs/applier.md", "docs/registry-in-cluster.md"})

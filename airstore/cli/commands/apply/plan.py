@@ -10,6 +10,7 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.helm import find_helm, helm_option
+from airstore.cli.options.pages import PAGE, alone_on_stdout, write_page
 from airstore.cli.options.registries import access_options, login_options, make_access, read_login
 from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.text import human
@@ -33,6 +34,12 @@ from airstore.ops.stores.trusted import trusted_release
     help="Ask this registry what it lacks; default: the site file's, if external.",
 )
 @click.option("--diff/--no-diff", default=True, help="Show the difference of the rendered manifests.")
+@click.option(
+    "--html",
+    type=PAGE,
+    metavar="FILE",
+    help="Also write a page: the plan, what the site holds, the last runs; needs nothing but itself.",
+)
 @helm_option
 @login_options
 @access_options
@@ -46,6 +53,7 @@ def command(
     site_file: Path | None,
     url: str,
     diff: bool,
+    html: Path | None,
     helm_path: Path | None,
     user: str,
     password_file: Path | None,
@@ -57,6 +65,7 @@ def command(
 ) -> None:
     """What would be pushed and which Helm releases would change, without changing anything."""
     store = context.store(SITE, "plan")
+    alone = alone_on_stdout(html, output)
     site = read_site_file(context.store_path, site_file)
     access = make_access(
         plain_http,
@@ -70,6 +79,15 @@ def command(
         planned = plan_site(store, blobs, rendering, site, version, compare)
         release = trusted_release(store, planned.version)
         push = plan_registry(blobs, release, url or external_registry(site), access)
+        if html:
+            from airstore.cli.views.pages.site import site_html  # noqa: PLC0415 - the others do without
+            from airstore.ops.review.site import site_facts  # noqa: PLC0415
+
+            facts = site_facts(store, blobs)
+            made = site_html(planned, push.summary(), facts, compare, context.now())
+            write_page(context, html, made)
+    if alone:
+        return
     if output != "table":
         show_document({**asdict(planned), "push": push.summary()}, output)
         return

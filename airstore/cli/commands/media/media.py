@@ -12,10 +12,12 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.options.sizes import Percent, Size
+from airstore.cli.options.trustroot import media_root, trust_option
 from airstore.cli.text import human
 from airstore.cli.views.media import described, show_summary
 from airstore.cli.views.output import output_option, show_document, show_fields
-from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, StorageError, UsageError
+from airstore.core.errors import DamagedError, IncompleteError, StorageError, UsageError
+from airstore.core.image.digest import Digest
 from airstore.media.delta.writer import Effort
 from airstore.media.found import find_one
 from airstore.media.index import MediaIndex
@@ -36,18 +38,11 @@ from airstore.ops.media.create import (
 from airstore.ops.media.receipts import read_receipt
 from airstore.ops.publish.keys import load_key
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
-from airstore.ops.stores.trusted import read_root
 from airstore.ops.tool import carry
 from airstore.trust import envelope
-from airstore.trust.role import Role
-from airstore.trust.root.chain import RootChain
-from airstore.trust.root.sign import verify_first
 from airstore.trust.statement import STATEMENT_TYPE
 
 _MEDIA = click.Path(path_type=Path)
-_trust_option = click.option(
-    "--trust", type=click.Path(path_type=Path, dir_okay=False), help="Check against this root.json."
-)
 
 
 @click.group("media", cls=Group)
@@ -57,6 +52,7 @@ def command() -> None:
 
 command.add_later("import", "media.importing:command")
 command.add_later("push", "media.push:command")
+command.add_later("label", "media.label:command")
 
 
 @command.command("create")
@@ -173,7 +169,8 @@ def inspect(context: Context, media: tuple[Path, ...], output: str) -> None:
     opened = find_one(*media)
     index = opened.claimed_index()
     context.say("claimed, not verified: see `airstore media verify`")
-    document = {**described(index), **_costs(context, opened, index)}
+    digest = {"index_digest": str(Digest.of(opened.envelope))}
+    document = {**described(index), **digest, **_costs(context, opened, index)}
     if output == "table":
         show_summary(document)
         return
@@ -182,7 +179,7 @@ def inspect(context: Context, media: tuple[Path, ...], output: str) -> None:
 
 @command.command("verify")
 @click.argument("media", type=_MEDIA, nargs=-1, required=True)
-@_trust_option
+@trust_option
 @click.option("--repair", "repairs", is_flag=True, help="Rebuild what is damaged or lost from parity.")
 @click.option("--into", type=_MEDIA, help="With --repair: where rebuilt files go, not on MEDIA themselves.")
 @output_option("media-verification")
@@ -203,7 +200,8 @@ def verify(
     The trust root is the one of the store (-C), or --trust root.json.
     """
     opened = find_one(*media)
-    role = _role(context, trust, opened)
+    root = media_root(context, trust, opened)
+    role = root.media_role if root else None
     index = opened.trusted_index(role) if role else opened.claimed_index()
     if into and not repairs:
         raise UsageError("--into says where --repair writes", hint="add --repair")
@@ -257,17 +255,3 @@ def _base(store: StoreDirectory, version: str | None, receipt: Path | None) -> B
     if receipt:
         return base_from_receipt(store, read_receipt(store, receipt))
     return base_from_release(store, version) if version else None
-
-
-def _role(context: Context, trust: Path | None, media: Media) -> Role | None:
-    """Who may sign the media, by the newest trust root that they lead to from the one at hand."""
-    roots = media.roots()
-    try:
-        chain = RootChain((read_root(trust)[1],)) if trust else context.store().trust()
-    except NotFoundError:
-        if trust or context.named != Path():
-            raise  # whoever names a store means its trust root
-        if roots:
-            RootChain((verify_first(roots.pop(min(roots))),)).walked(roots)
-        return None
-    return chain.walked(roots).current.media_role

@@ -26,7 +26,7 @@ def command(context: Context, file: Path | None, *, out: Path | None, output: st
     store = context.store(SITE, "receipt")
     place = _place(context, file, out, output)
     with store.open_blobs() as blobs:
-        data = write_receipt(store, blobs)
+        data = write_receipt(store, blobs, context.now())
     if place is None:
         click.echo(data.decode())
         return

@@ -13,7 +13,7 @@ from airstore.cli.group import Group
 from airstore.cli.options.secrets import passphrase_option, read_passphrase
 from airstore.cli.views.output import output_option, show_rows
 from airstore.core.errors import UsageError
-from airstore.ops.publish.keys import generate_key, list_keys
+from airstore.ops.publish.keys import KINDS, generate_key, list_keys
 from airstore.ops.stores.directory import PUBLISHER
 
 
@@ -24,18 +24,26 @@ def command() -> None:
 
 @command.command("generate")
 @click.argument("name")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(KINDS),
+    default="ed25519",
+    show_default=True,
+    help="ECDSA P-256 where rules or tokens ask for it.",
+)
 @click.option("--encrypt", is_flag=True, help="Protect the key file with a passphrase.")
 @passphrase_option
 @pass_context
-def generate(context: Context, name: str, *, encrypt: bool, passphrase_file: Path | None) -> None:
-    """Make an Ed25519 key called NAME.
+def generate(context: Context, name: str, *, kind: str, encrypt: bool, passphrase_file: Path | None) -> None:
+    """Make a key called NAME.
 
     With the first one comes a second key, `root`, and the trust root: NAME signs releases, `root` signs
     nothing but the next trust root. Move it off this machine: whoever steals NAME can then be locked out.
     """
     store = context.store(PUBLISHER, "key generate")
     passphrase = _new_passphrase(passphrase_file) if encrypt or passphrase_file else None
-    entry, root_key = generate_key(store, name, passphrase)
+    entry, root_key = generate_key(store, name, passphrase, kind)
     context.say(f"key {entry.name}: {entry.path} (keep it secret; back it up)")
     if root_key:
         context.say(

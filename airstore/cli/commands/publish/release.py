@@ -30,6 +30,8 @@ def command() -> None:
 command.add_later("create", "publish.create:command")
 command.add_later("sign", "publish.sign:sign")
 command.add_later("discard", "publish.sign:discard")
+command.add_later("report", "publish.report:command")
+command.add_later("notes", "publish.notes:command")
 
 
 @command.command("list")

@@ -19,7 +19,7 @@ from airstore.ops.stores.directory import PUBLISHER, SITE
 @output_option("problem-list")
 @pass_context
 def command(context: Context, *, rebuilt: bool, output: str) -> None:
-    """Read everything again: signatures, packs, every object. Names what a damaged object breaks."""
+    """Read everything again: packs, history, trust, ledger, journals, keys. Names what a fault breaks."""
     store = context.store()
     if rebuilt:
         rebuild(store)
@@ -33,9 +33,10 @@ def command(context: Context, *, rebuilt: bool, output: str) -> None:
     context.say(f"{store.path}: all signatures and objects are sound")
 
 
+_REPAIR = "run `airstore repair`; for what this store has nowhere else, with --from PLACE:"
 _WAY_OUT = {
-    PUBLISHER: "create the newest release again from its sources: what is damaged is then rewritten",
-    SITE: "import full media for the newest release: what is damaged is then rewritten",
+    PUBLISHER: f"{_REPAIR} media, a site's store or a registry",
+    SITE: f"{_REPAIR} full media, another store of this product or the registry",
 }
 
 

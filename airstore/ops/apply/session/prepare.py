@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import dataclasses
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from airstore.core.model.release import Chart, HelmRelease, Release
 from airstore.core.model.site import SiteFile
 from airstore.core.parsing import yamlfile
 from airstore.deploy.helm.kept import flattened
-from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.redact import Redactor, secret_values
 from airstore.deploy.model.target import is_hook
 from airstore.deploy.plan.crds import chart_crds
 from airstore.deploy.plan.plan import normalise
@@ -191,25 +189,3 @@ def _render(
 
 def _key(wanted: HelmRelease) -> str:
     return f"{wanted.namespace}/{wanted.name}"
-
-
-def secret_values(documents: Iterable[Any]) -> frozenset[str]:
-    """What the values of rendered Secrets are, long enough not to be part of ordinary words."""
-    return frozenset(text for each in documents if isinstance(each, dict) for text in _secrets(each))
-
-
-def _secrets(document: dict[str, Any]) -> Iterator[str]:
-    if document.get("kind") != "Secret":
-        return
-    for text in (document.get("stringData") or {}).values():
-        yield from _long(str(text))
-    for text in (document.get("data") or {}).values():
-        try:
-            yield from _long(base64.b64decode(str(text), validate=True).decode())
-        except (binascii.Error, UnicodeDecodeError):
-            yield from _long(str(text))
-
-
-def _long(text: str) -> Iterator[str]:
-    if len(text) >= 4:
-        yield text

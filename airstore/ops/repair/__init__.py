@@ -1,0 +1,1 @@
+"""``airstore repair``: from media, other stores and registries, what is damaged here."""

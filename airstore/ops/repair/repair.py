@@ -1,0 +1,166 @@
+"""``airstore repair``: trust roots first, for all else is verified with them; then history, state, blobs.
+
+Each step keeps what is sound, and verifies what it takes. A run that was interrupted is run again, and finds
+what the earlier one has restored.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, NotTrustedError, StorageError
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.progress import Progress
+from airstore.history.lending import Lender
+from airstore.history.restoration import restore_files
+from airstore.ops.repair.blobs import restore_blobs, restore_index
+from airstore.ops.repair.history import is_whole, newest_release, restore_history
+from airstore.ops.repair.keys import restore_public_keys
+from airstore.ops.repair.sources import RepairSource
+from airstore.ops.repair.trust import restore_roots, restore_signers, restore_state
+from airstore.ops.repair.ways import way_out
+from airstore.ops.stores.check import Problem, check_store
+from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.trusted import all_releases
+from airstore.store.blobs import BlobStore
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """What is still wrong, and what would restore it."""
+
+    problem: Problem
+    way_out: str
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What a repair came to.
+
+    Attributes:
+        restored: files, refs, objects, blobs and packs.
+        refused: what sources could not give, and why.
+        remaining: empty for a store that is sound now.
+    """
+
+    restored: tuple[str, ...]
+    refused: tuple[str, ...]
+    remaining: tuple[Remaining, ...]
+
+
+@dataclass(frozen=True)
+class RepairRequest:
+    """What to restore from.
+
+    Attributes:
+        sources: in the order in which they are asked.
+        root: a file with the trust root in force, vouched for by whoever names it.
+    """
+
+    sources: Sequence[RepairSource] = ()
+    root: Path | None = None
+
+
+def repair(store: StoreDirectory, request: RepairRequest, progress: Progress) -> Repaired:
+    """Restore what `check_store` finds wrong.
+
+    Args:
+        store: of either side; locked meanwhile.
+        request: where to take what from.
+        progress: shows what is read and written.
+
+    Raises:
+        LockedError: another airstore process is changing the store.
+        NotTrustedError: the root that was named is not this store's.
+        StorageError: the disk is full or failed; the next run goes on.
+    """
+    refused: list[str] = []
+    with store.locked():
+        restored = list(_restore(store, request, progress, refused.append))
+        for copies in store.layout.all_arrivals():  # a run that is stopped before goes on with them
+            shutil.rmtree(copies, ignore_errors=True)
+        left = check_store(store, progress).problems
+    left.sort(key=lambda problem: not problem.breaks)  # what breaks nothing goes with the others
+    remaining = tuple(Remaining(problem, way_out(store, problem)) for problem in left)
+    return Repaired(tuple(restored), tuple(dict.fromkeys(refused)), remaining)
+
+
+def _restore(
+    store: StoreDirectory, request: RepairRequest, progress: Progress, refused: Callable[[str], None]
+) -> Iterator[str]:
+    yield from (
+        f"{store.layout.history.name}/{name}" for name in restore_files(store.layout.history, store.disk)
+    )
+    yield from restore_public_keys(store)
+    yield from restore_roots(store, list(_offered(request.sources, refused)), request.root)
+    try:
+        store.trust()
+    except (NotFoundError, DamagedError, NotTrustedError):
+        return  # nothing can be verified
+    yield from restore_signers(store)
+    with ExitStack() as stack:
+        # Media are copied for that: not where nothing is asked of them.
+        asked = () if is_whole(store) else request.sources
+        yield from restore_history(store, list(_lenders(store, asked, stack, refused)))
+    with suppress(DamagedError, NotTrustedError):  # `check` names it
+        yield from restore_state(store, newest_release(store))
+    wanted = _wanted(store)  # as the old index knows it: at a site a new one may know less
+    yield from restore_index(store)
+    yield from restore_blobs(store, wanted, request.sources, progress, refused)
+
+
+def _offered(
+    sources: Sequence[RepairSource], refused: Callable[[str], None]
+) -> Iterator[Mapping[int, bytes]]:
+    for source in sources:
+        try:
+            yield source.roots()
+        except StorageError:
+            raise
+        except AirstoreError as fault:
+            refused(f"{source}: {fault}")
+
+
+def _lenders(
+    store: StoreDirectory,
+    sources: Sequence[RepairSource],
+    stack: ExitStack,
+    refused: Callable[[str], None],
+) -> Iterator[Lender]:
+    for source in sources:
+        try:
+            lender = stack.enter_context(source.history(store))
+        except StorageError:
+            raise
+        except AirstoreError as fault:
+            refused(f"{source}: {fault}")
+        else:
+            yield from [lender] if lender else []
+
+
+def _wanted(store: StoreDirectory) -> dict[Digest, Descriptor]:
+    """Blobs that have to be here: of every release at a publisher, of the newest one at a site."""
+    try:
+        releases = all_releases(store)
+    except StorageError:
+        raise
+    except AirstoreError:  # `check` names it
+        return {}
+    with store.open_blobs() as held:
+        expected = {d: blob for link in releases for d, blob in link.release.blobs().items()}
+        newest = set(releases[-1].release.blobs()) if releases else set[Digest]()
+        whole = store.side != SITE
+        return {d: blob for d, blob in expected.items() if whole or d in newest or _holds(held, d)}
+
+
+def _holds(held: BlobStore, digest: Digest) -> bool:
+    """An index that is damaged may know of it, too."""
+    try:
+        return held.size(digest) is not None
+    except DamagedError:
+        return True

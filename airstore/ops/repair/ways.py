@@ -1,0 +1,56 @@
+"""What would restore what a repair could not: said for each fault."""
+
+from __future__ import annotations
+
+from airstore.ops.stores.check import Problem
+from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.states import ALL
+
+
+def way_out(store: StoreDirectory, problem: Problem) -> str:
+    """What whoever runs the store can do about a fault."""
+    breaks = problem.breaks
+    if any(user.startswith("key ") for user in breaks):
+        return _key(store)
+    if any(user.startswith("run ") for user in breaks):
+        return "a backup of this file: nothing else has what a run wrote down"
+    if breaks == ("the ledger",):
+        return "a copy of this site's store: `airstore repair --from COPY`; releases have no part in it"
+    if ALL in breaks:
+        return _trust()
+    if any(" in " in user for user in breaks):  # artifacts: blobs are what is damaged
+        return _blobs(store)
+    if breaks:
+        return _history(store)
+    return "nothing of its own: it is replaced once everything else is restored"
+
+
+def _key(store: StoreDirectory) -> str:
+    if store.side == SITE:
+        return "a backup of this file; without one, enrol the site again with a new key"
+    return "a backup of this file; without one, a new key by `airstore trust root add-key`"
+
+
+def _trust() -> str:
+    return (
+        "`airstore repair --from STORE`, another store of this product; where nothing here vouches for its"
+        " root, `airstore repair --trust root.json` with the other side's STORE/trust/root.json, compared by"
+        " telephone"
+    )
+
+
+def _history(store: StoreDirectory) -> str:
+    other = "the publisher's store or another site's" if store.side == SITE else "a site's store"
+    return f"`airstore repair --from PLACE`: media for that release or a later one, or {other}"
+
+
+def _blobs(store: StoreDirectory) -> str:
+    if store.side == SITE:
+        return (
+            "`airstore repair --from PLACE`: full media for that release, the publisher's store or another"
+            " site's, or the registry it was pushed to"
+        )
+    return (
+        "`airstore repair --from PLACE`: full media for that release, a site's store, or a registry; else"
+        " create the same release again from its sources in a new store, and name that"
+    )

@@ -1,0 +1,88 @@
+"""What a store trusts: the roots, a site's state, and that its history has what the state names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from airstore.core.errors import AirstoreError, DamagedError, StorageError
+from airstore.history.git.files import SIGNERS_FILE
+from airstore.history.git.names import MAIN
+from airstore.history.inspection import owner
+from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
+from airstore.trust.policy import check_root_version
+from airstore.trust.root.chain import RootChain
+from airstore.trust.root.sign import allowed_signers
+from airstore.trust.state import TrustState
+
+ALL = "every release"
+
+
+def state_faults(store: StoreDirectory) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What is wrong, and what cannot be used because of it.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    if store.side == PUBLISHER and not store.root_file.exists() and not (store.keys / "root").exists():
+        return  # no key yet
+    steps: tuple[tuple[Callable[[StoreDirectory], None], str], ...] = (
+        (_roots, ALL),
+        (_signers, ALL),
+        (_main, owner(MAIN)),
+        (_state, "every import"),
+        (_trusted_commit, owner(MAIN)),
+    )
+    for step, breaks in steps if store.side == SITE else steps[:3]:
+        try:
+            step(store)
+        except StorageError:
+            raise
+        except AirstoreError as fault:
+            yield str(fault), (breaks,)
+            if step in {_roots, _state}:  # the next ones read the same
+                return
+
+
+def _roots(store: StoreDirectory) -> None:
+    trust = store.trust()
+    if store.side == SITE and store.state_file.exists():
+        check_root_version(TrustState.load(store.state_file), trust)
+    kept = {int(path.stem) for path in store.layout.roots.glob("[0-9]*.json")}
+    unread = sorted(kept - {root.version for root in trust.roots})
+    gap = [version for version in unread if version < trust.current.version]
+    if gap:
+        missing = trust.oldest.version - 1
+        raise DamagedError(f"{store.layout.earlier_root(missing)} is missing; the ones before cannot be used")
+
+
+def _signers(store: StoreDirectory) -> None:
+    path = store.layout.history / SIGNERS_FILE
+    if not path.is_file() or path.read_bytes() not in _signer_lists(store.trust()):
+        raise DamagedError(f"{path} does not name the keys of the trust root: git cannot show signatures")
+
+
+def _signer_lists(chain: RootChain) -> set[bytes]:
+    """What may have been written: a walk over roots may have ended early, and earlier ones come later."""
+    roots = chain.roots
+    ranges = [(first, last) for last in range(len(roots)) for first in range(last + 1)]
+    return {allowed_signers(roots[last], roots[first:last]).encode() for first, last in ranges}
+
+
+def _main(store: StoreDirectory) -> None:
+    """A run that was killed at the very first release leaves one tag without main."""
+    history = store.history
+    if store.side == PUBLISHER and history.tip is None and len(history.refs.tags()) > 1:
+        raise DamagedError(f"{history.path} has releases, but its main branch is missing")
+
+
+def _state(store: StoreDirectory) -> None:
+    TrustState.load(store.state_file)
+
+
+def _trusted_commit(store: StoreDirectory) -> None:
+    state, history = TrustState.load(store.state_file), store.history
+    if state.commit and state.commit not in history.ancestry(history.tip):
+        raise DamagedError(
+            f"{history.path} lacks the release last trusted here, sequence {state.sequence}, "
+            f"commit {state.commit[:12]}"
+        )

@@ -1,0 +1,127 @@
+"""Damage every file of a store in several places: is it named, is it restored, and is nothing else lost?
+
+Of each damage: `check` names it, or nothing that airstore reads has changed; after `repair` alone the file
+put back makes the store sound, so nothing was lost; `repair --from` restores it or says what would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.product.road_parts import Road, airstore, build_road, done, flipped, overwrite
+
+_WHOLE = ("gone", "empty", "cut", "zeros")
+# Nothing but a backup has them: `repair` has to say so.
+_ONLY_HERE = ("keys/site", "keys/release", "keys/root", "airstore.json")
+# Caches, locks, and what git alone reads: some damage there is none.
+_LOCKS = ("lock", "packs.lock", "quarantine.lock")
+_UNREAD = ("index.sqlite", "verified.json", "description", "exclude", "config", *_LOCKS)
+_LOOSE = 3  # of git's loose objects: they are all alike
+
+
+class Tried(NamedTuple):
+    """What one damage came to; ``fault`` is empty where all is as it should be."""
+
+    noticed: bool
+    alone: int
+    asked: int
+    fault: str
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/repairs", description=__doc__)
+    parser.add_argument("--flips", type=int, default=9, help="bytes to flip in each file, evenly spread")
+    parser.add_argument("--only", default="", metavar="TEXT", help="files whose path has this in it")
+    options = parser.parse_args()
+    faults = Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="airstore-repairs-") as directory:
+        road = build_road(Path(directory) / "road")
+        done("-C", road.site, "media", "import", road.delta)
+        for store, places in ((road.site, _media(road)), (road.publisher, [road.site, *_media(road)])):
+            done("-C", store, "release", "list")
+            for name in _files(store, options.only):
+                for damage in (*_WHOLE, *(f"flip {nth}/{options.flips}" for nth in range(options.flips))):
+                    tried = _try(store, name, damage, places, Path(directory))
+                    print(f"{store.name}\t{name}\t{damage}\t{_in_words(tried)}", flush=True)
+                    faults[tried.fault] += 1
+    print(f"{faults.total()} damages, {faults.total() - faults['']} not as they should be")
+    sys.exit(faults.total() != faults[""])
+
+
+def _media(road: Road) -> list[Path]:
+    return [road.full_new, road.full]
+
+
+def _files(store: Path, only: str) -> Iterator[str]:
+    loose = 0
+    for path in sorted(store.rglob("*")):
+        name = path.relative_to(store).as_posix()
+        if path.is_file() and only in name and "/hooks/" not in name:
+            loose += path.parent.parent.name == "objects" and path.parent.name not in {"pack", "info"}
+            if loose <= _LOOSE or not name.startswith("history.git/objects/"):
+                yield name
+
+
+def _try(store: Path, name: str, damage: str, places: list[Path], directory: Path) -> Tried:
+    copy = directory / "copy" / store.name
+    shutil.rmtree(copy.parent, ignore_errors=True)
+    shutil.copytree(store, copy)
+    data, mode = (copy / name).read_bytes(), (copy / name).stat().st_mode
+    _damage(copy / name, data, damage)
+    noticed = airstore("-C", copy, "check").code
+    alone = airstore("-C", copy, "repair")
+    fault = ""
+    if alone.code:
+        fault = _lost(copy, directory / "backup", name, data, mode)
+    words = [word for place in places for word in ("--from", str(place))]
+    asked = airstore("-C", copy, "repair", *words)
+    after = airstore("-C", copy, "check").code
+    if asked.code and name not in _ONLY_HERE:
+        fault = f"not restored: {asked.out} {asked.err}"
+    if asked.code and "hint:" not in asked.err:
+        fault = f"no way out: {asked.err}"
+    if bool(after) != bool(asked.code):
+        fault = f"repair ended with {asked.code}, check with {after}"
+    there = (copy / name).read_bytes() if (copy / name).exists() else None
+    if not noticed and Path(name).name not in _UNREAD and there != data:
+        fault = "not noticed"
+    return Tried(bool(noticed), alone.code, asked.code, fault)
+
+
+def _damage(path: Path, data: bytes, damage: str) -> None:
+    if damage == "gone":
+        path.unlink()
+    elif damage in _WHOLE:
+        overwrite(path, {"empty": b"", "cut": data[: len(data) // 2], "zeros": bytes(len(data))}[damage])
+    elif data:
+        nth, _, count = damage.partition(" ")[2].partition("/")
+        overwrite(path, flipped(data, int(nth) * (len(data) - 1) // max(1, int(count) - 1)))
+
+
+def _lost(store: Path, backup: Path, name: str, data: bytes, mode: int) -> str:
+    """What a repair that could not do all has spoilt: nothing, if the file's backup makes the store sound."""
+    shutil.rmtree(backup, ignore_errors=True)
+    shutil.copytree(store, backup)
+    (backup / name).unlink(missing_ok=True)
+    (backup / name).parent.mkdir(parents=True, exist_ok=True)
+    (backup / name).write_bytes(data)
+    (backup / name).chmod(mode)
+    outcome = airstore("-C", backup, "repair")
+    return f"lost by a repair: {outcome.out} {outcome.err}" if outcome.code else ""
+
+
+def _in_words(tried: Tried) -> str:
+    noticed = "named" if tried.noticed else "no fault"
+    alone, asked = ("restored" if not code else f"code {code}" for code in (tried.alone, tried.asked))
+    return f"{noticed}\t{alone}\t{asked}\t{tried.fault.replace(chr(10), ' / ') or 'as it should be'}"
+
+
+if __name__ == "__main__":
+    main()

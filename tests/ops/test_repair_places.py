@@ -1,0 +1,116 @@
+"""What a store is restored from: media, deltas, other stores, registries; and places that are none or lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airstore.ops.stores.directory import open_directory
+from tests.support.product.output_documents import said
+from tests.support.product.repairs import broken, damage, repaired
+from tests.support.product.road_parts import (
+    Road,
+    airstore,
+    done,
+    pack_of,
+    rewrite,
+    sound,
+    unchanged,
+)
+from tests.support.registry.servers import RegistryServer
+
+
+def test_a_delta_restores_what_it_brought(road: Road, site: Path) -> None:
+    """It rests on files in layers that the site holds whole: they are opened for it."""
+    before = set((site / "packs").iterdir())
+    done("-C", site, "media", "import", road.delta)
+    for path in set((site / "packs").iterdir()) - before:
+        path.unlink()
+    assert "release 1.1.0" not in broken(site)  # its blobs are what is missing
+    outcome = repaired(site, road.delta)
+    assert outcome.code == 0, outcome
+    sound(site, "1.0.0", "1.1.0")
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "words"),
+    [
+        ("nonsense", 2, "is no directory, and no registry HOST"),
+        ("./nonsense", 10, "is the carrier mounted?"),
+        ("", 2, "is the store that is to be repaired"),
+        ("127.0.0.1:9", 20, "note: 127.0.0.1:9: "),
+        ("new-site", 20, "does not have blob"),
+    ],
+)
+def test_a_wrong_place_is_named_and_changes_nothing(
+    place: str, code: int, words: str, road: Road, site: Path
+) -> None:
+    (site / "packs" / pack_of(site).name).unlink()
+    where = {"": str(site), "new-site": str(road.new_site)}.get(place, place)
+    with unchanged(site):
+        outcome = airstore("-C", site, "repair", "--from", where)
+    assert (outcome.code, words in outcome.err) == (code, True), outcome
+    assert repaired(site, road.full).code == 0
+
+
+def test_a_damaged_place_gives_what_is_good_of_it(road: Road, own_road: Road) -> None:
+    site, publisher = own_road.site, own_road.publisher
+    for pack in (publisher / "packs").iterdir():
+        rewrite(pack, lambda data: data[:8] + bytes(len(data) // 2) + data[8 + len(data) // 2 :])
+    for pack in (site / "packs").iterdir():
+        pack.unlink()
+    with unchanged(publisher):
+        outcome = repaired(site, publisher)
+    assert outcome.code == 20, outcome
+    assert outcome.out.startswith("restored ")
+    assert repaired(site, publisher, road.full).code == 0
+    sound(site, "1.0.0")
+
+
+def test_a_registry_gives_back_what_was_pushed_to_it(
+    road: Road, site: Path, own_registry: RegistryServer, prefix: str
+) -> None:
+    place = f"http://{own_registry.host}/{prefix}"
+    done("-C", site, "registry", "push", place)
+    blobs = open_directory(site).history.release("1.0.0").blobs().values()
+    lost = next(blob for blob in blobs if "layer" in blob.media_type)
+    own_registry.blob_file(lost.digest).write_bytes(b"other bytes")
+    for path in (site / "packs").iterdir():
+        path.unlink()
+    outcome = airstore("-C", site, "repair", "--from", place, "-o", "json")
+    assert outcome.code == 20, outcome
+    document = said(outcome.out)
+    # A registry refuses an index of which not every image is there, so it was never pushed.
+    refused = [why for why in document["refused"] if "MANIFEST_UNKNOWN" not in why]
+    assert [f"blob {lost.digest}: " in why for why in refused] == [True]
+    assert len(document["refused"]) == 2
+    assert len(document["restored"]) > 20
+    assert repaired(site, road.full).out.startswith("restored 2 blobs\n")
+    sound(site, "1.0.0")
+
+
+def other_publisher(road: Road, tmp_path: Path) -> Path:
+    """Somebody else's keys, of a product of the same name."""
+    other = tmp_path / "other"
+    done("init", other, "--product", road.product)
+    done("-C", other, "key", "generate", "release")
+    return other
+
+
+def test_a_root_that_nothing_here_vouches_for_is_not_believed(road: Road, site: Path, tmp_path: Path) -> None:
+    stranger = other_publisher(road, tmp_path)
+    done("-C", site, "release", "list")
+    for vouched in (True, False):
+        damage(site, "trust/root.json", 0.5)
+        assert repaired(site, stranger).code == 20
+        if vouched:  # by what this store wrote down when it last verified
+            assert repaired(site, stranger, road.publisher).code == 0
+            continue
+        (site / "verified.json").unlink()
+        outcome = repaired(site, stranger, road.publisher)
+        assert outcome.code == 20
+        assert "--trust" in outcome.err
+        assert repaired(site, more=("--trust", stranger / "trust" / "root.json")).code == 30
+        assert repaired(site, more=("--trust", road.root)).code == 0
+    sound(site, "1.0.0")
