@@ -1,7 +1,7 @@
 """Two runners and a site share one git server and one registry through many releases; every byte is counted.
 
 Each release changes one small file of an application layer. Now and then a push is killed, a runner is a
-fresh clone, two release at once, and the site imports over the line what is new. Figures: docs/shared-store.md
+fresh clone, two release at once, and the site imports what is new. Figures are in docs/shared-store.md.
 """
 
 from __future__ import annotations
