@@ -38,7 +38,7 @@ from tests.support.product.sharing import Shared, git, release, share, versions
 from tests.support.product.sharing_fixtures import noise
 from tests.support.product.tiny_product import Tiny, make_tiny
 from tests.support.registry.faults import Fault, FaultProxy
-from tests.support.registry.servers import PASSWORD, USER, RegistryServer, registry_server
+from tests.support.registry.servers import PASSWORD, USER, RegistryServer, free_port, registry_server
 from tests.support.tools.git_http import git_http
 
 SECRET = "sesame"  # what must never be shown
@@ -395,3 +395,20 @@ def test_a_disk_that_is_full_when_a_hole_is_to_be_filled(large: Shared) -> None:
     assert "File too large" in ended.stderr
     assert not out.exists()
     sound(clone, "1.0.0")
+
+
+def test_a_server_that_is_not_there_is_named_without_what_gits_configuration_adds(tiny: Tiny) -> None:
+    assert tiny.create().code == 0
+    place = f"http://127.0.0.1:{free_port()}/"
+    words = ("--git", f"{place}shop.git", "--objects", "oci://registry.example/shop")
+    done("-C", tiny.store, "remote", "add", "origin", *words)
+    # As CI systems put a token into every URL of a host.
+    known = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{place.replace('//', f'//bob:{SECRET}@')}.insteadOf",
+        "GIT_CONFIG_VALUE_0": place,
+    }
+    with unchanged(tiny.store):
+        outcome = airstore("-C", tiny.store, "push", env=known)
+    refused(outcome, 40, "asking what it has", "check host, port and network")
+    assert SECRET not in outcome.err
