@@ -6,7 +6,7 @@ is said by the commit that git names, whoever else pushes meanwhile: no list tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -100,7 +100,7 @@ class RemotePacks:
                 raise self.lost([digest]) from fault
             raise
 
-    def download(self, pack: PackFile) -> Iterator[bytes]:
+    def download(self, pack: PackFile) -> Generator[bytes, None, None]:
         """All of a pack; raises as `read`."""
         try:
             yield from self.repository.download(pack_blob(pack))

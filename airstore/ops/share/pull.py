@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -204,7 +204,8 @@ class _Pull:
         bring_outline(self._blobs, pack, self._packs, count)
 
     def _whole(self, count: Advance, pack: PackFile) -> None:
-        bring_whole(self._blobs, pack, self._packs.download(pack), count)
+        with closing(self._packs.download(pack)) as chunks:  # the connection, too, where the disk is full
+            bring_whole(self._blobs, pack, chunks, count)
 
     def _counting(self, advance: Advance) -> Advance:
         def count(size: int) -> None:
