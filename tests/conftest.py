@@ -30,6 +30,7 @@ settings.load_profile("airstore")
 pytest_plugins = [
     "tests.support.registry.fixtures",
     "tests.support.product.road_fixtures",
+    "tests.support.product.sharing_fixtures",
     "tests.support.kubernetes.cluster_fixtures",
     "tests.support.kubernetes.cluster_world",
 ]

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -34,6 +35,7 @@ class Context:
 
     Attributes:
         named: the store as the command line has it; the current directory by default.
+        connect: tells a store how its remotes are reached, where it has some.
         bars: progress bars are wanted; they still need a terminal.
     """
 
@@ -41,6 +43,7 @@ class Context:
     quiet: bool
     bars: bool
     json_log: bool
+    connect: Callable[[StoreDirectory], StoreDirectory] = lambda store: store
 
     @property
     def store_path(self) -> Path:
@@ -56,7 +59,7 @@ class Context:
         """Once a command: with it goes what was verified."""
         from airstore.ops.stores.directory import open_directory  # noqa: PLC0415 - loads git and cryptography
 
-        return open_directory(self.store_path)
+        return self.connect(open_directory(self.store_path))
 
     def store(self, side: str = "", what: str = "this command", *, current: bool = False) -> StoreDirectory:
         """Open the store; with ``side``, refuse that of the other one.

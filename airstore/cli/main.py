@@ -17,6 +17,7 @@ import click
 from airstore import __version__
 from airstore.cli.context import Context
 from airstore.cli.group import Group, with_store_option
+from airstore.cli.options.remotes import connected
 from airstore.cli.text import printable
 from airstore.core.errors import AirstoreError, StorageError
 from airstore.core.location import CONFIG
@@ -33,6 +34,10 @@ _COMMANDS = {
     "release": ("publish.release", "Create, list, compare and verify releases."),
     "log": ("stores.log", "The audit log: who signed which release."),
     "media": ("media.media", "What crosses the gap."),
+    "remote": ("share.remote", "Where a publisher's store is shared."),
+    "clone": ("share.clone", "A publisher's store from where it is shared."),
+    "push": ("share.push", "Share releases: packs to a registry, the history to a git server."),
+    "pull": ("share.pull", "Take in what others have shared, verified."),
     "receipt": ("media.receipt", "The signed statement of what a site holds."),
     "registry": ("registry.registry", "Serve or push what the store holds."),
     "plan": ("apply.plan", "What an apply would do, without doing it."),
@@ -126,6 +131,7 @@ def main(
         quiet=quiet,
         bars=not (no_progress or verbose),  # lines would be written into them
         json_log=log_format == "json",
+        connect=connected,
     )
     if verbose:
         from airstore.cli.detail import show_work  # noqa: PLC0415 - logging takes time to load

@@ -138,6 +138,25 @@ class Quarantine:
         self.close()
 
 
+def rewound(live: History, to: str, directory: Path) -> History:
+    """A throw-away history that borrows the objects of another and ends at an earlier commit of it.
+
+    Args:
+        live: it is not changed.
+        to: one of its commits.
+        directory: where it is made; the caller removes it.
+
+    Raises:
+        StorageError: the disk is full or failed.
+    """
+    scratch(directory, live.path)
+    before = set(live.ancestry(to))
+    refs = {TAGS + version: oid for version, oid in live.refs.tags().items()
+            if live.read_tag(version, oid).target in before}  # fmt: skip
+    _write_refs(directory, {**refs, MAIN: to})
+    return History(directory)
+
+
 def _check_prerequisites(header: BundleHeader, live: History) -> None:
     missing = sorted(set(header.prerequisites) - set(live.ancestry(live.tip)))
     if missing:
@@ -151,10 +170,14 @@ def _check_prerequisites(header: BundleHeader, live: History) -> None:
 def _view(live: History, directory: Path, refs: Mapping[str, str]) -> History:
     """The quarantined repository with the refs that the history would have: one file, however many."""
     tags = {TAGS + version: oid for version, oid in live.refs.tags().items()}
-    lines = [f"{oid} {name}\n" for name, oid in sorted({**tags, **refs}.items())]
+    _write_refs(directory, {**tags, **refs})
+    return History(directory)
+
+
+def _write_refs(directory: Path, refs: Mapping[str, str]) -> None:
+    lines = [f"{oid} {name}\n" for name, oid in sorted(refs.items())]
     with storage_errors(directory):
         (directory / "packed-refs").write_text("".join(lines))
-    return History(directory)
 
 
 def _check_commits(view: History, live: History, refs: Mapping[str, str]) -> None:

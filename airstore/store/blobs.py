@@ -1,6 +1,7 @@
 """The face of the store; nothing else of it is imported from outside."""
 
 from airstore.store.directory import BlobStore
+from airstore.store.exchange.arriving import bring_outline, bring_whole, forget_outlines, pack_file
 from airstore.store.exchange.export import PackFile, Selection, select, write_packs
 from airstore.store.exchange.outline import Outline, Piece, content, outline
 from airstore.store.exchange.staging import Staging
@@ -11,6 +12,7 @@ from airstore.store.ingest.tar import join as join_tar
 from airstore.store.ingest.writer import BlobEncoding, BlobWriter
 from airstore.store.layout import StoreLayout
 from airstore.store.read.forms import BlobForm
+from airstore.store.read.partial import FarPacks
 from airstore.store.read.plain import plain_chunks
 from airstore.store.read.reader import ObjectReader
 from airstore.store.upkeep.check import Damage, Statistics, check, index_faults, rebuild_index, statistics
@@ -26,6 +28,7 @@ __all__ = [
     "BlobStore",
     "BlobWriter",
     "Damage",
+    "FarPacks",
     "Feed",
     "ObjectReader",
     "Outline",
@@ -36,10 +39,13 @@ __all__ = [
     "Statistics",
     "StoreLayout",
     "Sweep",
+    "bring_outline",
+    "bring_whole",
     "check",
     "compress_solid",
     "content",
     "drop_whole",
+    "forget_outlines",
     "in_order",
     "index_faults",
     "join_tar",
@@ -47,6 +53,7 @@ __all__ = [
     "openable",
     "opened_and_whole",
     "outline",
+    "pack_file",
     "plain_chunks",
     "rebuild_index",
     "retire_damaged",

@@ -6,7 +6,7 @@ Layout: ``packs/<sha256>.pack``, ``index.sqlite``, ``tmp/`` (nothing in it outli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,10 +21,12 @@ from airstore.store.ingest.kept import note, reasons
 from airstore.store.ingest.sink import WORKERS
 from airstore.store.ingest.writer import BlobWriter
 from airstore.store.layout import StoreLayout
-from airstore.store.read.catalog import name_of, pack_files, pack_rows, write_index
+from airstore.store.read.catalog import is_partial, name_of, pack_files, pack_rows, write_index
 from airstore.store.read.forms import BlobForm, form_of
 from airstore.store.read.index import ObjectIndex
-from airstore.store.read.reader import ObjectReader, Shelf
+from airstore.store.read.partial import FarPacks, PartialPacks
+from airstore.store.read.reader import ObjectReader
+from airstore.store.read.shelf import Shelf
 
 
 class BlobStore:
@@ -35,18 +37,23 @@ class BlobStore:
     Args:
         directory: what `create` has made.
         disk: makes bytes durable.
+        far: gives the source of packs that are here only in part, when it is needed.
 
     Raises:
         NotFoundError: the directory holds no store.
         StorageError: the disk failed.
     """
 
-    def __init__(self, directory: Path, *, disk: Disk = LOCAL_DISK) -> None:
+    def __init__(
+        self, directory: Path, *, disk: Disk = LOCAL_DISK, far: Callable[[], FarPacks] | None = None
+    ) -> None:
         self.directory = directory
         self.layout = StoreLayout(directory)
         self.disk = disk
         if not self.layout.packs.is_dir():
             raise NotFoundError(f"{directory} holds no airstore store", hint="make one with 'airstore init'")
+        names = [name_of(path) for path in pack_files(self.layout.packs) if is_partial(path)]
+        self.partial = PartialPacks(names, self.layout.partial, self.layout.pack, far)
         self.index = self._open_index()
 
     @classmethod
@@ -122,7 +129,11 @@ class BlobStore:
 
     def shelf(self) -> Shelf:
         """Where the objects lie."""
-        return Shelf(self.index, self.layout.pack)
+        return Shelf(self.index, self.path_of, self.partial if self.partial.names else None)
+
+    def path_of(self, name: bytes) -> Path:
+        """The file of a pack, by its raw name; of one that is here only in part, that part."""
+        return self.partial.path(name) if name in self.partial else self.layout.pack(name)
 
     def enter(self, names: Iterable[bytes]) -> None:
         """Make published packs visible.
@@ -130,7 +141,7 @@ class BlobStore:
         When this fails the packs stay: whether SQLite has committed is not known then, and a pack
         that no index names does no harm; the next writer enters it.
         """
-        self.index.add(pack_rows(self.layout.pack(name), name) for name in names)
+        self.index.add(pack_rows(self.path_of(name), name) for name in names)
 
     @contextmanager
     def adding(self) -> Iterator[None]:
@@ -171,7 +182,8 @@ class BlobStore:
         self.index = ObjectIndex(str(self.layout.index), create=False)
 
     def close(self) -> None:
-        """Let go of the index."""
+        """Let go of the index, and of whatever packs were fetched from."""
+        self.partial.close()
         self.index.close()
 
     def __enter__(self) -> Self:

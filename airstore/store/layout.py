@@ -99,6 +99,15 @@ class StoreLayout:
         """The file of a pack, by its raw name."""
         return self.packs / pack_name(name)
 
+    def partial(self, name: bytes) -> Path:
+        """The file of a pack that is here only in part, by its raw name."""
+        return self.packs / f"{name.hex()}.partial"
+
+    @property
+    def remotes(self) -> Path:
+        """At a publisher, where its history and its packs are shared."""
+        return self.root / "remotes.json"
+
     def arrivals(self, media: str) -> Path:
         """Where an import keeps its copies; ``media`` names them by content."""
         return self.temporary / f"{_ARRIVALS}{media}"

@@ -21,7 +21,7 @@ PUBLISHERS = {"init", "key generate", "images find", "release create", "media cr
 # Documents by what it takes to run their commands; tests/cluster_docs has the others.
 HERE = ("README.md", "docs/guide-publisher.md", "docs/guide-site.md")
 TESTED = {
-    "": {*HERE, "docs/stolen-key.md"},
+    "": {*HERE, "docs/stolen-key.md", "docs/shared-store.md"},
     "api": {"README.md", "docs/apply.md", "docs/guide-publisher.md"},
     "offline": {"docs/install-offline.md"},  # tests/root/test_install_offline.py
     "nodes": {"README.md", "docs/registry-in-cluster.md", "docs/applier.md"},

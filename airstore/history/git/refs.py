@@ -85,7 +85,9 @@ class Refs:
         with git_errors(f"ref {name} of the history"), storage_errors(self._directory / name):
             if name in self._repository.references:
                 self._repository.references.delete(name)
-                sync_directory((self._directory / name).parent)
+                # libgit2 removes directories that have become empty, too.
+                parents = (self._directory / name).parents
+                sync_directory(next(parent for parent in parents if parent.is_dir()))
 
 
 def plan_updates(

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from airstore.core.errors import DamagedError
+from airstore.core.errors import DamagedError, UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
 from airstore.ops.gc.pins import Pins
 from airstore.ops.gc.plan import Collection, KeptRelease, decide, kept_releases
+from airstore.ops.share.remotes import load_remotes
 from airstore.ops.stores.collected import collected, mark
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.ops.stores.summaries import Holding, by_version, holdings, release_of, summaries
@@ -54,10 +55,12 @@ def collect(
 
     Raises:
         LockedError: another airstore process is changing the store.
+        UsageError: the store is shared.
         DamagedError: something that stays is damaged or missing; nothing was changed.
         StorageError: the disk is full or failed; the next run goes on.
     """
     with store.locked(), store.open_blobs() as blobs:
+        _refuse_shared(store, blobs)
         before, gone = statistics(blobs).stored_bytes, _collected(store)
         found = list(holdings(summaries(store), blobs, gone or {}))
         plan = _plan(store, blobs, found, keep, pins())
@@ -70,6 +73,15 @@ def collect(
             with progress.task("rewriting packs", sweep.total) as advance:
                 sweep.run(advance)
         return Collected(plan, before, before - statistics(blobs).stored_bytes)
+
+
+def _refuse_shared(store: StoreDirectory, blobs: BlobStore) -> None:
+    """Others would pull a store that lacks what theirs has, and call it damaged."""
+    if load_remotes(store) or blobs.partial.names:
+        raise UsageError(
+            f"{store.path} is shared: what is dropped here would be missing from the other stores, too",
+            hint="there is no `airstore gc` for shared stores; its registry keeps each object once",
+        )
 
 
 def _collected(store: StoreDirectory) -> Mapping[Digest, str] | None:

@@ -31,6 +31,7 @@ from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.media.arrivals import Arrivals
 from airstore.ops.media.held import pack_whole, reads_back, refuse_older, require_history
+from airstore.ops.media.offer import check_index
 from airstore.ops.media.walk import rehearse_roots, walk_roots
 from airstore.ops.stores.collected import forget_whole
 from airstore.ops.stores.directory import StoreDirectory
@@ -42,8 +43,6 @@ from airstore.trust.policy import (
     NewlyTrusted,
     check_addressee,
     check_chain,
-    check_floor,
-    check_offer,
 )
 from airstore.trust.root.chain import RootChain
 from airstore.trust.state import TrustState
@@ -117,23 +116,9 @@ class _Import:
 
     def check_offer(self) -> None:
         """Refuse what could never be imported before gigabytes are copied."""
-        offer = self._index.release
-        refuse_older(self._store, self._media, offer, self._state.sequence)
-        check_offer(
-            self._state, self._index.product, self._trust.current.product, offer.sequence, offer.digest
-        )
-        check_floor(offer.sequence, self._trust)
-        self._check_base()
+        refuse_older(self._store, self._media, self._index.release, self._state.sequence)
+        check_index(self._store, self._index, self._trust)
         self._media.check_listed(self._index, self._index.contents)
-
-    def _check_base(self) -> None:
-        base, history = self._index.base, self._store.history
-        if base and base.commit not in history.ancestry(history.tip):
-            raise IncompleteError(
-                f"these media are a delta from release {base.version}, which this site does not have",
-                hint=f"first import media that bring release {base.version}, or ask the publisher for full "
-                f"media for {self._index.release.version} or a delta made with `--receipt`",
-            )
 
     def run(self, *, dry_run: bool) -> Imported:
         if self._is_current():

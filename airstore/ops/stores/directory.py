@@ -27,7 +27,7 @@ from airstore.core.location import CONFIG, absolute
 from airstore.core.parsing import schema, strictjson
 from airstore.history.repository import History
 from airstore.ops.stores.verify import VerifiedRelease
-from airstore.store.blobs import BlobStore, StoreLayout
+from airstore.store.blobs import BlobStore, FarPacks, StoreLayout
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import TrustRoot, verify_first
 
@@ -46,6 +46,7 @@ class StoreDirectory:
         name: the product at a publisher, the site's name at a site.
         product_file: at a publisher, where the product file is.
         disk: makes everything in the store durable.
+        far: gives the source of packs that are here only in part; None where none can be.
         verified: releases that were verified since the store was opened, by commit; see `.trusted`.
     """
 
@@ -54,6 +55,7 @@ class StoreDirectory:
     name: str
     product_file: Path | None
     disk: Disk = LOCAL_DISK
+    far: Callable[[], FarPacks] | None = field(default=None, repr=False, compare=False)
     verified: dict[str, tuple[RootChain, VerifiedRelease]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -99,7 +101,7 @@ class StoreDirectory:
     @contextmanager
     def open_blobs(self) -> Iterator[BlobStore]:
         """The blob store for the length of the block."""
-        with BlobStore(self.path, disk=self.disk) as store:
+        with BlobStore(self.path, disk=self.disk, far=self.far) as store:
             yield store
 
     @contextmanager

@@ -81,7 +81,11 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         sent = original.request.headers.get("Authorization")
         with self._lock:
             if not self.token or sent == self.get_auth_header().get("Authorization"):
-                self.token = self._answer(original, offered or self._ping(original, sent), sent)
+                try:
+                    self.token = self._answer(original, offered or self._ping(original, sent), sent)
+                except TransferError:
+                    original.close()
+                    raise
             result = dict(headers or {}) | self.get_auth_header()
         original.close()
         return result, True

@@ -25,13 +25,15 @@ class Download:
     Args:
         transport: the registry.
         request: a GET of the blob.
-        size: bytes to expect.
+        size: bytes of the blob.
+        start: bytes that are here already.
     """
 
-    def __init__(self, transport: Transport, request: RegistryRequest, size: int) -> None:
+    def __init__(self, transport: Transport, request: RegistryRequest, size: int, start: int = 0) -> None:
         self._transport = transport
         self._request = request
         self._size = size
+        self._begun = start
         self._what = transport.describe(request)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -42,7 +44,7 @@ class Download:
             TransferError: the registry refused, or broke off more often than is bearable.
         """
         retry = self._transport.endpoint.retry
-        offset, failures, progress = 0, 0, 0
+        offset, failures, progress = self._begun, 0, 0
         while True:
             try:
                 for chunk in self._from(offset):

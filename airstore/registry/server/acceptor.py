@@ -15,6 +15,8 @@ from airstore.registry.server.gateway import Place
 
 _PAUSE = 0.1  # seconds until the next try where the system has no room for another connection
 _UNSENT = 128 * KIB  # bytes that wait in the kernel for their turn
+# By number (linux/tcp.h): a Python that was built for old systems, as the bundle has it, does not name it.
+_NOTSENT_LOWAT = 25
 _NOT_TLS = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 43\r\nConnection: close\r\n\r\n"
     b"this server only speaks HTTPS on this port\n"
@@ -85,7 +87,7 @@ class Acceptor:
         with suppress(OSError):
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # Else the kernel takes megabytes for a slow peer, and tells of its progress once in megabytes.
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+            connected.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _UNSENT)
         channel = Channel(connected)
         conversation = Conversation(channel, self._place(client), self._service)
         self._clients.add(client, conversation)

@@ -165,13 +165,19 @@ def _whole_frame(store: BlobStore, wanted: _Wanted, reader: ObjectReader) -> Fra
     place, keys = wanted
     entries = b"".join(map(frame_entry, keys))
     try:
-        stored = read_at(store.layout.pack(place.pack), place.frame_offset, place.stored)
+        stored = _stored(store, place)
         whole = sum(key.size for key in keys) == place.plain
         if whole and not damaged(decompress(stored, place.plain), keys):
             return Frame(keys[0].kind, stored, place.plain, entries)
     except DamagedError:
         pass  # object() below names the fault, unless another copy is good
     return Frame(keys[0].kind, compress(b"".join(map(reader.object, keys))), place.plain, entries)
+
+
+def _stored(store: BlobStore, place: Location) -> bytes:
+    if place.pack in store.partial:
+        return store.partial.stored(place)
+    return read_at(store.layout.pack(place.pack), place.frame_offset, place.stored)
 
 
 def _reachable(reader: ObjectReader, digest: Digest) -> Iterator[ObjectKey]:

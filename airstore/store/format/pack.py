@@ -80,10 +80,9 @@ def read_pack(path: Path) -> list[PackFrame]:
     shortest = len(HEADER) + TRAILER_SIZE
     if not shortest <= size <= MAX_PACK or read_at(path, 0, len(HEADER)) != HEADER:
         raise DamagedError(f"{path.name} is not a pack, or was cut short")
-    index_size, count, digest, magic = _TRAILER.unpack(read_at(path, size - TRAILER_SIZE, TRAILER_SIZE))
-    index_at = size - TRAILER_SIZE - index_size
-    if magic != _TRAILER_MAGIC or index_size > MAX_INDEX or index_at < len(HEADER):
-        raise DamagedError(f"pack {path.name} has a damaged end")
+    end_of_file = read_at(path, size - TRAILER_SIZE, TRAILER_SIZE)
+    index_at, index_size = index_bounds(end_of_file, size, path.name)
+    _, count, digest, _ = _TRAILER.unpack(end_of_file)
     index = read_at(path, index_at, index_size)
     if hashlib.sha256(index).digest() != digest:
         raise DamagedError(f"pack {path.name} has a damaged index")
@@ -92,6 +91,24 @@ def read_pack(path: Path) -> list[PackFrame]:
     if len(found) != count or end != index_at:
         raise DamagedError(f"pack {path.name} has an index that does not cover its frames")
     return found
+
+
+def index_bounds(end: bytes, size: int, name: str) -> tuple[int, int]:
+    """Where the index of a pack begins, and its bytes.
+
+    Args:
+        end: the last `TRAILER_SIZE` bytes of the pack.
+        size: of the pack.
+        name: for errors.
+
+    Raises:
+        DamagedError: this is not the end of a pack.
+    """
+    index_size, _, _, magic = _TRAILER.unpack(end)
+    index_at: int = size - TRAILER_SIZE - index_size
+    if magic != _TRAILER_MAGIC or index_size > MAX_INDEX or index_at < len(HEADER):
+        raise DamagedError(f"pack {name} has a damaged end")
+    return index_at, index_size
 
 
 def read_frame(path: Path, offset: int, stored: int, plain: int) -> bytes:

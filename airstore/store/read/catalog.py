@@ -14,7 +14,7 @@ from airstore.store.format.pack import PackFrame, file_size, read_frame, read_pa
 from airstore.store.format.recipe import decode_root
 from airstore.store.read.index import BlobRow, ObjectIndex, PackRows
 
-_PACK_NAME = re.compile(r"([a-f0-9]{64})\.pack")
+_PACK_NAME = re.compile(r"([a-f0-9]{64})\.(pack|partial)")
 
 
 def name_of(path: Path) -> bytes:
@@ -78,10 +78,17 @@ def published_file(directory: Path, final: Path, disk: Disk) -> Iterator[Durable
 
 
 def pack_files(packs: Path) -> list[Path]:
-    """All pack files of a directory, oldest first, so that newer copies are preferred."""
+    """All pack files of a directory, oldest first, so that newer copies are preferred; each pack once."""
     with storage_errors(packs):
         found = [path for path in packs.iterdir() if _PACK_NAME.fullmatch(path.name)]
+        whole = {path.stem for path in found if not is_partial(path)}
+        found = [path for path in found if not is_partial(path) or path.stem not in whole]
         return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a pack's file is one of which only a part is here."""
+    return path.suffix == ".partial"
 
 
 def _readable_rows(packs: Path, old: ObjectIndex | None) -> Iterator[PackRows]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
+from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 from airstore.codec.opening import rebuilt
@@ -16,27 +14,14 @@ from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.image.digest import Digest, verified
 from airstore.core.limits import KIB
 from airstore.store.format.objects import ObjectKey, ObjectKind, key_of
-from airstore.store.format.pack import read_frame
 from airstore.store.format.recipe import Opened, Recipe, Step, decode_root, walk
-from airstore.store.read.index import BlobRow, Location, ObjectIndex
+from airstore.store.read.index import BlobRow, Location
+from airstore.store.read.shelf import Shelf
 
 _Item = TypeVar("_Item")
 
 _CHUNK = 256 * KIB  # bytes; smaller steps are joined before they are handed out
 _CACHED = 6  # frames: a tar alternates between skeleton and bodies, a changed layer between old and new
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """An index and the place of the packs it speaks of.
-
-    Attributes:
-        index: where objects lie in packs.
-        path_of: the file of a pack, by its raw name.
-    """
-
-    index: ObjectIndex
-    path_of: Callable[[bytes], Path]
 
 
 class _Copy(NamedTuple):
@@ -70,8 +55,8 @@ class ObjectReader:
                 return self._read(key, copy)
             except DamagedError as damage:
                 fault = fault or damage
-        moved = self._copies([key])[key]
-        if moved and moved != list(copies):  # a pack was replaced since it was asked where the object lies
+        moved = [copy for copy in self._copies([key])[key] if copy not in copies]
+        if moved:  # a pack was replaced since it was asked where the object lies
             return self._first_good(key, moved)
         if fault is None:
             raise DamagedError(
@@ -84,15 +69,22 @@ class ObjectReader:
         found: dict[ObjectKey, list[_Copy]] = {key: [] for key in keys}
         for number, shelf in enumerate(self._shelves):
             for key, locations in shelf.index.locate_all(keys).items():
+                if shelf.partial:  # what lies here first
+                    locations.sort(key=shelf.is_far)
                 found[key].extend(_Copy(number, shelf, location) for location in locations)
         return found
 
     def good(self, keys: Sequence[ObjectKey]) -> set[ObjectKey]:
-        """Those of the objects that can be read; a damaged one counts as absent."""
+        """Those of the objects that can be read; a damaged one counts as absent.
+
+        One that lies only at a remote counts as good: the registry hashed its pack when it took it, and was
+        asked for it at every push since.
+        """
         found = set()
         for key, copies in self._copies(keys).items():
             with suppress(DamagedError):
-                self._first_good(key, copies)
+                if not any(copy.shelf.is_far(copy.location) for copy in copies[:1]):
+                    self._first_good(key, copies)
                 found.add(key)
         return found
 
@@ -159,13 +151,16 @@ class ObjectReader:
     def intact(self, digest: Digest) -> int | None:
         """Bytes of a blob if all that it is rebuilt from reads back; opened blobs are not compressed again.
 
-        What an opened blob is rebuilt from was proven when it was recorded.
+        What an opened blob is rebuilt from was proven when it was recorded. What lies only at a remote is not
+        fetched for this: see `good`.
 
         Raises:
             NotFoundError: there is no recipe for it.
         """
         try:
             recipe = self.recipe(digest)
+            if any(shelf.partial for shelf in self._shelves):
+                return recipe.size if self._all_good(recipe) else None
             if recipe.opened is None:
                 return sum(map(len, self.blob(digest)))
             for _ in self._side(recipe.opened):
@@ -174,6 +169,11 @@ class ObjectReader:
         except DamagedError:
             return None
         return recipe.size if plain == recipe.opened.plain_size else None
+
+    def _all_good(self, recipe: Recipe) -> bool:
+        side = recipe.opened.side if recipe.opened else ()
+        needed = (step for step in chain(side, self.steps(recipe)) if isinstance(step, ObjectKey))
+        return all(len(self.good(batch)) == len(set(batch)) for batch in _batches(needed))
 
     def plain(self, digest: Digest) -> Iterator[bytes]:
         """What an opened blob holds, without its compression; of one that is whole, its bytes.
@@ -233,8 +233,7 @@ class ObjectReader:
             if mark in self._frames:
                 self._frames.move_to_end(mark)
                 return self._frames[mark]
-        path = copy.shelf.path_of(location.pack)
-        plain = read_frame(path, location.frame_offset, location.stored, location.plain)
+        plain = copy.shelf.frame(location)
         with self._lock:
             self._frames[mark] = plain
             while len(self._frames) > _CACHED:

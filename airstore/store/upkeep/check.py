@@ -14,8 +14,9 @@ from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore
 from airstore.store.format.objects import ObjectKey, damaged
-from airstore.store.format.pack import PackFrame, file_size, read_frame, read_pack
+from airstore.store.format.pack import PackFrame, file_size, read_at, read_frame, read_pack
 from airstore.store.ingest.sink import WORKERS, in_order
+from airstore.store.read.catalog import is_partial
 from airstore.store.read.index import BlobRow
 
 
@@ -90,7 +91,7 @@ def index_faults(store: BlobStore) -> list[str]:
         found = store.index.faults()
         for _, name, _ in store.index.packs():
             with suppress(DamagedError):  # of the pack: that says nothing of the index
-                frames = read_pack(store.layout.pack(name))
+                frames = read_pack(store.path_of(name))
                 if not store.index.agrees(name, frames):
                     found.append(f"it says something else of pack {name.hex()}.pack than the pack itself")
     except DamagedError as fault:
@@ -114,7 +115,7 @@ class _Inspection:
         known = {name: size for _, name, size in self._store.index.packs()}
         with ThreadPoolExecutor(WORKERS) as pool:
             for name, size in known.items():
-                self._read_pack(self._store.layout.pack(name), name, size, pool, advance)
+                self._read_pack(self._store.path_of(name), name, size, pool, advance)
         for path in self._store.unindexed():
             self._try(path)
 
@@ -135,12 +136,14 @@ class _Inspection:
             self._faults[str(fault)] = []
             self._note(self._store.index.keys_of(name), str(fault))
             return
+        if is_partial(path):  # holes are no damage; what was fetched and is damaged is fetched again
+            frames = [frame for frame in frames if _lies_here(path, frame)]
         before = len(self._faults)
         for frame, failed in in_order(pool, lambda frame: (frame, _failures(path, frame)), frames):
             for what, keys in failed:
                 self._note(iter(keys), what)
             advance(frame.stored)
-        if len(self._faults) == before and not _is_named_right(path, name):
+        if len(self._faults) == before and not is_partial(path) and not _is_named_right(path, name):
             self._faults[f"pack {path.name} has other bytes than its name says"] = []
 
     def _note(self, keys: Iterator[ObjectKey], what: str) -> None:
@@ -179,6 +182,10 @@ class _Inspection:
                     yield f"{step} is missing"
         except DamagedError as fault:
             yield str(fault)
+
+
+def _lies_here(path: Path, frame: PackFrame) -> bool:
+    return any(read_at(path, frame.offset, min(frame.stored, 64)))
 
 
 def _is_named_right(path: Path, name: bytes) -> bool:

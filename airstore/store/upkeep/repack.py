@@ -44,9 +44,10 @@ def drop_whole(store: BlobStore, advance: Advance) -> None:
         for key in _needed(store):
             live.add(set_name(key))
         for _, name, size in store.index.packs():
-            keys = [key for frame in read_pack(store.layout.pack(name)) for key in frame.objects()]
-            if any(set_name(key) not in live for key in keys):
-                repack(store, name, keys, live)
+            if name not in store.partial:  # it is shared, and only in part here
+                keys = [key for frame in read_pack(store.layout.pack(name)) for key in frame.objects()]
+                if any(set_name(key) not in live for key in keys):
+                    repack(store, name, keys, live)
             advance(size)
 
 

@@ -37,7 +37,8 @@ def retire_damaged(store: BlobStore, *, lacking: bool) -> list[str]:
         StorageError: the disk is full or failed; nothing is lost.
     """
     with store.adding():
-        damaged = [name for name in _names(store) if not is_whole(store, name)]
+        # A pack that is here only in part has another digest, and is whole elsewhere.
+        damaged = [n for n in _names(store) if n not in store.partial and not is_whole(store, n)]
         if not damaged:
             return []
         broken = lacking or any(damage.blobs for damage in check(store, lambda _count: None))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from airstore.cli.options.sizes import Percent, Size
 from airstore.cli.options.trustroot import media_root, trust_option
 from airstore.cli.text import human
 from airstore.cli.views.media import described, show_summary
-from airstore.cli.views.output import output_option, show_document, show_fields, show_rows
+from airstore.cli.views.output import output_option, show_document, show_fields
 from airstore.core.errors import DamagedError, IncompleteError, StorageError, UsageError
 from airstore.core.image.digest import Digest
 from airstore.media.delta.writer import Effort
@@ -37,10 +36,9 @@ from airstore.ops.media.create import (
     plan_media,
     rehearse_media,
 )
-from airstore.ops.media.import_many import first_fault, import_all
 from airstore.ops.media.receipts import read_receipt
 from airstore.ops.publish.keys import load_key
-from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
+from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.ops.tool import carry
 from airstore.trust import envelope
 from airstore.trust.statement import STATEMENT_TYPE
@@ -53,6 +51,8 @@ def command() -> None:
     """What crosses the gap: a history bundle, packs and a signed index in one directory."""
 
 
+command.add_later("import", "media.importing:command")
+command.add_later("push", "media.push:command")
 command.add_later("label", "media.label:command")
 
 
@@ -246,37 +246,6 @@ def _check_complete(media: Media, index: MediaIndex) -> None:
         media.check_present(index)
     except IncompleteError as fault:
         raise IncompleteError(f"what is at hand is as listed, but {fault}", hint=fault.hint) from fault
-
-
-@command.command("import")
-@click.argument("media", type=_MEDIA, nargs=-1, required=True)
-@click.option("--dry-run", is_flag=True, help="Verify everything, change nothing.")
-@output_option("media-import-list")
-@pass_context
-def import_(context: Context, media: tuple[Path, ...], *, dry_run: bool, output: str) -> None:
-    """Verify MEDIA and take them in; a directory with media below it, such as a carrier's, will do.
-
-    Several are sorted by their releases, and what fits is imported; one that fails keeps no other out.
-    Volumes come in any order, several at once or one after the other: what was there is kept until all are.
-    """
-    store = context.store(SITE, "media import")
-    now = datetime.fromtimestamp(context.now(), UTC)
-    results = import_all(store, media, now, context.progress, context.say, dry_run=dry_run)
-    fault = first_fault(results)
-    if fault and len(results) == 1:
-        raise fault
-    columns = {
-        "media": "MEDIA", "release": "RELEASE", "kind": "KIND", "from": "FROM", "media_bytes": "SIZE",
-        "state": "STATE",
-    }  # fmt: skip
-    show_rows([result.row() for result in results], output, columns)
-    if fault:
-        failed = next(result for result in results if result.fault is fault)
-        raise type(fault)(f"{failed.source}: {fault}", hint=fault.hint)
-    newest = next((r for r in reversed(results) if r.state == "imported"), None)
-    if newest:
-        version = newest.index.release.version
-        context.say(f"next: airstore plan, or airstore registry push, for release {version}")
 
 
 def _costs(context: Context, media: Media, index: MediaIndex) -> dict[str, Any]:

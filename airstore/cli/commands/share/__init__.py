@@ -1,0 +1,1 @@
+"""Commands about a store that several machines share."""

@@ -1,0 +1,1 @@
+"""A publisher's store that several machines share: a git server for the history, a registry for packs."""

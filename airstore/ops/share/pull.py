@@ -1,0 +1,226 @@
+"""``airstore pull``: verify what a remote has exactly as an import from media does, then make it visible.
+
+Order: trust roots, history in quarantine, every signature, the chain; indexes and recipes of packs; only then
+the packs and the commits become visible, packs first. Killed anywhere, the next call goes on.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from airstore.core.durable import storage_errors
+from airstore.core.errors import IncompleteError, NotFoundError
+from airstore.core.model.release import Release
+from airstore.core.progress import Advance, Progress
+from airstore.history.git.names import MAIN
+from airstore.history.remote import RemoteGit, remember_seen
+from airstore.ops.share.access import Access
+from airstore.ops.share.arrival import Arriving
+from airstore.ops.share.packs import JOBS, Listing, RemotePacks
+from airstore.ops.share.remotes import Remote
+from airstore.ops.share.rewind import check_rewind
+from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
+from airstore.ops.stores.roots import adopt
+from airstore.ops.stores.summaries import remember
+from airstore.ops.stores.trusted import verified
+from airstore.registry.parallel import run_all
+from airstore.store.blobs import BlobStore, PackFile, Staging, bring_outline, bring_whole, forget_outlines
+from airstore.trust.root.chain import RootChain
+
+_SCRATCH = "pull-"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a pull brings besides the history, indexes and recipes.
+
+    Attributes:
+        whole: every pack as a whole.
+        set_aside: releases of this store that are not at the remote, where others stand, leave the history.
+    """
+
+    whole: bool = False
+    set_aside: bool = False
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull did.
+
+    Attributes:
+        release: the newest release here now.
+        releases: versions that came, oldest first.
+        set_aside: versions that left the history; they stay below ``refs/disowned``.
+        packs: packs that became known.
+        bytes: of packs that were read.
+        only_remote: packs that are here only in part.
+    """
+
+    remote: str
+    release: str
+    releases: tuple[str, ...]
+    set_aside: tuple[str, ...]
+    packs: int
+    bytes: int
+    only_remote: int
+
+    def summary(self) -> dict[str, Any]:
+        """For listings."""
+        return {**vars(self), "releases": list(self.releases), "set_aside": list(self.set_aside)}
+
+
+def pull_store(
+    store: StoreDirectory, remote: Remote, access: Access, progress: Progress, wanted: Wanted
+) -> Pulled:
+    """Take in what a remote has.
+
+    Args:
+        store: a publisher's.
+        remote: where from.
+        access: how it is reached.
+        progress: shows what is fetched.
+        wanted: what besides.
+
+    Raises:
+        NotFoundError: there is no such repository, or no release in it.
+        NotTrustedError: a signature is missing or not by the trust root's keys, or that root has expired.
+        SequenceError: another product, a rewound or forked history.
+        DamagedError: history or packs are not what they should be.
+        IncompleteError: the registry lacks packs.
+        TransferError: git server or registry refused or broke off.
+        LockedError: another process holds the lock.
+        In each case releases and objects of the store are as they were.
+    """
+    store.require(PUBLISHER, "pull")
+    with ExitStack() as stack:
+        stack.enter_context(store.locked())
+        packs = RemotePacks(remote, access.registries)
+        stack.callback(packs.close)
+        blobs = stack.enter_context(store.open_blobs())
+        git = RemoteGit(remote.git, access.environment)
+        return _Pull(store, blobs, remote, git, packs, progress).run(wanted, access.now)
+
+
+class _Pull:
+    """One pull: its inputs, and the steps in their order."""
+
+    def __init__(
+        self,
+        store: StoreDirectory,
+        blobs: BlobStore,
+        remote: Remote,
+        git: RemoteGit,
+        packs: RemotePacks,
+        progress: Progress,
+    ) -> None:
+        self._store, self._blobs, self._remote = store, blobs, remote
+        self._git, self._packs, self._progress = git, packs, progress
+        self._bytes = 0
+
+    def run(self, wanted: Wanted, now: datetime) -> Pulled:
+        theirs = self._tip()
+        listing = self._listing(theirs)
+        trust = self._roots(listing)
+        trust.current.check_expiry(now)
+        history, arrival = self._store.history, None
+        with self._scratch() as scratch, ExitStack() as stack:
+            if theirs not in history.ancestry(history.tip):
+                arriving = Arriving(self._store, self._remote, self._git, trust)
+                arrival = arriving.bring(scratch, stack, set_aside=wanted.set_aside)
+            newest = arrival.chain[-1] if arrival else verified(self._store)
+            new = self._bring(listing, newest.release, whole=wanted.whole)
+            if arrival:
+                arrival.commit(self._store)
+                remember(self._store, trust.current, arrival.chain)
+        remember_seen(history, self._remote.name, theirs)
+        came = tuple(each.release.version for each in arrival.chain) if arrival else ()
+        gone, left = arrival.gone if arrival else (), len(self._blobs.partial.names)
+        return Pulled(self._remote.name, newest.release.version, came, gone, new, self._bytes, left)
+
+    def _tip(self) -> str:
+        theirs = self._git.refs().get(MAIN)
+        check_rewind(self._store, self._remote, theirs)
+        if theirs is None:
+            raise NotFoundError(
+                f"{self._remote.git} holds no release yet",
+                hint="push to it first, from the store that has some",
+            )
+        return theirs
+
+    def _listing(self, theirs: str) -> Listing:
+        listing = self._packs.listing(theirs)
+        if listing is None:
+            raise IncompleteError(
+                f"{self._packs.repository.name} knows nothing of commit {theirs[:12]}, which is the newest "
+                f"at {self._remote.git}",
+                hint="do both belong to one store? If so, run `airstore push` at a store that has it whole",
+            )
+        return listing
+
+    def _roots(self, listing: Listing) -> RootChain:
+        """Put trust roots of the remote into force before anything else is looked at."""
+        offered = self._packs.read_roots(listing)
+        chain = self._store.trust().walked(offered)
+        adopt(self._store, chain, offered)
+        return chain
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """A directory for this pull; what killed ones left is removed."""
+        where = self._blobs.layout.temporary
+        with storage_errors(where):
+            for left in where.glob(f"{_SCRATCH}*"):
+                shutil.rmtree(left)
+            made = TemporaryDirectory(prefix=_SCRATCH, dir=where)
+        with made as directory:
+            yield Path(directory)
+
+    def _bring(self, listing: Listing, release: Release, *, whole: bool) -> int:
+        """Indexes and recipes of packs that are new here, or all of every pack; how many are new."""
+        blobs = self._blobs
+        known = {name for _, name, _ in blobs.index.packs()}
+        new = [pack for pack in listing.packs if pack.digest.raw not in known]
+        held_in_part = [pack for pack in listing.packs if pack.digest.raw in blobs.partial]
+        with blobs.adding(), self._progress.task("fetching packs", None) as advance:
+            count = self._counting(advance)
+            if whole:
+                run_all(partial(self._whole, count), [*new, *held_in_part], JOBS)
+            else:
+                run_all(partial(self._outline, count), new, JOBS)
+            blobs.enter(pack.digest.raw for pack in new)
+            self._require(release)
+            forget_outlines(blobs, blobs.partial.names - {pack.digest.raw for pack in listing.packs})
+        return len(new)
+
+    def _outline(self, count: Advance, pack: PackFile) -> None:
+        bring_outline(self._blobs, pack, self._packs, count)
+
+    def _whole(self, count: Advance, pack: PackFile) -> None:
+        with closing(self._packs.download(pack)) as chunks:  # the connection, too, where the disk is full
+            bring_whole(self._blobs, pack, chunks, count)
+
+    def _counting(self, advance: Advance) -> Advance:
+        def count(size: int) -> None:
+            self._bytes += size
+            advance(size)
+
+        return count
+
+    def _require(self, release: Release) -> None:
+        """Every blob of a release has its recipe, and every object of it lies in some pack."""
+        with Staging(self._blobs, [], rehearse=True) as everything:
+            missing = everything.missing(release.blobs())
+        if missing:
+            raise IncompleteError(
+                f"the packs of {self._packs.repository.name} lack {len(missing)} blobs of release "
+                f"{release.version}, such as {missing[0]}",
+                hint="run `airstore push` at the store that made it",
+            )
