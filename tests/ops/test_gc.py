@@ -410,3 +410,12 @@ def test_it_may_be_killed(nth: int, store: Path, world: World) -> None:
     assert leftovers(store) == []
     assert states(store)["1.0.0"] == "collected"
     readable(store, "1.3.0")
+
+
+def test_a_shared_store_is_not_touched(world: World) -> None:
+    where = ("--git", "https://git.example.com/shop", "--objects", "oci://registry.example.com/shop")
+    done("-C", world.publisher, "remote", "add", "origin", *where)
+    with unchanged(world.publisher):
+        refused(airstore("-C", world.publisher, "gc", "--keep", "1"), 2, "is shared")
+    done("-C", world.publisher, "remote", "remove", "origin")
+    assert dropped(gc(world.publisher, 1)) == ["1.0.0", "1.1.0", "1.2.0"]
