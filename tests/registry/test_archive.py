@@ -112,8 +112,9 @@ HOSTILE: dict[str, tuple[list[Part], str]] = {
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_tars_are_refused(tmp_path: Path, case: str) -> None:
     parts, message = HOSTILE[case]
-    with pytest.raises(DamagedError, match=message):
+    with pytest.raises(DamagedError, match=message) as caught:
         TarFiles(write_tar(tmp_path / "a.tar", parts))
+    assert "skopeo copy" in caught.value.hint  # the way out of whoever did not make it
 
 
 def test_links_that_do_not_end_are_noticed(tmp_path: Path) -> None:
@@ -219,6 +220,20 @@ def legacy(layers: list[Part], paths: list[str], plain: list[bytes]) -> list[Par
     listing = [{"Config": "config.json", "RepoTags": ["example.com/shop/app:1.0"], "Layers": paths}]
     files = [member("config.json", json.dumps(config).encode())]
     return [*layers, *files, member("manifest.json", json.dumps(listing).encode())]
+
+
+def test_an_archive_may_name_its_files_as_tar_does(tmp_path: Path, skopeo: Path) -> None:
+    plain = tmp_path / "plain.tar"
+    write_tar(plain, [member("a", b"1")])
+    layer = plain.read_bytes()
+    listing, config = "manifest.json", legacy([], ["./x.tar"], [layer])[0]
+    document = {"Config": "./config.json", "RepoTags": ["example.com/shop/app:1.0"], "Layers": ["./x.tar"]}
+    parts = [config, member("x.tar", layer), member(listing, json.dumps([document]).encode())]
+    path = write_tar(tmp_path / "a.tar", parts)
+    layouts.run(skopeo, "copy", "-q", f"docker-archive:{path}", f"dir:{tmp_path / 'out'}")
+    with open_docker_archive(path) as source:
+        (found,) = (blob for blob in walk(source, REFERENCE).blobs if blob.media_type == OCI_LAYER)
+        assert b"".join(source.open(REFERENCE, found)) == layer
 
 
 def test_old_archives_link_equal_layers(tmp_path: Path) -> None:

@@ -233,6 +233,42 @@ def test_what_is_not_a_layout_is_refused(tmp_path: Path) -> None:
         OciLayout.directory(tmp_path)
 
 
+@pytest.mark.parametrize("version", [None, "1.0.0", "1.1.0"])
+def test_a_layout_is_what_skopeo_takes_for_one(version: str | None, tmp_path: Path, skopeo: Path) -> None:
+    nodes = layouts.write_full(tmp_path / "in")
+    said = tmp_path / "in" / "oci-layout"
+    said.unlink()
+    if version:
+        said.write_text(json.dumps({"imageLayoutVersion": version}))
+    assert resolved(tmp_path / "in", layouts.REFERENCE) == nodes["root"]["digest"]
+    layouts.run(
+        skopeo, "copy", "-q", "--all", f"oci:{tmp_path / 'in'}:{layouts.REFERENCE}", f"dir:{tmp_path / 'out'}"
+    )
+
+
+def test_what_is_attached_and_has_a_name_can_be_asked_for_by_it(tmp_path: Path, skopeo: Path) -> None:
+    """It is attached all the same; an image of that name comes first."""
+    writer = LayoutWriter(tmp_path / "in")
+    child = layouts.image(writer, "the image", "amd64")
+    attached = layouts.attachment(writer, child, "packages")
+    writer.name(child, "example.com/shop/multi:1.0")
+    writer.name(attached, "example.com/shop/packages:1.0")
+    writer.name(attached, "example.com/shop/multi:1.0")
+    writer.finish()
+    layouts.run(
+        skopeo,
+        "copy",
+        "-q",
+        f"oci:{tmp_path / 'in'}:example.com/shop/packages:1.0",
+        f"dir:{tmp_path / 'out'}",
+    )
+    assert resolved(tmp_path / "in", "example.com/shop/packages:1.0") == attached["digest"]
+    assert resolved(tmp_path / "in", "example.com/shop/multi:1.0") == child["digest"]
+    with OciLayout.directory(tmp_path / "in") as source:
+        found = source.referrers(Reference.parse("example.com/shop/multi:1.0"), Digest(child["digest"]))
+    assert {each.digest for each in found} == {attached["digest"]}
+
+
 def test_a_read_of_a_damaged_blob_never_ends_well(tmp_path: Path) -> None:
     layouts.write_full(tmp_path, size=700_000)
     blob = max((tmp_path / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)

@@ -28,6 +28,10 @@ MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
 DOCUMENTS = MANIFESTS | INDEXES
 
+_CONVERT = (
+    "copy the image to a registry or layout of yours with `skopeo copy --format v2s2`, which writes its"
+    " manifest anew, and name that under images.sources"
+)
 _FIELDS = {
     "schemaversion": "schemaVersion",
     "mediatype": "mediaType",
@@ -87,11 +91,12 @@ def parse(data: bytes, media_type: str, what: str) -> Manifest:
             raise DamagedError(f"{what} says it is {stated!r} but was given as {media_type!r}")
         media_type = stated
     if document.get("schemaVersion") != 2:
-        raise DamagedError(
-            f"{what}: schemaVersion must be 2",
-            hint="Docker's first format is gone from containerd, too: copy the image to a registry of yours"
-            " with `skopeo copy --format v2s2`, and name that under images.sources",
+        gone = (
+            "Docker's first format is gone from containerd, too: "
+            if document.get("schemaVersion") == 1
+            else ""
         )
+        raise DamagedError(f"{what}: schemaVersion must be 2", hint=gone + _CONVERT)
     index = media_type in INDEXES
     if index != ("manifests" in document):
         raise DamagedError(f"{what} has not the fields of {media_type!r}")
@@ -123,7 +128,7 @@ def _check_spelling(document: dict[str, Any], what: str) -> None:
     """Go's decoder takes ``Layers`` for ``layers``: registries and runtimes would see another document."""
     for key in document:
         if _FIELDS.get(key.casefold(), key) != key:
-            raise DamagedError(f"{what} has the ambiguous field {key!r}")
+            raise DamagedError(f"{what} has the ambiguous field {key!r}", hint=_CONVERT)
 
 
 def _descriptors(document: dict[str, Any], key: str, what: str) -> tuple[Descriptor, ...]:

@@ -201,8 +201,8 @@ def _entries(data: bytes, what: str) -> list[_Entry]:
         raise DamagedError(f"{what} must be an array of objects")
     return [
         _Entry(
-            config=_texts([entry.get("Config")], what)[0],
-            layers=_texts(entry.get("Layers"), what),
+            config=_texts([entry.get("Config")], what)[0].removeprefix("./"),
+            layers=tuple(path.removeprefix("./") for path in _texts(entry.get("Layers"), what)),
             tags=tuple(filter(None, map(_tag, _texts(entry.get("RepoTags"), what)))),
         )
         for entry in document

@@ -106,6 +106,12 @@ def _opened(name: str, flags: int, parent: int, stack: ExitStack) -> int:
     return handle
 
 
+_WAY_OUT = (
+    "is it whole? skopeo may read it all the same: have it write the image anew with `skopeo copy` to"
+    " oci:DIRECTORY, and name that under images.sources"
+)
+
+
 class TarFiles:
     """`Files` of a plain tar, read in place."""
 
@@ -124,6 +130,9 @@ class TarFiles:
             raise NotFoundError(f"cannot open {path}: {fault.strerror}") from fault
         try:
             self._index = index_tar(self._handle, self.name)
+        except DamagedError as fault:
+            self.close()
+            raise DamagedError(str(fault), hint=fault.hint or _WAY_OUT) from fault
         except BaseException:
             self.close()
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,7 @@ class OciLayout:
     """
 
     def __init__(self, files: Files) -> None:
-        """Read ``oci-layout`` and ``index.json``.
+        """Read ``oci-layout``, which skopeo does without, and ``index.json``.
 
         Raises:
             NotFoundError: the files are not an OCI layout.
@@ -36,9 +37,10 @@ class OciLayout:
         """
         self.name = files.name
         self._files = files
-        if files.size("oci-layout") is None:
+        if files.size("oci-layout") is not None:
+            _check_version(read_small(files, "oci-layout", LIMITS.manifest), self.name)
+        elif files.size("index.json") is None:
             raise NotFoundError(f"{self.name} is not an OCI layout: it has no file oci-layout")
-        _check_version(read_small(files, "oci-layout", LIMITS.manifest), self.name)
         index = read_small(files, "index.json", LIMITS.manifest)
         self._entries = oci.parse(index, oci.OCI_INDEX, f"{self.name}: index.json").manifests
         self._parsed: dict[Digest, Manifest] = {}
@@ -122,26 +124,28 @@ class OciLayout:
 
     def _choose(self, reference: Reference, faults: list[AirstoreError]) -> Descriptor:
         """An entry that cannot be read may be an image or an attachment; it counts if its name says which."""
-        images, unreadable = self._images
+        images, attached, unreadable = self._images
         faults += unreadable
         try:
             return images.choose(reference, self.name)
-        except NotFoundError:
-            if faults:
-                raise faults[0] from None
-            raise
+        except NotFoundError as fault:
+            with suppress(NotFoundError):
+                return attached.choose(reference, self.name)
+            raise (faults or [fault])[0] from None
 
     @cached_property
-    def _images(self) -> tuple[NameIndex, list[AirstoreError]]:
-        """Entries that are images in their own right, and why others cannot be read."""
-        images, faults = list[Descriptor](), list[AirstoreError]()
+    def _images(self) -> tuple[NameIndex, NameIndex, list[AirstoreError]]:
+        """Images, attached ones that have names all the same, and why others cannot be read."""
+        images, attached, faults = list[Descriptor](), list[Descriptor](), list[AirstoreError]()
         for entry in self._entries:
             if entry.media_type not in oci.DOCUMENTS or attachment_subject(entry) is not None:
                 continue
             document = self._readable(entry, faults)
             if document.subject is None if document else names_of(entry):
                 images.append(entry)
-        return NameIndex(images), faults
+            elif names_of(entry):
+                attached.append(entry)
+        return NameIndex(images), NameIndex(attached), faults
 
     @cached_property
     def _attachments(self) -> tuple[dict[Digest, list[Descriptor]], list[tuple[Digest, AirstoreError]]]:
@@ -226,8 +230,8 @@ def _with_tag(entry: Descriptor) -> Descriptor:
 
 def _check_version(data: bytes, name: str) -> None:
     version = strictjson.load_object(data, f"{name}: oci-layout").get("imageLayoutVersion")
-    if version != "1.0.0":
-        raise DamagedError(f"{name}: OCI layout version {version!r}; only '1.0.0' exists")
+    if not str(version).startswith("1."):  # the specification keeps to its major version
+        raise DamagedError(f"{name}: OCI layout version {version!r}; only versions 1 are known")
 
 
 def window(chunks: Iterator[bytes], start: int, stop: int) -> Iterator[bytes]:
