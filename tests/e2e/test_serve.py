@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -253,6 +254,56 @@ def test_the_server_goes_on_when_the_index_is_rebuilt_and_a_release_imported(
         while data := pulling.recv(1 << 20):
             rest += data
         assert _digest(rest.partition(b"\r\n\r\n")[2]) == layer["digest"]
+
+
+def test_the_server_goes_on_while_old_releases_are_dropped(world: World, tmp_path: Path) -> None:
+    """A pull of what stays goes on, although its pack is replaced; what went is not found, and said why."""
+    store = world.copy_of_site(tmp_path)
+    carry(world.publisher, store, tmp_path, "1.1.0", "--from", "1.0.0")
+    old, new = (_blobs_of(world, version) for version in ("1.0.0", "1.1.0"))
+    digest, (repository, size) = max(new.items() & old.items(), key=lambda item: item[1][1])
+    gone, (place, _size) = min(item for item in old.items() if item[0] not in new)
+    with served(store) as running, socket.socket() as pulling:
+        pulling.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        pulling.settimeout(60)
+        host, _, port = running.host.partition(":")
+        pulling.connect((host, int(port)))
+        pulling.sendall(f"GET /v2/{repository}/blobs/{digest} HTTP/1.0\r\n\r\n".encode())
+        assert received(pulling, 12) == b"HTTP/1.1 200"
+        assert _get(f"{running.url}/v2/{place}/blobs/{gone}")[0] == 200
+        store("gc", "--keep", "1")
+        why = "`airstore gc` has dropped the content of release 1.0.0"
+        status, errors = _refused(f"{running.url}/v2/{place}/blobs/{gone}")
+        assert (status, errors["code"]) == (404, "BLOB_UNKNOWN")
+        assert why in errors["message"]
+        status, errors = _refused(f"{running.url}/v2/shop/api/manifests/1.0.0")
+        assert (status, errors["code"]) == (404, "MANIFEST_UNKNOWN")
+        expected = world.publisher.images("1.1.0")["registry.example.com/shop/api:1.1.0"]
+        assert expected in _copy(f"{running.host}/shop/api:1.1.0", tmp_path / "copy")
+        rest = b""
+        while data := pulling.recv(1 << 20):
+            rest += data
+        body = rest.partition(b"\r\n\r\n")[2]
+        assert (len(body), _digest(body)) == (size, digest)
+        running.end()
+    log = (store.path.parent / "serve.log").read_text().splitlines()
+    assert any(f"/v2/{place}/blobs/{gone} 404" in line and why in line for line in log), log
+
+
+def _blobs_of(world: World, version: str) -> dict[str, tuple[str, int]]:
+    """Digest to repository and size, of images."""
+    return {
+        blob["digest"]: (image["reference"].partition("/")[2].rpartition(":")[0], blob["size"])
+        for image in world.publisher.release(version)["images"]
+        for blob in image["blobs"]
+    }
+
+
+def _refused(url: str) -> tuple[int, dict[str, str]]:
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        _get(url)
+    (found,) = json.loads(raised.value.read())["errors"]
+    return raised.value.code, found
 
 
 @pytest.mark.parametrize(

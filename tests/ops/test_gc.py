@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import StorageError
-from airstore.core.image.digest import Digest
 from airstore.core.progress import QUIET
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.steps import End, Mode, Status, Step, StepKind
 from airstore.ops.gc.gc import collect
 from airstore.ops.gc.pins import Pins
 from airstore.ops.stores.directory import open_directory
+from airstore.trust.keys import PrivateKey
 from tests.ops.test_faults import on
 from tests.ops.test_stores import held as locked
 from tests.store.store_support import flip, noise, put
@@ -211,17 +211,15 @@ def test_a_site_keeps_what_an_open_run_needs(world: World) -> None:
     readable(world.site, "1.0.0", "1.1.0", "1.3.0")
 
 
-def test_a_release_that_runs_and_left_the_history_keeps_blobs_of_no_release(world: World) -> None:
-    """As a trust root does that disowns releases: nothing says any more what it consists of."""
-    with open_directory(world.site).open_blobs() as blobs:
-        put(blobs, STRAY)
-    assert gc(world.site, 1, "--dry-run")["unused"]["blobs"] == 1
+def test_what_runs_and_left_the_history_ends_it(world: World) -> None:
+    """As a trust root does that disowns releases: nothing says any more which blobs it needs."""
     applied(world.site, "9.9.9", of="1.3.0")
+    with unchanged(world.site):
+        refused(airstore("-C", world.site, "gc", "--keep", "1"), 10, "9.9.9 runs, and is not in the history")
+    applied(world.site, "1.3.0")
     said = gc(world.site, 1)
-    assert said["unused"]["blobs"] == 0
-    assert said["notes"] == ["9.9.9 is not in the history any more: blobs of no release stay for it"]
-    with open_directory(world.site).open_blobs() as blobs:
-        assert b"".join(blobs.read(Digest.of(STRAY))) == STRAY
+    assert kept(said) == {"1.3.0": [*NEWEST, "runs"]}
+    assert [note.partition(",")[0] for note in said["notes"]] == ["9.9.9 is not in the history any more"]
 
 
 def test_a_site_whose_store_the_applier_has_is_left_alone(world: World) -> None:
@@ -255,6 +253,21 @@ def test_a_publisher_keeps_what_sites_hold_by_their_receipts(world: World, tmp_p
     assert "the content of 1.0.0 was dropped here" in done("-C", publisher, *words).err
     assert made(publisher, tmp_path / "third", "--receipt", tmp_path / "old.json") >= small
     refused(airstore("-C", world.site, "gc", "--keep", "1", "--drop-bases"), 2, "is for a publisher")
+
+
+def test_a_publisher_keeps_what_a_pending_release_needs(world: World, tmp_path: Path) -> None:
+    publisher, other = ("-C", world.publisher), tmp_path / "ben"
+    PrivateKey.generate().save(other)
+    PrivateKey.load(other).public.save(tmp_path / "ben.pub")
+    done(*publisher, "trust", "root", "add-key", tmp_path / "ben.pub", "--release-threshold", "2")
+    done(*publisher, "trust", "root", "sign", "--key-file", world.publisher / "keys" / "root")
+    make_layout(world.tiny.layout, text=words("pending"))
+    done(*publisher, "release", "create", "--version", "2.0.0", "--key", "release")
+    said = gc(world.publisher, 1)
+    assert said["unused"]["blobs"] == 0
+    assert said["notes"] == ["release 2.0.0 is pending: what it needs stays"]
+    done(*publisher, "release", "sign", "2.0.0", "--key-file", other)
+    readable(world.publisher, "1.3.0", "2.0.0")
 
 
 # Coming back

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from airstore.core.errors import DamagedError, UsageError
+from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
 from airstore.ops.gc.pins import Pins
-from airstore.ops.gc.plan import Collection, KeptRelease, decide, kept_releases
+from airstore.ops.gc.plan import Collection, KeptRelease, decide, kept_releases, strange
 from airstore.ops.share.remotes import load_remotes
 from airstore.ops.stores.collected import collected, mark
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
@@ -55,6 +55,7 @@ def collect(
 
     Raises:
         LockedError: another airstore process is changing the store.
+        NotFoundError: nothing describes any more what runs.
         UsageError: the store is shared.
         DamagedError: something that stays is damaged or missing; nothing was changed.
         StorageError: the disk is full or failed; the next run goes on.
@@ -93,6 +94,13 @@ def _collected(store: StoreDirectory) -> Mapping[Digest, str] | None:
 def _plan(
     store: StoreDirectory, blobs: BlobStore, found: Sequence[Holding], keep: int, pins: Pins
 ) -> Collection:
+    for version in strange(found, pins):
+        if version in pins.vital:
+            raise NotFoundError(
+                f"{version} {pins.releases[version][0]}, and is not in the history any more: nothing says"
+                " what it needs, so nothing is dropped",
+                hint="`airstore apply` a release that `airstore release list` names, then run this again",
+            )
     kept = kept_releases(found, keep, pins)
     _require_whole(store, found, kept)
     history, known = store.history, by_version(each.summary for each in found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airstore.core.image.digest import Digest
@@ -14,12 +14,14 @@ class Pins:
 
     Attributes:
         releases: version to why, in words that follow it.
-        blobs: that belong to no release yet, or are named without one, and why.
+        vital: those of them without which nothing may be dropped, should the history not have them.
+        blobs: that belong to no release yet.
         notes: what whoever reads the plan should know.
     """
 
     releases: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    blobs: Mapping[str, frozenset[Digest]] = field(default_factory=dict)
+    vital: frozenset[str] = frozenset()
+    blobs: frozenset[Digest] = frozenset()
     notes: Sequence[str] = ()
 
 
@@ -28,16 +30,19 @@ class PinList:
 
     def __init__(self) -> None:
         self._releases: dict[str, dict[str, None]] = {}
-        self._blobs: dict[str, frozenset[Digest]] = {}
+        self._vital = set[str]()
+        self._blobs = set[Digest]()
         self._notes: list[str] = []
 
-    def keep(self, version: str, why: str) -> None:
+    def keep(self, version: str, why: str, *, vital: bool = False) -> None:
         """Keep a release."""
         self._releases.setdefault(version, {})[why] = None
+        if vital:
+            self._vital.add(version)
 
-    def keep_blobs(self, why: str, blobs: frozenset[Digest]) -> None:
+    def keep_blobs(self, blobs: Iterable[Digest]) -> None:
         """Keep blobs."""
-        self._blobs[why] = self._blobs.get(why, frozenset()) | blobs
+        self._blobs.update(blobs)
 
     def note(self, text: str) -> None:
         """Say something beside the plan."""
@@ -46,4 +51,4 @@ class PinList:
     def all(self) -> Pins:
         """What was collected."""
         releases = {version: tuple(reasons) for version, reasons in self._releases.items()}
-        return Pins(releases, self._blobs, tuple(self._notes))
+        return Pins(releases, frozenset(self._vital), frozenset(self._blobs), tuple(self._notes))

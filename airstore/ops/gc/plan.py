@@ -102,14 +102,10 @@ def decide(
         pins: see `Pins`.
         whole: this side holds every release as a whole, so that one which it does not is dropped.
     """
-    staying = frozenset().union(*blobs.values(), *pins.blobs.values())
+    staying = pins.blobs.union(*blobs.values())
     known = {digest for each in found for digest in each.summary.added}
     unused = held.keys() - known - staying
-    notes = list(pins.notes)
-    if strange := sorted(pins.releases.keys() - {each.summary.link.version for each in found}):
-        # Nothing says any more which blobs these need.
-        notes.append(f"{', '.join(strange)} is not in the history any more: blobs of no release stay for it")
-        staying, unused = staying | unused, set[Digest]()
+    notes = [*pins.notes, *(_STRANGE.format(version) for version in strange(found, pins))]
     versions = {each.version for each in kept}
     dropped = tuple(_dropped(found, versions, staying, held, whole=whole))
     going = {each.version for each in dropped}
@@ -120,6 +116,14 @@ def decide(
     )
     left = (len(unused), sum(held[digest] for digest in unused))
     return Collection(tuple(kept), dropped, tuple(earlier), left, staying, tuple(notes))
+
+
+_STRANGE = "{} is not in the history any more, as a trust root may have it: nothing is kept for it"
+
+
+def strange(found: Iterable[Holding], pins: Pins) -> list[str]:
+    """Versions that are pinned and that nothing describes any more."""
+    return sorted(pins.releases.keys() - {each.summary.link.version for each in found})
 
 
 def _dropped(

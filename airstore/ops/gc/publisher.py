@@ -25,7 +25,8 @@ def publisher_pins(store: StoreDirectory, now: int, *, bases: bool) -> Pins:
     for row in fleet(store, now, _STALE).rows:
         _site(pins, row, bases=bases)
     for done in pending(store):
-        pins.keep_blobs(f"release {done.release.version} is pending", frozenset(done.release.blobs()))
+        pins.keep_blobs(done.release.blobs())
+        pins.note(f"release {done.release.version} is pending: what it needs stays")
     return pins.all()
 
 

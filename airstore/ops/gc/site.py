@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from airstore.core.errors import DamagedError
-from airstore.core.image.digest import Digest
 from airstore.deploy.plan.stack import stack
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import load_all
@@ -33,13 +31,13 @@ def site_pins(store: StoreDirectory) -> Pins:
 
 
 def _what_ran(store: StoreDirectory, pins: PinList) -> None:
-    states = stack(reversed(list(ledger.entries(store.history))))
-    for state, why in zip(reversed(states), ("runs", "a rollback goes back to it"), strict=False):
-        if ledger.is_release(state.version):
-            running = why != "runs" or ledger.running(store.history)
-            pins.keep(state.version, why if running else "ran last")
-        charts = frozenset(Digest(helm.archive) for helm in state.entry.running if _is_digest(helm.archive))
-        pins.keep_blobs("charts of what ran", charts)
+    """The state that runs, and the one below it."""
+    states = [state.version for state in stack(reversed(list(ledger.entries(store.history))))]
+    if states and ledger.is_release(states[-1]):
+        running = ledger.running(store.history) is not None
+        pins.keep(states[-1], "runs" if running else "ran last", vital=running)
+    for version in filter(ledger.is_release, states[-2:-1]):
+        pins.keep(version, "a rollback goes back to it")
 
 
 def _backups(store: StoreDirectory, pins: PinList) -> None:
@@ -54,11 +52,4 @@ def _open_runs(store: StoreDirectory, pins: PinList) -> None:
         if journal.end is None:
             intent = Intent.of(journal)
             for version in filter(ledger.is_release, (intent.version, intent.previous)):
-                pins.keep(version, f"run {journal.name} has not ended")
-
-
-def _is_digest(text: str) -> bool:
-    try:
-        return bool(Digest(text))
-    except DamagedError:  # what was adopted has none
-        return False
+                pins.keep(version, f"run {journal.name} has not ended", vital=True)
