@@ -52,6 +52,7 @@ LOADS = {
     "images find --help": SOURCES,
     "registry serve --help": SOURCES | {"h11"},
     "registry push --help": SOURCES | {"h11"},
+    "registry gc --help": SOURCES | {"h11"},
     "images compare --help": CLUSTER,
     "registry bootstrap --help": CLUSTER | SOURCES | {"h11"},
     "registry export-access --help": CLUSTER | SOURCES | {"h11"},

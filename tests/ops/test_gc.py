@@ -16,6 +16,7 @@ from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.steps import End, Mode, Status, Step, StepKind
 from airstore.ops.gc.gc import collect
 from airstore.ops.gc.pins import Pins
+from airstore.ops.registry.serve import LiveCatalog
 from airstore.ops.stores.directory import open_directory
 from airstore.trust.keys import PrivateKey
 from tests.ops.test_faults import on
@@ -137,8 +138,10 @@ def test_more_than_there_are_drops_nothing_and_twice_is_once(store: Path) -> Non
     with unchanged(store):
         assert dropped(gc(store, 99)) == []
     gc(store, 1)
+    written = (store / "collected.json").stat().st_ino
     with unchanged(store):
         again = gc(store, 1)
+    assert (store / "collected.json").stat().st_ino == written, "a running registry has nothing to look at"
     assert (dropped(again), again["freed_bytes"]) == ([], 0)
     assert again["collected_before"] == ["1.0.0", "1.1.0", "1.2.0"]
     with unchanged(store):
@@ -270,6 +273,25 @@ def test_a_publisher_keeps_what_a_pending_release_needs(world: World, tmp_path: 
     readable(world.publisher, "1.3.0", "2.0.0")
 
 
+def test_a_registry_does_not_offer_what_is_about_to_go(world: World) -> None:
+    """A killed gc has written down what goes, and none of it is gone."""
+    store = open_directory(world.site)
+    image = store.history.release("1.0.0").images[0]
+    catalog = LiveCatalog(store)
+    assert catalog.left_out == ()
+    repository = catalog.repository(image.repository)
+    assert repository
+    assert image.root.digest in repository.blobs
+    killed_at(4, world.site)
+    assert states(world.site)["1.0.0"] == "all"
+    repository = catalog.repository(image.repository)
+    assert repository
+    assert image.root.digest not in repository.blobs
+    assert catalog.dropped == ("1.0.0", "1.1.0", "1.2.0")
+    assert "release 1.0.0" in catalog.absence(image.repository, str(image.root.digest))
+    assert catalog.absence(image.repository, "never") == ""
+
+
 # Coming back
 
 
@@ -325,8 +347,10 @@ def test_a_damaged_store_is_not_touched(store: Path, world: World) -> None:
     """The chart is everybody's, and lies in the pack of the oldest release."""
     chart = open_directory(store).history.release("1.0.0").charts[0].archive.digest
     with open_directory(store).open_blobs() as blobs:
-        place = blobs.index.locate(blobs.index.blob(chart)[0].recipe)[0]
-        flip(blobs.layout.pack(place.pack), place.frame_offset + place.stored // 2)
+        steps = blobs.reader().steps(blobs.reader().recipe(chart))
+        for place in blobs.index.locate(next(step for step in steps if not isinstance(step, int))):
+            for at in range(place.frame_offset, place.frame_offset + place.stored, 50):
+                flip(blobs.layout.pack(place.pack), at)
     with unchanged(store):
         refused(airstore("-C", store, "gc", "--keep", "2"), 20, "airstore repair")
     sources = [world.media(version) for version in VERSIONS]
@@ -410,12 +434,16 @@ collect(StoreDirectory(there.path, there.side, there.name, None, disk), 1, Pins,
 """
 
 
-@pytest.mark.parametrize("nth", [1, 3, 6])
-def test_it_may_be_killed(nth: int, store: Path, world: World) -> None:
+def killed_at(nth: int, store: Path) -> None:
     tests = str(Path(__file__).parents[2])
     command = [sys.executable, "-c", _KILLED, str(store), str(nth), tests]
     ended = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert ended.returncode == -signal.SIGKILL, ended
+
+
+@pytest.mark.parametrize("nth", [1, 3, 6])
+def test_it_may_be_killed(nth: int, store: Path, world: World) -> None:
+    killed_at(nth, store)
     readable(store, "1.3.0")
     if store == world.site:
         done("-C", store, "media", "import", world.media("1.3.0"))

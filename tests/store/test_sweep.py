@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -226,6 +227,17 @@ def test_an_index_that_forgot_a_blob_is_not_believed(store: BlobStore) -> None:
     assert path.exists()
 
 
+def test_an_index_that_is_damaged_is_not_believed(store: BlobStore) -> None:
+    recipe = store.reader().recipe(Digest.of(NEW))
+    key = next(step for step in store.reader().steps(recipe) if not isinstance(step, int))
+    store.index._connection.execute("DELETE FROM objects WHERE digest = ?", (key.digest,))
+    before = packs_of(store)
+    with pytest.raises(DamagedError, match=r"index\.sqlite: ") as raised:
+        sweep(store)
+    assert "airstore repair" in raised.value.hint
+    assert packs_of(store) == before
+
+
 def test_a_pack_that_is_no_pack_ends_it(store: BlobStore) -> None:
     (store.layout.packs / f"{'0' * 64}.pack").write_bytes(b"not a pack")
     before = packs_of(store)
@@ -235,26 +247,45 @@ def test_a_pack_that_is_no_pack_ends_it(store: BlobStore) -> None:
 
 
 def test_without_room_nothing_is_begun(store: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = packs_of(store)
-    usage = shutil._ntuple_diskusage
-    with monkeypatch.context() as patched:
-        patched.setattr(shutil, "disk_usage", lambda _path: usage(10**9, 10**9 - 1000, 1000))
-        with pytest.raises(StorageError, match="bytes free; rewriting a pack needs"):
-            sweep(store)
-        # The pack of the config alone goes as a whole, and needs no room.
-        sweep(store, frozenset(map(Digest.of, [OLD, *STAYS])))
-    assert len(packs_of(store)) == len(before) - 1
+    before, use = packs_of(store), disk_use(store)
+    room = 1000
+
+    def usage(_path: Path) -> object:
+        return SimpleNamespace(free=room + use - disk_use(store))
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    with pytest.raises(StorageError, match="bytes free; rewriting a pack needs"):
+        sweep(store)
+    assert packs_of(store) == before
+    # The pack of the config goes as a whole, which makes room for the other one.
+    room = pack_with(store, OLD).stat().st_size - pack_with(store, OLD_CONFIG).stat().st_size
     sweep(store)
     assert_swept(store)
 
 
+def test_a_recipe_that_cannot_be_read_ends_it(store: BlobStore) -> None:
+    """Nobody knows what it needs."""
+    place = store.index.locate(store.index.blob(Digest.of(NEW))[0].recipe)[0]
+    flip(store.layout.pack(place.pack), place.frame_offset + place.stored // 2)
+    before = packs_of(store)
+    with pytest.raises(DamagedError, match="a recipe of blob"):
+        sweep(store)
+    assert packs_of(store) == before
+
+
+BIG = noise(4 << 20, 80)  # some frames, more than are read ahead
+
+
 def test_readers_go_on_while_packs_are_replaced(store: BlobStore) -> None:
     """A reader that has asked where objects lie finds them again, in the new pack."""
+    put(store, OLD_CONFIG[::-1], BIG)
     reader = store.reader()
-    chunks = reader.blob(Digest.of(NEW))
+    chunks = reader.blob(Digest.of(BIG))
     first = next(chunks)
-    sweep(store)
-    assert first + b"".join(chunks) == NEW
+    assert len(first) < len(BIG)
+    sweep(store, KEPT | {Digest.of(BIG)})
+    assert first + b"".join(chunks) == BIG
+    assert b"".join(reader.blob(Digest.of(BIG))) == BIG
 
 
 def test_readers_in_other_threads_never_fail(store: BlobStore) -> None:

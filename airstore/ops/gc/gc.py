@@ -94,6 +94,20 @@ def _collected(store: StoreDirectory) -> Mapping[Digest, str] | None:
 def _plan(
     store: StoreDirectory, blobs: BlobStore, found: Sequence[Holding], keep: int, pins: Pins
 ) -> Collection:
+    kept = kept_here(found, keep, pins)
+    _require_whole(store, found, kept)
+    history, known = store.history, by_version(each.summary for each in found)
+    needed = {each.version: frozenset(release_of(history, known[each.version]).blobs()) for each in kept}
+    whole = store.side == PUBLISHER
+    return decide(found, kept, needed, dict(blobs.sizes()), pins, whole=whole)
+
+
+def kept_here(found: Sequence[Holding], keep: int, pins: Pins) -> list[KeptRelease]:
+    """`kept_releases`, where all is known of what has to stay.
+
+    Raises:
+        NotFoundError: nothing describes any more what runs.
+    """
     for version in strange(found, pins):
         if version in pins.vital:
             raise NotFoundError(
@@ -101,12 +115,7 @@ def _plan(
                 " what it needs, so nothing is dropped",
                 hint="`airstore apply` a release that `airstore release list` names, then run this again",
             )
-    kept = kept_releases(found, keep, pins)
-    _require_whole(store, found, kept)
-    history, known = store.history, by_version(each.summary for each in found)
-    needed = {each.version: frozenset(release_of(history, known[each.version]).blobs()) for each in kept}
-    whole = store.side == PUBLISHER
-    return decide(found, kept, needed, dict(blobs.sizes()), pins, whole=whole)
+    return kept_releases(found, keep, pins)
 
 
 def _require_whole(store: StoreDirectory, found: Sequence[Holding], kept: Sequence[KeptRelease]) -> None:

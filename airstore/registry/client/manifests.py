@@ -11,6 +11,7 @@ from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.faults import RefusedError, UnwellError
 
 _ACCEPT = {"Accept": ", ".join(sorted(oci.DOCUMENTS))}
+_FORBIDDEN = frozenset({405, 501})
 _MISSING = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"})
 
 
@@ -61,6 +62,26 @@ def write_manifest(
     """
     path, headers = f"manifests/{selector}", {"Content-Type": media_type}
     transport.send(RegistryRequest("PUT", repository, path, headers, data, (200, 201, 202))).close()
+
+
+def delete_manifest(transport: Transport, repository: str, selector: str) -> bool:
+    """Delete a manifest by digest, with the tags that name it, or a tag; whether it was there.
+
+    Raises:
+        TransferError: the registry does not allow it, or broke off.
+    """
+    request = RegistryRequest("DELETE", repository, f"manifests/{selector}", expect=(200, 202, 204))
+    try:
+        transport.send(request).close()
+    except RefusedError as fault:
+        if is_missing(fault):
+            return False
+        if fault.status in _FORBIDDEN:
+            fault.hint = (
+                "a registry has to allow it: REGISTRY_STORAGE_DELETE_ENABLED=true for docker-registry"
+            )
+        raise
+    return True
 
 
 def is_missing(fault: TransferError) -> bool:

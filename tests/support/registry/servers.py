@@ -36,7 +36,13 @@ class RegistryServer:
 
 @contextmanager
 def registry_server(
-    directory: Path, *, htpasswd: bool = False, tls: bool = False, tokens: bool = False, cache: bool = True
+    directory: Path,
+    *,
+    htpasswd: bool = False,
+    tls: bool = False,
+    tokens: bool = False,
+    cache: bool = True,
+    delete: bool = True,
 ) -> Iterator[RegistryServer]:
     """Run a registry for the length of the block."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -44,7 +50,7 @@ def registry_server(
     host = f"localhost:{port}" if tls else f"127.0.0.1:{port}"
     storage: dict[str, object] = {
         "filesystem": {"rootdirectory": str(directory / "data")},
-        "delete": {"enabled": True},
+        "delete": {"enabled": delete},
     }
     if cache:
         storage["cache"] = {"blobdescriptor": "inmemory"}

@@ -35,6 +35,7 @@ def command() -> None:
 
 command.add_later("bootstrap", "registry.bootstrap:command")
 command.add_later("export-access", "registry.bootstrap:export")
+command.add_later("gc", "registry.gc:command")
 command.add_later("mirror-config", "registry.mirrors:command")
 
 

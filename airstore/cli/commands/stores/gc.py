@@ -11,9 +11,8 @@ from airstore.cli.text import human, printable
 from airstore.cli.views.output import output_option, show_document
 from airstore.core.errors import UsageError
 from airstore.ops.gc.gc import Collected, collect
-from airstore.ops.gc.pins import Pins
-from airstore.ops.gc.publisher import publisher_pins
-from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.gc.sides import pins_of
+from airstore.ops.stores.directory import SITE
 
 
 @click.command("gc")
@@ -44,20 +43,12 @@ def command(context: Context, *, keep: int, dry_run: bool, drop_bases: bool, out
     store = context.store()
     if drop_bases and store.side == SITE:
         raise UsageError("--drop-bases is for a publisher: a site makes no deltas")
-    pins = partial(_pins, store, context.now(), bases=not drop_bases)
+    pins = partial(pins_of, store, context.now(), bases=not drop_bases)
     done = collect(store, keep, pins, context.progress, dry_run=dry_run)
     if output != "table":
         show_document(_document(done, dry_run=dry_run), output)
         return
     _show(context, done, dry_run=dry_run)
-
-
-def _pins(store: StoreDirectory, now: int, *, bases: bool) -> Pins:
-    if store.side == SITE:
-        from airstore.ops.gc.site import site_pins  # noqa: PLC0415 - loads Kubernetes
-
-        return site_pins(store)
-    return publisher_pins(store, now, bases=bases)
 
 
 def _document(done: Collected, *, dry_run: bool) -> dict[str, object]:
