@@ -6,11 +6,18 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from airstore.core.errors import IncompleteError
 from airstore.core.image.digest import Digest
+from airstore.core.model.site import SiteFile
+from airstore.core.model.site_registry import ExternalRegistry
+from airstore.ops.apply.push import RegistryPush
+from airstore.ops.registry.access import RegistryOptions
+from airstore.ops.stores.directory import open_directory
 from tests.support.product.collected import VERSIONS, World, applied, gc, make_world
 from tests.support.product.road_parts import airstore, done, refused, unchanged
 from tests.support.product.tiny_product import IMAGE
@@ -124,6 +131,30 @@ def test_a_release_comes_back_after_it(
     clean(world.site, server, 1, "--yes")
     done("-C", world.site, "registry", "push", url(server), "--release", "1.0.0")
     assert digest_of(world.site, "1.0.0") in held(server)
+
+
+def test_a_rollback_needs_the_store_or_the_registry(world: World, server: RegistryServer) -> None:
+    """What was dropped from the store does no harm as long as the site's registry has the images."""
+    gc(world.site, 1)
+    store, said = open_directory(world.site), list[str]()
+    file = SiteFile(ExternalRegistry(host=server.host, prefix="shop"))
+    release = store.history.release("1.2.0")
+    with store.open_blobs() as blobs:
+        surroundings = SimpleNamespace(
+            store=store, blobs=blobs, file=file, say=said.append, invocation=SimpleNamespace(kubeconfig=None)
+        )
+        access = RegistryOptions(plain_http=frozenset({server.host}))
+        push = RegistryPush(surroundings, access)  # type: ignore[arg-type]
+        done("-C", world.site, "repair", "--release", "1.2.0", "--from", world.media("1.2.0"))
+        done("-C", world.site, "registry", "push", url(server), "--release", "1.2.0")
+        gc(world.site, 1)
+        push.push(release, always=False)
+        assert said == ["the store no longer has everything of 1.2.0; it is not pushed"]
+        done("-C", world.site, "registry", "push", url(server), "--release", "1.3.0")
+        with pytest.raises(IncompleteError) as raised:
+            push.push(release, always=False)
+    assert "the content of release 1.2.0 was dropped" in str(raised.value)
+    assert "airstore repair --release 1.2.0 --from PLACE" in raised.value.hint
 
 
 def collect_in(docker_registry: Path, server: RegistryServer) -> None:

@@ -288,6 +288,16 @@ def test_readers_go_on_while_packs_are_replaced(store: BlobStore) -> None:
     assert b"".join(reader.blob(Digest.of(BIG))) == BIG
 
 
+def test_a_reader_never_takes_a_frame_for_one_that_is_gone(store: BlobStore) -> None:
+    """An index gives the number of a frame that went to another one."""
+    put(store, BIG)
+    reader = store.reader()
+    assert b"".join(reader.blob(Digest.of(BIG))) == BIG
+    sweep(store)
+    put(store, BIG[::-1])
+    assert b"".join(reader.blob(Digest.of(BIG[::-1]))) == BIG[::-1]
+
+
 def test_readers_in_other_threads_never_fail(store: BlobStore) -> None:
     stop, faults, count = threading.Event(), list[BaseException](), [0]
 

@@ -11,10 +11,10 @@ from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.images import image_problems
 from airstore.ops.registry.own_registry import PushTarget, own_registry
 from airstore.ops.registry.push import PushOptions, RegistryPlan, plan_registry, push_release
+from airstore.ops.stores.collected import collected
 from airstore.ops.stores.trusted import is_held, refuse_collected, verified
 
 _JOBS = 4  # transfers at once
-_STILL_THERE = "; or --no-push, if the registry still has all of its images"
 
 
 class RegistryPush:
@@ -46,12 +46,12 @@ class RegistryPush:
 
         Raises:
             LockedError: another process holds the lock.
-            IncompleteError: its content was collected.
+            IncompleteError: its content was collected, and the registry lacks images of it, too.
             TransferError: the registry or the cluster refused or broke off.
         """
         session = self._session
         if not is_held(session.blobs, release):
-            refuse_collected(session.store, verified(session.store, release.version), _STILL_THERE)
+            self._refuse_collected(release)
             session.say(f"the store no longer has everything of {release.version}; it is not pushed")
             return
         with self._registry(release) as target:
@@ -61,6 +61,17 @@ class RegistryPush:
             place = (target.url, target.access)
             summary, _ = push_release(session.store, session.blobs, release, *place, run, target.name)
         session.say(f"pushed {release.version} to {target.name}: {summary.upload_blobs} blobs were missing")
+
+    def _refuse_collected(self, release: Release) -> None:
+        """What was dropped here may still be in the registry: then it is not needed for that."""
+        session, found = self._session, verified(self._session.store, release.version)
+        if found.digest in collected(session.store) and self._problems(release):
+            refuse_collected(session.store, found)
+
+    def _problems(self, release: Release) -> list[str]:
+        """Images of a release that the registry does not have under their tags."""
+        where = (self._session.file, self._access, self._session.invocation.kubeconfig)
+        return image_problems(self._session.store, release, *where, release.images)
 
     @contextmanager
     def _registry(self, release: Release) -> Iterator[PushTarget]:
@@ -74,5 +85,4 @@ class RegistryPush:
         session = self._session
         if plan_registry(session.blobs, release, target.url, target.access).upload_blobs:
             return False
-        where = (session.file, self._access, session.invocation.kubeconfig)
-        return not image_problems(session.store, release, *where, release.images)
+        return not self._problems(release)

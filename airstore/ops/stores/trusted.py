@@ -83,13 +83,8 @@ def held_release(store: StoreDirectory, blobs: BlobStore, version: str = "") -> 
     return release
 
 
-def refuse_collected(store: StoreDirectory, found: VerifiedRelease, or_else: str = "") -> None:
+def refuse_collected(store: StoreDirectory, found: VerifiedRelease) -> None:
     """Refuse a release that is not whole, if that is because its content was collected.
-
-    Args:
-        store: of either side.
-        found: the release.
-        or_else: another way out, for the hint.
 
     Raises:
         IncompleteError: it is.
@@ -98,8 +93,7 @@ def refuse_collected(store: StoreDirectory, found: VerifiedRelease, or_else: str
         version = found.release.version
         raise IncompleteError(
             f"the content of release {version} was dropped from {store.path} by `airstore gc`",
-            hint=f"bring it back: `airstore repair --release {version} --from PLACE`, {_PLACES[store.side]}"
-            + or_else,
+            hint=f"bring it back: `airstore repair --release {version} --from PLACE`, {_PLACES[store.side]}",
         )
 
 
