@@ -301,6 +301,10 @@ def test_what_was_dropped_comes_back_when_it_is_asked_for(store: Path, world: Wo
     assert repaired(store, media).out == "", "a repair alone brings nothing back"
     assert states(store)["1.0.0"] == "collected"
     refused(airstore("-C", store, "repair", "--release", "7.7.7", "--from", media), 10, "7.7.7")
+    alone = repaired(store, world.media("1.3.0"), more=("--release", "1.0.0"))
+    assert alone.code == 20
+    assert "release 1.0.0 lacks 2 of its 6 blobs" in alone.out
+    assert "full media for that release" in alone.out
     back = repaired(store, media, more=("--release", "1.0.0"))
     assert back.code == 0
     assert "what `airstore gc` dropped of release 1.0.0" in back.out

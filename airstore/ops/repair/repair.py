@@ -27,7 +27,7 @@ from airstore.ops.repair.ways import way_out
 from airstore.ops.stores.check import Problem, check_store
 from airstore.ops.stores.collected import collected, forget_whole
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.trusted import all_releases
+from airstore.ops.stores.trusted import all_releases, count_held, trusted_release
 from airstore.store.blobs import BlobStore
 
 
@@ -91,7 +91,7 @@ def repair(store: StoreDirectory, request: RepairRequest, progress: Progress) ->
         restored = list(_restore(store, request, progress, refused.append))
         for copies in store.layout.all_arrivals():  # a run that is stopped before goes on with them
             shutil.rmtree(copies, ignore_errors=True)
-        left = check_store(store, progress).problems
+        left = [*check_store(store, progress).problems, *_still_gone(store, request.releases)]
     left.sort(key=lambda problem: not problem.breaks)  # what breaks nothing goes with the others
     remaining = tuple(Remaining(problem, way_out(store, problem)) for problem in left)
     return Repaired(tuple(restored), tuple(dict.fromkeys(refused)), remaining)
@@ -154,6 +154,17 @@ def _lenders(
 def _returned(store: StoreDirectory) -> Iterator[str]:
     with store.open_blobs() as held:
         yield from (f"what `airstore gc` dropped of release {each}" for each in forget_whole(store, held))
+
+
+def _still_gone(store: StoreDirectory, back: Sequence[str]) -> Iterator[Problem]:
+    """What was asked for by name; `check` does not miss what was dropped."""
+    with store.open_blobs() as held:
+        for version in back:
+            with suppress(DamagedError, NotFoundError):  # `check` names it
+                release = trusted_release(store, version)
+                if lacking := len(release.blobs()) - count_held(held, release):
+                    what = f"release {version} lacks {lacking} of its {len(release.blobs())} blobs"
+                    yield Problem(what, (f"its images and charts in {version}",))
 
 
 def _wanted(store: StoreDirectory, back: Sequence[str]) -> dict[Digest, Descriptor]:

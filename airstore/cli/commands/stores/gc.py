@@ -14,6 +14,10 @@ from airstore.ops.gc.gc import Collected, collect
 from airstore.ops.gc.sides import pins_of
 from airstore.ops.stores.directory import SITE
 
+_RECEIPT = (
+    "airstore receipt FILE, for the publisher: media made for an older one may rest on what was dropped"
+)
+
 
 @click.command("gc")
 @click.option(
@@ -48,7 +52,7 @@ def command(context: Context, *, keep: int, dry_run: bool, drop_bases: bool, out
     if output != "table":
         show_document(_document(done, dry_run=dry_run), output)
         return
-    _show(context, done, dry_run=dry_run)
+    _show(context, done, store.side, dry_run=dry_run)
 
 
 def _document(done: Collected, *, dry_run: bool) -> dict[str, object]:
@@ -76,12 +80,12 @@ def _document(done: Collected, *, dry_run: bool) -> dict[str, object]:
     }
 
 
-def _show(context: Context, done: Collected, *, dry_run: bool) -> None:
+def _show(context: Context, done: Collected, side: str, *, dry_run: bool) -> None:
     plan = done.plan
     for each in plan.kept:
         click.echo(printable(f"keep {each.version}: {'; '.join(each.reasons)}"))
     for going in plan.dropped:
-        what = f"{going.blobs} blobs of {human(going.size)} that nothing else needs"
+        what = f"{going.blobs} blobs of {human(going.size)} that nothing needs which is kept"
         click.echo(printable(f"drop {going.version}: {what}"))
     if plan.unused[0]:
         click.echo(f"drop blobs that no release has: {plan.unused[0]}, {human(plan.unused[1])}")
@@ -91,3 +95,5 @@ def _show(context: Context, done: Collected, *, dry_run: bool) -> None:
         click.echo(f"{human(done.freed)} of {human(done.before)} came free")
     for note in plan.notes:
         context.say(f"note: {note}")
+    if plan.dropped and side == SITE and not dry_run:
+        context.say(f"next: {_RECEIPT}")
