@@ -40,9 +40,12 @@ from tests.support.product.collected import (
 from tests.support.product.repairs import broken, damage, repaired
 from tests.support.product.road_parts import (
     airstore,
+    delta_of,
     done,
+    flipped,
     leftovers,
     refused,
+    rewrite,
     separately,
     snapshot,
     sound,
@@ -314,14 +317,39 @@ def test_what_was_dropped_comes_back_when_it_is_asked_for(store: Path, world: Wo
     assert airstore("-C", store, "check").code == 20, "what came back is missed again"
 
 
-def test_older_media_say_how_they_bring_it_back(world: World) -> None:
+def test_older_media_bring_it_back_where_it_was_dropped(world: World) -> None:
+    """And nothing else: the trusted sequence, the history and what was not dropped stay as they are."""
+    site, media = world.site, world.media("1.1.0")
+    with unchanged(site):
+        refused(airstore("-C", site, "media", "import", media), 31, "stale")
+    gc(site, 1)
+    trusted = (site / "trust" / "state.json").read_bytes()
+    with unchanged(site):
+        assert "verified" in done("-C", site, "media", "import", "--dry-run", media).out
+    assert "imported" in done("-C", site, "media", "import", media).out
+    assert leftovers(site) == []
+    assert states(site) == {"1.0.0": "collected", "1.1.0": "all", "1.2.0": "collected", "1.3.0": "all"}
+    assert (site / "trust" / "state.json").read_bytes() == trusted
+    readable(site, "1.1.0", "1.3.0")
+    with unchanged(site):
+        refused(airstore("-C", site, "media", "import", media), 31, "stale")
+
+
+def test_older_media_beside_newer_ones_bring_nothing_back(world: World) -> None:
+    """As they lie on a carrier that is used again and again."""
     gc(world.site, 1)
-    media = world.media("1.0.0")
-    with unchanged(world.site):
-        outcome = airstore("-C", world.site, "media", "import", media)
-        refused(outcome, 31, "stale", f"airstore repair --release 1.0.0 --from {media}")
-    assert repaired(world.site, media, more=("--release", "1.0.0")).code == 0
-    assert states(world.site)["1.0.0"] == "all"
+    carrier = [world.media(version) for version in VERSIONS]
+    done("-C", world.site, "media", "import", *carrier)
+    assert states(world.site)["1.0.0"] == "collected"
+
+
+def test_media_that_bring_it_back_are_verified_like_all(world: World) -> None:
+    site, media = world.site, world.media("1.1.0")
+    gc(site, 1)
+    rewrite(delta_of(media), lambda data: flipped(data, len(data) // 2))
+    with unchanged(site):
+        refused(airstore("-C", site, "media", "import", media), 20)
+    assert states(site)["1.1.0"] == "collected"
 
 
 def test_a_publisher_refuses_media_for_what_it_dropped(world: World, tmp_path: Path) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airstore.core.errors import DamagedError, NotFoundError, SequenceError
+from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance
 from airstore.history.inspection import inspect
-from airstore.media.index import MediaIndex, ReleaseId
+from airstore.media.index import MediaIndex
 from airstore.media.reader import Media
-from airstore.ops.stores.collected import collected
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.store.blobs import BlobStore
 
@@ -25,20 +24,6 @@ def require_history(store: StoreDirectory, media: Media, index: MediaIndex) -> N
         raise DamagedError(
             f"release {index.release.version} was imported before, and cannot be used: {fault.what}",
             hint=f"restore it from the same media: airstore repair --from {media.directory}",
-        )
-
-
-def refuse_older(store: StoreDirectory, media: Media, offer: ReleaseId, trusted: int) -> None:
-    """Say how the content of an older release comes back that `airstore gc` has dropped.
-
-    Raises:
-        SequenceError: these media bring such a release; as a step forward they are stale.
-    """
-    if offer.sequence < trusted and offer.digest in collected(store):
-        raise SequenceError(
-            f"stale: release {offer.version} is older than what this site trusts; its content was dropped"
-            " here by `airstore gc`",
-            hint=f"bring it back: airstore repair --release {offer.version} --from {media.directory}",
         )
 
 

@@ -95,7 +95,8 @@ def import_all(
         for result in waiting:
             if len(results) > 1:
                 say(f"importing {result.source}")
-            _import(store, result, now, progress, dry_run=dry_run)
+            # Older media beside newer ones are what somebody left on the carrier.
+            _import(store, result, now, progress, dry_run=dry_run, back=len(results) == 1)
         # A delta may fit once another has brought what it builds on.
         arrived = any(result.state == "imported" for result in waiting)
         waiting = [result for result in waiting if result.state == "does not fit"] if arrived else []
@@ -137,11 +138,11 @@ def first_fault(results: Sequence[Result]) -> AirstoreError | None:
 
 
 def _import(
-    store: StoreDirectory, result: Result, now: datetime, progress: Progress, *, dry_run: bool
+    store: StoreDirectory, result: Result, now: datetime, progress: Progress, *, dry_run: bool, back: bool
 ) -> None:
     held = TrustState.load(store.state_file).sequence
     try:
-        done = import_media(store, result.media, now, progress, dry_run=dry_run)
+        done = import_media(store, result.media, now, progress, dry_run=dry_run, back=back)
     except AirstoreError as fault:
         result.fault = fault
         base = result.index.base

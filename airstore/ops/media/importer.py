@@ -9,9 +9,9 @@ one resumes; what is found wrong does not.
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from airstore.core.durable import storage_errors
@@ -20,25 +20,24 @@ from airstore.core.errors import (
     IncompleteError,
     NotTrustedError,
     SequenceError,
-    StorageError,
 )
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.core.progress import Progress
 from airstore.history.quarantine import Quarantine
-from airstore.media.delta.reader import Delta
 from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.media.arrivals import Arrivals
-from airstore.ops.media.held import pack_whole, reads_back, refuse_older, require_history
+from airstore.ops.media.content import MediaContent
+from airstore.ops.media.held import pack_whole, reads_back, require_history
 from airstore.ops.media.offer import check_index
 from airstore.ops.media.walk import rehearse_roots, walk_roots
-from airstore.ops.stores.collected import forget_whole
+from airstore.ops.stores.collected import collected, forget_whole
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.roots import retreat_to_pin
 from airstore.ops.stores.summaries import remember
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
-from airstore.store.blobs import BlobStore, Staging, openable
+from airstore.store.blobs import BlobStore, Staging
 from airstore.trust.policy import (
     NewlyTrusted,
     check_addressee,
@@ -64,7 +63,13 @@ class Imported:
 
 
 def import_media(
-    store: StoreDirectory, media: Media, now: datetime, progress: Progress, *, dry_run: bool = False
+    store: StoreDirectory,
+    media: Media,
+    now: datetime,
+    progress: Progress,
+    *,
+    dry_run: bool = False,
+    back: bool = False,
 ) -> Imported:
     """Take media in, or only verify that they could be.
 
@@ -74,6 +79,7 @@ def import_media(
         now: fixed once per command, with a time zone; an expired trust root is refused.
         progress: shows copying and rebuilding.
         dry_run: verify everything, change nothing.
+        back: media of an older release bring back what `airstore gc` has dropped of it; else they are stale.
 
     Raises:
         NotTrustedError: a signature is missing or not by the trust root's release keys.
@@ -89,7 +95,7 @@ def import_media(
     index = media.trusted_index(trust.current.media_role)
     check_addressee(store.name, index.site)
     with store.locked(), store.open_blobs() as blobs:
-        importer = _Import(store, blobs, media, index, trust, progress)
+        importer = _Import(store, blobs, media, index, trust, progress, back=back)
         importer.check_offer()
         return importer.run(dry_run=dry_run)
 
@@ -105,22 +111,36 @@ class _Import:
         index: MediaIndex,
         trust: RootChain,
         progress: Progress,
+        *,
+        back: bool,
     ) -> None:
+        self._back = back
         self._store, self._blobs, self._media, self._index = store, blobs, media, index
         self._trust, self._progress = trust, progress
         self._state = TrustState.load(store.state_file)
-        self._damaged: set[Digest] = set()
         # Named by content, so that the next run of the same import finds what this one copied.
         copies = store.layout.arrivals(Digest.of(media.envelope).hex[:16])
         self._arrivals = Arrivals(copies, media, index, store.disk)
+        self._content = MediaContent(blobs, index, self._arrivals, progress)
 
     def check_offer(self) -> None:
         """Refuse what could never be imported before gigabytes are copied."""
-        refuse_older(self._store, self._media, self._index.release, self._state.sequence)
-        check_index(self._store, self._index, self._trust)
+        if not self._returns:
+            check_index(self._store, self._index, self._trust)
         self._media.check_listed(self._index, self._index.contents)
 
+    @cached_property
+    def _returns(self) -> bool:
+        """Whether these media bring content back that `airstore gc` has dropped, of a release of ours."""
+        offer, history = self._index.release, self._store.history
+        older = (
+            self._back and offer.sequence < self._state.sequence and offer.digest in collected(self._store)
+        )
+        return older and offer.commit in history.ancestry(history.tip)
+
     def run(self, *, dry_run: bool) -> Imported:
+        if self._returns:
+            return self._bring_back(dry_run=dry_run)
         if self._is_current():
             return Imported(self._index, self._store.history.release(self._index.release.commit), (), True)
         self._require_room()
@@ -137,6 +157,26 @@ class _Import:
             remember(self._store, self._trust.current, chain)
             forget_whole(self._store, self._blobs)
         return Imported(self._index, tip.release, tuple(link.release.version for link in chain), False)
+
+    def _bring_back(self, *, dry_run: bool) -> Imported:
+        """Blobs alone come; history and the trusted sequence stay where they are."""
+        link = verify_release(self._store.history, self._index.release.commit, self._trust)
+        if link.identity != self._index.release:
+            raise DamagedError("the signed index says something else of the release than its commit does")
+        self._require_room()
+        try:
+            self._arrivals.copy(self._progress)
+            with self._content.staging(dry_run=dry_run) as staging:
+                self._content.require(staging, link.release)
+                if not dry_run:
+                    staging.commit()
+        except (DamagedError, IncompleteError):
+            self._arrivals.discard()
+            raise
+        self._tidy()
+        if not dry_run:
+            forget_whole(self._store, self._blobs)
+        return Imported(self._index, link.release, (), False)
 
     def _quarantine(self, bundle: Path, *, dry_run: bool) -> Quarantine:
         """The bundle, checked; where a trust root names a later release, its history replaces a fork here."""
@@ -165,21 +205,12 @@ class _Import:
             return False
         blobs = history.release(commit).blobs()
         with self._progress.task("reading what is held", sum(b.size for b in blobs.values())) as advance:
-            self._damaged = {digest for digest in blobs if not reads_back(self._blobs, digest, advance)}
-        return not self._damaged and all(
-            pack_whole(self._blobs, self._index, path) for path in self._index.packs
-        )
+            damaged = {digest for digest in blobs if not reads_back(self._blobs, digest, advance)}
+        self._content.damaged = damaged
+        return not damaged and all(pack_whole(self._blobs, self._index, path) for path in self._index.packs)
 
     def _require_room(self) -> None:
-        self._require_space(self._arrivals.needed_bytes())
-
-    def _require_space(self, needed: int) -> None:
-        free = shutil.disk_usage(self._store.path).free
-        if free < needed:
-            raise StorageError(
-                f"{self._store.path} has {free} bytes free; importing these media needs {needed}",
-                hint="free some space and run the same command again",
-            )
+        self._content.require_space(self._arrivals.needed_bytes())
 
     def _take_in(
         self, quarantine: Quarantine, *, dry_run: bool
@@ -189,34 +220,11 @@ class _Import:
         tip = chain[-1] if chain else self._verify(quarantine, self._index.release.commit)
         if tip.identity != self._index.release:
             raise DamagedError("the history on the media ends at another release than the signed index says")
-        packs = [self._arrivals.path(path) for path in self._index.packs]
-        with Staging(self._blobs, packs, hashed=True, rehearse=dry_run) as staging:
-            self._apply_deltas(staging)
-            self._require_blobs(staging, tip.release)
+        with self._content.staging(dry_run=dry_run) as staging:
+            self._content.require(staging, tip.release)
             if not dry_run:
                 self._commit(staging, quarantine, trusted, tip.commit)
         return tip, chain
-
-    def _apply_deltas(self, staging: Staging) -> None:
-        """Make the blobs that the deltas are about; they are verified with all others."""
-        for path in self._index.deltas:
-            try:
-                self._apply(self._arrivals.path(path), staging)
-            except IncompleteError as fault:
-                text = f"release {self._index.release.version} cannot be made: {fault}"
-                raise IncompleteError(text, hint=self._way_out()) from fault
-
-    def _apply(self, path: Path, staging: Staging) -> None:
-        delta = Delta(path, staging.reader, lambda: self._open_held(staging))
-        wanted = {*staging.missing(delta.blobs), *self._damaged}
-        if wanted.isdisjoint(delta.blobs):
-            return  # an earlier run got as far as that
-        self._require_space(2 * delta.plain_bytes)
-        with (
-            self._progress.task("applying a delta", delta.plain_bytes) as advance,
-            staging.writer() as writer,
-        ):
-            delta.restore(writer, wanted, self._blobs.layout.temporary, advance)
 
     def _verify(self, quarantine: Quarantine, commit: str) -> VerifiedRelease:
         return verify_release(quarantine.history, commit, self._trust)
@@ -227,49 +235,6 @@ class _Import:
         chain = [self._verify(quarantine, commit) for commit in commits]
         links = [(link.release, link.digest) for link in chain]
         return chain, check_chain(self._state, links, self._trust.current.product)
-
-    def _require_blobs(self, staging: Staging, release: Release) -> None:
-        blobs = release.blobs()
-        missing = staging.missing(blobs)
-        if missing and self._open_held(staging):
-            missing = staging.missing(missing)
-        if missing:
-            raise self._incomplete(release, missing)
-        # What the store had before was verified when it came in and is verified whenever it is read.
-        new = [d for d in blobs if d in self._damaged or self._blobs.size(d) is None]
-        self._require_space(staging.written_bytes(new))
-        total = sum(blobs[digest].size for digest in new)
-        with self._progress.task("rebuilding blobs", total) as advance:
-            staging.verify(new, advance)
-        for digest in new:
-            if staging.size(digest) != blobs[digest].size:
-                raise DamagedError(f"blob {digest} is not of the size that release {release.version} says")
-
-    def _open_held(self, staging: Staging) -> bool:
-        """Open what older media brought whole: a delta may rest on the files in it."""
-        held = openable(self._blobs)
-        with (
-            suppress(DamagedError),  # then it is missing here, which is said next
-            self._progress.task("opening layers held whole", sum(blob.size for blob in held)) as advance,
-        ):
-            return bool(held) and staging.open_held(held, advance)
-        return False
-
-    def _incomplete(self, release: Release, missing: list[Digest]) -> IncompleteError:
-        users = sorted({user for digest in missing for user in release.users_of(digest)})
-        return IncompleteError(
-            f"neither these media nor this site hold {len(missing)} blobs of release {release.version}; "
-            f"needed by {', '.join(users[:5])}",
-            hint=self._way_out(),
-        )
-
-    def _way_out(self) -> str:
-        base, version = self._index.base, self._index.release.version
-        asked = f"import media for release {base.version} first, or ask" if base else "ask"
-        return (
-            f"{asked} the publisher for `media create --to {version} --receipt FILE`, with what "
-            "`airstore receipt` writes here"
-        )
 
     def _commit(self, staging: Staging, quarantine: Quarantine, trusted: NewlyTrusted, commit: str) -> None:
         """Blobs, then history, then trust: each step alone leaves a store that is whole."""
