@@ -31,7 +31,6 @@ from tests.support.product.collected import (
     gc,
     helm_of,
     kept,
-    make_world,
     packs_bytes,
     readable,
     states,
@@ -78,14 +77,9 @@ def begin(site: Path, run: str, version: str, previous: str, *, end: bool = True
         journal.close(End.SUCCEEDED)
 
 
-@pytest.fixture(scope="session")
-def world_made(helm4: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
-    return make_world(tmp_path_factory.mktemp("gc") / "world")
-
-
 @pytest.fixture
-def world(world_made: World, tmp_path: Path) -> World:
-    return world_made.copied(tmp_path / "world")
+def world(gc_world: World) -> World:
+    return gc_world
 
 
 @pytest.fixture(params=["publisher", "site"])
@@ -193,6 +187,19 @@ def test_a_site_keeps_what_runs_and_what_a_rollback_goes_back_to(world: World) -
     }
     applied(world.site, "1.1.0", action="uninstall")
     assert kept(gc(world.site, 1, "--dry-run"))["1.1.0"] == ["ran last"]
+
+
+def test_what_is_to_stay_and_went_before_is_said(world: World) -> None:
+    """A gc cannot bring anything back; whoever reads the plan learns that it is not there."""
+    said = done("-C", world.site, "gc", "--keep", "1")
+    assert "next: airstore receipt FILE" in said.err
+    applied(world.site, "1.0.0")
+    plan = gc(world.site, 1, "--dry-run")
+    assert [(each["version"], each["whole"]) for each in plan["kept"]] == [("1.0.0", False), ("1.3.0", True)]
+    said = done("-C", world.site, "gc", "--keep", "1")
+    assert "keep 1.0.0 (as much of it as is here): runs" in said.out
+    assert "receipt" not in said.err
+    assert states(world.site)["1.0.0"] == "collected"
 
 
 def test_a_site_keeps_what_a_backup_serves(world: World) -> None:

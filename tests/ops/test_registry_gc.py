@@ -18,20 +18,15 @@ from airstore.core.model.site_registry import ExternalRegistry
 from airstore.ops.apply.push import RegistryPush
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import open_directory
-from tests.support.product.collected import VERSIONS, World, applied, gc, make_world
+from tests.support.product.collected import VERSIONS, World, applied, gc
 from tests.support.product.road_parts import airstore, done, refused, unchanged
 from tests.support.product.tiny_product import IMAGE
 from tests.support.registry.servers import RegistryServer, registry_server
 
 
-@pytest.fixture(scope="module")
-def world_made(helm4: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
-    return make_world(tmp_path_factory.mktemp("gc") / "world")
-
-
 @pytest.fixture
-def world(world_made: World, tmp_path: Path) -> World:
-    return world_made.copied(tmp_path / "world")
+def world(gc_world: World) -> World:
+    return gc_world
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.product.collected import World, make_world
 from tests.support.product.road_parts import Road, build_road
 from tests.support.product.tiny_product import Tiny, make_tiny
 
@@ -67,3 +68,14 @@ def tiny_made(helm4: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 def tiny(tiny_made: Tiny, tmp_path: Path) -> Tiny:
     """The smallest product and its publisher, to spoil."""
     return Tiny(shutil.copytree(tiny_made.base, tmp_path / "tiny"))
+
+
+@pytest.fixture(scope="session")
+def gc_world_made(helm4: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    return make_world(tmp_path_factory.mktemp("gc") / "world")
+
+
+@pytest.fixture
+def gc_world(gc_world_made: World, tmp_path: Path) -> World:
+    """A publisher and a site with releases to drop, to spoil."""
+    return gc_world_made.copied(tmp_path / "world")

@@ -60,7 +60,12 @@ def _document(done: Collected, *, dry_run: bool) -> dict[str, object]:
     return {
         "dry_run": dry_run,
         "kept": [
-            {"version": each.version, "sequence": each.sequence, "why": list(each.reasons)}
+            {
+                "version": each.version,
+                "sequence": each.sequence,
+                "whole": each.whole,
+                "why": list(each.reasons),
+            }
             for each in plan.kept
         ],
         "dropped": [
@@ -83,7 +88,8 @@ def _document(done: Collected, *, dry_run: bool) -> dict[str, object]:
 def _show(context: Context, done: Collected, side: str, *, dry_run: bool) -> None:
     plan = done.plan
     for each in plan.kept:
-        click.echo(printable(f"keep {each.version}: {'; '.join(each.reasons)}"))
+        part = "" if each.whole else " (as much of it as is here)"
+        click.echo(printable(f"keep {each.version}{part}: {'; '.join(each.reasons)}"))
     for going in plan.dropped:
         what = f"{going.blobs} blobs of {human(going.size)} that nothing needs which is kept"
         click.echo(printable(f"drop {going.version}: {what}"))
