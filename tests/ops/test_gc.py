@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from airstore.core.errors import StorageError
-from airstore.core.progress import QUIET
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.steps import End, Mode, Status, Step, StepKind
-from airstore.ops.gc.gc import collect
-from airstore.ops.gc.pins import Pins
-from airstore.ops.registry.serve import LiveCatalog
 from airstore.ops.stores.directory import open_directory
 from airstore.trust.keys import PrivateKey
-from tests.ops.test_faults import on
-from tests.ops.test_stores import held as locked
-from tests.store.store_support import flip, noise, put
-from tests.support.faults.faulty_disk import FaultyDisk, full, interrupt
+from tests.store.store_support import noise, put
 from tests.support.product.collected import (
     VERSIONS,
     World,
@@ -36,17 +24,11 @@ from tests.support.product.collected import (
     states,
     words,
 )
-from tests.support.product.repairs import broken, damage, repaired
 from tests.support.product.road_parts import (
     airstore,
-    delta_of,
     done,
-    flipped,
     leftovers,
     refused,
-    rewrite,
-    separately,
-    snapshot,
     sound,
     unchanged,
 )
@@ -54,10 +36,6 @@ from tests.support.product.tiny_product import make_layout
 
 NEWEST = ["it is among the newest"]
 STRAY = noise(10_000, 1)
-
-
-def newest_pack(store: Path) -> Path:
-    return max((store / "packs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
 
 
 def made(publisher: Path, out: Path, *base: str | Path, to: str = "1.3.0") -> int:
@@ -281,221 +259,3 @@ def test_a_publisher_keeps_what_a_pending_release_needs(world: World, tmp_path: 
     assert said["notes"] == ["release 2.0.0 is pending: what it needs stays"]
     done(*publisher, "release", "sign", "2.0.0", "--key-file", other)
     readable(world.publisher, "1.3.0", "2.0.0")
-
-
-def test_a_registry_does_not_offer_what_is_about_to_go(world: World) -> None:
-    """A killed gc has written down what goes, and none of it is gone."""
-    store = open_directory(world.site)
-    image = store.history.release("1.0.0").images[0]
-    catalog = LiveCatalog(store)
-    assert catalog.left_out == ()
-    repository = catalog.repository(image.repository)
-    assert repository
-    assert image.root.digest in repository.blobs
-    killed_at(4, world.site)
-    assert states(world.site)["1.0.0"] == "all"
-    repository = catalog.repository(image.repository)
-    assert repository
-    assert image.root.digest not in repository.blobs
-    assert catalog.dropped == ("1.0.0", "1.1.0", "1.2.0")
-    assert "release 1.0.0" in catalog.absence(image.repository, str(image.root.digest))
-    assert catalog.absence(image.repository, "never") == ""
-
-
-# Coming back
-
-
-def test_what_was_dropped_comes_back_when_it_is_asked_for(store: Path, world: World) -> None:
-    gc(store, 1)
-    media = world.media("1.0.0")
-    assert repaired(store, media).out == "", "a repair alone brings nothing back"
-    assert states(store)["1.0.0"] == "collected"
-    refused(airstore("-C", store, "repair", "--release", "7.7.7", "--from", media), 10, "7.7.7")
-    alone = repaired(store, world.media("1.3.0"), more=("--release", "1.0.0"))
-    assert alone.code == 20
-    assert "release 1.0.0 lacks 2 of its 6 blobs" in alone.out
-    assert "full media for that release" in alone.out
-    back = repaired(store, media, more=("--release", "1.0.0"))
-    assert back.code == 0
-    assert "what `airstore gc` dropped of release 1.0.0" in back.out
-    assert states(store) == {"1.0.0": "all", "1.1.0": "collected", "1.2.0": "collected", "1.3.0": "all"}
-    readable(store, "1.0.0", "1.3.0")
-    damage(store, f"packs/{newest_pack(store).name}", 0.5)
-    assert airstore("-C", store, "check").code == 20, "what came back is missed again"
-
-
-def test_older_media_bring_it_back_where_it_was_dropped(world: World) -> None:
-    """And nothing else: the trusted sequence, the history and what was not dropped stay as they are."""
-    site, media = world.site, world.media("1.1.0")
-    with unchanged(site):
-        refused(airstore("-C", site, "media", "import", media), 31, "stale")
-    gc(site, 1)
-    trusted = (site / "trust" / "state.json").read_bytes()
-    with unchanged(site):
-        assert "verified" in done("-C", site, "media", "import", "--dry-run", media).out
-    assert "imported" in done("-C", site, "media", "import", media).out
-    assert leftovers(site) == []
-    assert states(site) == {"1.0.0": "collected", "1.1.0": "all", "1.2.0": "collected", "1.3.0": "all"}
-    assert (site / "trust" / "state.json").read_bytes() == trusted
-    readable(site, "1.1.0", "1.3.0")
-    with unchanged(site):
-        refused(airstore("-C", site, "media", "import", media), 31, "stale")
-
-
-def test_older_media_beside_newer_ones_bring_nothing_back(world: World) -> None:
-    """As they lie on a carrier that is used again and again."""
-    gc(world.site, 1)
-    carrier = [world.media(version) for version in VERSIONS]
-    done("-C", world.site, "media", "import", *carrier)
-    assert states(world.site)["1.0.0"] == "collected"
-
-
-def test_media_that_bring_it_back_are_verified_like_all(world: World) -> None:
-    site, media = world.site, world.media("1.1.0")
-    gc(site, 1)
-    rewrite(delta_of(media), lambda data: flipped(data, len(data) // 2))
-    with unchanged(site):
-        refused(airstore("-C", site, "media", "import", media), 20)
-    assert states(site)["1.1.0"] == "collected"
-
-
-def test_a_publisher_refuses_media_for_what_it_dropped(world: World, tmp_path: Path) -> None:
-    gc(world.publisher, 1)
-    outcome = airstore("-C", world.publisher, "media", "create", "--to", "1.0.0", tmp_path / "out")
-    refused(outcome, 21, "the content of release 1.0.0 was dropped", "airstore repair --release 1.0.0")
-
-
-def test_releases_go_on_after_it(world: World, tmp_path: Path) -> None:
-    """A publisher and a site that both dropped all but the newest."""
-    gc(world.publisher, 1)
-    gc(world.site, 1)
-    make_layout(world.tiny.layout, text=words("1.1.0"))  # a layer that both have dropped
-    assert world.tiny.create("2.0.0").code == 0
-    made(world.publisher, tmp_path / "delta", "--from", "1.3.0", to="2.0.0")
-    done("-C", world.site, "media", "import", tmp_path / "delta")
-    for store in (world.publisher, world.site):
-        readable(store, "1.3.0", "2.0.0")
-        assert states(store)["1.1.0"] == "all", "its content came with the new release"
-        assert states(store)["1.0.0"] == "collected"
-
-
-# Faults
-
-
-def test_a_damaged_store_is_not_touched(store: Path, world: World) -> None:
-    """The chart is everybody's, and lies in the pack of the oldest release."""
-    chart = open_directory(store).history.release("1.0.0").charts[0].archive.digest
-    with open_directory(store).open_blobs() as blobs:
-        steps = blobs.reader().steps(blobs.reader().recipe(chart))
-        for place in blobs.index.locate(next(step for step in steps if not isinstance(step, int))):
-            for at in range(place.frame_offset, place.frame_offset + place.stored, 50):
-                flip(blobs.layout.pack(place.pack), at)
-    with unchanged(store):
-        refused(airstore("-C", store, "gc", "--keep", "2"), 20, "airstore repair")
-    sources = [world.media(version) for version in VERSIONS]
-    assert repaired(store, *sources).code == 0
-    assert dropped(gc(store, 2)) == ["1.0.0", "1.1.0"]
-    readable(store, "1.2.0", "1.3.0")
-
-
-def test_a_store_that_lacks_what_is_kept_is_not_touched(world: World) -> None:
-    newest_pack(world.publisher).unlink()
-    (world.publisher / "index.sqlite").unlink()
-    done("-C", world.publisher, "release", "list")
-    with unchanged(world.publisher):
-        refused(airstore("-C", world.publisher, "gc", "--keep", "1"), 20, "release 1.3.0 is kept", "repair")
-
-
-def test_a_history_that_is_damaged_ends_it(store: Path) -> None:
-    (store / "verified.json").unlink(missing_ok=True)
-    damage(store, "history.git/refs/tags/1.3.0", -1)
-    with unchanged(store):
-        assert airstore("-C", store, "gc", "--keep", "1").code == 20
-
-
-@pytest.mark.parametrize("text", ["{", '{"apiVersion": "airstore/v1"}', ""])
-def test_a_list_of_what_was_dropped_that_does_not_read(text: str, store: Path) -> None:
-    gc(store, 2)
-    (store / "collected.json").chmod(0o644)
-    (store / "collected.json").write_text(text)
-    assert "what `airstore gc` dropped" in broken(store)
-    refused(airstore("-C", store, "release", "list"), 20, "collected.json", "airstore gc --keep N")
-    assert "airstore gc --keep N" in repaired(store).err
-    gc(store, 2)
-    assert states(store)["1.0.0"] == ("collected" if store.name == "store" else "partly")
-    done("-C", store, "check")
-
-
-def test_one_at_a_time(store: Path, world: World) -> None:
-    with unchanged(store, tmp=True), locked(store / "lock"):
-        refused(airstore("-C", store, "gc", "--keep", "1"), 11, "another airstore process")
-        assert separately("-C", store, "gc", "--keep", "1", "--dry-run").code == 11
-    with unchanged(store, tmp=True), locked(store / "packs.lock"):
-        refused(airstore("-C", store, "gc", "--keep", "1"), 11)
-    gc(store, 1)
-
-
-def run_on(store: Path, disk: FaultyDisk) -> None:
-    collect(on(store, disk), 1, Pins, QUIET)
-
-
-@pytest.mark.parametrize(("fail", "error"), [(full, StorageError), (interrupt, KeyboardInterrupt)])
-def test_it_may_fail_anywhere(fail: object, error: type[BaseException], store: Path, tmp_path: Path) -> None:
-    counted = shutil.copytree(store, tmp_path / "counted")
-    disk = FaultyDisk(1 << 30)
-    run_on(counted, disk)
-    after = snapshot(counted)
-    for nth in range(1, disk.count + 1):
-        tried = shutil.copytree(store, tmp_path / f"tried-{nth}")
-        with pytest.raises(error):
-            run_on(tried, FaultyDisk(nth, fail))  # type: ignore[arg-type]
-        readable(tried, "1.3.0")
-        done("-C", tried, "release", "list")
-        gc(tried, 1)
-        readable(tried, "1.3.0")
-        assert leftovers(tried) == []
-        same = snapshot(tried)
-        assert {name for name in same if name != "index.sqlite"} == {n for n in after if n != "index.sqlite"}
-
-
-_KILLED = """\
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[3])
-from airstore.core.progress import QUIET
-from airstore.ops.gc.gc import collect
-from airstore.ops.gc.pins import Pins
-from airstore.ops.stores.directory import StoreDirectory, open_directory
-from tests.support.faults.faulty_disk import FaultyDisk, kill
-there = open_directory(Path(sys.argv[1]))
-disk = FaultyDisk(int(sys.argv[2]), kill)
-collect(StoreDirectory(there.path, there.side, there.name, None, disk), 1, Pins, QUIET)
-"""
-
-
-def killed_at(nth: int, store: Path) -> None:
-    tests = str(Path(__file__).parents[2])
-    command = [sys.executable, "-c", _KILLED, str(store), str(nth), tests]
-    ended = subprocess.run(command, capture_output=True, check=False, timeout=60)
-    assert ended.returncode == -signal.SIGKILL, ended
-
-
-@pytest.mark.parametrize("nth", [1, 3, 6])
-def test_it_may_be_killed(nth: int, store: Path, world: World) -> None:
-    killed_at(nth, store)
-    readable(store, "1.3.0")
-    if store == world.site:
-        done("-C", store, "media", "import", world.media("1.3.0"))
-    gc(store, 1)
-    assert leftovers(store) == []
-    assert states(store)["1.0.0"] == "collected"
-    readable(store, "1.3.0")
-
-
-def test_a_shared_store_is_not_touched(world: World) -> None:
-    where = ("--git", "https://git.example.com/shop", "--objects", "oci://registry.example.com/shop")
-    done("-C", world.publisher, "remote", "add", "origin", *where)
-    with unchanged(world.publisher):
-        refused(airstore("-C", world.publisher, "gc", "--keep", "1"), 2, "is shared")
-    done("-C", world.publisher, "remote", "remove", "origin")
-    assert dropped(gc(world.publisher, 1)) == ["1.0.0", "1.1.0", "1.2.0"]
