@@ -16,7 +16,7 @@ from airstore.ops.gc.gc import collect
 from airstore.ops.gc.pins import Pins
 from airstore.ops.registry.serve import LiveCatalog
 from airstore.ops.stores.directory import open_directory
-from tests.ops.test_faults import on
+from tests.ops.test_faults import limited, on
 from tests.ops.test_stores import held as locked
 from tests.store.store_support import flip
 from tests.support.faults.faulty_disk import FaultyDisk, full, interrupt
@@ -143,6 +143,18 @@ there = open_directory(Path(sys.argv[1]))
 disk = FaultyDisk(int(sys.argv[2]), kill)
 collect(StoreDirectory(there.path, there.side, there.name, None, disk), 1, Pins, QUIET)
 """
+
+
+@pytest.mark.parametrize("size", [0, 1000])
+def test_without_room_it_ends_and_goes_on_with_room(size: int, store: Path) -> None:
+    """Not even the list of what goes can be written; or that, and no pack."""
+    outcome = limited(size, "-C", store, "gc", "--keep", "1")
+    refused(outcome, 41, "File too large" if size == 0 else "")
+    readable(store, "1.3.0")
+    assert states(store)["1.0.0"] in {"all", "collected"}
+    gc(store, 1)
+    assert states(store)["1.0.0"] == "collected"
+    readable(store, "1.3.0")
 
 
 def killed_at(nth: int, store: Path) -> None:

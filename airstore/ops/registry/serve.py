@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.ops.stores.collected import collected, list_state
@@ -59,7 +60,7 @@ class LiveCatalog:
             gone = self._gone
         for version, catalog in gone:
             repository = catalog.repository(name)
-            if repository and (selector in repository.tags or selector in map(str, repository.blobs)):
+            if repository and _has(repository, selector):
                 return f"`airstore gc` has dropped the content of release {version}"
         return ""
 
@@ -87,6 +88,16 @@ class LiveCatalog:
         self._gone = [
             (each.link.version, ReleaseCatalog([self._releases[each.link.commit]])) for each in reversed(gone)
         ]
+
+
+def _has(repository: Repository, selector: str) -> bool:
+    """Looked up, not searched for: there may be a thousand such releases, and anybody may ask."""
+    if selector in repository.tags:
+        return True
+    try:
+        return Digest(selector) in repository.blobs
+    except DamagedError:  # it is no digest
+        return False
 
 
 def _is_offered(holding: Holding) -> bool:
