@@ -10,6 +10,7 @@ from typing import IO
 
 from airstore.core.durable import make_directory, storage_errors
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.pieces import pieces
 
 _PIECE = 1 << 20
 _END = bytes(2 * tarfile.BLOCKSIZE)
@@ -70,15 +71,13 @@ def unpack(stream: IO[bytes], directory: Path) -> None:
 
 def _file(path: Path, info: tarfile.TarInfo, advance: Callable[[int], None]) -> Iterator[bytes]:
     with path.open("rb") as data:
-        info.size = left = os.fstat(data.fileno()).st_size
+        info.size = os.fstat(data.fileno()).st_size
         yield info.tobuf(tarfile.PAX_FORMAT)
-        while left:
-            piece = data.read(min(_PIECE, left))
-            if not piece:
-                raise UsageError(f"{path} became shorter while it was sent", hint="send it again")
-            left -= len(piece)
+        for piece in pieces(data, info.size):
             advance(len(piece))
             yield piece
+        if data.tell() < info.size:
+            raise UsageError(f"{path} became shorter while it was sent", hint="send it again")
     yield bytes(-info.size % tarfile.BLOCKSIZE)
 
 

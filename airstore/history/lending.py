@@ -17,9 +17,10 @@ from airstore.history.git.names import HEADS
 from airstore.history.git.program import Git
 from airstore.history.git.scratch import scratch
 from airstore.history.inspection import ref_files
+from airstore.history.ledger import BRANCH
 from airstore.history.repository import History
 
-LEDGER = f"{HEADS}ledger"
+LEDGER = HEADS + BRANCH
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,10 @@ class StoreLayout:
         """The file of a trust root that another one followed."""
         return self.roots / f"{version}.json"
 
+    def earlier_roots(self) -> dict[int, Path]:
+        """The files of trust roots that are there, by version; whatever is in them."""
+        return {int(path.stem): path for path in self.roots.glob("[0-9]*.json")}
+
     @property
     def root_draft(self) -> Path:
         """At a publisher, the next trust root while it is made and signed."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.server
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from airstore.charts.packages.tarball import write_tarball
+from tests.support.tools.http_server import listening
 
 USER, PASSWORD = "vendor", "correct horse"
 
@@ -68,11 +68,5 @@ def chart_repository(
     (directory / "index.yaml").write_text("\n".join(lines) + "\n")
     handler = type("Handler", (_Handler,), {"password": password})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(directory)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(server) as host:
+        yield f"http://{host}"

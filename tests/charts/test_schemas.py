@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +17,7 @@ from airstore.charts.packages.schemas import foreign_references
 from airstore.charts.packages.tarball import write_tarball
 from airstore.charts.rendering.render import RenderTarget, render
 from airstore.core.errors import UsageError
+from tests.support.tools.http_server import listening
 
 CHART_YAML = b"apiVersion: v2\nname: shop\nversion: 1.0.0\n"
 CONFIG_MAP = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
@@ -45,10 +45,8 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, *_: Any) -> None:
             """Not to the terminal."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Serving) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1.json", asked
-        server.shutdown()
+    with listening(ThreadingHTTPServer(("127.0.0.1", 0), Serving)) as host:
+        yield f"http://{host}/v1.json", asked
 
 
 def test_helm_alone_would_fetch_it_and_airstore_does_not(

@@ -48,6 +48,7 @@ from tests.support.product.road_parts import (
     unchanged,
 )
 from tests.support.product.tiny_product import Tiny, make_tiny
+from tests.support.tools.http_server import listening
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -317,15 +318,11 @@ def stalling(tiny: Tiny) -> Iterator[Stall]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     stall.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield stall
-    finally:
-        stall.go.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(server):
+        try:
+            yield stall
+        finally:
+            stall.go.set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

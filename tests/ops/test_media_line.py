@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -35,6 +34,7 @@ from tests.support.product.road_parts import (
 from tests.support.product.tiny_product import make_tiny
 from tests.support.registry.faults import Fault, FaultProxy
 from tests.support.registry.servers import RegistryServer
+from tests.support.tools.http_server import listening
 
 SECRET = "sesame"
 
@@ -61,13 +61,8 @@ class _Quiet(SimpleHTTPRequestHandler):
 def web(road: Road) -> Iterator[str]:
     """All media of the road on a web server that knows no ranges."""
     handler = partial(_Quiet, directory=str(road.base))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as host:
+        yield f"http://{host}"
 
 
 def test_a_registry_brings_what_a_carrier_brings_and_is_not_asked_twice(

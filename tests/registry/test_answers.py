@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from airstore.registry.push.plan import plan_push
 from airstore.registry.push.push import push
 from tests.support.registry.faults import Fault, FaultProxy
 from tests.support.registry.parts import Connect, Shipment
+from tests.support.tools.http_server import listening
 
 MANIFEST = json.dumps(
     {
@@ -119,17 +119,10 @@ def serving(server: Server) -> Iterator[Server]:
         def log_message(self, *_arguments: object) -> None:
             pass
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    listening.daemon_threads = True
-    server.host = f"127.0.0.1:{listening.server_address[1]}"
-    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    web.daemon_threads = True
+    with listening(web) as server.host:
         yield server
-    finally:
-        listening.shutdown()
-        thread.join()
-        listening.server_close()
 
 
 class Known:

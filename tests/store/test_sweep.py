@@ -227,6 +227,25 @@ def test_an_index_that_forgot_a_blob_is_not_believed(store: BlobStore) -> None:
     assert path.exists()
 
 
+def test_an_unreadable_pack_of_which_the_index_knows_nothing_ends_it(store: BlobStore) -> None:
+    """Neither of them can say that nobody needs it; whoever repairs the pack has everything back."""
+    path, blob = pack_with(store, NEW), Digest.of(NEW).raw
+    name = bytes.fromhex(path.stem)
+    frames = "SELECT id FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?)"
+    for said, argument in (
+        ("DELETE FROM blobs WHERE digest = ?", blob),
+        (f"DELETE FROM objects WHERE frame IN ({frames})", name),
+        ("DELETE FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?)", name),
+    ):
+        store.index._connection.execute(said, (argument,))
+    flip(path, path.stat().st_size - 1)
+    before = packs_of(store)
+    with pytest.raises(DamagedError, match=path.name) as raised:
+        sweep(store, frozenset())
+    assert "airstore repair" in raised.value.hint
+    assert packs_of(store) == before
+
+
 def test_an_index_that_is_damaged_is_not_believed(store: BlobStore) -> None:
     recipe = store.reader().recipe(Digest.of(NEW))
     key = next(step for step in store.reader().steps(recipe) if not isinstance(step, int))

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airstore.charts.packages.archive import ChartArchive, read_chart
+from airstore.charts.packages.schemas import SCHEMA
 from airstore.charts.packages.tarball import write_tarball
 from airstore.core.parsing import yamlfile
 
 _KEPT = "airstore-kept"
-_SCHEMA = "values.schema.json"
 
 
 def literal_chart(chart: ChartArchive, rendered: str) -> bytes:
@@ -62,7 +62,7 @@ def _without_templates(files: Mapping[str, bytes]) -> dict[str, bytes]:
     kept = {}
     for path, data in files.items():
         inner = innermost(path)
-        if inner.startswith("templates/") or inner == _SCHEMA:
+        if inner.startswith("templates/") or inner == SCHEMA:
             continue
         packed = inner.startswith("charts/") and inner.endswith(".tgz") and inner.count("/") == 1
         kept[path] = _packed_without(data) if packed else data

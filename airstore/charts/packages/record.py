@@ -19,11 +19,12 @@ from typing import Any
 
 from airstore.charts.packages.archive import ChartArchive
 from airstore.charts.packages.literal import innermost
+from airstore.charts.packages.schemas import SCHEMA
 
 LARGEST = 1 << 20  # bytes of a Secret's data
 _SOURCE = re.compile(r"^---\n# Source: [^/\n]*/(.*)\n", re.MULTILINE)
 _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}  # as Go's encoding/json does
-_OWN = frozenset({"Chart.yaml", "Chart.lock", "values.yaml", "values.schema.json"})
+_OWN = frozenset({"Chart.yaml", "Chart.lock", "values.yaml", SCHEMA})
 _SHOWN = 5
 
 
@@ -64,7 +65,7 @@ def _release(
         for path, data in sorted(files.items())
         if path not in _OWN
     ]
-    schema = files.get("values.schema.json")
+    schema = files.get(SCHEMA)
     return {
         "name": chart.name,
         "info": {"status": "deployed", "description": "Upgrade complete", "notes": ""},

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -15,9 +15,7 @@ from airstore.core.errors import UsageError
 from airstore.ops.registry.access import RegistryOptions
 from airstore.registry.client.credentials import Credentials, CredentialSource, DockerConfig
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 _FILE_KINDS = ("oci:", "oci-archive:", "docker-archive:")
-
 
 _access = (
     click.option("--plain-http", multiple=True, metavar="HOST", help="Speak HTTP to this registry."),
@@ -31,37 +29,28 @@ _access = (
 )
 
 
-def access_options(command: _F) -> _F:
-    """``--plain-http``, ``--ca``, ``--insecure-skip-tls-verify``, ``--registry-config``."""
-    for option in reversed(_access):
-        command = option(command)
-    return command
+_login = (
+    click.option("--user", default="", help="User name; the password comes from --password-file."),
+    click.option(
+        "--password-file", type=click.Path(path_type=Path, dir_okay=False), help="First line is used."
+    ),
+)
 
 
 def _accessed(insecure_skip_tls_verify: bool, **said: Any) -> RegistryOptions:
     return make_access(**said, insecure=insecure_skip_tls_verify)
 
 
-# The same, where a command says nothing else of registries: it gets their ``access``.
+def _logged_in(user: str, password_file: Path | None, **said: Any) -> RegistryOptions:
+    return _accessed(user=_read_login(user, password_file), **said)
+
+
+# A command gets what was said as its ``access``; the second is for those about one registry.
 registry_access = gathered("access", _accessed, *_access)
+login_access = gathered("access", _logged_in, *_login, *_access)
 
 
-def login_options(command: _F) -> _F:
-    """``--user`` and ``--password-file``, where a command is about one registry."""
-    user = click.option("--user", default="", help="User name; the password comes from --password-file.")
-    password = click.option(
-        "--password-file", type=click.Path(path_type=Path, dir_okay=False), help="First line is used."
-    )
-    return user(password(command))
-
-
-def read_login(user: str, password_file: Path | None) -> tuple[str, str] | None:
-    """User name and password from `login_options`; None where neither was given.
-
-    Raises:
-        UsageError: one of them is missing.
-        NotFoundError: the file cannot be read.
-    """
+def _read_login(user: str, password_file: Path | None) -> tuple[str, str] | None:
     if bool(user) != bool(password_file):
         raise UsageError("--user and --password-file go together", hint="or log in with docker or helm first")
     return (user, read_password(password_file)) if password_file else None
@@ -73,10 +62,9 @@ def make_access(
     *,
     insecure: bool,
     registry_config: Path | None,
-    sources: tuple[str, ...] = (),
     user: tuple[str, str] | None = None,
 ) -> RegistryOptions:
-    """From the options of `access_options`."""
+    """From what was said of registries; the rest is docker's and the environment's."""
     credentials: CredentialSource | None = Credentials(*user) if user else _docker_config(registry_config)
     return RegistryOptions(
         credentials=credentials,
@@ -84,8 +72,16 @@ def make_access(
         ca=ca,
         insecure=insecure,
         proxies=_proxies(),
-        sources=dict(_source(text) for text in sources),
     )
+
+
+def with_sources(access: RegistryOptions, sources: tuple[str, ...]) -> RegistryOptions:
+    """The same, with the places that ``--image-source`` names.
+
+    Raises:
+        UsageError: one is not PATTERN=PLACE.
+    """
+    return replace(access, sources=dict(_source(text) for text in sources))
 
 
 def _docker_config(named: Path | None) -> DockerConfig | None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pygit2
 
 from airstore.core.durable import storage_errors
+from airstore.core.pieces import pieces
 
 _TRAILER = 20
-_CHUNK = 1 << 20
 SIGNERS_FILE = "allowed_signers"
 CONFIG = {
     # Relative, so that a copied repository works with `git -C`, and never reads another one's keys.
@@ -47,12 +47,11 @@ def has_own_checksum(path: Path) -> bool:
     """Whether a file ends with the SHA-1 of everything before; one that cannot be read does not."""
     running = hashlib.sha1(usedforsecurity=False)
     try:
-        left = path.stat().st_size - _TRAILER
+        end = path.stat().st_size - _TRAILER
         with path.open("rb") as file:
-            while left > 0 and (data := file.read(min(left, _CHUNK))):
+            for data in pieces(file, end):
                 running.update(data)
-                left -= len(data)
-            return left == 0 and file.read() == running.digest()
+            return file.tell() == end and file.read() == running.digest()
     except OSError:
         return False
 

@@ -49,7 +49,7 @@ class StoreSource:
     def roots(self) -> Mapping[int, bytes]:
         """See `RepairSource`; what cannot be read there is left out."""
         layout = self._other.layout
-        found = {int(path.stem): path for path in layout.roots.glob("[0-9]*.json")}
+        found = layout.earlier_roots()
         with suppress(DamagedError, NotTrustedError, NotFoundError):
             found[self._other.trust_root().version] = layout.root_file
         return {version: path.read_bytes() for version, path in found.items()}

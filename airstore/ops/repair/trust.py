@@ -124,10 +124,9 @@ def _check_signs(store: StoreDirectory, root: TrustRoot, named: Path) -> None:
 def _continued(store: StoreDirectory, offered: Mapping[int, bytes]) -> bytes | None:
     """The root that follows from the last one that was in force before it."""
     state = readable_state(store) if store.side == SITE else None
-    kept = sorted(int(path.stem) for path in store.layout.roots.glob("[0-9]*.json"))
-    for version in reversed(kept):
+    for version, file in sorted(store.layout.earlier_roots().items(), reverse=True):
         with suppress(DamagedError, NotTrustedError, SequenceError):
-            start = RootChain((verify_first(store.layout.earlier_root(version).read_bytes()),))
+            start = RootChain((verify_first(file.read_bytes()),))
             later = {number: signed for number, signed in offered.items() if number > version}
             end = start.walked(later).current.version
             if end > version and (state is None or end >= state.root_version):

@@ -8,7 +8,7 @@ from pathlib import Path
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest, verified
-from airstore.core.limits import MIB
+from airstore.core.pieces import pieces
 
 
 class FileReader:
@@ -56,10 +56,7 @@ class FileReader:
 
 def _chunks(path: Path, start: int, stop: int) -> Iterator[bytes]:
     with storage_errors(path), path.open("rb") as file:
-        left = stop - file.seek(start)
-        while left > 0:
-            chunk = file.read(min(left, MIB))
-            if not chunk:
-                raise DamagedError(f"{path} was cut short", hint="run `airstore check`")
-            left -= len(chunk)
-            yield chunk
+        file.seek(start)
+        yield from pieces(file, stop - start)
+        if file.tell() < stop:
+            raise DamagedError(f"{path} was cut short", hint="run `airstore check`")

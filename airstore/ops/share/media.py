@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from airstore.core.durable import exclusive_lock, make_directory, storage_errors, write_file
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, StorageError, UsageError
 from airstore.core.image.digest import Digest
-from airstore.core.limits import LIMITS, MIB
+from airstore.core.limits import LIMITS
+from airstore.core.pieces import pieces
 from airstore.core.progress import Advance, Progress
 from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex, root_path
 from airstore.media.reader import Media
@@ -180,7 +181,7 @@ class _Fetch:
         with storage_errors(to):
             make_directory(to.parent)
             with to.open("r+b" if begun else "wb") as out:
-                for chunk in _first(out, begun):
+                for chunk in pieces(out, begun):
                     running.update(chunk)
                     advance(len(chunk))
                 out.truncate(begun)
@@ -207,10 +208,3 @@ class _Fetch:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _first(file: BinaryIO, count: int) -> Iterator[bytes]:
-    left = count
-    while left and (chunk := file.read(min(left, MIB))):
-        left -= len(chunk)
-        yield chunk

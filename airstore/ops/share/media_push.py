@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,9 @@ from airstore.media.reader import Media
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.share.files import FileReader
 from airstore.ops.share.places import MEDIA_KIND, parse_media_place
-from airstore.registry.client.artifact import EMPTY, EMPTY_TYPE, Artifact, ArtifactFile, ArtifactRepository
-from airstore.registry.parallel import run_all
+from airstore.registry.client.artifact import EMPTY, EMPTY_BLOB, Artifact, ArtifactFile, ArtifactRepository
 
 _TYPE = "application/vnd.airstore.media.file.v1"
-_JOBS = 4
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,8 @@ def push_media(media: Media, to: str, access: RegistryOptions, progress: Progres
     blobs |= {name: Descriptor(_TYPE, file.digest, file.size) for name, file in index.contents.items()}
     repository = ArtifactRepository(access.client(place.host), place.path)
     try:
-        lacking = _send(repository, _reader(media, index, documents), list(blobs.values()), progress)
+        lacking = repository.lacking([EMPTY_BLOB, *blobs.values()])
+        repository.upload(_reader(media, index, documents), lacking, progress)
         files = tuple(ArtifactFile(name, blob) for name, blob in sorted(blobs.items()))
         repository.put(place.selector, Artifact(MEDIA_KIND, files, {"vnd.airstore.product": index.product}))
     finally:
@@ -84,15 +82,3 @@ def _documents(media: Media) -> dict[str, bytes]:
 def _reader(media: Media, index: MediaIndex, documents: dict[str, bytes]) -> FileReader:
     paths: dict[Digest, Path] = {file.digest: media.place(name) for name, file in index.contents.items()}
     return FileReader(paths, {Digest.of(data): data for data in (EMPTY, *documents.values())})
-
-
-def _send(
-    repository: ArtifactRepository, reader: FileReader, blobs: list[Descriptor], progress: Progress
-) -> list[Descriptor]:
-    every = [Descriptor(EMPTY_TYPE, Digest.of(EMPTY), len(EMPTY)), *blobs]
-    present = run_all(repository.has, every, _JOBS)
-    lacking = [blob for blob, there in zip(every, present, strict=True) if not there]
-    with progress.task(f"pushing to {repository.name}", sum(blob.size for blob in lacking)) as advance:
-        uploader = repository.uploader(reader, advance)
-        run_all(partial(repository.upload, uploader), lacking, _JOBS, uploader.stop)
-    return lacking

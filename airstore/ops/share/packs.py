@@ -8,26 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest, verified
 from airstore.core.limits import LIMITS
-from airstore.core.progress import Progress
 from airstore.media.index import root_path, root_version
 from airstore.ops.registry.access import RegistryOptions
-from airstore.ops.share.files import FileReader
 from airstore.ops.share.remotes import Remote
-from airstore.registry.client.artifact import EMPTY, EMPTY_TYPE, Artifact, ArtifactFile, ArtifactRepository
+from airstore.registry.client.artifact import EMPTY_BLOB, Artifact, ArtifactFile, ArtifactRepository
 from airstore.registry.faults import TransientError
-from airstore.registry.parallel import run_all
 from airstore.store.blobs import PackFile
 
 KIND = "application/vnd.airstore.store.v1"
 PACK_TYPE = "application/vnd.airstore.pack.v1"
 ROOT_TYPE = "application/vnd.airstore.root.v1+json"
-JOBS = 4
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ class RemotePacks:
             raise self.lost([digest]) from fault
         except TransientError as fault:
             # Some registries announce from a cache what they have lost, and break off: is it only that one?
-            if self.repository.has(empty_blob()):
+            if self.repository.has(EMPTY_BLOB):
                 raise self.lost([digest]) from fault
             raise
 
@@ -106,27 +101,6 @@ class RemotePacks:
             yield from self.repository.download(pack_blob(pack))
         except NotFoundError as fault:
             raise self.lost([pack.digest]) from fault
-
-    def lacking(self, blobs: Iterable[Descriptor]) -> list[Descriptor]:
-        """Those of the blobs that the registry does not have.
-
-        Raises:
-            TransferError: the registry refused or broke off.
-        """
-        asked = list(blobs)
-        present = run_all(self.repository.has, asked, 2 * JOBS)
-        return [blob for blob, there in zip(asked, present, strict=True) if not there]
-
-    def upload(self, reader: FileReader, blobs: list[Descriptor], progress: Progress) -> None:
-        """Send blobs, each read back.
-
-        Raises:
-            TransferError: the registry refused or broke off; what arrived stays and is not sent again.
-            DamagedError: a file here is damaged.
-        """
-        with progress.task(f"pushing to {self.repository.name}", sum(b.size for b in blobs)) as advance:
-            uploader = self.repository.uploader(reader, advance)
-            run_all(partial(self.repository.upload, uploader), blobs, JOBS, uploader.stop)
 
     def lost(self, packs: Iterable[Digest]) -> IncompleteError:
         """The error for packs that were pushed and are not there."""
@@ -158,11 +132,6 @@ def pack_blob(pack: PackFile) -> Descriptor:
 def root_blob(signed: bytes) -> Descriptor:
     """A trust root as a blob."""
     return Descriptor(ROOT_TYPE, Digest.of(signed), len(signed))
-
-
-def empty_blob() -> Descriptor:
-    """What stands for the configuration of an artifact."""
-    return Descriptor(EMPTY_TYPE, Digest.of(EMPTY), len(EMPTY))
 
 
 def artifact(

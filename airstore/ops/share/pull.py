@@ -24,7 +24,7 @@ from airstore.history.git.names import MAIN
 from airstore.history.remote import RemoteGit, remember_seen
 from airstore.ops.share.access import Access
 from airstore.ops.share.arrival import Arriving
-from airstore.ops.share.packs import JOBS, Listing, RemotePacks
+from airstore.ops.share.packs import Listing, RemotePacks
 from airstore.ops.share.remotes import Remote
 from airstore.ops.share.rewind import check_rewind
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
@@ -35,6 +35,7 @@ from airstore.registry.parallel import run_all
 from airstore.store.blobs import BlobStore, PackFile, Staging, bring_outline, bring_whole, forget_outlines
 from airstore.trust.root.chain import RootChain
 
+_JOBS = 4  # packs at once
 _SCRATCH = "pull-"
 
 
@@ -192,9 +193,9 @@ class _Pull:
         with blobs.adding(), self._progress.task("fetching packs", None) as advance:
             count = self._counting(advance)
             if whole:
-                run_all(partial(self._whole, count), [*new, *held_in_part], JOBS)
+                run_all(partial(self._whole, count), [*new, *held_in_part], _JOBS)
             else:
-                run_all(partial(self._outline, count), new, JOBS)
+                run_all(partial(self._outline, count), new, _JOBS)
             blobs.enter(pack.digest.raw for pack in new)
             self._require(release)
             forget_outlines(blobs, blobs.partial.names - {pack.digest.raw for pack in listing.packs})

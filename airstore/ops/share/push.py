@@ -16,13 +16,13 @@ from airstore.history.git.names import MAIN
 from airstore.history.remote import Rejection, RemoteGit, check_tags, push_history, remember_seen
 from airstore.ops.share.access import Access
 from airstore.ops.share.files import FileReader
-from airstore.ops.share.packs import RemotePacks, artifact, empty_blob, pack_blob, root_blob
+from airstore.ops.share.packs import RemotePacks, artifact, pack_blob, root_blob
 from airstore.ops.share.remotes import Remote
 from airstore.ops.share.rewind import check_rewind
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.ops.stores.roots import signed_roots
 from airstore.ops.stores.trusted import verified
-from airstore.registry.client.artifact import EMPTY
+from airstore.registry.client.artifact import EMPTY, EMPTY_BLOB
 from airstore.store.blobs import BlobStore, PackFile, pack_file
 
 _PULL_HINT = "airstore pull first: it says what to do about releases that both have made"
@@ -119,14 +119,14 @@ def _push_packs(
     _check_roots(store, packs, theirs)
     with store.open_blobs() as blobs:
         every = [pack_file(name, size) for _, name, size in blobs.index.packs()]
-        lacking = packs.lacking(map(pack_blob, every))
+        lacking = packs.repository.lacking(map(pack_blob, every))
         gone = [blob.digest for blob in lacking if blob.digest.raw in blobs.partial]
         if gone:
             raise packs.lost(gone)
         documents = {root_blob(signed).digest: signed for signed in roots.values()}
-        small = packs.lacking([empty_blob(), *map(root_blob, roots.values())])
-        reader = FileReader(_files(blobs, every), {**documents, empty_blob().digest: EMPTY})
-        packs.upload(reader, [*small, *lacking], progress)
+        small = packs.repository.lacking([EMPTY_BLOB, *map(root_blob, roots.values())])
+        reader = FileReader(_files(blobs, every), {**documents, EMPTY_BLOB.digest: EMPTY})
+        packs.repository.upload(reader, [*small, *lacking], progress)
     listed = artifact(every, roots, {"vnd.airstore.product": store.name})
     packs.repository.put(commit, listed)
     return lacking, len(every) - len(lacking)

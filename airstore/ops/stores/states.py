@@ -47,7 +47,7 @@ def _roots(store: StoreDirectory) -> None:
     trust = store.trust()
     if store.side == SITE and store.state_file.exists():
         check_root_version(TrustState.load(store.state_file), trust)
-    kept = {int(path.stem) for path in store.layout.roots.glob("[0-9]*.json")}
+    kept = set(store.layout.earlier_roots())
     unread = sorted(kept - {root.version for root in trust.roots})
     gap = [version for version in unread if version < trust.current.version]
     if gap:

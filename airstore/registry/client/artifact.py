@@ -6,30 +6,30 @@ The manifest lists them by digest, with a name each; ranges of a blob can be rea
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-import requests
-
-from airstore.core.errors import DamagedError, NotFoundError, TransferError
+from airstore.core.errors import DamagedError, TransferError
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.limits import KIB
-from airstore.core.progress import Advance
-from airstore.registry.client.download import Download
+from airstore.core.progress import Progress
+from airstore.registry.client.download import Download, absence, begins_at
 from airstore.registry.client.manifests import read_manifest, write_manifest
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.transport import RegistryRequest
 from airstore.registry.client.upload import RangeReader, Uploader, prove
 from airstore.registry.faults import RESTART_HINT, RefusedError, TransientError, network_errors
+from airstore.registry.parallel import run_all
 
 EMPTY = b"{}"
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+EMPTY_BLOB = Descriptor(EMPTY_TYPE, Digest.of(EMPTY), len(EMPTY))  # in place of an artifact's configuration
 TITLE = "org.opencontainers.image.title"
 _CHUNK = 256 * KIB
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-")
+_JOBS = 4  # uploads at once
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Artifact:
 
     def to_bytes(self) -> bytes:
         """The manifest; the same artifact gives the same bytes."""
-        config = {"mediaType": EMPTY_TYPE, "digest": str(Digest.of(EMPTY)), "size": len(EMPTY)}
+        config = _layer(ArtifactFile("", EMPTY_BLOB))
         document = {
             "schemaVersion": 2,
             "mediaType": oci.OCI_MANIFEST,
@@ -145,13 +145,26 @@ class ArtifactRepository:
             what = f"{self.name}:{selector}"
             raise TransferError(f"{what}: the registry took it but does not give it back", hint=RESTART_HINT)
 
-    def uploader(self, reader: RangeReader, advance: Advance) -> Uploader:
-        """What writes blobs here, whole and read back; see `Uploader`."""
-        return Uploader(self._transport, reader, advance)
+    def lacking(self, blobs: Iterable[Descriptor]) -> list[Descriptor]:
+        """Those of the blobs that the registry does not have; see `has`.
 
-    def upload(self, uploader: Uploader, blob: Descriptor) -> None:
-        """Send one blob; raises as `Uploader.upload`."""
-        uploader.upload(self._path, blob)
+        Raises:
+            TransferError: the registry refused or broke off.
+        """
+        asked = list(blobs)
+        present = run_all(self.has, asked, 2 * _JOBS)
+        return [blob for blob, there in zip(asked, present, strict=True) if not there]
+
+    def upload(self, reader: RangeReader, blobs: Sequence[Descriptor], progress: Progress) -> None:
+        """Send blobs, each read back.
+
+        Raises:
+            TransferError: the registry refused or broke off; what arrived stays and is not sent again.
+            DamagedError: what is read is not what its digest says.
+        """
+        with progress.task(f"pushing to {self.name}", sum(blob.size for blob in blobs)) as advance:
+            uploader = Uploader(self._transport, reader, advance)
+            run_all(partial(uploader.upload, self._path), blobs, _JOBS, uploader.stop)
 
     def download(self, blob: Descriptor, start: int = 0) -> Iterator[bytes]:
         """The bytes of a blob from ``start`` on, taken up again where a connection breaks; not verified.
@@ -172,18 +185,14 @@ class ArtifactRepository:
         """
         headers = {"Range": f"bytes={start}-{stop - 1}"}
         request = RegistryRequest("GET", self._path, f"blobs/{blob}", headers, expect=(200, 206))
-        try:
+        with absence():
             return self._transport.endpoint.retry.run(lambda: self._range(request, start, stop))
-        except RefusedError as fault:
-            if fault.status == 404:
-                raise NotFoundError(str(fault), hint=fault.hint) from fault
-            raise
 
     def _range(self, request: RegistryRequest, start: int, stop: int) -> bytes:
         what = self._transport.describe(request)
         data = bytearray()
         with self._transport.once(request) as response:
-            at = _begins(response, what)
+            at = begins_at(response, what)
             with network_errors(what, self._transport.endpoint.stall):
                 for chunk in response.raw.stream(_CHUNK, decode_content=False):
                     data += chunk[max(0, start - at) : max(0, stop - at)]
@@ -203,13 +212,3 @@ def _layer(file: ArtifactFile) -> dict[str, object]:
     blob = file.blob
     named = {"annotations": {TITLE: file.name}} if file.name else {}
     return {"mediaType": blob.media_type, "digest": str(blob.digest), "size": blob.size, **named}
-
-
-def _begins(response: requests.Response, what: str) -> int:
-    """Where an answer begins: registries may send all of a blob to whoever asks for a part."""
-    if response.status_code == 200:
-        return 0
-    found = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-    if not found:
-        raise TransferError(f"{what}: the registry sent a part without saying which")
-    return int(found[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import requests
@@ -65,7 +66,7 @@ class Download:
         if offset and offset == self._size:
             return
         with self._open(offset) as response:
-            skip = offset - self._start(response)
+            skip = offset - begins_at(response, self._what)
             received = offset - skip
             with network_errors(self._what, self._transport.endpoint.stall):
                 for chunk in response.raw.stream(_CHUNK, decode_content=False):
@@ -80,17 +81,30 @@ class Download:
     def _open(self, offset: int) -> requests.Response:
         headers = {**self._request.headers, **({"Range": f"bytes={offset}-"} if offset else {})}
         request = replace(self._request, headers=headers, expect=(200, 206))
-        try:
+        with absence():
             return self._transport.once(request)
-        except RefusedError as fault:
-            if fault.status == 404:
-                raise NotFoundError(str(fault), hint=fault.hint) from fault
-            raise
 
-    def _start(self, response: requests.Response) -> int:
-        if response.status_code == 200:
-            return 0
-        found = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-        if not found:
-            raise TransferError(f"{self._what}: the registry sent a part without saying which")
-        return int(found[1])
+
+@contextmanager
+def absence() -> Iterator[None]:
+    """Have a registry's 404 be a NotFoundError."""
+    try:
+        yield
+    except RefusedError as fault:
+        if fault.status == 404:
+            raise NotFoundError(str(fault), hint=fault.hint) from fault
+        raise
+
+
+def begins_at(response: requests.Response, what: str) -> int:
+    """Where an answer begins: registries may send all of a blob to whoever asks for a part.
+
+    Raises:
+        TransferError: it is a part, and does not say which.
+    """
+    if response.status_code == 200:
+        return 0
+    found = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+    if not found:
+        raise TransferError(f"{what}: the registry sent a part without saying which")
+    return int(found[1])

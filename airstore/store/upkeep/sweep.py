@@ -138,7 +138,10 @@ def _changes(store: BlobStore, live: KeySet, recipes: set[bytes]) -> Iterator[_C
         try:
             frames = read_pack(path)
         except DamagedError as fault:
-            if any(set_name(key) in live for key in store.index.keys_of(name)):
+            known = [set_name(key) for key in store.index.keys_of(name)]
+            # Of a pack that cannot be read, what the index says is all there is: where it says nothing, what
+            # the pack holds may be needed.
+            if not known or any(key in live for key in known):
                 raise DamagedError(str(fault), hint=_REPAIR) from fault
             yield _Change(name, size if path.exists() else 0, 0)
             continue

@@ -46,7 +46,7 @@ def released_by(road: Road, agent: Path, name: str, directory: Path) -> str:
     """Have the key ``NAME.pub``, whose private half the agent can use, sign releases from now on.
 
     Returns:
-        What git at the site says of the newest commit: whether its signature is good, and whose it is.
+        What `signer_of` says at the site.
     """
     publisher, keys = ("-C", road.publisher), road.publisher / "keys"
     done(*publisher, "trust", "root", "create", "--release-key", name)
@@ -57,8 +57,13 @@ def released_by(road: Road, agent: Path, name: str, directory: Path) -> str:
     done(*publisher, "media", "create", "--to", "1.2.0", directory / "m", env=environment)
     done("-C", road.site, "media", "import", directory / "m")
     sound(road.site, "1.0.0", "1.1.0", "1.2.0")
+    return signer_of(road.site)
+
+
+def signer_of(store: Path) -> str:
+    """What git says of the newest commit: whether its signature is good, and whose it is."""
     shown = subprocess.run(
-        ["git", "-C", str(road.site / "history.git"), "log", "-1", "--format=%G? %GS", "main"],
+        ["git", "-C", str(store / "history.git"), "log", "-1", "--format=%G? %GS", "main"],
         capture_output=True,
         text=True,
         check=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +14,7 @@ from pathlib import Path
 from tests.support.product.e2e_road import run
 from tests.support.registry.servers import PASSWORD, USER
 from tests.support.registry.tls import Authority
+from tests.support.tools.http_server import listening
 
 PROVENANCE = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nname: {name}\n-----END PGP SIGNATURE-----\n"
 _POD = """apiVersion: v1
@@ -80,15 +80,9 @@ def repository(
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority.certificate, authority.key)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    scheme, host = ("https", "localhost") if authority else ("http", "127.0.0.1")
-    try:
-        yield f"{scheme}://{host}:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    scheme, name = ("https", "localhost") if authority else ("http", "127.0.0.1")
+    with listening(server):
+        yield f"{scheme}://{name}:{server.server_address[1]}"
 
 
 def spy(helm: Path, directory: Path) -> Path:

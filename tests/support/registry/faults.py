@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.tools.http_server import listening
+
 _CHUNK = 64 << 10
 
 
@@ -77,16 +79,8 @@ def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
     """Run one before the plain HTTP registry at ``upstream`` for the length of the block."""
     proxy = FaultProxy()
     handler = type("Handler", (_Handler,), {"proxy": proxy, "upstream": upstream})
-    server = _Server(("127.0.0.1", 0), handler)
-    proxy.host = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(_Server(("127.0.0.1", 0), handler)) as proxy.host:
         yield proxy
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Server(ThreadingHTTPServer):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
+
+from tests.support.tools.http_server import listening
 
 REFRESH_TOKEN = "refresh-me"
 _ISSUER, _SERVICE = "airstore test tokens", "airstore test registry"
@@ -76,15 +77,9 @@ def token_server(directory: Path, user: str, password: str) -> Iterator[TokenSer
     tokens = TokenServer(user, password, key, certificate, bundle)
     handler = type("Handler", (_Handler,), {"tokens": tokens})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    tokens.realm = f"http://127.0.0.1:{server.server_address[1]}/token"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(server) as host:
+        tokens.realm = f"http://{host}/token"
         yield tokens
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -5,27 +5,21 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.support.tools.http_server import listening
+
 
 @contextmanager
 def git_http(root: Path, login: tuple[str, str] | None = None) -> Iterator[str]:
     """Serve every repository below ``root`` for the length of the block; gives the URL."""
     handler = type("Handler", (_Handler,), {"root": root, "login": login})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as host:
+        yield f"http://{host}"
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -11,13 +11,14 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.helm import find_helm, helm_option
 from airstore.cli.options.pages import PAGE, alone_on_stdout, write_page
-from airstore.cli.options.registries import access_options, login_options, make_access, read_login
+from airstore.cli.options.registries import login_access
 from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.text import human
 from airstore.cli.views.output import output_option, show_document
 from airstore.cli.views.plans import external_registry, show_steps
 from airstore.ops.apply.session.plan import SitePlan, plan_site
 from airstore.ops.apply.session.prepare import Rendering
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.push import plan_registry
 from airstore.ops.stores.directory import SITE
 from airstore.ops.stores.trusted import trusted_release
@@ -41,8 +42,7 @@ from airstore.ops.stores.trusted import trusted_release
     help="Also write a page: the plan, what the site holds, the last runs; needs nothing but itself.",
 )
 @helm_option
-@login_options
-@access_options
+@login_access
 @output_option("plan")
 @pass_context
 def command(
@@ -55,25 +55,13 @@ def command(
     diff: bool,
     html: Path | None,
     helm_path: Path | None,
-    user: str,
-    password_file: Path | None,
-    plain_http: tuple[str, ...],
-    ca: Path | None,
-    insecure_skip_tls_verify: bool,
-    registry_config: Path | None,
+    access: RegistryOptions,
     output: str,
 ) -> None:
     """What would be pushed and which Helm releases would change, without changing anything."""
     store = context.store(SITE, "plan")
     alone = alone_on_stdout(html, output)
     site = read_site_file(context.store_path, site_file)
-    access = make_access(
-        plain_http,
-        ca,
-        insecure=insecure_skip_tls_verify,
-        registry_config=registry_config,
-        user=read_login(user, password_file),
-    )
     with store.open_blobs() as blobs:
         rendering = Rendering(find_helm(helm_path))
         planned = plan_site(store, blobs, rendering, site, version, compare)

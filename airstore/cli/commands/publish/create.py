@@ -11,7 +11,7 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.options.author import author_option, read_author
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
 from airstore.cli.options.productfile import product_file
-from airstore.cli.options.registries import access_options, make_access
+from airstore.cli.options.registries import registry_access, with_sources
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.views.attachments import say_unavailable
 from airstore.cli.views.notices import notice_fields, say_notices
@@ -50,7 +50,7 @@ from airstore.ops.stores.directory import PUBLISHER
 )
 @kube_version_option
 @helm_option
-@access_options
+@registry_access
 @key_option
 @passphrase_option
 @output_option("release-created", "release-source-list")
@@ -66,10 +66,7 @@ def command(
     kube_versions: tuple[str, ...],
     require_attachments: bool,
     helm_path: Path | None,
-    plain_http: tuple[str, ...],
-    ca: Path | None,
-    insecure_skip_tls_verify: bool,
-    registry_config: Path | None,
+    access: RegistryOptions,
     key_name: str,
     passphrase_file: Path | None,
     output: str,
@@ -80,13 +77,7 @@ def command(
     check_no_other(store, version)
     who, now = read_author(author, store), context.now()
     helm = find_helm(helm_path)
-    access = make_access(
-        plain_http,
-        ca,
-        insecure=insecure_skip_tls_verify,
-        registry_config=registry_config,
-        sources=sources,
-    )
+    access = with_sources(access, sources)
     contents = gather(product_file(store), helm, access, kube_versions)
     say_notices(context, contents.notices, strict=strict)
     key = load_key(store, key_name, ask_passphrase(passphrase_file), agent_socket())

@@ -14,7 +14,7 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
 from airstore.cli.options.productfile import product_file
-from airstore.cli.options.registries import access_options, make_access
+from airstore.cli.options.registries import registry_access
 from airstore.cli.suggest import suggestions
 from airstore.cli.views.notices import notice_fields, say_notices
 from airstore.cli.views.output import output_option, show_rows
@@ -23,6 +23,7 @@ from airstore.core.image.reference import Reference
 from airstore.core.notice import Notice
 from airstore.ops.publish.create import ReleaseContents, gather
 from airstore.ops.publish.record_sizes import SMALLER, oversized
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import PUBLISHER
 
 
@@ -39,7 +40,7 @@ command.add_later("compare", "publish.compare:command")
 @click.option("--all", "everything", is_flag=True, help="Also doubtful and excluded ones.")
 @kube_version_option
 @helm_option
-@access_options
+@registry_access
 @output_option("image-list", "image-place-list")
 @pass_context
 def find(
@@ -49,10 +50,7 @@ def find(
     everything: bool,
     kube_versions: tuple[str, ...],
     helm_path: Path | None,
-    plain_http: tuple[str, ...],
-    ca: Path | None,
-    insecure_skip_tls_verify: bool,
-    registry_config: Path | None,
+    access: RegistryOptions,
     output: str,
 ) -> None:
     """Render every chart under every values variant and list the images they ask for.
@@ -60,7 +58,6 @@ def find(
     `possible` ones are not included: name them under images.include if they are images.
     """
     store = context.store(PUBLISHER, "images find")
-    access = make_access(plain_http, ca, insecure=insecure_skip_tls_verify, registry_config=registry_config)
     contents = gather(product_file(store), find_helm(helm_path), access, kube_versions)
     if image:
         _show_why(contents, image, output)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.confirm import confirm
-from airstore.cli.options.registries import access_options, login_options, make_access, read_login
+from airstore.cli.options.registries import login_access
 from airstore.cli.text import printable
 from airstore.cli.views.output import output_option, show_document
 from airstore.ops.gc.registry import RegistryCollection, delete, plan_removal
 from airstore.ops.gc.sides import pins_of
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.push import parse_target
 
 _NEXT = (
@@ -33,8 +33,7 @@ _NEXT = (
 )
 @click.option("--dry-run", is_flag=True, help="Only print the plan.")
 @click.option("--yes", is_flag=True, help="Answer yes to what would be asked.")
-@login_options
-@access_options
+@login_access
 @output_option("registry-gc")
 @pass_context
 def command(
@@ -44,12 +43,7 @@ def command(
     keep: int,
     dry_run: bool,
     yes: bool,
-    user: str,
-    password_file: Path | None,
-    plain_http: tuple[str, ...],
-    ca: Path | None,
-    insecure_skip_tls_verify: bool,
-    registry_config: Path | None,
+    access: RegistryOptions,
     output: str,
 ) -> None:
     """Delete from the registry at URL the tags and manifests of releases that are not kept.
@@ -60,13 +54,6 @@ def command(
     A manifest goes for all who pull it from there: asks first.
     """
     store = context.store()
-    access = make_access(
-        plain_http,
-        ca,
-        insecure=insecure_skip_tls_verify,
-        registry_config=registry_config,
-        user=read_login(user, password_file),
-    )
     client, name = parse_target(url, access)
     with client:
         plan = plan_removal(store, client, keep, partial(pins_of, store, context.now()))

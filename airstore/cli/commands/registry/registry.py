@@ -11,11 +11,12 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.kubeconfig import find_kubeconfig, kubeconfig_option
-from airstore.cli.options.registries import access_options, login_options, make_access, read_login
+from airstore.cli.options.registries import login_access
 from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.views.attachments import say_unattached
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.errors import DamagedError, NotFoundError, TransferError, UsageError
+from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.push import PushOptions, plan_registry, push_release
 from airstore.ops.registry.serve import LiveBlobs, LiveCatalog
 from airstore.ops.stores.directory import SITE
@@ -117,8 +118,7 @@ def _in_the_clear(host: str, htpasswd: Path | None) -> str:
     is_flag=True,
     help="Fail where the registry refuses a signature, SBOM or the like.",
 )
-@login_options
-@access_options
+@login_access
 @kubeconfig_option
 @site_file_option
 @output_option("registry-push")
@@ -128,15 +128,10 @@ def push(
     url: str,
     *,
     version: str,
-    user: str,
-    password_file: Path | None,
     jobs: int,
     dry_run: bool,
     require_attachments: bool,
-    plain_http: tuple[str, ...],
-    ca: Path | None,
-    insecure_skip_tls_verify: bool,
-    registry_config: Path | None,
+    access: RegistryOptions,
     kubeconfig: Path | None,
     site_file: Path | None,
     output: str,
@@ -146,13 +141,6 @@ def push(
     A site's store without URL: to the registry that the site file names, in the cluster or elsewhere.
     """
     store = context.store(current=True)
-    access = make_access(
-        plain_http,
-        ca,
-        insecure=insecure_skip_tls_verify,
-        registry_config=registry_config,
-        user=read_login(user, password_file),
-    )
     with ExitStack() as stack:
         blobs = stack.enter_context(store.open_blobs())
         release = held_release(store, blobs, version)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.registries import access_options, login_options, make_access, read_login
+from airstore.cli.options.registries import login_access
 from airstore.cli.text import printable
 from airstore.cli.views.output import output_option, show_document
 from airstore.core.errors import DamagedError, UsageError
@@ -44,8 +44,7 @@ _MOST = 5  # notes that people read
     metavar="VERSION",
     help="Also bring back what `gc` dropped of this release. Repeatable.",
 )
-@access_options
-@login_options
+@login_access
 @output_option("store-repaired")
 @pass_context
 def command(
@@ -54,12 +53,7 @@ def command(
     places: tuple[str, ...],
     root: Path | None,
     releases: tuple[str, ...],
-    plain_http: tuple[str, ...],
-    ca: Path | None,
-    insecure_skip_tls_verify: bool,
-    registry_config: Path | None,
-    user: str,
-    password_file: Path | None,
+    access: RegistryOptions,
     output: str,
 ) -> None:
     """Restore what `check` finds damaged or missing: packs, index, history, refs and trust state.
@@ -68,13 +62,6 @@ def command(
     be restored is named with what would restore it. Stopped at any moment, it goes on when it is run again.
     """
     store = context.store()
-    access = make_access(
-        plain_http,
-        ca,
-        insecure=insecure_skip_tls_verify,
-        registry_config=registry_config,
-        user=read_login(user, password_file),
-    )
     sources = [source for place in places for source in _sources(context, place, access)]
     done = repair(store, RepairRequest(sources, root, releases), context.progress)
     _show(context, done, output)
