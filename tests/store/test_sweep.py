@@ -230,12 +230,11 @@ def test_an_index_that_forgot_a_blob_is_not_believed(store: BlobStore) -> None:
 def test_an_unreadable_pack_of_which_the_index_knows_nothing_ends_it(store: BlobStore) -> None:
     """Neither of them can say that nobody needs it; whoever repairs the pack has everything back."""
     path, blob = pack_with(store, NEW), Digest.of(NEW).raw
-    name = bytes.fromhex(path.stem)
-    frames = "SELECT id FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?)"
+    held = bytes.fromhex(path.stem)
     for said, argument in (
         ("DELETE FROM blobs WHERE digest = ?", blob),
-        (f"DELETE FROM objects WHERE frame IN ({frames})", name),
-        ("DELETE FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?)", name),
+        ("DELETE FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?)", held),
+        ("DELETE FROM objects WHERE frame NOT IN (SELECT id FROM frames) AND ?1 IS NOT NULL", held),
     ):
         store.index._connection.execute(said, (argument,))
     flip(path, path.stat().st_size - 1)
