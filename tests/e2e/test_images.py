@@ -204,6 +204,7 @@ def test_a_proxy_is_used_but_for_the_hosts_it_is_not_for(
         assert proxy.requests == []
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_a_registry_that_is_down_is_named(airstore: Airstore, tmp_path: Path) -> None:
     host = f"127.0.0.1:{free_port()}"
     store = publisher(airstore, tmp_path, {"images": {"include": [f"{host}/shop/db:15.2.0"]}})

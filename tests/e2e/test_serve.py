@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.product.e2e_road import Airstore, carry, digests_of, publisher, run, run_bytes
 from tests.support.product.e2e_upstream import SIGNED, attached_tags
-from tests.support.product.e2e_world import IMAGES, Served, World, served
+from tests.support.product.e2e_world import IMAGES, Served, World, served, wait_for
 from tests.support.registry.servers import free_port, received
 from tests.support.registry.tls import Authority
 
@@ -171,6 +171,8 @@ def test_a_signal_ends_the_server_in_the_middle_of_a_pull(world: World, number: 
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.sendall(f"GET /v2/{repository}/blobs/{layer['digest']} HTTP/1.0\r\n\r\n".encode())
             assert b"200" in received(client, 12)
+            running.process.send_signal(number)
+            wait_for(lambda: "interrupt it once more" in (world.site.path.parent / "serve.log").read_text())
             assert running.end(number) == 0
 
 

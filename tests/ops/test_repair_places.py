@@ -33,6 +33,7 @@ def test_a_delta_restores_what_it_brought(road: Road, site: Path) -> None:
     sound(site, "1.0.0", "1.1.0")
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(
     ("place", "code", "words"),
     [
@@ -68,6 +69,7 @@ def test_a_damaged_place_gives_what_is_good_of_it(road: Road, own_road: Road) ->
     sound(site, "1.0.0")
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_a_registry_gives_back_what_was_pushed_to_it(
     road: Road, site: Path, own_registry: RegistryServer, prefix: str
 ) -> None:

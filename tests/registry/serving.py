@@ -20,7 +20,15 @@ from airstore.core.model.release import Chart, Image, Release
 from airstore.registry.server.access import everybody
 from airstore.registry.server.catalog import ReleaseCatalog
 from airstore.registry.server.responses import Response
-from airstore.registry.server.server import AccessEntry, Limits, RunningServer, Tls, make_app, running_server
+from airstore.registry.server.server import (
+    AccessEntry,
+    Limits,
+    Listen,
+    RunningServer,
+    Tls,
+    make_app,
+    running_server,
+)
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout
 from tests.support.registry import layouts
@@ -109,5 +117,5 @@ def running(
     faults: list[str] = []
     with OciLayout.directory(directory) as blobs:
         app = make_app(ReleaseCatalog([release]), blobs, log.append, guard)
-        with running_server(app, tls=tls, fault=faults.append, limits=limits) as server:
+        with running_server(app, Listen(tls=tls), fault=faults.append, limits=limits) as server:
             yield Site(server, directory, nodes, release, log, faults)

@@ -19,11 +19,21 @@ from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.image.oci import OCI_CONFIG
 from airstore.registry.server.catalog import ReleaseCatalog
-from airstore.registry.server.server import RunningServer, Stop, Tls, make_app, running_server, serve
+from airstore.registry.server.server import (
+    Limits,
+    Listen,
+    RunningServer,
+    Stop,
+    Tls,
+    make_app,
+    running_server,
+    serve,
+)
 from airstore.registry.sources.layout import OciLayout
 from tests.registry.serving import REPOSITORY, Site, largest, release_of, running
 from tests.support.registry import layouts
 from tests.support.registry.layouts import run
+from tests.support.registry.servers import received
 
 
 @pytest.fixture
@@ -127,7 +137,7 @@ def test_tls_is_spoken_and_plain_text_is_not(site: Site, certificate: Tls) -> No
     faults: list[str] = []
     with OciLayout.directory(site.directory) as blobs:
         app = make_app(ReleaseCatalog([site.release]), blobs)
-        with running_server(app, tls=certificate, fault=faults.append) as server:
+        with running_server(app, Listen(tls=certificate), fault=faults.append) as server:
             url = f"{server.url}/v2/{REPOSITORY}/manifests/1.0"
             curl = ["curl", "-sf", "--max-time", "20"]
             trusting = [*curl, "--cacert", certificate.certificate, url]
@@ -145,11 +155,13 @@ def test_faults_of_starting_are_named(site: Site, certificate: Tls, tmp_path: Pa
     with OciLayout.directory(site.directory) as blobs, ExitStack() as stack:
         app = make_app(ReleaseCatalog([site.release]), blobs)
         with pytest.raises(TransferError, match="cannot listen"):
-            stack.enter_context(running_server(app, port=site.server.port))
+            stack.enter_context(running_server(app, Listen(port=site.server.port)))
         with pytest.raises(NotFoundError, match=r"cannot read .*/no: "):
-            stack.enter_context(running_server(app, tls=Tls(tmp_path / "no", certificate.key)))
+            stack.enter_context(running_server(app, Listen(tls=Tls(tmp_path / "no", certificate.key))))
         with pytest.raises(UsageError, match="cannot use certificate"):
-            stack.enter_context(running_server(app, tls=Tls(certificate.key, certificate.certificate)))
+            stack.enter_context(
+                running_server(app, Listen(tls=Tls(certificate.key, certificate.certificate)))
+            )
 
 
 def test_serving_ends_when_told_and_lets_a_pull_finish(site: Site) -> None:
@@ -177,8 +189,31 @@ def test_serving_ends_when_told_and_lets_a_pull_finish(site: Site) -> None:
 
     answers: list[Future[tuple[http.client.HTTPResponse, bytes]]] = []
     with OciLayout.directory(site.directory) as blobs, ThreadPoolExecutor(2) as pool:
-        serve(make_app(ReleaseCatalog([site.release]), Slow()), stop, pull, port=0)
+        serve(make_app(ReleaseCatalog([site.release]), Slow()), stop, pull, Listen())
         assert Digest.of(answers[0].result()[1]) == blob.digest
+
+
+def test_told_once_more_it_does_not_wait_for_a_pull(site: Site) -> None:
+    """Whoever holds Ctrl-C twice does not want to wait for a client that has stopped reading."""
+    stop, told = Stop(), list[str]()
+    path = f"/v2/{REPOSITORY}/blobs/{largest(site).digest}"
+
+    def pull(server: RunningServer) -> None:
+        client = stack.enter_context(socket.create_connection((server.host, server.port), timeout=20))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert received(client, 12) == b"HTTP/1.1 200"
+        stop.set()
+
+    def ending() -> None:
+        told.append("once")
+        stop.set()
+
+    patient = Limits(body=600, idle=600, grace=600)
+    with OciLayout.directory(site.directory) as blobs, ExitStack() as stack:
+        app = make_app(ReleaseCatalog([site.release]), blobs)
+        serve(app, stop, pull, Listen(), limits=patient, ending=ending)
+        assert told == ["once"]
 
 
 _TOLD_ELSEWHERE = """

@@ -43,8 +43,8 @@ class Acceptor:
         self._clients = Clients(service.limits)
         self._tasks = set[asyncio.Task[None]]()
 
-    async def run(self, ended: asyncio.Event) -> None:
-        """Serve until ``ended``, and then the running pulls to their end, but not longer than their grace."""
+    async def run(self, ended: asyncio.Event, cut: asyncio.Event) -> None:
+        """Serve until ``ended``, then running pulls to their end or that of their grace, or until ``cut``."""
         accepting = asyncio.ensure_future(self._accept())
         waiting = asyncio.ensure_future(ended.wait())
         await asyncio.wait((accepting, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -52,15 +52,19 @@ class Acceptor:
             task.cancel()
         await asyncio.wait((accepting, waiting))
         self._listener.close()
-        await self._end()
+        await self._end(cut)
         if not accepting.cancelled():
             accepting.result()  # it never ends by itself: raises why it did
 
-    async def _end(self) -> None:
+    async def _end(self, cut: asyncio.Event) -> None:
         for connection in self._clients:
             connection.end_soon()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._service.limits.grace)
+            pulls, told = asyncio.ensure_future(asyncio.wait(self._tasks)), asyncio.ensure_future(cut.wait())
+            grace = self._service.limits.grace
+            await asyncio.wait((pulls, told), timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+            for each in (pulls, told):
+                each.cancel()
         for connection in self._clients:
             connection.cut()
         if self._tasks:

@@ -23,6 +23,20 @@ class Tls:
 
 
 @dataclass(frozen=True)
+class Listen:
+    """Where a server is to listen, and how it speaks there.
+
+    Attributes:
+        port: 0 takes any free one.
+        tls: without it, plain HTTP.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: Tls | None = None
+
+
+@dataclass(frozen=True)
 class RunningServer:
     """Where a server listens."""
 

@@ -16,13 +16,26 @@ from airstore.registry.server.acceptor import Acceptor
 from airstore.registry.server.app import AccessEntry, make_app
 from airstore.registry.server.conversation import Service
 from airstore.registry.server.limits import PULLS, Limits
-from airstore.registry.server.listening import RunningServer, Tls, listen, tls_context
+from airstore.registry.server.listening import Listen, RunningServer, Tls, listen, tls_context
 from airstore.registry.server.stop import Stop
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["AccessEntry", "Limits", "RunningServer", "Stop", "Tls", "make_app", "running_server", "serve"]
+__all__ = [
+    "AccessEntry",
+    "Limits",
+    "Listen",
+    "RunningServer",
+    "Stop",
+    "Tls",
+    "make_app",
+    "running_server",
+    "serve",
+]
+
+
+_AT_ONCE = 0.5  # seconds in which a server ends that nobody pulls from
 
 
 def _ignore(_message: str) -> None:
@@ -32,9 +45,7 @@ def _ignore(_message: str) -> None:
 @contextmanager
 def running_server(
     app: WSGIApplication,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    tls: Tls | None = None,
+    where: Listen = Listen(),  # noqa: B008 - a value
     fault: Callable[[str], None] = _ignore,
     limits: Limits = Limits(),  # noqa: B008 - a value
 ) -> Iterator[RunningServer]:
@@ -42,9 +53,7 @@ def running_server(
 
     Args:
         app: what to serve.
-        host: address to listen on.
-        port: 0 takes any free one.
-        tls: without it, plain HTTP.
+        where: to listen.
         fault: called with what goes wrong on connections: damaged content, failed TLS handshakes.
         limits: what clients may take.
 
@@ -53,7 +62,7 @@ def running_server(
         UsageError: they are no certificate with its key.
         TransferError: the address cannot be listened on, or the server died while the block ran.
     """
-    with _running(app, host, port, tls, fault, limits, lambda: None) as running:
+    with _started(app, where, fault, limits, lambda: None) as (running, _):
         yield running
 
 
@@ -61,41 +70,46 @@ def serve(
     app: WSGIApplication,
     stop: Stop,
     ready: Callable[[RunningServer], None],
+    where: Listen,
     *,
-    host: str = "127.0.0.1",
-    port: int = 5000,
-    tls: Tls | None = None,
     fault: Callable[[str], None] = _ignore,
+    limits: Limits = Limits(),  # noqa: B008 - a value
+    ending: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until ``stop`` is set; ``ready`` is called as soon as clients may come.
+
+    Running pulls come to their end, for a while; set once more, it cuts them off. ``ending`` is called where
+    there are any.
 
     Raises:
         NotFoundError, UsageError, TransferError: as `running_server`.
     """
     # A server that dies sets the event itself, or this would wait for ever.
-    with _running(app, host, port, tls, fault, Limits(), stop.set) as running:
+    with _started(app, where, fault, limits, stop.set) as (running, server):
         ready(running)
         stop.wait()
+        if not server.ends_within(_AT_ONCE):
+            ending()
+            stop.wait()  # again, or by its end
+            server.cut()
 
 
 @contextmanager
-def _running(
+def _started(
     app: WSGIApplication,
-    host: str,
-    port: int,
-    tls: Tls | None,
+    where: Listen,
     fault: Callable[[str], None],
     limits: Limits,
     ended: Callable[[], None],
-) -> Iterator[RunningServer]:
-    context = tls_context(tls) if tls else None
-    listener = listen(host, port)
-    running = RunningServer(host, listener.getsockname()[1], "https" if tls else "http")
+) -> Iterator[tuple[RunningServer, _Server]]:
+    context = tls_context(where.tls) if where.tls else None
+    listener = listen(where.host, where.port)
+    running = RunningServer(where.host, listener.getsockname()[1], "https" if where.tls else "http")
     with ThreadPoolExecutor(PULLS, thread_name_prefix="airstore-registry") as threads:
         server = _Server(listener, context, Service(app, threads, limits.that_fit(), fault), ended)
         server.start()
         try:
-            yield running
+            yield running, server
         finally:
             server.stop()
     if server.crash:
@@ -112,20 +126,33 @@ class _Server(threading.Thread):
         self.crash: Exception | None = None
         self._listener, self._tls, self._service, self._ended = listener, tls, service, ended
         self._loop = asyncio.new_event_loop()
-        self._told = asyncio.Event()
+        self._told, self._cut = asyncio.Event(), asyncio.Event()
 
     def run(self) -> None:
         """Serve; see `threading.Thread`."""
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                runner.run(Acceptor(self._listener, self._tls, self._service).run(self._told))
+                runner.run(Acceptor(self._listener, self._tls, self._service).run(self._told, self._cut))
         except Exception as crash:  # noqa: BLE001 - whatever it is, the thread that waits raises it
             self.crash = crash
         finally:
             self._ended()
 
+    def ends_within(self, seconds: float) -> bool:
+        """Tell it to end gracefully; whether it has, after so long."""
+        self._tell(self._told)
+        self.join(seconds)
+        return not self.is_alive()
+
+    def cut(self) -> None:
+        """Tell it not to wait for running pulls."""
+        self._tell(self._cut)
+
     def stop(self) -> None:
         """End it gracefully, and wait for that."""
-        with suppress(RuntimeError):  # the loop is closed: it has ended already
-            self._loop.call_soon_threadsafe(self._told.set)
+        self._tell(self._told)
         self.join()
+
+    def _tell(self, event: asyncio.Event) -> None:
+        with suppress(RuntimeError):  # the loop is closed: it has ended already
+            self._loop.call_soon_threadsafe(event.set)

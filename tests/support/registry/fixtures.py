@@ -27,6 +27,12 @@ def registry(docker_registry: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts follow each other at once, for tests that are about what comes after the last of them."""
+    monkeypatch.setattr(Retry, "wait", lambda *_: 0.0)
+
+
+@pytest.fixture
 def own_registry(docker_registry: Path, tmp_path: Path) -> Iterator[RegistryServer]:
     """A registry that the test may break."""
     with registry_server(tmp_path / "registry") as server:

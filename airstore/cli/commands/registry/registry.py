@@ -24,7 +24,7 @@ from airstore.ops.stores.trusted import held_release
 from airstore.registry.server.access import Guard, everybody
 from airstore.registry.server.app import AccessEntry, make_app
 from airstore.registry.server.listening import is_loopback
-from airstore.registry.server.server import Stop, Tls
+from airstore.registry.server.server import Listen, Stop, Tls
 from airstore.registry.server.server import serve as serve_app
 from airstore.tls.htpasswd import Passwords
 
@@ -84,9 +84,12 @@ def serve(
     with LiveBlobs(store) as blobs:
         app = make_app(catalog, blobs, log, guard)
         ready = lambda running: click.echo(running.url)  # noqa: E731
-        serve_app(app, stop, ready, host=host.strip("[]"), port=int(port), tls=tls, fault=context.say)
+        ending = lambda: context.say(_ENDING)  # noqa: E731
+        where = Listen(host.strip("[]"), int(port), tls)
+        serve_app(app, stop, ready, where, fault=context.say, ending=ending)
 
 
+_ENDING = "ending when the running pulls have ended; interrupt it once more to end them as well"
 _PARTLY = "not all of its blobs are here"
 
 
