@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from airstore.core.errors import DamagedError, UsageError
@@ -148,9 +149,14 @@ class Release:
         Raises:
             DamagedError: not strict JSON or not of the schema.
         """
-        document = strictjson.load_object(data, what)
-        schema.check_json(document, "release", what)
-        return _from_json(document, what)
+        return _parsed(data, what)
+
+
+@lru_cache(maxsize=8)  # one command reads the same few again and again, and the schema's check is what costs
+def _parsed(data: bytes, what: str) -> Release:
+    document = strictjson.load_object(data, what)
+    schema.check_json(document, "release", what)
+    return _from_json(document, what)
 
 
 def _to_json(release: Release) -> dict[str, Any]:

@@ -43,7 +43,9 @@ def connect(name: str, *, durable: bool) -> sqlite3.Connection:
     """
     connection = sqlite3.connect(name, timeout=60, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+        # FULL does not make durable that the journal has gone: after a power cut it may be there again, and
+        # takes the transaction back.
+        connection.execute(f"PRAGMA synchronous={'EXTRA' if durable else 'OFF'}")
         if not durable:
             connection.execute("PRAGMA journal_mode=MEMORY")
     except BaseException:  # such as a file that is none of SQLite's

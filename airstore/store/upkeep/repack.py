@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from airstore.core.durable import storage_errors
+from airstore.core.durable import storage_errors, sync_directory
 from airstore.core.errors import DamagedError, StorageError
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance
@@ -97,6 +97,7 @@ def repack(store: BlobStore, name: bytes, keys: Iterable[ObjectKey], live: KeySe
     store.index.replace(name, recipes, [pack_rows(path, name_of(path)) for path in new])
     with storage_errors(old):
         old.unlink(missing_ok=True)
+        sync_directory(old.parent)  # else a power cut brings it back
 
 
 def _rewritten(store: BlobStore, old: Path, staying: list[ObjectKey]) -> Iterator[Path]:
