@@ -36,7 +36,7 @@ from airstore.trust.keys import PrivateKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
 
 _IMAGE = "registry.example.com/growth/app:1"
-_CHANGED = "charts/app/values.yaml"
+CHANGED = "charts/app/values.yaml"
 _PRODUCT = """\
 apiVersion: airstore/v1
 kind: Product
@@ -96,7 +96,7 @@ def _make(base: Path, count: int) -> Path:
     run("airstore", "-C", base / "store", "key", "generate", "release")
     run("airstore", "-C", base / "store", "release", "create", "--version", "1.0.1")
     start = time.perf_counter()
-    _grow(base / "store", count)
+    grow(base / "store", count)
     print(f"{count} releases made in {time.perf_counter() - start:.0f} s", file=sys.stderr)
     (base / "store" / "made").touch()
     return base
@@ -117,19 +117,20 @@ def _write_image(directory: Path) -> None:
     writer.finish()
 
 
-def _grow(store: Path, count: int) -> None:
+def grow(store: Path, count: int) -> None:
+    """Continue a publisher's one release 1.0.1 up to ``count``; each changes a value of the chart."""
     history = History(store / "history.git", disk=_Quick())
-    key = PrivateKey.load(next(path for path in (store / "keys").iterdir() if not path.suffix))
+    key = PrivateKey.load(store / "keys" / "release")
     files = history.files(str(history.tip))
     release = Release.parse(files[RELEASE_FILE])
     for number in range(2, count + 1):
-        files[_CHANGED] = f"n: {number}\n".encode()
+        files[CHANGED] = f"n: {number}\n".encode()
         release = replace(
             release,
             version=f"1.0.{number}",
             sequence=number,
             previous=Digest.of(files[RELEASE_FILE]),
-            files={**release.files, _CHANGED: Digest.of(files[_CHANGED])},
+            files={**release.files, CHANGED: Digest.of(files[CHANGED])},
         )
         _commit(history, release, files, key)
 

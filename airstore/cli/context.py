@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from airstore.ops.stores.directory import StoreDirectory
 
 
+_COMMAND = re.compile(r"\bairstore(?= [a-z])")
 _WARNED_DAYS = 30
 _RENEW_HERE = "renew it: `airstore trust root create --expires 365d`, then `trust root sign`"
 _RENEW = "get media that the publisher made since it was renewed, or the next root alone"
@@ -35,6 +38,7 @@ class Context:
 
     Attributes:
         named: the store as the command line has it; the current directory by default.
+        typed: somebody named it with ``-C``.
         connect: tells a store how its remotes are reached, where it has some.
         bars: progress bars are wanted; they still need a terminal.
     """
@@ -44,6 +48,7 @@ class Context:
     bars: bool
     json_log: bool
     connect: Callable[[StoreDirectory], StoreDirectory] = lambda store: store
+    typed: bool = False
 
     @property
     def store_path(self) -> Path:
@@ -108,6 +113,11 @@ class Context:
             click.echo(json.dumps({"level": "info", "message": message}), err=True)
         else:
             click.echo(printable(message), err=True)
+
+    def next(self, message: str) -> None:
+        """As `say`: what to do now; commands of airstore in it name the store as it was named."""
+        here = shlex.join(["airstore", "-C", str(self.named)]) if self.typed else "airstore"
+        self.say(f"next: {re.sub(_COMMAND, lambda _: here, message)}")
 
     def detail(self, message: str) -> None:
         """What is at work, for ``--verbose``; on standard error like other messages."""

@@ -71,5 +71,5 @@ def with_store_option(command: click.Command) -> click.Command:
 def _name_store(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Any:
     known = ctx.find_object(Context)
     if value is not None and known is not None:
-        ctx.obj = replace(known, named=value)
+        ctx.obj = replace(known, named=value, typed=True)
     return value

@@ -128,6 +128,7 @@ def main(
     """
     ctx.obj = Context(
         named=store or _found_store(),
+        typed=store is not None,
         quiet=quiet,
         bars=not (no_progress or verbose),  # lines would be written into them
         json_log=log_format == "json",

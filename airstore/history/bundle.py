@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 
 from airstore.core.durable import durable_file, storage_errors
@@ -12,7 +13,8 @@ from airstore.history.git.names import MAIN, TAGS, is_version
 from airstore.history.git.program import Git
 from airstore.history.git.scratch import scratch
 from airstore.history.quarantine import Quarantine
-from airstore.history.repository import History, ReleaseRef
+from airstore.history.reader import FoundRelease
+from airstore.history.repository import History
 
 __all__ = ["Quarantine", "create_bundle"]
 
@@ -36,6 +38,12 @@ def create_bundle(history: History, out: Path, to: str, base: str | None, *, git
         StorageError: the disk is full or failed.
     """
     last, first = history.find(to), history.find(base) if base else None
+    if first and first.later <= last.later:
+        raise UsageError(
+            f"release {first.version} does not come before release {last.version}: there is no history to"
+            " bring",
+            hint="name an earlier release as the base",
+        )
     known = (first.commit,) if first else ()
     header = BundleHeader(known, {**_tags(history, last, first), MAIN: last.commit})
     with storage_errors(out), tempfile.TemporaryDirectory(prefix="airstore-bundle-") as temporary:
@@ -45,22 +53,15 @@ def create_bundle(history: History, out: Path, to: str, base: str | None, *, git
             (git or Git()).pack(repository, header.refs.values(), known, file.write)
 
 
-def _tags(history: History, last: ReleaseRef, first: ReleaseRef | None) -> dict[str, str]:
+def _tags(history: History, last: FoundRelease, first: FoundRelease | None) -> dict[str, str]:
     """Ref to tag object of the releases after ``first`` up to ``last``; reads no others."""
-    since = first.sequence if first else 0
-    if first and since >= last.sequence:
-        raise UsageError(
-            f"release {first.version} does not come before release {last.version}: there is no history to"
-            " bring",
-            hint="name an earlier release as the base",
-        )
-    commits = history.ancestry(last.commit)[: last.sequence - since]
+    since = first.commit if first else None
+    commits = list(takewhile(lambda commit: commit != since, history.walk(last.commit)))
     found = dict(filter(None, (_tag(history, commit) for commit in commits)))
     if len(found) < len(commits):  # the message of a commit says what it likes: every tag is asked
-        tags, range_ = history.refs.tags(), range(since + 1, last.sequence + 1)
-        return {
-            TAGS + each.version: tags[each.version] for each in history.releases() if each.sequence in range_
-        }
+        tags, brought = history.refs.tags(), set(commits)
+        named = [each.version for each in history.releases() if each.commit in brought]
+        return {TAGS + version: tags[version] for version in named}
     return found
 
 

@@ -9,8 +9,9 @@ caller to verify, on `Quarantine.history`, before `Quarantine.commit`. Nothing i
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +24,7 @@ from airstore.history.git.names import MAIN, TAGS
 from airstore.history.git.program import Git
 from airstore.history.git.refs import plan_updates
 from airstore.history.git.scratch import publish_packs, remove, scratch
+from airstore.history.links import only_name
 from airstore.history.repository import History
 
 _WHAT = "the history bundle"
@@ -71,7 +73,7 @@ class Quarantine:
             stack.callback(remove, self._directory)
             self._refs = self._take_in(bundle, limit, git or Git())
             self.tip = self._refs[MAIN]
-            self.history = _view(live, self._directory, self._refs)
+            self.history = _view(self._directory, self._refs)
             _check_commits(self.history, live, self._refs)
             self._updates()
             self._stack = stack.pop_all()
@@ -88,7 +90,8 @@ class Quarantine:
             scratch(self._directory, self._live.path)
             os.lseek(file.fileno(), file.tell(), os.SEEK_SET)  # git inherits the descriptor, not the buffer
             git.take_pack(self._directory, file, limit, _WHAT)
-        git.check_connected(self._directory, header.refs[MAIN], _WHAT)
+        known = [live.tip] if (live := self._live).tip else []
+        git.check_connected(self._directory, header.refs[MAIN], known, _WHAT)
         return header.refs
 
     def chain(self, since: str | None) -> list[str]:
@@ -97,15 +100,17 @@ class Quarantine:
         Raises:
             SequenceError: ``since`` is not among the tip's ancestors.
         """
-        ancestry = self.history.ancestry(self.tip)
+        chain: list[str] = []
+        for commit in self.history.walk(self.tip):
+            if commit == since:
+                return chain[::-1]
+            chain.append(commit)
         if since is None:
-            return ancestry[::-1]
-        if since not in ancestry:
-            raise SequenceError(
-                f"the history on the media does not contain the release last trusted here ({since[:12]})",
-                hint="the media are older than what this site has, or the publisher's history was rewritten",
-            )
-        return ancestry[: ancestry.index(since)][::-1]
+            return chain[::-1]
+        raise SequenceError(
+            f"the history on the media does not contain the release last trusted here ({since[:12]})",
+            hint="the media are older than what this site has, or the publisher's history was rewritten",
+        )
 
     def commit(self) -> None:
         """Make the bundle part of the history, durably: objects, then tags, then main. Can be repeated.
@@ -122,8 +127,8 @@ class Quarantine:
             self._live.refs.set(name, oid)
 
     def _updates(self) -> Sequence[tuple[str, str]]:
-        ours, theirs = self._live.ancestry(self._live.tip), self.history.ancestry(self.tip)
-        return plan_updates(self._refs, self._live.refs.get, grows=_grows(ours, theirs))
+        grows = _grows(self._live.walk(self._live.tip), self.history.walk(self.tip))
+        return plan_updates(self._refs, self._live.refs.get, grows=grows)
 
     def close(self) -> None:
         """Throw away what was not committed."""
@@ -158,7 +163,7 @@ def rewound(live: History, to: str, directory: Path) -> History:
 
 
 def _check_prerequisites(header: BundleHeader, live: History) -> None:
-    missing = sorted(set(header.prerequisites) - set(live.ancestry(live.tip)))
+    missing = sorted(commit for commit in header.prerequisites if not live.on_main(commit))
     if missing:
         names = ", ".join(oid[:12] for oid in missing[:5])
         raise IncompleteError(
@@ -167,10 +172,9 @@ def _check_prerequisites(header: BundleHeader, live: History) -> None:
         )
 
 
-def _view(live: History, directory: Path, refs: Mapping[str, str]) -> History:
-    """The quarantined repository with the refs that the history would have: one file, however many."""
-    tags = {TAGS + version: oid for version, oid in live.refs.tags().items()}
-    _write_refs(directory, {**tags, **refs})
+def _view(directory: Path, refs: Mapping[str, str]) -> History:
+    """The quarantined repository with the refs that the bundle brings: each that it needs, and no other."""
+    _write_refs(directory, refs)
     return History(directory)
 
 
@@ -181,35 +185,61 @@ def _write_refs(directory: Path, refs: Mapping[str, str]) -> None:
 
 
 def _check_commits(view: History, live: History, refs: Mapping[str, str]) -> None:
-    """Every new commit has one tag and a plain tree, and every tag of the bundle a commit.
+    """Every new commit has one tag and a plain tree, and other tags of the bundle are tags of main here.
+
+    Main is walked no further than the bundle reaches: what lies before was checked when it came.
 
     Raises:
         DamagedError: not so.
     """
-    known = set(live.ancestry(live.tip))
-    ancestry = view.ancestry(refs[MAIN])
-    for name, oid in refs.items():
-        if name != MAIN and view.read_tag(name.removeprefix(TAGS), oid).target not in ancestry:
-            raise DamagedError(f"{_WHAT} brings {name}, which is not a release on its main")
-    for commit in ancestry:
-        if commit not in known:
+    names, new = _names_by_commit(view, refs), True
+    for commit in view.walk(refs[MAIN]):
+        new = new and not live.on_main(commit)
+        versions = names.pop(commit, [])
+        if new:
+            only_name(commit, versions)
             view.paths(commit)
-    view.releases()
+        for version in versions:
+            if not new and live.refs.get(TAGS + version) is None:
+                raise DamagedError(f"{_WHAT} brings a second tag, {version}, of release commit {commit}")
+        if not new and not names:
+            return
+    for versions in names.values():
+        raise DamagedError(f"{_WHAT} brings {TAGS}{versions[0]}, which is not a release on its main")
 
 
-def _grows(ours: Sequence[str], theirs: Sequence[str]) -> bool:
-    """Does main move? Both are ancestries, newest first.
+def _names_by_commit(view: History, refs: Mapping[str, str]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for version, oid in ((name.removeprefix(TAGS), oid) for name, oid in refs.items() if name != MAIN):
+        names.setdefault(view.read_tag(version, oid).target, []).append(version)
+    return names
+
+
+def _grows(ours: Iterator[str], theirs: Iterator[str]) -> bool:
+    """Does main move? Both are ancestries, newest first, and read no further than until one meets the other.
 
     Raises:
         SequenceError: neither is part of the other.
     """
-    if not ours or ours[0] in theirs:
-        return ours[:1] != theirs[:1]
-    if theirs[0] in ours:
-        return False
-    common = next((commit for commit in theirs if commit in set(ours)), None)
+    first, second = next(ours, None), next(theirs)
+    if first is None or first == second:
+        return first is None
+    mine, yours = list[str | None]([first]), list[str | None]([second])
+    for own, other in zip_longest(ours, theirs):
+        if other == first:
+            return True
+        if own == second:
+            return False
+        mine.append(own)
+        yours.append(other)
+    raise _fork(mine, yours)
+
+
+def _fork(ours: Sequence[str | None], theirs: Sequence[str | None]) -> SequenceError:
+    known = {commit for commit in ours if commit}
+    common = next((commit for commit in theirs if commit in known), None)
     where = f"they part after commit {common[:12]}" if common else "they have nothing in common"
-    raise SequenceError(
+    return SequenceError(
         f"the history on the media is not a continuation of this store's: {where}",
         hint="another product's media, or the publisher's history was rewritten; nothing was changed",
     )

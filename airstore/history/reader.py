@@ -37,6 +37,20 @@ _RELEASE_FILE = "release.json"
 
 
 @dataclass(frozen=True)
+class FoundRelease:
+    """One release on main, as it is found by its version.
+
+    Attributes:
+        commit: 40 hex digits.
+        later: how many releases on main come after it.
+    """
+
+    version: str
+    commit: str
+    later: int
+
+
+@dataclass(frozen=True)
 class ReleaseRef:
     """One release on main.
 
@@ -98,7 +112,7 @@ class Reader:
         )
         return read_links(self.tip, self.refs.tags(), known, sights)
 
-    def find(self, version: str) -> ReleaseRef:
+    def find(self, version: str) -> FoundRelease:
         """The release of that version.
 
         Raises:
@@ -115,26 +129,33 @@ class Reader:
             hint=f"{hint}there are: {', '.join(names[-10:]) or 'none'}",
         )
 
-    def lookup(self, version: str) -> ReleaseRef | None:
-        """The release of that version, if there is one; reads no other release's tag.
+    def lookup(self, version: str) -> FoundRelease | None:
+        """The release of that version, if there is one; reads its tag, and commits from the newest to it.
 
         A tag off main, as a run leaves that was killed before main moved, is no release.
         """
         oid = self.refs.get(TAGS + version) if is_version(version) else None
         if oid is None:
             return None
-        commit, chain = self.read_tag(version, oid).target, self.ancestry(self.tip)
-        return ReleaseRef(version, commit, len(chain) - chain.index(commit)) if commit in chain else None
+        commit = self.read_tag(version, oid).target
+        chain = enumerate(self.walk(self.tip))
+        return next((FoundRelease(version, commit, n) for n, each in chain if each == commit), None)
 
     def ancestry(self, commit: str | None) -> list[str]:
         """A commit and its parents, newest first; empty for None."""
-        chain = []
+        return list(self.walk(commit))
+
+    def walk(self, commit: str | None) -> Iterator[str]:
+        """As `ancestry`; a commit is read when the one before it is asked for."""
         while commit is not None:
-            chain.append(commit)
+            yield commit
             if commit not in self._parents:
                 self._parents[commit] = self.commit(commit).parent
             commit = self._parents[commit]
-        return chain
+
+    def on_main(self, commit: str) -> bool:
+        """Whether a commit is a release of main; reads none before it, and none where it is not here."""
+        return self._objects.is_readable(commit) and any(each == commit for each in self.walk(self.tip))
 
     def commit(self, commit: str) -> Commit:
         """One commit, parsed.
@@ -229,6 +250,10 @@ class Reader:
     def branches(self) -> dict[str, str]:
         """Branches besides main, by name: their newest commits."""
         return self.refs.heads()
+
+    def branch(self, name: str) -> str | None:
+        """The newest commit of a branch besides main; None where there is none of that name."""
+        return self.refs.get(HEADS + name) if is_version(name) and name != "main" else None
 
     def entries(self, branch: str) -> Iterator[str]:
         """The commits of a branch besides main, newest first."""

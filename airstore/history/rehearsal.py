@@ -60,5 +60,5 @@ def _take_in(git: Git, made: Path, commit: str, known: list[str], directory: Pat
     taken = scratch(directory / "taken.git", lender)
     with pack.open("rb") as file:
         git.take_pack(taken, file, LIMITS.git_pack, _WHAT)
-    git.check_connected(taken, commit, _WHAT)
+    git.check_connected(taken, commit, known, _WHAT)
     Reader(taken).files(commit)

@@ -109,11 +109,33 @@ def test_what_is_signed_says_nothing_of_where_the_publisher_keeps_things(tiny: T
 
 def test_every_change_says_what_is_next(road: Road, tmp_path: Path, tiny: Tiny) -> None:
     made = tiny.create()
-    assert "next: airstore media create --to 1.0.0 OUT" in made.err
+    assert f"next: airstore -C {tiny.store} media create --to 1.0.0 OUT" in made.err
     written = done("-C", tiny.store, "media", "create", "--to", "1.0.0", tmp_path / "media")
     assert "next: copy" in written.err
     enrolled = done("init", tmp_path / "site", "--site", "acme", "--trust", tiny.store / "trust/root.json")
     assert "next: airstore" in enrolled.err
     taken = done("-C", tmp_path / "site", "media", "import", tmp_path / "media")
-    assert "next: airstore plan" in taken.err
+    assert (
+        f"next: airstore -C {tmp_path / 'site'} plan, or airstore -C {tmp_path / 'site'} registry"
+        in taken.err
+    )
     assert tiny.create().err == ""  # nothing changed
+
+
+def test_a_narrow_terminal_gets_a_line_for_each_cell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headings = ["KIND", "NAME", "DIGEST", "CONFIDENCE", "WHY"]
+    name, digest, why = (
+        "registry.example.com/a/very/long/name/indeed:1.2.3-alpine",
+        "sha256:0123456789ab",
+        "x" * 30,
+    )
+    for width, records in ((40, True), (80, False)):
+        narrow = table._Console(highlight=False, width=width, no_color=True)
+        monkeypatch.setattr(table, "_console", lambda console=narrow: console)
+        table.print_table(headings, {"BLOBS"}, [["image", name, digest, "certain", why]] * 2)
+        lines = capsys.readouterr().out.splitlines()
+        assert (lines[0].split() == headings) is not records
+        assert (f"name        {name}" in lines) is records
+        assert sum(digest in line for line in lines) == 2

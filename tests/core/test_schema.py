@@ -112,8 +112,8 @@ def test_the_example_is_valid() -> None:
         ),
         (
             "charts:\n",
-            "platforms: [amd64]\ncharts:\n",
-            "4: platforms[0]: 'amd64' is not a platform such as linux/",
+            "platforms: [linux]\ncharts:\n",
+            "4: platforms[0]: 'linux' is not a platform such as linux/",
         ),
         (
             "charts:\n",

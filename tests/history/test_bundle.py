@@ -35,7 +35,7 @@ def test_full_then_delta(history: History, live: History, tmp_path: Path, git: R
     create_bundle(history, out, "2.0.0", "1.0.0")
     with Quarantine(live, out) as quarantine:
         assert quarantine.tip == history.tip
-        assert versions(quarantine.history) == ["1.0.0", "1.1.0", "2.0.0"]
+        assert sorted(quarantine.history.refs.tags()) == ["1.1.0", "2.0.0"], "what it brings, and no more"
         assert quarantine.chain(live.tip) == [r.commit for r in history.releases()][1:]
         assert quarantine.chain(None) == [r.commit for r in history.releases()]
         assert quarantine.history.signatures("2.0.0") == history.signatures("2.0.0")

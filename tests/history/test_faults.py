@@ -144,7 +144,7 @@ def test_git_is_found_wherever_path_says(
     script = f'#!/bin/sh\necho "$@" >>{tmp_path}/trace\nGIT_EXEC_PATH=/nonexistent exec {real} "$@"\n'
     (tmp_path / "bin" / "git").write_text(script)  # as a git that lies elsewhere than where it was built for
     take(live, tmp_path / "out")
-    assert "commit-graph verify" in (tmp_path / "trace").read_text()  # fsck starts git, the same one
+    assert "rev-list --objects" in (tmp_path / "trace").read_text()
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NotFoundError, match="git"):
         create_bundle(history, tmp_path / "out", "2.0.0", None)

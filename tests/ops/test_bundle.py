@@ -25,7 +25,7 @@ from airstore.core.image.digest import Digest
 from airstore.ops.tool import archive, elf, trim
 from airstore.ops.tool.bundle import INTERPRETER, write_launcher
 from airstore.ops.tool.fetch import requirements
-from airstore.ops.tool.platforms import PLATFORMS, of_machine
+from airstore.ops.tool.platforms import PLATFORMS, named, of_machine
 from tests.support.product.road_parts import Outcome, airstore, refused
 
 LIBRARY = Path(library.__file__).with_name("libairstore_codec.so")
@@ -170,7 +170,7 @@ def go(parts: Path, script: str) -> str:
 
 def test_what_is_not_there_is_named_before_anything_is_fetched(parts: Path) -> None:
     nowhere = "/nonexistent"
-    for unknown in ("windows/amd64", "darwin/arm64", "linux/riscv64", "amd64", ""):
+    for unknown in ("windows/amd64", "darwin/arm64", "linux/riscv64", "riscv64", "linux", "amd46", ""):
         refused(
             bundle(parts, "--platform", unknown, path=nowhere), 2, repr(unknown), "linux/amd64, linux/arm64"
         )
@@ -202,3 +202,9 @@ def test_a_directory_in_use_is_left_alone(parts: Path) -> None:
         2,
         "in use",
     )
+
+
+def test_a_platform_may_be_written_as_elsewhere() -> None:
+    assert [each.name for each in named(["x86_64", "aarch64", "linux/arm64/v8"])] == [
+        "linux/amd64", "linux/arm64",
+    ]  # fmt: skip

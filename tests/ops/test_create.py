@@ -183,6 +183,23 @@ def test_a_manifest_that_means_two_things_or_none_is_damage(change: Change, word
         assert word.lower() in outcome.err.lower(), outcome
 
 
+def test_what_another_hash_names_is_refused_with_a_way_out(tiny: Tiny) -> None:
+    """skopeo copies no such layer, and registries answer to no such pin."""
+    make_layout(tiny.layout, {"layers": [entry(digest="sha512:" + "a" * 128)]})
+    with unchanged(tiny.store):
+        refused(tiny.create(), 20, "skopeo", "images.exclude")
+    pin = f"{IMAGE}@sha512:{'a' * 128}"
+    (tiny.base / "app" / "templates" / "pod.yaml").write_text(POD % pin)
+    with unchanged(tiny.store):
+        refused(
+            tiny.create(),
+            2,
+            f"`skopeo inspect docker://{IMAGE}`",
+            "in its values",
+            f"images.exclude: ['{pin}']",
+        )
+
+
 def test_duplicate_keys_in_a_manifest_are_damage(tiny: Tiny) -> None:
     described = make_layout(tiny.layout)
     data = blob_of(tiny.layout, described["digest"]).read_bytes()

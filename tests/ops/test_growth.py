@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -131,12 +131,19 @@ def replaced(old: bytes, new: bytes) -> Callable[[Path], None]:
     """A change by somebody who puts the digest right."""
 
     def change(path: Path) -> None:
-        body = path.read_bytes().partition(b"\n")[2]
-        assert old in body
-        body = body.replace(old, new)
-        path.write_bytes(f"{Digest.of(body)}\n".encode() + body)
+        bodies = [line.partition(b" ")[2] for line in path.read_bytes().splitlines()]
+        assert any(old in body for body in bodies)
+        path.write_bytes(b"".join(chained(body.replace(old, new) for body in bodies)))
 
     return change
+
+
+def chained(bodies: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines as they are written: each after a digest of the digest before and itself."""
+    before = ""
+    for body in bodies:
+        before = Digest.of(before.encode() + body).hex
+        yield before.encode() + b" " + body + b"\n"
 
 
 def flipped(position: float) -> Callable[[Path], None]:
@@ -164,12 +171,13 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "cut": cut,
     **{f"flipped at {place}": flipped(place) for place in (0.0, 0.05, 0.3, 0.6, 1.0)},
     "no JSON": replaced(b'{"key"', b'{"key'),
-    "a number": replaced(b'"releases":[', b'"releases":7,"more":['),
-    "no releases": replaced(b'"releases"', b'"release"'),
+    "a number": replaced(b'"added":[', b'"added":7,"more":['),
+    "no object": replaced(b'{"version"', b'[1]{"version"'),
+    "no key": replaced(b'"key"', b'"keys"'),
     "no commit": replaced(b'"commit"', b'"comit"'),
     "no digest": replaced(b'"digest":"sha256:', b'"digest":"sha257:'),
     "another airstore's": replaced(b'"key":"', b'"key":"9.'),
-    "deep": content(f"{Digest.of(b'[' * 100000)}\n".encode() + b"[" * 100000),
+    "deep": content(b"".join(chained([b"[" * 100000]))),
 }
 
 
@@ -265,8 +273,12 @@ def test_a_new_release_adds_to_it(tiny: Tiny) -> None:
     make_layout(tiny.layout, text="new")
     assert tiny.create("2.0.0").code == 0
     assert listed(tiny.store) == [*VERSIONS, "2.0.0"]
-    remembered = json.loads((tiny.store / CACHE).read_bytes().partition(b"\n")[2])
-    assert [each["version"] for each in remembered["releases"]] == [*VERSIONS, "2.0.0"]
+    assert remembered(tiny.store) == [*VERSIONS, "2.0.0"]
+
+
+def remembered(store: Path) -> list[str]:
+    bodies = [line.partition(b" ")[2] for line in (store / CACHE).read_bytes().splitlines()]
+    return [json.loads(body)["version"] for body in bodies[1:]]
 
 
 def test_what_is_held_is_counted_as_each_release_counts_it(tiny: Tiny) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.core.errors import DamagedError
-from airstore.core.image.digest import Digest
+from airstore.core.image.digest import Digest, is_other_hash
 
 _SYSTEMS = {"macos": "darwin"}
 # Other names of an architecture, and the variant that the name itself says.
@@ -25,6 +25,16 @@ _ARCHITECTURES = {
     "armv7l": ("arm", "v7"),
     "armv8": ("arm64", ""),
 }
+# Names that stand alone, as containerd's parser takes them: for linux, that is.
+_ALONE = frozenset({
+    *_ARCHITECTURES, *(name for name, _ in _ARCHITECTURES.values()),
+    "386", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64", "s390x", "wasm",
+})  # fmt: skip
+_OTHER_HASH = (
+    "skopeo and most registries cannot copy such images either: build it again by a tool that names blobs by "
+    "sha256, or ask its makers for such a one; a layout whose manifest alone is named so is written anew by "
+    "`skopeo copy oci:OLD:TAG oci:NEW:TAG`; images.exclude leaves an image out that sites can do without"
+)
 _VARIANTS = {"arm64": "v8", "amd64": "v1", "arm": "v7"}  # what an architecture alone means
 
 
@@ -38,12 +48,14 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Platform:
-        """From ``os/architecture[/variant]``.
+        """From ``os/architecture[/variant]``; an architecture alone, as ``arm64/v8``, is one for ``linux``.
 
         Raises:
             DamagedError: not of that form.
         """
         parts = text.split("/")
+        if parts[0].lower() in _ALONE:
+            parts = ["linux", *parts]
         if len(parts) not in {2, 3} or not all(parts):
             raise DamagedError(f"not a platform: {text!r}; write os/architecture, such as linux/amd64")
         return cls(*parts)
@@ -145,7 +157,7 @@ def _digest(text: str, what: str) -> Digest:
     try:
         return Digest(text)
     except DamagedError as fault:
-        raise DamagedError(f"{what}: {fault}") from fault
+        raise DamagedError(f"{what}: {fault}", hint=_OTHER_HASH if is_other_hash(text) else "") from fault
 
 
 def _platform(document: object) -> Platform | None:

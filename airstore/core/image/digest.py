@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 from airstore.core.errors import DamagedError
 
+_OTHER = re.compile(r"sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
 _GRAMMAR = re.compile(r"sha256:[a-f0-9]{64}")
 
 
@@ -60,6 +61,11 @@ class Digest(str):
     def short(self) -> str:
         """Twelve hex digits, for people."""
         return self[7:19]
+
+
+def is_other_hash(text: str) -> bool:
+    """Whether it is a digest that OCI allows, and that registries in the field do not answer to."""
+    return _OTHER.fullmatch(text) is not None
 
 
 class RunningHash(Protocol):

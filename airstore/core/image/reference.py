@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError, UsageError
-from airstore.core.image.digest import Digest
+from airstore.core.image.digest import Digest, is_other_hash
 
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _IPV6 = r"\[[a-fA-F0-9:]+\]"  # distribution/reference takes it since version 0.6
@@ -47,7 +47,8 @@ class Reference:
         try:
             digest = Digest(digest_text) if "@" in text else None
         except DamagedError as fault:
-            raise UsageError(f"not an image reference: {text!r}: {fault}") from fault
+            hint = other_hash_hint(text)
+            raise UsageError(f"not an image reference: {text!r}: {fault}", hint=hint) from fault
         if not _PATH.fullmatch(path) or (tag and not _TAG.fullmatch(tag)) or name.endswith(":"):
             raise UsageError(f"not an image reference: {text!r}")
         return cls(host, path, tag or ("" if digest else "latest"), digest)
@@ -65,6 +66,17 @@ class Reference:
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         return f"{self.name}{tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+def other_hash_hint(text: str) -> str:
+    """What to do about a pin by another hash than SHA-256; empty where it is none."""
+    name, _, digest = text.partition("@")
+    if not is_other_hash(digest):
+        return ""
+    return (
+        "registries find manifests by sha256, and nodes would ask in vain for another: name the sha256 that "
+        f"`skopeo inspect docker://{name}` says, for a chart of others in its values"
+    )
 
 
 def _split_host(name: str) -> tuple[str, str]:

@@ -48,7 +48,7 @@ class Git:
         found = shutil.which(binary)  # now: git itself is given a PATH of ours, and runs in another directory
         self._binary = str(Path(found).absolute()) if found else binary
         self._missing = found is None
-        # fsck starts git once more, by name, where git does not find what it was installed with.
+        # git may start itself once more, by name, where it does not find what it was installed with.
         path = f"{Path(self._binary).parent}:{_ENVIRONMENT['PATH']}"
         self._environment = {**_ENVIRONMENT, "PATH": path}
         self._checked = False
@@ -120,20 +120,19 @@ class Git:
         )
         self._run(repository, arguments, source, _ignore, what)
 
-    def check_connected(self, repository: Path, tip: str, what: str) -> None:
-        """Check that everything a commit needs is there.
+    def check_connected(self, repository: Path, tip: str, known: Iterable[str], what: str) -> None:
+        """Check that everything is there that a commit needs beyond ``known`` commits, which are whole.
 
         Raises:
             NotFoundError: no git, or one too old.
             DamagedError: something is missing.
         """
-        fixed = ("fsck", "--connectivity-only", "--no-dangling", "--no-progress", "--end-of-options")
-        said = bytearray()
-
-        def keep(chunk: bytes) -> None:
-            said.extend(chunk[: _STDERR - len(said)])
-
-        self._run(repository, (*fixed, _oid(tip)), subprocess.DEVNULL, keep, what, said)
+        lines = [_oid(tip), *(f"^{_oid(oid)}" for oid in known)]
+        arguments = ("rev-list", "--objects", "--quiet", "--stdin")
+        with tempfile.TemporaryFile() as revisions:
+            revisions.write(("\n".join(lines) + "\n").encode())
+            revisions.seek(0)
+            self._run(repository, arguments, revisions, _ignore, what)
 
     def _run(
         self,
@@ -142,7 +141,6 @@ class Git:
         stdin: IO[bytes] | int,
         take: Callable[[bytes], object],
         what: str,
-        said: bytearray | None = None,
     ) -> None:
         self._check_version()
         command = (self._binary, *_FIXED, f"--git-dir={repository}", *arguments)
@@ -159,7 +157,7 @@ class Git:
                 process.kill()
                 raise
             if process.wait():
-                raise _fault(what, process.returncode, bytes(said or b"") + _tail(stderr))
+                raise _fault(what, process.returncode, _tail(stderr))
 
     def _start(
         self, command: Sequence[str], stdin: IO[bytes] | int, stderr: IO[bytes]

@@ -47,16 +47,25 @@ class Refs:
         return {name: oid for name in sorted(names) if is_version(name) and (oid := self.get(TAGS + name))}
 
     def any(self, prefix: str) -> bool:
-        """Whether there is a ref whose name begins like this."""
-        with git_errors("the refs of the history"):
-            return any(name.startswith(prefix) for name in self._repository.references)
+        """Whether there is a ref below this directory, such as ``refs/heads/``."""
+        return next(self._below(prefix), None) is not None
 
     def heads(self) -> dict[str, str]:
         """Branch to commit, sorted, without main; names that cannot be branches of ours are left out."""
-        with git_errors("the refs of the history"):
-            found = [name for name in self._repository.references if name.startswith(HEADS) and name != MAIN]
-        names = sorted(name.removeprefix(HEADS) for name in found)
+        names = sorted({name.removeprefix(HEADS) for name in self._below(HEADS) if name != MAIN})
         return {name: oid for name in names if is_version(name) and (oid := self.get(HEADS + name))}
+
+    def _below(self, prefix: str) -> Iterator[str]:
+        """Names of refs below a directory; libgit2 would read every ref for them, each tag, too."""
+        with storage_errors(self._directory):
+            for path in (self._directory / prefix).rglob("*"):
+                if path.is_file():
+                    yield path.relative_to(self._directory).as_posix()
+            packed = self._directory / "packed-refs"
+            for line in packed.read_text(errors="replace").splitlines() if packed.is_file() else []:
+                name = line.partition(" ")[2]
+                if name.startswith(prefix) and not line.startswith("#"):
+                    yield name
 
     def set(self, name: str, oid: str) -> None:
         """Point a ref at an object, durably.

@@ -201,7 +201,7 @@ class _Import:
         if self._state.release != self._index.release.digest:
             return False
         require_history(self._store, self._media, self._index)
-        if commit not in history.ancestry(history.tip):
+        if not history.on_main(commit):
             return False
         blobs = history.release(commit).blobs()
         with self._progress.task("reading what is held", sum(b.size for b in blobs.values())) as advance:

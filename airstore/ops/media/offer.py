@@ -23,7 +23,7 @@ def check_index(store: StoreDirectory, index: MediaIndex, trust: RootChain) -> N
     check_offer(state, index.product, trust.current.product, offer.sequence, offer.digest)
     check_floor(offer.sequence, trust)
     base, history = index.base, store.history
-    if base and base.commit not in history.ancestry(history.tip):
+    if base and not history.on_main(base.commit):
         raise IncompleteError(
             f"these media are a delta from release {base.version}, which this site does not have",
             hint=f"first import media that bring release {base.version}, or ask the publisher for full "

@@ -31,6 +31,7 @@ from airstore.trust.statement import (
     verify_statement,
 )
 
+_REGISTER = "register it: `airstore site add NAME FILE`, with keys/site.pub of the site's store"
 _DATED = frozenset({"time", "runs"})
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -100,9 +101,7 @@ def read_receipt(store: StoreDirectory, path: Path) -> Receipt:
         raise NotFoundError(f"cannot read {what}: {fault.strerror}") from fault
     keys = tuple(_site_keys(store))
     if not keys:
-        raise NotTrustedError(
-            f"{what}: this publisher knows no site", hint="register it: `airstore site add NAME site.pub`"
-        )
+        raise NotTrustedError(f"{what}: this publisher knows no site", hint=_REGISTER)
     name, parsed = _first_match(data, keys, what)
     receipt = _of(parsed, what)
     if receipt.site != name:
@@ -151,9 +150,7 @@ def _first_match(data: bytes, keys: tuple[tuple[str, PublicKey], ...], what: str
             return name, verify_statement(data, RECEIPT, Role((key,), 1), what, DATED_RECEIPT)
         except NotTrustedError as fault:
             refused = fault
-    raise NotTrustedError(
-        f"{what} is not signed by any registered site", hint="register it: `airstore site add NAME site.pub`"
-    ) from refused
+    raise NotTrustedError(f"{what} is not signed by any registered site", hint=_REGISTER) from refused
 
 
 def _held(store: StoreDirectory, blobs: BlobStore) -> Iterator[Digest]:

@@ -13,7 +13,7 @@ from airstore.charts.packages.resolve import ResolvedChart, resolve
 from airstore.charts.rendering.render import Document, Rendered, RenderTarget
 from airstore.charts.rendering.survey import Survey
 from airstore.core.errors import UsageError
-from airstore.core.image.reference import Reference
+from airstore.core.image.reference import Reference, other_hash_hint
 from airstore.core.model.product import Product
 from airstore.core.notice import Notice
 from airstore.deploy.hooks.jobs import is_job, read_job
@@ -72,10 +72,11 @@ def check_readable(unread: Iterable[Unreadable]) -> None:
         + (f", {one.variant})" if one.variant else ")")
         for one in stopping
     ]
+    pin = next(filter(None, (other_hash_hint(one.text) for one in stopping)), "")
     raise UsageError(
         "containers' images that are no image references: " + "; ".join(places),
-        hint="correct the chart or its values; if a program replaces it before the pod starts, write"
-        f" images.exclude: [{stopping[0].text!r}]",
+        hint=f"{pin or 'correct the chart or its values'}; if a program replaces it before the pod starts,"
+        f" write images.exclude: [{stopping[0].text!r}]",
     )
 
 

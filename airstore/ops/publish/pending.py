@@ -178,7 +178,7 @@ def _judge(store: StoreDirectory, draft: Draft, signed: bytes) -> Done:
 
 def _load(store: StoreDirectory, version: str) -> Draft:
     """What is pending, compared with what was signed: the next signature is over that and nothing else."""
-    commit = store.history.branches().get(PENDING + version)
+    commit = store.history.branch(PENDING + version)
     if commit is None:
         raise NotFoundError(f"no release {version} is pending in {store.path}")
     what, tree = f"pending release {version}", store.history.files(commit)

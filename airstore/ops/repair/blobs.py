@@ -17,7 +17,6 @@ from airstore.store.blobs import (
     index_faults,
     rebuild_index,
     retire_damaged,
-    statistics,
 )
 
 _BATCH = 100  # blobs that become visible together
@@ -68,7 +67,7 @@ def restore_index(store: StoreDirectory) -> Iterator[str]:
 
 
 def _lost(held: BlobStore, wanted: Mapping[Digest, Descriptor], progress: Progress) -> list[Digest]:
-    with progress.task("reading all objects", statistics(held).plain_bytes) as advance:
+    with progress.task("reading all objects", sum(size for _, _, size in held.index.packs())) as advance:
         broken = {digest for damage in check(held, advance) for digest in damage.blobs}
     return sorted(digest for digest in wanted if digest in broken or held.size(digest) is None)
 

@@ -66,9 +66,9 @@ def before(store: StoreDirectory, version: str) -> str:
     Raises:
         NotFoundError: there is no such release.
     """
-    sequence = store.history.find(version).sequence
-    earlier = [ref.version for ref in store.history.releases() if ref.sequence == sequence - 1]
-    return earlier[0] if earlier else ""
+    history = store.history
+    parent = history.commit(history.find(version).commit).parent
+    return history.release(parent).version if parent else ""
 
 
 def nothing(release: Release) -> Release:

@@ -129,7 +129,7 @@ class _Fetch:
     def _is_held(self, index: MediaIndex) -> bool:
         history, commit = self._store.history, index.release.commit
         trusted = TrustState.load(self._store.state_file).release == index.release.digest
-        if not trusted or commit not in history.ancestry(history.tip):
+        if not trusted or not history.on_main(commit):
             return False
         with self._store.open_blobs() as blobs:
             return is_held(blobs, history.release(commit))

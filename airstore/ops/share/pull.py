@@ -133,7 +133,7 @@ class _Pull:
         trust.current.check_expiry(now)
         history, arrival = self._store.history, None
         with self._scratch() as scratch, ExitStack() as stack:
-            if theirs not in history.ancestry(history.tip):
+            if not history.on_main(theirs):
                 arriving = Arriving(self._store, self._remote, self._git, trust)
                 arrival = arriving.bring(scratch, stack, set_aside=wanted.set_aside)
             newest = arrival.chain[-1] if arrival else verified(self._store)

@@ -7,6 +7,7 @@ one uses it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from airstore.core.errors import AirstoreError, NotFoundError, SequenceError, TransferError
@@ -98,17 +99,15 @@ def _check_continues(store: StoreDirectory, remote: Remote, theirs: str | None) 
     Raises:
         SequenceError: its history is not a part of ours, or ends before what was seen there.
     """
-    ancestry = store.history.ancestry(store.history.tip)
+    history = store.history
     check_rewind(store, remote, theirs)
-    if theirs is None:
-        return len(ancestry)
-    if theirs not in ancestry:
+    if theirs is not None and not history.on_main(theirs):
         raise SequenceError(
             f"{remote.git} has releases that {store.path} lacks (its newest commit is {theirs[:12]}); "
             "nothing was pushed",
             hint=_PULL_HINT,
         )
-    return ancestry.index(theirs)
+    return sum(1 for _ in takewhile(lambda commit: commit != theirs, history.walk(history.tip)))
 
 
 def _push_packs(

@@ -19,10 +19,11 @@ def check_rewind(store: StoreDirectory, remote: Remote, theirs: str | None) -> N
     Raises:
         SequenceError: it does.
     """
-    known, ancestry = seen(store.history, remote.name), store.history.ancestry(store.history.tip)
-    if known is None or known == theirs or known not in ancestry:
+    history = store.history
+    known = seen(history, remote.name)
+    if known is None or known == theirs or not history.on_main(known):
         return
-    if theirs is None or theirs in ancestry[ancestry.index(known) :]:
+    if theirs is None or (history.on_main(theirs) and theirs in history.walk(known)):
         where = f"ends at commit {theirs[:12]}" if theirs else "is empty"
         raise SequenceError(
             f"the history of {remote.git} was rewound: it {where}, and {known[:12]} was there before",

@@ -16,7 +16,7 @@ from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.records import record_faults
 from airstore.ops.stores.states import state_faults
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
-from airstore.store.blobs import BlobStore, Damage, check, rebuild_index, statistics
+from airstore.store.blobs import BlobStore, Damage, check, rebuild_index
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def check_store(store: StoreDirectory, progress: Progress) -> Checked:
     gone, unread = _dropped(store)
     problems += unread
     with store.open_blobs() as blobs:
-        total = statistics(blobs).plain_bytes
+        total = sum(size for _, _, size in blobs.index.packs())
         with progress.task("reading all objects", total) as advance:
             damaged = check(blobs, advance)
         known = {digest for damage in damaged for digest in damage.blobs}

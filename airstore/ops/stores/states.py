@@ -81,7 +81,7 @@ def _state(store: StoreDirectory) -> None:
 
 def _trusted_commit(store: StoreDirectory) -> None:
     state, history = TrustState.load(store.state_file), store.history
-    if state.commit and state.commit not in history.ancestry(history.tip):
+    if state.commit and not history.on_main(state.commit):
         raise DamagedError(
             f"{history.path} lacks the release last trusted here, sequence {state.sequence}, "
             f"commit {state.commit[:12]}"

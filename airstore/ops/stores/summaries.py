@@ -9,6 +9,7 @@ from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.history.git.commits import Commit
+from airstore.history.git.names import TAGS
 from airstore.history.links import Link
 from airstore.history.repository import History
 from airstore.ops.stores.directory import StoreDirectory
@@ -60,20 +61,38 @@ def summaries(store: StoreDirectory) -> list[Summary]:
 
 
 def remember(store: StoreDirectory, root: TrustRoot, chain: Sequence[VerifiedRelease]) -> None:
-    """Keep what an import has just verified, if all that was there before is known, too.
+    """Keep what an import has just verified, if it follows what is known; else the next listing does.
+
+    Reads the newest release that is known, and no other.
 
     Args:
         store: its history holds the chain.
         root: the trust root that was asked.
-        chain: the releases that came.
+        chain: the releases that came, oldest first.
 
     Raises:
-        DamagedError: the history cannot be walked.
+        DamagedError: a commit or a tag that came cannot be read.
     """
     remembered, history = Remembered(store, root), store.history
-    known, new = remembered.load(), {each.commit: each for each in chain}
-    if all(commit in known or commit in new for commit in history.ancestry(history.tip)):
-        remembered.save(_walk(history, known, new.__getitem__))
+    last = remembered.last()
+    parent = history.commit(chain[0].commit).parent if chain else None
+    if not chain or parent != (last.link.commit if last else None):
+        return
+    blobs = set(release_of(history, last).blobs()) if last else set[Digest]()
+    found = [*_follow(history, chain, blobs)]
+    if last:
+        remembered.add(found)
+    else:
+        remembered.save(found)
+
+
+def _follow(history: History, chain: Iterable[VerifiedRelease], blobs: set[Digest]) -> Iterator[Summary]:
+    for each in chain:
+        commit = history.commit(each.commit)
+        tag = str(history.refs.get(TAGS + each.release.version))  # verified: it is there
+        link = Link(each.release.version, each.commit, commit.parent, tag)
+        yield _summarise(link, each, commit, blobs)
+        blobs = set(each.release.blobs())
 
 
 def _walk(

@@ -117,7 +117,7 @@ def verified(store: StoreDirectory, version: str = "") -> VerifiedRelease:
     """As `trusted_release`, with digest, commit and signer."""
     history, trust = store.history, store.trust()
     if version:
-        if PENDING + version in history.branches() and not history.lookup(version):
+        if history.branch(PENDING + version) and not history.lookup(version):
             raise NotTrustedError(
                 f"release {version} is pending: not enough keys have signed it",
                 hint=f"sign it: `airstore release sign {version}`",

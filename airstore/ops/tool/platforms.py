@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from airstore.core.errors import UsageError
+from airstore.core.errors import DamagedError, UsageError
+from airstore.core.image import descriptor as image
 
 PYTHON_MODULE = "github.com/kluctl/go-embed-python"
 PYTHON_RELEASE = "v0.0.0-3.14.6-20260610-1"
@@ -56,14 +58,17 @@ def named(names: Iterable[str]) -> list[Platform]:
     Raises:
         UsageError: a platform that no bundle is made for.
     """
-    known = {platform.name: platform for platform in PLATFORMS}
-    wanted = list(dict.fromkeys(names))
-    for name in wanted:
-        if name not in known:
-            raise UsageError(
-                f"no bundle is made for the platform {name!r}", hint=f"there are {', '.join(known)}"
-            )
-    return [known[name] for name in wanted]
+    return list(dict.fromkeys(map(_named, names)))
+
+
+def _named(name: str) -> Platform:
+    with suppress(DamagedError):
+        wanted = image.Platform.parse(name).canonical
+        for each in PLATFORMS:
+            if image.Platform.parse(each.name).canonical == wanted:
+                return each
+    known = ", ".join(each.name for each in PLATFORMS)
+    raise UsageError(f"no bundle is made for the platform {name!r}", hint=f"there are {known}")
 
 
 def of_machine(machine: str) -> Platform | None:

@@ -81,9 +81,8 @@ class Forge:
     def rewind(self, version: str) -> None:
         """Forget every release after ``version``."""
         keep = self.history.find(version)
-        for release in self.history.releases():
-            if release.sequence > keep.sequence:
-                git(self.history.path, "update-ref", "-d", f"refs/tags/{release.version}")
+        for release in self.history.releases()[len(self.history.releases()) - keep.later :]:
+            git(self.history.path, "update-ref", "-d", f"refs/tags/{release.version}")
         git(self.history.path, "update-ref", "refs/heads/main", keep.commit)
         self.history = self.directory.history
 
@@ -154,7 +153,8 @@ class Forge:
     def release_id(self, version: str) -> ReleaseId:
         found = self.history.find(version)
         data = self.history.read(found.commit, RELEASE_FILE)
-        return ReleaseId(version, found.sequence, Digest.of(data), found.commit)
+        sequence = len(self.history.ancestry(found.commit))
+        return ReleaseId(version, sequence, Digest.of(data), found.commit)
 
     def _blobs(self, version: str) -> list[Digest]:
         commits = self.history.ancestry(self.history.find(version).commit)

@@ -102,7 +102,7 @@ def install_(
     settings = applier.settings
     fields = {"applier": f"{settings.namespace}/{settings.name}", "image": settings.image}
     show_fields({**fields, "store": "sent" if sent else "was there already"}, output)
-    context.say("next: airstore applier run -- apply")
+    context.next("airstore applier run -- apply")
 
 
 @command.command("run")

@@ -81,7 +81,7 @@ def command(
         show_outcome(outcome, output)
         _say_drift(session)
         if outcome.run and outcome.confirmed:
-            context.say("next: airstore status; airstore receipt FILE, for the publisher's next delta")
+            context.next("airstore status; airstore receipt FILE, for the publisher's next delta")
 
 
 def _lacking(pushing: RegistryPush, release: Release) -> str:

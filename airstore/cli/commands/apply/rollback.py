@@ -75,7 +75,7 @@ def command(
         outcome = wanted.run(RegistryPush(session, access) if push else None)
     show_outcome(outcome, output)
     if outcome.run:
-        context.say("next: airstore status")
+        context.next("airstore status")
 
 
 def _losses(unrestored: Iterable[str], left: Iterable[str]) -> Iterator[str]:

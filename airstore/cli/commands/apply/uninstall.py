@@ -34,4 +34,4 @@ def command(
         outcome = uninstall(session)
     show_outcome(outcome, output)
     if outcome.run:
-        context.say("next: airstore apply installs it again, with the data that stayed")
+        context.next("airstore apply installs it again, with the data that stayed")

@@ -155,5 +155,5 @@ def _commands(context: Context, store: StoreDirectory, found: Fleet) -> list[str
 
 def _at(context: Context, *words: str) -> str:
     """A command of airstore, with the store named as it was."""
-    named = () if context.named == Path() else ("-C", str(context.named))
+    named = ("-C", str(context.named)) if context.typed else ()
     return shlex.join(["airstore", *named, *words])

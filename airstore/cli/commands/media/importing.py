@@ -59,7 +59,7 @@ def command(
     newest = next((r for r in reversed(results) if r.state == "imported"), None)
     if newest:
         version = newest.index.release.version
-        context.say(f"next: airstore plan, or airstore registry push, for release {version}")
+        context.next(f"airstore plan, or airstore registry push, for release {version}")
 
 
 # What fetching again would not change.

@@ -91,9 +91,9 @@ def command(
     _warn_sparse(context, created.release)
     if created.lacks:
         context.say(
-            f"release {version} is pending: it needs {created.lacks} more signatures; "
-            f"next: airstore release sign {version}"
+            f"release {version} is pending: it needs {created.lacks} more signatures",
         )
+        context.next(f"airstore release sign {version}")
     changed = created.commit or created.lacks
     if changed and (lying := root_keys_here(store)):
         context.say(
@@ -101,7 +101,7 @@ def command(
             "cannot be locked out; move it away"
         )
     if created.commit:
-        context.say(f"next: airstore media create --to {version} OUT")
+        context.next(f"airstore media create --to {version} OUT")
     show_fields(_summary(created) | notice_fields(contents.notices, output), output)
 
 

@@ -50,7 +50,7 @@ def generate(context: Context, name: str, *, kind: str, encrypt: bool, passphras
             f"root key: {root_key} (move it off this machine, and keep two copies: it names the next keys)"
         )
         context.say(f"trust root: {store.root_file} (give it to the sites; it is not secret)")
-        context.say("next: airstore release create --version V")
+        context.next("airstore release create --version V")
     else:
         context.say(
             f"it cannot sign releases until the trust root names it: airstore trust root add-key {name}"

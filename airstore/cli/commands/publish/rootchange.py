@@ -231,7 +231,7 @@ def _read(path: Path) -> bytes:
 
 def _show_draft(context: Context, store: StoreDirectory, root: TrustRoot, output: str) -> None:
     current = store.trust_root() if store.root_file.is_file() else None
-    context.say("next: airstore trust root sign --key-file ROOT-KEY, by each holder of one")
+    context.next("airstore trust root sign --key-file ROOT-KEY, by each holder of one")
     draft_file = store.layout.root_draft
     lacks = (current.roles[ROOT_ROLE].threshold if current else 0, root.roles[ROOT_ROLE].threshold)
     show_fields(_fields(Signed(root, b"", lacks), draft_file), output)

@@ -51,7 +51,7 @@ def sign(
     key = load_signing_key(key_file, ask, agent) if key_file else load_key(store, key_name, ask, agent)
     done = sign_pending(store, version, Signing(key, read_author(author, store), context.now()))
     if done.commit:
-        context.say(f"next: airstore media create --to {version} OUT")
+        context.next(f"airstore media create --to {version} OUT")
     document = {
         "version": version,
         "state": "pending" if done.lacks else "signed",

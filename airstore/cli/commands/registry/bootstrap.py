@@ -24,7 +24,7 @@ from airstore.ops.registry.incluster.shared import write_access
 from airstore.ops.stores.directory import SITE
 from airstore.ops.stores.trusted import trusted_release
 
-_NEXT = "next: airstore registry mirror-config for the nodes, then airstore registry push"
+_NEXT = "airstore registry mirror-config for the nodes, then airstore registry push"
 
 
 @click.command("bootstrap")
@@ -81,7 +81,7 @@ def command(
             work = Share(store, connection, site, release, context.say, access)
             show_fields(share(work, dry_run=dry_run), output, schema="registry-share")
             if not dry_run:
-                context.say(_NEXT)
+                context.next(_NEXT)
             return
         planned = plan_bootstrap(connection, release, site, node)
         options = NodeOptions(ssh, socket_path, k3s_images)
@@ -96,7 +96,7 @@ def command(
             store, blobs, connection, site, planned, loader, context.progress, context.say, now, timeout
         )
         show_fields(bootstrap(made), output)
-        context.say(_NEXT)
+        context.next(_NEXT)
 
 
 @click.command("export-access")

@@ -177,10 +177,10 @@ def push(
     show_fields(
         {"release": release.version, **summary.summary(), **done, **left, "state": "read back"}, output
     )
-    context.say(
-        "next: airstore plan"
+    context.next(
+        "airstore plan"
         if store.side == SITE
-        else f"next: install it in a test cluster, then airstore images compare --release {release.version}"
+        else f"install it in a test cluster, then airstore images compare --release {release.version}"
     )
     if refused and require_attachments:
         raise TransferError(f"the registry lacks {len(refused)} of what is attached to the images")

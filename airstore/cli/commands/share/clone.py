@@ -60,5 +60,6 @@ def command(
     show_fields(done.summary(), output)
     context.say(f"made a publisher's store for product {store.name!r} in {directory}")
     context.say(
-        f"next: put a release key into {quote(str(store.keys))}, then airstore release create --version V"
+        f"next: put a release key into {quote(str(store.keys))}, then airstore -C {quote(str(directory))} "
+        "release create --version V"
     )

@@ -34,7 +34,7 @@ def add(
     """
     store = context.store(PUBLISHER, "remote add")
     add_remote(store, Remote(name, git_url, objects, plain_http, ca.absolute() if ca else None))
-    context.say(f"next: airstore push {name}, or airstore pull {name} where others have pushed")
+    context.next(f"airstore push {name}, or airstore pull {name} where others have pushed")
 
 
 @command.command("list")
