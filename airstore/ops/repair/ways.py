@@ -15,7 +15,11 @@ def way_out(store: StoreDirectory, problem: Problem) -> str:
     if any(user.startswith("run ") for user in breaks):
         return "a backup of this file: nothing else has what a run wrote down"
     if breaks == ("the ledger",):
-        return "a copy of this site's store: `airstore repair --from COPY`; releases have no part in it"
+        return (
+            "a copy of this site's store: `airstore repair --from COPY`; releases have no part in it. Where"
+            " entries are lost and nobody has them, `airstore repair --accept-lost-entries` goes on without"
+            " them, and the ledger says so"
+        )
     if ALL in breaks:
         return _trust()
     if any(" in " in user for user in breaks):  # artifacts: blobs are what is damaged

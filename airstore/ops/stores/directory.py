@@ -32,6 +32,7 @@ from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import TrustRoot, verify_first
 
 PUBLISHER, SITE = "publisher", "site"
+SITE_KEY = "site"  # the name of a site's own key
 _ROOT_HINT = "run `airstore repair --from PLACE`: another store of this product, or its media"
 _CONFIG_HINT = f"restore {CONFIG} from a backup, or write its few lines again (docs/repair.md)"
 
@@ -46,6 +47,8 @@ class StoreDirectory:
         name: the product at a publisher, the site's name at a site.
         product_file: at a publisher, where the product file is.
         disk: makes everything in the store durable.
+        marked: a site's, made with a mark of how far it has come, which it therefore has to have.
+        anchor: where else that mark is, outside of the store; empty for nowhere.
         far: gives the source of packs that are here only in part; None where none can be.
         verified: releases that were verified since the store was opened, by commit; see `.trusted`.
     """
@@ -55,6 +58,8 @@ class StoreDirectory:
     name: str
     product_file: Path | None
     disk: Disk = LOCAL_DISK
+    marked: bool = False
+    anchor: str = ""
     far: Callable[[], FarPacks] | None = field(default=None, repr=False, compare=False)
     verified: dict[str, tuple[RootChain, VerifiedRelease]] = field(
         default_factory=dict, repr=False, compare=False
@@ -190,6 +195,8 @@ def open_directory(path: Path) -> StoreDirectory:
         side=document["side"],
         name=document["name"],
         product_file=(path / product_file).resolve() if product_file else None,
+        marked=bool(document.get("marked")),
+        anchor=document.get("anchor", ""),
     )
 
 

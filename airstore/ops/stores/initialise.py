@@ -7,13 +7,19 @@ from pathlib import Path
 
 from airstore.core.durable import write_file
 from airstore.core.model.product import load_product
-from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory, check_site_name, create_directory
+from airstore.ops.stores.directory import (
+    PUBLISHER,
+    SITE,
+    SITE_KEY,
+    StoreDirectory,
+    check_site_name,
+    create_directory,
+)
+from airstore.ops.stores.ledgers import write_mark
 from airstore.ops.stores.trusted import read_root
 from airstore.trust.keys import PrivateKey
 from airstore.trust.root.sign import allowed_signers
 from airstore.trust.state import TrustState
-
-SITE_KEY = "site"
 
 
 def init_publisher(path: Path, product_file: Path) -> StoreDirectory:
@@ -27,8 +33,14 @@ def init_publisher(path: Path, product_file: Path) -> StoreDirectory:
     return create_directory(path, {"side": PUBLISHER, "name": product.name, "productFile": relative})
 
 
-def init_site(path: Path, name: str, root_file: Path) -> StoreDirectory:
+def init_site(path: Path, name: str, root_file: Path, now: int) -> StoreDirectory:
     """Make a site's store; the trust root given here is the one thing that is believed unseen.
+
+    Args:
+        path: where.
+        name: of the site.
+        root_file: the trust root.
+        now: seconds since the epoch.
 
     Raises:
         NotFoundError: no such trust root.
@@ -42,9 +54,10 @@ def init_site(path: Path, name: str, root_file: Path) -> StoreDirectory:
         write_file(store.root_file, envelope, mode=0o644)
         TrustState(root.version).save(store.state_file)
         _make_key(store)
+        write_mark(store, now)
         store.history.trust_signers(allowed_signers(root))
 
-    return create_directory(path, {"side": SITE, "name": name}, enrol)
+    return create_directory(path, {"side": SITE, "name": name, "marked": True}, enrol)
 
 
 def _make_key(store: StoreDirectory) -> None:

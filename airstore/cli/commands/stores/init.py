@@ -7,7 +7,7 @@ from shlex import quote
 
 import click
 
-from airstore.cli.context import Context, pass_context
+from airstore.cli.context import Context, pass_context, system_time
 from airstore.core.errors import UsageError
 from airstore.ops.publish import starter
 from airstore.ops.publish.starter_files import from_file
@@ -60,7 +60,7 @@ def command(
         context.say(f"made a publisher's store for product {store.name!r} in {directory}")
         context.say(f"next: airstore -C {quote(str(directory))} key generate release")
     elif site and trust and not product:
-        store = init_site(directory, site, trust)
+        store = init_site(directory, site, trust, int(system_time()))
         context.say(f"made the store of site {store.name!r} in {directory}")
         context.say(f"next: airstore -C {quote(str(directory))} media import MEDIA")
     else:

@@ -37,6 +37,12 @@ _MOST = 5  # notes that people read
     type=click.Path(path_type=Path, dir_okay=False),
     help="The trust root in force, from whoever you trust, where this store's own is damaged.",
 )
+@click.option(
+    "--accept-lost-entries",
+    "accept_lost",
+    is_flag=True,
+    help="Site: go on without ledger entries that nobody has any more; the ledger says so.",
+)
 @login_access
 @output_option("store-repaired")
 @pass_context
@@ -45,6 +51,7 @@ def command(
     *,
     places: tuple[str, ...],
     root: Path | None,
+    accept_lost: bool,
     access: RegistryOptions,
     output: str,
 ) -> None:
@@ -55,7 +62,9 @@ def command(
     """
     store = context.store()
     sources = [source for place in places for source in _sources(context, place, access)]
-    done = repair(store, RepairRequest(sources, root), context.progress)
+    done = repair(
+        store, RepairRequest(sources, root, context.now() if accept_lost else None), context.progress
+    )
     _show(context, done, output)
     if done.remaining:
         count = len(done.remaining)
