@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from airstore.history.ledger import Entry
-from airstore.ops.stores import ledgers
+from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
 from tests.support.faults.forged_media import sign_index
 from tests.support.product.output_documents import said
@@ -43,7 +43,7 @@ def ready(road: Road, site: Path) -> Path:
     done("-C", site, "media", "import", road.delta)
     write_site_file(site)
     entry = Entry("push", "1.1.0", "succeeded", 1, {"registry": "r.example"})
-    ledgers.record(open_directory(site), entry)
+    anchors.record(open_directory(site), entry)
     return site
 
 

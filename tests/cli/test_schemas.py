@@ -14,7 +14,7 @@ from airstore.cli.main import main
 from airstore.cli.views.output import OutputOption
 from airstore.core.parsing import schema
 from airstore.history.ledger import Entry
-from airstore.ops.stores import ledgers
+from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
 from tests.support.product.output_documents import checked
 from tests.support.product.road_parts import Road, airstore, done, write_site_file
@@ -124,7 +124,7 @@ def ready(road: Road, site: Path) -> Path:
     done("-C", site, "media", "import", road.delta)
     write_site_file(site)
     entry = Entry("push", "1.1.0", "succeeded", 1, {"registry": "r.example"})
-    ledgers.record(open_directory(site), entry)
+    anchors.record(open_directory(site), entry)
     return site
 
 

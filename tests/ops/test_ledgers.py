@@ -12,7 +12,7 @@ import pytest
 
 from airstore.core.errors import SequenceError
 from airstore.history import ledger, sealed
-from airstore.ops.stores import ledgers
+from airstore.ops.stores import anchors, ledgers
 from airstore.ops.stores.directory import StoreDirectory, open_directory
 from tests.support.product.repairs import broken, found_by_check, repaired
 from tests.support.product.road_parts import airstore, done
@@ -25,7 +25,7 @@ def write(site: Path, *numbers: int) -> StoreDirectory:
     store = open_directory(site)
     for when in numbers:
         helm = ledger.Running("shop", "shop", "shop", "1", "sha256:" + "0" * 64, f"n: {when}\n")
-        ledgers.record(store, ledger.Entry("apply", f"{when}.0.0", "succeeded", when, {}, (helm,)))
+        anchors.record(store, ledger.Entry("apply", f"{when}.0.0", "succeeded", when, {}, (helm,)))
     return store
 
 
@@ -118,8 +118,9 @@ def test_what_was_done_to_a_ledger_is_named_and_a_copy_restores_it(
     copy = shutil.copytree(written, tmp_path / "copy")
     do, said = HARM[harm]
     do(written)
-    assert said in faults(written)
-    assert broken(written) == {"the ledger"}
+    found = found_by_check(written)
+    assert said in str(found)
+    assert {user for each in found for user in each["breaks"]} == {"the ledger"}
     done_by = repaired(written, copy)
     assert done_by.code == 0, done_by
     assert [entry.when for entry in ledger.entries(open_directory(written).history)] == [3, 2, 1]

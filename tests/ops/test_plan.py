@@ -20,7 +20,7 @@ from airstore.history import ledger
 from airstore.history.ledger import Entry, Running
 from airstore.ops.apply.session.plan import make_plan
 from airstore.ops.apply.session.prepare import Rendering
-from airstore.ops.stores import ledgers
+from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.ledgers import redaction
 from tests.ops.test_report import self_contained
@@ -55,7 +55,7 @@ def apply(site: Path, helm: Path, version: str = "") -> tuple[Running, ...]:
         planned = make_plan(store, blobs, Rendering(Helm(helm)), site_file, version)
     running = tuple(each.running for each in planned.wanted)
     entry = Entry("apply", planned.plan.version, "succeeded", 1_767_225_600, {}, running)
-    ledgers.record(store, entry)
+    anchors.record(store, entry)
     return running
 
 
@@ -103,7 +103,7 @@ def test_what_left_the_product_is_removed(ready: Path, helm4: Path) -> None:
     gone = Running("gone", "shop", "gone", "1", running[0].archive, "kind: Gone\n")
     store = open_directory(ready)
     entry = Entry("apply", "1.0.0", "succeeded", 1, {}, (gone, *running))
-    ledgers.record(store, entry)
+    anchors.record(store, entry)
     planned = plan(ready)
     assert actions(planned) == {"db": "unchanged", "shop": "unchanged", "gone": "remove"}
     assert planned["steps"][-1]["name"] == "gone"
@@ -113,10 +113,10 @@ def test_what_left_the_product_is_removed(ready: Path, helm4: Path) -> None:
 def test_failed_actions_and_pushes_say_nothing_about_what_runs(ready: Path, helm4: Path) -> None:
     running = apply(ready, helm4)
     store = open_directory(ready)
-    ledgers.record(store, Entry("apply", "1.0.0", "failed", 2, {}, running[:1]))
-    ledgers.record(store, Entry("push", "1.0.0", "succeeded", 3, {"registry": "r"}))
+    anchors.record(store, Entry("apply", "1.0.0", "failed", 2, {}, running[:1]))
+    anchors.record(store, Entry("push", "1.0.0", "succeeded", 3, {"registry": "r"}))
     assert actions(plan(ready)) == {"db": "unchanged", "shop": "unchanged"}
-    ledgers.record(store, Entry("uninstall", "1.0.0", "succeeded", 4))
+    anchors.record(store, Entry("uninstall", "1.0.0", "succeeded", 4))
     assert actions(plan(ready)) == {"db": "install", "shop": "install"}
     rows = done("-C", ready, "history", "-o", "json").json()
     assert [(row["action"], row["result"], row["release"]) for row in rows] == [
@@ -229,7 +229,7 @@ def test_a_plan_is_a_page_with_what_the_site_holds_and_the_last_runs(
     assert "Nothing was applied or pushed yet." in first.text
     apply(ready, helm4)
     failed = Entry("apply", "1.1.0", "failed", 1_767_312_000, {"ended": "<b>broken</b>"}, ())
-    ledgers.record(open_directory(ready), failed)
+    anchors.record(open_directory(ready), failed)
     done("-C", ready, "media", "import", road.delta)
     with unchanged(ready):
         shown = done("-C", ready, "plan", "--html", file).out
@@ -310,10 +310,10 @@ def test_what_ledgers_of_before_say_of_secrets_is_compared(secretive: Path, helm
     before = replace(wanted, rendered=wanted.unkeyed(), unkeyed=None)
     assert UNKEYED in before.rendered
     entry = Entry("apply", "1.0.0", "succeeded", 1, {}, (before,))
-    ledgers.record(store, entry)
+    anchors.record(store, entry)
     assert actions(plan(secretive)) == {"app": "unchanged"}
     changed = replace(before, rendered=re.sub(r"sha256 .", "sha256 x", before.rendered))
-    ledgers.record(store, replace(entry, running=(changed,)))
+    anchors.record(store, replace(entry, running=(changed,)))
     planned_again = plan(secretive)
     assert actions(planned_again) == {"app": "change"}
     assert planned_again["steps"][0]["added"] == 1  # the one value, not the form of its digest besides

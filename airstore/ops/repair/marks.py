@@ -13,8 +13,9 @@ from airstore.core.errors import (
     StorageError,
     UsageError,
 )
+from airstore.ops.stores.anchors import accept_lost, lost_beyond
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.ledgers import accept_lost, last_time, lost_entries, read_mark, write_mark
+from airstore.ops.stores.ledgers import last_time, read_mark, write_mark
 
 
 def restore_mark(store: StoreDirectory, accepted: int | None) -> Iterator[str]:
@@ -33,7 +34,7 @@ def restore_mark(store: StoreDirectory, accepted: int | None) -> Iterator[str]:
         if not _reads(store):
             mark = write_mark(store, last_time(store))
             yield f"{store.layout.mark_file}: {mark.entries} entries, as the ledger here says"
-        lost = lost_entries(store)
+        lost = lost_beyond(store)
         if lost and accepted is not None:
             accept_lost(store, lost, accepted)
             yield f"the ledger without entries {lost[0]} to {lost[1]}, which it says are lost"

@@ -14,9 +14,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ class StoreDirectory:
         disk: makes everything in the store durable.
         marked: a site's, made with a mark of how far it has come, which it therefore has to have.
         anchor: where else that mark is, outside of the store; empty for nowhere.
+        kubeconfig: of the cluster that has the anchor, if one does; None for the default.
         far: gives the source of packs that are here only in part; None where none can be.
         verified: releases that were verified since the store was opened, by commit; see `.trusted`.
     """
@@ -60,6 +62,7 @@ class StoreDirectory:
     disk: Disk = LOCAL_DISK
     marked: bool = False
     anchor: str = ""
+    kubeconfig: Path | None = None
     far: Callable[[], FarPacks] | None = field(default=None, repr=False, compare=False)
     verified: dict[str, tuple[RootChain, VerifiedRelease]] = field(
         default_factory=dict, repr=False, compare=False
@@ -117,7 +120,16 @@ class StoreDirectory:
             LockedError: another process holds the lock.
         """
         with exclusive_lock(self.layout.lock, wait):
+            self._close_history()
             yield
+
+    def _close_history(self) -> None:
+        """Older versions left it to the umask who may read what is in the history."""
+        path = self.layout.history
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+                path.chmod(0o700)
 
     @property
     def busy(self) -> bool:

@@ -50,8 +50,8 @@ def redaction(store: StoreDirectory) -> Hide:
     return keyed(hashlib.sha256(site_key(store).sign(_REDACTION)).digest())
 
 
-def record(store: StoreDirectory, entry: ledger.Entry, after: int | None = None) -> None:
-    """Append a signed entry to the ledger, then move the store's mark on.
+def append(store: StoreDirectory, entry: ledger.Entry, after: int | None = None) -> None:
+    """Append a signed entry to the ledger; `.anchors.record` moves mark and anchor on after it.
 
     Args:
         store: a site's, locked.
@@ -65,7 +65,6 @@ def record(store: StoreDirectory, entry: ledger.Entry, after: int | None = None)
     """
     key = site_key(store)
     ledger.record(store.history, entry, store.author, lambda data: sshsig.sign(key, data, NAMESPACE), after)
-    write_mark(store, entry.when)
 
 
 def write_mark(store: StoreDirectory, when: int) -> Mark:
@@ -74,8 +73,19 @@ def write_mark(store: StoreDirectory, when: int) -> Mark:
     Raises:
         StorageError: the disk is full or failed.
     """
+    mark = own_mark(store, when)
+    write_file(store.layout.mark_file, mark.to_bytes(site_key(store)), mode=0o644, disk=store.disk)
+    return mark
+
+
+def own_mark(store: StoreDirectory, when: int = 0) -> Mark:
+    """How far state and ledger have come now.
+
+    Raises:
+        DamagedError, NotTrustedError: one of them does not read.
+    """
     state, place = TrustState.load(store.state_file), sealed.tip(store.history)
-    mark = Mark(
+    return Mark(
         store.name,
         state.root_version,
         state.sequence,
@@ -84,8 +94,6 @@ def write_mark(store: StoreDirectory, when: int) -> Mark:
         place.digest if place else None,
         when,
     )
-    write_file(store.layout.mark_file, mark.to_bytes(site_key(store)), mode=0o644, disk=store.disk)
-    return mark
 
 
 def read_mark(store: StoreDirectory) -> Mark | None:
@@ -129,7 +137,10 @@ def require_whole(store: StoreDirectory) -> None:
 
 
 def ledger_faults(
-    store: StoreDirectory, commit: str | None = None, history: History | None = None
+    store: StoreDirectory,
+    commit: str | None = None,
+    history: History | None = None,
+    anchor: Mark | None = None,
 ) -> Iterator[str]:
     """What is wrong with the ledger.
 
@@ -137,13 +148,15 @@ def ledger_faults(
         store: a site's.
         commit: look at the ledger that ends there instead.
         history: where to read it from; by default the store's own.
+        anchor: another mark that it has to have come to.
 
     Raises:
         StorageError: the disk failed.
     """
     try:
         look = _Look(store, history or store.history, commit)
-        yield from dict.fromkeys((*look.chain_faults(), *look.end_faults()))
+        beyond = look.end_faults(anchor) if anchor else ()
+        yield from dict.fromkeys((*look.chain_faults(), *look.end_faults(), *beyond))
     except StorageError:
         raise
     except AirstoreError as fault:
@@ -192,9 +205,9 @@ class _Look:
         if newer and newer.number is not None and newer.previous:
             yield f"the ledger begins at {_name(newer)}: the ones before it are missing"
 
-    def end_faults(self) -> Iterator[str]:
-        """Whether the ledger has come as far as the mark says, and is the same one there."""
-        mark, newest = self._mark, next(sealed.walk(self.history, self.commit), None)
+    def end_faults(self, anchor: Mark | None = None) -> Iterator[str]:
+        """Whether the ledger has come as far as the mark, or an anchor, says, and is the same one there."""
+        mark, newest = anchor or self._mark, next(sealed.walk(self.history, self.commit), None)
         if newest:
             yield from self._own_faults(newest, None)
         if mark is None or not mark.entries:
@@ -251,20 +264,6 @@ def last_time(store: StoreDirectory) -> int:
     """When the ledger's newest entry was written, in seconds since the epoch; 0 where it has none."""
     newest = next(ledger.entries(store.history), None)
     return newest.when if newest else 0
-
-
-def accept_lost(store: StoreDirectory, lost: tuple[int, int], when: int) -> None:
-    """Have the ledger say that entries are lost, and go on from there; what it has stays as it is.
-
-    Raises:
-        NotFoundError, NotTrustedError, UsageError: the site's key cannot be used.
-        StorageError: the disk is full or failed.
-    """
-    first, last = lost
-    newest = next(ledger.entries(store.history), None)
-    details: dict[str, str | int] = {"first": first, "last": last}
-    version = newest.version if newest else ledger.ADOPTED
-    record(store, ledger.Entry(ledger.GAP, version, "succeeded", when, details), after=last)
 
 
 def _cut(place: Place | None, mark: Mark) -> str:

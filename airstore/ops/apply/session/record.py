@@ -9,7 +9,7 @@ from airstore.deploy.run.steps import End, Mode
 from airstore.history import ledger
 from airstore.ops.apply.session import report, stayed
 from airstore.ops.apply.session.session import ApplySession
-from airstore.ops.stores import ledgers
+from airstore.ops.stores import anchors, ledgers
 
 
 def open_run(session: ApplySession) -> Journal | None:
@@ -58,7 +58,7 @@ def end_run(session: ApplySession, journal: Journal, intent: Intent, end: End) -
         if succeeded
         else (),
     )
-    ledgers.record(session.store, entry)
+    anchors.record(session.store, entry)
     if end is not End.NEEDS_OPERATOR:
         journal.close(end)
 
