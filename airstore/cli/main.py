@@ -48,6 +48,7 @@ _COMMANDS = {
     "status": ("apply.status", "What should run, what runs, what drifted."),
     "applier": ("apply.applier", "The applier in the cluster: make it, and tell it what to do."),
     "history": ("stores.history", "The ledger: what was done at this site."),
+    "anchor": ("stores.anchor", "A site's mark outside of its store: a restored snapshot is noticed."),
     "check": ("stores.check", "Read everything again and name what is damaged."),
     "repair": ("stores.repair", "Restore what is damaged from media, stores or a registry."),
     "gc": ("stores.gc", "Drop the content of old releases; their signed history stays."),

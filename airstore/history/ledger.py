@@ -1,21 +1,37 @@
 """The ledger: the site's own branch of the history repo, one commit for everything that was done.
 
 ``entry.json`` says what was done with what result (schemas/ledger.schema.json); ``rendered/`` holds the
-manifests as they were applied, Secrets redacted.
+manifests as they were applied, Secrets redacted. ``entry.json.sig`` is the site's signature (`.sealed`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.model.release import API_VERSION
 from airstore.core.parsing import schema, strictjson
+from airstore.history import sealed
 from airstore.history.repository import History
+from airstore.history.sealed import BRANCH, ENTRY, GAP, SIGNATURE
 
-BRANCH = "ledger"
+__all__ = [
+    "ADOPTED",
+    "BRANCH",
+    "GAP",
+    "Entry",
+    "Running",
+    "Sign",
+    "entries",
+    "is_release",
+    "last",
+    "record",
+    "running",
+]
+
+Sign = Callable[[bytes], str]  # from ``entry.json`` to an armored SSH signature over it
 ADOPTED = "before airstore"  # no version of a release: what ran before the first one, and was adopted
 _APPLIED = frozenset({"apply", "rollback", "uninstall", "adopt"})
 
@@ -28,6 +44,8 @@ class Running:
         archive: digest of the chart's ``.tgz``.
         rendered: the manifests, Secrets redacted.
         values: where the store keeps the values it was applied with, ``RUN/NAME``.
+        unkeyed: the manifests as ledgers had them before digests of Secrets were keyed, to compare with
+            those; None where nobody knows the secrets any more.
     """
 
     name: str
@@ -37,6 +55,7 @@ class Running:
     archive: str
     rendered: str = field(repr=False)
     values: str = ""
+    unkeyed: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def key(self) -> str:
@@ -73,11 +92,12 @@ class Entry:
     """One line of the ledger.
 
     Attributes:
-        action: ``push``, ``apply``, ``rollback``, ``uninstall`` or ``adopt``.
+        action: ``push``, ``apply``, ``rollback``, ``uninstall`` or ``adopt``; ``gap`` says that
+            entries before it are lost.
         result: ``succeeded`` or ``failed``.
         when: seconds since the epoch.
         details: what is particular to the action, strings and numbers only.
-        running: what runs after it; meaningful for all actions but ``push``.
+        running: what runs after it; meaningful for all actions but ``push`` and ``gap``.
     """
 
     action: str
@@ -98,10 +118,33 @@ def is_release(version: str) -> bool:
     return version not in {"", ADOPTED}
 
 
-def record(history: History, entry: Entry, author: tuple[str, str]) -> str:
-    """Append an entry durably; returns its commit."""
+def record(
+    history: History,
+    entry: Entry,
+    author: tuple[str, str],
+    sign: Sign | None = None,
+    after: int | None = None,
+) -> str:
+    """Append an entry durably; returns its commit.
+
+    Args:
+        history: of the site.
+        entry: what was done.
+        author: name and email.
+        sign: the site's; without, the entry is one as they were before entries were signed.
+        after: how many entries there were before, where some are lost.
+
+    Raises:
+        DamagedError: the entry before does not read.
+        StorageError: the disk is full or failed; the ledger is as it was.
+    """
     files = {f"rendered/{helm.name}.yaml": helm.rendered.encode() for helm in entry.running}
-    files["entry.json"] = strictjson.dumps(_to_json(entry))
+    document = _to_json(entry)
+    if sign:
+        document |= sealed.links(history, files, after)
+    files[ENTRY] = strictjson.dumps(document)
+    if sign:
+        files[SIGNATURE] = sign(files[ENTRY]).encode()
     message = f"{entry.action} {entry.version}: {entry.result}"
     return history.commit_entry(BRANCH, files, message, author, entry.when)
 
@@ -142,7 +185,7 @@ def _to_json(entry: Entry) -> dict[str, Any]:
 
 def _from_json(history: History, commit: str) -> Entry:
     what = f"ledger entry {commit[:12]}"
-    document = strictjson.load_object(_read(history, commit, "entry.json", what), what)
+    document = strictjson.load_object(_read(history, commit, ENTRY, what), what)
     schema.check_json(document, "ledger", what)
     return Entry(
         action=document["action"],

@@ -43,6 +43,7 @@ class History(Reader):
                 config = pygit2.init_repository(str(new), bare=True, initial_head="main").config
                 for key, value in CONFIG.items():
                     config[key] = value
+            new.chmod(0o700)  # what a site runs, and a publisher's charts before they are out, is not for all
             _sync_all(new, disk)
             disk.publish(new, path)
         return cls(path, disk=disk)

@@ -99,6 +99,11 @@ class StoreLayout:
         """What a site trusts so far."""
         return self.root / "trust" / "state.json"
 
+    @property
+    def mark_file(self) -> Path:
+        """At a site, its high-water mark: how far ledger and trusted sequence had come."""
+        return self.root / "trust" / "mark.json"
+
     def pack(self, name: bytes) -> Path:
         """The file of a pack, by its raw name."""
         return self.packs / pack_name(name)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from airstore.history import ledger
 from airstore.history.ledger import Entry
+from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
 from tests.support.faults.forged_media import sign_index
 from tests.support.product.output_documents import said
@@ -44,7 +44,7 @@ def ready(road: Road, site: Path) -> Path:
     done("-C", site, "media", "import", road.delta)
     write_site_file(site)
     entry = Entry("push", "1.1.0", "succeeded", 1, {"registry": "r.example"})
-    ledger.record(open_directory(site).history, entry, ("acme", "airstore@acme.invalid"))
+    anchors.record(open_directory(site), entry)
     return site
 
 

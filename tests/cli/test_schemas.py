@@ -13,8 +13,8 @@ import pytest
 from airstore.cli.main import main
 from airstore.cli.views.output import OutputOption
 from airstore.core.parsing import schema
-from airstore.history import ledger
 from airstore.history.ledger import Entry
+from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
 from tests.support.product.output_documents import checked
 from tests.support.product.road_parts import Road, airstore, done, write_site_file
@@ -125,7 +125,7 @@ def ready(road: Road, site: Path) -> Path:
     done("-C", site, "media", "import", road.delta)
     write_site_file(site)
     entry = Entry("push", "1.1.0", "succeeded", 1, {"registry": "r.example"})
-    ledger.record(open_directory(site).history, entry, ("acme", "airstore@acme.invalid"))
+    anchors.record(open_directory(site), entry)
     return site
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
 from airstore.deploy.helm.kept import Kept, kept_record
+from airstore.deploy.model.redact import keyed
 from airstore.deploy.plan.ignored import as_live, autoscaled, is_ignored, read_rules
 from airstore.deploy.plan.plan import alike, as_installed, plan
 from airstore.history.ledger import Running
@@ -83,14 +84,14 @@ def running(name: str = "shop", rendered: str = "", values: str = "", archive: s
 def test_the_ledger_gets_what_was_installed_redacted_and_the_definitions_that_were_planned() -> None:
     crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: c}\n"
     planned = running(rendered=f"---\n{crd}---\nkind: ConfigMap\nmetadata: {{name: only-planned}}\n")
-    text = as_installed(planned, kept_record(RECORD)).rendered
+    text = as_installed(planned, kept_record(RECORD), keyed(b"k")).rendered
     assert "c2VjcmV0" not in text
-    assert "(redacted, sha256" in text
+    assert "(redacted,hmac-sha256:" in text
     assert "CustomResourceDefinition" in text
     assert "only-planned" not in text
     assert "name: migrate" in text
     assert "name: try" not in text
-    assert as_installed(planned, None) is planned
+    assert as_installed(planned, None, keyed(b"k")) is planned
 
 
 def test_random_values_alone_change_nothing() -> None:

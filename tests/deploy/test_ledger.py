@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
-from airstore.history import ledger
+from airstore.history import ledger, sealed
 from airstore.history.ledger import Entry, Running
 from airstore.history.repository import History
 
 AUTHOR = ("acme", "airstore@acme.invalid")
+OLDER = Path(__file__).parents[2] / "fixtures" / "ledger-unsigned"
 running = st.builds(
     Running,
     name=st.from_regex(r"[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True),
@@ -91,3 +92,18 @@ def test_an_entry_without_its_manifests_is_damage(history: History) -> None:
     history.commit_entry(ledger.BRANCH, files, "x", AUTHOR, 1)
     with pytest.raises(DamagedError, match="ledger entry"):
         list(ledger.entries(history))
+
+
+def test_an_entry_that_an_airstore_of_before_wrote_is_read(history: History) -> None:
+    """Not signed, and digests of Secrets short and without a key: fixtures/ledger-unsigned."""
+    files = {
+        path.relative_to(OLDER).as_posix(): path.read_bytes() for path in OLDER.rglob("*") if path.is_file()
+    }
+    history.commit_entry(ledger.BRANCH, files, "apply 1.0.0: succeeded", AUTHOR, 1)
+    (entry,) = ledger.entries(history)
+    (helm,) = entry.running
+    assert (entry.action, entry.version, helm.key) == ("apply", "1.0.0", "shop/shop")
+    assert "pin: (redacted, sha256 " in helm.rendered
+    (sealed_entry,) = sealed.walk(history)
+    assert (sealed_entry.number, sealed_entry.signature) == (None, "")
+    assert sealed.tip(history) == sealed.Place(1, Digest.of(files["entry.json"]))

@@ -30,6 +30,7 @@ from airstore.ops.applier.install import travels
 from airstore.ops.applier.receive import descends, has_arrived, ledger_tip, receive_media, receive_store
 from airstore.ops.apply.session import handover
 from airstore.ops.apply.session.handover import Moved, mark, unmark
+from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
 from tests.support.product.road_parts import airstore, done, flipped, refused, rewrite, snapshot, sound
 from tests.support.product.tiny_product import IMAGE, Tiny, make_tiny
@@ -266,7 +267,7 @@ def test_a_ledger_descends_from_what_was_done_before(site: Path, tmp_path: Path)
     assert descends(store, ledger_tip(store) or "")
     other = open_directory(shutil.copytree(site, tmp_path / "other"))
     entry = ledger.Entry("apply", "1.0.0", "succeeded", 1)
-    ledger.record(store.history, entry, ("a", "a@b"))
+    anchors.record(store, entry)
     assert not descends(other, ledger_tip(store))
     assert descends(store, ledger_tip(other))
     assert descends(store, ledger_tip(store))

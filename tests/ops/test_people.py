@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from airstore.core.image.digest import Digest
-from airstore.history import ledger
 from airstore.history.ledger import Entry, Running
 from airstore.ops.media.receipts import read_receipt
+from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
 from airstore.trust import envelope
 from airstore.trust.keys import PrivateKey
@@ -143,7 +143,7 @@ def rows(road: Road, *words: str | Path) -> list[dict[str, Any]]:
 def applied(site: Path, version: str, when: int) -> None:
     helm = Running("shop", "shop", "shop", version, "sha256:" + "0" * 64, "")
     entry = Entry("apply", version, "succeeded", when, {}, (helm,))
-    ledger.record(open_directory(site).history, entry, ("acme", "airstore@acme.invalid"))
+    anchors.record(open_directory(site), entry)
 
 
 def test_the_fleet_is_what_receipts_say(known: Road, tmp_path: Path) -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airstore.charts.helm.command import Helm
+from airstore.core.errors import NotFoundError
 from airstore.core.model.site import SiteFile, load_site_file
+from airstore.deploy.model.redact import UNKEYED
 from airstore.history import ledger
 from airstore.history.ledger import Entry, Running
 from airstore.ops.apply.session.plan import make_plan
 from airstore.ops.apply.session.prepare import Rendering
+from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.ledgers import redaction
 from tests.ops.test_report import self_contained
 from tests.support.product.road_parts import Road, airstore, done, refused, unchanged, write_site_file
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, make_tiny, site_of
@@ -48,7 +55,7 @@ def apply(site: Path, helm: Path, version: str = "") -> tuple[Running, ...]:
         planned = make_plan(store, blobs, Rendering(Helm(helm)), site_file, version)
     running = tuple(each.running for each in planned.wanted)
     entry = Entry("apply", planned.plan.version, "succeeded", 1_767_225_600, {}, running)
-    ledger.record(store.history, entry, AUTHOR)
+    anchors.record(store, entry)
     return running
 
 
@@ -96,7 +103,7 @@ def test_what_left_the_product_is_removed(ready: Path, helm4: Path) -> None:
     gone = Running("gone", "shop", "gone", "1", running[0].archive, "kind: Gone\n")
     store = open_directory(ready)
     entry = Entry("apply", "1.0.0", "succeeded", 1, {}, (gone, *running))
-    ledger.record(store.history, entry, AUTHOR)
+    anchors.record(store, entry)
     planned = plan(ready)
     assert actions(planned) == {"db": "unchanged", "shop": "unchanged", "gone": "remove"}
     assert planned["steps"][-1]["name"] == "gone"
@@ -105,11 +112,11 @@ def test_what_left_the_product_is_removed(ready: Path, helm4: Path) -> None:
 
 def test_failed_actions_and_pushes_say_nothing_about_what_runs(ready: Path, helm4: Path) -> None:
     running = apply(ready, helm4)
-    history = open_directory(ready).history
-    ledger.record(history, Entry("apply", "1.0.0", "failed", 2, {}, running[:1]), AUTHOR)
-    ledger.record(history, Entry("push", "1.0.0", "succeeded", 3, {"registry": "r"}), AUTHOR)
+    store = open_directory(ready)
+    anchors.record(store, Entry("apply", "1.0.0", "failed", 2, {}, running[:1]))
+    anchors.record(store, Entry("push", "1.0.0", "succeeded", 3, {"registry": "r"}))
     assert actions(plan(ready)) == {"db": "unchanged", "shop": "unchanged"}
-    ledger.record(history, Entry("uninstall", "1.0.0", "succeeded", 4), AUTHOR)
+    anchors.record(store, Entry("uninstall", "1.0.0", "succeeded", 4))
     assert actions(plan(ready)) == {"db": "install", "shop": "install"}
     rows = done("-C", ready, "history", "-o", "json").json()
     assert [(row["action"], row["result"], row["release"]) for row in rows] == [
@@ -192,7 +199,7 @@ def test_no_secret_is_shown_by_a_plan_or_kept_in_the_ledger(tmp_path: Path, helm
     hidden = (CANARY, base64.b64encode(CANARY.encode()).decode())
     for form in ("table", "json", "yaml"):
         outcome = done("-v", "-C", site, "plan", "-o", form)
-        assert outcome.out.count("redacted, sha256") >= 3
+        assert outcome.out.count("redacted,hmac-sha256:") >= 3
         assert not any(text in outcome.out + outcome.err for text in hidden)
     apply(site, helm4)
     history = open_directory(site).history
@@ -222,7 +229,7 @@ def test_a_plan_is_a_page_with_what_the_site_holds_and_the_last_runs(
     assert "Nothing was applied or pushed yet." in first.text
     apply(ready, helm4)
     failed = Entry("apply", "1.1.0", "failed", 1_767_312_000, {"ended": "<b>broken</b>"}, ())
-    ledger.record(open_directory(ready).history, failed, AUTHOR)
+    anchors.record(open_directory(ready), failed)
     done("-C", ready, "media", "import", road.delta)
     with unchanged(ready):
         shown = done("-C", ready, "plan", "--html", file).out
@@ -256,3 +263,57 @@ def test_no_secret_is_in_the_page_of_a_plan(tmp_path: Path) -> None:
     found = done("-C", site, "plan", "--html", "-").out
     assert "DB_PASSWORD" in self_contained(found).text
     assert CANARY not in found
+
+
+@pytest.fixture
+def secretive(tmp_path: Path, helm4: Path) -> Path:
+    """A site whose one Helm release has a Secret with a PIN, and runs."""
+    tiny: Tiny = make_tiny(tmp_path / "tiny")
+    (tiny.base / "app" / "templates" / "secret.yaml").write_text(
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {pin: '1234'}\n"
+    )
+    assert tiny.create().code == 0
+    done("-C", tiny.store, "media", "create", "--to", "1.0.0", tmp_path / "media")
+    done("init", tmp_path / "site", "--site", "acme", "--trust", tiny.store / "trust" / "root.json")
+    done("-C", tmp_path / "site", "media", "import", tmp_path / "media")
+    return tmp_path / "site"
+
+
+def test_no_pin_can_be_found_from_the_ledger(secretive: Path, helm4: Path) -> None:
+    """Digests are keyed and whole: who reads the ledger cannot try every PIN, as one could before."""
+    (running,) = apply(secretive, helm4)
+    assert UNKEYED not in running.rendered
+    (found,) = re.findall(r"hmac-sha256:([0-9a-f]{64})\)", running.rendered)
+    for place in ("login", ""):
+        for name in ("pin", ""):
+            tried = f"{place}\0{name}\0{1234}".encode()
+            assert found != hashlib.sha256(tried).hexdigest()
+    (secretive / "keys" / "site").unlink()
+    with pytest.raises(NotFoundError):  # nothing stands in for the key
+        apply(secretive, helm4)
+
+
+def test_sites_hide_the_same_secret_each_in_its_own_way(tmp_path: Path, secretive: Path) -> None:
+    done("init", tmp_path / "b", "--site", "b", "--trust", secretive / "trust" / "root.json")
+    one, other = (redaction(open_directory(site)) for site in (secretive, tmp_path / "b"))
+    assert one("login", "pin", "1234") != other("login", "pin", "1234")
+    assert one("login", "pin", "1234") == redaction(open_directory(secretive))("login", "pin", "1234")
+
+
+def test_what_ledgers_of_before_say_of_secrets_is_compared(secretive: Path, helm4: Path) -> None:
+    """Short digests without a key: the same secret is no change, another one is."""
+    store = open_directory(secretive)
+    with store.open_blobs() as blobs:
+        planned = make_plan(store, blobs, Rendering(Helm(helm4)), SiteFile(), "")
+    (wanted,) = (each.running for each in planned.wanted)
+    assert wanted.unkeyed
+    before = replace(wanted, rendered=wanted.unkeyed(), unkeyed=None)
+    assert UNKEYED in before.rendered
+    entry = Entry("apply", "1.0.0", "succeeded", 1, {}, (before,))
+    anchors.record(store, entry)
+    assert actions(plan(secretive)) == {"app": "unchanged"}
+    changed = replace(before, rendered=re.sub(r"sha256 .", "sha256 x", before.rendered))
+    anchors.record(store, replace(entry, running=(changed,)))
+    planned_again = plan(secretive)
+    assert actions(planned_again) == {"app": "change"}
+    assert planned_again["steps"][0]["added"] == 1  # the one value, not the form of its digest besides

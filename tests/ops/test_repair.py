@@ -12,6 +12,7 @@ from airstore.core.progress import QUIET
 from airstore.history import ledger
 from airstore.ops.repair.repair import RepairRequest, repair
 from airstore.ops.repair.sources import StoreSource
+from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
 from airstore.trust.state import TrustState
 from tests.ops.test_faults import on
@@ -168,7 +169,7 @@ def test_a_lost_state_never_falls_behind_what_is_held(road: Road, site: Path) ->
 def write_ledger(site: Path) -> None:
     store = open_directory(site)
     for when in (1, 2):
-        ledger.record(store.history, ledger.Entry("push", "1.0.0", "succeeded", when), store.author)
+        anchors.record(store, ledger.Entry("push", "1.0.0", "succeeded", when))
 
 
 @pytest.mark.parametrize("text", ["x\n", "0" * 39 + "1\n", ""])

@@ -39,3 +39,21 @@ def test_nobody_else_may_write_into_a_store(umask: int, tmp_path: Path) -> None:
     assert len(made) > 10
     assert [path for path in made if path.stat().st_mode & 0o002] == []
     assert any(path.stat().st_mode & 0o020 for path in made) == (umask != 0o027)
+    assert (tmp_path / "store" / "history.git").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_the_history_is_for_its_owner_alone(umask: int, road: Road, tmp_path: Path) -> None:
+    """What an older version left open is closed by the next command that writes, and by none that reads."""
+    site = tmp_path / "site"
+    before = os.umask(umask)
+    try:
+        done("init", site, "--site", "acme", "--trust", road.publisher / "trust" / "root.json")
+        assert (site / "history.git").stat().st_mode & 0o777 == 0o700
+        (site / "history.git").chmod(0o755)
+        done("-C", site, "release", "list")
+        assert (site / "history.git").stat().st_mode & 0o777 == 0o755
+        done("-C", site, "media", "import", road.full)
+    finally:
+        os.umask(before)
+    assert (site / "history.git").stat().st_mode & 0o777 == 0o700

@@ -118,7 +118,7 @@ def test_a_journal_has_what_was_done_after_it_was_written(tmp_path: Path) -> Non
     """And never a line that was not: whatever is left of the last one."""
     (tmp_path / "site").mkdir()
     disk, begun = Disk(tmp_path / "site"), 0
-    command = [sys.executable, "-c", _RUN, tmp_path / "site"]
+    command: list[str | Path] = [sys.executable, "-c", _RUN, tmp_path / "site"]
     for number, call in enumerate(traced(tmp_path / "site", tmp_path / "trace", command, {})):
         disk.apply(call)
         begun += call.name == "mkdir" and str(call.paths[0]).endswith("-is-begun")

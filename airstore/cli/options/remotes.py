@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from airstore.cli.context import system_now
+from airstore.cli.options.kubeconfig import find_kubeconfig
 
 if TYPE_CHECKING:
     from airstore.ops.share.access import Access
@@ -58,6 +59,8 @@ def make_remote_access(registry_config: Path | None = None) -> Access:
 
 def connected(store: StoreDirectory) -> StoreDirectory:
     """The store, with the source of packs that are here only in part, if it has remotes."""
+    if store.anchor:
+        store = replace(store, kubeconfig=find_kubeconfig(None))
     if not store.layout.remotes.exists():
         return store
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,10 @@ SECRET = re.compile(
 )
 _SHORTEST = 4  # characters; anything shorter is in every second word
 HIDDEN = "(redacted)"
+UNKEYED = "(redacted, sha256 "  # how ledgers of before had it: whoever reads one can try every PIN
+
+Hide = Callable[[str, str, Any], str]
+"""From a Secret's name, key and value to what stands in its place."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ def _secrets(value: object, *, secret: bool) -> Iterator[str]:
         yield value
 
 
-def redact(document: Any) -> Any:
-    """The same manifest; every value of a Secret, in lists too, replaced by a short digest of it.
+def redact(document: Any, hide: Hide) -> Any:
+    """The same manifest; every value of a Secret, in lists too, replaced by a digest of it.
 
     A digest still shows that a value changed. It is salted with the Secret's name and key so that equal
     passwords do not show as equal.
@@ -60,31 +65,42 @@ def redact(document: Any) -> Any:
     if not isinstance(document, dict):
         return document
     if isinstance(items := document.get("items"), list):
-        return {**document, "items": [redact(item) for item in items]}
+        return {**document, "items": [redact(item, hide) for item in items]}
     if document.get("kind") != "Secret":
         return document
     metadata = document.get("metadata")
     name = str(metadata.get("name") if isinstance(metadata, dict) else None)
     return {
-        key: _hide(name, value) if key in {"data", "stringData"} else value for key, value in document.items()
+        key: _hide(name, value, hide) if key in {"data", "stringData"} else value
+        for key, value in document.items()
     }
 
 
-def redact_text(text: str) -> str:
+def redact_text(text: str, hide: Hide) -> str:
     """A document that this reader does not understand, as a comment: it may be a Secret."""
-    return f"# a document that only Helm can read: {short_digest('', '', text)}\n"
+    return f"# a document that only Helm can read: {hide('', '', text)}\n"
 
 
-def _hide(name: str, value: Any) -> Any:
+def _hide(name: str, value: Any, hide: Hide) -> Any:
     if isinstance(value, dict):
-        return {key: short_digest(name, str(key), inner) for key, inner in value.items()}
-    return value if value is None else short_digest(name, "", value)
+        return {key: hide(name, str(key), inner) for key, inner in value.items()}
+    return value if value is None else hide(name, "", value)
 
 
 def short_digest(name: str, key: str, value: Any) -> str:
-    """What stands in place of a secret: the same for the same secret in the same place."""
+    """What stands in place of a secret on a page: the same for the same secret in the same place."""
     short = hashlib.sha256(f"{name}\0{key}\0{value}".encode()).hexdigest()[:12]
-    return f"(redacted, sha256 {short})"
+    return f"{UNKEYED}{short})"
+
+
+def keyed(key: bytes) -> Hide:
+    """What stands in place of a secret where it lasts: without the key nobody can try what it was made of."""
+
+    def hide(name: str, at: str, value: Any) -> str:
+        digest = hmac.digest(key, f"{name}\0{at}\0{value}".encode(), "sha256").hex()
+        return f"(redacted,hmac-sha256:{digest})"  # one word: YAML would break the line between two
+
+    return hide
 
 
 def secret_values(documents: Iterable[Any]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from airstore.core.parsing import yamlfile
 from airstore.deploy.helm.kept import Kept
-from airstore.deploy.model.redact import redact, redact_text
+from airstore.deploy.model.redact import UNKEYED, Hide, redact, redact_text, short_digest
 from airstore.deploy.plan.crds import KIND as DEFINITION
 from airstore.history.ledger import Running
 
@@ -86,11 +86,16 @@ def plan(
 def alike(one: Running, other: Running) -> bool:
     """Whether two are the same installation, or would show no difference."""
     # The manifests alone do not decide: two charts can render the same for now and differ in their hooks.
-    same = one.rendered == other.rendered or (one.values == other.values != "")
+    same = beside(one, other) == beside(other, one) or (one.values == other.values != "")
     return same and one.archive == other.archive
 
 
-def as_installed(running: Running, kept: Kept | None) -> Running:
+def beside(one: Running, other: Running) -> str:
+    """The manifests of the one, their Secrets hidden as those of the other are: older ledgers have no key."""
+    return one.unkeyed() if one.unkeyed and UNKEYED in other.rendered else one.rendered
+
+
+def as_installed(running: Running, kept: Kept | None, hide: Hide) -> Running:
     """The same with the manifests that Helm really installed, which are not always those that were planned.
 
     Definitions of a chart's ``crds/`` are not Helm's to keep; they stay as planned.
@@ -102,18 +107,26 @@ def as_installed(running: Running, kept: Kept | None) -> Running:
     known = {_identity(each) for each in installed if isinstance(each, dict)}
     definitions = (each for each in planned if isinstance(each, dict) and each.get("kind") == DEFINITION)
     added = (each for each in definitions if _identity(each) not in known)
-    return replace(running, rendered=normalise([*installed, *added]))
+    return replace(running, rendered=normalise([*installed, *added], hide))
 
 
-def normalise(documents: Iterable[object]) -> str:
-    """Rendered manifests in one fixed form: sorted by kind, namespace and name, Secrets redacted."""
+def normalise(documents: Iterable[object], hide: Hide = short_digest) -> str:
+    """Rendered manifests in one fixed form: sorted by kind, namespace and name, Secrets redacted.
+
+    Args:
+        documents: that were read, or the text of those that only Helm can read.
+        hide: what stands in place of a secret; `keyed` for what is kept.
+    """
     read, unread = list[dict[str, object]](), list[str]()
     for document in documents:
         if isinstance(document, dict):
             read.append(document)
         else:
-            unread.append(redact_text(str(document)))
-    texts = [*(yamlfile.dump(redact(document)) for document in sorted(read, key=_identity)), *sorted(unread)]
+            unread.append(redact_text(str(document), hide))
+    texts = [
+        *(yamlfile.dump(redact(document, hide)) for document in sorted(read, key=_identity)),
+        *sorted(unread),
+    ]
     return "".join(f"---\n{text}" for text in texts)
 
 
@@ -127,8 +140,9 @@ def _identity(document: dict[str, object]) -> tuple[str, ...]:
 def _step(helm: Running, old: Running | None, *, unchanged: bool) -> PlanStep:
     action = "install" if old is None else "unchanged" if unchanged else "change"
     # What random values render to now is not what would be installed: unchanged means that nothing is.
-    before = helm.rendered if action == "unchanged" else old.rendered if old else ""
-    return _describe(action, helm, before, helm.rendered)
+    after = beside(helm, old) if old else helm.rendered
+    before = after if action == "unchanged" else beside(old, helm) if old else ""
+    return _describe(action, helm, before, after)
 
 
 def _removal(helm: Running) -> PlanStep:

@@ -23,6 +23,7 @@ from airstore.history import ledger
 from airstore.history.ledger import ADOPTED, Running
 from airstore.ops.apply.session.installations import Adopted
 from airstore.ops.apply.session.session import ApplySession
+from airstore.ops.stores import anchors, ledgers
 
 
 def find_adopted(session: ApplySession, foreign: Mapping[str, ReleaseTarget]) -> tuple[Adopted, ...]:
@@ -58,7 +59,7 @@ def adopt(session: ApplySession, found: tuple[Adopted, ...]) -> tuple[Running, .
     version = before.version if before else ADOPTED
     details: dict[str, str | int] = {each.running.key: each.kept.revision for each in found}
     entry = ledger.Entry("adopt", version, "succeeded", session.now(), details, running)
-    ledger.record(session.store.history, entry, session.store.author)
+    anchors.record(session.store, entry)
     for each in found:
         session.say(f"adopted {each.running.key}: {each.kept.chart}, Helm's revision {each.kept.revision}")
     return running
@@ -83,4 +84,10 @@ def _adoption(session: ApplySession, target: ReleaseTarget) -> Adopted:
     )
     given = record.get("config") or {}
     known = Redactor.of([given]).secrets | secret_values(kept.documents())
-    return Adopted(as_installed(named, kept), kept, packed, yamlfile.dump(given).encode(), known)
+    return Adopted(
+        as_installed(named, kept, ledgers.redaction(session.store)),
+        kept,
+        packed,
+        yamlfile.dump(given).encode(),
+        known,
+    )

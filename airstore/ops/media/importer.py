@@ -32,6 +32,7 @@ from airstore.ops.media.content import MediaContent
 from airstore.ops.media.held import pack_whole, reads_back, require_history
 from airstore.ops.media.offer import check_index
 from airstore.ops.media.walk import rehearse_roots, walk_roots
+from airstore.ops.stores.anchors import advance, required_anchor
 from airstore.ops.stores.collected import collected, forget_whole
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.roots import retreat_to_pin
@@ -90,6 +91,8 @@ def import_media(
         StorageError: the disk is full.
         In each case nothing of the media is visible in the store.
     """
+    if store.anchor:
+        required_anchor(store)  # one that is gone is not written again by an import
     trust = rehearse_roots(store, media) if dry_run else walk_roots(store, media)[0]
     trust.current.check_expiry(now)
     index = media.trusted_index(trust.current.media_role)
@@ -97,7 +100,10 @@ def import_media(
     with store.locked(), store.open_blobs() as blobs:
         importer = _Import(store, blobs, media, index, trust, progress, back=back)
         importer.check_offer()
-        return importer.run(dry_run=dry_run)
+        done = importer.run(dry_run=dry_run)
+        if not dry_run:
+            advance(store, int(now.timestamp()))
+        return done
 
 
 class _Import:

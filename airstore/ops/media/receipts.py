@@ -14,8 +14,7 @@ from airstore.core.model.release import API_VERSION
 from airstore.core.parsing import schema
 from airstore.history import ledger
 from airstore.media.index import ReleaseId
-from airstore.ops.stores.directory import StoreDirectory, check_site_name
-from airstore.ops.stores.initialise import SITE_KEY
+from airstore.ops.stores.directory import SITE_KEY, StoreDirectory, check_site_name
 from airstore.ops.stores.remembered import Remembered
 from airstore.store.blobs import BlobStore
 from airstore.trust import envelope

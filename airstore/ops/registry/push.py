@@ -13,6 +13,7 @@ from airstore.core.model.release import Release
 from airstore.core.progress import Progress
 from airstore.history import ledger
 from airstore.ops.registry.access import RegistryOptions
+from airstore.ops.stores import anchors, ledgers
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.summaries import every_blob, summaries
 from airstore.registry.client.registry import RegistryClient
@@ -125,6 +126,10 @@ def push_release(
         DamagedError: the store or the registry gave other bytes than the digests say.
         UsageError: tags that would have to be kept are in the way; nothing was sent.
     """
+    if store.side == SITE:
+        ledgers.require_whole(store)
+        anchors.require_anchored(store)
+        ledgers.site_key(store)  # without it the push could not be recorded
     client, address = parse_target(target, access)
     name = name or address
     with client:
@@ -138,7 +143,7 @@ def push_release(
         details: dict[str, str | int] = {"registry": name, "uploaded_bytes": summary.upload_bytes}
         entry = ledger.Entry("push", release.version, "succeeded", run.now, details)
         with store.locked(_TIMEOUT):
-            ledger.record(store.history, entry, store.author)
+            anchors.record(store, entry)
     return summary, result
 
 

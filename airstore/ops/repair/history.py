@@ -13,9 +13,12 @@ from airstore.history.inspection import inspect, packed_refs, ref_files
 from airstore.history.lending import LEDGER, Lender, united
 from airstore.history.restoration import drop_damaged_packs, longest_ledger, restore_objects, tags_in
 from airstore.ops.repair.trust import readable_state
+from airstore.ops.stores.anchors import read_anchor
 from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.ledgers import ledger_faults
 from airstore.ops.stores.records import record_faults
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
+from airstore.trust.mark import Mark
 
 
 class Found(NamedTuple):
@@ -56,8 +59,20 @@ def is_whole(store: StoreDirectory) -> bool:
     Raises:
         StorageError: the disk failed.
     """
-    ledger = any(breaks == "the ledger" for _, breaks in record_faults(store))
-    return not inspect(store.layout.history) and _is_main_whole(store) and not ledger
+    ledger = _is_ledger_whole(store, _anchor(store))
+    return not inspect(store.layout.history) and _is_main_whole(store) and ledger
+
+
+def _is_ledger_whole(store: StoreDirectory, anchor: Mark | None) -> bool:
+    faulty = any(breaks == "the ledger" for _, breaks in record_faults(store))
+    return not faulty and (anchor is None or not list(ledger_faults(store, anchor=anchor)))
+
+
+def _anchor(store: StoreDirectory) -> Mark | None:
+    """What the anchor says, if it can be asked; `check` names one that cannot."""
+    with suppress(AirstoreError):
+        return read_anchor(store) if store.side == SITE and store.anchor else None
+    return None
 
 
 def newest_release(store: StoreDirectory) -> VerifiedRelease | None:
@@ -156,8 +171,19 @@ def _tip(store: StoreDirectory, found: dict[str, Found], own: ObjectDatabase) ->
 
 
 def _ledger(store: StoreDirectory, lenders: Sequence[Lender], own: ObjectDatabase) -> str | None:
-    """The ledger's newest entry where it is damaged or behind: of the own objects, else of a copy."""
-    if not any(breaks == "the ledger" for _, breaks in record_faults(store)):
+    """The ledger's newest entry where it is damaged or behind: of the first ledger that is whole.
+
+    The longest one that the own objects have is asked first, then each copy's. Where none is whole, the
+    longest own one is better than none, but never than what the branch names.
+    """
+    anchor = _anchor(store)
+    if _is_ledger_whole(store, anchor):
         return None
-    lent = (lender.refs[LEDGER] for lender in lenders if LEDGER in lender.refs)
-    return longest_ledger(own) or next(lent, None)
+    mine = longest_ledger(own)
+    lent = [lender.refs[LEDGER] for lender in lenders if LEDGER in lender.refs]
+    with united(store.layout.history, lenders, {}) as everything:
+        candidates = [each for each in (mine, *lent) if each]
+        whole = (each for each in candidates if not list(ledger_faults(store, each, everything, anchor)))
+        found = next(whole, None)
+    named = ref_files(store.layout.history).get(LEDGER)
+    return found or (mine if not (named and own.is_readable(named)) else None) or next(iter(lent), None)

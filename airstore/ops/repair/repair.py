@@ -21,6 +21,7 @@ from airstore.history.restoration import restore_files
 from airstore.ops.repair.blobs import restore_blobs, restore_index
 from airstore.ops.repair.history import is_whole, newest_release, restore_history
 from airstore.ops.repair.keys import restore_public_keys
+from airstore.ops.repair.marks import restore_mark
 from airstore.ops.repair.sources import RepairSource
 from airstore.ops.repair.trust import restore_roots, restore_signers, restore_state
 from airstore.ops.repair.ways import way_out
@@ -62,11 +63,14 @@ class RepairRequest:
         sources: in the order in which they are asked.
         root: a file with the trust root in force, vouched for by whoever names it.
         releases: versions whose content was collected, and is to come back.
+        accept_lost: when, in seconds since the epoch, somebody accepted that ledger entries which nobody
+            has are lost; None where nobody did.
     """
 
     sources: Sequence[RepairSource] = ()
     root: Path | None = None
     releases: Sequence[str] = ()
+    accept_lost: int | None = None
 
 
 def repair(store: StoreDirectory, request: RepairRequest, progress: Progress) -> Repaired:
@@ -116,6 +120,7 @@ def _restore(
         yield from restore_history(store, list(_lenders(store, asked, stack, refused)))
     with suppress(DamagedError, NotTrustedError):  # `check` names it
         yield from restore_state(store, newest_release(store))
+    yield from restore_mark(store, request.accept_lost)
     wanted = _wanted(store, request.releases)  # as the old index knows it: at a site a new one may know less
     yield from restore_index(store)
     yield from restore_blobs(store, wanted, request.sources, progress, refused)

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from airstore.ops.stores.anchors import ANCHOR
 from airstore.ops.stores.check import Problem
 from airstore.ops.stores.collected import WAY_OUT, WHAT
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.states import ALL
+
+_OF_A_SITE = {
+    ("the ledger",): (
+        "a copy of this site's store: `airstore repair --from COPY`; releases have no part in it. Where"
+        " entries are lost and nobody has them, `airstore repair --accept-lost-entries` goes on without"
+        " them, and the ledger says so"
+    ),
+    (ANCHOR,): (
+        "where this store is an old copy: media for the release that the anchor names or a later one, and for"
+        " the ledger `airstore repair --from COPY`, or --accept-lost-entries where nobody has a newer copy;"
+        " where it is none, `airstore anchor set PLACE`"
+    ),
+}
 
 
 def way_out(store: StoreDirectory, problem: Problem) -> str:
@@ -15,8 +29,8 @@ def way_out(store: StoreDirectory, problem: Problem) -> str:
         return _key(store)
     if any(user.startswith("run ") for user in breaks):
         return "a backup of this file: nothing else has what a run wrote down"
-    if breaks == ("the ledger",):
-        return "a copy of this site's store: `airstore repair --from COPY`; releases have no part in it"
+    if breaks in _OF_A_SITE:
+        return _OF_A_SITE[breaks]
     if ALL in breaks:
         return _trust()
     if any(" in " in user for user in breaks):  # artifacts: blobs are what is damaged

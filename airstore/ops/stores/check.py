@@ -11,6 +11,7 @@ from airstore.core.model.release import Release
 from airstore.core.progress import Progress
 from airstore.history.git.names import MAIN
 from airstore.history.inspection import inspect, owner, readable_tags
+from airstore.ops.stores.anchors import ANCHOR, anchor_faults
 from airstore.ops.stores.collected import WHAT, collected
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.records import record_faults
@@ -87,6 +88,7 @@ def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[P
     problems = [Problem(fault.what, fault.breaks) for fault in inspect(store.layout.history)]
     problems += [Problem(what, breaks) for what, breaks in state_faults(store)]
     problems += [Problem(what, (breaks,)) for what, breaks in record_faults(store)]
+    problems += [Problem(what, (ANCHOR,)) for what in anchor_faults(store)]
     broken = {user for problem in problems for user in problem.breaks}
     verified, refused = _verify_all(store)
     problems += [each for each in refused if not broken.intersection(each.breaks or "-")]

@@ -14,9 +14,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import TrustRoot, verify_first
 
 PUBLISHER, SITE = "publisher", "site"
+SITE_KEY = "site"  # the name of a site's own key
 _ROOT_HINT = "run `airstore repair --from PLACE`: another store of this product, or its media"
 _CONFIG_HINT = f"restore {CONFIG} from a backup, or write its few lines again (docs/repair.md)"
 
@@ -46,6 +48,9 @@ class StoreDirectory:
         name: the product at a publisher, the site's name at a site.
         product_file: at a publisher, where the product file is.
         disk: makes everything in the store durable.
+        marked: a site's, made with a mark of how far it has come, which it therefore has to have.
+        anchor: where else that mark is, outside of the store; empty for nowhere.
+        kubeconfig: of the cluster that has the anchor, if one does; None for the default.
         far: gives the source of packs that are here only in part; None where none can be.
         verified: releases that were verified since the store was opened, by commit; see `.trusted`.
     """
@@ -55,6 +60,9 @@ class StoreDirectory:
     name: str
     product_file: Path | None
     disk: Disk = LOCAL_DISK
+    marked: bool = False
+    anchor: str = ""
+    kubeconfig: Path | None = None
     far: Callable[[], FarPacks] | None = field(default=None, repr=False, compare=False)
     verified: dict[str, tuple[RootChain, VerifiedRelease]] = field(
         default_factory=dict, repr=False, compare=False
@@ -112,7 +120,16 @@ class StoreDirectory:
             LockedError: another process holds the lock.
         """
         with exclusive_lock(self.layout.lock, wait):
+            self._close_history()
             yield
+
+    def _close_history(self) -> None:
+        """Older versions left it to the umask who may read what is in the history."""
+        path = self.layout.history
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+                path.chmod(0o700)
 
     @property
     def busy(self) -> bool:
@@ -190,6 +207,8 @@ def open_directory(path: Path) -> StoreDirectory:
         side=document["side"],
         name=document["name"],
         product_file=(path / product_file).resolve() if product_file else None,
+        marked=bool(document.get("marked")),
+        anchor=document.get("anchor", ""),
     )
 
 

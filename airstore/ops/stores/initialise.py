@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from airstore.core.durable import write_file
 from airstore.core.model.product import load_product
-from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory, check_site_name, create_directory
+from airstore.ops.stores.anchors import place_anchor
+from airstore.ops.stores.directory import (
+    PUBLISHER,
+    SITE,
+    SITE_KEY,
+    StoreDirectory,
+    check_site_name,
+    create_directory,
+)
+from airstore.ops.stores.ledgers import write_mark
 from airstore.ops.stores.trusted import read_root
 from airstore.trust.keys import PrivateKey
 from airstore.trust.root.sign import allowed_signers
 from airstore.trust.state import TrustState
-
-SITE_KEY = "site"
 
 
 def init_publisher(path: Path, product_file: Path) -> StoreDirectory:
@@ -27,13 +35,25 @@ def init_publisher(path: Path, product_file: Path) -> StoreDirectory:
     return create_directory(path, {"side": PUBLISHER, "name": product.name, "productFile": relative})
 
 
-def init_site(path: Path, name: str, root_file: Path) -> StoreDirectory:
+def init_site(
+    path: Path, name: str, root_file: Path, now: int, anchor: str = "", kubeconfig: Path | None = None
+) -> StoreDirectory:
     """Make a site's store; the trust root given here is the one thing that is believed unseen.
+
+    Args:
+        path: where.
+        name: of the site.
+        root_file: the trust root.
+        now: seconds since the epoch.
+        anchor: where to keep a mark of how far the site has come, outside of the store; empty for nowhere.
+        kubeconfig: of the cluster that has the anchor, if one does.
 
     Raises:
         NotFoundError: no such trust root.
         DamagedError, NotTrustedError: it is no trust root, or not signed by its own keys.
         UsageError: ``path`` is in use, or the name cannot be used.
+        NotTrustedError: the anchor is another store's.
+        StorageError, TransferError: it cannot be written.
     """
     check_site_name(name)
     envelope, root = read_root(root_file)
@@ -42,9 +62,13 @@ def init_site(path: Path, name: str, root_file: Path) -> StoreDirectory:
         write_file(store.root_file, envelope, mode=0o644)
         TrustState(root.version).save(store.state_file)
         _make_key(store)
+        write_mark(store, now)
         store.history.trust_signers(allowed_signers(root))
+        if anchor:
+            place_anchor(replace(store, kubeconfig=kubeconfig), anchor, now)
 
-    return create_directory(path, {"side": SITE, "name": name}, enrol)
+    chosen = {"anchor": anchor} if anchor else {}
+    return create_directory(path, {"side": SITE, "name": name, "marked": True, **chosen}, enrol)
 
 
 def _make_key(store: StoreDirectory) -> None:

@@ -12,8 +12,8 @@ from airstore.deploy.run.journal import Journal
 from airstore.history import ledger
 from airstore.history.git.objects import ObjectDatabase
 from airstore.history.restoration import longest_ledger
-from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.initialise import SITE_KEY
+from airstore.ops.stores.directory import SITE, SITE_KEY, StoreDirectory
+from airstore.ops.stores.ledgers import ledger_faults
 from airstore.trust.keys import PrivateKey
 from airstore.trust.publickey import PublicKey
 
@@ -92,6 +92,7 @@ def _ledger_faults(store: StoreDirectory, ended: set[str]) -> Iterator[tuple[str
         return
     if not said and longest_ledger(ObjectDatabase(store.layout.history / "objects")):
         yield "the ledger's branch is missing, and its entries are there", "the ledger"
+    yield from ((fault, "the ledger") for fault in ledger_faults(store))
     for run in sorted(ended - said):
         yield f"the ledger lacks run {run}, whose journal says that it ended", "the ledger"
 

@@ -14,6 +14,7 @@ from airstore.core.errors import DamagedError, IncompleteError, NotTrustedError,
 from airstore.ops.media.import_many import Result, first_fault, import_all
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.share.media import Fetched, drop_fetched, fetch_media, is_address
+from airstore.ops.stores.anchors import anchor_faults
 from airstore.ops.stores.directory import SITE, StoreDirectory
 
 _COLUMNS = {
@@ -40,6 +41,9 @@ def command(
     https://HOST/DIRECTORY: they are fetched, resumed where a line broke, and verified as from a carrier.
     """
     store = context.store(SITE, "media import")
+    behind = list(anchor_faults(store))
+    for fault_text in behind:
+        context.say(f"warning: {fault_text}")
     fetched = _fetched(context, store, [each for each in media if is_address(each)], access)
     here = [Path(each) for each in media if not is_address(each)]
     arrived = {each.directory: each for each in fetched if each.directory}
@@ -57,6 +61,8 @@ def command(
         failed = next(result for result in results if result.fault is fault)
         raise type(fault)(f"{failed.source}: {fault}", hint=fault.hint)
     newest = next((r for r in reversed(results) if r.state == "imported"), None)
+    if behind and not list(anchor_faults(store)):
+        context.say("the store is as new as its anchor again")
     if newest:
         version = newest.index.release.version
         context.next(f"airstore plan, or airstore registry push, for release {version}")

@@ -7,7 +7,8 @@ from shlex import quote
 
 import click
 
-from airstore.cli.context import Context, pass_context
+from airstore.cli.context import Context, pass_context, system_time
+from airstore.cli.options.kubeconfig import find_kubeconfig
 from airstore.core.errors import UsageError
 from airstore.ops.publish import starter
 from airstore.ops.publish.starter_files import from_file
@@ -30,6 +31,12 @@ from airstore.ops.stores.initialise import init_publisher, init_site
 )
 @click.option("--site", help="Site: its name, in lower case.")
 @click.option("--trust", type=click.Path(path_type=Path), help="Site: the publisher's root.json.")
+@click.option(
+    "--anchor",
+    default="",
+    metavar="PLACE",
+    help="Site: note outside of the store, too, how far it has come: file:///PATH or configmap:NS/NAME.",
+)
 @pass_context
 def command(
     context: Context,
@@ -40,6 +47,7 @@ def command(
     from_images: Path | None,
     site: str | None,
     trust: Path | None,
+    anchor: str,
 ) -> None:
     """Make a store in DIRECTORY: with --product a publisher's, with --site and --trust a site's.
 
@@ -60,7 +68,8 @@ def command(
         context.say(f"made a publisher's store for product {store.name!r} in {directory}")
         context.say(f"next: airstore -C {quote(str(directory))} key generate release")
     elif site and trust and not product:
-        store = init_site(directory, site, trust)
+        kubeconfig = find_kubeconfig(None)
+        store = init_site(directory, site, trust, int(system_time()), anchor, kubeconfig)
         context.say(f"made the store of site {store.name!r} in {directory}")
         context.say(f"next: airstore -C {quote(str(directory))} media import MEDIA")
     else:

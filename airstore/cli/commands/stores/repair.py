@@ -44,6 +44,12 @@ _MOST = 5  # notes that people read
     metavar="VERSION",
     help="Also bring back what `gc` dropped of this release. Repeatable.",
 )
+@click.option(
+    "--accept-lost-entries",
+    "accept_lost",
+    is_flag=True,
+    help="Site: go on without ledger entries that nobody has any more; the ledger says so.",
+)
 @login_access
 @output_option("store-repaired")
 @pass_context
@@ -53,6 +59,7 @@ def command(
     places: tuple[str, ...],
     root: Path | None,
     releases: tuple[str, ...],
+    accept_lost: bool,
     access: RegistryOptions,
     output: str,
 ) -> None:
@@ -63,7 +70,8 @@ def command(
     """
     store = context.store()
     sources = [source for place in places for source in _sources(context, place, access)]
-    done = repair(store, RepairRequest(sources, root, releases), context.progress)
+    when = context.now() if accept_lost else None
+    done = repair(store, RepairRequest(sources, root, releases, when), context.progress)
     _show(context, done, output)
     if done.remaining:
         count = len(done.remaining)

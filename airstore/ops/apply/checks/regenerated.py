@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airstore.core.parsing import yamlfile
 from airstore.deploy.model.target import CLAIM, object_name
 from airstore.deploy.plan.generated import generated_secrets, identity
+from airstore.deploy.plan.plan import beside
 from airstore.history.ledger import Running
 from airstore.ops.apply.session.plan import Planned
 from airstore.ops.apply.session.prepare import prepare_release
@@ -43,7 +45,7 @@ def regenerated(
 
 
 def _warnings(old: Running, new: Running, again: Running) -> Iterator[str]:
-    differing = set(_differing(old, new))
+    differing = set(_differing(old, replace(new, rendered=beside(new, old))))
     for document, key in generated_secrets(_objects(new), _objects(again), new.namespace):
         if (object_name(document), key) in differing:
             yield (

@@ -25,6 +25,7 @@ from airstore.core.image.digest import Digest
 from airstore.core.parsing import strictjson
 from airstore.deploy.helm.kept import Kept
 from airstore.deploy.model.redact import Redactor
+from airstore.deploy.plan.plan import beside
 from airstore.history.ledger import Running
 from airstore.ops.apply.session.prepare import PreparedRelease
 from airstore.ops.stores.directory import StoreDirectory
@@ -64,9 +65,7 @@ class Installations:
         document = {**known, **_inputs(prepared)}
         self._private(reference)
         write_file(self._values_path(reference), strictjson.dumps(document), mode=0o600)
-        return Running.from_json(
-            {**prepared.running.to_json(), "values": reference}, prepared.running.rendered
-        )
+        return replace(prepared.running, values=reference)
 
     def renew(self, run: str, running: Running, prepared: PreparedRelease) -> Running:
         """What stays as it is installed; the run keeps what it is made of where that is not just the same."""
@@ -157,7 +156,7 @@ class Installations:
         if _moved(
             known.get("kubeVersion"), prepared.kube_version
         ):  # charts may render otherwise on a newer cluster
-            return running.rendered == prepared.running.rendered
+            return beside(running, prepared.running) == beside(prepared.running, running)
         return known.get("values") == wanted["values"] and _covers(
             known.get("rewriting"), wanted["rewriting"]
         )

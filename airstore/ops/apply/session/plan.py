@@ -17,7 +17,9 @@ from airstore.history import ledger
 from airstore.history.ledger import ADOPTED, Running
 from airstore.ops.apply.session.installations import Installations
 from airstore.ops.apply.session.prepare import PreparedRelease, Rendering, prepare_release
+from airstore.ops.stores.anchors import require_anchored
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.ledgers import require_whole
 from airstore.ops.stores.trusted import held_release, state_release
 from airstore.store.blobs import BlobStore
 
@@ -111,6 +113,8 @@ def make_plan(
         IncompleteError: blobs of it are missing.
         UsageError: a chart does not render, or a bound variable is not set.
     """
+    require_whole(store)
+    require_anchored(store)
     release = held_release(store, blobs, version)
     last = ledger.last(store.history)
     previous, known = (last.version, last.running) if last else ("", ())

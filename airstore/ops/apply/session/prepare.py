@@ -22,13 +22,14 @@ from airstore.core.model.release import Chart, HelmRelease, Release
 from airstore.core.model.site import SiteFile
 from airstore.core.parsing import yamlfile
 from airstore.deploy.helm.kept import flattened
-from airstore.deploy.model.redact import Redactor, secret_values
+from airstore.deploy.model.redact import Hide, Redactor, secret_values
 from airstore.deploy.model.target import is_hook
 from airstore.deploy.plan.crds import chart_crds
 from airstore.deploy.plan.plan import normalise
 from airstore.deploy.plan.values import site_values
 from airstore.history.ledger import Running
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.ledgers import redaction
 from airstore.store.blobs import BlobStore
 
 _REGISTRY = "registry.host"  # what a chart is bound to that names the site's registry itself
@@ -88,7 +89,7 @@ def prepare_release(
     """
     charts = {chart.name: chart for chart in release.charts}
     commit = store.history.find(release.version).commit
-    prepared = []
+    hide, prepared = redaction(store), []
     for wanted in release.helm_releases:
         if only is not None and wanted.name not in only:
             continue
@@ -105,7 +106,7 @@ def prepare_release(
         )
         rules = rules.only(each.body for each in rendered) if rules else None
         known = Redactor.of([extra, *(yamlfile.load(each, "values") for each in values)]).secrets
-        running = _running(wanted, chart, documents)
+        running = _running(wanted, chart, documents, hide)
         secrets = known | secret_values(each.body for each in documents)
         bound = _REGISTRY in wanted.bind.values()
         hooks = _where(release, site) if rules or bound else None
@@ -157,14 +158,16 @@ def _rewritten(
     return tuple(changed), tuple(left)
 
 
-def _running(wanted: HelmRelease, chart: Chart, documents: Sequence[Document]) -> Running:
+def _running(wanted: HelmRelease, chart: Chart, documents: Sequence[Document], hide: Hide) -> Running:
+    bodies = [document.body for document in documents if not document.is_test]
     return Running(
         name=wanted.name,
         namespace=wanted.namespace,
         chart=chart.name,
         chart_version=chart.version,
         archive=chart.archive.digest,
-        rendered=normalise(document.body for document in documents if not document.is_test),
+        rendered=normalise(bodies, hide),
+        unkeyed=lambda: normalise(bodies),
     )
 
 

@@ -9,6 +9,7 @@ from airstore.deploy.run.steps import End, Mode
 from airstore.history import ledger
 from airstore.ops.apply.session import report, stayed
 from airstore.ops.apply.session.session import ApplySession
+from airstore.ops.stores import anchors, ledgers
 
 
 def open_run(session: ApplySession) -> Journal | None:
@@ -46,15 +47,18 @@ def end_run(session: ApplySession, journal: Journal, intent: Intent, end: End) -
     version, running = intent.outcome
     if succeeded and intent.mode is Mode.ROLLBACK:
         stayed.keep(session.installations, intent)
+    hide = ledgers.redaction(session.store)
     entry = ledger.Entry(
         intent.mode,
         version if succeeded else (intent.version or intent.previous),
         "succeeded" if succeeded else "failed",
         session.now(),
         details,
-        tuple(as_installed(each, session.installations.kept(each)) for each in running) if succeeded else (),
+        tuple(as_installed(each, session.installations.kept(each), hide) for each in running)
+        if succeeded
+        else (),
     )
-    ledger.record(session.store.history, entry, session.store.author)
+    anchors.record(session.store, entry)
     if end is not End.NEEDS_OPERATOR:
         journal.close(end)
 

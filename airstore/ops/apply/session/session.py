@@ -35,7 +35,9 @@ from airstore.ops.apply.session.runs import Runs
 from airstore.ops.apply.session.site_cluster import SiteCluster, open_cluster
 from airstore.ops.apply.session.supplies import StoreSupplies
 from airstore.ops.registry.incluster.pull_credentials import pull_login
+from airstore.ops.stores.anchors import require_anchored
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.ledgers import require_whole, site_key
 from airstore.ops.stores.trusted import state_release, trusted_release
 from airstore.process.guard import await_end
 from airstore.store.blobs import BlobStore
@@ -129,9 +131,13 @@ class ApplySession:
         Raises:
             UsageError: the applier in the cluster has the store.
             LockedError: another process holds the lock.
+            SequenceError, DamagedError, NotTrustedError: the ledger cannot say what runs.
         """
         refuse_marked(self.store, "apply")
         with self.store.locked(_LOOKS):
+            require_whole(self.store)
+            require_anchored(self.store)
+            site_key(self.store)  # without it nothing of this could be recorded
             await_end(self.runs.guard, _DEAD_CHILDREN)
             with self.cluster.lease(f"airstore-{self.release().product}", LEASE_NAMESPACE) as held:
                 self._held = held
