@@ -11,10 +11,12 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.text import human, printable
+from airstore.cli.views.attachments import show_signatures
 from airstore.cli.views.layers import layer_row, show_layers
 from airstore.cli.views.output import output_option, show_document, show_rows
 from airstore.core.errors import NotFoundError
 from airstore.core.model.release import Release
+from airstore.core.model.signers import signatures_to_json
 from airstore.ops.publish.diff import ReleaseDiff, diff_releases
 from airstore.ops.publish.pending import pending
 from airstore.ops.stores.layers import layers_of
@@ -92,6 +94,7 @@ def show(context: Context, version: str, output: str) -> None:
     columns = {"kind": "KIND", "name": "NAME", "digest": "DIGEST", "blobs": "BLOBS", "size": "SIZE"}
     show_rows(rows, output, columns)
     show_layers(layers)
+    show_signatures(link.release)
     for image in link.release.images:
         for part in image.unavailable:
             click.echo(f"{image.reference} travels without {part}")
@@ -153,7 +156,8 @@ def _artifact_rows(release: Release) -> Iterator[dict[str, Any]]:
         size = sum(blob.size for blob in image.blobs)
         row = {"kind": "image", "name": str(image.reference), "digest": str(image.root.digest)}
         left = {"unavailable": [part.to_json() for part in image.unavailable]} if image.unavailable else {}
-        yield {**row, "blobs": len(image.blobs), "size": size, **left}
+        signed = signatures_to_json(image.signatures)
+        yield {**row, "blobs": len(image.blobs), "size": size, **left, **signed}
     for chart in release.charts:
         size = sum(blob.size for blob in chart.blobs)
         row = {"kind": "chart", "name": f"{chart.name} {chart.version}", "digest": str(chart.root.digest)}
