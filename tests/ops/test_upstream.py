@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -14,12 +15,15 @@ from airstore.core.image.digest import Digest
 from airstore.ops.publish.signatures import Vouched, with_signatures
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.trusted import verified
+from airstore.trust.upstream.key import UpstreamKey
 from tests.support.product.road_parts import done, refused, sound, unchanged
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, site_of
 from tests.support.registry import layouts, signatures
 from tests.support.registry.layouts import Node
+from tests.support.registry.servers import RegistryServer
 from tests.support.registry.signatures import UpstreamSigner, ecdsa
 
+VECTORS = Path(__file__).parents[2] / "fixtures" / "cosign"
 NAME = IMAGE.rpartition(":")[0]
 RULE = 'images:\n  signatures: [{images: ["registry.example.com/tiny/*"], keys: [keys/up.pub]%s}]\n'
 
@@ -165,6 +169,9 @@ def an_attestation(writer: LayoutWriter, root: Node, signer: UpstreamSigner) -> 
 
 def nonsense(writer: LayoutWriter, root: Node, signer: UpstreamSigner) -> str:
     signatures.refer(writer, root, b'{"a": 1, "a": 2}')
+    whole = signatures.bundle(root, signer)
+    for old, new in ((b"vnd.in-toto", b"vnd.other"), (b'"signatures": [', b'"signatures": [], "x": [')):
+        signatures.refer(writer, root, whole.replace(old, new))
     signatures.by_tag(writer, root, [signatures.signature_layer(writer, b"{}", signer.sign(b"{}"))])
     return "cannot be read: attachment"
 
@@ -357,3 +364,28 @@ def test_the_same_signature_is_recorded_whatever_order_they_are_listed_in(
     index.write_text(json.dumps(document))
     assert tiny.create("1.1.0").code == 0
     assert released(tiny, "1.1.0")["signatures"] == released(tiny)["signatures"]
+
+
+def test_signatures_by_the_real_cosign_in_a_real_registry(tiny: Tiny, registry: RegistryServer) -> None:
+    """What scripts/cosign_vectors.py kept goes back into a registry: image, and the tag of its signature."""
+    source, name = VECTORS / "images", "127.0.0.1:5055/vectors/p256-simple"
+    verdict = next(
+        each for each in json.loads((VECTORS / "verdicts.json").read_text()) if each["image"] == name
+    )
+    tag = verdict["digest"].replace(":", "-") + ".sig"
+    target = f"docker://{registry.host}/vectors/p256-simple"
+    for source_name, wanted in ((f"{name}:1", "1"), (tag, tag)):
+        copied = ("--dest-tls-verify=false", f"oci:{source}:{source_name}", f"{target}:{wanted}")
+        layouts.run("skopeo", "copy", *copied)
+    (tiny.base / "app/templates/pod.yaml").write_text(POD % f"{name}:1")
+    key = UpstreamKey.parse((VECTORS / "p256.pub").read_bytes(), "p256.pub", "")
+    ask(tiny, ecdsa(), pem=key.pem)
+    tiny.edit('"oci:./images"', f'"docker://{registry.host}"')
+    tiny.edit("registry.example.com/tiny/*", "127.0.0.1:5055/*")
+    create = ("1.0.0", "--plain-http", registry.host)
+    assert tiny.create(*create).code == 0
+    (signature,) = released(tiny)["signatures"]
+    assert (signature["fingerprint"], signature["signedAs"]) == (key.fingerprint, name)
+    (tiny.base / "keys/up.pub").write_bytes((VECTORS / "other.pub").read_bytes())
+    with unchanged(tiny.store):
+        refused(tiny.create("1.1.0", *create[1:]), 30, f"{name}:1: 1 signature is attached; none by")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from airstore.core.errors import DamagedError
+from airstore.core.errors import DamagedError, NotTrustedError
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
@@ -48,7 +48,7 @@ def attached_claims(source: ImageSource, reference: Reference, subject: Digest) 
     for descriptor in listed[:_AT_MOST]:
         try:
             found = list(_claims(descriptor, lambda each: read_document(source, reference, each)))
-        except SOURCE_FAULTS as fault:
+        except (*SOURCE_FAULTS, NotTrustedError) as fault:
             unread.append(f"{descriptor.digest.short} cannot be read: {fault}")
             continue
         claims += [Found(descriptor.digest, claim) for claim in found]

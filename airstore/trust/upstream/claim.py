@@ -81,6 +81,7 @@ def bundle_claim(data: bytes, what: str) -> Claim | None:
 
     Raises:
         DamagedError: not of that form.
+        NotTrustedError: its envelope holds no statement, or no signature.
     """
     document = strictjson.load_object(data, what, LIMIT)
     material = _object(document, "verificationMaterial", what)
