@@ -33,10 +33,15 @@ class Envelope:
 
     def signed_by(self, keys: Iterable[PublicKey]) -> tuple[PublicKey, ...]:
         """Those of ``keys`` that signed, each once; key ids in the envelope play no part."""
-        signed = SslibEnvelope(self.payload, self.payload_type, {}).pae()
+        signed = self.signed
         return tuple(
             key for key in dict.fromkeys(keys) if any(key.verifies(sig, signed) for sig in self.signatures)
         )
+
+    @property
+    def signed(self) -> bytes:
+        """The bytes that signatures are over."""
+        return SslibEnvelope(self.payload, self.payload_type, {}).pae()
 
 
 def sign(payload: bytes, payload_type: str, keys: Sequence[SigningKey]) -> bytes:

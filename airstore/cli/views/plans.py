@@ -74,6 +74,9 @@ def show_plan(planned: SitePlan, output: str, *, diff: bool, note: str = "") -> 
         show_document(asdict(planned), output, schema="site-plan")
         return
     click.echo(f"release {planned.version or 'none'}; running: {planned.running or 'nothing'}")
+    if planned.signed_images:
+        share = f"{planned.signed_images} of {planned.images} images"
+        click.echo(f"upstream signatures: of {share}, verified by the publisher")
     if note:
         click.echo(note)
     show_steps(planned, diff=diff)

@@ -12,6 +12,7 @@ from airstore.core.image.descriptor import Platform
 from airstore.core.model.gates import parse_gate
 from airstore.core.model.helm_release import HelmRelease, helm_from_json
 from airstore.core.model.sections import ProductApplier, ProductRegistry
+from airstore.core.model.signers import SignatureRule
 from airstore.core.parsing import schema, yamlfile
 
 
@@ -44,6 +45,7 @@ class Product:
         exclude: glob patterns of false hits.
         no_images: globs over ``Kind.group`` of custom resources that are known to bring no image.
         sources: glob pattern of references to the place that holds them.
+        signatures: rules for upstream signatures; every one that fits an image must be met.
         registry: the registry that a site may run in its cluster.
         applier: the applier that a site may run there; None: the product has none.
         text: the product file itself, as it was read.
@@ -62,6 +64,7 @@ class Product:
     exclude: tuple[str, ...] = ()
     no_images: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)
+    signatures: tuple[SignatureRule, ...] = ()
     registry: ProductRegistry = field(default_factory=ProductRegistry)
     applier: ProductApplier | None = None
     text: bytes = field(default=b"", repr=False)
@@ -126,6 +129,7 @@ def _from_yaml(document: dict[str, Any], directory: Path) -> Product:
         exclude=tuple(images.get("exclude", ())),
         no_images=tuple(images.get("noImages", ())),
         sources=dict(images.get("sources", {})),
+        signatures=tuple(map(SignatureRule.from_json, images.get("signatures", ()))),
         registry=ProductRegistry.from_json(document.get("registry", {})),
         applier=ProductApplier.from_json(document["applier"]) if "applier" in document else None,
     )

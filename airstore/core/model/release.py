@@ -14,6 +14,7 @@ from airstore.core.image.reference import Reference
 from airstore.core.image.unavailable import Unavailable, parts_from_json, parts_to_json
 from airstore.core.model.helm_release import HelmRelease, helm_from_json, helm_to_json
 from airstore.core.model.sections import ProductApplier, ProductRegistry
+from airstore.core.model.signers import UpstreamSignature, signatures_from_json, signatures_to_json
 from airstore.core.parsing import schema, strictjson
 
 __all__ = ["API_VERSION", "Artifact", "Chart", "HelmRelease", "Image", "Release"]
@@ -32,6 +33,7 @@ class Image:
         referrers: manifests attached to this image (signatures, SBOMs), also among ``blobs``.
         missing: children of an index left behind: platforms that nobody asked for, and unavailable ones.
         unavailable: optional parts that could not be had.
+        signatures: those of upstream that the product file asks for, verified by the publisher.
     """
 
     reference: Reference
@@ -40,6 +42,7 @@ class Image:
     referrers: tuple[Descriptor, ...] = ()
     missing: tuple[Descriptor, ...] = ()
     unavailable: tuple[Unavailable, ...] = ()
+    signatures: tuple[UpstreamSignature, ...] = ()
 
     @property
     def repository(self) -> str:
@@ -185,6 +188,7 @@ def _image_to_json(image: Image) -> dict[str, Any]:
         "referrers": [blob.to_json() for blob in image.referrers],
         "missing": [blob.to_json() for blob in image.missing],
         **parts_to_json(image.unavailable),
+        **signatures_to_json(image.signatures),
     }
 
 
@@ -230,6 +234,7 @@ def _image_from_json(entry: dict[str, Any], what: str) -> Image:
         referrers=parse_all(entry["referrers"], what),
         missing=parse_all(entry["missing"], what),
         unavailable=parts_from_json(entry),
+        signatures=signatures_from_json(entry),
     )
 
 

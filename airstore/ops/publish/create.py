@@ -25,11 +25,14 @@ from airstore.ops.publish.find_images import check_readable, find_images, resolv
 from airstore.ops.publish.ingest import Ingested, ingest
 from airstore.ops.publish.pending import Signing, add_signature, check_no_other, draft_of
 from airstore.ops.publish.record_sizes import check_records, sizes_of, tight
+from airstore.ops.publish.signatures import Vouched, verify_signatures, with_signatures
+from airstore.ops.publish.signers import Signers
 from airstore.ops.publish.tree import in_tree, tree_files
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.trusted import verified
 from airstore.ops.stores.verify import RELEASE_FILE
+from airstore.registry.sources.places import Places
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,10 @@ def create_release(
 
     Raises:
         LockedError: another process holds the lock.
-        UsageError: no site could install it.
+        UsageError: no site could install it, or a rule for signatures cannot be meant.
         SequenceError: the version exists with other content.
         NotFoundError: an image, or with ``whole`` an optional part of one, cannot be had.
+        NotTrustedError: an image is not signed upstream as the product file asks.
         TransferError, DamagedError: an image is not as its digests say, or its source broke off.
     """
     with store.locked():
@@ -137,7 +141,8 @@ def create_release(
         existing = verified(store, version).release if store.history.lookup(version) else None
 
         def make(taken: Ingested) -> Release:
-            return _release(contents.product, version, taken, files, before)
+            signed = replace(taken, images=with_signatures(taken.images, vouched))
+            return _release(contents.product, version, signed, files, before)
 
         def accept(taken: Ingested) -> None:
             if whole:
@@ -148,7 +153,9 @@ def create_release(
                 _check_acceptable(store, make(taken), files)
 
         check_no_other(store, version)
-        ingested = _ingest(store, contents, access, progress, accept)
+        with access.images(contents.product) as source:
+            vouched = check_sources(source, contents)
+            ingested = _ingest(store, contents, source, progress, accept)
         if existing:
             return Created(existing, "", ingested)
         release = make(ingested)
@@ -163,29 +170,42 @@ def check_contents(store: StoreDirectory, contents: ReleaseContents, access: Reg
         UsageError: a container's image is no reference, Helm could not keep its record, a file is too large,
             or a site would refuse the tree.
         NotFoundError, TransferError, DamagedError: images cannot be had; all of them are named.
+        NotTrustedError: images are not signed upstream as the product file asks; all of them are named.
     """
     _check_installable(contents)
     files = tree_files(contents.product, contents.charts, contents.manifests)
     rehearse(store.history, files)
     with access.images(contents.product) as source:
-        check_images(source, contents.references, contents.findings)
+        check_sources(source, contents)
+
+
+def check_sources(source: Places, contents: ReleaseContents) -> dict[Reference, Vouched]:
+    """Ask for every image, then for the signatures that the product file asks for.
+
+    Raises:
+        NotFoundError, TransferError, DamagedError: images cannot be had; all of them are named.
+        UsageError: a rule for signatures fits no image, or its key cannot be read.
+        NotTrustedError: images are not signed as they must be; all of them are named.
+    """
+    check_images(source, contents.references, contents.findings)
+    return verify_signatures(contents.product, contents.references, source)
 
 
 def _check_installable(contents: ReleaseContents) -> None:
     check_readable(contents.unreadable)
+    Signers.of(contents.product, contents.references)
     check_records(contents.records)
 
 
 def _ingest(
     store: StoreDirectory,
     contents: ReleaseContents,
-    access: RegistryOptions,
+    source: Places,
     progress: Progress,
     accept: Callable[[Ingested], None],
 ) -> Ingested:
     platforms = contents.product.platforms
-    with store.open_blobs() as blobs, access.images(contents.product) as source:
-        check_images(source, contents.references, contents.findings)
+    with store.open_blobs() as blobs:
         return ingest(blobs, contents.references, contents.charts, source, platforms, progress, accept)
 
 

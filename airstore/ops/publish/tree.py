@@ -12,6 +12,7 @@ from airstore.core.limits import LIMITS
 from airstore.core.model.product import Product, published
 from airstore.core.model.release import HelmRelease
 from airstore.deploy.hooks.jobs import is_job, read_job
+from airstore.ops.publish.signers import key_files
 
 
 def tree_files(
@@ -25,7 +26,8 @@ def tree_files(
         rendered: Helm release name to manifests, kept below ``rendered/``.
 
     Raises:
-        UsageError: a values or hook file is too large, or a hook's manifest is not one of a Job.
+        UsageError: a values or hook file is too large, a hook's manifest is not one of a Job, or the key of a
+            signer of images is no public key.
     """
     files = {"airstore.yaml": published(product)}
     for chart in charts:
@@ -37,6 +39,7 @@ def tree_files(
             _check_hook(helm, path, files[tree_path(helm, path)])
     for path in product.variants:
         files[_below("values", path)] = _read(product.path(path))
+    files |= key_files(product)
     files |= {f"rendered/{name}.yaml": text.encode() for name, text in rendered.items()}
     return files
 

@@ -129,6 +129,7 @@ def _warn_sparse(context: Context, release: Release) -> None:
 
 def _summary(created: Created) -> dict[str, Any]:
     release = created.release
+    signed = sum(bool(image.signatures) for image in release.images)
     return {
         "version": release.version,
         "state": _state(created),
@@ -140,6 +141,7 @@ def _summary(created: Created) -> dict[str, Any]:
         "total_bytes": sum(blob.size for blob in release.blobs().values()),
         "new_blobs": created.ingested.new_blobs,
         "new_stored_bytes": created.ingested.new_bytes,
+        **({"signed_images": signed} if signed else {}),
         **({"unavailable": _unavailable(release)} if any(i.unavailable for i in release.images) else {}),
     }
 

@@ -13,11 +13,23 @@ from airstore.cli.group import Group
 from airstore.cli.text import human, printable
 from airstore.cli.views.layers import layer_row, show_layers
 from airstore.cli.views.output import output_option, show_document, show_rows
+from airstore.cli.views.sboms import (
+    ALL,
+    bom_change_document,
+    bom_rows,
+    say_boms,
+    show_bom_changes,
+    show_boms,
+)
+from airstore.cli.views.signatures import show_signatures
 from airstore.core.errors import NotFoundError
 from airstore.core.model.release import Release
+from airstore.core.model.signers import signatures_to_json
 from airstore.ops.publish.diff import ReleaseDiff, diff_releases
 from airstore.ops.publish.pending import pending
+from airstore.ops.review.sbom.compare import BomChange, bom_changes
 from airstore.ops.stores.collected import collected
+from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.layers import layers_of
 from airstore.ops.stores.summaries import Holding, holdings, summaries
 from airstore.ops.stores.trusted import all_releases, count_held, trusted_release, verified
@@ -80,14 +92,28 @@ def _held(holding: Holding) -> str:
 
 @command.command("show")
 @click.argument("version")
-@output_option("release-contents")
+@click.option(
+    "--sbom",
+    "sbom",
+    is_flag=False,
+    flag_value=ALL,
+    metavar="[IMAGE]",
+    help="The packages that the SBOMs of IMAGE name, or those of all images; put it after VERSION.",
+)
+@output_option("release-contents", "release-sboms")
 @pass_context
-def show(context: Context, version: str, output: str) -> None:
-    """What release VERSION contains."""
+def show(context: Context, version: str, sbom: str | None, output: str) -> None:
+    """What release VERSION contains, the upstream signatures and SBOMs of its images too."""
     store = context.store()
     link = verified(store, version)
+    if sbom is not None:
+        with store.open_blobs() as blobs:
+            show_boms(link.release, sbom, blobs, output)
+        return
     rows = list(_artifact_rows(link.release))
     with store.open_blobs() as blobs:
+        boms = {str(image.reference): bom_rows(image, blobs) for image in link.release.images}
+        rows = [{**row, "sboms": boms[row["name"]]} if boms.get(row["name"]) else row for row in rows]
         layers = [layer_row(layer) for layer in layers_of(link.release, blobs)]
         held, every = count_held(blobs, link.release), len(link.release.blobs())
     gone = held < every and link.digest in collected(store)
@@ -107,6 +133,9 @@ def show(context: Context, version: str, output: str) -> None:
     columns = {"kind": "KIND", "name": "NAME", "digest": "DIGEST", "blobs": "BLOBS", "size": "SIZE"}
     show_rows(rows, output, columns)
     show_layers(layers)
+    show_signatures(link.release)
+    for image_name, found in boms.items():
+        say_boms(found, image_name)
     for image in link.release.images:
         for part in image.unavailable:
             click.echo(f"{image.reference} travels without {part}")
@@ -119,19 +148,25 @@ def show(context: Context, version: str, output: str) -> None:
 @click.argument("old")
 @click.argument("new")
 @click.option("--patch", is_flag=True, help="Also the text of changed chart templates, values and manifests.")
+@click.option("--sbom", is_flag=True, help="Also which packages of the images changed, by their SBOMs.")
 @output_option("release-diff")
 @pass_context
-def diff(context: Context, old: str, new: str, *, patch: bool, output: str) -> None:
+def diff(context: Context, old: str, new: str, *, patch: bool, sbom: bool, output: str) -> None:
     """What changed from release OLD to NEW: images, layers, charts, values, with sizes."""
     store = context.store()
-    changes = diff_releases(trusted_release(store, old), trusted_release(store, new))
+    before, after = trusted_release(store, old), trusted_release(store, new)
+    changes = diff_releases(before, after)
+    boms = _bom_changes(store, before, after) if sbom else []
     history = store.history
     commits = history.find(old).commit, history.find(new).commit
     files = [asdict(change) for change in history.diff(*commits) if change.path not in _GENERATED]
     if output != "table":
-        show_document({**_diff_document(changes), "files": files}, output)
+        packages = {"sboms": [bom_change_document(each) for each in boms]} if sbom else {}
+        show_document({**_diff_document(changes), "files": files, **packages}, output)
         return
     _show_diff(changes, files)
+    if sbom:
+        show_bom_changes(boms)
     if patch:
         click.echo(printable(history.patch(*commits, [str(entry["path"]) for entry in files])), nl=False)
 
@@ -168,11 +203,17 @@ def _artifact_rows(release: Release) -> Iterator[dict[str, Any]]:
         size = sum(blob.size for blob in image.blobs)
         row = {"kind": "image", "name": str(image.reference), "digest": str(image.root.digest)}
         left = {"unavailable": [part.to_json() for part in image.unavailable]} if image.unavailable else {}
-        yield {**row, "blobs": len(image.blobs), "size": size, **left}
+        signed = signatures_to_json(image.signatures)
+        yield {**row, "blobs": len(image.blobs), "size": size, **left, **signed}
     for chart in release.charts:
         size = sum(blob.size for blob in chart.blobs)
         row = {"kind": "chart", "name": f"{chart.name} {chart.version}", "digest": str(chart.root.digest)}
         yield {**row, "blobs": len(chart.blobs), "size": size}
+
+
+def _bom_changes(store: StoreDirectory, old: Release, new: Release) -> list[BomChange]:
+    with store.open_blobs() as blobs:
+        return list(bom_changes(old, new, blobs))
 
 
 def _diff_document(changes: ReleaseDiff) -> dict[str, Any]:

@@ -32,12 +32,16 @@ class SitePlan:
         version: the release that would run.
         running: the release that runs now; empty when nothing does.
         backups: keys of the Helm releases that are backed up first.
+        images: how many the release has; None for the way back and out, which ask for no release.
+        signed_images: of how many of them the publisher verified upstream signatures.
     """
 
     version: str
     running: str
     steps: tuple[PlanStep, ...]
     backups: tuple[str, ...] = ()
+    images: int | None = None
+    signed_images: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def plan_site(
         return replace(planned.plan, backups=backups_of(store, planned))
     other = prepare_release(store, blobs, rendering, site, held_release(store, blobs, compare))
     steps = plan([each.running for each in planned.wanted], [each.running for each in other])
-    return SitePlan(planned.plan.version, compare, steps)
+    return replace(planned.plan, running=compare, steps=steps)
 
 
 def make_plan(
@@ -127,7 +131,9 @@ def make_plan(
         sides = ([each.running for each in side] for side in (wanted, again))
         same |= set(adopted_alike(adopted, *sides))
     steps = plan([each.running for each in wanted], now, same)
-    shown = SitePlan(release.version, previous if known else "", steps)
+    signed = sum(bool(image.signatures) for image in release.images)
+    running = previous if known else ""
+    shown = SitePlan(release.version, running, steps, (), len(release.images), signed)
     return Planned(shown, release, wanted, now, previous or (ADOPTED if adopted else ""))
 
 

@@ -1,0 +1,87 @@
+"""Who must have signed an image upstream: the product file's rules, and what ``release.json`` says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airstore.core.image.digest import Digest
+
+
+@dataclass(frozen=True)
+class SignatureRule:
+    """One rule of ``images.signatures``.
+
+    Attributes:
+        images: glob patterns over ``HOST/PATH:TAG``; the rule is for images that fit one of them.
+        keys: files of public keys in the product's directory; a signature by one of them is enough.
+        signed_as: glob patterns over the repository that the signature names; empty means the image's own.
+    """
+
+    images: tuple[str, ...]
+    keys: tuple[str, ...]
+    signed_as: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> SignatureRule:
+        """From a rule that the schema has let through."""
+        return cls(tuple(entry["images"]), tuple(entry["keys"]), tuple(entry.get("signedAs", ())))
+
+
+@dataclass(frozen=True)
+class UpstreamSignature:
+    """An upstream signature of an image that the publisher verified.
+
+    Attributes:
+        rule: the pattern that asked for it.
+        key: file of the key in the release's tree.
+        fingerprint: SHA-256 of the key as DER (SubjectPublicKeyInfo), which cosign gives as a hint.
+        digest: the manifest that carries the signature; one of the image's referrers.
+        form: ``simple-signing`` or ``bundle``.
+        signed_as: the repository that the signer named; empty where the signature names none.
+    """
+
+    rule: str
+    key: str
+    fingerprint: Digest
+    digest: Digest
+    form: str
+    signed_as: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``release.json`` has it."""
+        return {
+            "rule": self.rule,
+            "key": self.key,
+            "fingerprint": str(self.fingerprint),
+            "digest": str(self.digest),
+            "form": self.form,
+            **({"signedAs": self.signed_as} if self.signed_as else {}),
+        }
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> UpstreamSignature:
+        """From ``release.json``, which was held against its schema."""
+        return cls(
+            entry["rule"],
+            entry["key"],
+            Digest(entry["fingerprint"]),
+            Digest(entry["digest"]),
+            entry["form"],
+            entry.get("signedAs", ""),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.fingerprint}) in {self.digest}"
+
+
+def signatures_to_json(signatures: Iterable[UpstreamSignature]) -> dict[str, Any]:
+    """The field of an image; none where there is none, so that older releases stay the same bytes."""
+    entries = [signature.to_json() for signature in signatures]
+    return {"signatures": entries} if entries else {}
+
+
+def signatures_from_json(image: Mapping[str, Any]) -> tuple[UpstreamSignature, ...]:
+    """From an image of ``release.json``, which was held against its schema."""
+    return tuple(map(UpstreamSignature.from_json, image.get("signatures", ())))

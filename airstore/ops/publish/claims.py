@@ -1,0 +1,90 @@
+"""Signatures as they are attached to images: by cosign's tags and as referrers, in both of cosign's forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from airstore.core.errors import DamagedError, NotTrustedError
+from airstore.core.image import oci
+from airstore.core.image.descriptor import Descriptor
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
+from airstore.registry.source import REF_NAME, ImageSource, PartialListError
+from airstore.registry.sources.graph import read_document
+from airstore.registry.sources.walker import SOURCE_FAULTS
+from airstore.trust.upstream.claim import BUNDLE, LIMIT, SIMPLE_SIGNING, Claim, bundle_claim, simple_claim
+
+_AT_MOST = 100  # signatures of one image that are looked at
+
+
+@dataclass(frozen=True)
+class Found:
+    """A signature; ``digest`` is the manifest that carries it."""
+
+    digest: Digest
+    claim: Claim
+
+
+@dataclass(frozen=True)
+class Attached:
+    """What is attached to an image by way of signatures, sorted by digest.
+
+    Attributes:
+        unread: what could not be read or listed, and why.
+    """
+
+    claims: tuple[Found, ...]
+    unread: tuple[str, ...]
+
+
+def attached_claims(source: ImageSource, reference: Reference, subject: Digest) -> Attached:
+    """Read every signature that is attached to a manifest or index; none of them is verified."""
+    unread: list[str] = []
+    listed = _listed(source, reference, subject, unread)
+    if len(listed) > _AT_MOST:
+        unread.append(f"of {len(listed)} attachments {_AT_MOST} were looked at")
+    claims: list[Found] = []
+    for descriptor in listed[:_AT_MOST]:
+        try:
+            found = list(_claims(descriptor, lambda each: read_document(source, reference, each)))
+        except (*SOURCE_FAULTS, NotTrustedError) as fault:
+            unread.append(f"{descriptor.digest.short} cannot be read: {fault}")
+            continue
+        claims += [Found(descriptor.digest, claim) for claim in found]
+    return Attached(tuple(claims), tuple(unread))
+
+
+def _listed(
+    source: ImageSource, reference: Reference, subject: Digest, unread: list[str]
+) -> list[Descriptor]:
+    try:
+        listed = source.referrers(reference, subject)
+    except PartialListError as fault:
+        unread.append(f"not all that is attached could be listed: {fault}")
+        listed = list(fault.found)
+    except SOURCE_FAULTS as fault:
+        unread.append(f"what is attached could not be listed: {fault}")
+        listed = []
+    # In an order that does not depend on the registry: the same release comes from the same inputs.
+    return sorted((each for each in listed if not _other(each)), key=lambda each: each.digest)
+
+
+def _other(descriptor: Descriptor) -> bool:
+    tag = descriptor.annotations.get(REF_NAME, "")
+    return tag.endswith((".att", ".sbom"))
+
+
+def _claims(descriptor: Descriptor, read: Callable[[Descriptor], bytes]) -> Iterator[Claim]:
+    what = f"attachment {descriptor.digest.short}"
+    manifest = oci.parse(read(descriptor), descriptor.media_type, what)
+    for layer in manifest.layers[:_AT_MOST]:
+        simple, bundle = layer.media_type == SIMPLE_SIGNING, layer.media_type.startswith(BUNDLE)
+        if not simple and not bundle:
+            continue
+        if layer.size > LIMIT:
+            raise DamagedError(f"{what} is {layer.size} bytes; a signature has a few thousand")
+        data = read(layer)
+        claim = simple_claim(data, layer.annotations, what) if simple else bundle_claim(data, what)
+        if claim:
+            yield claim

@@ -1,0 +1,121 @@
+"""The rules of ``images.signatures`` with their keys read: which of them an image has to meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from airstore.core.errors import AirstoreError, UsageError
+from airstore.core.image.reference import Reference
+from airstore.core.model.product import Product
+from airstore.core.model.signers import SignatureRule
+from airstore.trust.upstream.key import UpstreamKey
+
+KEYS = "signers"
+"""Where a release's tree has the keys."""
+
+
+@dataclass(frozen=True)
+class Signer:
+    """One rule as an image meets it.
+
+    Attributes:
+        pattern: of the rule's, the one that the image fits.
+    """
+
+    rule: SignatureRule
+    pattern: str
+    keys: tuple[UpstreamKey, ...]
+
+    def takes(self, repository: str, reference: Reference) -> bool:
+        """Whether a signature of the image may name this repository; empty where it names none."""
+        if self.rule.signed_as:
+            return any(fnmatchcase(repository, pattern) for pattern in self.rule.signed_as)
+        return repository in {"", reference.name}
+
+
+class Signers:
+    """All rules of a product."""
+
+    def __init__(self, rules: Sequence[tuple[SignatureRule, tuple[UpstreamKey, ...]]]) -> None:
+        self._rules = rules
+
+    @classmethod
+    def of(cls, product: Product, images: Sequence[Reference]) -> Signers:
+        """Read the keys and hold the patterns against the images.
+
+        Raises:
+            UsageError: a key cannot be read, or a pattern fits no image: each is named.
+        """
+        faults = list(_unfitting(product.signatures, images))
+        keys = dict(_read(product, faults))
+        if faults:
+            more = f"{len(faults)} faults: " if len(faults) > 1 else ""
+            raise UsageError(f"{product.file}: images.signatures: {more}" + "; ".join(faults))
+        return cls([(rule, tuple(keys[path] for path in rule.keys)) for rule in product.signatures])
+
+    def of_image(self, image: Reference) -> list[Signer]:
+        """Every rule that an image has to meet."""
+        fitting = ((rule, _fitting(rule, image), keys) for rule, keys in self._rules)
+        return [Signer(rule, pattern, keys) for rule, pattern, keys in fitting if pattern]
+
+
+def key_files(product: Product) -> dict[str, bytes]:
+    """The keys as a release's tree has them: path to the key alone, in one form.
+
+    Raises:
+        UsageError: one is no public key that is accepted, or is outside the product's directory.
+        NotFoundError: there is no such file.
+    """
+    paths = dict.fromkeys(path for rule in product.signatures for path in rule.keys)
+    return {_in_tree(path): _load(product, path).pem for path in paths}
+
+
+def _read(product: Product, faults: list[str]) -> Iterator[tuple[str, UpstreamKey]]:
+    for path in dict.fromkeys(path for rule in product.signatures for path in rule.keys):
+        try:
+            yield path, _load(product, path)
+        except AirstoreError as fault:
+            faults.append(f"{fault} ({fault.hint})" if fault.hint else str(fault))
+
+
+def _load(product: Product, path: str) -> UpstreamKey:
+    file = product.path(path)
+    if not file.is_file():
+        raise UsageError(f"{path} is no file")
+    with file.open("rb") as stream:
+        return UpstreamKey.parse(stream.read(1 << 20), path, _in_tree(path))
+
+
+def _in_tree(path: str) -> str:
+    return path if path.startswith(f"{KEYS}/") else f"{KEYS}/{path}"
+
+
+def _text(image: Reference) -> str:
+    return f"{image.name}:{image.tag}" if image.tag else str(image)
+
+
+def _fitting(rule: SignatureRule, image: Reference) -> str:
+    return next((pattern for pattern in rule.images if fnmatchcase(_text(image), pattern)), "")
+
+
+def _unfitting(rules: Iterable[SignatureRule], images: Sequence[Reference]) -> Iterator[str]:
+    texts = [_text(image) for image in images]
+    for pattern in dict.fromkeys(pattern for rule in rules for pattern in rule.images):
+        if not any(fnmatchcase(text, pattern) for text in texts):
+            meant = _meant(pattern, texts)
+            advice = f"; did you mean {meant!r}?" if meant else ""
+            yield f"{pattern!r} fits no image of the product{advice}"
+
+
+def _meant(pattern: str, texts: Sequence[str]) -> str:
+    """A pattern that would fit, or the image most like it; empty where there is none."""
+    ends = ("", ":*")
+    for tried in (
+        start + pattern + end for start in ("", "docker.io/", "docker.io/library/") for end in ends
+    ):
+        if tried != pattern and any(fnmatchcase(text, tried) for text in texts):
+            return tried
+    return next(iter(get_close_matches(pattern, texts, n=1)), "")

@@ -1,0 +1,1 @@
+"""Bills of materials that are attached to images: found, read, compared."""

@@ -1,0 +1,129 @@
+"""What a signer says of an image: simple-signing payloads, and sigstore's bundles of an in-toto statement.
+
+Sources: containers/image, "Atomic container signatures"; cosign's signature specification; sigstore's
+protobuf specifications (bundle 0.3); in-toto Statement 0.1 and 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airstore.core.errors import AirstoreError, DamagedError
+from airstore.core.image.digest import Digest
+from airstore.core.image.reference import Reference
+from airstore.core.limits import MIB
+from airstore.core.parsing import strictjson
+from airstore.trust import envelope
+from airstore.trust.upstream.key import UpstreamKey
+from airstore.trust.wire import decode_base64
+
+SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
+SIGNATURE = "dev.cosignproject.cosign/signature"
+CERTIFICATE = "dev.sigstore.cosign/certificate"
+BUNDLE = "application/vnd.dev.sigstore.bundle."
+LIMIT = 4 * MIB  # of one payload or bundle; they have a few kilobytes
+
+STATEMENT = "application/vnd.in-toto+json"
+SIGNED = "https://sigstore.dev/cosign/sign/v1"  # a statement that signs; others attest something
+_STATEMENTS = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
+_SIMPLE_TYPES = ("cosign container image signature", "atomic container signature")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A signature and what it says; nothing in it is trusted before `signed_by`.
+
+    Attributes:
+        form: ``simple-signing`` or ``bundle``.
+        images: digests that it is for.
+        repository: what the signer called the image, without a tag; empty where it says nothing.
+        keyless: a certificate comes with it in place of a key.
+        verify: whether a key made it.
+    """
+
+    form: str
+    images: tuple[Digest, ...]
+    repository: str
+    keyless: bool
+    verify: Callable[[UpstreamKey], bool]
+
+    def signed_by(self, key: UpstreamKey) -> bool:
+        """Whether a key made it."""
+        return self.verify(key)
+
+
+def simple_claim(payload: bytes, annotations: Mapping[str, str], what: str) -> Claim:
+    """From a payload and the annotations of the layer that it is.
+
+    Raises:
+        DamagedError: not of that form.
+    """
+    signature = decode_base64(annotations.get(SIGNATURE, ""), f"{what}: the signature")
+    document = strictjson.load_object(payload, what, LIMIT)
+    critical = _object(document, "critical", what)
+    if critical.get("type") not in _SIMPLE_TYPES:
+        raise DamagedError(f"{what} is of type {str(critical.get('type'))[:100]!r}")
+    digest = _object(critical, "image", what).get("docker-manifest-digest")
+    name = _object(critical, "identity", what).get("docker-reference")
+    return Claim(
+        "simple-signing",
+        (Digest(str(digest)),),
+        _repository(name, what),
+        bool(annotations.get(CERTIFICATE)),
+        lambda key: key.verifies(signature, payload),
+    )
+
+
+def bundle_claim(data: bytes, what: str) -> Claim | None:
+    """From a sigstore bundle; None where it attests something and is no signature of the image.
+
+    Raises:
+        DamagedError: not of that form.
+        NotTrustedError: its envelope holds no statement, or no signature.
+    """
+    document = strictjson.load_object(data, what, LIMIT)
+    material = _object(document, "verificationMaterial", what)
+    if "dsseEnvelope" not in document:
+        raise DamagedError(f"{what} holds no DSSE envelope")
+    text = strictjson.dumps(_object(document, "dsseEnvelope", what))
+    signed = envelope.read(text, STATEMENT, what)
+    statement = strictjson.load_object(signed.payload, what, LIMIT)
+    if statement.get("_type") not in _STATEMENTS:
+        raise DamagedError(f"{what} is no in-toto statement")
+    if statement.get("predicateType") != SIGNED:
+        return None
+    subjects = statement.get("subject")
+    found = [_subject(each, what) for each in subjects] if isinstance(subjects, list) else []
+    names = {name for _, name in found}
+    return Claim(
+        "bundle",
+        tuple(digest for digest, _ in found),
+        _repository(names.pop(), what) if len(names) == 1 else "",
+        "publicKey" not in material,
+        lambda key: any(key.verifies(each, signed.signed) for each in signed.signatures),
+    )
+
+
+def _subject(entry: object, what: str) -> tuple[Digest, str]:
+    if not isinstance(entry, dict):
+        raise DamagedError(f"{what}: a subject must be an object")
+    digest = _object(entry, "digest", what).get("sha256")
+    return Digest(f"sha256:{digest}"), str(entry.get("name") or "")
+
+
+def _repository(name: object, what: str) -> str:
+    if not name:
+        return ""
+    try:
+        return Reference.parse(str(name)).name
+    except AirstoreError as fault:
+        raise DamagedError(f"{what} names {str(name)[:200]!r}, which is no image reference") from fault
+
+
+def _object(document: Mapping[str, Any], key: str, what: str) -> dict[str, Any]:
+    value = document.get(key)
+    if not isinstance(value, dict):
+        raise DamagedError(f"{what} lacks {key}")
+    return value
