@@ -14,7 +14,15 @@ from airstore.media.parity import shape
 from airstore.media.parity.shape import Parity
 from airstore.media.volumes import slices
 from airstore.media.volumes.slices import Slice
-from airstore.trust.statement import CARRIED_MEDIA, DELTA_MEDIA, MEDIA, Statement, statement
+from airstore.trust.statement import (
+    CARRIED_MEDIA,
+    DELTA_MEDIA,
+    EVERY_MEDIA,
+    MEDIA,
+    SHARED_MEDIA,
+    Statement,
+    statement,
+)
 
 API_VERSION = "airstore/v1"
 INDEX_NAME = "index.json"
@@ -92,12 +100,14 @@ class MediaIndex:
 
     Attributes:
         product: the product they belong to.
-        site: the only site that may take them in; empty for any site that trusts the publisher.
+        site: the only site that may take them in; empty for several, or any that trusts the publisher.
         release: what a site holds after the import.
-        base: the release that a delta was made against; None for full media.
+        base: the release that a delta was made against, of several the oldest; None for full media.
         files: relative path to file, the index itself excepted.
         volumes: what lies on each; empty for media in one directory, whose files lie there whole.
         parity: what damaged files are rebuilt from; None where there is nothing.
+        sites: the only sites that may take them in, where they are several.
+        bases: the releases that a delta was made against, oldest first, where they are several.
     """
 
     product: str
@@ -107,6 +117,19 @@ class MediaIndex:
     files: Mapping[str, MediaFile]
     volumes: tuple[tuple[Slice, ...], ...] = ()
     parity: Parity | None = None
+    sites: tuple[str, ...] = ()
+    bases: tuple[ReleaseId, ...] = ()
+
+    @property
+    def addressees(self) -> tuple[str, ...]:
+        """The only sites that may take them in; none for any that trusts the publisher."""
+        return self.sites or ((self.site,) if self.site else ())
+
+    @property
+    def starts_from(self) -> str | None:
+        """The versions of the bases, for people; None for full media."""
+        bases = self.bases or ((self.base,) if self.base else ())
+        return ", ".join(base.version for base in bases) or None
 
     @property
     def kind(self) -> str:
@@ -164,6 +187,10 @@ class MediaIndex:
         kind = DELTA_MEDIA if self.deltas else MEDIA
         if self.volumes or self.parity:
             kind = CARRIED_MEDIA
+        if self.sites or self.bases:
+            kind = SHARED_MEDIA
+            predicate["sites"] = list(self.sites)
+            predicate["bases"] = [base.to_json() for base in self.bases]
         if self.parity:
             predicate["parity"] = self.parity.to_json()
         if self.volumes:
@@ -177,7 +204,7 @@ class MediaIndex:
         Raises:
             DamagedError: not such a statement, or a path that is not one of ours.
         """
-        if parsed.predicate_type not in {MEDIA, DELTA_MEDIA, CARRIED_MEDIA}:
+        if parsed.predicate_type not in EVERY_MEDIA:
             raise DamagedError(f"{what} is a statement about something else: {parsed.predicate_type!r}")
         predicate = dict(parsed.predicate)
         schema.check_json(predicate, "media", what)
@@ -187,16 +214,21 @@ class MediaIndex:
             named = {BUNDLE_NAME, pack_path(digest)}
             if parsed.predicate_type != MEDIA:
                 named |= {delta_path(digest), _older_delta_path(digest)}
-            named |= set(shape.named(digest)) if parsed.predicate_type == CARRIED_MEDIA else set()
+            if parsed.predicate_type in {CARRIED_MEDIA, SHARED_MEDIA}:
+                named |= set(shape.named(digest))
             if path not in named:
                 raise DamagedError(f"{what} lists {path} with the digest {digest}, which is not its name")
         volumes = tuple(tuple(map(Slice.parse, volume)) for volume in predicate.get("volumes", ()))
         parity = (
             Parity.parse(predicate["parity"], predicate["sizes"], what) if "parity" in predicate else None
         )
-        if bool(volumes or parity) != (parsed.predicate_type == CARRIED_MEDIA):
+        if (
+            bool(volumes or parity) != (parsed.predicate_type == CARRIED_MEDIA)
+            and parsed.predicate_type != SHARED_MEDIA
+        ):
             raise DamagedError(f"{what}: a {parsed.predicate_type} is what has volumes or parity")
         base = predicate["base"]
+        shared = _shared(predicate, what, several=parsed.predicate_type == SHARED_MEDIA)
         found = cls(
             product=predicate["product"],
             site=predicate["site"],
@@ -207,6 +239,7 @@ class MediaIndex:
             },
             volumes=volumes,
             parity=parity,
+            **shared,
         )
         if not {*(parity.paths if parity else ())} >= {
             path for path in found.files if path.startswith("parity/")
@@ -216,3 +249,14 @@ class MediaIndex:
             cut = {path: file.size for path, file in found.files.items() if path not in found.on_all_volumes}
             slices.check(volumes, cut, what)
         return found
+
+
+def _shared(predicate: Mapping[str, Any], what: str, *, several: bool) -> dict[str, Any]:
+    """The sites and bases of media that have several."""
+    sites, bases = predicate.get("sites", ()), [ReleaseId.parse(each) for each in predicate.get("bases", ())]
+    said = {"sites", "bases"} & predicate.keys()
+    if len(said) != 2 * several or bool(sites or bases) != several or (sites and predicate["site"]):
+        raise DamagedError(f"{what}: a {SHARED_MEDIA} is what has several sites or bases")
+    if bases and (not predicate["base"] or bases[0] != ReleaseId.parse(predicate["base"])):
+        raise DamagedError(f"{what}: the first of the bases is not the base")
+    return {"sites": tuple(sites), "bases": tuple(bases)}

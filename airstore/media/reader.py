@@ -21,8 +21,7 @@ from airstore.media.volumes.slices import numbers
 from airstore.trust import envelope
 from airstore.trust.role import Role
 from airstore.trust.statement import (
-    CARRIED_MEDIA,
-    DELTA_MEDIA,
+    EVERY_MEDIA,
     MEDIA,
     STATEMENT_TYPE,
     Statement,
@@ -85,7 +84,7 @@ class Media:
         what = f"media index {self.directory / INDEX_NAME}"
 
         def verified(data: bytes) -> MediaIndex:
-            return MediaIndex.of(verify_statement(data, MEDIA, role, what, DELTA_MEDIA, CARRIED_MEDIA), what)
+            return MediaIndex.of(verify_statement(data, MEDIA, role, what, *EVERY_MEDIA), what)
 
         return self._index(verified)
 

@@ -92,15 +92,16 @@ def check_chain(
     return NewlyTrusted(tip.sequence, digest, new)
 
 
-def check_addressee(site_name: str, addressed_to: str) -> None:
-    """Refuse media made for another site; an empty address is for every site.
+def check_addressee(site_name: str, addressed_to: Sequence[str]) -> None:
+    """Refuse media made for other sites; without an address they are for every site.
 
     Raises:
-        SequenceError: another site is named.
+        SequenceError: others are named.
     """
-    if addressed_to not in {"", site_name}:
+    if addressed_to and site_name not in addressed_to:
+        named = ", ".join(map(repr, addressed_to[:5])) + (", ..." if len(addressed_to) > 5 else "")
         raise SequenceError(
-            f"these media were made for site {addressed_to!r}; this is site {site_name!r}",
+            f"these media were made for site {named}; this is site {site_name!r}",
             hint="ask the publisher for media for this site, or for any site",
         )
 

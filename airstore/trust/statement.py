@@ -23,6 +23,8 @@ RELEASE = "urn:airstore:release:v1"
 MEDIA = "urn:airstore:media:v1"
 DELTA_MEDIA = "urn:airstore:media:v2"  # with files that readers of v1 do not know
 CARRIED_MEDIA = "urn:airstore:media:v3"  # cut into volumes, or with parity
+SHARED_MEDIA = "urn:airstore:media:v4"  # for several sites, or from several releases; as v3 otherwise
+EVERY_MEDIA = (MEDIA, DELTA_MEDIA, CARRIED_MEDIA, SHARED_MEDIA)
 RECEIPT = "urn:airstore:receipt:v1"
 DATED_RECEIPT = "urn:airstore:receipt:v2"  # says when it was written, and what runs
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import DamagedError
-from airstore.media.delta.difference import Difference, PlacedPiece
+from airstore.media.delta.carried import Noted
+from airstore.media.delta.difference import PlacedPiece
 from airstore.media.delta.layout import Stream, StreamSegment
 from airstore.media.delta.notes import read_notes, write_notes
 from airstore.media.delta.pairing import File
@@ -74,7 +75,8 @@ def test_each_piece_takes_its_share_of_its_own_frame_and_says_how_its_base_was_f
         StreamSegment(Stream.WHOLE, 30, 300),
         StreamSegment(Stream.PATCHES, 6, 30),
     ]
-    written = write_notes(Difference(olds, news), [[0], [1], [2], [], [3]], made, segments)
+    noted = [Noted(*each) for each in zip(news, [*olds[:3], None, olds[3]], strict=True)]
+    written = write_notes(noted, made, segments)
     read = read_notes(written)
     assert read["images"] == [{"image": "shop/api", "media_bytes": 86}]
     assert [(row["file"], row["media_bytes"], row["base"], row["why"]) for row in read["files"]] == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,14 @@ indexes = st.builds(
     files,
     st.lists(files, max_size=3),
 )
+shared = st.builds(
+    lambda index, sites, bases: replace(
+        index, site="", sites=tuple(sites), base=bases[0] if bases else index.base, bases=tuple(bases)
+    ),
+    indexes,
+    st.lists(st.text(min_size=1, max_size=9), unique=True, min_size=1, max_size=3),
+    st.lists(releases, unique=True, max_size=3),
+)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -55,14 +64,36 @@ json_values = st.recursive(
 DIGEST = Digest.of(b"x")
 
 
-@given(index=indexes)
+@given(index=indexes | shared)
 def test_an_index_reads_back_as_it_was_written(index: MediaIndex) -> None:
     assert MediaIndex.of(Statement.parse(index.to_statement()), "index") == index
     assert index.kind == ("delta" if index.base else "full")
     assert index.size == sum(file.size for file in index.files.values())
 
 
-@given(index=indexes, value=json_values, data=st.data())
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("v3", {"sites": ["a", "b"], "bases": []}),
+        ("v4", {}),
+        ("v4", {"sites": [], "bases": []}),
+        ("v4", {"sites": ["a"]}),
+        ("v4", {"sites": ["a", "b"], "bases": [], "site": "c"}),
+        ("v4", {"sites": ["a", "a"], "bases": []}),
+        ("v4", {"sites": [], "bases": [ReleaseId("1", 1, DIGEST, "0" * 40).to_json()]}),
+    ],
+)
+def test_sites_and_bases_that_cannot_be_are_refused(kind: str, changes: dict[str, Any]) -> None:
+    bundle = {"history.bundle": MediaFile(1, DIGEST)}
+    index = MediaIndex("shop", "", ReleaseId("2", 2, DIGEST, "0" * 40), None, bundle)
+    document = json.loads(index.to_statement())
+    document["predicateType"] = f"urn:airstore:media:{kind}"
+    document["predicate"] |= changes
+    with pytest.raises(DamagedError):
+        MediaIndex.of(Statement.parse(json.dumps(document).encode()), "index")
+
+
+@given(index=indexes | shared, value=json_values, data=st.data())
 def test_anything_else_in_its_place_is_damage_or_means_something_else(
     index: MediaIndex, value: Any, data: st.DataObject
 ) -> None:

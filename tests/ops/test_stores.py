@@ -323,7 +323,7 @@ def test_media_go_to_a_new_place(road: Road, tmp_path: Path) -> None:
         refused(airstore(*words, "--from", "1.0.0", tmp_path / "x"), 31, "nothing to bring")
         refused(airstore(*words, "--from", "1.1.0", tmp_path / "x"), 31, "nothing to bring")
         both = ("--from", "1.0.0", "--receipt", used / "mine")
-        refused(airstore(*words, *both, tmp_path / "x"), 2, "exclude each other")
+        refused(airstore(*words, *both, tmp_path / "x"), 30, "knows no site")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "used"]
     assert [path.name for path in used.iterdir()] == ["mine"]
     (tmp_path / "empty").mkdir()

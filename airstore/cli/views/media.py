@@ -33,8 +33,8 @@ def described(index: MediaIndex) -> dict[str, Any]:
         "release": index.release.version,
         "sequence": index.release.sequence,
         "kind": index.kind,
-        "from": index.base.version if index.base else None,
-        "site": index.site or None,
+        "from": index.starts_from,
+        "site": ", ".join(index.addressees) or None,
         "commit": index.release.commit,
         "total_bytes": index.size,
         "files": [

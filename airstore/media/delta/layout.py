@@ -11,10 +11,11 @@ from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS, MIB
 
 HEAD = 56  # bytes at the beginning of a file that hold the head of any version
-VERSION = 2  # that is written
+VERSION = 2  # of deltas for sites that all hold what it rests on
+SHARED_VERSION = 3  # of those for sites that hold different blobs
 _MAGIC = b"AIRDELT"
 _STREAM = struct.Struct("<QQ")
-_VERSIONS = {1: 3, 2: 1}  # pairs of sizes in the head: the first version had each stream in one frame
+_VERSIONS = {1: 3, 2: 1, 3: 1}  # pairs of sizes in the head: the first version had each stream in one frame
 _TABLE = 512 * MIB  # plain bytes of a table
 
 
@@ -56,9 +57,9 @@ class Head(NamedTuple):
     segments: tuple[StreamSegment, ...]
 
 
-def write_head(stored: int, plain: int) -> bytes:
+def write_head(stored: int, plain: int, version: int = VERSION) -> bytes:
     """The head before a table of so many bytes."""
-    return _MAGIC + bytes([VERSION]) + _STREAM.pack(stored, plain)
+    return _MAGIC + bytes([version]) + _STREAM.pack(stored, plain)
 
 
 def read_head(head: bytes) -> Head:

@@ -11,7 +11,8 @@ from itertools import count
 from typing import Any
 
 from airstore.core.parsing import schema, strictjson
-from airstore.media.delta.difference import Difference, PlacedPiece
+from airstore.media.delta.carried import Noted
+from airstore.media.delta.difference import PlacedPiece
 from airstore.media.delta.layout import Stream, StreamSegment
 from airstore.media.delta.pairing import general
 from airstore.media.delta.table import STREAM, NewPiece
@@ -24,25 +25,23 @@ _NOT_FILES = {"\0content": "(names, times and documents)", "\0side data": "(how 
 
 
 def write_notes(
-    found: Difference,
-    chosen: Sequence[Sequence[int]],
+    noted: Sequence[Noted],
     pieces: Sequence[NewPiece],
     segments: Sequence[StreamSegment],
 ) -> bytes:
     """The notes.
 
     Args:
-        found: new pieces and old ones.
-        chosen: for each new piece the old ones that a patch was tried on.
+        noted: new pieces.
         pieces: how they are carried.
         segments: what they are in.
     """
     costs = sorted(zip(_shares(pieces, segments), count(), pieces, strict=False), key=lambda cost: -cost[0])
     images = Counter[str]()
     for share, number, _ in costs:
-        images[_image(found.news[number])] += share
+        images[_image(noted[number].held)] += share
     files = [
-        {"image": _image(found.news[n]), "media_bytes": share, **_file(found, n, chosen[n], piece)}
+        {"image": _image(noted[n].held), "media_bytes": share, **_file(*noted[n], piece)}
         for share, n, piece in costs[:_FILES]
         if share
     ]
@@ -80,9 +79,7 @@ def _parts(segments: Sequence[StreamSegment], stream: Stream) -> Iterator[Stream
     return (segment for segment in segments if segment.stream is stream)
 
 
-def _file(found: Difference, number: int, bases: Sequence[int], piece: NewPiece) -> dict[str, Any]:
-    held = found.news[number]
-    base = found.olds[bases[0]] if bases else None
+def _file(held: PlacedPiece, base: PlacedPiece | None, piece: NewPiece) -> dict[str, Any]:
     return {
         "file": _name(held),
         "plain_bytes": piece.size,

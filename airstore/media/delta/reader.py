@@ -6,7 +6,8 @@ digest, when it is rebuilt before it becomes visible.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -22,7 +23,9 @@ from airstore.media.delta import patch
 from airstore.media.delta.file import DeltaFile
 from airstore.media.delta.layout import Stream
 from airstore.media.delta.nested import close_streams
-from airstore.media.delta.table import STREAM, BaseBlob, DeltaTable, NewBlob, check_bases
+from airstore.media.delta.references import Aliases
+from airstore.media.delta.resolving import Resolution, check_bases, resolve
+from airstore.media.delta.table import STREAM, BaseBlob, DeltaTable, NewBlob
 from airstore.store.blobs import (
     BlobEncoding,
     BlobWriter,
@@ -53,15 +56,22 @@ class Delta:
     ) -> None:
         self._file, self._reader = DeltaFile(path), reader()
         self.table: DeltaTable = self._file.table
-        if not all(_is_cut(base, self._reader) for base in self.table.bases) and open_held():
+        if any(_is_cut(base, self._reader) is False for base in self.table.bases) and open_held():
             self._reader = reader()
-        self._olds = list(_olds(self.table, self._reader))
-        check_bases(self.table, (old.size for old in self._olds))
+        self._olds = _olds(self.table, self._reader)
 
-    @property
-    def plain_bytes(self) -> int:
-        """Bytes of the new pieces."""
-        return sum(piece.size for piece in self.table.pieces)
+    def resolve(self, wanted: Container[Digest]) -> Resolution:
+        """What is made so that some of the new blobs can be stored.
+
+        Raises:
+            IncompleteError: the store does not have what they rest on.
+            DamagedError: a piece rests on more than a site would hold in memory.
+        """
+        found = resolve(self.table, wanted, self._olds.__contains__)
+        if found.lacking:
+            raise self._lacks(found.lacking[0])
+        check_bases(self.table, found, lambda number: self._size(number, found))
+        return found
 
     @property
     def blobs(self) -> list[Digest]:
@@ -75,7 +85,7 @@ class Delta:
 
         Args:
             writer: takes them.
-            wanted: those that are stored.
+            wanted: those that are stored; see `resolve`.
             temporary: a directory with room for the new pieces.
             advance: called with every count of new plain bytes.
 
@@ -83,52 +93,70 @@ class Delta:
             DamagedError: the delta does not fit what the site has.
             StorageError: the disk is full or failed.
         """
+        resolution = self.resolve(wanted)
         with storage_errors(temporary), TemporaryFile(dir=temporary) as spool:
-            places = [0]
-            for data in self._pieces():
-                spool.write(data)
-                places.append(places[-1] + len(data))
+            made = _Pieces(self._reader, self._olds, resolution, spool)
+            for at, data in self._pieces(resolution, made):
+                made.add(at, data)
                 advance(len(data))
-            made = _Pieces(self._reader, self._olds, spool, places)
             for blob in self.table.blobs:
                 if blob.digest in wanted:
                     with at_work("make blob %s from a delta", blob.digest):
                         _restore(writer, blob, made)
 
-    def _pieces(self) -> Iterator[bytes]:
-        """The new pieces, in order."""
+    def _pieces(self, resolution: Resolution, known: _Pieces) -> Iterator[tuple[int, bytes]]:
+        """The new pieces that are made, in order, with their positions."""
         feeds = self._file.streams()
-        for piece in self.table.pieces:
+        for at, piece in enumerate(self.table.pieces):
             carried = feeds[STREAM[piece.kind]].take(piece.carried)
             control = feeds[Stream.CONTROLS].take(piece.control)
-            bases = [self._old(number) for number in piece.bases]
+            if at not in resolution.made:
+                continue
+            bases = [known.one(number) for number in piece.bases]
             made = patch.apply(piece.kind, carried, bases, piece.view or piece.size)
-            yield patch.of_size(close_streams(made, control, piece.size), piece.size)
+            yield at, patch.of_size(close_streams(made, control, piece.size), piece.size)
 
-    def _old(self, number: int) -> bytes:
-        with _of_the_site():
-            return content(self._reader, self._olds[number])
+    def _size(self, number: int, resolution: Resolution) -> int:
+        held = self._olds.get(number)
+        return held.size if held else self.table.pieces[resolution.ways[number]].size
+
+    def _lacks(self, number: int) -> IncompleteError:
+        """Of which blob a piece is that is not here."""
+        end = 0
+        for base in self.table.bases:
+            end += base.pieces
+            if number < end:
+                return IncompleteError(_not_here(base, self._reader))
+        return IncompleteError("this site holds none of the states that a delta starts from")
 
 
 class _Pieces:
     """Every piece by its number, old and new."""
 
     def __init__(
-        self, reader: ObjectReader, olds: Sequence[Piece], spool: BinaryIO, places: Sequence[int]
+        self, reader: ObjectReader, olds: Mapping[int, Piece], resolution: Resolution, spool: BinaryIO
     ) -> None:
-        self._reader, self._olds, self._spool, self._places = reader, olds, spool, places
+        self._reader, self._olds, self._ways, self._spool = reader, olds, resolution.ways, spool
+        self._places: dict[int, tuple[int, int]] = {}
+
+    def add(self, at: int, data: bytes) -> None:
+        """Keep the new piece of this position."""
+        self._places[at] = self._spool.seek(0, os.SEEK_END), len(data)
+        self._spool.write(data)
+
+    def one(self, number: int) -> bytes:
+        """The bytes of a piece."""
+        held = self._olds.get(number)
+        if held:
+            with _of_the_site():
+                return content(self._reader, held)
+        start, size = self._places[self._ways[number]]
+        self._spool.seek(start)
+        return self._spool.read(size)
 
     def chunks(self, numbers: Iterable[int]) -> Iterator[bytes]:
         """The bytes of some pieces, one after the other."""
-        for number in numbers:
-            if number < len(self._olds):
-                with _of_the_site():
-                    data = content(self._reader, self._olds[number])
-                yield data
-            else:
-                start, end = self._places[number - len(self._olds) :][:2]
-                self._spool.seek(start)
-                yield self._spool.read(end - start)
+        return map(self.one, numbers)
 
 
 def _restore(writer: BlobWriter, blob: NewBlob, made: _Pieces) -> None:
@@ -151,20 +179,30 @@ def _of_the_site() -> Iterator[None]:
         raise IncompleteError(f"what a delta rests on is missing here or damaged: {fault}") from fault
 
 
-def _is_cut(base: BaseBlob, reader: ObjectReader) -> bool:
-    """Whether a blob is held in the pieces that the publisher has it in."""
+def _is_cut(base: BaseBlob, reader: ObjectReader) -> bool | None:
+    """Whether a blob is held in the pieces that the publisher has it in; None where it is not held."""
     try:
         return len(list(outline(reader, base.digest))) == base.pieces
     except (NotFoundError, DamagedError):
-        return False
+        return None
 
 
-def _olds(table: DeltaTable, reader: ObjectReader) -> Iterator[Piece]:
+def _olds(table: DeltaTable, reader: ObjectReader) -> dict[int, Piece]:
+    """What the site has of the old pieces, by their numbers."""
+    aliases, found, start = Aliases(table.same or ()), dict[int, Piece](), 0
     for base in table.bases:
-        with _of_the_site():
-            pieces = list(outline(reader, base.digest))
-        if len(pieces) != base.pieces:
-            raise IncompleteError(
-                f"a delta rests on {base.pieces} pieces of blob {base.digest}, which is held in {len(pieces)}"
-            )
-        yield from pieces
+        if _is_cut(base, reader):
+            for number, piece in enumerate(outline(reader, base.digest), start):
+                found.setdefault(number, piece)
+                found.setdefault(aliases.first(number), piece)
+        start += base.pieces
+    return found
+
+
+def _not_here(base: BaseBlob, reader: ObjectReader) -> str:
+    """Why a base blob is of no use."""
+    try:
+        pieces = list(outline(reader, base.digest))
+    except (NotFoundError, DamagedError) as fault:
+        return f"what a delta rests on is missing here or damaged: {fault}"
+    return f"a delta rests on {base.pieces} pieces of blob {base.digest}, which is held in {len(pieces)}"

@@ -4,19 +4,23 @@ A *piece* is a file's body, a tar's skeleton, side data or a raw blob, cut every
 `airstore.media.delta.patch.PIECE` bytes. Old pieces have numbers from 0 on, in the order of the base blobs;
 new ones follow them. References are relative: unchanged neighbours cost nearly nothing once compressed, and
 no digest is carried that the site can compute.
+
+A delta for sites that hold different blobs says which old pieces are the same in two of them, and a new piece
+may *stand for* one that some sites have and others do not; it may rest on new ones before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
-from airstore.media.delta.layout import Head, Stream, StreamSegment
+from airstore.media.delta.layout import SHARED_VERSION, VERSION, Head, Stream, StreamSegment
 from airstore.media.delta.nested import VIEW
-from airstore.media.delta.patch import BASE, PIECE, PieceKind
+from airstore.media.delta.patch import PIECE, PieceKind
+from airstore.media.delta.references import MOST, Following, Same, decode_same, encode_same, within
 from airstore.media.delta.wire import Numbers, put, put_signed
 
 STREAM = {
@@ -25,7 +29,6 @@ STREAM = {
 }  # fmt: skip
 _OPENED = {PieceKind.OPENED, PieceKind.OPENED_PATCH}
 _DIGEST = 32
-_MOST = 1 << 24  # pieces of one side, and blobs
 _BASES = 8  # old pieces of one new one
 _NAME = 255  # bytes of an encoder's name
 
@@ -53,6 +56,7 @@ class NewPiece:
         bases: numbers of old pieces that a patch is made of, joined in this order.
         view: bytes of it with the archives in it opened; 0 where none is.
         control: bytes of what puts them back.
+        stands_for: number of a piece before it that it is another way to have; None for one of its own.
     """
 
     size: int
@@ -61,6 +65,7 @@ class NewPiece:
     bases: tuple[int, ...] = ()
     view: int = 0
     control: int = 0
+    stands_for: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,12 +111,19 @@ class DeltaTable:
         bases: blobs that it rests on.
         pieces: new ones.
         blobs: new ones.
+        same: old pieces that are the same, in a delta for sites that hold different blobs; None in others.
     """
 
     segments: tuple[StreamSegment, ...]
     bases: tuple[BaseBlob, ...]
     pieces: tuple[NewPiece, ...]
     blobs: tuple[NewBlob, ...]
+    same: tuple[Same, ...] | None = None
+
+    @property
+    def version(self) -> int:
+        """Of the format that it takes."""
+        return VERSION if self.same is None else SHARED_VERSION
 
     @property
     def old_pieces(self) -> int:
@@ -127,9 +139,12 @@ def encode(table: DeltaTable) -> bytes:
     out += put(len(table.bases))
     for base in table.bases:
         out += base.digest.raw + put(base.pieces)
+    out += encode_same(table.same) if table.same is not None else b""
     out += put(len(table.pieces))
     near = 0
-    for piece in table.pieces:
+    for own, piece in enumerate(table.pieces, table.old_pieces):
+        if table.same is not None:
+            out += put(0 if piece.stands_for is None else own - piece.stands_for)
         out += put(piece.size) + put(piece.kind)
         out += put(piece.view) + put(piece.control) if piece.kind in _OPENED else b""
         out += put(piece.carried) if STREAM[piece.kind] is Stream.PATCHES else b""
@@ -138,7 +153,7 @@ def encode(table: DeltaTable) -> bytes:
             out += put_signed(number - near)
             near = number + 1
     out += put(len(table.blobs))
-    following = _Following(table.old_pieces)
+    following = Following(table.old_pieces)
     for blob in table.blobs:
         out += _encode_blob(blob, following)
     return bytes(out)
@@ -157,27 +172,29 @@ def decode(data: bytes, head: Head) -> DeltaTable:
     numbers = Numbers(data)
     segments = head.segments if head.version == 1 else tuple(_segments(numbers))
     bases = tuple(
-        BaseBlob(Digest.from_raw(numbers.bytes(_DIGEST)), numbers.take(_MOST))
-        for _ in range(numbers.take(_MOST))
+        BaseBlob(Digest.from_raw(numbers.bytes(_DIGEST)), numbers.take(MOST))
+        for _ in range(numbers.take(MOST))
     )
     old = sum(base.pieces for base in bases)
+    same = tuple(decode_same(numbers, within(old, MOST))) if head.version == SHARED_VERSION else None
     pieces = tuple(_pieces(numbers, old, head.version))
-    following = _Following(old, len(pieces))
-    blobs = tuple(_decode_blob(numbers, following) for _ in range(numbers.take(_MOST)))
+    following = Following(old, len(pieces))
+    blobs = tuple(_decode_blob(numbers, following) for _ in range(numbers.take(MOST)))
     if not numbers.ended:
         raise DamagedError("a delta's table goes on behind its end")
-    return DeltaTable(segments, bases, pieces, blobs)
+    return DeltaTable(segments, bases, pieces, blobs, same)
 
 
 def _segments(numbers: Numbers) -> Iterator[StreamSegment]:
-    for _ in range(numbers.take(_MOST)):
+    for _ in range(numbers.take(MOST)):
         stream = Stream(numbers.take(max(Stream)))
         yield StreamSegment(stream, numbers.take(LIMITS.layer_plain), numbers.take(LIMITS.layer_plain))
 
 
 def _pieces(numbers: Numbers, old: int, version: int) -> Iterator[NewPiece]:
     near = 0
-    for _ in range(numbers.take(_MOST)):
+    for own in range(old, old + numbers.take(MOST)):
+        back = numbers.take(own) if version == SHARED_VERSION else 0
         size, kind = (
             numbers.take(PIECE),
             PieceKind(numbers.take(max(PieceKind) if version > 1 else PieceKind.PATCH)),
@@ -187,52 +204,12 @@ def _pieces(numbers: Numbers, old: int, version: int) -> Iterator[NewPiece]:
         carried = (opened[0] or size) if known else numbers.take(max(PIECE, VIEW))
         of = list[int]()
         for _ in range(numbers.take(_BASES)):
-            near = _within(near + numbers.take_signed(_MOST), old) + 1
+            near = within(near + numbers.take_signed(MOST), own if version == SHARED_VERSION else old) + 1
             of.append(near - 1)
-        yield NewPiece(size, kind, carried, tuple(of), *opened)
+        yield NewPiece(size, kind, carried, tuple(of), *opened, own - back if back else None)
 
 
-class _Following:
-    """References as steps: the next old piece, the next new one, or some other.
-
-    Args:
-        old: how many old pieces there are.
-        new: how many new ones; none needed for encoding.
-    """
-
-    def __init__(self, old: int, new: int = 0) -> None:
-        self._old, self._all = old, old + new
-        self._next = [0, old]
-
-    def encode(self, references: Sequence[int]) -> bytes:
-        """A list of references."""
-        return put(len(references)) + b"".join(map(self._step, references))
-
-    def decode(self, numbers: Numbers) -> tuple[int, ...]:
-        """The list again.
-
-        Raises:
-            DamagedError: one of them leads nowhere.
-        """
-        return tuple(self._taken(numbers) for _ in range(numbers.take(_MOST)))
-
-    def _step(self, reference: int) -> bytes:
-        side = int(reference >= self._old)
-        step, self._next[side] = reference - self._next[side], reference + 1
-        return put(side) if step == 0 else put(2 + side) + put_signed(step)
-
-    def _taken(self, numbers: Numbers) -> int:
-        token = numbers.take(3)
-        side = token & 1
-        step = numbers.take_signed(_MOST) if token & 2 else 0
-        reference = _within(self._next[side] + step, self._all)
-        if (reference >= self._old) != bool(side):
-            raise DamagedError("a delta's table refers to a piece of the wrong side")
-        self._next[side] = reference + 1
-        return reference
-
-
-def _encode_blob(blob: NewBlob, following: _Following) -> bytes:
+def _encode_blob(blob: NewBlob, following: Following) -> bytes:
     compressed = blob.compressed
     form = 2 * bool(compressed) + (blob.bodies is not None)
     out = blob.digest.raw + put(blob.size) + put(form)
@@ -243,7 +220,7 @@ def _encode_blob(blob: NewBlob, following: _Following) -> bytes:
     return out + (following.encode(blob.bodies) if blob.bodies is not None else b"")
 
 
-def _decode_blob(numbers: Numbers, following: _Following) -> NewBlob:
+def _decode_blob(numbers: Numbers, following: Following) -> NewBlob:
     digest, size = Digest.from_raw(numbers.bytes(_DIGEST)), numbers.take(LIMITS.layer_plain)
     form = numbers.take(3)
     compressed = None
@@ -253,21 +230,3 @@ def _decode_blob(numbers: Numbers, following: _Following) -> NewBlob:
         compressed = Compressed(plain, name, following.decode(numbers))
     pieces = following.decode(numbers)
     return NewBlob(digest, size, compressed, pieces, following.decode(numbers) if form & 1 else None)
-
-
-def _within(number: int, end: int) -> int:
-    if not 0 <= number < end:
-        raise DamagedError(f"a delta's table refers to piece {number} of {end}")
-    return number
-
-
-def check_bases(table: DeltaTable, sizes: Iterable[int]) -> None:
-    """Whether every patch's bases are within bounds, by the sizes of the site's own pieces.
-
-    Raises:
-        DamagedError: one is larger than a site would hold in memory.
-    """
-    known = list(sizes)
-    for piece in table.pieces:
-        if sum(known[number] for number in piece.bases) > BASE:
-            raise DamagedError(f"a delta's piece rests on more than {BASE} bytes")

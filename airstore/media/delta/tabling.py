@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from airstore.media.delta.carried import CarriedPieces
 from airstore.media.delta.difference import Difference
 from airstore.media.delta.layout import StreamSegment
-from airstore.media.delta.table import BaseBlob, Compressed, DeltaTable, NewBlob, NewPiece
+from airstore.media.delta.sharing import same_pieces, used_blobs
+from airstore.media.delta.table import BaseBlob, Compressed, DeltaTable, NewBlob
 from airstore.store.blobs import Outline
 
 
 def tabled(
     outlines: tuple[Sequence[Outline], Sequence[Outline]],
     found: Difference,
-    pieces: Sequence[NewPiece],
+    carried: CarriedPieces,
     segments: Sequence[StreamSegment],
 ) -> DeltaTable:
     """The table, without base blobs that nothing refers to: their digests do not compress.
@@ -22,17 +24,27 @@ def tabled(
     Args:
         outlines: of new blobs and of old ones.
         found: what of the new is not in the old.
-        pieces: how the new ones are carried.
-        segments: what they are in.
+        carried: how what is not there is carried.
+        segments: what it is in.
     """
     new, old = outlines
     bases = tuple(BaseBlob(each.blob, len(list(each))) for each in old)
-    blobs = tuple(_blob(each, found.references[each.blob]) for each in new)
-    table = DeltaTable(tuple(segments), bases, tuple(pieces), blobs)
-    return _only_used(table)
+    blobs = tuple(_blob(each, _numbered(found.references[each.blob], found, carried)) for each in new)
+    table = DeltaTable(tuple(segments), bases, tuple(carried.pieces), blobs)
+    return _only_used(table, found)
 
 
-def _blob(each: Outline, references: Sequence[int]) -> NewBlob:
+def _numbered(references: Iterable[int], found: Difference, carried: CarriedPieces) -> Iterator[int]:
+    """References to targets as those to the pieces that make them."""
+    end = len(found.olds)
+    for number in references:
+        of = carried.numbers[number - end] if number >= end else number
+        if of is None:
+            raise ValueError(f"target {number - end} was not made")
+        yield of
+
+
+def _blob(each: Outline, references: Iterable[int]) -> NewBlob:
     numbers = iter(references)
     held = tuple(next(numbers) for _ in each.pieces)
     side = tuple(next(numbers) for _ in each.side)
@@ -41,27 +53,43 @@ def _blob(each: Outline, references: Sequence[int]) -> NewBlob:
     return NewBlob(each.blob, each.size, compressed, held, bodies)
 
 
-def _only_used(table: DeltaTable) -> DeltaTable:
+def _only_used(table: DeltaTable, found: Difference) -> DeltaTable:
     referred = {number for piece in table.pieces for number in piece.bases}
+    referred |= {piece.stands_for for piece in table.pieces if piece.stands_for is not None}
     for blob in table.blobs:
         referred |= {*blob.pieces, *(blob.bodies or ()), *(blob.compressed.side if blob.compressed else ())}
-    kept, numbers, at = list[BaseBlob](), dict[int, int](), 0
+    ranges = list(_ranges(table))
+    kept = used_blobs(ranges, referred, found)
+    numbers: dict[int, int] = {}
+    for at in kept:
+        numbers |= {number: len(numbers) + number - ranges[at].start for number in ranges[at]}
+    end = table.old_pieces
+    shared = any(holder != found.everyone for holder in found.holders)
+    same = same_pieces([ranges[at] for at in kept], numbers, referred, found) if shared else None
+    numbers |= {end + new: len(numbers) + new for new in range(len(table.pieces))}
+    used = replace(table, bases=tuple(table.bases[at] for at in kept), same=same)
+    return _renumbered(used, numbers)
+
+
+def _ranges(table: DeltaTable) -> Iterator[range]:
+    at = 0
     for base in table.bases:
-        own = range(at, at + base.pieces)
-        if not referred.isdisjoint(own):
-            start = len(numbers)
-            numbers |= {number: start + number - at for number in own}
-            kept.append(base)
+        yield range(at, at + base.pieces)
         at += base.pieces
-    numbers |= {at + new: len(numbers) + new for new in range(len(table.pieces))}
-    return _renumbered(replace(table, bases=tuple(kept)), numbers)
 
 
 def _renumbered(table: DeltaTable, numbers: Mapping[int, int]) -> DeltaTable:
     def all_of(references: Iterable[int]) -> tuple[int, ...]:
         return tuple(numbers[each] for each in references)
 
-    pieces = tuple(replace(piece, bases=all_of(piece.bases)) for piece in table.pieces)
+    pieces = tuple(
+        replace(
+            piece,
+            bases=all_of(piece.bases),
+            stands_for=None if piece.stands_for is None else numbers[piece.stands_for],
+        )
+        for piece in table.pieces
+    )
     blobs = tuple(
         replace(
             blob,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,14 +13,14 @@ from typing import BinaryIO
 from airstore.core.durable import storage_errors
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance
-from airstore.media.delta import patch
-from airstore.media.delta.difference import Difference, PlacedPiece, bases, difference
+from airstore.media.delta.carried import CarriedPieces
+from airstore.media.delta.difference import Difference, Target, difference
 from airstore.media.delta.layout import Stream, write_head
 from airstore.media.delta.notes import write_notes
-from airstore.media.delta.patch import BASE, Carried
 from airstore.media.delta.segments import SegmentWriter
-from airstore.media.delta.table import STREAM, NewPiece, encode
+from airstore.media.delta.table import STREAM, DeltaTable, encode
 from airstore.media.delta.tabling import tabled
+from airstore.media.delta.ways import Offer, Way, choose, maker, offers
 from airstore.store.blobs import (
     WORKERS,
     BlobStore,
@@ -58,14 +58,22 @@ class Task:
     """What a delta is about.
 
     Attributes:
-        new: blobs that the site lacks.
+        new: blobs that a site lacks.
         base: blobs that it has.
         places: of a blob; those of the same place in two releases are like each other.
+        kinds: what of the base each kind of sites has, those that are behind most first; empty where all
+            sites have all of it.
     """
 
     new: Sequence[Digest]
     base: Sequence[Digest]
     places: Mapping[Digest, str]
+    kinds: Sequence[frozenset[Digest]] = ()
+
+    @property
+    def holders(self) -> list[int]:
+        """The kinds of sites that have each blob of the base, as bits."""
+        return [sum((blob in kind) << n for n, kind in enumerate(self.kinds)) or 1 for blob in self.base]
 
 
 def prepare(store: BlobStore, task: Task) -> PreparedDelta:
@@ -81,7 +89,9 @@ def prepare(store: BlobStore, task: Task) -> PreparedDelta:
     reader = store.reader()
     new = [outline(reader, digest, named=True) for digest in task.new]
     old = [outline(reader, digest, named=True) for digest in task.base]
-    return PreparedDelta(reader, new, old, difference(new, old, task.places))
+    kinds = max(len(task.kinds), 1)
+    found = difference(new, old, task.places, task.holders, (1 << kinds) - 1)
+    return PreparedDelta(reader, new, old, task, found)
 
 
 @dataclass(frozen=True)
@@ -91,12 +101,13 @@ class PreparedDelta:
     reader: ObjectReader
     new: Sequence[Outline]
     old: Sequence[Outline]
+    task: Task
     found: Difference
 
     @property
     def plain_bytes(self) -> int:
-        """Bytes that the site lacks."""
-        return sum(held.piece.size for held in self.found.news)
+        """Bytes that a site lacks."""
+        return sum(target.held.piece.size for target in self.found.targets)
 
     def write(self, out: Path, effort: Effort, advance: Advance) -> None:
         """Write it to a file.
@@ -117,65 +128,45 @@ class PreparedDelta:
         ):
             sink = SegmentWriter(file, pool, effort.levels, WORKERS, advance)
             try:
-                chosen = _chosen(self.reader, self.found)
-                pieces = list(_written(self.reader, self.found, chosen, sink, pool, effort))
+                carried = self._carried(sink, pool, effort)
                 sink.finish()
-                notes = write_notes(self.found, chosen, pieces, sink.segments)
+                notes = write_notes(carried.noted, carried.pieces, sink.segments)
                 sink.write(Stream.NOTES, notes, 0)
                 sink.finish()
             finally:
                 sink.cancel()
-            table = tabled((self.new, self.old), self.found, pieces, sink.segments)
-            _publish(out, encode(table), file, effort)
+            table = tabled((self.new, self.old), self.found, carried, sink.segments)
+            _publish(out, table, file, effort)
+
+    def _carried(self, sink: SegmentWriter, pool: Executor, effort: Effort) -> CarriedPieces:
+        """Hand every new piece to the sink, in order."""
+        found = self.found
+        offered = offers(found, max(len(self.task.kinds), 1), lambda piece: content(self.reader, piece))
+
+        def work(job: tuple[Target, tuple[Offer, ...]]) -> list[Way]:
+            target, offered = job
+            new = content(self.reader, target.held.piece)
+            make = maker(new, self._old, open_archives=effort is not Effort.FAST)
+            return choose(target, offered, make)
+
+        carried = CarriedPieces(found)
+        jobs = list(zip(found.targets, offered, strict=True))
+        for job, ways in zip(jobs, in_order(pool, work, jobs), strict=True):
+            for way in carried.add(*job, ways):
+                sink.write(STREAM[way.carried.kind], way.carried.data, carried.pieces[-1].size)
+                sink.write(Stream.CONTROLS, way.carried.control, 0)
+        return carried
+
+    def _old(self, number: int) -> bytes:
+        return content(self.reader, self.found.olds[number].piece)
 
 
-def _chosen(reader: ObjectReader, found: Difference) -> list[tuple[int, ...]]:
-    """For each new piece the old ones that a patch is tried on."""
-    numbers = bases(found, lambda piece: content(reader, piece))
-    return [_fitting(each, found) for each in numbers]
-
-
-def _fitting(numbers: Iterable[int], found: Difference) -> tuple[int, ...]:
-    """As many bases as a site holds in memory."""
-    taken: list[int] = []
-    size = 0
-    for number in numbers:
-        size += found.olds[number].piece.size
-        if size > BASE:
-            break
-        taken.append(number)
-    return tuple(taken)
-
-
-def _written(
-    reader: ObjectReader,
-    found: Difference,
-    chosen: Iterable[tuple[int, ...]],
-    sink: SegmentWriter,
-    pool: Executor,
-    effort: Effort,
-) -> Iterator[NewPiece]:
-    """Hand every new piece to the sink, in order."""
-
-    def make(job: tuple[PlacedPiece, tuple[int, ...]]) -> tuple[NewPiece, Carried]:
-        held, numbers = job
-        new = content(reader, held.piece)
-        olds = [content(reader, found.olds[number].piece) for number in numbers]
-        made = patch.make(new, olds, open_archives=effort is not Effort.FAST)
-        used = numbers if STREAM[made.kind] is Stream.PATCHES else ()
-        return NewPiece(len(new), made.kind, len(made.data), used, made.view, len(made.control)), made
-
-    for piece, made in in_order(pool, make, zip(found.news, chosen, strict=True)):
-        sink.write(STREAM[piece.kind], made.data, piece.size)
-        sink.write(Stream.CONTROLS, made.control, 0)
-        yield piece
-
-
-def _publish(out: Path, table: bytes, segments: BinaryIO, effort: Effort) -> None:
-    compressed = compress_solid([table], effort.levels[Stream.PATCHES])
+def _publish(out: Path, table: DeltaTable, segments: BinaryIO, effort: Effort) -> None:
+    plain = encode(table)
+    compressed = compress_solid([plain], effort.levels[Stream.PATCHES])
     segments.seek(0)
     with out.open("xb") as file:
-        file.write(write_head(len(compressed), len(table)))
+        file.write(write_head(len(compressed), len(plain), table.version))
         file.write(compressed)
         while data := segments.read(_COPY):
             file.write(data)

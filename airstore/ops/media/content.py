@@ -77,9 +77,10 @@ class MediaContent:
         wanted = {*staging.missing(delta.blobs), *self.damaged}
         if wanted.isdisjoint(delta.blobs):
             return  # an earlier run got as far as that
-        self.require_space(2 * delta.plain_bytes)
+        plain = delta.resolve(wanted).plain_bytes
+        self.require_space(2 * plain)
         with (
-            self._progress.task("applying a delta", delta.plain_bytes) as advance,
+            self._progress.task("applying a delta", plain) as advance,
             staging.writer() as writer,
         ):
             delta.restore(writer, wanted, self._blobs.layout.temporary, advance)

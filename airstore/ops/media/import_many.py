@@ -55,7 +55,7 @@ class Result:
             "media": self.source,
             "release": self.index.release.version,
             "kind": self.index.kind,
-            "from": self.index.base.version if self.index.base else None,
+            "from": self.index.starts_from,
             "new_releases": list(self.new_releases),
             "media_bytes": self.index.size,
             "state": self.state,

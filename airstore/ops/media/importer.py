@@ -96,7 +96,7 @@ def import_media(
     trust = rehearse_roots(store, media) if dry_run else walk_roots(store, media)[0]
     trust.current.check_expiry(now)
     index = media.trusted_index(trust.current.media_role)
-    check_addressee(store.name, index.site)
+    check_addressee(store.name, index.addressees)
     with store.locked(), store.open_blobs() as blobs:
         importer = _Import(store, blobs, media, index, trust, progress, back=back)
         importer.check_offer()

@@ -18,7 +18,7 @@ def check_index(store: StoreDirectory, index: MediaIndex, trust: RootChain) -> N
         IncompleteError: a delta whose base is not here.
     """
     offer = index.release
-    check_addressee(store.name, index.site)
+    check_addressee(store.name, index.addressees)
     state = TrustState.load(store.state_file)
     check_offer(state, index.product, trust.current.product, offer.sequence, offer.digest)
     check_floor(offer.sequence, trust)

@@ -127,7 +127,7 @@ class MediaSource:
 
     def _make(self, delta: Delta, staging: Staging, held: BlobStore, wanted: Collection[Digest]) -> None:
         with (
-            self._progress.task("applying a delta", delta.plain_bytes) as advance,
+            self._progress.task("applying a delta", delta.resolve(wanted).plain_bytes) as advance,
             staging.writer() as writer,
         ):
             delta.restore(writer, wanted, held.layout.temporary, advance)

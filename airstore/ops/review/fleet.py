@@ -9,7 +9,7 @@ from pathlib import Path
 from airstore.core.durable import write_file
 from airstore.core.errors import AirstoreError, NotFoundError, NotTrustedError, SequenceError
 from airstore.core.image.digest import Digest
-from airstore.ops.media.create import Base, base_from_receipt
+from airstore.ops.media.bases import Base, base_from_receipt
 from airstore.ops.media.receipts import Receipt, list_sites, read_receipt
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.summaries import summaries

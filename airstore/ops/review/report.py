@@ -9,7 +9,9 @@ from airstore.core.errors import AirstoreError, DamagedError, NotFoundError
 from airstore.core.model.release import Chart, Image, Release
 from airstore.core.parsing import yamlfile
 from airstore.core.progress import Progress
-from airstore.ops.media.create import base_from_release, plan_media, rehearse_media
+from airstore.ops.media.bases import base_from_release
+from airstore.ops.media.create import rehearse_media
+from airstore.ops.media.plan import plan_media
 from airstore.ops.publish.diff import paired
 from airstore.ops.review.changes import HelmRow, ImageRow, helm_rows, image_rows
 from airstore.ops.review.packages import PackageChange, Scanner, compare
@@ -176,8 +178,8 @@ def _media(
     old, new = versions
     for kind in ("delta", "full") if old else ("full",):
         try:
-            base = base_from_release(store, old) if kind == "delta" else None
-            plan = plan_media(store, blobs, new, base)
+            bases = [base_from_release(store, old)] if kind == "delta" else []
+            plan = plan_media(store, blobs, new, *bases)
             yield MediaSize(kind, rehearse_media(store, blobs, plan, progress).size)
         except AirstoreError as fault:  # a report without this figure is better than none
             yield MediaSize(kind, None, str(fault))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from airstore.cli.options.pages import PAGE, alone_on_stdout, write_page
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.text import human, moment
 from airstore.cli.views.output import output_option, show_rows
+from airstore.core.errors import UsageError
 from airstore.ops.publish.keys import load_key
-from airstore.ops.review.bring import bring_up, place_of
+from airstore.ops.review.bring import Shared, bring_up, shared_media
 from airstore.ops.review.fleet import Fleet, SiteRow, fleet, keep
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.trust import envelope
@@ -42,7 +44,11 @@ _COLUMNS = {
     "--media",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Make the media that bring every site up, as DIR/SITE-VERSION; those that are there stay.",
+    help="Make the media that bring every site up, as DIR/SITE-VERSION; those that are there stay. "
+    "Sites that hold the same share a directory.",
+)
+@click.option(
+    "--together", is_flag=True, help="With --media: one delta for all sites that a delta brings up."
 )
 @key_option
 @passphrase_option
@@ -55,6 +61,7 @@ def command(
     stale_after: int,
     html: Path | None,
     media: Path | None,
+    together: bool,
     key_name: str,
     passphrase_file: Path | None,
     output: str,
@@ -64,6 +71,8 @@ def command(
     RECEIPTS are verified and kept in the store, the newest of each site; the table is about those. LACKS is
     what the site's registry does not have; media are smaller. --media makes the media of all of them.
     """
+    if together and not media:
+        raise UsageError("--together says how --media shares", hint="add --media DIR")
     store = context.store(PUBLISHER, "fleet", current=bool(media))
     alone = alone_on_stdout(html, output)
     for site, kept in keep(store, receipts, context.now()):
@@ -82,7 +91,8 @@ def command(
     if html:
         write_page(context, html, _page(context, store, found, stale_after))
     if media:
-        _bring_up(context, store, found, media, key_name, passphrase_file)
+        shared = shared_media(found, media, together=together)
+        _bring_up(context, store, found, shared, (key_name, passphrase_file))
     elif count := sum(bool(row.media) for row in found.rows):
         what = "media for the site" if count == 1 else f"media for {count} sites"
         context.say(f"next: {_at(context, 'fleet', '--media', 'OUT')}  # {what} that lack something")
@@ -102,20 +112,25 @@ def _page(context: Context, store: StoreDirectory, found: Fleet, stale_after: in
 
 
 def _bring_up(
-    context: Context, store: StoreDirectory, found: Fleet, out: Path, key_name: str, passphrase: Path | None
+    context: Context,
+    store: StoreDirectory,
+    found: Fleet,
+    media: Sequence[Shared],
+    key: tuple[str, Path | None],
 ) -> None:
-    key = load_key(store, key_name, ask_passphrase(passphrase), agent_socket())
+    name, passphrase = key
+    signer = load_key(store, name, ask_passphrase(passphrase), agent_socket())
     with store.open_blobs() as blobs:
-        for row, index in bring_up(
+        for each, index in bring_up(
             store,
             blobs,
             found,
-            out,
-            lambda data: envelope.sign(data, STATEMENT_TYPE, [key]),
+            media,
+            lambda data: envelope.sign(data, STATEMENT_TYPE, [signer]),
             context.progress,
         ):
-            made = f"{row.media}, {human(index.size)}" if index else "is there already, and is left as it is"
-            context.say(f"{place_of(out, found, row)}: {made}")
+            made = f"{each.kind}, {human(index.size)}" if index else "is there already, and is left as it is"
+            context.say(f"{each.place}: {made}")
 
 
 def _row(row: SiteRow) -> dict[str, Any]:

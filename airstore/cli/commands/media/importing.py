@@ -93,7 +93,7 @@ def _held(fetched: Fetched) -> Row:
         "media": fetched.source,
         "release": index.release.version,
         "kind": index.kind,
-        "from": index.base.version if index.base else None,
+        "from": index.starts_from,
         "new_releases": [],
         "media_bytes": index.size,
         "state": "held already",
