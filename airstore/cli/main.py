@@ -61,6 +61,7 @@ _COMMANDS = {
 
 
 # What the operating system refuses whatever a program does; other errors of its kind are bugs.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 _REFUSED = _FORBIDDEN | {
     *(errno.EIO, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ESTALE),
@@ -90,6 +91,9 @@ class _Lazy(Group):
                 hint = "run airstore as the owner of the store" if fault.errno in _FORBIDDEN else ""
                 raise StorageError(f"cannot use {fault.filename}: {fault.strerror}", hint=hint) from fault
             if not _output_fails():
+                if fault.errno in _FULL:  # a file without a name, such as one that a program writes to
+                    hint = "free some space there or in TMPDIR, and run the same command again"
+                    raise StorageError(f"cannot write: {fault.strerror}", hint=hint) from fault
                 raise
             _drop_output()
             raise StorageError(f"cannot write the output: {fault.strerror}") from fault
