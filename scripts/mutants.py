@@ -104,7 +104,9 @@ def prepare(work: Path, package: str) -> None:
     command.write_text(_TESTS.format(**values, scratch=work / "scratch"))
     (work / f"{package}.toml").write_text(_CONFIGURATION.format(package=package, command=command))
     # Else every mutant of code that these tests do not pass would be noticed.
-    subprocess.run(["bash", str(command)], cwd=work / "tree", check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(["bash", command], cwd=work / "tree", capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"without any change the tests of {package} fail:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
 
 
 def leave_some(database: WorkDB, count: int, seed: int) -> int:

@@ -92,7 +92,7 @@ def check_chain(
     return NewlyTrusted(tip.sequence, digest, new)
 
 
-def check_addressee(site_name: str, addressed_to: Sequence[str]) -> None:
+def check_addressee(site_name: str, addressed_to: tuple[str, ...]) -> None:
     """Refuse media made for other sites; without an address they are for every site.
 
     Raises:

@@ -155,11 +155,14 @@ def test_other_product_is_refused_anywhere_in_the_chain() -> None:
 
 
 def test_threat_cross_site() -> None:
-    check_addressee("berlin", "berlin")
-    check_addressee("berlin", "")
+    check_addressee("berlin", ("berlin",))
+    check_addressee("berlin", ("aachen", "berlin"))
+    check_addressee("berlin", ())
     for other in ("paris", "berl", "berlin-2", "Berlin"):
         with pytest.raises(SequenceError, match=f"made for site '{other}'; this is site 'berlin'"):
-            check_addressee("berlin", other)
+            check_addressee("berlin", (other,))
+    with pytest.raises(SequenceError, match="made for site 'aachen', 'paris'; this is site 'berlin'"):
+        check_addressee("berlin", ("aachen", "paris"))
 
 
 def test_trust_root_restored_from_a_backup_is_refused() -> None:
