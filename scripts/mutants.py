@@ -106,7 +106,8 @@ def prepare(work: Path, package: str) -> None:
     # Else every mutant of code that these tests do not pass would be noticed.
     done = subprocess.run(["bash", command], cwd=work / "tree", capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.exit(f"without any change the tests of {package} fail:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+        said = f"{done.stdout[-3000:]}{done.stderr[-1000:]}"
+        sys.exit(f"without any change the tests of {package} fail:\n{said}")
 
 
 def leave_some(database: WorkDB, count: int, seed: int) -> int:
