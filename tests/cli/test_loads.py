@@ -65,6 +65,7 @@ LOADS = {
     "status --help": CLUSTER,
     "applier install --help": CLUSTER,
     "doctor --help": CLUSTER,
+    "anchor --help": STORE,
 }
 _RUN = (
     "import sys\nfrom airstore.cli.main import main\n"

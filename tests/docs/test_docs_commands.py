@@ -87,7 +87,7 @@ class Journey:
             if self.guide:
                 done("-C", desk.store, "release", "create", "--version", "1.0.0", env=desk.environment)
             make_product(desk.directory, "1.1.0")
-        if "--receipt" in command.words and self.guide:
+        if "--receipt" in command.words and self.guide and not self.site.store.exists():
             self._enrol()
         if command.name == "plan":
             write_site_file(self.site.store)
