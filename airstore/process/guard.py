@@ -78,6 +78,14 @@ def network_taken_by() -> str:
     return done.stdout.strip()
 
 
+def said_of_network(*, offline: bool) -> str:
+    """What to add, for people, to the name of a program that is to have no network."""
+    if not offline:
+        return ""
+    how = network_taken_by()
+    return f", without network by {how}" if how else ", with network: this machine lets nobody take it away"
+
+
 def _make_place(lock: Path) -> None:
     """Its directory; a site's first command may be one that changes nothing else."""
     with storage_errors(lock):

@@ -1,8 +1,8 @@
 """Keep one program company, for `airstore.process.guard`.
 
 ``supervisor.py LOCK PIPE NETWORK PROGRAM ARGUMENT...``: ``LOCK`` is empty where none is to be held;
-``NETWORK`` is ``offline`` for a program that is to have none, as far as the machine allows it (`.offline`), else
-``online``. Run as a script with the standard library alone, so that it starts quickly. It ends with the
+``NETWORK`` is ``offline`` for a program that is to have none, as far as the machine allows it (`.offline`),
+else ``online``. Run as a script with the standard library alone, so that it starts quickly. It ends with the
 program's exit code, or 128 and the signal's number; 126 if it cannot lock, 127 if it cannot run the program.
 """
 

@@ -24,19 +24,11 @@ from airstore.core.leftovers import make_scratch
 from airstore.core.limits import LIMITS
 from airstore.core.work import at_work
 from airstore.process import program
-from airstore.process.guard import network_taken_by
+from airstore.process.guard import said_of_network
 
 _SIGNALLED = 128  # and the signal's number: how a shell, and our supervisor, say that a program was ended
 SCHEMA_UNCHECKED = "--skip-schema-validation"  # of template and upgrade, since Helm 3.16
 _VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
-
-
-def _network(*, offline: bool) -> str:
-    """What to say of a program that is to have no network."""
-    if not offline:
-        return ""
-    how = network_taken_by()
-    return f", without network by {how}" if how else ", with network: this machine lets nobody take it away"
 
 
 class Helm:
@@ -108,7 +100,7 @@ class Helm:
         """
         argv = [str(self._binary.absolute()), *arguments]
         try:
-            with at_work("helm %s (%s%s)", arguments[0], what, _network(offline=offline)):
+            with at_work("helm %s (%s%s)", arguments[0], what, said_of_network(offline=offline)):
                 ended = program.run(
                     argv,
                     self._variables,
