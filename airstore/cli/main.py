@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import signal
 import stat
 import sys
 from importlib import import_module
@@ -20,6 +21,7 @@ from airstore.cli.group import Group, with_store_option
 from airstore.cli.options.remotes import connected
 from airstore.cli.text import printable
 from airstore.core.errors import AirstoreError, StorageError
+from airstore.core.leftovers import sweep
 from airstore.core.location import CONFIG
 
 # Command name to its module and help line; modules are imported only when their command runs, so that
@@ -59,6 +61,8 @@ _COMMANDS = {
     "completion": ("stores.completion", "Completion for bash, zsh and fish."),
 }
 
+
+_SIGNALLED = 128  # and the signal's number: how shells say that a program was ended
 
 # What the operating system refuses whatever a program does; other errors of its kind are bugs.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -131,6 +135,7 @@ def main(
     failed, 42 a program that airstore runs failed, 50 a change failed and what ran before runs again, 51 an
     operator is needed, 130 interrupted.
     """
+    sweep()
     ctx.obj = Context(
         named=store or _found_store(),
         typed=store is not None,
@@ -181,7 +186,16 @@ def run() -> None:
     store holds is signed, but git's own files and what is under construction are not.
     """
     os.umask(os.umask(0o077) | stat.S_IWOTH)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has had the other one ignored
+            signal.signal(number, _end)
     sys.exit(exit_code(sys.argv[1:]))
+
+
+def _end(number: int, _frame: object) -> None:
+    """Whoever ends this process in the ordinary way gets the code of that, and no temporary file stays."""
+    signal.signal(number, signal.SIG_DFL)  # a second one is in earnest
+    raise SystemExit(_SIGNALLED + number)
 
 
 def exit_code(arguments: list[str]) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from itertools import takewhile
 from pathlib import Path
 
 from airstore.core.durable import durable_file, storage_errors
 from airstore.core.errors import UsageError
+from airstore.core.leftovers import scratch_directory
 from airstore.history.git.header import BundleHeader
 from airstore.history.git.names import MAIN, TAGS, is_version
 from airstore.history.git.program import Git
@@ -46,7 +46,7 @@ def create_bundle(history: History, out: Path, to: str, base: str | None, *, git
         )
     known = (first.commit,) if first else ()
     header = BundleHeader(known, {**_tags(history, last, first), MAIN: last.commit})
-    with storage_errors(out), tempfile.TemporaryDirectory(prefix="airstore-bundle-") as temporary:
+    with storage_errors(out), scratch_directory("bundle") as temporary:
         repository = scratch(Path(temporary) / "scratch.git", history.path)
         with durable_file(out, mode=0o644) as file:
             file.write(header.to_bytes())

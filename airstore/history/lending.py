@@ -11,6 +11,7 @@ from pathlib import Path
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import NotFoundError
+from airstore.core.leftovers import scratch_directory
 from airstore.core.limits import LIMITS
 from airstore.history.git.header import read_header
 from airstore.history.git.names import HEADS
@@ -76,7 +77,7 @@ def united(live: Path, lenders: Sequence[Lender], tags: Mapping[str, str]) -> It
     Raises:
         StorageError: the disk is full or failed.
     """
-    with tempfile.TemporaryDirectory(prefix="airstore-united-") as directory:
+    with scratch_directory("united") as directory:
         repository = scratch(Path(directory) / "scratch.git", live)
         lines = "".join(f"{path / 'objects'}\n" for path in [live, *(each.path for each in lenders)])
         with storage_errors(repository):

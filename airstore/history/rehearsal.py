@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from pygit2.enums import ObjectType
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.leftovers import scratch_directory
 from airstore.core.limits import LIMITS
 from airstore.history.git.commits import encode_commit, stamp
 from airstore.history.git.objects import ObjectDatabase
@@ -37,7 +37,7 @@ def rehearse(history: History, files: Mapping[str, bytes], *, git: Git | None = 
         StorageError: the disk is full or failed.
     """
     program = git or Git()
-    with tempfile.TemporaryDirectory(prefix="airstore-rehearsal-") as temporary, storage_errors(history.path):
+    with scratch_directory("rehearsal") as temporary, storage_errors(history.path):
         made = scratch(Path(temporary) / "made.git", history.path)
         objects = ObjectDatabase(made / "objects", history.disk)
         who = stamp(_NOBODY, 0)

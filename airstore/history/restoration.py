@@ -15,6 +15,7 @@ from pygit2.enums import ObjectType
 
 from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, write_file
 from airstore.core.errors import DamagedError
+from airstore.core.leftovers import scratch_directory
 from airstore.history.git.closure import closure
 from airstore.history.git.commits import decode_commit, decode_tag
 from airstore.history.git.files import DIRECTORIES, HEAD, has_own_checksum, head_faults, pack_faults
@@ -42,7 +43,7 @@ def restore_files(history: Path, disk: Disk = LOCAL_DISK, git: Git | None = None
     if done:
         _restore_head(history, done, disk)
     for pack in _badly_indexed(history):
-        with suppress(DamagedError), tempfile.TemporaryDirectory(prefix="airstore-index-") as directory:
+        with suppress(DamagedError), scratch_directory("index") as directory:
             made = scratch(Path(directory) / "scratch.git", history)
             with storage_errors(pack), pack.open("rb") as file:
                 (git or Git()).index_pack(made, file, f"indexing {pack.name}")
@@ -144,7 +145,7 @@ def _all(objects: ObjectDatabase) -> Iterator[tuple[str, int, bytes]]:
 
 
 def _restore_head(history: Path, names: Iterable[str], disk: Disk) -> None:
-    with tempfile.TemporaryDirectory(prefix="airstore-head-") as directory:
+    with scratch_directory("head") as directory:
         fresh = Path(directory) / "new.git"
         History.create(fresh)
         for name in set(names).difference(DIRECTORIES):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from airstore.core.durable import storage_errors, sync_directory, write_file
 from airstore.core.errors import UsageError
 from airstore.core.image.digest import Digest
+from airstore.core.leftovers import building_directory
 from airstore.core.limits import LIMITS
 from airstore.core.progress import Progress
 from airstore.history.bundle import create_bundle
@@ -101,8 +101,7 @@ def write_media(
     _check_free(out)
     with storage_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-", dir=out.parent))
-    try:
+    with building_directory(out) as building:
         index = _filled(building, contents, describe, progress, carriers)
         signed = sign(index.to_statement())
         _check_index(signed)
@@ -110,9 +109,6 @@ def write_media(
         beside(building)
         _open_to_all(building)
         _publish(building, out)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
     return index
 
 

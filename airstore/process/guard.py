@@ -9,29 +9,39 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import LockedError
 from airstore.core.poll import poll
+from airstore.process.supervisor import OFFLINE, ONLINE
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _PAUSE = 0.1  # seconds
 
 
 @contextmanager
-def guarded(argv: Sequence[str], lock: Path | None) -> Iterator[tuple[list[str], tuple[int, ...]]]:
-    """A command line that runs ``argv`` guarded while the block lasts, and the handles it must inherit."""
-    if lock is None:
-        yield list(argv), ()
-        return
-    _make_place(lock)
+def guarded(
+    argv: Sequence[str], lock: Path | None, *, offline: bool = False
+) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """A command line that runs ``argv`` guarded while the block lasts, and the handles it must inherit.
+
+    Args:
+        argv: the program and its arguments.
+        lock: held while it runs; None for none, it dies with this process all the same.
+        offline: without network, where the machine allows that.
+    """
+    if lock:
+        _make_place(lock)
     read, write = os.pipe()
     try:
-        words = [sys.executable, "-I", "-S", str(_SUPERVISOR), str(lock.absolute()), str(read), *argv]
+        held, network = str(lock.absolute()) if lock else "", OFFLINE if offline else ONLINE
+        words = [sys.executable, "-I", "-S", str(_SUPERVISOR), held, str(read), network, *argv]
         yield words, (read,)
     finally:
         os.close(read)
@@ -54,6 +64,26 @@ def await_end(lock: Path, timeout: float) -> None:
             )
     finally:
         os.close(handle)
+
+
+@cache
+def network_taken_by() -> str:
+    """How this machine lets an ordinary program be run without network; empty where it forbids it.
+
+    Asked once a process, of a process of its own.
+    """
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import offline; print(offline.leave_network())"
+    words = [sys.executable, "-I", "-S", "-c", program, str(_SUPERVISOR.parent)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout.strip()
+
+
+def said_of_network(*, offline: bool) -> str:
+    """What to add, for people, to the name of a program that is to have no network."""
+    if not offline:
+        return ""
+    how = network_taken_by()
+    return f", without network by {how}" if how else ", with network: this machine lets nobody take it away"
 
 
 def _make_place(lock: Path) -> None:

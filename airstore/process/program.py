@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import selectors
@@ -44,6 +45,7 @@ def run(  # noqa: PLR0913 - the bounds of one program, one each
     guard: Path | None = None,
     memory: int = MEMORY,
     watch: Callable[[], None] | None = None,
+    offline: bool = False,
 ) -> Completed:
     """Run a program to its end.
 
@@ -53,22 +55,32 @@ def run(  # noqa: PLR0913 - the bounds of one program, one each
         stdin: what it reads.
         timeout: seconds before it is killed.
         limit: bytes of standard output before it is killed; standard error is cut at 1 MiB.
-        guard: a lock file to hold while the program runs; it is killed when this process dies, however it
-            dies, and the lock is free once it is gone.
+        guard: a lock file to hold while the program runs; it is free once the program is gone.
         memory: bytes of address space; 0 for no bound.
         watch: called every second while the program runs; what it raises ends the program, and is raised.
+        offline: without network, where the machine allows that (`network_taken_by`).
+
+    The program is killed when this process dies, however it dies.
 
     Raises:
         NotFoundError: there is no such program.
         ProgramError: it took too long or wrote too much.
     """
     name = Path(argv[0]).name
+    _check_runs(argv[0])
     with tempfile.TemporaryFile() as given:  # a file, so that a program which does not read cannot stall us
         given.write(stdin)
         given.seek(0)
-        with guarded(argv, guard) as (words, handles):
+        with guarded(argv, guard, offline=offline) as (words, handles):
             bounds = _Bounds(timeout, limit, memory, watch)
             return _run(_start(words, environment, given, handles), name, bounds)
+
+
+def _check_runs(path: str) -> None:
+    """The supervisor could only say so by an exit code."""
+    if not os.access(path, os.X_OK) or Path(path).is_dir():
+        why = "it is no program" if Path(path).exists() else os.strerror(errno.ENOENT)
+        raise NotFoundError(f"cannot run {path}: {why}", hint="install it, or name another one")
 
 
 @dataclass(frozen=True)

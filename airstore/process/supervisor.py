@@ -1,7 +1,9 @@
-"""Keep one program company: ``supervisor.py LOCK PIPE PROGRAM ARGUMENT...``; see `airstore.process.guard`.
+"""Keep one program company, for `airstore.process.guard`.
 
-Run as a script with the standard library alone, so that it starts quickly. It ends with the program's exit
-code, or 128 and the signal's number; 126 if it cannot lock, 127 if it cannot run the program.
+``supervisor.py LOCK PIPE NETWORK PROGRAM ARGUMENT...``: ``LOCK`` is empty where none is to be held;
+``NETWORK`` is ``offline`` for a program that is to have none, as far as the machine allows it (`.offline`),
+else ``online``. Run as a script with the standard library alone, so that it starts quickly. It ends with the
+program's exit code, or 128 and the signal's number; 126 if it cannot lock, 127 if it cannot run the program.
 """
 
 import fcntl
@@ -10,26 +12,20 @@ import select
 import signal
 import sys
 
+OFFLINE, ONLINE = "offline", "online"
 
-def main(lock: str, pipe: int, argv: list[str]) -> int:
+
+def main(lock: str, pipe: int, network: str, argv: list[str]) -> int:
     """Run the program to its end, or to the end of whoever holds the other end of the pipe."""
-    try:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as fault:
-        os.write(2, f"cannot lock {lock}: {fault.strerror}\n".encode())
+    if lock and not _locked(lock):
         return 126
-    fcntl.flock(handle, fcntl.LOCK_SH)
     os.set_inheritable(pipe, False)
     if select.select([pipe], [], [], 0)[0]:
         return 128 + signal.SIGKILL  # it is gone already, and somebody else may be at work
-    ended = _told_of_children()
+    ended, here = _told_of_children(), os.getpid()
     program = os.fork()
     if program == 0:
-        try:
-            os.execve(argv[0], argv, os.environ)  # noqa: S606
-        except OSError as fault:
-            os.write(2, f"cannot run {argv[0]}: {fault.strerror}\n".encode())
-            os._exit(127)
+        _become(argv, network, here)
     status = _wait(program, ended, pipe)
     if status is None:
         os.kill(program, signal.SIGKILL)
@@ -37,6 +33,32 @@ def main(lock: str, pipe: int, argv: list[str]) -> int:
         os.killpg(0, signal.SIGKILL)  # this process too
         return 128 + signal.SIGKILL
     return status if status >= 0 else 128 - status
+
+
+def _locked(lock: str) -> bool:
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        os.write(2, f"cannot lock {lock}: {fault.strerror}\n".encode())
+        return False
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    return True
+
+
+def _become(argv: list[str], network: str, parent: int) -> None:
+    """The program itself, which never outlives the supervisor."""
+    try:
+        sys.path.insert(0, os.path.dirname(__file__))  # noqa: PTH120 - pathlib takes time to load
+        import offline  # type: ignore[import-not-found] # noqa: PLC0415 - no package's module in a script
+
+        offline.die_with_parent(signal.SIGKILL, parent)
+        if network == OFFLINE:
+            offline.leave_network()
+        os.execve(argv[0], argv, os.environ)  # noqa: S606
+    except (OSError, ImportError) as fault:
+        os.write(2, f"cannot run {argv[0]}: {fault}\n".encode())
+    finally:
+        os._exit(127)  # never back into the supervisor's own work
 
 
 def _told_of_children() -> int:
@@ -60,4 +82,4 @@ def _wait(program: int, ended: int, pipe: int) -> "int | None":
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]))

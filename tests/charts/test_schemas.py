@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +19,7 @@ from airstore.charts.packages.schemas import foreign_references
 from airstore.charts.packages.tarball import write_tarball
 from airstore.charts.rendering.render import RenderTarget, render
 from airstore.core.errors import UsageError
+from airstore.process.guard import network_taken_by
 from tests.support.tools.http_server import listening
 
 CHART_YAML = b"apiVersion: v2\nname: shop\nversion: 1.0.0\n"
@@ -58,9 +61,14 @@ def test_helm_alone_would_fetch_it_and_airstore_does_not(
     assert [each.kind for each in found.documents] == ["ConfigMap"]
     assert asked == []
     (tmp_path / "c.tgz").write_bytes(archive)
-    with pytest.raises(UsageError, match="values don't meet the specifications"):
+    with pytest.raises(UsageError):
         Helm(helm).template(tmp_path / "c.tgz", "shop", "default")
-    assert asked  # so this is what the guard is for
+    assert bool(asked) == (not network_taken_by())  # what needs no network has none, where it can be taken
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    command = [str(helm), "template", "shop", str(tmp_path / "c.tgz")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "values don't meet the specifications" in done.stderr
+    assert asked  # so this is what both guards are for
 
 
 def test_a_schema_of_the_charts_own_is_still_held_against_the_values(helm: Path) -> None:

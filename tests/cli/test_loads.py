@@ -30,6 +30,7 @@ LOADS = {
     "site --help": STORE,
     "log --help": STORE,
     "history --help": STORE,
+    "anchor show --help": STORE,
     "check --help": STORE,
     "repair --help": SOURCES,
     "gc --help": STORE,

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from airstore.core.errors import NotTrustedError
+from airstore.core.errors import NotTrustedError, UsageError
 from airstore.core.image.digest import Digest
+from airstore.core.model.site import SiteFile
 from airstore.history import ledger
+from airstore.ops.applier.install import _check_settled
 from airstore.ops.stores import anchors, ledgers
+from airstore.ops.stores.anchor_places import place_of
 from airstore.ops.stores.directory import open_directory
 from airstore.trust.mark import Mark
 from tests.support.product.repairs import broken, found_by_check, repaired
@@ -166,7 +169,7 @@ def test_another_release_or_entry_in_the_same_place_is_named(anchored: Path) -> 
         (Mark("acme", 2, 1, own.release, 1, own.entry), "trust root 2 was in force"),
         (Mark("b", 1, 1, own.release, 1, own.entry), "is of site b"),
     ):
-        anchors.place_of(store, store.anchor).write(other.to_bytes(ledgers.site_key(store)))
+        place_of(store, store.anchor).write(other.to_bytes(ledgers.site_key(store)))
         (fault,) = anchors.anchor_faults(store)
         assert said in fault
 
@@ -174,7 +177,14 @@ def test_another_release_or_entry_in_the_same_place_is_named(anchored: Path) -> 
 def test_a_mark_by_another_key_is_refused(anchored: Path, road: Road) -> None:
     other = anchored.parent / "other"
     done("init", other, "--site", "acme", "--trust", road.publisher / "trust" / "root.json")
-    place = anchors.place_of(open_directory(anchored), open_directory(anchored).anchor)
+    place = place_of(open_directory(anchored), open_directory(anchored).anchor)
     place.write(mark(anchored).to_bytes(ledgers.site_key(open_directory(other))))
     with pytest.raises(NotTrustedError, match="not a trusted key"):
         anchors.require_anchored(open_directory(anchored))
+
+
+def test_an_applier_is_not_given_a_store_whose_anchor_it_could_not_move_on(anchored: Path) -> None:
+    with pytest.raises(UsageError, match="could not move on"):
+        _check_settled(open_directory(anchored), SiteFile())
+    done("-C", anchored, "anchor", "remove")
+    _check_settled(open_directory(anchored), SiteFile())

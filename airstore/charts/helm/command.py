@@ -2,6 +2,7 @@
 
 Helm runs on what a vendor wrote, so it gets a private home, no plugins, a bounded address space and a
 deadline; values travel in files, never in ``--set`` (CVE-2022-36055); DNS lookups are off (CVE-2023-25165).
+What needs no network (packaging, and rendering without a cluster) has none, where the machine allows that.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from airstore.charts.helm.access import RepositoryLogin
 from airstore.charts.helm.faults import helm_fault
 from airstore.charts.helm.sandbox import check_private, copy_values
 from airstore.core.errors import ProgramError, TransferError, UsageError
+from airstore.core.leftovers import make_scratch
 from airstore.core.limits import LIMITS
 from airstore.core.work import at_work
 from airstore.process import program
+from airstore.process.guard import said_of_network
 
 _SIGNALLED = 128  # and the signal's number: how a shell, and our supervisor, say that a program was ended
 SCHEMA_UNCHECKED = "--skip-schema-validation"  # of template and upgrade, since Helm 3.16
@@ -49,7 +52,7 @@ class Helm:
         self._binary = binary
         self._timeout = timeout
         self._environment = dict(environment or {})
-        self._home = home or Path(tempfile.mkdtemp(prefix="airstore-helm-"))
+        self._home = home or make_scratch("helm")
         self._added: set[RepositoryLogin] = set()
         self._version: tuple[int, str] | None = None
         if home is None:
@@ -65,7 +68,7 @@ class Helm:
         private = {"PATH": "/usr/bin:/bin", "HOME": str(home), "HELM_PLUGINS": str(home / "plugins")}
         return self._environment | places | private
 
-    def run(
+    def run(  # noqa: PLR0913 - the bounds of one call, one each
         self,
         arguments: Sequence[str],
         what: str,
@@ -75,6 +78,7 @@ class Helm:
         guard: Path | None = None,
         limit: int = LIMITS.yaml_document,
         watch: Callable[[], None] | None = None,
+        offline: bool = False,
     ) -> str:
         """Run one Helm command and return its standard output.
 
@@ -83,9 +87,10 @@ class Helm:
             what: the chart and variant this is about, for errors.
             stdin: a password, where the command reads one.
             timeout: seconds; the object's own by default.
-            guard: a lock file to hold meanwhile; the program then dies with this process.
+            guard: a lock file to hold meanwhile.
             limit: bytes of output that are accepted.
             watch: called every second meanwhile; what it raises ends Helm, and is raised.
+            offline: what is asked of Helm needs no network, so it gets none.
 
         Raises:
             NotFoundError: no such Helm, or Helm says that what was asked for does not exist.
@@ -95,7 +100,7 @@ class Helm:
         """
         argv = [str(self._binary.absolute()), *arguments]
         try:
-            with at_work("helm %s (%s)", arguments[0], what):
+            with at_work("helm %s (%s%s)", arguments[0], what, said_of_network(offline=offline)):
                 ended = program.run(
                     argv,
                     self._variables,
@@ -104,6 +109,7 @@ class Helm:
                     limit=limit,
                     guard=guard,
                     watch=watch,
+                    offline=offline,
                 )
         except ProgramError as fault:
             raise ProgramError(f"{what}: {fault}", hint=fault.hint) from fault
@@ -121,7 +127,9 @@ class Helm:
             UsageError: not Helm 3 or 4.
         """
         if self._version is None:
-            text = self.run(["version", "--template", "{{.Version}}"], str(self._binary)).strip()
+            text = self.run(
+                ["version", "--template", "{{.Version}}"], str(self._binary), offline=True
+            ).strip()
             match = _VERSION.fullmatch(text)
             if not match:
                 raise UsageError(f"{self._binary} says it is {text!r}", hint="airstore needs Helm 3 or 4")
@@ -175,7 +183,7 @@ class Helm:
             arguments += [f"--kube-version={kube_version}"] if kube_version else []
             arguments += [f"--api-versions={each}" for each in api_versions]
             arguments += [] if cluster is None else ["--dry-run=server", *cluster]
-            return self.run([*arguments, "--", name, str(chart.absolute())], what)
+            return self.run([*arguments, "--", name, str(chart.absolute())], what, offline=cluster is None)
 
     def rehearse(
         self,
@@ -218,7 +226,9 @@ class Helm:
         Raises:
             UsageError: the chart is not valid or lacks a dependency.
         """
-        self.run(["package", f"--destination={destination}", "--", str(directory.absolute())], what)
+        self.run(
+            ["package", f"--destination={destination}", "--", str(directory.absolute())], what, offline=True
+        )
         archives = list(destination.glob("*.tgz"))
         if len(archives) != 1:
             raise UsageError(f"{what}: helm package wrote {len(archives)} archives, one was expected")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from airstore.charts.helm.sandbox import copy_chart
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.tarball import write_tarball
 from airstore.core.errors import UsageError
+from airstore.core.leftovers import scratch_directory
 from airstore.core.parsing import yamlfile
 
 _GENERATED = re.compile(rb"^generated:.*$", re.MULTILINE)
@@ -35,7 +35,7 @@ def package_directory(helm: Helm, directory: Path, reach: Reach = RepositoryLogi
         UsageError: not a valid chart, or one with links or special files.
     """
     what = f"chart {directory}"
-    with tempfile.TemporaryDirectory(prefix="airstore-chart-") as work:
+    with scratch_directory("chart") as work:
         local = _local_charts(Path(os.path.abspath(directory)))  # noqa: PTH100 - links are refused, not followed
         base = Path(os.path.commonpath([chart.parent for chart in local]))
         copies = {chart: Path(work, "charts", chart.relative_to(base)) for chart in local}

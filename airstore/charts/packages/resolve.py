@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from airstore.charts.packages.artifact import ChartArtifact, chart_artifact, ups
 from airstore.charts.packages.package import package_directory
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.image.descriptor import Descriptor
+from airstore.core.leftovers import scratch_directory
 from airstore.core.limits import LIMITS
 from airstore.core.model.product import ChartSource, Product
 
@@ -133,7 +133,7 @@ def _pull(helm: Helm, chart: ChartSource, reach: Reach) -> FetchedChart:
             f"chart {chart.name}: {chart.source} is not a place for charts",
             hint="write a directory, a .tgz, oci://... or the https:// URL of a chart repository",
         )
-    with tempfile.TemporaryDirectory(prefix="airstore-pull-") as directory:
+    with scratch_directory("pull") as directory:
         path = helm.pull(chart.name, chart.version, reach(chart.source.rstrip("/")), Path(directory))
         return FetchedChart(b"", b"", _read_file(path), _provenance(path))
 

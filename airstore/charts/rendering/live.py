@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from airstore.charts.helm.command import Helm
 from airstore.charts.packages.schemas import foreign_references
 from airstore.charts.rendering.render import Document, RenderTarget, parse
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.leftovers import scratch_directory
 from airstore.core.parsing import strictjson, yamlfile
 
 # What Helm refuses because of the cluster's present state, which an apply changes or preflight reports.
@@ -65,7 +65,7 @@ def render_live(
     Raises:
         UsageError: the chart does not render.
     """
-    with tempfile.TemporaryDirectory(prefix="airstore-render-") as directory:
+    with scratch_directory("render") as directory:
         chart = Path(directory, "chart.tgz")
         chart.write_bytes(archive)
         files = list(_private_files(Path(directory), values))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.schemas import foreign_references
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.leftovers import scratch_directory
 from airstore.core.parsing import yamlfile
 
 _MANIFEST = re.compile(r"^---\n# Source: (.*)\n", re.MULTILINE)
@@ -116,7 +116,7 @@ def render(
         UsageError: the chart does not render, or a values file is not YAML; chart and variant are named.
     """
     what = f"chart {chart}" + (f" with {variant}" if variant else "")
-    with tempfile.TemporaryDirectory(prefix="airstore-render-") as directory:
+    with scratch_directory("render") as directory:
         packed = Path(directory, "chart.tgz")
         packed.write_bytes(archive)
         extra = Path(directory, "set.yaml")

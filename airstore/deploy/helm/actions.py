@@ -6,7 +6,6 @@ have lost, with hooks of the wrong release. The rollback is the engine's, from t
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.literal import literal_chart
 from airstore.charts.packages.schemas import foreign_references
 from airstore.core.durable import write_file
+from airstore.core.leftovers import scratch_directory
 from airstore.core.parsing import strictjson
 from airstore.deploy.helm import secret
 from airstore.deploy.helm.calls import HelmCalls
@@ -142,7 +142,7 @@ class HelmActions:
     ) -> None:
         kept = self.keeping.kept(target)
         self._settled(target)
-        with tempfile.TemporaryDirectory(prefix="airstore-apply-") as scratch:
+        with scratch_directory("apply") as scratch:
             chart, more = self.supplies.chart(target), list[str]()
             if kept:
                 chart = literal_chart(read_chart(chart), kept.stream)

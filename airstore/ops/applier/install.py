@@ -88,6 +88,12 @@ def install(cluster: ApplierCluster, applier: Applier, store: StoreDirectory, si
 def _check_settled(store: StoreDirectory, site: SiteFile) -> None:
     end_it = "end it first: `airstore apply` or `airstore rollback`"
     refuse_unfinished(store, unfinished(Runs(store).directory), end_it)
+    if store.anchor:  # a file is not there, and for a ConfigMap the applier has no rights
+        raise UsageError(
+            f"this store has its anchor at {store.anchor}, which the applier could not move on",
+            hint="apply from here; or give the anchor up with `airstore anchor remove`: a restored snapshot"
+            " of the store is then not noticed",
+        )
     for named in site.registry.files:
         if not site.path(named).resolve().is_relative_to(store.path.resolve()):
             raise UsageError(

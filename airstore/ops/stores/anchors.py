@@ -7,126 +7,28 @@ releases. The store is written first, so an anchor that is behind it says only t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
-from airstore.core.durable import storage_errors, write_file
+from airstore.core.durable import write_file
 from airstore.core.errors import (
     AirstoreError,
     NotTrustedError,
     SequenceError,
-    StorageError,
-    UsageError,
 )
-from airstore.core.limits import LIMITS
 from airstore.core.parsing import strictjson
 from airstore.history import ledger
 from airstore.ops.stores import ledgers
+from airstore.ops.stores.anchor_places import place_of
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.trust.mark import Mark
 from airstore.trust.root.chain import RootChain
 
-if TYPE_CHECKING:
-    from airstore.cluster.api.objects import Objects
-
 ANCHOR = "whether this store is an old copy"  # what nobody can say without it
-_FILE, _MAP = "file://", "configmap:"
-_KEY = "mark.json"
 _GONE = (
     "find out who removed it; once you know that this store is no old copy, `airstore anchor set {0}` writes"
     " it again"
 )
-
-
-class AnchorPlace(Protocol):
-    """Where an anchor is."""
-
-    def read(self) -> bytes | None:
-        """What is there; None where nothing is."""
-
-    def write(self, data: bytes) -> None:
-        """Put this there, durably."""
-
-
-class FileAnchor:
-    """A file outside of the store, such as on another disk or a mounted share."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> bytes | None:
-        """See `AnchorPlace`."""
-        with storage_errors(self._path):
-            try:
-                with self._path.open("rb") as file:
-                    return file.read(LIMITS.key_file + 1)
-            except FileNotFoundError:
-                return None
-
-    def write(self, data: bytes) -> None:
-        """See `AnchorPlace`."""
-        with storage_errors(self._path):
-            if not self._path.parent.is_dir():  # a share that is not mounted must not become a directory here
-                raise StorageError(f"cannot write the anchor {self._path}: there is no {self._path.parent}")
-        write_file(self._path, data, mode=0o644)
-
-
-class ConfigMapAnchor:
-    """A ConfigMap of the site's cluster."""
-
-    def __init__(self, namespace: str, name: str, kubeconfig: Path | None) -> None:
-        self._namespace, self._name, self._kubeconfig = namespace, name, kubeconfig
-
-    def read(self) -> bytes | None:
-        """See `AnchorPlace`."""
-        with self._objects() as objects:
-            found = objects.get("v1", "ConfigMap", self._name, self._namespace)
-        text = (found.get("data") or {}).get(_KEY) if found else None
-        return str(text).encode() if text is not None else None
-
-    def write(self, data: bytes) -> None:
-        """See `AnchorPlace`."""
-        document = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": self._name, "namespace": self._namespace},
-            "data": {_KEY: data.decode()},
-        }
-        with self._objects() as objects:
-            objects.apply(document)
-
-    @contextmanager
-    def _objects(self) -> Iterator[Objects]:
-        from airstore.cluster.api.connection import connect  # noqa: PLC0415 - loads kubernetes, which few need
-        from airstore.cluster.api.objects import Objects  # noqa: PLC0415
-
-        with connect(self._kubeconfig, retry_for=0) as connection:
-            yield Objects(connection)
-
-
-def place_of(store: StoreDirectory, named: str) -> AnchorPlace:
-    """The place that a name is of: ``file:///PATH`` or ``configmap:NAMESPACE/NAME``.
-
-    Raises:
-        UsageError: it is no such name, or within the store.
-    """
-    namespace, slash, name = named.removeprefix(_MAP).partition("/")
-    if named.startswith(f"{_FILE}/"):
-        path = Path(named.removeprefix(_FILE))
-        if path.resolve().is_relative_to(store.path.resolve()):
-            raise UsageError(
-                f"the anchor {path} is within the store, and would be restored with it",
-                hint="name a file on another disk, or a ConfigMap",
-            )
-        return FileAnchor(path)
-    if named.startswith(_MAP) and namespace and slash and name:
-        return ConfigMapAnchor(namespace, name, store.kubeconfig)
-    raise UsageError(
-        f"{named[:100]!r} is no place for an anchor", hint="file:///PATH or configmap:NAMESPACE/NAME"
-    )
 
 
 def read_anchor(store: StoreDirectory, named: str = "") -> Mark | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from airstore.charts.helm.command import Helm
 from airstore.cluster.api.client import probe
 from airstore.core.errors import AirstoreError
+from airstore.process.guard import network_taken_by
 
 _OK, _MISSING = "ok", "missing"
 
@@ -41,6 +42,7 @@ def examine(helm: Callable[[], Helm], kubeconfig: Path | None, store: Path) -> I
     )
     cost = "release create, images find, plan and apply do not work"
     yield replace(_try("helm", lambda: helm().version()[1], cost), needed=True)
+    yield _network()
     yield _program("kubectl", ["kubectl", "version", "--client"], "hook scripts that call it fail")
     yield _try(
         "kubernetes", lambda: _cluster(kubeconfig), "a site's registry bootstrap and apply do not work"
@@ -67,6 +69,14 @@ def _try(name: str, look: Callable[[], str], cost: str) -> DoctorFinding:
 def _cluster(kubeconfig: Path | None) -> str:
     info = probe(kubeconfig)
     return f"{info.version} at {info.server}"
+
+
+def _network() -> DoctorFinding:
+    cost = "a chart that makes Helm fetch something while it is rendered is not stopped by the kernel"
+    how = network_taken_by()
+    return DoctorFinding(
+        "helm offline", _OK if how else "problem", f"by {how}" if how else "forbidden here", cost
+    )
 
 
 def _space(store: Path) -> DoctorFinding:

@@ -6,7 +6,6 @@ import os
 import platform as host
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from airstore import __version__
 from airstore.core.durable import storage_errors, sync_directory, write_file
 from airstore.core.errors import NotFoundError, ProgramError, UsageError
 from airstore.core.image.digest import Digest
+from airstore.core.leftovers import building_directory
 from airstore.ops.tool import archive, documents, fetch, programs, trim
 from airstore.ops.tool.platforms import GLIBC, PACKAGES, PYTHON, Platform, of_machine
 
@@ -90,18 +90,13 @@ def make(out: Path, wanted: Sequence[Platform], sources: Sources, say: Callable[
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UsageError(f"{out} is in use", hint="name a directory that does not exist yet")
         out.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-", dir=out.parent))
-    try:
-        with storage_errors(out):
-            made = _make_all(building, wanted, sources, say)
-            lines = [f"{Digest.of_file(each.archive).hex}  {each.archive.name}\n" for each in made]
-            write_file(building / SUMS, "".join(lines).encode(), mode=0o644)
-            building.chmod(0o755)
-            building.replace(out)
-            sync_directory(out.parent)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
+    with building_directory(out) as building, storage_errors(out):
+        made = _make_all(building, wanted, sources, say)
+        lines = [f"{Digest.of_file(each.archive).hex}  {each.archive.name}\n" for each in made]
+        write_file(building / SUMS, "".join(lines).encode(), mode=0o644)
+        building.chmod(0o755)
+        building.replace(out)
+        sync_directory(out.parent)
     return [_moved(each, out) for each in made]
 
 

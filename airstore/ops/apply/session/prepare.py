@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from airstore.charts.rendering.live import LiveCluster, render_live
 from airstore.charts.rendering.render import Document, RenderTarget, render
 from airstore.core.durable import write_file
 from airstore.core.errors import UsageError
+from airstore.core.leftovers import scratch_directory
 from airstore.core.limits import LIMITS
 from airstore.core.model.release import Chart, HelmRelease, Release
 from airstore.core.model.site import SiteFile
@@ -182,7 +182,7 @@ def _render(
         definitions = (Document("crds/", each) for each in chart_crds(read_chart(archive, what)))
         return (*definitions, *live)
     # Values may hold passwords: private files in a private directory, never arguments.
-    with tempfile.TemporaryDirectory(prefix="airstore-values-") as scratch:
+    with scratch_directory("values") as scratch:
         files = []
         for number, content in enumerate(values):
             files.append(Path(scratch) / f"values-{number}.yaml")
