@@ -2,77 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from fixture_images import EMPTY, LayoutWriter
-from hypothesis import given
-from hypothesis import strategies as st
+from fixture_images import LayoutWriter
 
-from airstore.core.errors import DamagedError
-from airstore.ops.review.databases import Package
-from airstore.ops.review.sbom.documents import read_bom
-from airstore.ops.review.sbom.purl import package_of
 from airstore.registry.source import REF_NAME
 from tests.support.product.road_parts import airstore, done, refused
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, site_of
 from tests.support.registry import layouts, signatures
-from tests.support.registry.layouts import Node
-
-FIXTURES = Path(__file__).parents[2] / "fixtures"
-SPDX, CYCLONEDX = "application/spdx+json", "application/vnd.cyclonedx+json"
-BUILDKIT, OPENVEX = "application/vnd.in-toto+json", "https://openvex.dev/ns/v0.2.0"
-
-
-def sbom(name: str) -> bytes:
-    """Written by syft (scripts/sbom_vectors.py)."""
-    return (FIXTURES / "sbom" / name).read_bytes()
-
-
-def statement(predicate: object, kind: str) -> bytes:
-    return json.dumps(
-        {
-            "_type": "https://in-toto.io/Statement/v0.1",
-            "predicateType": kind,
-            "subject": [{"name": "_", "digest": {"sha256": "00" * 32}}],
-            "predicate": predicate,
-        }
-    ).encode()
-
-
-def cosign_att(writer: LayoutWriter, root: Node, predicate: object, kind: str) -> None:
-    """As cosign before version 3 attests: a tag, an envelope, the predicate's type beside it."""
-    payload = base64.b64encode(statement(predicate, kind)).decode()
-    data = json.dumps({"payloadType": BUILDKIT, "payload": payload, "signatures": [{"sig": "AA=="}]}).encode()
-    layer = writer.blob(data, "application/vnd.dsse.envelope.v1+json", annotations={"predicateType": kind})
-    made = layouts.manifest(writer, writer.blob(b"{}", EMPTY), [layer])
-    writer.attach({**made, "annotations": {REF_NAME: layouts.cosign_tag(root).replace(".sig", ".att")}})
-
-
-def buildkit(writer: LayoutWriter, child: Node, predicate: object) -> Node:
-    """As BuildKit attests: a child of the index, for a platform that nobody has."""
-    kind = "https://spdx.dev/Document"
-    layer = writer.blob(statement(predicate, kind), BUILDKIT, annotations={"in-toto.io/predicate-type": kind})
-    made = layouts.manifest(writer, writer.blob(b"{}", EMPTY), [layer])
-    notes = {
-        "vnd.docker.reference.type": "attestation-manifest",
-        "vnd.docker.reference.digest": child["digest"],
-    }
-    return layouts.on(made, "unknown/unknown", **notes)
-
-
-def released(tiny: Tiny, version: str, text: str, *attached: tuple[str, bytes]) -> None:
-    """A release whose image has these referrers."""
-    writer = LayoutWriter(tiny.layout)
-    root = layouts.image(writer, text)
-    writer.name(root, IMAGE)
-    for kind, data in attached:
-        signatures.refer(writer, root, data, kind)
-    writer.finish()
-    assert tiny.create(version).code == 0
+from tests.support.registry.sboms import (
+    CYCLONEDX,
+    FIXTURES,
+    OPENVEX,
+    SPDX,
+    buildkit,
+    cosign_att,
+    cyclonedx_with,
+    released,
+    sbom,
+)
 
 
 def shown(tiny: Tiny, *more: str) -> Any:
@@ -162,21 +112,6 @@ def test_an_older_image_without_one_is_not_taken_for_an_empty_one(tiny: Tiny) ->
     assert (image["changes"], image["notes"]) == ([], ["not compared: the older image has no SPDX document"])
 
 
-def cyclonedx_with(*vulnerabilities: tuple[str, str, str]) -> bytes:
-    document = json.loads(sbom("new.cyclonedx-json"))
-    ref = next(each["bom-ref"] for each in document["components"] if each["name"] == "zlib1g")
-    document["vulnerabilities"] = [
-        {
-            "id": name,
-            "affects": [{"ref": ref}],
-            "ratings": [{"severity": "low"}, {"severity": severity}],
-            **({"analysis": {"state": state}} if state else {}),
-        }
-        for name, severity, state in vulnerabilities
-    ]
-    return json.dumps(document).encode()
-
-
 def test_vulnerabilities_that_come_go_and_change(tiny: Tiny) -> None:
     vex = {
         "@context": OPENVEX,
@@ -220,6 +155,7 @@ def test_vulnerabilities_that_come_go_and_change(tiny: Tiny) -> None:
         b'{"something": "else"}',
         b"\xff" * 100,
     ],
+    ids=["tag-value", "twice", "no list", "else", "bytes"],
 )
 def test_what_cannot_be_read_is_said_and_stops_nothing(data: bytes, tiny: Tiny) -> None:
     released(tiny, "1.0.0", "image", (SPDX, data), (CYCLONEDX, sbom("new.cyclonedx-json")))
@@ -252,47 +188,3 @@ def test_control_characters_of_others_drive_no_terminal(tiny: Tiny) -> None:
     out = done("-C", tiny.store, "release", "show", "1.0.0", "--sbom").out
     assert "evil" in out
     assert "\x1b" not in out
-
-
-@pytest.mark.parametrize(
-    ("purl", "package"),
-    [
-        ("pkg:deb/debian/zlib1g@1:1.2.13?arch=amd64&distro=debian-12", Package("dpkg", "zlib1g", "1:1.2.13")),
-        ("pkg:npm/%40acme/right@2.0.0", Package("npm", "@acme/right", "2.0.0")),
-        ("pkg:npm/@acme/right", Package("npm", "@acme/right", "")),
-        ("pkg:golang/github.com/a/b/v2@v2.1.0#sub", Package("golang", "github.com/a/b/v2", "v2.1.0")),
-        ("pkg:pypi/Typing_Extensions@4.2", Package("pip", "typing-extensions", "4.2")),
-        ("pkg:apk/alpine/musl@1.2.4-r2", Package("apk", "musl", "1.2.4-r2")),
-        ("pkg:maven/org.acme/core@1%2B2", Package("maven", "org.acme/core", "1+2")),
-        ("pkg:generic/", None),
-        ("zlib", None),
-    ],
-)
-def test_package_urls(purl: str, package: Package | None) -> None:
-    assert package_of(purl) == package
-
-
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=8), each, max_size=3),
-    max_leaves=8,
-)
-_WORDS = ("packages", "components", "vulnerabilities", "statements", "@graph", "affects", "purl", "name")
-_CONTEXT = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"
-_HEADS: list[dict[str, str]] = [
-    {"spdxVersion": "SPDX-2.3"},
-    {"bomFormat": "CycloneDX"},
-    {"@context": OPENVEX},
-    {"@context": _CONTEXT},
-]
-_LISTS = st.lists(st.dictionaries(st.sampled_from(_WORDS), _JSON))
-
-
-@given(st.sampled_from(_HEADS), st.dictionaries(st.sampled_from(_WORDS), _LISTS | _JSON))
-def test_odd_documents_are_read_or_refused(head: dict[str, str], rest: dict[str, Any]) -> None:
-    try:
-        bom = read_bom(head | rest)
-    except DamagedError:
-        return
-    assert bom is not None
-    assert all(isinstance(each, str) for package in bom.packages for each in package)

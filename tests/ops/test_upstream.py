@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fixture_images import LayoutWriter
 
 from airstore.core.errors import NotTrustedError
@@ -18,40 +16,16 @@ from airstore.ops.stores.trusted import verified
 from airstore.trust.upstream.key import UpstreamKey
 from tests.support.product.road_parts import done, refused, sound, unchanged
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, site_of
+from tests.support.product.upstream_parts import NAME, VECTORS, ask, released, write
 from tests.support.registry import layouts, signatures
 from tests.support.registry.layouts import Node
 from tests.support.registry.servers import RegistryServer
 from tests.support.registry.signatures import UpstreamSigner, ecdsa
 
-VECTORS = Path(__file__).parents[2] / "fixtures" / "cosign"
-NAME = IMAGE.rpartition(":")[0]
-RULE = 'images:\n  signatures: [{images: ["registry.example.com/tiny/*"], keys: [keys/up.pub]%s}]\n'
-
 
 @pytest.fixture(scope="module")
 def signer() -> UpstreamSigner:
     return ecdsa()
-
-
-def ask(tiny: Tiny, signer: UpstreamSigner, more: str = "", pem: bytes = b"") -> None:
-    """Have the product file ask for signatures by a key."""
-    keys = tiny.product.parent / "keys"
-    keys.mkdir(exist_ok=True)
-    (keys / "up.pub").write_bytes(pem or signer.pem)
-    tiny.edit("images:\n", RULE % more)
-
-
-def write(tiny: Tiny) -> tuple[LayoutWriter, Node]:
-    """The layout anew, with the image named in it; signatures may follow, then `finish`."""
-    writer = LayoutWriter(tiny.layout)
-    root = layouts.image(writer, "upstream")
-    writer.name(root, IMAGE)
-    return writer, root
-
-
-def released(tiny: Tiny, version: str = "1.0.0") -> Node:
-    image: Node = done("-C", tiny.store, "release", "show", version, "-o", "json").json()["artifacts"][0]
-    return image
 
 
 def test_a_verified_signature_is_signed_into_the_release_and_shown_at_the_site(
@@ -259,77 +233,6 @@ def test_every_rule_that_fits_an_image_must_be_met(tiny: Tiny, signer: UpstreamS
     found = {(each["rule"], each["key"]) for each in released(tiny)["signatures"]}
     assert {rule for rule, _ in found} == {"*", "registry.example.com/tiny/*"}
     assert ("registry.example.com/tiny/*", "signers/keys/second.pub") in found
-
-
-@pytest.mark.parametrize(
-    ("pattern", "meant"),
-    [
-        ("registry.example.com/tiny/app", "'registry.example.com/tiny/app:*'"),
-        ("registry.example.com/tinny/app:1", "'registry.example.com/tiny/app:1'"),
-    ],
-)
-def test_a_pattern_that_fits_no_image_protects_none_and_is_refused(
-    pattern: str, meant: str, tiny: Tiny, signer: UpstreamSigner
-) -> None:
-    ask(tiny, signer)
-    tiny.edit('images: ["registry.example.com/tiny/*"]', f'images: ["{pattern}"]')
-    with unchanged(tiny.store):
-        refused(tiny.create(), 2, f"'{pattern}' fits no image of the product; did you mean {meant}?")
-
-
-def test_line_ends_and_space_around_a_key_do_not_matter_and_do_not_travel(
-    tiny: Tiny, signer: UpstreamSigner
-) -> None:
-    writer, root = write(tiny)
-    signatures.signed(writer, root, NAME, signer)
-    writer.finish()
-    spoilt = b"\xef\xbb\xbf\r\n  " + signer.pem.replace(b"\n", b"  \r\n") + b"\r\n\r\n"
-    ask(tiny, signer, pem=spoilt)
-    assert tiny.create().code == 0
-    kept = done("-C", tiny.store, "release", "show", "1.0.0", "-o", "json").json()["commit"]
-    history = open_directory(tiny.store).history.path
-    shown = layouts.run("git", "-C", history, "show", f"{kept}:signers/keys/up.pub")
-    assert shown.stdout == signer.pem
-
-
-def a_private_key() -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1())
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-@pytest.mark.parametrize(
-    ("pem", "fault"),
-    [
-        (a_private_key(), "has no public key but: private key (keep it secret"),
-        (b"-----BEGIN SIGSTORE PRIVATE KEY-----\nAA==\n-----END SIGSTORE PRIVATE KEY-----\n",
-         "sigstore private key"),
-        (b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n", "openssl x509 -pubkey"),
-        (b"ssh-ed25519 AAAA someone\n", "ssh-keygen -e -m PKCS8"),
-        (ecdsa().pem + ecdsa().pem, "holds 2 things"),
-        (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "is not a public key"),
-        (ecdsa(ec.SECP256K1()).pem, "keys on the curve secp256k1 are not accepted"),
-        (UpstreamSigner(rsa.generate_private_key(65537, 1024)).pem, "1024 bits is too weak"),  # noqa: S505
-        (b"\0" * 70000, "70000 bytes"),
-    ],
-    ids=["private", "sigstore", "certificate", "openssh", "two", "garbage", "curve", "weak", "large"],
-)  # fmt: skip
-def test_files_that_hold_no_key_to_rely_on(
-    pem: bytes, fault: str, tiny: Tiny, signer: UpstreamSigner
-) -> None:
-    ask(tiny, signer, pem=pem)
-    with unchanged(tiny.store):
-        refused(tiny.create(), 2, "keys/up.pub", fault)
-
-
-def test_keys_outside_the_product_and_missing_ones_are_named_together(
-    tiny: Tiny, signer: UpstreamSigner
-) -> None:
-    ask(tiny, signer)
-    tiny.edit("keys: [keys/up.pub]", "keys: [keys/none.pub, keys/link.pub]")
-    (tiny.base.parent / "out.pub").write_bytes(signer.pem)
-    (tiny.base / "keys/link.pub").symlink_to(tiny.base.parent / "out.pub")
-    with unchanged(tiny.store):
-        refused(tiny.create(), 2, "2 faults", "keys/none.pub, which is not in", "keys/link.pub is outside")
 
 
 def test_a_tag_that_moves_between_looking_and_taking_is_noticed(tiny: Tiny, signer: UpstreamSigner) -> None:

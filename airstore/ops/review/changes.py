@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Chart, HelmRelease, Image, Release
+from airstore.core.model.signers import UpstreamSignature
 from airstore.ops.publish.diff import paired
 
 _WORDS = {
@@ -55,6 +56,7 @@ class ImageRow:
         new: tag, or empty.
         old_digest: of its manifest or index before.
         parts: its blobs, new ones last.
+        signatures: those of upstream that the publisher verified.
     """
 
     name: str
@@ -64,6 +66,7 @@ class ImageRow:
     old_digest: str
     new_digest: str
     parts: tuple[Part, ...]
+    signatures: tuple[UpstreamSignature, ...] = ()
 
     @property
     def new_bytes(self) -> int:
@@ -102,6 +105,7 @@ def _image_row(name: str, before: object, after: object, known: Mapping[Digest, 
         old_digest=str(old.root.digest) if old else "",
         new_digest=str(new.root.digest) if new else "",
         parts=tuple(sorted(parts, key=lambda part: (part.new, -part.size, part.digest))),
+        signatures=new.signatures if new else (),
     )
 
 

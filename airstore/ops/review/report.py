@@ -16,6 +16,7 @@ from airstore.ops.publish.diff import paired
 from airstore.ops.review.changes import HelmRow, ImageRow, helm_rows, image_rows
 from airstore.ops.review.packages import PackageChange, Scanner, compare
 from airstore.ops.review.patches import FilePatch, patches
+from airstore.ops.review.sbom.compare import BomChange, bom_changes
 from airstore.ops.review.sides import Side, nothing, side
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.store.blobs import BlobStore
@@ -70,6 +71,7 @@ class Report:
     Attributes:
         old: None where the release is the first.
         packages: of images that were added or changed.
+        boms: the same by what is attached to them; images without are not in it.
         media: empty where nobody asked.
     """
 
@@ -81,6 +83,7 @@ class Report:
     charts: tuple[ChartRow, ...]
     files: tuple[FilePatch, ...]
     packages: tuple[ImagePackages, ...]
+    boms: tuple[BomChange, ...]
     media: tuple[MediaSize, ...]
 
     @property
@@ -124,6 +127,7 @@ def gather(
         charts=tuple(_charts(before, new)),
         files=tuple(patches(old.files if old else {}, new.files, names)),
         packages=tuple(_packages(before, new.release, Scanner(blobs, progress))),
+        boms=tuple(bom_changes(before, new.release, blobs)),
         media=tuple(_media(store, blobs, versions, progress)) if media else (),
     )
 

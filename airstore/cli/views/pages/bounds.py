@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from airstore.ops.review.packages import PackageChange
 from airstore.ops.review.patches import FilePatch
-from airstore.ops.review.report import ImagePackages
+from airstore.ops.review.sbom.compare import BomChange, VulnerabilityChange
 
 PACKAGES = 3000  # rows of all images together
+VULNERABILITIES = 1000
 FILES = 1000
 
 
+class Changing(Protocol):
+    """What packages changed in: an image by its own databases, or by its SBOM."""
+
+    @property
+    def changes(self) -> tuple[PackageChange, ...]:
+        """Of its packages."""
+
+
+_About = TypeVar("_About", bound=Changing)
+
+
 @dataclass(frozen=True)
-class ShownPackages:
+class ShownPackages(Generic[_About]):
     """One platform of one image.
 
     Attributes:
@@ -22,17 +35,25 @@ class ShownPackages:
         left: how many are not.
     """
 
-    about: ImagePackages
+    about: _About
     rows: tuple[PackageChange, ...]
     left: int
 
 
-def shown_packages(packages: Iterable[ImagePackages], limit: int = PACKAGES) -> Iterator[ShownPackages]:
+def shown_packages(packages: Iterable[_About], limit: int = PACKAGES) -> Iterator[ShownPackages[_About]]:
     """The first ``limit`` changes, image by image."""
     for each in packages:
         rows = each.changes[:limit]
         limit -= len(rows)
         yield ShownPackages(each, rows, len(each.changes) - len(rows))
+
+
+def shown_vulnerabilities(
+    boms: Iterable[BomChange], limit: int = VULNERABILITIES
+) -> tuple[list[tuple[str, VulnerabilityChange]], int]:
+    """The first ``limit`` with their images, and how many are left out."""
+    rows = [(f"{bom.image} {bom.platform}".strip(), each) for bom in boms for each in bom.vulnerabilities]
+    return rows[:limit], max(0, len(rows) - limit)
 
 
 def shown_files(files: Sequence[FilePatch], limit: int = FILES) -> tuple[Sequence[FilePatch], int]:

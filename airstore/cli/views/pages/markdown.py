@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from airstore.cli.text import human, moment, printable, short_text
-from airstore.cli.views.pages.bounds import ShownPackages, shown_files, shown_packages
+from airstore.cli.views.pages.bounds import ShownPackages, shown_files, shown_packages, shown_vulnerabilities
 from airstore.ops.review.patches import FilePatch
-from airstore.ops.review.report import Report
+from airstore.ops.review.report import ImagePackages, Report
+from airstore.ops.review.sbom.compare import BomChange
 
 _NONE = "-"
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#!&])")
@@ -65,6 +66,7 @@ def _report(report: Report) -> Iterator[str]:
     yield from ("## Packages within the images", "")
     for each in shown_packages(report.packages):
         yield from _packages(each)
+    yield from _boms(report)
     yield from ("## Files", "", "Secrets are replaced by digests.", "")
     files, more = shown_files(report.files)
     for file in files:
@@ -120,19 +122,56 @@ def _images(report: Report) -> Iterator[str]:
             for row in report.images
         ),
     )
+    signed = [
+        f"- {text(row.name)} is signed upstream by {code(each.key)} ({code(each.fingerprint)})"
+        for row in report.images
+        for each in row.signatures
+    ]
+    if signed:
+        yield from (*signed, "")
 
 
-def _packages(shown: ShownPackages) -> Iterator[str]:
+def _boms(report: Report) -> Iterator[str]:
+    if not report.boms:
+        return
+    yield from ("## Packages by the images' SBOMs", "")
+    yield from ("Their makers' word, which nobody has verified.", "")
+    for shown in shown_packages(report.boms):
+        yield from _packages(shown, f" ({shown.about.form})" if shown.about.form else "")
+    rows, more = shown_vulnerabilities(report.boms)
+    if rows:
+        yield from table(
+            ("vulnerability", "severity", "image", "in", "before", "now"),
+            (
+                (
+                    *(text(each.name), text(each.severity), text(image), code(", ".join(each.packages))),
+                    *(text(each.old or "not listed"), text(each.new or "not listed")),
+                )
+                for image, each in rows
+            ),
+        )
+    if more:
+        yield from (f"{more} more are not shown.", "")
+
+
+def _packages(shown: ShownPackages[ImagePackages] | ShownPackages[BomChange], of: str = "") -> Iterator[str]:
     each = shown.about
     platform = f" {text(each.platform)}" if each.platform else ""
-    counted = f"{len(each.changes)} of {each.count} packages change" if each.count else "no package database"
-    yield from (f"### {text(each.image)}{platform}: {counted}", "")
+    none = "no package" if of or isinstance(each, BomChange) else "no package database"
+    counted = f"{len(each.changes)} of {each.count} packages change" if each.count else none
+    yield from (f"### {text(each.image)}{platform}: {counted}{of}", "")
     yield from (f"- {text(note)}" for note in each.notes)
     if shown.rows:
         yield from table(
             ("package", "manager", "change", "from", "to"),
             (
-                (text(row.name), row.manager, row.change, code(", ".join(row.old)), code(", ".join(row.new)))
+                (
+                    text(row.name),
+                    text(row.manager),
+                    row.change,
+                    code(", ".join(row.old)),
+                    code(", ".join(row.new)),
+                )
                 for row in shown.rows
             ),
         )

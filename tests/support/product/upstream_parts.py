@@ -1,0 +1,38 @@
+"""The smallest product with a rule for upstream signatures; tests sign and spoil its image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fixture_images import LayoutWriter
+
+from tests.support.product.road_parts import done
+from tests.support.product.tiny_product import IMAGE, Tiny
+from tests.support.registry import layouts
+from tests.support.registry.layouts import Node
+from tests.support.registry.signatures import UpstreamSigner
+
+VECTORS = Path(__file__).parents[3] / "fixtures" / "cosign"
+NAME = IMAGE.rpartition(":")[0]
+RULE = 'images:\n  signatures: [{images: ["registry.example.com/tiny/*"], keys: [keys/up.pub]%s}]\n'
+
+
+def ask(tiny: Tiny, signer: UpstreamSigner, more: str = "", pem: bytes = b"") -> None:
+    """Have the product file ask for signatures by a key."""
+    keys = tiny.product.parent / "keys"
+    keys.mkdir(exist_ok=True)
+    (keys / "up.pub").write_bytes(pem or signer.pem)
+    tiny.edit("images:\n", RULE % more)
+
+
+def write(tiny: Tiny) -> tuple[LayoutWriter, Node]:
+    """The layout anew, with the image named in it; signatures may follow, then `finish`."""
+    writer = LayoutWriter(tiny.layout)
+    root = layouts.image(writer, "upstream")
+    writer.name(root, IMAGE)
+    return writer, root
+
+
+def released(tiny: Tiny, version: str = "1.0.0") -> Node:
+    image: Node = done("-C", tiny.store, "release", "show", version, "-o", "json").json()["artifacts"][0]
+    return image
