@@ -16,6 +16,7 @@ from airstore.core.progress import Advance
 from airstore.media.delta.carried import CarriedPieces
 from airstore.media.delta.difference import Difference, Target, difference
 from airstore.media.delta.layout import Stream, write_head
+from airstore.media.delta.memory import DEFAULT, Memory, Workplace, body_memory
 from airstore.media.delta.notes import write_notes
 from airstore.media.delta.segments import SegmentWriter
 from airstore.media.delta.table import STREAM, DeltaTable, encode
@@ -51,6 +52,14 @@ class Effort(StrEnum):
         patches = {Effort.FAST: 3, Effort.NORMAL: 17, Effort.MAX: 22}[self]
         whole = {Effort.FAST: 3, Effort.NORMAL: 12, Effort.MAX: 19}[self]
         return {Stream.WHOLE: whole, Stream.PATCHES: patches, Stream.NOTES: patches, Stream.CONTROLS: patches}
+
+    def shares(self, memory: int) -> Memory:
+        """How so many bytes of memory are shared.
+
+        Raises:
+            UsageError: that is too little.
+        """
+        return Memory.shared(memory, max(self.levels.values()))
 
 
 @dataclass(frozen=True)
@@ -109,26 +118,30 @@ class PreparedDelta:
         """Bytes that a site lacks."""
         return sum(target.held.piece.size for target in self.found.targets)
 
-    def write(self, out: Path, effort: Effort, advance: Advance) -> None:
+    def write(self, out: Path, effort: Effort, advance: Advance, memory: int = DEFAULT) -> None:
         """Write it to a file.
 
         Args:
             out: the file; its directory is there.
             effort: of compression.
             advance: called with every count of new plain bytes that were dealt with.
+            memory: bytes that all workers together take at most.
 
         Raises:
+            UsageError: that is too little.
             DamagedError: the store cannot read a blob.
             StorageError: the disk is full or failed.
         """
+        shares = effort.shares(memory)
         with (
             storage_errors(out),
             TemporaryFile(dir=out.parent) as file,
             ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-delta") as pool,
         ):
-            sink = SegmentWriter(file, pool, effort.levels, WORKERS, advance)
+            place = Workplace(shares, pool)
+            sink = SegmentWriter(file, place.compress, effort.levels, shares.segments, advance)
             try:
-                carried = self._carried(sink, pool, effort)
+                carried = self._carried(sink, pool, place, effort)
                 sink.finish()
                 notes = write_notes(carried.noted, carried.pieces, sink.segments)
                 sink.write(Stream.NOTES, notes, 0)
@@ -138,24 +151,33 @@ class PreparedDelta:
             table = tabled((self.new, self.old), self.found, carried, sink.segments)
             _publish(out, table, file, effort)
 
-    def _carried(self, sink: SegmentWriter, pool: Executor, effort: Effort) -> CarriedPieces:
+    def _carried(
+        self, sink: SegmentWriter, pool: Executor, place: Workplace, effort: Effort
+    ) -> CarriedPieces:
         """Hand every new piece to the sink, in order."""
-        found = self.found
-        offered = offers(found, max(len(self.task.kinds), 1), lambda piece: content(self.reader, piece))
+        found, kinds = self.found, max(len(self.task.kinds), 1)
+        offered = offers(found, kinds, lambda piece: content(self.reader, piece), place.base)
 
         def work(job: tuple[Target, tuple[Offer, ...]]) -> list[Way]:
             target, offered = job
             new = content(self.reader, target.held.piece)
-            make = maker(new, self._old, open_archives=effort is not Effort.FAST)
+            make = maker(new, self._old, place, open_archives=effort is not Effort.FAST)
             return choose(target, offered, make)
 
-        carried = CarriedPieces(found)
+        carried, within = CarriedPieces(found), (self._weight, place.shares.bodies)
         jobs = list(zip(found.targets, offered, strict=True))
-        for job, ways in zip(jobs, in_order(pool, work, jobs), strict=True):
+        for job, ways in zip(jobs, in_order(pool, work, jobs, within=within), strict=True):
             for way in carried.add(*job, ways):
                 sink.write(STREAM[way.carried.kind], way.carried.data, carried.pieces[-1].size)
                 sink.write(Stream.CONTROLS, way.carried.control, 0)
         return carried
+
+    def _weight(self, job: tuple[Target, tuple[Offer, ...]]) -> int:
+        """Bytes that a job holds while it is under way, and what comes of it."""
+        target, offered = job
+        new, olds = target.held.piece.size, self.found.olds
+        bases = [sum(olds[n].piece.size for n in offer.bases) for offer in offered]
+        return body_memory(new, max(bases)) + new * len(offered)
 
     def _old(self, number: int) -> bytes:
         return content(self.reader, self.found.olds[number].piece)
