@@ -16,6 +16,7 @@ from pathlib import Path
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
+from airstore.core.progress import QUIET
 from airstore.media.delta.reader import Delta
 from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.store.blobs import BlobStore, Staging
@@ -46,7 +47,7 @@ def publish(work: Path, size: str) -> None:
     (work / "delta").unlink(missing_ok=True)
     with BlobStore(work / "publisher") as store:
         task = Task([_described(work / "new").digest], [_described(work / "old").digest], {})
-        prepare(store, task).write(work / "delta", Effort.NORMAL, lambda _count: None, int(size) * MIB)
+        prepare(store, task).write(work / "delta", Effort.NORMAL, QUIET, int(size) * MIB)
 
 
 def take_in(work: Path, _size: str) -> None:

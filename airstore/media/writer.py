@@ -187,8 +187,7 @@ def _delta(building: Path, contents: MediaContents, progress: Progress) -> dict[
     with storage_errors(draft):
         draft.parent.mkdir()
     prepared = prepare(contents.store, contents.delta)
-    with progress.task("writing media", prepared.plain_bytes) as advance:
-        prepared.write(draft, contents.effort, advance, contents.memory)
+    prepared.write(draft, contents.effort, progress, contents.memory)
     digest = Digest.of_file(draft)
     with storage_errors(draft):
         final = draft.rename(building / delta_path(digest))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from airstore.core.durable import storage_errors
 from airstore.core.image.digest import Digest
-from airstore.core.progress import Advance
+from airstore.core.progress import Advance, Progress
 from airstore.media.delta.carried import CarriedPieces
 from airstore.media.delta.difference import Difference, Target, difference
 from airstore.media.delta.layout import Stream, write_head
@@ -22,6 +23,7 @@ from airstore.media.delta.segments import SegmentWriter
 from airstore.media.delta.table import STREAM, DeltaTable, encode
 from airstore.media.delta.tabling import tabled
 from airstore.media.delta.ways import Offer, Way, choose, maker, offers
+from airstore.media.delta.work import Work
 from airstore.store.blobs import (
     WORKERS,
     BlobStore,
@@ -113,18 +115,13 @@ class PreparedDelta:
     task: Task
     found: Difference
 
-    @property
-    def plain_bytes(self) -> int:
-        """Bytes that a site lacks."""
-        return sum(target.held.piece.size for target in self.found.targets)
-
-    def write(self, out: Path, effort: Effort, advance: Advance, memory: int = DEFAULT) -> None:
+    def write(self, out: Path, effort: Effort, progress: Progress, memory: int = DEFAULT) -> None:
         """Write it to a file.
 
         Args:
             out: the file; its directory is there.
             effort: of compression.
-            advance: called with every count of new plain bytes that were dealt with.
+            progress: shows it, by the work that pieces are.
             memory: bytes that all workers together take at most.
 
         Raises:
@@ -136,12 +133,15 @@ class PreparedDelta:
         with (
             storage_errors(out),
             TemporaryFile(dir=out.parent) as file,
+            ExitStack() as stack,
             ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-delta") as pool,
         ):
+            jobs = self._jobs(effort, shares.base)
             place = Workplace(shares, pool)
+            advance = stack.enter_context(progress.work("writing media", sum(sum(job.work) for job in jobs)))
             sink = SegmentWriter(file, place.compress, effort.levels, shares.segments, advance)
             try:
-                carried = self._carried(sink, pool, place, effort)
+                carried = self._carried(jobs, sink, (pool, place), advance, effort)
                 sink.finish()
                 notes = write_notes(carried.noted, carried.pieces, sink.segments)
                 sink.write(Stream.NOTES, notes, 0)
@@ -151,36 +151,62 @@ class PreparedDelta:
             table = tabled((self.new, self.old), self.found, carried, sink.segments)
             _publish(out, table, file, effort)
 
+    def _jobs(self, effort: Effort, most: int) -> list[_Job]:
+        """Every target with what patches are tried on; bases are looked for here."""
+        found, kinds = self.found, max(len(self.task.kinds), 1)
+        offered = offers(found, kinds, lambda piece: content(self.reader, piece), most)
+        return [
+            _Job.of(target, each, found, effort) for target, each in zip(found.targets, offered, strict=True)
+        ]
+
     def _carried(
-        self, sink: SegmentWriter, pool: Executor, place: Workplace, effort: Effort
+        self,
+        jobs: Sequence[_Job],
+        sink: SegmentWriter,
+        workers: tuple[Executor, Workplace],
+        advance: Advance,
+        effort: Effort,
     ) -> CarriedPieces:
         """Hand every new piece to the sink, in order."""
-        found, kinds = self.found, max(len(self.task.kinds), 1)
-        offered = offers(found, kinds, lambda piece: content(self.reader, piece), place.base)
+        pool, place = workers
 
-        def work(job: tuple[Target, tuple[Offer, ...]]) -> list[Way]:
-            target, offered = job
-            new = content(self.reader, target.held.piece)
+        def work(job: _Job) -> list[Way]:
+            new = content(self.reader, job.target.held.piece)
             make = maker(new, self._old, place, open_archives=effort is not Effort.FAST)
-            return choose(target, offered, make)
+            return choose(job.target, job.offered, make)
 
-        carried, within = CarriedPieces(found), (self._weight, place.shares.bodies)
-        jobs = list(zip(found.targets, offered, strict=True))
+        carried, within = CarriedPieces(self.found), (lambda job: job.weight, place.shares.bodies)
         for job, ways in zip(jobs, in_order(pool, work, jobs, within=within), strict=True):
-            for way in carried.add(*job, ways):
-                sink.write(STREAM[way.carried.kind], way.carried.data, carried.pieces[-1].size)
+            advance(job.work.making)
+            packing = job.work.packing
+            for way in carried.add(job.target, job.offered, ways):
+                sink.write(STREAM[way.carried.kind], way.carried.data, packing)
                 sink.write(Stream.CONTROLS, way.carried.control, 0)
+                packing = 0
         return carried
-
-    def _weight(self, job: tuple[Target, tuple[Offer, ...]]) -> int:
-        """Bytes that a job holds while it is under way, and what comes of it."""
-        target, offered = job
-        new, olds = target.held.piece.size, self.found.olds
-        bases = [sum(olds[n].piece.size for n in offer.bases) for offer in offered]
-        return body_memory(new, max(bases)) + new * len(offered)
 
     def _old(self, number: int) -> bytes:
         return content(self.reader, self.found.olds[number].piece)
+
+
+class _Job(NamedTuple):
+    """One target that is worked on.
+
+    Attributes:
+        weight: bytes that it holds while it is under way, and what comes of it.
+    """
+
+    target: Target
+    offered: tuple[Offer, ...]
+    weight: int
+    work: Work
+
+    @classmethod
+    def of(cls, target: Target, offered: tuple[Offer, ...], found: Difference, effort: Effort) -> _Job:
+        new = target.held.piece.size
+        bases = [sum(found.olds[n].piece.size for n in offer.bases) for offer in offered]
+        weight = body_memory(new, max(bases)) + new * len(offered)
+        return cls(target, offered, weight, Work.of(new, sum(bases), effort.levels))
 
 
 def _publish(out: Path, table: DeltaTable, segments: BinaryIO, effort: Effort) -> None:
