@@ -28,3 +28,11 @@ def human(size: int) -> str:
 def moment(seconds: int) -> str:
     """Seconds since the epoch as a date in UTC; the bare number where no calendar reaches."""
     return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds <= LAST_SECOND else str(seconds)
+
+
+def duration(seconds: int) -> str:
+    """A time that is left, no finer than it can be known."""
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = -(-seconds // 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"

@@ -15,6 +15,7 @@ from airstore.core.limits import LIMITS
 from airstore.core.progress import Progress
 from airstore.history.bundle import create_bundle
 from airstore.history.repository import History
+from airstore.media.delta.memory import DEFAULT
 from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.media.index import (
     BUNDLE_NAME,
@@ -44,6 +45,7 @@ class MediaContents:
         selection: objects that travel as they are.
         delta: blobs that travel as what of them the base has not.
         effort: how much time a smaller delta is worth.
+        memory: bytes that making it may take.
         roots: trust roots, version to envelope, which sites walk before anything else; none while the first
             is in force, so that media are what older sites read.
     """
@@ -53,6 +55,7 @@ class MediaContents:
     selection: Selection | None = None
     delta: Task | None = None
     effort: Effort = Effort.NORMAL
+    memory: int = DEFAULT
     roots: Mapping[int, bytes] = field(default_factory=dict)
 
 
@@ -94,7 +97,7 @@ def write_media(
         beside: puts into the directory what no index lists.
 
     Raises:
-        UsageError: ``out`` is in use, a volume too small, or a share of parity none.
+        UsageError: ``out`` is in use, a volume or the memory too small, or a share of parity none.
         IncompleteError: parity needs zfec, which is not installed.
         StorageError: the disk is full; nothing is left behind.
     """
@@ -145,6 +148,7 @@ def _filled(
     carriers: Carriers,
 ) -> MediaIndex:
     _check(carriers)
+    contents.effort.shares(contents.memory)
     files = {**_packs(building, contents, progress), **_delta(building, contents, progress)}
     index = _finish(building, files, contents.history, describe)
     if carriers.parity is not None:
@@ -179,8 +183,7 @@ def _delta(building: Path, contents: MediaContents, progress: Progress) -> dict[
     with storage_errors(draft):
         draft.parent.mkdir()
     prepared = prepare(contents.store, contents.delta)
-    with progress.task("writing media", prepared.plain_bytes) as advance:
-        prepared.write(draft, contents.effort, advance)
+    prepared.write(draft, contents.effort, progress, contents.memory)
     digest = Digest.of_file(draft)
     with storage_errors(draft):
         final = draft.rename(building / delta_path(digest))

@@ -5,7 +5,7 @@ from airstore.store.exchange.arriving import bring_outline, bring_whole, forget_
 from airstore.store.exchange.export import PackFile, Selection, select, write_packs
 from airstore.store.exchange.outline import Outline, Piece, content, outline
 from airstore.store.exchange.staging import Staging
-from airstore.store.format.solid import compress_solid, solid_chunks
+from airstore.store.format.solid import WINDOW, compress_solid, compression_memory, solid_chunks
 from airstore.store.ingest.feed import Feed
 from airstore.store.ingest.sink import WORKERS, in_order
 from airstore.store.ingest.tar import join as join_tar
@@ -22,6 +22,7 @@ from airstore.store.upkeep.retire import retire_damaged
 from airstore.store.upkeep.sweep import Sweep, sweeping
 
 __all__ = [
+    "WINDOW",
     "WORKERS",
     "BlobEncoding",
     "BlobForm",
@@ -43,6 +44,7 @@ __all__ = [
     "bring_whole",
     "check",
     "compress_solid",
+    "compression_memory",
     "content",
     "drop_whole",
     "forget_outlines",

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from airstore.core.errors import DamagedError, IncompleteError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
+from airstore.core.progress import QUIET
 from airstore.media.delta.layout import HEAD, Stream, StreamSegment, check_segments, read_head, write_head
 from airstore.media.delta.patch import PieceKind
 from airstore.media.delta.reader import Delta
@@ -71,7 +72,7 @@ class Pair:
         task = Task([Digest.of(blob) for blob in new], [Digest.of(blob) for blob in old], {})
         out = self.directory / "a.delta"
         out.unlink(missing_ok=True)
-        prepare(self.publisher, task).write(out, effort, lambda _count: None)
+        prepare(self.publisher, task).write(out, effort, QUIET)
         return out
 
     def take_in(self, path: Path, *blobs: bytes) -> None:

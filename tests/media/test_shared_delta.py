@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from airstore.core.errors import DamagedError, IncompleteError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
+from airstore.core.progress import QUIET
 from airstore.media.delta.layout import SHARED_VERSION, Head
 from airstore.media.delta.patch import PieceKind
 from airstore.media.delta.reader import Delta
@@ -60,7 +61,7 @@ class Fleet:
         )
         out = self.directory / name
         out.unlink(missing_ok=True)
-        prepare(self.publisher, task).write(out, effort, lambda _count: None)
+        prepare(self.publisher, task).write(out, effort, QUIET)
         return out
 
     def take_in(self, path: Path, held: Sequence[bytes], wanted: Sequence[bytes]) -> int:

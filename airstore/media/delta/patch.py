@@ -8,8 +8,9 @@ library believes the sizes that a patch states, so they are first compared with 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import hdiffpatch
 
@@ -48,23 +49,47 @@ class Carried(NamedTuple):
     control: bytes = b""
 
 
-def make(new: bytes, bases: Sequence[bytes], *, open_archives: bool = True) -> Carried:
+class Room(Protocol):
+    """Memory in which patches are made."""
+
+    @property
+    def base(self) -> int:
+        """Bytes that one may rest on."""
+
+    def patching(self, new: int, base: int) -> AbstractContextManager[object]:
+        """Wait until one of so many bytes can be made on so many."""
+
+
+class _NoBounds:
+    base = BASE
+
+    def patching(self, new: int, base: int) -> AbstractContextManager[object]:  # noqa: ARG002
+        return nullcontext()
+
+
+NO_BOUNDS: Room = _NoBounds()
+
+
+def make(
+    new: bytes, bases: Sequence[bytes], *, open_archives: bool = True, room: Room = NO_BOUNDS
+) -> Carried:
     """What has to be carried of a piece; its own bytes where a patch saves nothing.
 
     Args:
         new: at most `PIECE` bytes.
         bases: what a patch may rest on.
         open_archives: look whether less is carried with the archives in it opened: about 2 ms for each file.
+        room: the memory for it.
     """
-    closed = _against(new, b"".join(bases), PieceKind.WHOLE)
+    closed = _against(new, b"".join(bases), PieceKind.WHOLE, room)
     if not open_archives or not may_have_streams(new):
         return closed
     known = {base[each.start : each.end] for base in bases for each in streams(base)}
     opened, control = open_streams(new, known)
-    base = _viewed(bases)
+    base = _viewed(bases, room.base)
     if not control or base is None:
         return closed
-    found = _against(opened, base, PieceKind.OPENED)._replace(view=len(opened), control=control)
+    found = _against(opened, base, PieceKind.OPENED, room)._replace(view=len(opened), control=control)
     return min(closed, found, key=_weight)
 
 
@@ -94,21 +119,22 @@ def apply(kind: PieceKind, data: bytes, bases: Sequence[bytes], size: int) -> by
         raise DamagedError(f"a delta's patch cannot be applied: {fault}") from fault
 
 
-def _against(new: bytes, base: bytes, whole: PieceKind) -> Carried:
+def _against(new: bytes, base: bytes, whole: PieceKind, room: Room) -> Carried:
     if base:
-        patch: bytes = hdiffpatch.diff(base, new, validate=False)
+        with room.patching(len(new), len(base)):
+            patch: bytes = hdiffpatch.diff(base, new, validate=False)
         if len(patch) + _GAIN < len(new) and patch.startswith(_MAGIC):
             return Carried(PieceKind(whole + 1), patch[len(_MAGIC) :])
     return Carried(whole, new)
 
 
-def _viewed(bases: Sequence[bytes]) -> bytes | None:
-    """Each base, and behind it its view if that is another; None if that is more than `BASE`."""
+def _viewed(bases: Sequence[bytes], most: int = BASE) -> bytes | None:
+    """Each base, and behind it its view if that is another; None if that is more than ``most`` bytes."""
     parts = list[bytes]()
     for base in bases:
         opened = view(base)
         parts += (base, opened) if opened is not base else (base,)
-        if sum(map(len, parts)) > BASE:
+        if sum(map(len, parts)) > most:
             return None
     return b"".join(parts)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -13,7 +13,7 @@ from airstore.core.durable import storage_errors
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.media.delta.layout import Stream, StreamSegment
-from airstore.store.blobs import Feed, compress_solid, solid_chunks
+from airstore.store.blobs import Feed, solid_chunks
 
 SEGMENT = 64 * MIB  # plain bytes; as much is in a reader's memory
 
@@ -38,9 +38,9 @@ class SegmentWriter:
 
     Args:
         file: takes the segments, in the order in which they are full.
-        pool: compresses them.
-        levels: of zstd, for each stream.
-        ahead: segments that may wait; what each holds is in memory.
+        compress: begins to compress one at a level of zstd.
+        levels: for each stream.
+        ahead: segments that may wait; what each holds is in memory, and then what came of it.
         advance: called with the count that was given for what is written.
 
     Attributes:
@@ -48,9 +48,15 @@ class SegmentWriter:
     """
 
     def __init__(
-        self, file: BinaryIO, pool: Executor, levels: Mapping[Stream, int], ahead: int, advance: Advance
+        self,
+        file: BinaryIO,
+        compress: Callable[[Sequence[bytes], int], Future[bytes]],
+        levels: Mapping[Stream, int],
+        ahead: int,
+        advance: Advance,
     ) -> None:
-        self._file, self._pool, self._levels, self._ahead, self._advance = file, pool, levels, ahead, advance
+        self._file, self._compress, self._levels = file, compress, levels
+        self._ahead, self._advance = ahead, advance
         self._waiting: deque[_Job] = deque()
         self._open: dict[Stream, _Open] = {stream: _Open() for stream in Stream}
         self.segments: list[StreamSegment] = []
@@ -81,10 +87,10 @@ class SegmentWriter:
     def _close(self, stream: Stream) -> None:
         segment, self._open[stream] = self._open[stream], _Open()
         if segment.parts:
-            frame = self._pool.submit(compress_solid, segment.parts, self._levels[stream])
+            while len(self._waiting) >= self._ahead:
+                self._take()
+            frame = self._compress(segment.parts, self._levels[stream])
             self._waiting.append(_Job(stream, segment, frame))
-        while len(self._waiting) > self._ahead:
-            self._take()
 
     def _take(self) -> None:
         job = self._waiting.popleft()

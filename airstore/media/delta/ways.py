@@ -13,7 +13,7 @@ from typing import NamedTuple
 from airstore.media.delta import patch
 from airstore.media.delta.difference import Difference, Target, bases, paired
 from airstore.media.delta.layout import Stream
-from airstore.media.delta.patch import BASE, Carried
+from airstore.media.delta.patch import BASE, Carried, Room
 from airstore.media.delta.table import STREAM
 from airstore.store.blobs import Piece, compress_solid
 
@@ -48,16 +48,19 @@ class Way(NamedTuple):
 Make = Callable[[int | None, Sequence[int]], Way]  # of an old piece, or of the target, on some old ones
 
 
-def offers(found: Difference, kinds: int, read: Callable[[Piece], bytes]) -> list[tuple[Offer, ...]]:
+def offers(
+    found: Difference, kinds: int, read: Callable[[Piece], bytes], most: int = BASE
+) -> list[tuple[Offer, ...]]:
     """For each target what patches may rest on, that of the first kind of sites first.
 
     Args:
         found: what has to be made.
         kinds: how many kinds of sites there are; the first one is of those that are behind most.
         read: a piece's bytes.
+        most: bytes that one patch may rest on.
     """
     if kinds == 1:
-        return [(Offer(_fitting(numbers, found), 1, 1),) for numbers in bases(found, read)]
+        return [(Offer(_fitting(numbers, found, most), 1, 1),) for numbers in bases(found, read)]
     wanting: list[dict[tuple[int, ...], int]] = [defaultdict(int) for _ in found.targets]
     everyone = (1 << kinds) - 1
     for kind in [*(1 << n for n in range(kinds)), 0]:  # and on what all of them hold
@@ -65,7 +68,7 @@ def offers(found: Difference, kinds: int, read: Callable[[Piece], bytes]) -> lis
         mine = [n for n, held in enumerate(found.kinds) if held & of == of and found.firsts[n] == n]
         lacking = [n for n, target in enumerate(found.targets) if target.lacking & kind or not kind]
         for target, numbers in zip(lacking, paired(found, lacking, mine, read), strict=True):
-            wanting[target][_fitting(numbers, found)] |= kind
+            wanting[target][_fitting(numbers, found, most)] |= kind
     return [tuple(_offers(each, found, everyone)) for each in wanting]
 
 
@@ -101,18 +104,20 @@ def is_patch(way: Way) -> bool:
     return STREAM[way.carried.kind] is Stream.PATCHES
 
 
-def maker(new: bytes, read: Callable[[int], bytes], *, open_archives: bool) -> Make:
+def maker(new: bytes, read: Callable[[int], bytes], room: Room, *, open_archives: bool) -> Make:
     """Makes ways of one target.
 
     Args:
         new: its bytes.
         read: the bytes of an old piece.
+        room: the memory for it.
         open_archives: see `patch.make`.
     """
 
     def make(number: int | None, on: Sequence[int]) -> Way:
         goal = new if number is None else read(number)
-        way = Way(number, tuple(on), patch.make(goal, [read(n) for n in on], open_archives=open_archives))
+        olds = [read(n) for n in on]
+        way = Way(number, tuple(on), patch.make(goal, olds, open_archives=open_archives, room=room))
         return way if is_patch(way) else way._replace(bases=())
 
     return make
@@ -130,13 +135,13 @@ def _chained(own: Sequence[Offer], ways: dict[Offer, Way], make: Make) -> Iterat
         yield min([ways[offer], *steps], key=weight)
 
 
-def _fitting(numbers: Iterable[int], found: Difference) -> tuple[int, ...]:
-    """As many bases as a site holds in memory."""
+def _fitting(numbers: Iterable[int], found: Difference, most: int) -> tuple[int, ...]:
+    """As many bases as are held in memory at both sides."""
     taken: list[int] = []
     size = 0
     for number in numbers:
         size += found.olds[number].piece.size
-        if size > BASE:
+        if size > most:
             break
         taken.append(number)
     return tuple(taken)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from airstore.core.durable import storage_errors
 from airstore.core.image.digest import Digest
-from airstore.core.progress import Advance
+from airstore.core.progress import Advance, Progress
 from airstore.media.delta.carried import CarriedPieces
 from airstore.media.delta.difference import Difference, Target, difference
 from airstore.media.delta.layout import Stream, write_head
+from airstore.media.delta.memory import DEFAULT, Memory, Workplace, body_memory
 from airstore.media.delta.notes import write_notes
 from airstore.media.delta.segments import SegmentWriter
 from airstore.media.delta.table import STREAM, DeltaTable, encode
 from airstore.media.delta.tabling import tabled
 from airstore.media.delta.ways import Offer, Way, choose, maker, offers
+from airstore.media.delta.work import Work
 from airstore.store.blobs import (
     WORKERS,
     BlobStore,
@@ -51,6 +54,14 @@ class Effort(StrEnum):
         patches = {Effort.FAST: 3, Effort.NORMAL: 17, Effort.MAX: 22}[self]
         whole = {Effort.FAST: 3, Effort.NORMAL: 12, Effort.MAX: 19}[self]
         return {Stream.WHOLE: whole, Stream.PATCHES: patches, Stream.NOTES: patches, Stream.CONTROLS: patches}
+
+    def shares(self, memory: int) -> Memory:
+        """How so many bytes of memory are shared.
+
+        Raises:
+            UsageError: that is too little.
+        """
+        return Memory.shared(memory, max(self.levels.values()))
 
 
 @dataclass(frozen=True)
@@ -104,31 +115,33 @@ class PreparedDelta:
     task: Task
     found: Difference
 
-    @property
-    def plain_bytes(self) -> int:
-        """Bytes that a site lacks."""
-        return sum(target.held.piece.size for target in self.found.targets)
-
-    def write(self, out: Path, effort: Effort, advance: Advance) -> None:
+    def write(self, out: Path, effort: Effort, progress: Progress, memory: int = DEFAULT) -> None:
         """Write it to a file.
 
         Args:
             out: the file; its directory is there.
             effort: of compression.
-            advance: called with every count of new plain bytes that were dealt with.
+            progress: shows it, by the work that pieces are.
+            memory: bytes that all workers together take at most.
 
         Raises:
+            UsageError: that is too little.
             DamagedError: the store cannot read a blob.
             StorageError: the disk is full or failed.
         """
+        shares = effort.shares(memory)
         with (
             storage_errors(out),
             TemporaryFile(dir=out.parent) as file,
+            ExitStack() as stack,
             ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-delta") as pool,
         ):
-            sink = SegmentWriter(file, pool, effort.levels, WORKERS, advance)
+            jobs = self._jobs(effort, shares.base)
+            place = Workplace(shares, pool)
+            advance = stack.enter_context(progress.work("writing media", sum(sum(job.work) for job in jobs)))
+            sink = SegmentWriter(file, place.compress, effort.levels, shares.segments, advance)
             try:
-                carried = self._carried(sink, pool, effort)
+                carried = self._carried(jobs, sink, (pool, place), advance, effort)
                 sink.finish()
                 notes = write_notes(carried.noted, carried.pieces, sink.segments)
                 sink.write(Stream.NOTES, notes, 0)
@@ -138,27 +151,62 @@ class PreparedDelta:
             table = tabled((self.new, self.old), self.found, carried, sink.segments)
             _publish(out, table, file, effort)
 
-    def _carried(self, sink: SegmentWriter, pool: Executor, effort: Effort) -> CarriedPieces:
+    def _jobs(self, effort: Effort, most: int) -> list[_Job]:
+        """Every target with what patches are tried on; bases are looked for here."""
+        found, kinds = self.found, max(len(self.task.kinds), 1)
+        offered = offers(found, kinds, lambda piece: content(self.reader, piece), most)
+        return [
+            _Job.of(target, each, found, effort) for target, each in zip(found.targets, offered, strict=True)
+        ]
+
+    def _carried(
+        self,
+        jobs: Sequence[_Job],
+        sink: SegmentWriter,
+        workers: tuple[Executor, Workplace],
+        advance: Advance,
+        effort: Effort,
+    ) -> CarriedPieces:
         """Hand every new piece to the sink, in order."""
-        found = self.found
-        offered = offers(found, max(len(self.task.kinds), 1), lambda piece: content(self.reader, piece))
+        pool, place = workers
 
-        def work(job: tuple[Target, tuple[Offer, ...]]) -> list[Way]:
-            target, offered = job
-            new = content(self.reader, target.held.piece)
-            make = maker(new, self._old, open_archives=effort is not Effort.FAST)
-            return choose(target, offered, make)
+        def work(job: _Job) -> list[Way]:
+            new = content(self.reader, job.target.held.piece)
+            make = maker(new, self._old, place, open_archives=effort is not Effort.FAST)
+            return choose(job.target, job.offered, make)
 
-        carried = CarriedPieces(found)
-        jobs = list(zip(found.targets, offered, strict=True))
-        for job, ways in zip(jobs, in_order(pool, work, jobs), strict=True):
-            for way in carried.add(*job, ways):
-                sink.write(STREAM[way.carried.kind], way.carried.data, carried.pieces[-1].size)
+        carried, within = CarriedPieces(self.found), (lambda job: job.weight, place.shares.bodies)
+        for job, ways in zip(jobs, in_order(pool, work, jobs, within=within), strict=True):
+            advance(job.work.making)
+            packing = job.work.packing
+            for way in carried.add(job.target, job.offered, ways):
+                sink.write(STREAM[way.carried.kind], way.carried.data, packing)
                 sink.write(Stream.CONTROLS, way.carried.control, 0)
+                packing = 0
         return carried
 
     def _old(self, number: int) -> bytes:
         return content(self.reader, self.found.olds[number].piece)
+
+
+class _Job(NamedTuple):
+    """One target that is worked on.
+
+    Attributes:
+        weight: bytes that it holds while it is under way, and what comes of it.
+    """
+
+    target: Target
+    offered: tuple[Offer, ...]
+    weight: int
+    work: Work
+
+    @classmethod
+    def of(cls, target: Target, offered: tuple[Offer, ...], found: Difference, effort: Effort) -> _Job:
+        new = target.held.piece.size
+        bases = [sum(found.olds[n].piece.size for n in offer.bases) for offer in offered]
+        weight = body_memory(new, max(bases)) + new * len(offered)
+        return cls(target, offered, weight, Work.of(new, sum(bases), effort.levels))
 
 
 def _publish(out: Path, table: DeltaTable, segments: BinaryIO, effort: Effort) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.progress import Progress
+from airstore.media.delta.memory import DEFAULT as DEFAULT_MEMORY
 from airstore.media.delta.writer import Effort
 from airstore.media.index import MediaFile, MediaIndex
 from airstore.media.writer import ONE, Carriers, MediaContents, measure_media, write_media
@@ -24,11 +25,13 @@ class MediaForm:
         effort: how much time smaller media are worth; None: objects travel as they are, which every airstore
             reads.
         carriers: what they are carried on.
+        memory: bytes that making them may take.
         beside: puts into their directory what no index lists, such as the tool.
     """
 
     effort: Effort | None = Effort.NORMAL
     carriers: Carriers = ONE
+    memory: int = DEFAULT_MEMORY
     beside: Callable[[Path], object] = lambda _directory: None
 
 
@@ -59,7 +62,7 @@ def create_media(
         UsageError: ``out`` is in use, or volumes are too small.
         StorageError: the disk is full; nothing is left behind.
     """
-    contents = _contents(store, blobs, plan, form.effort)
+    contents = _contents(store, blobs, plan, form)
     return write_media(out, contents, _describer(plan), sign, progress, form.carriers, form.beside)
 
 
@@ -76,17 +79,22 @@ def rehearse_media(
         UsageError: volumes are too small.
         StorageError: the disk is full.
     """
-    contents = _contents(store, blobs, plan, form.effort)
+    contents = _contents(store, blobs, plan, form)
     return measure_media(blobs.layout.temporary, contents, _describer(plan), progress, form.carriers)
 
 
-def _contents(
-    store: StoreDirectory, blobs: BlobStore, plan: MediaPlan, effort: Effort | None
-) -> MediaContents:
+def _contents(store: StoreDirectory, blobs: BlobStore, plan: MediaPlan, form: MediaForm) -> MediaContents:
     roots = signed_roots(store)
     carried = roots if len(roots) > 1 else {}
-    if effort:
-        return MediaContents(blobs, store.history, delta=plan.task, effort=effort, roots=carried)
+    if form.effort:
+        return MediaContents(
+            blobs,
+            store.history,
+            delta=plan.task,
+            effort=form.effort,
+            memory=form.memory,
+            roots=carried,
+        )
     return MediaContents(blobs, store.history, plan.selection, roots=carried)
 
 

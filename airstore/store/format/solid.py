@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 WINDOW = 128 * MIB  # what a reader keeps in memory
 _READ = 128 * KIB
+_MATCHES = 16 * MIB  # of the table for long distances
 _NEAR = 8 * MIB  # bytes within which every level finds what comes again
+
+
+def compression_memory(level: int, size: int) -> int:
+    """Bytes that compressing so many takes, what comes of it included."""
+    window = _window(size)
+    parameters = zstandard.ZstdCompressionParameters.from_level(level, source_size=size, window_log=window)
+    return int(parameters.estimated_compression_context_size()) + (1 << window) + size + _MATCHES
 
 
 def compress_solid(data: Sequence[bytes], level: int) -> bytes:
@@ -27,7 +35,7 @@ def compress_solid(data: Sequence[bytes], level: int) -> bytes:
         level: of zstd, 1 to 22.
     """
     size = sum(map(len, data))
-    window = min(max(size - 1, KIB).bit_length(), WINDOW.bit_length() - 1)
+    window = _window(size)
     parameters = zstandard.ZstdCompressionParameters.from_level(
         level, source_size=size, window_log=window, enable_ldm=size > _NEAR, write_checksum=1
     )
@@ -37,6 +45,10 @@ def compress_solid(data: Sequence[bytes], level: int) -> bytes:
         for each in data:
             sink.write(each)
     return compressed.getvalue()
+
+
+def _window(size: int) -> int:
+    return min(max(size - 1, KIB).bit_length(), WINDOW.bit_length() - 1)
 
 
 def solid_chunks(file: BinaryIO, length: int, size: int) -> Iterator[bytes]:

@@ -22,19 +22,37 @@ _Result = TypeVar("_Result")
 
 
 def in_order(
-    pool: Executor, work: Callable[[_Item], _Result], items: Iterable[_Item], ahead: int = _AHEAD
+    pool: Executor,
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    ahead: int = _AHEAD,
+    within: tuple[Callable[[_Item], int], int] | None = None,
 ) -> Generator[_Result, None, None]:
-    """Results of work done in parallel, in the order of the items, at most ``ahead`` items early."""
-    waiting: deque[Future[_Result]] = deque()
+    """Results of work done in parallel, in the order of the items, at most ``ahead`` items early.
+
+    Args:
+        pool: does the work.
+        work: on one item.
+        items: all of them.
+        ahead: how many may be under way or wait to be taken.
+        within: what each item weighs, and what those may weigh together; one that is alone may weigh more.
+    """
+    weigh, most = within or (lambda _item: 0, 0)
+    waiting: deque[tuple[Future[_Result], int]] = deque()
+    total = 0
     try:
         for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
+            weight = weigh(item)
+            while waiting and (total + weight > most or len(waiting) > ahead):
+                future, lighter = waiting.popleft()
+                yield future.result()
+                total -= lighter
+            waiting.append((pool.submit(work, item), weight))
+            total += weight
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()[0].result()
     finally:
-        for future in waiting:
+        for future, _ in waiting:
             future.cancel()
 
 

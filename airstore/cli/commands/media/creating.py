@@ -53,6 +53,13 @@ from airstore.trust.statement import STATEMENT_TYPE
     help="How much time a smaller delta is worth; none: new files whole, as older versions read them.",
 )
 @click.option(
+    "--memory",
+    type=Size(),
+    default="2G",
+    show_default=True,
+    help="What making a delta may take at most, all workers together.",
+)
+@click.option(
     "--volume-size",
     type=Size(),
     help="Cut what is larger into a directory for each carrier: 4G for FAT32, 4.7GB for a DVD.",
@@ -84,6 +91,7 @@ def command(
     receipts: tuple[Path, ...],
     dry_run: bool,
     effort: str,
+    memory: int,
     volume_size: int | None,
     parity: float | None,
     tools: tuple[Path, ...],
@@ -117,7 +125,8 @@ def command(
             "plain_bytes": plan.selection.plain_bytes,
             **_shares(context, lacks(store, blobs, plan) if len(bases) > 1 else []),
         }
-        form = MediaForm(None if effort == "none" else Effort(effort), Carriers(volume_size, parity))
+        chosen = None if effort == "none" else Effort(effort)
+        form = MediaForm(chosen, Carriers(volume_size, parity), memory)
         if dry_run:
             rehearsed = rehearse_media(store, blobs, plan, context.progress, form)
             _show({**summary, "estimated_bytes": rehearsed.size}, output)

@@ -1,0 +1,103 @@
+"""What making a delta may hold is computed: the shares fit, and no thread takes more than there is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airstore.core.errors import UsageError
+from airstore.core.limits import GIB
+from airstore.media.delta.memory import DEFAULT, Budget, Memory, body_memory, packing_memory, patch_memory
+from airstore.media.delta.nested import VIEW
+from airstore.media.delta.patch import BASE, PIECE
+from airstore.media.delta.writer import Effort
+from airstore.store.blobs import in_order
+from tests.media.test_delta import text
+from tests.media.test_delta_blobs import layer
+from tests.media.test_shared_delta import Fleet, noise
+from tests.support.product.road_parts import Road, airstore, done, refused
+
+
+@given(st.integers(0, 8 * GIB), st.sampled_from([1, 3, 17, 19, 22]))
+def test_shares_fit_and_the_largest_body_has_room_in_them(total: int, level: int) -> None:
+    try:
+        shares = Memory.shared(total, level)
+    except UsageError:
+        assert total < 2 * GIB
+        return
+    assert shares.total <= total
+    assert shares.bodies >= body_memory(PIECE, shares.base)
+    assert shares.working >= max(patch_memory(VIEW, shares.base), packing_memory(level))
+
+
+@pytest.mark.parametrize("effort", list(Effort))
+def test_the_default_makes_what_a_site_can_take(effort: Effort) -> None:
+    shares = effort.shares(DEFAULT)
+    assert shares.base == BASE
+    assert shares.segments >= 1
+
+
+def test_threads_take_no_more_than_there_is_unless_one_is_alone() -> None:
+    budget, lock, held, seen = Budget(100), threading.Lock(), [0], list[tuple[int, int]]()
+
+    def work(count: int) -> None:
+        with budget.taken(count):
+            with lock:
+                held[0] += count
+                seen.append((held[0], count))
+            with lock:
+                held[0] -= count
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, [60, 30, 50, 500, 1, 99, 100, 70] * 20))
+    assert len(seen) == 160
+    assert all(together <= 100 or together == count for together, count in seen)
+
+
+def test_items_under_way_weigh_no_more_than_they_may() -> None:
+    weights = [5, 5, 5, 40, 1, 1, 1, 1, 1, 1, 1, 9, 2]
+    begun, taken = list[int](), 0
+
+    with ThreadPoolExecutor(4) as pool:
+        found = in_order(pool, lambda n: n, _noting(weights, begun), 5, (lambda n: n, 10))
+        for result in found:
+            taken += 1
+            under_way = begun[taken - 1 :]  # one of which is only about to begin
+            assert sum(under_way[:-1]) <= 10 or len(under_way) <= 2
+            assert len(under_way) <= 7
+            assert result == weights[taken - 1]
+    assert taken == len(weights)
+
+
+def _noting(weights: list[int], begun: list[int]) -> Iterator[int]:
+    for weight in weights:
+        begun.append(weight)
+        yield weight
+
+
+def test_workers_keep_within_it_and_the_bytes_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As little as one patch takes: all patches are made one after the other, and nothing waits for ever."""
+    fleet = Fleet(tmp_path)
+    old = layer({f"f{n}": text(n) + noise(n) for n in range(12)})
+    new = layer({f"f{n}": text(n)[100:] + noise(n) + b"x" for n in range(12)}, 1_800_000_000)
+    free = fleet.write([new], [old]).read_bytes()
+    monkeypatch.setattr(Memory, "shared", lambda _total, _level: Memory(1, 1, 1, BASE))
+    assert fleet.write([new], [old]).read_bytes() == free
+    fleet.take_in(tmp_path / "a.delta", [old], [new])
+    fleet.publisher.close()
+
+
+def test_too_little_is_said_before_anything_is_made(road: Road, tmp_path: Path) -> None:
+    words = ("-C", road.publisher, "media", "create", "--to", "1.1.0", "--from", "1.0.0", tmp_path / "out")
+    refused(airstore(*words, "--memory", "300M"), 2, "--memory 300M", "at least", "hint: ")
+    refused(airstore(*words, "--memory", "1G", "--effort", "max"), 2, "at least", "--effort")
+    assert not list(tmp_path.iterdir())
+    done(*words, "--memory", "1G")
