@@ -22,7 +22,7 @@ from cosmic_ray.work_item import MutationSpec, WorkerOutcome, WorkResult
 PACKAGES = {
     "trust": (
         "tests/trust",
-        "tests/ops/test_trust.py tests/ops/test_rotation.py tests/ops/test_import_forged.py",
+        "tests/ops/test_trust.py tests/ops/test_rotation.py tests/ops/test_upstream_rules.py",
     ),
     "history": (
         "tests/history",
