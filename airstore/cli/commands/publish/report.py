@@ -37,7 +37,8 @@ def command(
 
     Without OLD: from the release before NEW; a first release is shown as a whole. It says what changes for
     the operator, images and their digests, layers and bytes, packages within the images and what their SBOMs
-    say of packages and vulnerabilities, charts, values and manifests (secrets redacted), who signed, and how large media would be. FILE may be - for standard output.
+    say of packages and vulnerabilities, charts, values and manifests (secrets redacted), who signed, and how
+    large media would be. FILE may be - for standard output.
     """
     if not html and not markdown:
         raise UsageError("nothing to write", hint="say where: --html FILE, --md FILE, or both")
