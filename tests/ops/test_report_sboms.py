@@ -36,6 +36,7 @@ def test_a_report_says_what_sboms_and_signatures_say(tiny: Tiny) -> None:
     assert tiny.create("1.1.0").code == 0
     page, markdown = pages(tiny, "1.0.0", "1.1.0")
     assert EVIL in page.text
+    assert "By SBOM 2" in page.text
     assert "<img" not in markdown.replace("\\<", "")
     for said in (page.text, markdown):
         assert "Packages by the images' SBOMs" in said

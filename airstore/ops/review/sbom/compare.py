@@ -130,8 +130,8 @@ def _vulnerabilities(old: Sequence[Bom], new: Sequence[Bom]) -> Iterator[Vulnera
         was, now = before.get(name), after.get(name)
         states = [(each.state or "listed") if each else "" for each in (was, now)]
         if states[0] != states[1]:
-            either = [each for each in (now, was) if each]
-            severity = next((each.severity for each in either if each.severity), "")
+            either = [each for each in (was, now) if each]
+            severity = next((each.severity for each in reversed(either) if each.severity), "")
             named = tuple(dict.fromkeys(package for each in either for package in each.packages))
             yield VulnerabilityChange(name, severity, states[0], states[1], named)
 
