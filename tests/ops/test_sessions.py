@@ -1,0 +1,76 @@
+"""What apply, rollback and uninstall ask of the store before anybody touches the cluster."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from airstore.core.errors import AirstoreError, NotFoundError, NotTrustedError, SequenceError
+from airstore.core.model.site import SiteFile
+from airstore.history import ledger
+from airstore.ops.apply.session.session import ApplySession, Invocation
+from airstore.ops.stores import anchors
+from airstore.ops.stores.directory import open_directory
+from tests.support.product.road_parts import done
+
+
+class Untouched:
+    """A cluster that nobody may ask for anything."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"the cluster was asked for {name}")
+
+
+def session(site: Path) -> ApplySession:
+    """Of a site whose cluster and Helm are not to be reached."""
+    invocation = Invocation(None, {}, "airstore apply", lambda: 1)
+    console = cast("Any", SimpleNamespace(say=print))
+    nobody = cast("Any", Untouched())
+    return ApplySession(open_directory(site), nobody, SiteFile(), nobody, nobody, invocation, console)
+
+
+def cut(site: Path) -> None:
+    (site / "history.git" / "refs" / "heads" / "ledger").unlink()
+
+
+def lose_key(site: Path) -> None:
+    (site / "keys" / "site").unlink()
+
+
+def set_back(site: Path) -> None:
+    """As a snapshot does: the anchor knows a later entry."""
+    snapshot = shutil.copytree(site, site.with_name("snapshot"))
+    store = open_directory(site)
+    anchors.record(store, ledger.Entry("push", "1.0.0", "succeeded", 2))
+    shutil.rmtree(site)
+    snapshot.rename(site)
+
+
+def lose_anchor(site: Path) -> None:
+    (site.parent / "mark.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "error"),
+    [
+        (cut, SequenceError),
+        (lose_key, NotFoundError),
+        (set_back, SequenceError),
+        (lose_anchor, NotTrustedError),
+    ],
+)
+def test_the_cluster_is_not_touched_by_a_store_that_cannot_say_what_runs(
+    harm: Callable[[Path], None], error: type[AirstoreError], site: Path
+) -> None:
+    anchors.record(open_directory(site), ledger.Entry("push", "1.0.0", "succeeded", 1))
+    done("-C", site, "anchor", "set", f"file://{site.parent}/mark.json")
+    with pytest.raises(AssertionError, match="the cluster was asked for lease"), session(site).alone():
+        raise RuntimeError("the cluster let us in")
+    harm(site)
+    with pytest.raises(error), session(site).alone():
+        raise RuntimeError("the store let us in")
