@@ -139,3 +139,13 @@ def test_a_narrow_terminal_gets_a_line_for_each_cell(
         assert (lines[0].split() == headings) is not records
         assert (f"name        {name}" in lines) is records
         assert sum(digest in line for line in lines) == 2
+
+
+def test_a_listing_of_all_hints_at_no_longer_one(tiny: Tiny) -> None:
+    (tiny.base / "app" / "values.yaml").write_text("spare: {image: registry.example.com/spare/app:1}\n")
+    short = airstore("-C", tiny.store, "images", "find")
+    assert "1 more are possible; --all lists them" in short.err
+    assert "spare" not in short.out
+    whole = airstore("-C", tiny.store, "images", "find", "--all")
+    assert "--all" not in whole.err
+    assert "spare" in whole.out

@@ -129,8 +129,9 @@ def test_files_of_the_product_stay_inside_it(tmp_path: Path) -> None:
     assert shop.path("values/db.yaml") == inside / "values" / "db.yaml"
     assert shop.path("./values/../values/db.yaml") == inside / "values" / "db.yaml"
     for outside in ("../secret", str(tmp_path / "secret"), "link"):
-        with pytest.raises(UsageError, match="is outside the product's directory"):
+        with pytest.raises(UsageError, match="is outside the product's directory") as caught:
             shop.path(outside)
+        assert "copy it there" in caught.value.hint
     with pytest.raises(NotFoundError, match=r"names values/api\.yaml, which is not in"):
         shop.path("values/api.yaml")
 

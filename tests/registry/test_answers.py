@@ -183,6 +183,22 @@ def test_a_registry_that_fails_over_head_is_asked_with_get(
     client.check(shipment.images[0].reference)
 
 
+def test_a_web_page_is_no_manifest_whatever_its_status(
+    connect: Connect, proxy: FaultProxy, shipment: Shipment
+) -> None:
+    """As login pages answer, HEAD as well; a check has to find it, not the first ingest."""
+    client, reference = connect(proxy.host), shipment.images[0].reference
+    push(client, plan_push(client, shipment.images, shipment.reader), shipment.reader, lambda _count: None)
+    page = {"Content-Type": "text/html; charset=utf-8"}
+    for method in ("HEAD", "GET"):
+        body = b"<html>log in</html>" if method == "GET" else b""
+        proxy.faults.append(Fault(method, "/manifests/", times=1000, status=200, headers=page, body=body))
+    for ask in (client.check, client.resolve):
+        with pytest.raises(TransferError, match="a web page, not a manifest") as caught:
+            ask(reference)
+        assert "login page" in caught.value.hint
+
+
 def test_a_head_without_a_length_proves_nothing_wrong(
     connect: Connect, proxy: FaultProxy, shipment: Shipment
 ) -> None:

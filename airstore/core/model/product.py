@@ -80,7 +80,8 @@ class Product:
         path = (self.directory / relative).resolve()
         if not path.is_relative_to(self.directory.resolve()):
             raise UsageError(
-                f"{self._line(relative)}{relative} is outside the product's directory {self.directory}"
+                f"{self._line(relative)}{relative} is outside the product's directory {self.directory}",
+                hint="copy it there: what a release is made of lies in one place; a chart may be packaged",
             )
         if not path.exists():
             raise NotFoundError(

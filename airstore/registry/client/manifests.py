@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import requests
+
 from airstore.core.errors import DamagedError, TransferError
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
@@ -30,6 +32,11 @@ def read_manifest(transport: Transport, repository: str, selector: str) -> tuple
             return None
         raise
     what = transport.describe(request)
+    if _is_page(response) and not data.lstrip().startswith(b"{"):
+        raise TransferError(
+            f"{what}: the answer is a web page, not a manifest",
+            hint="is that the registry's address? a login page or a proxy may stand in between",
+        )
     digest = Digest.of(data)
     # What a registry says of a tag's digest in a header is not believed, so it cannot be wrong either.
     if ":" in selector and selector != digest:
@@ -46,10 +53,11 @@ def has_manifest(transport: Transport, repository: str, selector: str) -> bool:
     """
     request = RegistryRequest("HEAD", repository, f"manifests/{selector}", _ACCEPT)
     try:
-        transport.send(request).close()
+        response = transport.send(request)
     except (RefusedError, UnwellError):  # some fail over HEAD only
         return False
-    return True
+    response.close()
+    return not _is_page(response)
 
 
 def write_manifest(
@@ -87,6 +95,10 @@ def delete_manifest(transport: Transport, repository: str, selector: str) -> boo
 def is_missing(fault: TransferError) -> bool:
     """Whether a registry refused because it has no such thing."""
     return isinstance(fault, RefusedError) and (fault.status == 404 or bool(_MISSING & set(fault.codes)))
+
+
+def _is_page(response: requests.Response) -> bool:
+    return response.headers.get("Content-Type", "").lower().startswith("text/html")
 
 
 def _media_type(header: str, data: bytes, what: str) -> str:

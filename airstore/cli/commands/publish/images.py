@@ -64,7 +64,8 @@ def find(
         return
     told = (*contents.notices, *_refusals(contents))
     say_notices(context, told)
-    _say_possible(context, contents)
+    if not everything:
+        _say_possible(context, contents)
     rows = _grouped(contents.findings, everything=everything)
     columns = {
         "image": "IMAGE", "confidence": "CONFIDENCE", "taken": "INCLUDED", "tests_only": "TESTS ONLY",
