@@ -98,6 +98,7 @@ def test_an_id_that_came_again_is_another_process(place: Path) -> None:
         "other-1.1.1-abcdefgh",
         "airstore-1.1-abc",
     ],
+    ids=["container", "nowhere", "older", "other", "short"],  # the process is another in each worker
 )
 def test_what_is_not_known_to_be_left_stays(name: str, place: Path) -> None:
     (place / name).mkdir()
