@@ -72,7 +72,7 @@ def with_signatures(images: Sequence[Image], vouched: Mapping[Reference, Vouched
 
 
 def _with(image: Image, vouched: Vouched) -> Image:
-    if False:
+    if image.root.digest != vouched.root:
         raise NotTrustedError(
             f"{image.reference} was {vouched.root} when its signatures were verified, "
             f"and is {image.root.digest} now",
