@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "airstore-"
@@ -38,21 +38,22 @@ def building_directory(out: Path) -> Iterator[Path]:
 
     It may be anywhere, so a scratch directory says where: that is how the next command finds it.
     """
-    with scratch_directory("building") as note:
-        building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-{_owner()}-", dir=out.parent))
-        (note / _ELSEWHERE).write_bytes(os.fsencode(building.absolute()))
-        try:
-            yield building
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{out.name}.tmp-{_owner()}-", dir=out.parent))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, building, ignore_errors=True)
+        with suppress(OSError):  # no room for a note is no reason not to build: only a kill needs it
+            note = stack.enter_context(scratch_directory("building"))
+            (note / _ELSEWHERE).write_bytes(os.fsencode(building.absolute()))
+        yield building
 
 
 def sweep(directory: Path | None = None) -> list[Path]:
     """Remove what processes left that are gone: of this user, in the temporary directory by default."""
-    place = directory or Path(tempfile.gettempdir())
-    removed = []
-    with suppress(OSError), os.scandir(place) as entries:
-        names = [entry.name for entry in entries if entry.name.startswith(PREFIX)]
+    removed: list[Path] = []
+    with suppress(OSError):  # as where nothing can be written at all: the command says so, if it minds
+        place = directory or Path(tempfile.gettempdir())
+        with os.scandir(place) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(PREFIX)]
         for path in (place / name for name in names):
             if _is_left(path):
                 removed += [*_removed_elsewhere(path), path]

@@ -151,3 +151,13 @@ def test_an_ordinary_end_from_outside_leaves_nothing(place: Path) -> None:
             running.send_signal(number)
             assert running.wait() == 128 + number
         assert list(place.iterdir()) == []
+
+
+def test_where_nothing_temporary_can_be_made_a_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    assert sweep() == []
+    with building_directory(tmp_path / "out") as building:
+        assert building.is_dir()
+    assert list(tmp_path.iterdir()) == []

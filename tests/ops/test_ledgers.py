@@ -100,7 +100,7 @@ HARM: dict[str, tuple[Callable[[Path], None], str]] = {
     "deleted": (forget, "lacks entries 1 to 3"),
     "cut": (
         cut,
-        "lacks entry 3, the last of them written 1970-01-01 00:00:03 UTC; its newest",
+        "lacks entry 3, the last of them noted 1970-01-01 00:00:03 UTC; its newest",
     ),
     "replayed": (replay, "follows another entry"),
     "changed": (change, "not as this site signed it"),

@@ -15,7 +15,7 @@ from airstore.core.errors import (
 )
 from airstore.ops.stores.anchors import accept_lost, lost_beyond
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.ledgers import last_time, read_mark, write_mark
+from airstore.ops.stores.ledgers import read_mark, write_mark
 
 
 def restore_mark(store: StoreDirectory, accepted: int | None) -> Iterator[str]:
@@ -32,7 +32,7 @@ def restore_mark(store: StoreDirectory, accepted: int | None) -> Iterator[str]:
         return
     with suppress(DamagedError, NotFoundError, NotTrustedError, UsageError):  # `check` names it
         if not _reads(store):
-            mark = write_mark(store, last_time(store))
+            mark = write_mark(store)
             yield f"{store.layout.mark_file}: {mark.entries} entries, as the ledger here says"
         lost = lost_beyond(store)
         if lost and accepted is not None:

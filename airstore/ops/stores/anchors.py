@@ -62,7 +62,7 @@ def advance(store: StoreDirectory, when: int) -> None:
     Raises:
         StorageError, TransferError, NotFoundError: the anchor cannot be written; the store is as it was made.
     """
-    own = ledgers.write_mark(store, when)
+    own = replace(ledgers.write_mark(store), when=when)
     if store.anchor:
         mark = _higher(own, required_anchor(store), store.trust())
         place_of(store, store.anchor).write(mark.to_bytes(ledgers.site_key(store)))
@@ -108,7 +108,7 @@ def place_anchor(store: StoreDirectory, named: str, when: int) -> None:
         UsageError: the name is none.
     """
     found = read_anchor(store, named)
-    own = ledgers.write_mark(store, when)
+    own = replace(ledgers.write_mark(store), when=when)
     faults = list(_behind(own, found, store.trust(), named)) if found else []
     if faults:
         raise SequenceError(faults[0], hint=_way_out())

@@ -62,7 +62,7 @@ def init_site(
         write_file(store.root_file, envelope, mode=0o644)
         TrustState(root.version).save(store.state_file)
         _make_key(store)
-        write_mark(store, now)
+        write_mark(store)
         store.history.trust_signers(allowed_signers(root))
         if anchor:
             place_anchor(replace(store, kubeconfig=kubeconfig), anchor, now)

@@ -67,19 +67,21 @@ def append(store: StoreDirectory, entry: ledger.Entry, after: int | None = None)
     ledger.record(store.history, entry, store.author, lambda data: sshsig.sign(key, data, NAMESPACE), after)
 
 
-def write_mark(store: StoreDirectory, when: int) -> Mark:
+def write_mark(store: StoreDirectory) -> Mark:
     """Have the store's mark say how far the site has come now.
 
     Raises:
         StorageError: the disk is full or failed.
     """
-    mark = own_mark(store, when)
-    write_file(store.layout.mark_file, mark.to_bytes(site_key(store)), mode=0o644, disk=store.disk)
+    mark, path = own_mark(store), store.layout.mark_file
+    data = mark.to_bytes(site_key(store))
+    if not path.is_file() or path.read_bytes() != data:
+        write_file(path, data, mode=0o644, disk=store.disk)
     return mark
 
 
-def own_mark(store: StoreDirectory, when: int = 0) -> Mark:
-    """How far state and ledger have come now.
+def own_mark(store: StoreDirectory) -> Mark:
+    """How far state and ledger have come now, as of the time of the newest entry.
 
     Raises:
         DamagedError, NotTrustedError: one of them does not read.
@@ -92,7 +94,7 @@ def own_mark(store: StoreDirectory, when: int = 0) -> Mark:
         state.release,
         place.number if place else 0,
         place.digest if place else None,
-        when,
+        last_time(store),
     )
 
 
@@ -272,7 +274,7 @@ def _cut(place: Place | None, mark: Mark) -> str:
     lost = f"entry {first}" if first == mark.entries else f"entries {first} to {mark.entries}"
     left = f"its newest one is entry {first - 1}" if place else "it has none"
     return (
-        f"the ledger lacks {lost}, the last of them written {when} UTC; {left}: it was cut or deleted, or"
+        f"the ledger lacks {lost}, the last of them noted {when} UTC; {left}: it was cut or deleted, or"
         " history.git comes from a backup of before; what runs is not known from it"
     )
 
