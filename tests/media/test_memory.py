@@ -12,15 +12,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import UsageError
+from airstore.core.image.digest import Digest
 from airstore.core.limits import GIB
-from airstore.media.delta.memory import DEFAULT, Budget, Memory, body_memory, packing_memory, patch_memory
+from airstore.media.delta import patch
+from airstore.media.delta.memory import (
+    DEFAULT,
+    LARGEST,
+    SITE,
+    Budget,
+    Memory,
+    body_memory,
+    packing_memory,
+    patch_memory,
+    site_memory,
+)
 from airstore.media.delta.nested import VIEW
 from airstore.media.delta.patch import BASE, PIECE
-from airstore.media.delta.writer import Effort
-from airstore.store.blobs import in_order
+from airstore.media.delta.ways import offers
+from airstore.media.delta.writer import Effort, Task, prepare
+from airstore.store.blobs import BlobStore, content, in_order
 from tests.media.test_delta import text
 from tests.media.test_delta_blobs import layer
-from tests.media.test_shared_delta import Fleet, noise
+from tests.media.test_shared_delta import Fleet, noise, put
 from tests.support.product.road_parts import Road, airstore, done, refused
 
 
@@ -32,6 +45,7 @@ def test_shares_fit_and_the_largest_body_has_room_in_them(total: int, level: int
         assert total < 2 * GIB
         return
     assert shares.total <= total
+    assert shares.base >= PIECE  # the largest body can rest on one
     assert shares.bodies >= body_memory(PIECE, shares.base)
     assert shares.working >= max(patch_memory(VIEW, shares.base), packing_memory(level))
 
@@ -39,8 +53,9 @@ def test_shares_fit_and_the_largest_body_has_room_in_them(total: int, level: int
 @pytest.mark.parametrize("effort", list(Effort))
 def test_the_default_makes_what_a_site_can_take(effort: Effort) -> None:
     shares = effort.shares(DEFAULT)
-    assert shares.base == BASE
+    assert shares.base == LARGEST <= BASE
     assert shares.segments >= 1
+    assert site_memory(shares.base) <= SITE
 
 
 def test_threads_take_no_more_than_there_is_unless_one_is_alone() -> None:
@@ -101,3 +116,30 @@ def test_too_little_is_said_before_anything_is_made(road: Road, tmp_path: Path) 
     refused(airstore(*words, "--memory", "1G", "--effort", "max"), 2, "at least", "--effort")
     assert not list(tmp_path.iterdir())
     done(*words, "--memory", "1G")
+
+
+def test_bases_are_let_go_of_before_a_patch_is_applied() -> None:
+    """They are there twice otherwise, once in each, while the new piece is made."""
+    base = noise(1)
+    made, olds = patch.make(base[:-5] + b"x", [base]), [base]
+    assert patch.apply(made.kind, made.data, olds, len(base) - 4) == base[:-5] + b"x"
+    assert olds == []
+
+
+def test_a_body_whose_bases_are_too_large_for_a_site_rests_on_less(tmp_path: Path) -> None:
+    """Where one base fits and two do not, it rests on one; where none does, it is carried whole."""
+    fleet = Fleet(tmp_path)
+    old = layer({"a": text(1, 9000), "b": text(2, 9000)})
+    new = layer({"c": text(1, 9000) + text(2, 9000)})
+    larger = max(len(text(1, 9000)), len(text(2, 9000)))
+    put(fleet.publisher, old, new)
+    with BlobStore(tmp_path / "publisher") as store:
+        task = Task([Digest.of(new)], [Digest.of(old)], {})
+        found = prepare(store, task).found
+        read = store.reader()
+        sizes = [
+            max(len(offer[0].bases) for offer in offers(found, 1, lambda piece: content(read, piece), most))
+            for most in (2 * larger, larger, 1)
+        ]
+    assert sizes == [2, 1, 0]
+    fleet.publisher.close()

@@ -11,11 +11,13 @@ from typing import NamedTuple
 from airstore.core.errors import UsageError
 from airstore.core.limits import GIB, MIB
 from airstore.media.delta.nested import VIEW
-from airstore.media.delta.patch import BASE, PIECE
+from airstore.media.delta.patch import PIECE
 from airstore.media.delta.segments import SEGMENT
 from airstore.store.blobs import WINDOW, compress_solid, compression_memory
 
 DEFAULT = 2 * GIB
+SITE = 512 * MIB  # what an import takes at most
+LARGEST = 80 * MIB  # bytes of all bases of a patch that is made, so that this holds; readers believe `BASE`
 _PROCESS = 160 * MIB  # the interpreter, the store's index, the release and its files' names
 _STREAMS = 3  # that may each have a segment open
 _SUFFIXES = 5  # bytes for each byte of a base while a patch is made, as HDiffPatch says; 3.0 to 4.1 measured
@@ -53,7 +55,7 @@ class Memory(NamedTuple):
         Raises:
             UsageError: that is too little.
         """
-        for segments, base in ((2, BASE), (1, BASE), (1, BASE // 2), (1, BASE // 3)):
+        for segments, base in ((2, LARGEST), (1, LARGEST), (1, PIECE)):
             working = max(patch_memory(VIEW, base), packing_memory(level))
             least = cls(segments, body_memory(PIECE, base), working, base)
             if least.total <= total:
@@ -74,6 +76,11 @@ def body_memory(new: int, base: int) -> int:
 def patch_memory(new: int, base: int) -> int:
     """Bytes that making a patch takes beside both sides."""
     return _SUFFIXES * base + new
+
+
+def site_memory(base: int) -> int:
+    """Bytes that a site takes at most for a patch: segments, the bases twice, the patch."""
+    return _PROCESS // 2 + _STREAMS * SEGMENT + 2 * base + VIEW
 
 
 def packing_memory(level: int) -> int:

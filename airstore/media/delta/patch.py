@@ -61,7 +61,9 @@ class Room(Protocol):
 
 
 class _NoBounds:
-    base = BASE
+    @property
+    def base(self) -> int:
+        return BASE
 
     def patching(self, new: int, base: int) -> AbstractContextManager[object]:  # noqa: ARG002
         return nullcontext()
@@ -93,13 +95,13 @@ def make(
     return min(closed, found, key=_weight)
 
 
-def apply(kind: PieceKind, data: bytes, bases: Sequence[bytes], size: int) -> bytes:
+def apply(kind: PieceKind, data: bytes, bases: list[bytes], size: int) -> bytes:
     """The piece again, or its view, if archives in it are opened.
 
     Args:
         kind: how it is carried.
         data: what `make` gave.
-        bases: its bases.
+        bases: its bases; the list is emptied, for what is joined is a copy.
         size: of the piece or its view, as the table says.
 
     Raises:
@@ -107,14 +109,17 @@ def apply(kind: PieceKind, data: bytes, bases: Sequence[bytes], size: int) -> by
     """
     if kind in {PieceKind.WHOLE, PieceKind.OPENED}:
         return of_size(data, size)
-    base = _viewed(bases) if kind is PieceKind.OPENED_PATCH else b"".join(bases)
+    base = _viewed(bases, BASE) if kind is PieceKind.OPENED_PATCH else b"".join(bases)
+    bases.clear()
     if base is None:
         raise DamagedError(f"a delta's piece rests on more than {BASE} bytes")
     sizes = Numbers(data[:20])
     if sizes.take(max(PIECE, VIEW)) != size or sizes.take(BASE) != len(base):
         raise DamagedError("a delta's patch is for another base than this site has")
+    whole = _MAGIC + data
+    del data  # which nobody else needs, and which is as large
     try:
-        return of_size(hdiffpatch.apply(base, _MAGIC + data), size)
+        return of_size(hdiffpatch.apply(base, whole), size)
     except hdiffpatch.HDiffPatchError as fault:
         raise DamagedError(f"a delta's patch cannot be applied: {fault}") from fault
 
@@ -128,7 +133,7 @@ def _against(new: bytes, base: bytes, whole: PieceKind, room: Room) -> Carried:
     return Carried(whole, new)
 
 
-def _viewed(bases: Sequence[bytes], most: int = BASE) -> bytes | None:
+def _viewed(bases: Sequence[bytes], most: int) -> bytes | None:
     """Each base, and behind it its view if that is another; None if that is more than ``most`` bytes."""
     parts = list[bytes]()
     for base in bases:

@@ -108,12 +108,12 @@ class Delta:
         """The new pieces that are made, in order, with their positions."""
         feeds = self._file.streams()
         for at, piece in enumerate(self.table.pieces):
-            carried = feeds[STREAM[piece.kind]].take(piece.carried)
-            control = feeds[Stream.CONTROLS].take(piece.control)
+            control, stream = feeds[Stream.CONTROLS].take(piece.control), feeds[STREAM[piece.kind]]
             if at not in resolution.made:
+                stream.take(piece.carried)
                 continue
             bases = [known.one(number) for number in piece.bases]
-            made = patch.apply(piece.kind, carried, bases, piece.view or piece.size)
+            made = patch.apply(piece.kind, stream.take(piece.carried), bases, piece.view or piece.size)
             yield at, patch.of_size(close_streams(made, control, piece.size), piece.size)
 
     def _size(self, number: int, resolution: Resolution) -> int:
