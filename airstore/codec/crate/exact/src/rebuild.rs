@@ -8,11 +8,12 @@ use crate::error::{ensure, Error, Result};
 use crate::fixes::FixReader;
 use crate::models::{Model, View, LOOKAHEAD};
 use crate::plain::Plain;
-use crate::segment::{Job, Workers, MAX_APART};
+use crate::segment::{Job, Later, Workers, MAX_APART};
 use crate::side::{read_opening, Frame, Record};
 use crate::steer::Steer;
 use crate::token::MAX_DISTANCE;
 use crate::wire::Wire;
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::thread;
 
@@ -27,34 +28,31 @@ const STEP: usize = 1 << 20;
 pub fn rebuild(plain: impl Read, side: impl Read, out: impl Write) -> Result<()> {
     let mut side = Wire(side);
     let encoder = read_opening(&mut side)?;
-    encoder.with(Work { plain, side, out, apart: encoder.is_parallel() })
+    encoder.with(Work { plain, side, out, segments: encoder.is_parallel() })
 }
 
 struct Work<P, S, O> {
     plain: P,
     side: Wire<S>,
     out: O,
-    apart: bool,
+    segments: bool,
 }
 
 impl<P: Read, S: Read, O: Write> WithModel for Work<P, S, O> {
     type Output = Result<()>;
 
     fn call<M: Model>(self, engine: Engine<M>) -> Result<()> {
-        if !self.apart {
-            return self.all(engine, None);
-        }
         thread::scope(|scope| {
-            let workers = Workers::new(scope, &engine);
-            self.all(engine, Some(workers))
+            let start = move |engine: &Engine<M>| Workers::new(scope, engine);
+            self.all(engine, start)
         })
     }
 }
 
 impl<P: Read, S: Read, O: Write> Work<P, S, O> {
-    fn all<M: Model>(self, engine: Engine<M>, workers: Option<Workers>) -> Result<()> {
+    fn all<M: Model>(self, engine: Engine<M>, start: impl Fn(&Engine<M>) -> Workers) -> Result<()> {
         let mut side = self.side;
-        let mut state = Rebuild::new(self.plain, self.out, engine, workers);
+        let mut state = Rebuild::new(self.plain, self.out, engine, start, self.segments);
         while state.record(Record::read(&mut side)?)? {}
         state.join()?;
         ensure(side.at_end()?, "side data go on behind their end")?;
@@ -66,12 +64,19 @@ impl<P: Read, S: Read, O: Write> Work<P, S, O> {
     }
 }
 
-struct Rebuild<P, O, M> {
+struct Rebuild<P, O, M, F> {
     source: P,
     out: O,
     engine: Engine<M>,
-    /// Whole segments are rebuilt apart, by these.
+    /// Starts what rebuilds segments apart: threads are not worth it for a stream of one.
+    start_workers: F,
     workers: Option<Workers>,
+    /// Segments know nothing of each other; members never do.
+    segments: bool,
+    /// Members that have begun.
+    members: u64,
+    /// What waits for segments that are rebuilt apart.
+    later: VecDeque<Later>,
     /// The position is a segment's start.
     fresh: bool,
     plain: Plain,
@@ -83,13 +88,17 @@ struct Rebuild<P, O, M> {
     ended: bool,
 }
 
-impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
-    fn new(source: P, out: O, engine: Engine<M>, workers: Option<Workers>) -> Self {
+impl<P: Read, O: Write, M: Model, F: Fn(&Engine<M>) -> Workers> Rebuild<P, O, M, F> {
+    fn new(source: P, out: O, engine: Engine<M>, start_workers: F, segments: bool) -> Self {
         Rebuild {
             source,
             out,
             engine,
-            workers,
+            start_workers,
+            workers: None,
+            segments,
+            members: 0,
+            later: VecDeque::new(),
             fresh: true,
             plain: Plain::default(),
             position: 0,
@@ -103,9 +112,6 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
 
     /// Do what a record says; false if it was the last.
     fn record(&mut self, record: Record) -> Result<bool> {
-        if !matches!(record, Record::Frame(_)) {
-            self.join()?;
-        }
         match record {
             Record::Header(header) => {
                 self.header = header;
@@ -115,6 +121,7 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
             Record::Frame(frame) => self.frame(frame)?,
             Record::Trailer(padding, stated) => self.finish(padding, stated)?,
             Record::Rest(bytes) => {
+                self.join()?;
                 ensure(!self.inside, "side data: bytes inside a member")?;
                 self.out.write_all(&bytes)?;
             }
@@ -126,19 +133,19 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
     fn start(&mut self) -> Result<()> {
         ensure(!self.inside, "side data: a member inside another")?;
         self.inside = true;
-        self.ended = false;
+        self.members += 1;
         self.plain.clear();
         self.position = 0;
         self.fresh = true;
         self.trailer = Trailer::default();
-        self.out.write_all(&self.header)?;
-        Ok(())
+        self.put(Later::Header(self.header.clone()))
     }
 
     fn frame(&mut self, frame: Frame) -> Result<()> {
-        ensure(self.inside && !self.ended, "side data: a frame outside a member")?;
+        ensure(self.inside, "side data: a frame outside a member")?;
         let fresh = std::mem::replace(&mut self.fresh, frame.ahead == 0);
-        if fresh && frame.ahead == 0 && frame.span <= MAX_APART && self.workers.is_some() {
+        let alone = self.segments || (self.members > 1 && self.position == 0 && frame.last);
+        if fresh && frame.ahead == 0 && frame.span <= MAX_APART && alone {
             return self.put_off(frame);
         }
         self.join()?;
@@ -179,16 +186,25 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
         let job = Job { bytes, base: start, from: (self.position - start) as usize, frame };
         self.position = end;
         self.plain.forget_before(end);
-        if let Some(workers) = &mut self.workers {
-            workers.give(job)?;
-        }
+        let (start, engine) = (&self.start_workers, &self.engine);
+        self.workers.get_or_insert_with(|| start(engine)).give(job)?;
+        self.later.push_back(Later::Segment);
         while self.workers.as_ref().is_some_and(Workers::are_busy) {
             self.take()?;
         }
         self.flush()
     }
 
-    /// Write the segments that are rebuilt apart.
+    /// Write something now, or behind the segments that are rebuilt apart.
+    fn put(&mut self, later: Later) -> Result<()> {
+        if self.later.is_empty() {
+            return self.write(later);
+        }
+        self.later.push_back(later);
+        Ok(())
+    }
+
+    /// Write the segments that are rebuilt apart, and what is behind them.
     fn join(&mut self) -> Result<()> {
         while self.take()? {}
         self.flush()
@@ -196,12 +212,33 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
 
     /// Write the first of them, if there is one.
     fn take(&mut self) -> Result<bool> {
-        let Some(done) = self.workers.as_mut().and_then(Workers::take) else { return Ok(false) };
-        let mut done = done?;
-        ensure(!self.ended, "side data: blocks follow the last one")?;
-        self.ended = done.ended;
-        self.blocks.append(&mut done.blocks)?;
+        let Some(later) = self.later.pop_front() else { return Ok(false) };
+        self.write(later)?;
         Ok(true)
+    }
+
+    fn write(&mut self, later: Later) -> Result<()> {
+        match later {
+            Later::Segment => {
+                let Some(done) = self.workers.as_mut().and_then(Workers::take) else { return Ok(()) };
+                let mut done = done?;
+                ensure(!self.ended, "side data: blocks follow the last one")?;
+                self.ended = done.ended;
+                self.blocks.append(&mut done.blocks)
+            }
+            Later::Header(header) => {
+                self.ended = false;
+                Ok(self.out.write_all(&header)?)
+            }
+            Later::Trailer(padding, trailer) => {
+                ensure(self.ended, "side data: a trailer outside a member")?;
+                let free = self.blocks.out.free();
+                ensure(u32::from(padding) >> free == 0, "side data: a member has too much padding")?;
+                self.blocks.out.align(u32::from(padding));
+                self.flush()?;
+                Ok(self.out.write_all(&trailer)?)
+            }
+        }
     }
 
     fn run(&mut self, stop: u64, there: u64, goal: Goal, fixes: FixReader) -> Result<FixReader> {
@@ -249,16 +286,9 @@ impl<P: Read, O: Write, M: Model> Rebuild<P, O, M> {
     }
 
     fn finish(&mut self, padding: u8, stated: Option<[u8; 8]>) -> Result<()> {
-        ensure(self.inside && self.ended, "side data: a trailer outside a member")?;
-        ensure(
-            u32::from(padding) >> self.blocks.out.free() == 0,
-            "side data: a member has too much padding",
-        )?;
-        self.blocks.out.align(u32::from(padding));
-        self.flush()?;
-        self.out.write_all(&stated.unwrap_or(self.trailer.bytes()))?;
+        ensure(self.inside, "side data: a trailer outside a member")?;
         self.inside = false;
-        Ok(())
+        self.put(Later::Trailer(padding, stated.unwrap_or(self.trailer.bytes())))
     }
 
     fn flush(&mut self) -> Result<()> {

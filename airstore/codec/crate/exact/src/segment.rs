@@ -1,5 +1,6 @@
 //! One segment's blocks, rebuilt apart from the others: pgzip's and pigz's segments know nothing of each other
-//! but 32 KiB of plain bytes, and end with a whole byte.
+//! but 32 KiB of plain bytes, and end with a whole byte. Members of a blob, of which eStargz has one for each file,
+//! know nothing of each other at all.
 
 use crate::blocks::BlockWriter;
 use crate::engine::{Engine, Goal};
@@ -56,6 +57,16 @@ impl Job {
         }
         Ok(Done { blocks, ended })
     }
+}
+
+/// What is written next, in order.
+pub enum Later {
+    /// A segment that is rebuilt apart.
+    Segment,
+    /// A member begins.
+    Header(Vec<u8>),
+    /// A member ends: its padding and its trailer.
+    Trailer(u8, [u8; 8]),
 }
 
 /// Threads that rebuild segments, while the next ones are read; they come back in the order in which they were given.

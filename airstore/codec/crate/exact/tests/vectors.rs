@@ -92,3 +92,35 @@ fn damage_is_an_error_or_another_stream_but_never_a_panic() {
         }
     }
 }
+
+/// Members are rebuilt beside each other: they and what is between them come back in their order.
+#[test]
+fn many_members_come_back_in_their_order() {
+    let vectors: Vec<_> = vectors().into_iter().filter(|(_, blob)| blob.len() < 100_000).collect();
+    for (at, (name, one)) in vectors.iter().enumerate() {
+        let (_, other) = &vectors[(at + 1) % vectors.len()];
+        let blob = [&one[..], other, one, one, other, b"and what follows"].concat();
+        let (mut plain, mut side, mut back) = (Vec::new(), Vec::new(), Vec::new());
+        match exact::record(&blob[..], &mut plain, &mut side) {
+            Ok(_) => {
+                exact::rebuild(&plain[..], &side[..], &mut back)
+                    .unwrap_or_else(|fault| panic!("{name}: {fault}"));
+                assert!(back == blob, "{name}");
+            }
+            Err(fault) => assert!(matches!(fault, exact::Error::Unsupported(_)), "{name}: {fault}"),
+        }
+    }
+}
+
+/// Side data that end inside a member, or say a member more or less, are damaged whatever is under way.
+#[test]
+fn members_that_are_cut_off_are_an_error() {
+    let (_, one) = &vectors()[0];
+    let blob = one.repeat(5);
+    let (mut plain, mut side) = (Vec::new(), Vec::new());
+    exact::record(&blob[..], &mut plain, &mut side).expect("recorded");
+    for end in 0..side.len() {
+        assert!(exact::rebuild(&plain[..], &side[..end], std::io::sink()).is_err(), "{end}");
+    }
+    assert!(exact::rebuild(&plain[1..], &side[..], std::io::sink()).is_err());
+}
