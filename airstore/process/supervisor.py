@@ -54,11 +54,18 @@ def _become(argv: list[str], network: str, parent: int) -> None:
         offline.die_with_parent(signal.SIGKILL, parent)
         if network == OFFLINE:
             offline.leave_network()
-        os.execve(argv[0], argv, os.environ)  # noqa: S606
+        os.execve(argv[0], argv, _given())  # noqa: S606
     except (OSError, ImportError) as fault:
         os.write(2, f"cannot run {argv[0]}: {fault}\n".encode())
     finally:
         os._exit(127)  # never back into the supervisor's own work
+
+
+def _given() -> dict[bytes, bytes]:
+    """The environment as it was given to us: Python adds to its own what it makes of the locale (PEP 538)."""
+    with open("/proc/self/environ", "rb") as file:  # noqa: PTH123 - pathlib takes time to load
+        entries = file.read().split(b"\0")
+    return dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
 
 
 def _told_of_children() -> int:
