@@ -17,7 +17,7 @@ from pathlib import Path
 
 import hdiffpatch
 
-from airstore.media.delta.pairing import general
+from airstore.media.delta.making.pairing import general
 
 _HEADERS = "\0headers"
 

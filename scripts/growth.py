@@ -31,8 +31,9 @@ from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from airstore.core.model.release import Release
 from airstore.history.repository import History
 from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
-from airstore.trust import envelope, sshsig
-from airstore.trust.keys import PrivateKey
+from airstore.trust import envelope
+from airstore.trust.ssh import sshsig
+from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
 
 _IMAGE = "registry.example.com/growth/app:1"

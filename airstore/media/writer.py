@@ -13,9 +13,9 @@ from airstore.core.image.digest import Digest
 from airstore.core.leftovers import building_directory
 from airstore.core.limits import LIMITS
 from airstore.core.progress import Progress
-from airstore.history.bundle import create_bundle
+from airstore.history.exchange.bundle import create_bundle
 from airstore.history.repository import History
-from airstore.media.delta.memory import DEFAULT
+from airstore.media.delta.making.memory import DEFAULT
 from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.media.index import (
     BUNDLE_NAME,

@@ -17,9 +17,9 @@ from securesystemslib.signer import Signature, Signer
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import strictjson
-from airstore.trust.publickey import PublicKey
 from airstore.trust.role import Role
-from airstore.trust.signing import SigningKey
+from airstore.trust.ssh.publickey import PublicKey
+from airstore.trust.ssh.signing import SigningKey
 from airstore.trust.wire import decode_base64
 
 

@@ -14,9 +14,9 @@ from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.core.model.release import API_VERSION
 from airstore.core.parsing import schema, strictjson
-from airstore.trust import sshsig
-from airstore.trust.publickey import PublicKey
-from airstore.trust.signing import SigningKey
+from airstore.trust.ssh import sshsig
+from airstore.trust.ssh.publickey import PublicKey
+from airstore.trust.ssh.signing import SigningKey
 
 NAMESPACE = "airstore-mark"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airstore.core.errors import UsageError
-from airstore.trust.keys import PublicKey
+from airstore.trust.ssh.keys import PublicKey
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from airstore.history.ledger import Entry
-from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.site import anchors
 from tests.support.faults.forged_media import sign_index
 from tests.support.product.output_documents import said
 from tests.support.product.road_fixtures import Copy

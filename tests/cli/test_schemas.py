@@ -14,8 +14,8 @@ from airstore.cli.main import main
 from airstore.cli.views.output import OutputOption
 from airstore.core.parsing import schema
 from airstore.history.ledger import Entry
-from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.site import anchors
 from tests.support.product.output_documents import checked
 from tests.support.product.road_parts import Road, airstore, done, write_site_file
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from airstore.core.work import LOGGER, at_work
-from airstore.ops.stores import trusted
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.releases import trusted
 from airstore.ops.stores.verify import verify_release
-from airstore.trust.keys import PrivateKey
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import TrustRoot
+from airstore.trust.ssh.keys import PrivateKey
 from tests.support.product.road_parts import Road, done, write_site_file
 from tests.support.registry.servers import RegistryServer
 

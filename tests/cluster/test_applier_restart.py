@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airstore.cluster.api.connection import Connection
+from airstore.cluster.api.transport.connection import Connection
 from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.settings import ApplierSettings
 from airstore.core.errors import TransferError

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from airstore.cluster.api.client import probe
-from airstore.cluster.api.connection import ApiError, Connection, connect
 from airstore.cluster.api.facts import gather
 from airstore.cluster.api.labels import REMEMBERED
 from airstore.cluster.api.objects import ConflictError, NoSuchKindError, Objects
 from airstore.cluster.api.permissions import refusals
+from airstore.cluster.api.transport.client import probe
+from airstore.cluster.api.transport.connection import ApiError, Connection, connect
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.kube.rights import Right

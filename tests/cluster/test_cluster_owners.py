@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.cluster.api.connection import Connection
 from airstore.cluster.api.labels import PRODUCT, PRODUCTS
 from airstore.cluster.api.lease import hold
 from airstore.cluster.api.objects import ConflictError, Objects
+from airstore.cluster.api.transport.connection import Connection
 from airstore.cluster.registry import objects as make
 from airstore.cluster.registry.owners import owner_of, refuse_others, registry_owner
 from airstore.cluster.registry.pull_secrets import PullLogin, give_secret, let_pull, pull_secret

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.cluster.api.connection import Connection, connect
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import Connection, connect
 from airstore.cluster.registry import objects as make
 from airstore.cluster.registry.owners import find_registry
 from airstore.cluster.registry.pull_secrets import give_secret

@@ -11,7 +11,7 @@ import pytest
 
 from airstore.cluster.workloads.running import RunningImage, images_of
 from airstore.core.image.reference import Reference
-from airstore.ops.publish.compare_images import compare
+from airstore.ops.publish.images.compare_images import compare
 from airstore.ops.stores.directory import open_directory
 from tests.support.kubernetes.cluster_server import ApiServer
 from tests.support.product.road_parts import airstore, done

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airstore.history.bundle import create_bundle
+from airstore.history.exchange.bundle import create_bundle
 from airstore.history.repository import History
 from tests.history.history_parts import AUTHOR, WHEN, Publish, Run, Sign, release_files
 

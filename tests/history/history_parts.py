@@ -12,7 +12,7 @@ import pytest
 from airstore.core.durable import LocalDisk
 from airstore.core.errors import AirstoreError
 from airstore.core.model.release import Release
-from airstore.history.bundle import Quarantine
+from airstore.history.exchange.bundle import Quarantine
 from airstore.history.git.header import BundleHeader
 from airstore.history.git.program import Git
 from airstore.history.repository import History

@@ -17,7 +17,7 @@ from airstore.core.errors import (
     SequenceError,
     StorageError,
 )
-from airstore.history.bundle import Quarantine, create_bundle
+from airstore.history.exchange.bundle import Quarantine, create_bundle
 from airstore.history.git.program import Git
 from airstore.history.repository import History
 from tests.history.history_parts import (
@@ -211,7 +211,7 @@ IMPORT = """
 import sys
 from pathlib import Path
 from subprocess import run
-from airstore.history.bundle import Quarantine
+from airstore.history.exchange.bundle import Quarantine
 from airstore.history.repository import History
 with Quarantine(History(Path(sys.argv[1])), Path(sys.argv[2])) as quarantine:
     quarantine.commit()

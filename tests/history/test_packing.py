@@ -12,7 +12,7 @@ import pytest
 from airstore.core.durable import Disk, exclusive_lock
 from airstore.core.errors import DamagedError, LockedError, StorageError
 from airstore.history import packing
-from airstore.history.bundle import create_bundle
+from airstore.history.exchange.bundle import create_bundle
 from airstore.history.git.scratch import publish_packs
 from airstore.history.packing import loose_objects, pack_loose
 from airstore.history.repository import History

@@ -12,7 +12,7 @@ from airstore.core.errors import (
     NotFoundError,
     SequenceError,
 )
-from airstore.history.bundle import create_bundle
+from airstore.history.exchange.bundle import create_bundle
 from airstore.history.repository import History
 from tests.history.history_parts import (
     AUTHOR,

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import DamagedError
-from airstore.media.delta.carried import Noted
-from airstore.media.delta.difference import PlacedPiece
-from airstore.media.delta.layout import Stream, StreamSegment
+from airstore.media.delta.format.layout import Stream, StreamSegment
+from airstore.media.delta.format.patch import PieceKind
+from airstore.media.delta.format.table import NewPiece
+from airstore.media.delta.making.carried import Noted
+from airstore.media.delta.making.difference import PlacedPiece
+from airstore.media.delta.making.pairing import File
 from airstore.media.delta.notes import read_notes, write_notes
-from airstore.media.delta.pairing import File
-from airstore.media.delta.patch import PieceKind
-from airstore.media.delta.table import NewPiece
 from airstore.store.blobs import Piece
 from tests.support.product.road_parts import Road, airstore, delta_of, done, overwrite
 

@@ -12,14 +12,22 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
-from airstore.media.delta import patch
-from airstore.media.delta.layout import Head, Stream, StreamSegment
-from airstore.media.delta.nested import VIEW
-from airstore.media.delta.pairing import File, general, pair
-from airstore.media.delta.patch import PieceKind
-from airstore.media.delta.sketch import Pool, sketch
-from airstore.media.delta.table import BaseBlob, Compressed, DeltaTable, NewBlob, NewPiece, decode, encode
-from airstore.media.delta.wire import Numbers, put, put_signed
+from airstore.media.delta.format import patch
+from airstore.media.delta.format.layout import Head, Stream, StreamSegment
+from airstore.media.delta.format.nested import VIEW
+from airstore.media.delta.format.patch import PieceKind
+from airstore.media.delta.format.table import (
+    BaseBlob,
+    Compressed,
+    DeltaTable,
+    NewBlob,
+    NewPiece,
+    decode,
+    encode,
+)
+from airstore.media.delta.format.wire import Numbers, put, put_signed
+from airstore.media.delta.making.pairing import File, general, pair
+from airstore.media.delta.making.sketch import Pool, sketch
 
 _words = [f"{word}_{number}" for number in range(40) for word in ("get", "Response", "self", "name", "  ")]
 

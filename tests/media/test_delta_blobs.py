@@ -20,10 +20,17 @@ from airstore.core.errors import DamagedError, IncompleteError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.progress import QUIET
-from airstore.media.delta.layout import HEAD, Stream, StreamSegment, check_segments, read_head, write_head
-from airstore.media.delta.patch import PieceKind
+from airstore.media.delta.format.layout import (
+    HEAD,
+    Stream,
+    StreamSegment,
+    check_segments,
+    read_head,
+    write_head,
+)
+from airstore.media.delta.format.patch import PieceKind
+from airstore.media.delta.format.table import decode, encode
 from airstore.media.delta.reader import Delta
-from airstore.media.delta.table import decode, encode
 from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.store.blobs import BlobStore, Staging, compress_solid, solid_chunks
 from tests.media.test_delta import text
@@ -243,7 +250,7 @@ def test_a_first_release_travels_smaller_than_its_layers_and_each_file_once(pair
 
 def test_streams_are_cut_and_the_workers_do_not_show(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many segments of both kinds, and the same bytes by one worker and by three."""
-    monkeypatch.setattr("airstore.media.delta.segments.SEGMENT", 16 << 10)
+    monkeypatch.setattr("airstore.media.delta.format.segments.SEGMENT", 16 << 10)
     fresh = {f"srv/{number}.{'py' if number % 2 else 'txt'}": text(50 + number) for number in range(8)}
     new = layer({**CHANGED, **fresh})
     written = set()

@@ -21,7 +21,7 @@ from airstore.media.index import MediaFile, MediaIndex, ReleaseId
 from airstore.media.writer import MediaContents, write_media
 from airstore.ops.stores.directory import open_directory
 from airstore.trust import envelope
-from airstore.trust.keys import PrivateKey
+from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.statement import MEDIA, RELEASE, STATEMENT_TYPE, Statement, statement
 from tests.support.faults.forged_media import payload_of, sign_index, sign_payload, write_index
 from tests.support.product.road_fixtures import Copy

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from airstore.core.errors import UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.limits import GIB
-from airstore.media.delta import patch
-from airstore.media.delta.memory import (
+from airstore.media.delta.format import patch
+from airstore.media.delta.format.nested import VIEW
+from airstore.media.delta.format.patch import BASE, PIECE
+from airstore.media.delta.making.memory import (
     DEFAULT,
     LARGEST,
     SITE,
@@ -26,9 +28,7 @@ from airstore.media.delta.memory import (
     patch_memory,
     site_memory,
 )
-from airstore.media.delta.nested import VIEW
-from airstore.media.delta.patch import BASE, PIECE
-from airstore.media.delta.ways import offers
+from airstore.media.delta.making.ways import offers
 from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.store.blobs import BlobStore, content, in_order
 from tests.media.test_delta import text

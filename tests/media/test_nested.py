@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
-from airstore.media.delta import nested, patch
-from airstore.media.delta.nested import close_streams, open_streams, streams, view
-from airstore.media.delta.patch import PieceKind
-from airstore.media.delta.wire import put
+from airstore.media.delta.format import nested, patch
+from airstore.media.delta.format.nested import close_streams, open_streams, streams, view
+from airstore.media.delta.format.patch import PieceKind
+from airstore.media.delta.format.wire import put
 from tests.media.test_delta import text
 
 NOISE = random.Random(9).randbytes(5000)  # noqa: S311 - the same each time

@@ -16,12 +16,12 @@ from airstore.core.errors import DamagedError, IncompleteError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.progress import QUIET
-from airstore.media.delta.layout import SHARED_VERSION, Head
-from airstore.media.delta.patch import PieceKind
+from airstore.media.delta.format.layout import SHARED_VERSION, Head
+from airstore.media.delta.format.patch import PieceKind
+from airstore.media.delta.format.references import Aliases, Same
+from airstore.media.delta.format.table import BaseBlob, DeltaTable, NewBlob, NewPiece, decode, encode
 from airstore.media.delta.reader import Delta
-from airstore.media.delta.references import Aliases, Same
 from airstore.media.delta.resolving import resolve
-from airstore.media.delta.table import BaseBlob, DeltaTable, NewBlob, NewPiece, decode, encode
 from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.store.blobs import BlobStore, Staging
 from tests.media.test_delta import text
@@ -153,7 +153,7 @@ def test_a_kind_that_holds_nothing_is_brought_all(fleet: Fleet) -> None:
 
 
 def test_the_workers_do_not_show(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airstore.media.delta.segments.SEGMENT", 16 << 10)
+    monkeypatch.setattr("airstore.media.delta.format.segments.SEGMENT", 16 << 10)
     written = set()
     for workers in (1, 2, 5):
         monkeypatch.setattr("airstore.media.delta.writer.WORKERS", workers)

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from airstore.trust.keys import PrivateKey
+from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.wire import put_string
 from tests.support.product.agents import add, released_by, signer_of, ssh_agent, taken
 from tests.support.product.road_parts import Road, airstore, done, refused, sound, unchanged

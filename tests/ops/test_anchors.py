@@ -12,9 +12,9 @@ from airstore.core.image.digest import Digest
 from airstore.core.model.site import SiteFile
 from airstore.history import ledger
 from airstore.ops.applier.install import _check_settled
-from airstore.ops.stores import anchors, ledgers
-from airstore.ops.stores.anchor_places import place_of
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.site import anchors, ledgers
+from airstore.ops.stores.site.anchor_places import place_of
 from airstore.trust.mark import Mark
 from tests.support.product.repairs import broken, found_by_check, repaired
 from tests.support.product.road_parts import Road, airstore, done, write_site_file

@@ -30,8 +30,8 @@ from airstore.ops.applier.install import travels
 from airstore.ops.applier.receive import descends, has_arrived, ledger_tip, receive_media, receive_store
 from airstore.ops.apply.session import handover
 from airstore.ops.apply.session.handover import Moved, mark, unmark
-from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.site import anchors
 from tests.support.product.road_parts import airstore, done, flipped, refused, rewrite, snapshot, sound
 from tests.support.product.tiny_product import IMAGE, Tiny, make_tiny
 

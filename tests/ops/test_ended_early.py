@@ -17,7 +17,7 @@ from airstore.ops.publish.create import create_release, gather
 from airstore.ops.publish.pending import Signing
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory, open_directory
-from airstore.trust.keys import PrivateKey
+from airstore.trust.ssh.keys import PrivateKey
 from tests.ops.test_faults import on, operations, take_in
 from tests.support.faults.faulty_disk import FaultyDisk
 from tests.support.product.road_parts import Road, done, leftovers, unchanged

@@ -28,7 +28,7 @@ from airstore.ops.publish.pending import Signing
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory, open_directory
 from airstore.store.blobs import BlobStore
-from airstore.trust.keys import PrivateKey
+from airstore.trust.ssh.keys import PrivateKey
 from tests.support.faults.faulty_disk import FaultyDisk, full, interrupt
 from tests.support.product.road_fixtures import Copy
 from tests.support.product.road_parts import (

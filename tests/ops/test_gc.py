@@ -9,7 +9,7 @@ import pytest
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.steps import End, Mode, Status, Step, StepKind
 from airstore.ops.stores.directory import open_directory
-from airstore.trust.keys import PrivateKey
+from airstore.trust.ssh.keys import PrivateKey
 from tests.store.store_support import noise, put
 from tests.support.product.collected import (
     VERSIONS,

@@ -14,10 +14,10 @@ import pytest
 from airstore.core.image.digest import Digest
 from airstore.history.repository import History
 from airstore.ops.stores.directory import open_directory
-from airstore.ops.stores.summaries import holdings, summaries
-from airstore.ops.stores.trusted import all_releases, count_held
-from airstore.trust import sshsig
-from airstore.trust.keys import PrivateKey
+from airstore.ops.stores.releases.summaries import holdings, summaries
+from airstore.ops.stores.releases.trusted import all_releases, count_held
+from airstore.trust.ssh import sshsig
+from airstore.trust.ssh.keys import PrivateKey
 from tests.support.product.road_parts import CACHE, Outcome, airstore, done
 from tests.support.product.tiny_product import Tiny, make_layout, make_tiny, site_of
 

@@ -13,7 +13,7 @@ import pytest
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
-from airstore.trust.keys import PrivateKey
+from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.statement import MEDIA
 from tests.support.faults.forged_media import Edit, Forge, git, rename_pack, sign_index
 from tests.support.product.road_fixtures import Copy

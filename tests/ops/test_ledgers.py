@@ -12,8 +12,8 @@ import pytest
 
 from airstore.core.errors import SequenceError
 from airstore.history import ledger, sealed
-from airstore.ops.stores import anchors, ledgers
 from airstore.ops.stores.directory import StoreDirectory, open_directory
+from airstore.ops.stores.site import anchors, ledgers
 from tests.support.product.repairs import broken, found_by_check, repaired
 from tests.support.product.road_parts import airstore, done
 

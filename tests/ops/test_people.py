@@ -14,10 +14,10 @@ import pytest
 from airstore.core.image.digest import Digest
 from airstore.history.ledger import Entry, Running
 from airstore.ops.media.receipts import read_receipt
-from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.site import anchors
 from airstore.trust import envelope
-from airstore.trust.keys import PrivateKey
+from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.statement import DATED_RECEIPT, RECEIPT, STATEMENT_TYPE, statement
 from tests.ops.test_report import EVIL, self_contained
 from tests.support.product.road_parts import FIXTURES, Road, airstore, done, refused, unchanged

@@ -20,9 +20,9 @@ from airstore.history import ledger
 from airstore.history.ledger import Entry, Running
 from airstore.ops.apply.session.plan import make_plan
 from airstore.ops.apply.session.prepare import Rendering
-from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
-from airstore.ops.stores.ledgers import redaction
+from airstore.ops.stores.site import anchors
+from airstore.ops.stores.site.ledgers import redaction
 from tests.ops.test_report import self_contained
 from tests.support.product.road_parts import Road, airstore, done, refused, unchanged, write_site_file
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, make_tiny, site_of

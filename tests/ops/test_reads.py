@@ -14,9 +14,9 @@ import pytest
 from airstore.history.git.objects import ObjectDatabase
 from airstore.history.git.program import Git
 from airstore.history.git.refs import Refs
-from airstore.ops.stores import remembered
 from airstore.ops.stores.directory import open_directory
-from airstore.ops.stores.trusted import held_release
+from airstore.ops.stores.releases import remembered
+from airstore.ops.stores.releases.trusted import held_release
 from tests.ops.test_growth import KUBECONFIG, SITE_FILE
 from tests.support.product.road_parts import airstore, done
 from tests.support.product.tiny_product import make_tiny, site_of

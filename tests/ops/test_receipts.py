@@ -13,7 +13,7 @@ import pytest
 
 from airstore.core.image.digest import Digest
 from airstore.trust import envelope
-from airstore.trust.keys import PrivateKey
+from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.statement import DATED_RECEIPT, STATEMENT_TYPE, statement
 from tests.support.faults.forged_media import Forge
 from tests.support.product.road_parts import (

@@ -12,8 +12,8 @@ from airstore.core.progress import QUIET
 from airstore.history import ledger
 from airstore.ops.repair.repair import RepairRequest, repair
 from airstore.ops.repair.sources import StoreSource
-from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.site import anchors
 from airstore.trust.state import TrustState
 from tests.ops.test_faults import on
 from tests.support.faults.faulty_disk import FaultyDisk

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from airstore.ops.stores.directory import open_directory
-from airstore.trust.keys import PrivateKey
 from airstore.trust.root.sign import parse_root, sign_root
+from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.state import TrustState
 from tests.ops.test_plan import apply, plan
 from tests.support.faults.forged_media import git

@@ -14,8 +14,8 @@ from airstore.core.errors import AirstoreError, NotFoundError, NotTrustedError, 
 from airstore.core.model.site import SiteFile
 from airstore.history import ledger
 from airstore.ops.apply.session.session import ApplySession, Invocation
-from airstore.ops.stores import anchors
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.site import anchors
 from tests.support.product.road_parts import done
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.trust.keys import PrivateKey
 from airstore.trust.root.sign import TrustRoot, sign_root
+from airstore.trust.ssh.keys import PrivateKey
 from tests.support.product.road_parts import (
     LOCKS,
     Outcome,

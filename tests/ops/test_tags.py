@@ -12,7 +12,7 @@ from airstore.core.progress import QUIET
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.push import PushOptions, push_release
 from airstore.ops.stores.directory import open_directory
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.stores.releases.trusted import trusted_release
 from airstore.registry.client.manifests import read_manifest
 from tests.support.product.tiny_product import Tiny, make_layout, make_tiny
 from tests.support.registry.servers import RegistryServer

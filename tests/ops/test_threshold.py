@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from airstore.ops.stores.directory import open_directory
-from airstore.ops.stores.trusted import PENDING
-from airstore.trust.keys import PrivateKey
+from airstore.ops.stores.releases.trusted import PENDING
+from airstore.trust.ssh.keys import PrivateKey
 from tests.support.faults.forged_media import Forge, git
 from tests.support.product.road_parts import Road, airstore, done, refused, sound, unchanged
 from tests.support.product.rotation import Rotation, held

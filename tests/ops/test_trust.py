@@ -15,8 +15,8 @@ import pytest
 
 from airstore.core.image.digest import Digest
 from airstore.core.parsing import strictjson
-from airstore.trust.keys import PrivateKey
 from airstore.trust.root.sign import TrustRoot, sign_root, verify_first
+from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.state import TrustState
 from tests.support.faults.forged_media import git
 from tests.support.product.road_parts import (

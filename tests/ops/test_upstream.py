@@ -10,9 +10,9 @@ from fixture_images import LayoutWriter
 
 from airstore.core.errors import NotTrustedError
 from airstore.core.image.digest import Digest
-from airstore.ops.publish.signatures import Vouched, with_signatures
+from airstore.ops.publish.upstream.signatures import Vouched, with_signatures
 from airstore.ops.stores.directory import open_directory
-from airstore.ops.stores.trusted import verified
+from airstore.ops.stores.releases.trusted import verified
 from airstore.trust.upstream.key import UpstreamKey
 from tests.support.product.road_parts import done, refused, sound, unchanged
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, site_of

@@ -17,8 +17,8 @@ from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.image.digest import Digest
 from airstore.core.image.oci import OCI_MANIFEST
 from airstore.core.image.reference import Reference
-from airstore.registry.client.challenges import Challenge, parse_challenges
-from airstore.registry.client.credentials import Credentials
+from airstore.registry.client.login.challenges import Challenge, parse_challenges
+from airstore.registry.client.login.credentials import Credentials
 from airstore.registry.push.plan import plan_push
 from airstore.registry.push.push import push
 from tests.support.registry.faults import Fault, FaultProxy

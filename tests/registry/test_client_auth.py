@@ -12,8 +12,8 @@ import pytest
 
 from airstore.core.errors import NotFoundError, TransferError, UsageError
 from airstore.core.image.reference import Reference
-from airstore.registry.client.credentials import Credentials
 from airstore.registry.client.endpoint import Endpoint
+from airstore.registry.client.login.credentials import Credentials
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.push.push import PushResult, plan_push, push

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
-from airstore.registry.client.credentials import Credentials, DockerConfig
+from airstore.registry.client.login.credentials import Credentials, DockerConfig
 from airstore.registry.client.retry import Retry
 from airstore.registry.faults import TransientError, redact
 

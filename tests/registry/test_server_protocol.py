@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.image.digest import Digest
-from airstore.registry.server.clients import Clients, client_of
+from airstore.registry.server.http.clients import Clients, client_of
 from airstore.registry.server.server import Limits, Tls
 from tests.registry.serving import REPOSITORY, Site, largest, release_of, running
 from tests.support.registry import layouts

@@ -9,7 +9,6 @@ import pytest
 from airstore.core.errors import DamagedError, NotTrustedError, SequenceError
 from airstore.core.image.digest import Digest
 from airstore.trust import envelope
-from airstore.trust.keys import PrivateKey
 from airstore.trust.policy import check_floor
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import (
@@ -24,6 +23,7 @@ from airstore.trust.root.sign import (
     sign_root,
     verify_first,
 )
+from airstore.trust.ssh.keys import PrivateKey
 from tests.trust.trust_parts import ALICE, BOB, CAROL, MALLORY, NAMES, make_root
 
 COMMIT = "5" * 40

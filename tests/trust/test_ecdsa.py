@@ -16,11 +16,12 @@ from securesystemslib.dsse import Envelope as SslibEnvelope
 from securesystemslib.signer import Key
 
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
-from airstore.trust import envelope, sshsig
-from airstore.trust.algorithm import ECDSA_P256
-from airstore.trust.keys import PrivateKey, PublicKey
+from airstore.trust import envelope
 from airstore.trust.role import Role
 from airstore.trust.root.sign import TrustRoot, sign_root, verify_first
+from airstore.trust.ssh import sshsig
+from airstore.trust.ssh.algorithm import ECDSA_P256
+from airstore.trust.ssh.keys import PrivateKey, PublicKey
 from airstore.trust.wire import WireReader, put_number, put_string
 from tests.trust.trust_parts import ALICE, BOUNDED, run
 

@@ -14,8 +14,8 @@ from securesystemslib.signer import CryptoSigner, Key, SecretsHandler, Signature
 from airstore.core.errors import AirstoreError, DamagedError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.trust import envelope
-from airstore.trust.keys import PrivateKey
 from airstore.trust.role import Role
+from airstore.trust.ssh.keys import PrivateKey
 from tests.trust.trust_parts import ALICE, BOB, BOUNDED, CAROL, MALLORY
 
 TYPE = "application/vnd.airstore.test+json"

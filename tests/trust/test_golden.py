@@ -9,9 +9,10 @@ import pytest
 
 from airstore.core.errors import NotTrustedError
 from airstore.core.image.digest import Digest
-from airstore.trust import envelope, sshsig
+from airstore.trust import envelope
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import Link, Pin, TrustRoot, sign_root, verify_first
+from airstore.trust.ssh import sshsig
 from airstore.trust.state import TrustState
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement, verify_statement
 from tests.trust.trust_parts import ALICE, BOB, MALLORY, make_root

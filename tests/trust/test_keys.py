@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError, StorageError, UsageError
 from airstore.core.limits import LIMITS
-from airstore.trust.keys import PrivateKey, PublicKey
+from airstore.trust.ssh.keys import PrivateKey, PublicKey
 from tests.trust.trust_parts import ALICE, BOUNDED, run
 
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError, NotTrustedError, SequenceError, UsageError
 from airstore.core.parsing import strictjson
-from airstore.trust import envelope, sshsig
-from airstore.trust.keys import PublicKey
+from airstore.trust import envelope
 from airstore.trust.root.sign import (
     PAYLOAD_TYPE,
     TrustRoot,
@@ -21,6 +20,8 @@ from airstore.trust.root.sign import (
     verify_first,
     verify_next,
 )
+from airstore.trust.ssh import sshsig
+from airstore.trust.ssh.keys import PublicKey
 from tests.trust.trust_parts import ALICE, BOB, BOUNDED, CAROL, MALLORY, make_root, run
 
 NOON = datetime(2030, 1, 31, 12, 0, 0, tzinfo=UTC)

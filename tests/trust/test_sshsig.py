@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
-from airstore.trust import sshsig
-from airstore.trust.keys import PublicKey
+from airstore.trust.ssh import sshsig
+from airstore.trust.ssh.keys import PublicKey
 from airstore.trust.wire import put_string
 from tests.trust.trust_parts import ALICE, BOB, BOUNDED, MALLORY, run
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from airstore.core.errors import AirstoreError
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
-from airstore.ops.publish.claims import attached_claims
+from airstore.ops.publish.upstream.claims import attached_claims
 from airstore.registry.sources.layout import OciLayout
 from airstore.trust.upstream.claim import bundle_claim, simple_claim
 from airstore.trust.upstream.key import UpstreamKey

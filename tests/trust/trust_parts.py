@@ -11,9 +11,9 @@ from hypothesis import settings
 
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
-from airstore.trust.keys import PrivateKey
 from airstore.trust.policy import Link
 from airstore.trust.root.sign import TrustRoot
+from airstore.trust.ssh.keys import PrivateKey
 
 BOUNDED = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from airstore.cli.options.files.kubeconfig import kubeconfig_option
+from airstore.cli.options.files.sitefile import site_file_option
 from airstore.cli.options.gathered import gathered
 from airstore.cli.options.helm import helm_option
-from airstore.cli.options.kubeconfig import kubeconfig_option
-from airstore.cli.options.sitefile import site_file_option
 
 
 @dataclass(frozen=True)

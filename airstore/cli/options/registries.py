@@ -13,7 +13,7 @@ from airstore.cli.options.gathered import gathered
 from airstore.cli.options.secrets import read_password
 from airstore.core.errors import UsageError
 from airstore.ops.registry.access import RegistryOptions
-from airstore.registry.client.credentials import Credentials, CredentialSource, DockerConfig
+from airstore.registry.client.login.credentials import Credentials, CredentialSource, DockerConfig
 
 _FILE_KINDS = ("oci:", "oci-archive:", "docker-archive:")
 

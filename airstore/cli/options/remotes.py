@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from airstore.cli.context import system_now
-from airstore.cli.options.kubeconfig import find_kubeconfig
+from airstore.cli.options.files.kubeconfig import find_kubeconfig
 
 if TYPE_CHECKING:
     from airstore.ops.share.access import Access

@@ -9,7 +9,7 @@ import click
 
 from airstore.cli.text import printable
 from airstore.cli.views.output import shortened, show_rows
-from airstore.ops.stores.layers import Layer
+from airstore.ops.stores.releases.layers import Layer
 
 _COLUMNS = {
     "digest": "LAYER", "size": "SIZE", "held": "HELD", "encoder": "ENCODER", "plain_size": "PLAIN",

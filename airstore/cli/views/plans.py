@@ -11,18 +11,18 @@ from dataclasses import asdict
 import click
 
 from airstore.cli.context import Context
+from airstore.cli.options.files.kubeconfig import find_kubeconfig
+from airstore.cli.options.files.sitefile import read_site_file
 from airstore.cli.options.helm import IN_CLUSTER, find_helm
-from airstore.cli.options.kubeconfig import find_kubeconfig
 from airstore.cli.options.reach import Reach
-from airstore.cli.options.sitefile import read_site_file
 from airstore.cli.text import printable
 from airstore.cli.views.live import display
 from airstore.cli.views.output import show_document, show_rows
 from airstore.core.model.site import SiteFile
 from airstore.core.model.site_registry import ExternalRegistry
 from airstore.core.progress import Progress
+from airstore.ops.apply.session.ending.outcome import RunOutcome
 from airstore.ops.apply.session.handover import refuse_marked
-from airstore.ops.apply.session.outcome import RunOutcome
 from airstore.ops.apply.session.plan import SitePlan
 from airstore.ops.apply.session.session import ApplySession, Invocation, open_session
 from airstore.ops.stores.directory import SITE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airstore.cluster.api.connection import Call, Connection, path_of
+from airstore.cluster.api.transport.connection import Call, Connection, path_of
 
 
 def server_version(connection: Connection) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airstore.cluster.api.connection import ApiError
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import ApiError
 from airstore.core.kube.documents import Document
 
 HELM = "helm"  # Helm's own name as a field manager, so that what is put back stays Helm's

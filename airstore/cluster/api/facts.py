@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.cluster.api.connection import Call
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import Call
 
 _CONTROL = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 _CLASSES = {"StorageClass": "storage.k8s.io/v1", "IngressClass": "networking.k8s.io/v1"}

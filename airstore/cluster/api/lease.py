@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airstore.cluster.api.connection import ApiError, Call, Connection, path_of
 from airstore.cluster.api.labels import PRODUCT
+from airstore.cluster.api.transport.connection import ApiError, Call, Connection, path_of
 from airstore.core.errors import AirstoreError, LockedError, TransferError
 from airstore.core.poll import poll
 

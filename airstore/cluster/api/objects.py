@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from airstore.cluster.api.connection import ApiError, Call, Connection, path_of
+from airstore.cluster.api.transport.connection import ApiError, Call, Connection, path_of
 from airstore.core.errors import TransferError, UsageError
 from airstore.core.kube.documents import Document
 

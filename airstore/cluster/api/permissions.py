@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airstore.cluster.api.connection import Call, Connection
+from airstore.cluster.api.transport.connection import Call, Connection
 from airstore.core.kube.rights import Right
 
 _REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"

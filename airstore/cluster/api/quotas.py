@@ -13,8 +13,8 @@ from typing import Any
 
 from kubernetes.utils import parse_quantity
 
-from airstore.cluster.api.connection import ApiError
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import ApiError
 from airstore.core.kube.documents import Document
 from airstore.core.kube.dryruns import Demand
 

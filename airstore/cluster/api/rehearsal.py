@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airstore.cluster.api.connection import ApiError
 from airstore.cluster.api.drifting import HELM, owned, predict
 from airstore.cluster.api.objects import NoSuchKindError, Objects
+from airstore.cluster.api.transport.connection import ApiError
 from airstore.core.kube.documents import Document
 from airstore.core.kube.dryruns import Change, Refusal
 

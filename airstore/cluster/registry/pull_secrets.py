@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.cluster.api.connection import ApiError
 from airstore.cluster.api.labels import PRODUCTS, annotation
 from airstore.cluster.api.objects import ConflictError, Objects
+from airstore.cluster.api.transport.connection import ApiError
 from airstore.cluster.registry.objects import PULL_SECRET, SELECTOR, encoded, namespace
 from airstore.core.errors import TransferError, UsageError
 from airstore.core.kube.documents import Manifest

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airstore.cluster.api.connection import path_of
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import path_of
 from airstore.cluster.workloads import rollout
 from airstore.cluster.workloads.troubles import troubles
 from airstore.core.errors import TransferError

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from airstore.cluster.api.connection import ApiError, path_of
 from airstore.cluster.api.objects import Objects, describe
+from airstore.cluster.api.transport.connection import ApiError, path_of
 from airstore.cluster.workloads import rollout
 from airstore.core.errors import TransferError
 from airstore.core.kube.documents import Document

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airstore.cluster.api.connection import path_of
 from airstore.cluster.api.objects import Objects, describe
+from airstore.cluster.api.transport.connection import path_of
 from airstore.cluster.workloads import rollout
 from airstore.core.errors import TransferError
 from airstore.core.kube.documents import Document

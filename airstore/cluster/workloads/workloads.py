@@ -7,9 +7,9 @@ from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
 
-from airstore.cluster.api.connection import ApiError, path_of
 from airstore.cluster.api.labels import REMEMBERED, annotation, changed
 from airstore.cluster.api.objects import Objects, describe
+from airstore.cluster.api.transport.connection import ApiError, path_of
 from airstore.cluster.workloads import resource_gates, rollout
 from airstore.core.errors import TransferError, UsageError
 from airstore.core.kube.documents import Document

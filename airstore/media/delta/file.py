@@ -7,10 +7,10 @@ from typing import Any
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError
-from airstore.media.delta.layout import HEAD, Stream, check_segments, read_head
+from airstore.media.delta.format.layout import HEAD, Stream, check_segments, read_head
+from airstore.media.delta.format.segments import read_streams
+from airstore.media.delta.format.table import DeltaTable, decode
 from airstore.media.delta.notes import LARGEST, read_notes
-from airstore.media.delta.segments import read_streams
-from airstore.media.delta.table import DeltaTable, decode
 from airstore.store.blobs import Feed, solid_chunks
 
 

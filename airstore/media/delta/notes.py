@@ -11,11 +11,11 @@ from itertools import count
 from typing import Any
 
 from airstore.core.parsing import schema, strictjson
-from airstore.media.delta.carried import Noted
-from airstore.media.delta.difference import PlacedPiece
-from airstore.media.delta.layout import Stream, StreamSegment
-from airstore.media.delta.pairing import general
-from airstore.media.delta.table import STREAM, NewPiece
+from airstore.media.delta.format.layout import Stream, StreamSegment
+from airstore.media.delta.format.table import STREAM, NewPiece
+from airstore.media.delta.making.carried import Noted
+from airstore.media.delta.making.difference import PlacedPiece
+from airstore.media.delta.making.pairing import general
 
 LARGEST = 1 << 20  # bytes of notes that are read
 _FILES = 10

@@ -19,13 +19,13 @@ from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance
 from airstore.core.work import at_work
-from airstore.media.delta import patch
 from airstore.media.delta.file import DeltaFile
-from airstore.media.delta.layout import Stream
-from airstore.media.delta.nested import close_streams
-from airstore.media.delta.references import Aliases
+from airstore.media.delta.format import patch
+from airstore.media.delta.format.layout import Stream
+from airstore.media.delta.format.nested import close_streams
+from airstore.media.delta.format.references import Aliases
+from airstore.media.delta.format.table import STREAM, BaseBlob, DeltaTable, NewBlob
 from airstore.media.delta.resolving import Resolution, check_bases, resolve
-from airstore.media.delta.table import STREAM, BaseBlob, DeltaTable, NewBlob
 from airstore.store.blobs import (
     BlobEncoding,
     BlobWriter,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
-from airstore.media.delta.patch import BASE
-from airstore.media.delta.table import DeltaTable, NewBlob
+from airstore.media.delta.format.patch import BASE
+from airstore.media.delta.format.table import DeltaTable, NewBlob
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ from typing import BinaryIO, NamedTuple
 from airstore.core.durable import storage_errors
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance, Progress
-from airstore.media.delta.carried import CarriedPieces
-from airstore.media.delta.difference import Difference, Target, difference
-from airstore.media.delta.layout import Stream, write_head
-from airstore.media.delta.memory import DEFAULT, Memory, Workplace, body_memory
+from airstore.media.delta.format.layout import Stream, write_head
+from airstore.media.delta.format.segments import SegmentWriter
+from airstore.media.delta.format.table import STREAM, DeltaTable, encode
+from airstore.media.delta.making.carried import CarriedPieces
+from airstore.media.delta.making.difference import Difference, Target, difference
+from airstore.media.delta.making.memory import DEFAULT, Memory, Workplace, body_memory
+from airstore.media.delta.making.tabling import tabled
+from airstore.media.delta.making.ways import Offer, Way, choose, maker, offers
+from airstore.media.delta.making.work import Work
 from airstore.media.delta.notes import write_notes
-from airstore.media.delta.segments import SegmentWriter
-from airstore.media.delta.table import STREAM, DeltaTable, encode
-from airstore.media.delta.tabling import tabled
-from airstore.media.delta.ways import Offer, Way, choose, maker, offers
-from airstore.media.delta.work import Work
 from airstore.store.blobs import (
     WORKERS,
     BlobStore,

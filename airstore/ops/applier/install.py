@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from airstore.cluster.api.execute import Container, execute
 from airstore.cluster.api.objects import Objects, describe
+from airstore.cluster.api.transport.execute import Container, execute
 from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.settings import ApplierSettings
 from airstore.cluster.registry.pull_secrets import let_pull
@@ -27,7 +27,7 @@ from airstore.ops.apply.session.runs import Runs
 from airstore.ops.registry.incluster.pull_credentials import pull_login
 from airstore.ops.registry.incluster.readiness import ReadinessWait
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.remembered import FILE as REMEMBERED
+from airstore.ops.stores.releases.remembered import FILE as REMEMBERED
 
 _PUSHED = "is the release in the registry that the nodes pull from? see `airstore registry push`"
 _KILLED = 128  # and the signal's number: what became of the store is then not known

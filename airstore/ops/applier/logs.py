@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from airstore.cluster.api.execute import STDOUT, Container, execute
+from airstore.cluster.api.transport.execute import STDOUT, Container, execute
 from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.settings import ApplierSettings
 from airstore.core.durable import write_file

@@ -20,8 +20,8 @@ from airstore.history import ledger
 from airstore.ops.apply.session.prepare import Rendering, prepare_release
 from airstore.ops.apply.session.session import LEASE_NAMESPACE
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.summaries import by_version, holdings, summaries
-from airstore.ops.stores.trusted import held_release, state_release, trusted_release
+from airstore.ops.stores.releases.summaries import by_version, holdings, summaries
+from airstore.ops.stores.releases.trusted import held_release, state_release, trusted_release
 from airstore.store.blobs import BlobStore
 
 _STATES = 2  # of the ledger: what runs, and what a rollback goes back to

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from airstore.cluster.api.connection import Connection
-from airstore.cluster.api.execute import STDOUT, Container, execute
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import Connection
+from airstore.cluster.api.transport.execute import STDOUT, Container, execute
 from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.settings import ApplierSettings
 from airstore.cluster.workloads.job_log import run_logged

@@ -23,7 +23,7 @@ from airstore.history import ledger
 from airstore.history.ledger import ADOPTED, Running
 from airstore.ops.apply.session.installations import Adopted
 from airstore.ops.apply.session.session import ApplySession
-from airstore.ops.stores import anchors, ledgers
+from airstore.ops.stores.site import anchors, ledgers
 
 
 def find_adopted(session: ApplySession, foreign: Mapping[str, ReleaseTarget]) -> tuple[Adopted, ...]:

@@ -24,11 +24,11 @@ from airstore.ops.apply.checks.rehearse import rehearse_apply
 from airstore.ops.apply.push import RegistryPush
 from airstore.ops.apply.session.at_work import refuse_unfinished
 from airstore.ops.apply.session.drive import drive
+from airstore.ops.apply.session.ending.outcome import RunOutcome, look_at
+from airstore.ops.apply.session.ending.record import open_run
 from airstore.ops.apply.session.found import disturbed, statuses
 from airstore.ops.apply.session.installations import Adopted
-from airstore.ops.apply.session.outcome import RunOutcome, look_at
 from airstore.ops.apply.session.plan import Planned, SitePlan, backups_of, make_plan
-from airstore.ops.apply.session.record import open_run
 from airstore.ops.apply.session.session import ApplySession
 from airstore.ops.apply.status import Repairs
 

@@ -30,7 +30,7 @@ from airstore.ops.apply.session.handover import refuse_marked
 from airstore.ops.apply.session.runs import Runs
 from airstore.ops.apply.session.session import ApplySession
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import state_release
+from airstore.ops.stores.releases.trusted import state_release
 
 _DIRECTORY, _GOING, _PRUNED = "backup", "backup.pruning", "backup.pruned"
 Releases = Callable[[str], Release | None]

@@ -11,7 +11,7 @@ from airstore.deploy.run.journal import unfinished
 from airstore.history import ledger
 from airstore.ops.apply.session.runs import Runs
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.stores.releases.trusted import trusted_release
 
 
 def given_up(store: StoreDirectory, names: Iterable[str], version: str = "") -> frozenset[str]:

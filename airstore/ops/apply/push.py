@@ -11,8 +11,8 @@ from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.images import image_problems
 from airstore.ops.registry.own_registry import PushTarget, own_registry
 from airstore.ops.registry.push import PushOptions, RegistryPlan, plan_registry, push_release
-from airstore.ops.stores.collected import collected
-from airstore.ops.stores.trusted import is_held, refuse_collected, verified
+from airstore.ops.stores.releases.collected import collected
+from airstore.ops.stores.releases.trusted import is_held, refuse_collected, verified
 
 _JOBS = 4  # transfers at once
 

@@ -24,10 +24,10 @@ from airstore.ops.apply.push import RegistryPush
 from airstore.ops.apply.restore import Choice, Journey, find_backups
 from airstore.ops.apply.session.at_work import refuse_unfinished
 from airstore.ops.apply.session.drive import drive
+from airstore.ops.apply.session.ending.outcome import RunOutcome, outcome_of
+from airstore.ops.apply.session.ending.record import close_recorded, open_run
 from airstore.ops.apply.session.found import disturbed, statuses
-from airstore.ops.apply.session.outcome import RunOutcome, outcome_of
 from airstore.ops.apply.session.plan import SitePlan
-from airstore.ops.apply.session.record import close_recorded, open_run
 from airstore.ops.apply.session.session import ApplySession
 
 

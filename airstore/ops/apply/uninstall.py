@@ -8,9 +8,9 @@ from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.steps import Mode, Status
 from airstore.history import ledger
 from airstore.ops.apply.session.drive import drive
-from airstore.ops.apply.session.outcome import RunOutcome, outcome_of
+from airstore.ops.apply.session.ending.outcome import RunOutcome, outcome_of
+from airstore.ops.apply.session.ending.record import close_recorded, open_run
 from airstore.ops.apply.session.plan import SitePlan
-from airstore.ops.apply.session.record import close_recorded, open_run
 from airstore.ops.apply.session.session import ApplySession
 
 

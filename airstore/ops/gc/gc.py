@@ -15,9 +15,9 @@ from airstore.core.progress import Progress
 from airstore.ops.gc.pins import Pins
 from airstore.ops.gc.plan import Collection, KeptRelease, decide, kept_releases, strange
 from airstore.ops.share.remotes import load_remotes
-from airstore.ops.stores.collected import collected, mark
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
-from airstore.ops.stores.summaries import Holding, by_version, holdings, release_of, summaries
+from airstore.ops.stores.releases.collected import collected, mark
+from airstore.ops.stores.releases.summaries import Holding, by_version, holdings, release_of, summaries
 from airstore.store.blobs import BlobStore, statistics, sweeping
 
 

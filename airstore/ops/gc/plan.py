@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from airstore.core.image.digest import Digest
 from airstore.ops.gc.pins import Pins
-from airstore.ops.stores.summaries import Holding
+from airstore.ops.stores.releases.summaries import Holding
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from airstore.core.progress import Progress
 from airstore.ops.gc.gc import kept_here
 from airstore.ops.gc.pins import Pins
 from airstore.ops.gc.plan import KeptRelease
-from airstore.ops.stores.collected import collected
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.summaries import holdings, release_of, summaries
+from airstore.ops.stores.releases.collected import collected
+from airstore.ops.stores.releases.summaries import holdings, release_of, summaries
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.push.removal import Unneeded, find, remove, unneeded
 

@@ -8,9 +8,9 @@ from airstore.core.errors import SequenceError
 from airstore.core.image.digest import Digest
 from airstore.media.index import ReleaseId
 from airstore.ops.media.receipts import Receipt
-from airstore.ops.stores.collected import collected
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import count_held, verified
+from airstore.ops.stores.releases.collected import collected
+from airstore.ops.stores.releases.trusted import count_held, verified
 from airstore.store.blobs import BlobStore
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.progress import Progress
-from airstore.media.delta.memory import DEFAULT as DEFAULT_MEMORY
+from airstore.media.delta.making.memory import DEFAULT as DEFAULT_MEMORY
 from airstore.media.delta.writer import Effort
 from airstore.media.index import MediaFile, MediaIndex
 from airstore.media.writer import ONE, Carriers, MediaContents, measure_media, write_media
 from airstore.ops.media.plan import MediaPlan
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.roots import signed_roots
+from airstore.ops.stores.releases.roots import signed_roots
 from airstore.store.blobs import BlobStore
 
 

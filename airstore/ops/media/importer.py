@@ -24,7 +24,7 @@ from airstore.core.errors import (
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.core.progress import Progress
-from airstore.history.quarantine import Quarantine
+from airstore.history.exchange.quarantine import Quarantine
 from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
 from airstore.ops.media.arrivals import Arrivals
@@ -32,11 +32,11 @@ from airstore.ops.media.content import MediaContent
 from airstore.ops.media.held import pack_whole, reads_back, require_history
 from airstore.ops.media.offer import check_index
 from airstore.ops.media.walk import rehearse_roots, walk_roots
-from airstore.ops.stores.anchors import advance, required_anchor
-from airstore.ops.stores.collected import collected, forget_whole
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.roots import retreat_to_pin
-from airstore.ops.stores.summaries import remember
+from airstore.ops.stores.releases.collected import collected, forget_whole
+from airstore.ops.stores.releases.roots import retreat_to_pin
+from airstore.ops.stores.releases.summaries import remember
+from airstore.ops.stores.site.anchors import advance, required_anchor
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore, Staging
 from airstore.trust.policy import (

@@ -12,7 +12,7 @@ from airstore.media.delta.writer import Task
 from airstore.media.index import ReleaseId
 from airstore.ops.media.bases import Base
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import refuse_collected, verified
+from airstore.ops.stores.releases.trusted import refuse_collected, verified
 from airstore.ops.stores.verify import VerifiedRelease
 from airstore.store.blobs import BlobStore, Selection, select
 

@@ -15,11 +15,11 @@ from airstore.core.parsing import schema
 from airstore.history import ledger
 from airstore.media.index import ReleaseId
 from airstore.ops.stores.directory import SITE_KEY, StoreDirectory, check_site_name
-from airstore.ops.stores.remembered import Remembered
+from airstore.ops.stores.releases.remembered import Remembered
 from airstore.store.blobs import BlobStore
 from airstore.trust import envelope
-from airstore.trust.keys import PrivateKey, PublicKey
 from airstore.trust.root.sign import Role
+from airstore.trust.ssh.keys import PrivateKey, PublicKey
 from airstore.trust.state import TrustState
 from airstore.trust.statement import (
     DATED_RECEIPT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airstore.core.errors import SequenceError
 from airstore.media.reader import Media
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.roots import adopt, disowned
+from airstore.ops.stores.releases.roots import adopt, disowned
 from airstore.trust.policy import check_root_version
 from airstore.trust.root.chain import RootChain
 from airstore.trust.state import TrustState

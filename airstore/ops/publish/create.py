@@ -18,19 +18,19 @@ from airstore.core.model.product import Product, load_product
 from airstore.core.model.release import Release
 from airstore.core.notice import Notice
 from airstore.core.progress import Progress
-from airstore.history.rehearsal import rehearse
-from airstore.ops.publish.check_images import check_images
+from airstore.history.exchange.rehearsal import rehearse
 from airstore.ops.publish.diff import diff_releases
-from airstore.ops.publish.find_images import check_readable, find_images, resolve_charts
+from airstore.ops.publish.images.check_images import check_images
+from airstore.ops.publish.images.find_images import check_readable, find_images, resolve_charts
+from airstore.ops.publish.images.record_sizes import check_records, sizes_of, tight
 from airstore.ops.publish.ingest import Ingested, ingest
 from airstore.ops.publish.pending import Signing, add_signature, check_no_other, draft_of
-from airstore.ops.publish.record_sizes import check_records, sizes_of, tight
-from airstore.ops.publish.signatures import Vouched, verify_signatures, with_signatures
-from airstore.ops.publish.signers import Signers
 from airstore.ops.publish.tree import in_tree, tree_files
+from airstore.ops.publish.upstream.signatures import Vouched, verify_signatures, with_signatures
+from airstore.ops.publish.upstream.signers import Signers
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import verified
+from airstore.ops.stores.releases.trusted import verified
 from airstore.ops.stores.verify import RELEASE_FILE
 from airstore.registry.sources.places import Places
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.trust.algorithm import KINDS as _GENERATORS
-from airstore.trust.keys import PrivateKey, PublicKey
 from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, allowed_signers, sign_root
-from airstore.trust.signing import SigningKey, load_signing_key
+from airstore.trust.ssh.algorithm import KINDS as _GENERATORS
+from airstore.trust.ssh.keys import PrivateKey, PublicKey
+from airstore.trust.ssh.signing import SigningKey, load_signing_key
 
 Passphrase = Callable[[], bytes]
 KINDS = tuple(_GENERATORS)  # of keys that can be made, the usual one first

@@ -14,10 +14,11 @@ from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.history.packing import pack_loose
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import PENDING, verified
+from airstore.ops.stores.releases.trusted import PENDING, verified
 from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
-from airstore.trust import envelope, sshsig
-from airstore.trust.signing import SigningKey
+from airstore.trust import envelope
+from airstore.trust.ssh import sshsig
+from airstore.trust.ssh.signing import SigningKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, Statement, statement
 
 

@@ -11,9 +11,8 @@ from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, SequenceError, UsageError
 from airstore.ops.publish.keys import write_root
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
-from airstore.ops.stores.roots import adopt, disowned
-from airstore.ops.stores.trusted import verified
-from airstore.trust.publickey import PublicKey
+from airstore.ops.stores.releases.roots import adopt, disowned
+from airstore.ops.stores.releases.trusted import verified
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import (
     RELEASE_ROLE,
@@ -27,7 +26,8 @@ from airstore.trust.root.sign import (
     sign_root,
     verify_first,
 )
-from airstore.trust.signing import SigningKey
+from airstore.trust.ssh.publickey import PublicKey
+from airstore.trust.ssh.signing import SigningKey
 
 ROLES = (ROOT_ROLE, RELEASE_ROLE)
 

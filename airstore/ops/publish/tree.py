@@ -12,7 +12,7 @@ from airstore.core.limits import LIMITS
 from airstore.core.model.product import Product, published
 from airstore.core.model.release import HelmRelease
 from airstore.deploy.hooks.jobs import is_job, read_job
-from airstore.ops.publish.signers import key_files
+from airstore.ops.publish.upstream.signers import key_files
 
 
 def tree_files(

@@ -12,7 +12,7 @@ from airstore.charts.helm.access import RepositoryLogin
 from airstore.charts.packages.resolve import FetchedChart
 from airstore.core.image.reference import Reference
 from airstore.core.model.product import Product
-from airstore.registry.client.credentials import CredentialSource
+from airstore.registry.client.login.credentials import CredentialSource
 from airstore.registry.sources.places import Places, match_place
 
 if TYPE_CHECKING:

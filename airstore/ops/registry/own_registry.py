@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airstore.cluster.api.connection import connect
+from airstore.cluster.api.transport.connection import connect
 from airstore.cluster.registry.objects import PUSH_PORT, PUSH_USER
 from airstore.cluster.registry.settings import service_names, settings_of
 from airstore.core.errors import UsageError
@@ -19,7 +19,7 @@ from airstore.ops.registry.incluster.secrets import authority_file, push_passwor
 from airstore.ops.registry.incluster.shared import shared_access
 from airstore.ops.registry.incluster.tunnel import BRING, own_passwords, push_port
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.registry.client.credentials import Credentials
+from airstore.registry.client.login.credentials import Credentials
 
 _AGAIN = (
     "product {} has changed its registry's passwords; take them over: airstore registry bootstrap --share"

@@ -13,9 +13,9 @@ from airstore.core.model.release import Release
 from airstore.core.progress import Progress
 from airstore.history import ledger
 from airstore.ops.registry.access import RegistryOptions
-from airstore.ops.stores import anchors, ledgers
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.summaries import every_blob, summaries
+from airstore.ops.stores.releases.summaries import every_blob, summaries
+from airstore.ops.stores.site import anchors, ledgers
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.push.plan import PushPlan, plan_push
 from airstore.registry.push.push import PushResult, push

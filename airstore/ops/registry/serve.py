@@ -11,10 +11,10 @@ from typing import Self
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
-from airstore.ops.stores.collected import collected, list_state
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.remembered import Summary
-from airstore.ops.stores.summaries import Holding, holdings, release_of, summaries
+from airstore.ops.stores.releases.collected import collected, list_state
+from airstore.ops.stores.releases.remembered import Summary
+from airstore.ops.stores.releases.summaries import Holding, holdings, release_of, summaries
 from airstore.registry.server.catalog import ReleaseCatalog, Repository
 from airstore.store.blobs import BlobStore
 

@@ -7,16 +7,16 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
+from airstore.history.exchange.lending import LEDGER, Lender, united
+from airstore.history.exchange.restoration import drop_damaged_packs, longest_ledger, restore_objects, tags_in
 from airstore.history.git.names import MAIN, TAGS
 from airstore.history.git.objects import ObjectDatabase
 from airstore.history.inspection import inspect, packed_refs, ref_files
-from airstore.history.lending import LEDGER, Lender, united
-from airstore.history.restoration import drop_damaged_packs, longest_ledger, restore_objects, tags_in
 from airstore.ops.repair.trust import readable_state
-from airstore.ops.stores.anchors import read_anchor
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.ledgers import ledger_faults
-from airstore.ops.stores.records import record_faults
+from airstore.ops.stores.site.anchors import read_anchor
+from airstore.ops.stores.site.ledgers import ledger_faults
+from airstore.ops.stores.site.records import record_faults
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.trust.mark import Mark
 

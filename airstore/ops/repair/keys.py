@@ -9,8 +9,8 @@ from pathlib import Path
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError, UsageError
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.trust.keys import PrivateKey
-from airstore.trust.publickey import PublicKey
+from airstore.trust.ssh.keys import PrivateKey
+from airstore.trust.ssh.publickey import PublicKey
 
 
 def restore_public_keys(store: StoreDirectory) -> Iterator[str]:

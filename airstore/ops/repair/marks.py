@@ -13,9 +13,9 @@ from airstore.core.errors import (
     StorageError,
     UsageError,
 )
-from airstore.ops.stores.anchors import accept_lost, lost_beyond
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.ledgers import read_mark, write_mark
+from airstore.ops.stores.site.anchors import accept_lost, lost_beyond
+from airstore.ops.stores.site.ledgers import read_mark, write_mark
 
 
 def restore_mark(store: StoreDirectory, accepted: int | None) -> Iterator[str]:

@@ -9,12 +9,12 @@ from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
-from airstore.history.lending import Lender
+from airstore.history.exchange.lending import Lender
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.push import parse_target
 from airstore.ops.repair.sources import Read
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import all_releases
+from airstore.ops.stores.releases.trusted import all_releases
 from airstore.registry.client.manifests import has_manifest
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.faults import RefusedError

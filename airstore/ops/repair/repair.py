@@ -16,8 +16,8 @@ from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, Not
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
-from airstore.history.lending import Lender
-from airstore.history.restoration import restore_files
+from airstore.history.exchange.lending import Lender
+from airstore.history.exchange.restoration import restore_files
 from airstore.ops.repair.blobs import restore_blobs, restore_index
 from airstore.ops.repair.history import is_whole, newest_release, restore_history
 from airstore.ops.repair.keys import restore_public_keys
@@ -26,9 +26,9 @@ from airstore.ops.repair.sources import RepairSource
 from airstore.ops.repair.trust import restore_roots, restore_signers, restore_state
 from airstore.ops.repair.ways import way_out
 from airstore.ops.stores.check import Problem, check_store
-from airstore.ops.stores.collected import collected, forget_whole
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.trusted import all_releases, count_held, trusted_release
+from airstore.ops.stores.releases.collected import collected, forget_whole
+from airstore.ops.stores.releases.trusted import all_releases, count_held, trusted_release
 from airstore.store.blobs import BlobStore
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
-from airstore.history.lending import Lender, bundle_lender, store_lender
+from airstore.history.exchange.lending import Lender, bundle_lender, store_lender
 from airstore.media.delta.file import DeltaFile
 from airstore.media.delta.reader import Delta
 from airstore.media.index import BUNDLE_NAME, MediaIndex

@@ -17,8 +17,8 @@ from airstore.core.errors import AirstoreError, DamagedError, NotTrustedError, S
 from airstore.core.image.digest import Digest
 from airstore.history.inspection import readable_tags
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.remembered import vouched_root
-from airstore.ops.stores.trusted import read_root
+from airstore.ops.stores.releases.remembered import vouched_root
+from airstore.ops.stores.releases.trusted import read_root
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import TrustRoot, allowed_signers, parse_root, verify_first

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from airstore.ops.stores.anchors import ANCHOR
 from airstore.ops.stores.check import Problem
-from airstore.ops.stores.collected import WAY_OUT, WHAT
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.states import ALL
+from airstore.ops.stores.releases.collected import WAY_OUT, WHAT
+from airstore.ops.stores.site.anchors import ANCHOR
+from airstore.ops.stores.site.states import ALL
 
 _OF_A_SITE = {
     ("the ledger",): (

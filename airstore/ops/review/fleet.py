@@ -12,8 +12,8 @@ from airstore.core.image.digest import Digest
 from airstore.ops.media.bases import Base, base_from_receipt
 from airstore.ops.media.receipts import Receipt, list_sites, read_receipt
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.summaries import summaries
-from airstore.ops.stores.trusted import verified
+from airstore.ops.stores.releases.summaries import summaries
+from airstore.ops.stores.releases.trusted import verified
 
 _DAY = 86400  # seconds
 

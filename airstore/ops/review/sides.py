@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from airstore.core.model.release import Release
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import verified
+from airstore.ops.stores.releases.trusted import verified
 from airstore.ops.stores.verify import ENVELOPE_FILE, VerifiedRelease
 from airstore.trust import envelope
 from airstore.trust.statement import STATEMENT_TYPE

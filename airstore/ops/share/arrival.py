@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.errors import SequenceError
-from airstore.history.quarantine import Quarantine, rewound
-from airstore.history.remote import RemoteGit, fetch_bundle, seen
+from airstore.history.exchange.quarantine import Quarantine, rewound
+from airstore.history.exchange.remote import RemoteGit, fetch_bundle, seen
 from airstore.history.repository import History
 from airstore.ops.share.remotes import Remote
 from airstore.ops.stores.directory import StoreDirectory

@@ -16,7 +16,7 @@ from airstore.ops.share.access import Access
 from airstore.ops.share.pull import Pulled, Wanted, pull_store
 from airstore.ops.share.remotes import Remote, add_remote, check_git, parse_objects
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory, create_directory
-from airstore.ops.stores.trusted import read_root
+from airstore.ops.stores.releases.trusted import read_root
 from airstore.store.blobs import StoreLayout
 from airstore.trust.root.sign import TrustRoot, allowed_signers
 

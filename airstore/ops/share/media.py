@@ -20,7 +20,7 @@ from airstore.media.reader import Media
 from airstore.ops.media.offer import check_index
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import is_held
+from airstore.ops.stores.releases.trusted import is_held
 from airstore.trust.state import TrustState
 
 if TYPE_CHECKING:

@@ -20,17 +20,17 @@ from airstore.core.durable import storage_errors
 from airstore.core.errors import IncompleteError, NotFoundError
 from airstore.core.model.release import Release
 from airstore.core.progress import Advance, Progress
+from airstore.history.exchange.remote import RemoteGit, remember_seen
 from airstore.history.git.names import MAIN
-from airstore.history.remote import RemoteGit, remember_seen
 from airstore.ops.share.access import Access
 from airstore.ops.share.arrival import Arriving
 from airstore.ops.share.packs import Listing, RemotePacks
 from airstore.ops.share.remotes import Remote
 from airstore.ops.share.rewind import check_rewind
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
-from airstore.ops.stores.roots import adopt
-from airstore.ops.stores.summaries import remember
-from airstore.ops.stores.trusted import verified
+from airstore.ops.stores.releases.roots import adopt
+from airstore.ops.stores.releases.summaries import remember
+from airstore.ops.stores.releases.trusted import verified
 from airstore.registry.parallel import run_all
 from airstore.store.blobs import BlobStore, PackFile, Staging, bring_outline, bring_whole, forget_outlines
 from airstore.trust.root.chain import RootChain

@@ -13,16 +13,16 @@ from typing import Any
 from airstore.core.errors import AirstoreError, NotFoundError, SequenceError, TransferError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.progress import Progress
+from airstore.history.exchange.remote import Rejection, RemoteGit, check_tags, push_history, remember_seen
 from airstore.history.git.names import MAIN
-from airstore.history.remote import Rejection, RemoteGit, check_tags, push_history, remember_seen
 from airstore.ops.share.access import Access
 from airstore.ops.share.files import FileReader
 from airstore.ops.share.packs import RemotePacks, artifact, pack_blob, root_blob
 from airstore.ops.share.remotes import Remote
 from airstore.ops.share.rewind import check_rewind
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
-from airstore.ops.stores.roots import signed_roots
-from airstore.ops.stores.trusted import verified
+from airstore.ops.stores.releases.roots import signed_roots
+from airstore.ops.stores.releases.trusted import verified
 from airstore.registry.client.artifact import EMPTY, EMPTY_BLOB
 from airstore.store.blobs import BlobStore, PackFile, pack_file
 

@@ -13,7 +13,7 @@ from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, StorageError, UsageError
 from airstore.core.image.reference import Reference
 from airstore.core.parsing import schema, strictjson
-from airstore.history.remote import forget_seen, is_name
+from airstore.history.exchange.remote import forget_seen, is_name
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 

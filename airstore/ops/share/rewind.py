@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airstore.core.errors import SequenceError
-from airstore.history.remote import seen
+from airstore.history.exchange.remote import seen
 from airstore.ops.share.remotes import Remote
 from airstore.ops.stores.directory import StoreDirectory
 

@@ -11,11 +11,11 @@ from airstore.core.model.release import Release
 from airstore.core.progress import Progress
 from airstore.history.git.names import MAIN
 from airstore.history.inspection import inspect, owner, readable_tags
-from airstore.ops.stores.anchors import ANCHOR, anchor_faults
-from airstore.ops.stores.collected import WHAT, collected
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.records import record_faults
-from airstore.ops.stores.states import state_faults
+from airstore.ops.stores.releases.collected import WHAT, collected
+from airstore.ops.stores.site.anchors import ANCHOR, anchor_faults
+from airstore.ops.stores.site.records import record_faults
+from airstore.ops.stores.site.states import state_faults
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore, Damage, check, rebuild_index
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airstore.charts.helm.command import Helm
-from airstore.cluster.api.client import probe
+from airstore.cluster.api.transport.client import probe
 from airstore.core.errors import AirstoreError
 from airstore.process.guard import network_taken_by
 

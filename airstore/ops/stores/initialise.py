@@ -8,7 +8,6 @@ from pathlib import Path
 
 from airstore.core.durable import write_file
 from airstore.core.model.product import load_product
-from airstore.ops.stores.anchors import place_anchor
 from airstore.ops.stores.directory import (
     PUBLISHER,
     SITE,
@@ -17,10 +16,11 @@ from airstore.ops.stores.directory import (
     check_site_name,
     create_directory,
 )
-from airstore.ops.stores.ledgers import write_mark
-from airstore.ops.stores.trusted import read_root
-from airstore.trust.keys import PrivateKey
+from airstore.ops.stores.releases.trusted import read_root
+from airstore.ops.stores.site.anchors import place_anchor
+from airstore.ops.stores.site.ledgers import write_mark
 from airstore.trust.root.sign import allowed_signers
+from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.state import TrustState
 
 

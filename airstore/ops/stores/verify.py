@@ -10,9 +10,10 @@ from airstore.core.model.release import Release
 from airstore.core.work import at_work
 from airstore.history.repository import History
 from airstore.media.index import ReleaseId
-from airstore.trust import envelope, sshsig
+from airstore.trust import envelope
 from airstore.trust.role import Role
 from airstore.trust.root.chain import RootChain
+from airstore.trust.ssh import sshsig
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, verify_statement
 
 RELEASE_FILE = "release.json"

@@ -23,9 +23,9 @@ from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, N
 from airstore.core.image.digest import Digest
 from airstore.media.ignored import TOOL
 from airstore.ops.tool.platforms import PLATFORMS, Platform
-from airstore.trust import sshsig
 from airstore.trust.role import Role
-from airstore.trust.signing import SigningKey
+from airstore.trust.ssh import sshsig
+from airstore.trust.ssh.signing import SigningKey
 
 SUMS, SIGNATURE = "SHA256SUMS", "SHA256SUMS.sig"
 _LIMIT = 64 << 10  # bytes of SHA256SUMS and of the signature

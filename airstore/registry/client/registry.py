@@ -10,9 +10,9 @@ from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
-from airstore.registry.client.credentials import CredentialSource
 from airstore.registry.client.download import Download
 from airstore.registry.client.endpoint import Endpoint
+from airstore.registry.client.login.credentials import CredentialSource
 from airstore.registry.client.manifests import has_manifest, read_manifest
 from airstore.registry.client.referrers import find_referrers
 from airstore.registry.client.transport import RegistryRequest, Transport

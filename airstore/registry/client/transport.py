@@ -17,10 +17,10 @@ from oras.provider import Registry
 from airstore.core.errors import TransferError
 from airstore.core.limits import KIB
 from airstore.core.work import at_work
-from airstore.registry.client.auth import CredentialsRefusedError, RegistryAuth
-from airstore.registry.client.challenges import first_of_each, parse_challenges
-from airstore.registry.client.credentials import CredentialSource
 from airstore.registry.client.endpoint import Endpoint, EndpointAdapter
+from airstore.registry.client.login.auth import CredentialsRefusedError, RegistryAuth
+from airstore.registry.client.login.challenges import first_of_each, parse_challenges
+from airstore.registry.client.login.credentials import CredentialSource
 from airstore.registry.client.noproxy import NO_PROXY
 from airstore.registry.faults import TransientError, network_errors, refusal
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from airstore.core.errors import TransferError
-from airstore.registry.server.acceptor import Acceptor
 from airstore.registry.server.app import AccessEntry, make_app
-from airstore.registry.server.conversation import Service
-from airstore.registry.server.limits import PULLS, Limits
-from airstore.registry.server.listening import Listen, RunningServer, Tls, listen, tls_context
-from airstore.registry.server.stop import Stop
+from airstore.registry.server.http.acceptor import Acceptor
+from airstore.registry.server.http.conversation import Service
+from airstore.registry.server.http.limits import PULLS, Limits
+from airstore.registry.server.http.listening import Listen, RunningServer, Tls, listen, tls_context
+from airstore.registry.server.http.stop import Stop
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

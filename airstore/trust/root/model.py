@@ -12,8 +12,8 @@ from airstore.core.errors import DamagedError, NotTrustedError, UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import API_VERSION
 from airstore.core.parsing import schema, strictjson
-from airstore.trust.keys import PublicKey
 from airstore.trust.role import Role
+from airstore.trust.ssh.keys import PublicKey
 
 WHAT = "trust root"
 ROOT_ROLE, RELEASE_ROLE = "root", "release"

@@ -13,8 +13,8 @@ from airstore.core.errors import SequenceError, UsageError
 from airstore.trust import envelope
 from airstore.trust.role import Role
 from airstore.trust.root.model import RELEASE_ROLE, ROOT_ROLE, WHAT, Link, Pin, TrustRoot, parse_payload
-from airstore.trust.signing import SigningKey
-from airstore.trust.sshsig import GIT_NAMESPACE, TOOL_NAMESPACE
+from airstore.trust.ssh.signing import SigningKey
+from airstore.trust.ssh.sshsig import GIT_NAMESPACE, TOOL_NAMESPACE
 
 __all__ = [
     "PAYLOAD_TYPE",

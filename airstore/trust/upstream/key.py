@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
-from airstore.trust.algorithm import ED25519
+from airstore.trust.ssh.algorithm import ED25519
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 _PUBLIC = ("PUBLIC KEY", "RSA PUBLIC KEY")

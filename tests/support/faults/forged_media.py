@@ -23,8 +23,9 @@ from airstore.media.writer import MediaContents, write_media
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
 from airstore.store.blobs import select
-from airstore.trust import envelope, sshsig
-from airstore.trust.keys import PrivateKey
+from airstore.trust import envelope
+from airstore.trust.ssh import sshsig
+from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
 
 Edit = Callable[[dict[str, bytes]], object]

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from airstore.cluster.api.connection import Call, Connection, connect, path_of
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import Call, Connection, connect, path_of
 from airstore.core.errors import TransferError
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.cluster.api.connection import Connection, connect
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import Connection, connect
 from tests.support.kubernetes.apply_binder import binder
 from tests.support.kubernetes.cluster_server import ApiServer, api_server, programs
 from tests.support.kubernetes.cluster_site import RealCluster, find_cluster

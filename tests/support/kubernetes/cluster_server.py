@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airstore.cluster.api.connection import Connection, connect
+from airstore.cluster.api.transport.connection import Connection, connect
 from airstore.core.errors import TransferError
 from airstore.tls.certificates import create_authority, issue
 

@@ -15,8 +15,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from airstore.cluster.api.connection import Call, Connection, connect, path_of
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import Call, Connection, connect, path_of
 from airstore.core.errors import TransferError
 from tests.support.kubernetes.cluster_server import ApiServer, free_ports, programs
 

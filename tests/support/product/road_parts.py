@@ -19,7 +19,7 @@ import fixture_images
 
 from airstore.cli.main import exit_code
 from airstore.ops.stores.directory import open_directory
-from airstore.trust.keys import PrivateKey
+from airstore.trust.ssh.keys import PrivateKey
 from tests.support.product.output_documents import said
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"

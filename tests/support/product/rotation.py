@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from airstore.trust.keys import PrivateKey
+from airstore.trust.ssh.keys import PrivateKey
 from tests.support.faults.forged_media import Forge
 from tests.support.product.road_parts import Road, airstore, done
 

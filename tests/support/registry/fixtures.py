@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from airstore.registry.client.credentials import CredentialSource
 from airstore.registry.client.endpoint import Endpoint
+from airstore.registry.client.login.credentials import CredentialSource
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.retry import Retry
 from tests.support.registry.faults import FaultProxy, fault_proxy

@@ -14,12 +14,12 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
+from airstore.cli.options.files.kubeconfig import find_kubeconfig, kubeconfig_option
+from airstore.cli.options.files.sitefile import read_site_file
 from airstore.cli.options.helm import find_helm, helm_option
-from airstore.cli.options.kubeconfig import find_kubeconfig, kubeconfig_option
-from airstore.cli.options.sitefile import read_site_file
 from airstore.cli.views.output import output_option, print_document, show_document, show_fields, show_rows
-from airstore.cluster.api.connection import connect
-from airstore.cluster.api.execute import STDERR
+from airstore.cluster.api.transport.connection import connect
+from airstore.cluster.api.transport.execute import STDERR
 from airstore.cluster.applier.settings import applier_settings
 from airstore.core.errors import UsageError
 from airstore.core.parsing import yamlfile
@@ -29,7 +29,7 @@ from airstore.ops.applier.manifests import Applier, ApplierSource, plan_applier
 from airstore.ops.applier.orders import ApplierCluster, run, send_media
 from airstore.ops.applier.receive import descends, has_arrived, receive_media, receive_store
 from airstore.ops.stores.directory import SITE, StoreDirectory
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.stores.releases.trusted import trusted_release
 
 _POLL = 1.0  # seconds
 _LINGER = 3.0  # seconds: when this ends its container ends, and who sent the store must have been told before

@@ -9,8 +9,8 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
+from airstore.cli.options.files.sitefile import read_site_file, site_file_option
 from airstore.cli.options.reach import Reach, reach_options
-from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.text import moment
 from airstore.cli.views.output import output_option, show_rows
 from airstore.cli.views.plans import open_site

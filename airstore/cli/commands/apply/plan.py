@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.options.files.pages import PAGE, alone_on_stdout, write_page
+from airstore.cli.options.files.sitefile import read_site_file, site_file_option
 from airstore.cli.options.helm import find_helm, helm_option
-from airstore.cli.options.pages import PAGE, alone_on_stdout, write_page
 from airstore.cli.options.registries import login_access
-from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.text import human
 from airstore.cli.views.output import output_option, show_document
 from airstore.cli.views.plans import external_registry, show_steps
@@ -21,7 +21,7 @@ from airstore.ops.apply.session.prepare import Rendering
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.push import plan_registry
 from airstore.ops.stores.directory import SITE
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.stores.releases.trusted import trusted_release
 
 
 @click.command("plan")

@@ -9,10 +9,10 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.confirm import Losses, confirm, loss_options
+from airstore.cli.options.files.sitefile import read_site_file
 from airstore.cli.options.imagechecks import ImageWishes, image_options
 from airstore.cli.options.reach import Reach, reach_options
 from airstore.cli.options.registries import registry_access
-from airstore.cli.options.sitefile import read_site_file
 from airstore.cli.views.output import output_option, show_document
 from airstore.cli.views.plans import open_site, show_outcome, show_plan
 from airstore.ops.apply.give_up import abandoned as find_abandoned

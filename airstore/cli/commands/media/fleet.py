@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.pages import PAGE, alone_on_stdout, write_page
+from airstore.cli.options.files.pages import PAGE, alone_on_stdout, write_page
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.text import human, moment
 from airstore.cli.views.output import output_option, show_rows

@@ -14,8 +14,8 @@ from airstore.core.errors import DamagedError, IncompleteError, NotTrustedError,
 from airstore.ops.media.import_many import Result, first_fault, import_all
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.share.media import Fetched, drop_fetched, fetch_media, is_address
-from airstore.ops.stores.anchors import anchor_faults
 from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.site.anchors import anchor_faults
 
 _COLUMNS = {
     "media": "MEDIA", "release": "RELEASE", "kind": "KIND", "from": "FROM", "media_bytes": "SIZE",

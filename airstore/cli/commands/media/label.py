@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.pages import PAGE, to_stdout, write_page
-from airstore.cli.options.trustroot import media_root, trust_option
+from airstore.cli.options.files.pages import PAGE, to_stdout, write_page
+from airstore.cli.options.files.trustroot import media_root, trust_option
 from airstore.cli.views.pages.html import page
 from airstore.cli.views.pages.qr import qr_code
 from airstore.core.errors import NotTrustedError, UsageError

@@ -9,7 +9,7 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
-from airstore.cli.options.trustroot import media_root, trust_option
+from airstore.cli.options.files.trustroot import media_root, trust_option
 from airstore.cli.text import human
 from airstore.cli.views.media import described, show_summary
 from airstore.cli.views.output import output_option, show_document, show_fields

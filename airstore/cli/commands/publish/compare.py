@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.kubeconfig import find_kubeconfig, kubeconfig_option
+from airstore.cli.options.files.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.views.output import output_option, show_rows
-from airstore.cluster.api.connection import connect
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import connect
 from airstore.cluster.workloads.running import running_images
 from airstore.core.errors import IncompleteError
-from airstore.ops.publish.compare_images import MISSING, compare
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.publish.images.compare_images import MISSING, compare
+from airstore.ops.stores.releases.trusted import trusted_release
 
 
 @click.command("compare")

@@ -9,8 +9,8 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.author import author_option, read_author
+from airstore.cli.options.files.productfile import product_file
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
-from airstore.cli.options.productfile import product_file
 from airstore.cli.options.registries import registry_access, with_sources
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.views.attachments import say_unavailable

@@ -12,8 +12,8 @@ import click
 from airstore.charts.images.finding import ImageFinding, why
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
+from airstore.cli.options.files.productfile import product_file
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
-from airstore.cli.options.productfile import product_file
 from airstore.cli.options.registries import registry_access
 from airstore.cli.suggest import suggestions
 from airstore.cli.views.notices import notice_fields, say_notices
@@ -22,7 +22,7 @@ from airstore.core.errors import NotFoundError
 from airstore.core.image.reference import Reference
 from airstore.core.notice import Notice
 from airstore.ops.publish.create import ReleaseContents, gather
-from airstore.ops.publish.record_sizes import SMALLER, oversized
+from airstore.ops.publish.images.record_sizes import SMALLER, oversized
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import PUBLISHER
 

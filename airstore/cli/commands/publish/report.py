@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.pages import PAGE, to_stdout, write_page
+from airstore.cli.options.files.pages import PAGE, to_stdout, write_page
 from airstore.cli.views.pages.markdown import report_markdown
 from airstore.cli.views.pages.report import report_html
 from airstore.core.errors import UsageError

@@ -29,7 +29,7 @@ from airstore.ops.publish.roots import (
 )
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, parse_root
-from airstore.trust.signing import load_signing_key
+from airstore.trust.ssh.signing import load_signing_key
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _role = click.option(

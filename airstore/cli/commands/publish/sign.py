@@ -14,7 +14,7 @@ from airstore.core.errors import UsageError
 from airstore.ops.publish.keys import load_key
 from airstore.ops.publish.pending import Signing, discard_pending, sign_pending
 from airstore.ops.stores.directory import PUBLISHER
-from airstore.trust.signing import load_signing_key
+from airstore.trust.ssh.signing import load_signing_key
 
 
 @click.command("sign")

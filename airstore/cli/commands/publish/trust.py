@@ -10,7 +10,7 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.views.output import output_option, show_document, show_fields, show_rows
 from airstore.core.errors import NotFoundError
-from airstore.ops.stores.trusted import read_root
+from airstore.ops.stores.releases.trusted import read_root
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import parse_root
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.kubeconfig import find_kubeconfig, kubeconfig_option
-from airstore.cli.options.sitefile import read_site_file, site_file_option
+from airstore.cli.options.files.kubeconfig import find_kubeconfig, kubeconfig_option
+from airstore.cli.options.files.sitefile import read_site_file, site_file_option
 from airstore.cli.views.output import output_option, show_document, show_fields, show_rows
-from airstore.cluster.api.connection import connect
+from airstore.cluster.api.transport.connection import connect
 from airstore.cluster.registry.bootstrap import BootstrapPlan
 from airstore.cluster.registry.settings import settings_of
 from airstore.core.errors import UsageError
@@ -22,7 +22,7 @@ from airstore.ops.registry.incluster.node_access import NodeOptions, find_loader
 from airstore.ops.registry.incluster.share import Share, own_access, share
 from airstore.ops.registry.incluster.shared import write_access
 from airstore.ops.stores.directory import SITE
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.stores.releases.trusted import trusted_release
 
 _NEXT = "airstore registry mirror-config for the nodes, then airstore registry push"
 

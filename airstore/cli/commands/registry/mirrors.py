@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
-from airstore.cli.options.sitefile import read_site_file, site_file_option
+from airstore.cli.options.files.sitefile import read_site_file, site_file_option
 from airstore.cluster.registry.mirror_config import RUNTIMES
 from airstore.cluster.registry.mirror_merge import marked
 from airstore.core.errors import UsageError
 from airstore.ops.registry.incluster.mirror_config import node_files, write_files
 from airstore.ops.stores.directory import SITE
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.stores.releases.trusted import trusted_release
 
 
 @click.command("mirror-config")

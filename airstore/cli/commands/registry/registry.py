@@ -10,9 +10,9 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
-from airstore.cli.options.kubeconfig import find_kubeconfig, kubeconfig_option
+from airstore.cli.options.files.kubeconfig import find_kubeconfig, kubeconfig_option
+from airstore.cli.options.files.sitefile import read_site_file, site_file_option
 from airstore.cli.options.registries import login_access
-from airstore.cli.options.sitefile import read_site_file, site_file_option
 from airstore.cli.views.attachments import say_unattached
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.errors import DamagedError, NotFoundError, TransferError, UsageError
@@ -20,10 +20,10 @@ from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.push import PushOptions, plan_registry, push_release
 from airstore.ops.registry.serve import LiveBlobs, LiveCatalog
 from airstore.ops.stores.directory import SITE
-from airstore.ops.stores.trusted import held_release
+from airstore.ops.stores.releases.trusted import held_release
 from airstore.registry.server.access import Guard, everybody
 from airstore.registry.server.app import AccessEntry, make_app
-from airstore.registry.server.listening import is_loopback
+from airstore.registry.server.http.listening import is_loopback
 from airstore.registry.server.server import Listen, Stop, Tls
 from airstore.registry.server.server import serve as serve_app
 from airstore.tls.htpasswd import Passwords

@@ -8,8 +8,8 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.text import moment, printable
 from airstore.core.errors import SequenceError, UsageError
-from airstore.ops.stores.anchors import anchor_faults, required_anchor, set_anchor
 from airstore.ops.stores.directory import SITE
+from airstore.ops.stores.site.anchors import anchor_faults, required_anchor, set_anchor
 
 
 @click.group("anchor", cls=Group)

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.options.files.kubeconfig import find_kubeconfig
 from airstore.cli.options.helm import find_helm, helm_option
-from airstore.cli.options.kubeconfig import find_kubeconfig
 from airstore.cli.views.output import output_option, show_rows
 from airstore.core.errors import NotFoundError
 from airstore.ops.stores.doctor import examine

@@ -8,7 +8,7 @@ from shlex import quote
 import click
 
 from airstore.cli.context import Context, pass_context, system_time
-from airstore.cli.options.kubeconfig import find_kubeconfig
+from airstore.cli.options.files.kubeconfig import find_kubeconfig
 from airstore.core.errors import UsageError
 from airstore.ops.publish import starter
 from airstore.ops.publish.starter_files import from_file

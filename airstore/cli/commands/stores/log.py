@@ -7,7 +7,7 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.text import moment
 from airstore.cli.views.output import output_option, show_rows
-from airstore.ops.stores.summaries import summaries
+from airstore.ops.stores.releases.summaries import summaries
 
 
 @click.command("log")

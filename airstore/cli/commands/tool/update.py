@@ -13,7 +13,7 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.views.output import output_option, show_fields
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.media.ignored import TOOL
-from airstore.ops.stores.trusted import read_root
+from airstore.ops.stores.releases.trusted import read_root
 from airstore.ops.tool import carry
 from airstore.ops.tool.update import choose, roll_back, update
 from airstore.trust.role import Role

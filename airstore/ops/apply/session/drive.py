@@ -11,9 +11,9 @@ from airstore.deploy.run.steps import End
 from airstore.deploy.run.waits import Waits
 from airstore.deploy.run.workload_steps import WorkloadSteps
 from airstore.deploy.waiting.health import SystemClock
-from airstore.ops.apply.session import report
-from airstore.ops.apply.session.outcome import RunOutcome, look, outcome_of
-from airstore.ops.apply.session.record import end_run
+from airstore.ops.apply.session.ending import report
+from airstore.ops.apply.session.ending.outcome import RunOutcome, look, outcome_of
+from airstore.ops.apply.session.ending.record import end_run
 from airstore.ops.apply.session.session import ApplySession
 
 

@@ -17,10 +17,10 @@ from airstore.history import ledger
 from airstore.history.ledger import ADOPTED, Running
 from airstore.ops.apply.session.installations import Installations
 from airstore.ops.apply.session.prepare import PreparedRelease, Rendering, prepare_release
-from airstore.ops.stores.anchors import require_anchored
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.ledgers import require_whole
-from airstore.ops.stores.trusted import held_release, state_release
+from airstore.ops.stores.releases.trusted import held_release, state_release
+from airstore.ops.stores.site.anchors import require_anchored
+from airstore.ops.stores.site.ledgers import require_whole
 from airstore.store.blobs import BlobStore
 
 

@@ -29,7 +29,7 @@ from airstore.deploy.plan.plan import normalise
 from airstore.deploy.plan.values import site_values
 from airstore.history.ledger import Running
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.ledgers import redaction
+from airstore.ops.stores.site.ledgers import redaction
 from airstore.store.blobs import BlobStore
 
 _REGISTRY = "registry.host"  # what a chart is bound to that names the site's registry itself

@@ -35,10 +35,10 @@ from airstore.ops.apply.session.runs import Runs
 from airstore.ops.apply.session.site_cluster import SiteCluster, open_cluster
 from airstore.ops.apply.session.supplies import StoreSupplies
 from airstore.ops.registry.incluster.pull_credentials import pull_login
-from airstore.ops.stores.anchors import require_anchored
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.ledgers import require_whole, site_key
-from airstore.ops.stores.trusted import state_release, trusted_release
+from airstore.ops.stores.releases.trusted import state_release, trusted_release
+from airstore.ops.stores.site.anchors import require_anchored
+from airstore.ops.stores.site.ledgers import require_whole, site_key
 from airstore.process.guard import await_end
 from airstore.store.blobs import BlobStore
 

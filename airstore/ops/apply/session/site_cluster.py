@@ -9,10 +9,10 @@ from typing import Any
 
 from airstore.cluster.api import drifting, permissions, quotas, rehearsal
 from airstore.cluster.api import lease as leases
-from airstore.cluster.api.connection import ApiError, Connection, connect
 from airstore.cluster.api.discovery import served_versions, server_version
 from airstore.cluster.api.facts import gather_classes
 from airstore.cluster.api.objects import Objects, describe
+from airstore.cluster.api.transport.connection import ApiError, Connection, connect
 from airstore.cluster.registry.pull_secrets import PullLogin, let_pull
 from airstore.cluster.workloads.glances import glance
 from airstore.cluster.workloads.jobs import end_job, run_job, stop_job

@@ -9,7 +9,7 @@ from airstore.deploy.helm.kept import Kept
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.ops.apply.session.installations import Installations
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import read_file, trusted_release
+from airstore.ops.stores.releases.trusted import read_file, trusted_release
 from airstore.store.blobs import BlobStore
 
 

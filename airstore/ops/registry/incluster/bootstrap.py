@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airstore.cluster.api.connection import Connection
 from airstore.cluster.api.facts import gather
 from airstore.cluster.api.labels import PASSWORDS, annotation, changed
 from airstore.cluster.api.lease import hold
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import Connection
 from airstore.cluster.registry import objects as make
 from airstore.cluster.registry.bootstrap import BootstrapPlan, plan
 from airstore.cluster.registry.node_load import Loader
@@ -30,8 +30,8 @@ from airstore.ops.registry.incluster.readiness import ReadinessWait
 from airstore.ops.registry.incluster.secrets import read_authority, registry_secrets
 from airstore.ops.registry.incluster.tunnel import LABELS, own_passwords, push_port
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.registry.client.credentials import Credentials
 from airstore.registry.client.endpoint import Endpoint
+from airstore.registry.client.login.credentials import Credentials
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.push.archive_out import write_oci_archive
 from airstore.registry.push.plan import plan_push

@@ -13,7 +13,7 @@ from airstore.core.model.site_registry import ClusterRegistry
 from airstore.ops.registry.incluster.secrets import has_registry, pull_password
 from airstore.ops.registry.incluster.shared import shared_access
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.trusted import trusted_release
+from airstore.ops.stores.releases.trusted import trusted_release
 
 
 def pull_login(store: StoreDirectory, site: SiteFile) -> PullLogin | None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from airstore.cluster.api.connection import ApiError, Connection
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import ApiError, Connection
 from airstore.cluster.registry import objects as make
 from airstore.cluster.registry.owners import find_registry
 from airstore.cluster.registry.pull_secrets import PullLogin, let_pull, password_of
@@ -23,8 +23,8 @@ from airstore.ops.registry.incluster.secrets import own_passwords_of, read_autho
 from airstore.ops.registry.incluster.shared import RegistryAccess, keep_access, read_access
 from airstore.ops.registry.incluster.tunnel import own_passwords, pod_port
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.registry.client.credentials import Credentials
 from airstore.registry.client.endpoint import Endpoint
+from airstore.registry.client.login.credentials import Credentials
 from airstore.registry.client.manifests import read_manifest
 from airstore.registry.client.registry import RegistryClient
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airstore.cluster.api.connection import Connection
-from airstore.cluster.api.forward import forward
 from airstore.cluster.api.objects import Objects
+from airstore.cluster.api.transport.connection import Connection
+from airstore.cluster.api.transport.forward import forward
 from airstore.cluster.registry.objects import PUSH_PORT, SELECTOR
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.registry.faults import RefusedError, TransientError

@@ -1,0 +1,1 @@
+"""The line to the API server, and streams over it."""

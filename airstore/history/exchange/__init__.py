@@ -1,0 +1,1 @@
+"""History that comes and goes: bundles, remotes, copies of other stores."""

@@ -1,0 +1,159 @@
+"""One new piece of bytes as what it takes to make it of old ones. Pure.
+
+Patches are HDiffPatch's, uncompressed (github.com/sisong/HDiffPatch, format HDIFF13): matches by suffix
+array, differences inside of them byte by byte; a solid stream of many compresses better than each alone. The
+library believes the sizes that a patch states, so they are first compared with what the signed table says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+import hdiffpatch
+
+from airstore.core.errors import DamagedError
+from airstore.media.delta.format.nested import VIEW, may_have_streams, open_streams, streams, view
+from airstore.media.delta.format.wire import Numbers
+from airstore.store.blobs import compress_solid
+
+PIECE = 33 << 20  # bytes of a piece that are believed
+BASE = 96 << 20  # bytes of all its bases at most
+_MAGIC = b"HDIFF13&\0"
+_GAIN = 16  # bytes that a patch must save
+
+
+class PieceKind(IntEnum):
+    """How a new piece is carried."""
+
+    WHOLE = 0
+    PATCH = 1
+    OPENED = 2  # whole, with the archives in it opened
+    OPENED_PATCH = 3  # a patch that gives the piece with the archives in it opened
+
+
+class Carried(NamedTuple):
+    """What has to be carried of a piece.
+
+    Attributes:
+        data: the patch, or the bytes that are carried whole.
+        view: bytes of the piece with its archives opened; 0 where none is.
+        control: puts them back.
+    """
+
+    kind: PieceKind
+    data: bytes
+    view: int = 0
+    control: bytes = b""
+
+
+class Room(Protocol):
+    """Memory in which patches are made."""
+
+    @property
+    def base(self) -> int:
+        """Bytes that one may rest on."""
+
+    def patching(self, new: int, base: int) -> AbstractContextManager[object]:
+        """Wait until one of so many bytes can be made on so many."""
+
+
+class _NoBounds:
+    @property
+    def base(self) -> int:
+        return BASE
+
+    def patching(self, new: int, base: int) -> AbstractContextManager[object]:  # noqa: ARG002
+        return nullcontext()
+
+
+NO_BOUNDS: Room = _NoBounds()
+
+
+def make(
+    new: bytes, bases: Sequence[bytes], *, open_archives: bool = True, room: Room = NO_BOUNDS
+) -> Carried:
+    """What has to be carried of a piece; its own bytes where a patch saves nothing.
+
+    Args:
+        new: at most `PIECE` bytes.
+        bases: what a patch may rest on.
+        open_archives: look whether less is carried with the archives in it opened: about 2 ms for each file.
+        room: the memory for it.
+    """
+    closed = _against(new, b"".join(bases), PieceKind.WHOLE, room)
+    if not open_archives or not may_have_streams(new):
+        return closed
+    known = {base[each.start : each.end] for base in bases for each in streams(base)}
+    opened, control = open_streams(new, known)
+    base = _viewed(bases, room.base)
+    if not control or base is None:
+        return closed
+    found = _against(opened, base, PieceKind.OPENED, room)._replace(view=len(opened), control=control)
+    return min(closed, found, key=_weight)
+
+
+def apply(kind: PieceKind, data: bytes, bases: list[bytes], size: int) -> bytes:
+    """The piece again, or its view, if archives in it are opened.
+
+    Args:
+        kind: how it is carried.
+        data: what `make` gave.
+        bases: its bases; the list is emptied, for what is joined is a copy.
+        size: of the piece or its view, as the table says.
+
+    Raises:
+        DamagedError: the patch is damaged, or not for these bases.
+    """
+    if kind in {PieceKind.WHOLE, PieceKind.OPENED}:
+        return of_size(data, size)
+    base = _viewed(bases, BASE) if kind is PieceKind.OPENED_PATCH else b"".join(bases)
+    bases.clear()
+    if base is None:
+        raise DamagedError(f"a delta's piece rests on more than {BASE} bytes")
+    sizes = Numbers(data[:20])
+    if sizes.take(max(PIECE, VIEW)) != size or sizes.take(BASE) != len(base):
+        raise DamagedError("a delta's patch is for another base than this site has")
+    whole = _MAGIC + data
+    del data  # which nobody else needs, and which is as large
+    try:
+        return of_size(hdiffpatch.apply(base, whole), size)
+    except hdiffpatch.HDiffPatchError as fault:
+        raise DamagedError(f"a delta's patch cannot be applied: {fault}") from fault
+
+
+def _against(new: bytes, base: bytes, whole: PieceKind, room: Room) -> Carried:
+    if base:
+        with room.patching(len(new), len(base)):
+            patch: bytes = hdiffpatch.diff(base, new, validate=False)
+        if len(patch) + _GAIN < len(new) and patch.startswith(_MAGIC):
+            return Carried(PieceKind(whole + 1), patch[len(_MAGIC) :])
+    return Carried(whole, new)
+
+
+def _viewed(bases: Sequence[bytes], most: int) -> bytes | None:
+    """Each base, and behind it its view if that is another; None if that is more than ``most`` bytes."""
+    parts = list[bytes]()
+    for base in bases:
+        opened = view(base)
+        parts += (base, opened) if opened is not base else (base,)
+        if sum(map(len, parts)) > most:
+            return None
+    return b"".join(parts)
+
+
+def _weight(carried: Carried) -> int:
+    return len(compress_solid([carried.data, carried.control], 1))
+
+
+def of_size(data: bytes, size: int) -> bytes:
+    """The same bytes.
+
+    Raises:
+        DamagedError: they are not so many.
+    """
+    if len(data) != size:
+        raise DamagedError(f"a delta's piece has {len(data)} bytes, not the {size} that its table says")
+    return data

@@ -1,0 +1,120 @@
+"""A delta's streams, cut into segments: each is compressed by itself, several at the same time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from airstore.core.durable import storage_errors
+from airstore.core.limits import MIB
+from airstore.core.progress import Advance
+from airstore.media.delta.format.layout import Stream, StreamSegment
+from airstore.store.blobs import Feed, solid_chunks
+
+SEGMENT = 64 * MIB  # plain bytes; as much is in a reader's memory
+
+
+@dataclass
+class _Open:
+    """A segment that is not full yet, and what `Advance` will hear of."""
+
+    parts: list[bytes] = field(default_factory=list)
+    plain: int = 0
+    count: int = 0
+
+
+class _Job(NamedTuple):
+    stream: Stream
+    segment: _Open
+    frame: Future[bytes]
+
+
+class SegmentWriter:
+    """Compresses streams into a file; the same bytes whatever the number of workers.
+
+    Args:
+        file: takes the segments, in the order in which they are full.
+        compress: begins to compress one at a level of zstd.
+        levels: for each stream.
+        ahead: segments that may wait; what each holds is in memory, and then what came of it.
+        advance: called with the count that was given for what is written.
+
+    Attributes:
+        segments: those written.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        compress: Callable[[Sequence[bytes], int], Future[bytes]],
+        levels: Mapping[Stream, int],
+        ahead: int,
+        advance: Advance,
+    ) -> None:
+        self._file, self._compress, self._levels = file, compress, levels
+        self._ahead, self._advance = ahead, advance
+        self._waiting: deque[_Job] = deque()
+        self._open: dict[Stream, _Open] = {stream: _Open() for stream in Stream}
+        self.segments: list[StreamSegment] = []
+
+    def write(self, stream: Stream, data: bytes, count: int) -> None:
+        """Append to a stream what `advance` hears of as so much, once it is compressed."""
+        if not data and not count:
+            return
+        if self._open[stream].plain + len(data) > SEGMENT:
+            self._close(stream)
+        segment = self._open[stream]
+        segment.parts.append(data)
+        segment.plain += len(data)
+        segment.count += count
+
+    def finish(self) -> None:
+        """Write what is left."""
+        for stream in Stream:
+            self._close(stream)
+        while self._waiting:
+            self._take()
+
+    def cancel(self) -> None:
+        """Drop what has not begun."""
+        for job in self._waiting:
+            job.frame.cancel()
+
+    def _close(self, stream: Stream) -> None:
+        segment, self._open[stream] = self._open[stream], _Open()
+        if segment.parts:
+            while len(self._waiting) >= self._ahead:
+                self._take()
+            frame = self._compress(segment.parts, self._levels[stream])
+            self._waiting.append(_Job(stream, segment, frame))
+
+    def _take(self) -> None:
+        job = self._waiting.popleft()
+        frame = job.frame.result()
+        self._file.write(frame)
+        self.segments.append(StreamSegment(job.stream, len(frame), job.segment.plain))
+        self._advance(job.segment.count)
+
+
+def read_streams(path: Path, start: int, segments: Sequence[StreamSegment]) -> dict[Stream, Feed]:
+    """The plain bytes of each stream.
+
+    Args:
+        path: the file.
+        start: where its first segment is.
+        segments: all of them, in order.
+    """
+    return {stream: Feed(_chunks(path, start, segments, stream)) for stream in Stream}
+
+
+def _chunks(path: Path, start: int, segments: Sequence[StreamSegment], stream: Stream) -> Iterator[bytes]:
+    with storage_errors(path), path.open("rb") as file:
+        for segment in segments:
+            if segment.stream is stream:
+                file.seek(start)
+                yield from solid_chunks(file, segment.stored, segment.plain)
+            start += segment.stored

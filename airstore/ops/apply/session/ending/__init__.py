@@ -1,0 +1,1 @@
+"""How a session ends: what is there, recorded and said."""

@@ -1,0 +1,1 @@
+"""The images of a product: found, checked, sized, compared with what runs."""

@@ -1,0 +1,1 @@
+"""Signatures that others made of images: asked for, attached, judged."""

@@ -1,0 +1,1 @@
+"""Releases of a store: verified once, remembered, counted, and what of them is here."""

@@ -1,0 +1,106 @@
+"""What a store writes down besides releases and blobs: ledger, journals of runs, keys. Is it readable?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from airstore.core.durable import storage_errors
+from airstore.core.errors import AirstoreError, DamagedError, StorageError, UsageError
+from airstore.core.parsing import strictjson
+from airstore.deploy.run.journal import Journal
+from airstore.history import ledger
+from airstore.history.exchange.restoration import longest_ledger
+from airstore.history.git.objects import ObjectDatabase
+from airstore.ops.stores.directory import SITE, SITE_KEY, StoreDirectory
+from airstore.ops.stores.site.ledgers import ledger_faults
+from airstore.trust.ssh.keys import PrivateKey
+from airstore.trust.ssh.publickey import PublicKey
+
+
+def record_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:
+    """What is wrong, and what cannot be done because of it.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    yield from _key_faults(store)
+    if store.side == SITE:
+        ended = set[str]()
+        yield from _run_faults(store.path / "deploy" / "runs", ended)
+        yield from _ledger_faults(store, ended)
+
+
+def _key_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:
+    needed = (store.keys / SITE_KEY, store.keys / f"{SITE_KEY}.pub") if store.side == SITE else ()
+    yield from ((f"{path} is missing", f"key {SITE_KEY}") for path in needed if not path.exists())
+    for path in sorted([*store.sites.glob("*.pub"), *store.keys.glob("*.pub")]):
+        yield from _trying(path, _public, f"key {path.stem}")
+    for path in sorted(store.keys.iterdir()) if store.keys.is_dir() else ():
+        if not path.suffix:
+            yield from _trying(path, _private, f"key {path.name}")
+
+
+def _public(path: Path) -> None:
+    with storage_errors(path):
+        PublicKey.parse_openssh(path.read_bytes().decode(errors="replace"), str(path))
+
+
+def _private(path: Path) -> None:
+    try:
+        key = PrivateKey.load(path)
+    except UsageError as fault:
+        if "passphrase" in str(fault):  # nobody can look into it without
+            return
+        raise DamagedError(str(fault)) from fault
+    other = path.with_name(f"{path.name}.pub")
+    if (
+        other.is_file()
+        and PublicKey.parse_openssh(other.read_text(errors="replace"), str(other)) != key.public
+    ):
+        raise DamagedError(f"{path} is not the key of {other.name}")
+
+
+def _run_faults(runs: Path, ended: set[str]) -> Iterator[tuple[str, str]]:
+    for run in sorted(runs.iterdir()) if runs.is_dir() else ():
+        breaks = f"run {run.name}"
+        try:
+            journal = Journal.look(run)
+            if journal and journal.end:
+                ended.add(run.name)
+        except DamagedError as fault:
+            yield str(fault), breaks
+        for path in sorted([*run.glob("values/*.json"), *run.glob("kept/*.json")]):
+            yield from _trying(path, _document, breaks)
+
+
+def _document(path: Path) -> None:
+    with storage_errors(path):
+        strictjson.load_object(path.read_bytes(), str(path))
+
+
+def _ledger_faults(store: StoreDirectory, ended: set[str]) -> Iterator[tuple[str, str]]:
+    """The ledger has a run before its journal says that it ended: without, something was lost."""
+    said = set[object]()
+    try:
+        for entry in ledger.entries(store.history):
+            said.add(entry.details.get("run"))
+    except StorageError:
+        raise
+    except AirstoreError as fault:
+        yield f"the ledger: {fault}", "the ledger"
+        return
+    if not said and longest_ledger(ObjectDatabase(store.layout.history / "objects")):
+        yield "the ledger's branch is missing, and its entries are there", "the ledger"
+    yield from ((fault, "the ledger") for fault in ledger_faults(store))
+    for run in sorted(ended - said):
+        yield f"the ledger lacks run {run}, whose journal says that it ended", "the ledger"
+
+
+def _trying(path: Path, read: Callable[[Path], None], breaks: str) -> Iterator[tuple[str, str]]:
+    try:
+        read(path)
+    except StorageError:
+        raise
+    except AirstoreError as fault:
+        yield str(fault), breaks

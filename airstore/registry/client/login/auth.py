@@ -1,0 +1,186 @@
+"""oras's token authentication, answering Basic challenges too and never reusing a refused token.
+
+Sources: distribution spec (token and OAuth2 authentication), RFC 9110 section 11. What oras 0.2 does
+otherwise: repeats an expired token, sends several scopes as one, forgets what the token server said, and
+needs to be told in advance whether a registry uses Basic or Bearer.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+from oras.auth.token import TokenAuth
+
+from airstore.core.errors import DamagedError, TransferError
+from airstore.core.limits import MIB
+from airstore.core.parsing import strictjson
+from airstore.registry.client.login.challenges import Challenge, first_of_each, parse_challenges
+from airstore.registry.client.login.credentials import Credentials
+from airstore.registry.faults import network_errors, refusal
+
+_CLIENT_ID = "airstore"
+_TOKEN_ANSWER = 1 * MIB  # bytes
+
+
+class CredentialsRefusedError(Exception):
+    """A refusal that no credentials of ours can change; `transport` says what was asked for."""
+
+    def __init__(self, response: requests.Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
+    """Authentication for one repository; used by oras's ``Registry.do_request``.
+
+    ``find`` is called at the first challenge, so that no helper is asked where nobody is needed.
+    """
+
+    token: str | None
+    session: requests.Session
+
+    def __init__(
+        self, host: str, repository: str, find: Callable[[], Credentials | None], stall: float
+    ) -> None:
+        super().__init__()
+        self._what = f"{host}/{repository}" if repository else host
+        self._repository = repository
+        self._introduced = False
+        self._find = find
+        self._stall = stall
+        self._scheme = "Bearer"
+        self._lock = threading.Lock()
+
+    def get_auth_header(self) -> dict[str, str]:
+        """The header for a request, or nothing yet."""
+        token = self.token
+        return {"Authorization": f"{self._scheme} {token}"} if token else {}
+
+    def forget(self, refused: str | None) -> None:
+        """Drop the token if it is still the one that was ``refused`` (a whole header value)."""
+        with self._lock:
+            if refused and refused == self.get_auth_header().get("Authorization"):
+                self.token = None
+
+    def authenticate_request(
+        self, original: requests.Response, headers: dict[str, str] | None, refresh: bool = False
+    ) -> tuple[dict[str, str], bool]:
+        """Answer a 401 or 403; called by oras.
+
+        Raises:
+            UnansweredError: there is nothing (more) to answer with.
+            TransferError: the token server refused or cannot be reached.
+        """
+        del refresh  # what was refused is always replaced
+        offered = first_of_each(parse_challenges(original.headers.get("Www-Authenticate", "")))
+        sent = original.request.headers.get("Authorization")
+        with self._lock:
+            if not self.token or sent == self.get_auth_header().get("Authorization"):
+                try:
+                    self.token = self._answer(original, offered or self._ping(original, sent), sent)
+                except TransferError:
+                    original.close()
+                    raise
+            result = dict(headers or {}) | self.get_auth_header()
+        original.close()
+        return result, True
+
+    def introduce(self, original: requests.Response) -> bool:
+        """Authenticate though nobody asked: some registries hide from strangers what they have.
+
+        Once for each repository, and only with credentials. Returns whether there is a token now.
+        """
+        with self._lock:
+            if self._introduced or self.token or self._find() is None:
+                return False
+            self._introduced = True
+            try:
+                self.token = self._answer(original, self._ping(original, None), None)
+            except (CredentialsRefusedError, TransferError):
+                return False
+            return True
+
+    def _answer(self, original: requests.Response, offered: Mapping[str, Challenge], sent: str | None) -> str:
+        """What to send; a token where one can be had, else the password itself where that is asked for."""
+        credentials = self._find()
+        refused_before = (sent or "").startswith("Basic ")
+        basic = "basic" in offered and credentials and credentials.username and not refused_before
+        if "bearer" in offered:
+            try:
+                token = self._token(offered["bearer"].parameters, credentials)
+            except TransferError:
+                if not basic:
+                    raise
+            else:
+                self._scheme = "Bearer"
+                return token
+        if not basic or credentials is None:
+            raise CredentialsRefusedError(original)
+        self._scheme = "Basic"
+        return _basic(credentials)
+
+    def _ping(self, original: requests.Response, sent: str | None) -> Mapping[str, Challenge]:
+        """What the registry as a whole asks for, where an answer says no but not what for."""
+        if sent or self._find() is None:
+            return {}
+        url = urljoin(original.url, "/v2/")
+        with network_errors(f"{self._what}: /v2/", self._stall):
+            response = self.session.get(url, stream=True, verify=self._tls_verify, allow_redirects=False)
+            response.close()
+        return first_of_each(parse_challenges(response.headers.get("Www-Authenticate", "")))
+
+    def _token(self, challenge: Mapping[str, str], credentials: Credentials | None) -> str:
+        realm = self._realm(challenge.get("realm", ""))
+        scope = challenge.get("scope") or (f"repository:{self._repository}:pull" if self._repository else "")
+        fields: dict[str, Any] = {"service": challenge.get("service"), "scope": scope.split()}
+        fields = {key: value for key, value in fields.items() if value}
+        with network_errors(f"{self._what}: token server", self._stall):
+            response = self._ask(realm, fields, credentials)
+        if response.status_code != 200:
+            raise refusal(response, f"{self._what}: token server")
+        return self._read(response)
+
+    def _ask(self, realm: str, fields: dict[str, Any], credentials: Credentials | None) -> requests.Response:
+        options: dict[str, Any] = {"verify": self._tls_verify, "stream": True, "headers": {}}
+        if credentials and credentials.identity_token:
+            grant = {"grant_type": "refresh_token", "refresh_token": credentials.identity_token}
+            scope = " ".join(fields.pop("scope", []))
+            data = fields | grant | {"client_id": _CLIENT_ID, "scope": scope}
+            # A redirect would carry the refresh token on to another host.
+            return self.session.post(realm, data=data, allow_redirects=False, **options)
+        if credentials:
+            options["headers"]["Authorization"] = f"Basic {_basic(credentials)}"
+        return self.session.get(realm, params=fields, **options)
+
+    def _realm(self, realm: str) -> str:
+        if not realm.startswith(("https://", "http://")):
+            raise TransferError(f"{self._what}: the registry names no token server")
+        if self.prefix == "https" and realm.startswith("http://"):
+            raise TransferError(
+                f"{self._what}: the registry wants the password sent unencrypted to its token server",
+                hint="configure an https realm at the registry",
+            )
+        return realm
+
+    def _read(self, response: requests.Response) -> str:
+        what = f"{self._what}: token server's answer"
+        with network_errors(what, self._stall):
+            body = response.raw.read(_TOKEN_ANSWER, decode_content=True)
+            response.close()
+        try:
+            document = strictjson.load_object(body, what)
+        except DamagedError:
+            raise TransferError(f"{what} is not JSON") from None  # the cause may carry the token
+        token = document.get("token") or document.get("access_token")
+        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+            raise TransferError(f"{what} has no token")
+        return token
+
+
+def _basic(credentials: Credentials) -> str:
+    return base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()

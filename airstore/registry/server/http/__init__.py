@@ -1,0 +1,1 @@
+"""Connections of the served registry: accepted, bounded, read as HTTP."""

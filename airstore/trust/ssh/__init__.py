@@ -1,0 +1,1 @@
+"""OpenSSH's keys and signatures, in files and in an agent."""

@@ -1,0 +1,54 @@
+"""What signs: a key in a file, or one in an ssh-agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from securesystemslib.signer import Signer
+
+from airstore.core.errors import NotFoundError
+from airstore.trust.ssh.agent import AgentKey
+from airstore.trust.ssh.keys import Passphrase, PrivateKey
+from airstore.trust.ssh.publickey import PublicKey
+
+
+class SigningKey(Protocol):
+    """A key that can sign now."""
+
+    @property
+    def public(self) -> PublicKey:
+        """Its public half."""
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature over ``data``, as `PublicKey.verifies` takes it."""
+
+    def signer(self) -> Signer:
+        """The key as a `securesystemslib` signer."""
+
+
+def load_signing_key(path: Path, passphrase: Passphrase | None, agent: Path | None) -> SigningKey:
+    """A private key's file; or, as git has it, a public one whose private half an ssh-agent holds.
+
+    Args:
+        path: ``NAME`` or ``NAME.pub``; where only ``NAME.pub`` is there, the agent is asked.
+        passphrase: see `PrivateKey.load`.
+        agent: its socket.
+
+    Raises:
+        NotFoundError: no such file, no agent, or the agent does not hold the key.
+        NotTrustedError, UsageError: as `PrivateKey.load`.
+        DamagedError: not a public key, or what answers is no agent.
+    """
+    public = path if path.suffix == ".pub" else path.with_name(f"{path.name}.pub")
+    if path == public or (public.is_file() and not path.exists()):
+        return AgentKey.find(_read_public(public), agent)
+    return PrivateKey.load(path, passphrase)
+
+
+def _read_public(path: Path) -> PublicKey:
+    try:
+        text = path.read_text(errors="replace")
+    except OSError as fault:
+        raise NotFoundError(f"cannot read the public key {path}: {fault.strerror}") from fault
+    return PublicKey.parse_openssh(text, str(path))
