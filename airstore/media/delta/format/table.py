@@ -1,8 +1,8 @@
 """A delta's table: which old pieces it rests on, the new pieces, and the blobs that both make up. Pure.
 
 A *piece* is a file's body, a tar's skeleton, side data or a raw blob, cut every `.patch.PIECE` bytes. Old
-pieces have numbers from 0 on, in the order of the base blobs; new ones follow them. References are relative: unchanged neighbours cost nearly nothing once compressed, and
-no digest is carried that the site can compute.
+pieces have numbers from 0 on, in the order of the base blobs; new ones follow them. References are relative:
+unchanged neighbours cost nearly nothing once compressed, and no digest is carried that the site can compute.
 
 A delta for sites that hold different blobs says which old pieces are the same in two of them, and a new piece
 may *stand for* one that some sites have and others do not; it may rest on new ones before it.
