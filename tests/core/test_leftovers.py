@@ -136,7 +136,9 @@ def test_the_next_command_sweeps(place: Path) -> None:
 
 def test_an_ordinary_end_from_outside_leaves_nothing(place: Path) -> None:
     program = (
-        "import sys, time\nfrom airstore.cli import main\n"
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, of these tests, has it ignored\n"
+        "from airstore.cli import main\n"
         "from airstore.core.leftovers import scratch_directory\n"
         "def work(_arguments):\n    with scratch_directory('helm'):\n        print('at work', flush=True)\n"
         "        time.sleep(60)\nmain.exit_code = work\nmain.run()\n"
