@@ -1,7 +1,8 @@
 """Two runners and a site share one git server and one registry through many releases; every byte is counted.
 
 Each release changes one small file of an application layer. Now and then a push is killed, a runner is a
-fresh clone, two release at once, and the site imports what is new. Figures are in docs/shared-store.md.
+fresh clone, two release at once, and the site imports what is new. With --namespaces every machine has a
+network namespace that reaches the two servers and nothing else. Figures are in docs/shared-store.md.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from pathlib import Path
 
 from bench_product import find_helm
 from fixture_images import LayoutWriter
+from sharing_machines import Machine, Network, network
 
 from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
-from tests.support.product.road_parts import airstore, done, process
+from tests.support.product.road_parts import done
 from tests.support.product.sharing import Shared, git
 from tests.support.product.tiny_product import IMAGE, make_tiny
 from tests.support.registry.servers import registry_server
@@ -74,13 +76,13 @@ class Relay:
 
 
 @contextmanager
-def relayed(host: str) -> Iterator[tuple[str, Relay]]:
-    """A relay before a server; its own host and port, and the counter."""
+def relayed(host: str, address: str) -> Iterator[tuple[str, Relay]]:
+    """A relay before a server, at an address; its own host and port, and the counter."""
     name, _, port = host.rpartition(":")
     relay = Relay((name, int(port)))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server((address, 0)) as listener:
         threading.Thread(target=relay.serve, args=(listener,), daemon=True).start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}", relay
+        yield f"{address}:{listener.getsockname()[1]}", relay
 
 
 @dataclass
@@ -132,11 +134,27 @@ def write_images(directory: Path, release: int, files: int) -> None:
     writer.finish()
 
 
+@dataclass(frozen=True)
+class Runner:
+    """A machine that releases, and its store."""
+
+    machine: Machine
+    store: Path
+
+    def done(self, *words: str | Path, code: int = 0) -> None:
+        self.machine.run("-C", self.store, *words, code=code)
+
+    def build(self, release: int, files: int) -> None:
+        """Make the images that its product file names."""
+        write_images(self.store.parent / "images", release, files)
+
+
 class Scenario:
     """The machines, and what they do release by release."""
 
-    def __init__(self, shared: Shared, ledger: Ledger, media: str, files: int) -> None:
-        self.shared, self.ledger, self._files = shared, ledger, files
+    def __init__(self, shared: Shared, ledger: Ledger, media: str, files: int, network: Network) -> None:
+        self.shared, self.ledger, self._files, self._network = shared, ledger, files, network
+        self._first, self._plant = Runner(network.machine("first"), shared.store), network.machine("plant")
         self._media, self._plain = media, ("--plain-http", media.split("/")[2])
         self._held = ""
         self.killed = self.raced = 0
@@ -144,10 +162,11 @@ class Scenario:
         done("init", self.site, "--site", "plant", "--trust", shared.root)
 
     def run(self, count: int) -> None:
-        write_images(self.shared.tiny.layout, 0, self._files)
-        done("-C", self.shared.store, "release", "create", "--version", "1.0.0")
+        self._first.done("remote", "add", "origin", *self.shared.places)
+        self._first.build(0, self._files)
+        self._first.done("release", "create", "--version", "1.0.0")
         with self.ledger.counting("first push"):
-            done("-C", self.shared.store, "push")
+            self._first.done("push")
         runners = [self._clone("one"), self._clone("two")]
         for number in range(1, count + 1):
             runner, other = runners[number % 2], runners[(number + 1) % 2]
@@ -157,75 +176,80 @@ class Scenario:
             if number % _EVERY_SITE == 0 or number == count:
                 self._bring(runner, f"1.{number}.0")
             print(f"{number}\r", end="", file=sys.stderr)
+        with self.ledger.counting("last pull of the first machine"):
+            self._first.done("pull")
 
-    def _clone(self, name: str) -> Path:
+    def _clone(self, name: str) -> Runner:
+        """A machine with the product file and the release key, and a clone that it makes itself."""
+        machine, directory, tiny = self._network.machine(name), self.shared.base / name, self.shared.tiny
+        shutil.copytree(tiny.base, directory, ignore=shutil.ignore_patterns("store"))
         with self.ledger.counting("clone"):
-            return self.shared.clone(name)
+            machine.run(*self.shared.cloning(directory / "store"))
+        for file in ("release", "release.pub"):
+            shutil.copy2(tiny.store / "keys" / file, directory / "store" / "keys" / file)
+        return Runner(machine, directory / "store")
 
-    def _release(self, number: int, runner: Path, other: Path) -> None:
+    def _release(self, number: int, runner: Runner, other: Runner) -> None:
         with self.ledger.counting("pull"):
-            done("-C", runner, "pull")
-        write_images(runner.parent / "images", number, self._files)
+            runner.done("pull")
+        runner.build(number, self._files)
         with self.ledger.counting("release create"):
-            done("-C", runner, "release", "create", "--version", f"1.{number}.0")
+            runner.done("release", "create", "--version", f"1.{number}.0")
         if number % _EVERY_RACE == 0:
             self._race(number, runner, other)
         if number % _EVERY_KILL == 0:
             self._kill(runner)
         with self.ledger.counting("push"):
-            done("-C", runner, "push")
+            runner.done("push")
 
-    def _race(self, number: int, runner: Path, other: Path) -> None:
+    def _race(self, number: int, runner: Runner, other: Runner) -> None:
         """The other one releases, too, and is faster; what was made here is made again after it."""
-        done("-C", other, "pull")
-        write_images(other.parent / "images", number - 1, self._files)
-        done("-C", other, "release", "create", "--version", f"1.{number}.0-other")
-        done("-C", other, "push")
-        lost = airstore("-C", runner, "push")
-        if lost.code != 31:
-            sys.exit(f"the slower push was not refused: {lost}")
-        done("-C", runner, "pull", "--set-aside")
-        done("-C", runner, "release", "create", "--version", f"1.{number}.0")
+        other.done("pull")
+        other.build(number - 1, self._files)
+        other.done("release", "create", "--version", f"1.{number}.0-other")
+        other.done("push")
+        runner.done("push", code=31)
+        runner.done("pull", "--set-aside")
+        runner.done("release", "create", "--version", f"1.{number}.0")
         self.raced += 1
 
-    def _kill(self, runner: Path) -> None:
-        with process("-C", runner, "push") as running:
+    def _kill(self, runner: Runner) -> None:
+        with runner.machine.begin("-C", runner.store, "push") as running:
             time.sleep(random.Random(self.killed).uniform(0.5, 2.0))  # noqa: S311 - any moment will do
             running.send_signal(signal.SIGKILL)
         self.killed += 1
 
-    def _bring(self, runner: Path, version: str) -> None:
+    def _bring(self, runner: Runner, version: str) -> None:
         out = self.shared.base / "media"
         base = ("--from", self._held) if self._held else ()
         with self.ledger.counting("media create" if base else "first media create"):
-            done("-C", runner, "media", "create", "--to", version, *base, out)
+            runner.done("media", "create", "--to", version, *base, out)
         with self.ledger.counting("media push" if base else "first media push"):
-            done("media", "push", out, f"{self._media}:{version}", *self._plain)
+            runner.machine.run("media", "push", out, f"{self._media}:{version}", *self._plain)
         with self.ledger.counting("media import" if base else "first media import"):
-            done("-C", self.site, "media", "import", f"{self._media}:{version}", *self._plain)
+            place = f"{self._media}:{version}"
+            self._plant.run("-C", self.site, "media", "import", place, *self._plain)
         shutil.rmtree(out)
         self._held = version
 
 
-def play(base: Path, count: int, files: int) -> dict[str, object]:
+def play(base: Path, count: int, files: int, *, namespaces: bool) -> dict[str, object]:
     """All of it; bytes by what was done."""
     tiny = make_tiny(base / "first")
     bare = base / "history.git"
     git("init", "-q", "--bare", "-b", "main", bare)
     git("-C", bare, "config", "http.receivepack", "true")
     with (
+        network(namespaces=namespaces) as net,
         registry_server(base / "registry") as registry,
         git_http(base) as url,
-        relayed(registry.host) as (registry_host, one),
-        relayed(url.partition("://")[2]) as (git_host, two),
+        relayed(registry.host, net.address) as (registry_host, one),
+        relayed(url.partition("://")[2], net.address) as (git_host, two),
     ):
         shared = Shared(base, tiny, f"http://{git_host}/history.git", f"oci://{registry_host}/store")
-        done("-C", tiny.store, "remote", "add", "origin", *shared.places)
         ledger = Ledger((one, two))
-        scenario = Scenario(shared, ledger, f"oci://{registry_host}/media", files)
+        scenario = Scenario(shared, ledger, f"oci://{registry_host}/media", files, net)
         scenario.run(count)
-        with ledger.counting("last pull of the first machine"):
-            done("-C", tiny.store, "pull")
         done("-C", tiny.store, "check")
         done("-C", scenario.site, "check")
         releases = int(git("-C", bare, "rev-list", "--count", "main"))
@@ -242,10 +266,11 @@ def main() -> int:
     options.add_argument(
         "--files", type=int, default=60, help="of the application layer; the base has four times"
     )
+    options.add_argument("--namespaces", action="store_true", help="each machine in one of the network; root")
     chosen = options.parse_args()
     find_helm()
     with tempfile.TemporaryDirectory(prefix="airstore-sharing-") as base:
-        found = play(Path(base), chosen.releases, chosen.files)
+        found = play(Path(base), chosen.releases, chosen.files, namespaces=chosen.namespaces)
     print(json.dumps(found, indent=1))
     return 0
 
