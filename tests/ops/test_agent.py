@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from airstore.trust.ssh.agent import AgentKey
 from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.wire import put_string
 from tests.support.product.agents import add, released_by, signer_of, ssh_agent, taken
@@ -52,6 +53,18 @@ def test_keys_of_the_other_kind_sign_in_an_agent_and_in_a_file(
         refused(airstore("-C", own_road.publisher, *words), 10, "no ssh-agent to ask")
     taken(key, keys / "dora")
     done("-C", own_road.publisher, *words)
+
+
+def test_of_several_keys_in_an_agent_the_one_that_is_named_signs(agent: Path, tmp_path: Path) -> None:
+    """Whatever their order, in the agent or by their ids."""
+    keys = [PrivateKey.generate() for _ in range(4)]
+    for number, key in enumerate(keys):
+        key.save(tmp_path / str(number))
+        add(agent, tmp_path / str(number))
+    for key in keys:
+        kind = type(AgentKey(key.public, agent).signer())
+        signer = kind.from_priv_key_uri(f"ssh-agent:{agent}", key.public.sslib())
+        key.public.sslib().verify_signature(signer.sign(b"data"), b"data")
 
 
 def test_without_an_agent_or_without_the_key_in_it_nothing_is_signed(
