@@ -77,7 +77,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("packages", nargs="*", help=f"of {', '.join(PACKAGES)}; default: all")
     parser.add_argument("--count", type=int, default=40, help="mutants of each package")
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if unknown := {*arguments.packages} - {*PACKAGES}:
         parser.error(f"no package {', '.join(sorted(unknown))}")
     return arguments
