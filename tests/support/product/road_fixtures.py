@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.product.collected import World, make_world
-from tests.support.product.road_parts import Road, build_road
+from tests.support.product.road_parts import Road, build_road, under_construction
 from tests.support.product.tiny_product import Tiny, make_tiny
 
 Copy = Callable[[Path], Path]
@@ -39,13 +39,13 @@ def own_road(road: Road, tmp_path: Path) -> Road:
 @pytest.fixture
 def site(road: Road, tmp_path: Path) -> Path:
     """A site that holds 1.0.0, to damage."""
-    return shutil.copytree(road.site, tmp_path / "site")
+    return shutil.copytree(road.site, tmp_path / "site", ignore=under_construction)
 
 
 @pytest.fixture
 def new_site(road: Road, tmp_path: Path) -> Path:
     """A site that holds nothing yet, to damage."""
-    return shutil.copytree(road.new_site, tmp_path / "new-site")
+    return shutil.copytree(road.new_site, tmp_path / "new-site", ignore=under_construction)
 
 
 @pytest.fixture

@@ -89,8 +89,13 @@ class Road:
 
     def copied(self, directory: Path) -> Road:
         """The same road elsewhere, to damage; the publisher finds its product file beside it."""
-        shutil.copytree(self.base, directory, symlinks=True)
+        shutil.copytree(self.base, directory, symlinks=True, ignore=under_construction)
         return replace(self, base=directory)
+
+
+def under_construction(directory: str, names: list[str]) -> list[str]:
+    """What a copy of a store leaves out: commands of other workers may run on the one that is shared."""
+    return names if Path(directory).name == "tmp" else []
 
 
 def environment(more: Mapping[str, str] = NO_ENVIRONMENT) -> dict[str, str]:
