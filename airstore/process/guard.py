@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -78,12 +79,23 @@ def network_taken_by() -> str:
     return done.stdout.strip()
 
 
-def said_of_network(*, offline: bool) -> str:
-    """What to add, for people, to the name of a program that is to have no network."""
-    if not offline:
-        return ""
-    how = network_taken_by()
-    return f", without network by {how}" if how else ", with network: this machine lets nobody take it away"
+@dataclass(frozen=True)
+class NetworkNote:
+    """What to add to a program's name for people; the machine is asked, by a process, only where it is said.
+
+    Attributes:
+        offline: whether the program is to have no network.
+    """
+
+    offline: bool
+
+    def __str__(self) -> str:
+        if not self.offline:
+            return ""
+        how = network_taken_by()
+        return (
+            f", without network by {how}" if how else ", with network: this machine lets nobody take it away"
+        )
 
 
 def _make_place(lock: Path) -> None:

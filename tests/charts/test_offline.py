@@ -122,3 +122,21 @@ def test_what_is_no_program_is_said_before_anything_is_run(tmp_path: Path) -> No
     for path in (tmp_path / "none", tmp_path / "text", tmp_path):
         with pytest.raises(Exception, match="cannot run"):
             run([str(path)], {}, timeout=5)
+
+
+def test_the_machine_is_not_asked_where_nobody_listens(
+    helm4: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It takes a process of its own, and every command that runs Helm would pay for it."""
+    asked = list[str]()
+
+    def note() -> str:
+        asked.append("once")
+        return ""
+
+    monkeypatch.setattr(guard, "network_taken_by", note)
+    Helm(helm4).version()
+    assert not asked
+    with caplog.at_level("DEBUG", "airstore"):
+        Helm(helm4).version()
+    assert asked

@@ -24,7 +24,7 @@ from airstore.core.leftovers import make_scratch
 from airstore.core.limits import LIMITS
 from airstore.core.work import at_work
 from airstore.process import program
-from airstore.process.guard import said_of_network
+from airstore.process.guard import NetworkNote
 
 _SIGNALLED = 128  # and the signal's number: how a shell, and our supervisor, say that a program was ended
 SCHEMA_UNCHECKED = "--skip-schema-validation"  # of template and upgrade, since Helm 3.16
@@ -100,7 +100,7 @@ class Helm:
         """
         argv = [str(self._binary.absolute()), *arguments]
         try:
-            with at_work("helm %s (%s%s)", arguments[0], what, said_of_network(offline=offline)):
+            with at_work("helm %s (%s%s)", arguments[0], what, NetworkNote(offline)):
                 ended = program.run(
                     argv,
                     self._variables,
