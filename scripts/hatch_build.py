@@ -1,6 +1,7 @@
-"""Builds the native codec into the package, for wheels and editable installs alike.
+"""Builds the native codec into the package, for wheels and editable installs alike; and gives wheels their URLs.
 
-AIRSTORE_CODEC names a library that was built elsewhere, AIRSTORE_WHEEL_PLATFORM its wheel's platform tag.
+AIRSTORE_CODEC names a library that was built elsewhere, AIRSTORE_WHEEL_PLATFORM its wheel's platform tag, and
+AIRSTORE_PROJECT_URL where the release is published, which is the publisher's to say: a fork has another place.
 """
 
 from __future__ import annotations
@@ -13,11 +14,31 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 LIBRARY = "libairstore_codec.so"
 MISSING = (
     "airstore's codec is written in Rust: install cargo 1.85 or newer (Debian 12: cargo-web) and try again"
 )
+
+
+PAGES = {
+    "Homepage": "",
+    "Source": "",
+    "Issues": "/issues",
+    "Changelog": "/blob/{version}/CHANGELOG.md",
+    "Documentation": "/tree/{version}/docs",
+}
+
+
+class UrlsHook(MetadataHookInterface):
+    """Project URLs (PyPA core metadata, ``Project-URL``), below the place that a release is published at."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        home = os.environ.get("AIRSTORE_PROJECT_URL", "").rstrip("/")
+        if home and not home.startswith("https://"):
+            raise SystemExit(f"AIRSTORE_PROJECT_URL must begin with https://, not {home!r}")
+        metadata["urls"] = {name: home + page.format(**metadata) for name, page in PAGES.items() if home}
 
 
 class CodecHook(BuildHookInterface):  # type: ignore[type-arg]

@@ -83,9 +83,9 @@ def _is_left(path: Path) -> bool:
     return False
 
 
-def _owner_of(path: Path) -> str:
+def _owner_of(path: Path) -> str | None:
     found = _OWNED.fullmatch(path.name)
-    return found["owner"] if found else ""
+    return found["owner"] if found else None
 
 
 def _owner() -> str:

@@ -42,7 +42,7 @@ class Sealed:
         number: None in entries of before there were seals.
         previous: digest of the ``entry.json`` before; None for the first one.
         files: path to digest of what else belongs to it.
-        signature: armored; empty where there is none.
+        signature: armored; None where there is none.
         gap: whether it says that entries before it are lost.
     """
 
@@ -51,7 +51,7 @@ class Sealed:
     number: int | None
     previous: Digest | None
     files: Mapping[str, Digest]
-    signature: str
+    signature: str | None
     gap: bool
 
     @property
@@ -140,8 +140,8 @@ def file_faults(history: History, sealed: Sealed) -> Iterator[str]:
     yield from (path for path in sorted(own.keys() | sealed.files) if own.get(path) != sealed.files.get(path))
 
 
-def _signature(history: History, commit: str) -> str:
+def _signature(history: History, commit: str) -> str | None:
     try:
         return history.read(commit, SIGNATURE).decode(errors="replace")
     except NotFoundError:
-        return ""
+        return None

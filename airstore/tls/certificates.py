@@ -67,8 +67,10 @@ def issue(authority: KeyPair, names: Sequence[str], now: dt.datetime) -> KeyPair
     return KeyPair(_pem(builder.sign(ca_key, hashes.SHA256())), _key_pem(key))
 
 
-def unusable(pair: KeyPair, names: Sequence[str], now: dt.datetime, authority: bytes | None = None) -> str:
-    """Why a server certificate does not serve these names; an empty string if it does.
+def unusable(
+    pair: KeyPair, names: Sequence[str], now: dt.datetime, authority: bytes | None = None
+) -> str | None:
+    """Why a server certificate does not serve these names; None if it does.
 
     Args:
         pair: certificate and key.
@@ -91,7 +93,7 @@ def unusable(pair: KeyPair, names: Sequence[str], now: dt.datetime, authority: b
         return f"it is not valid for {', '.join(lacking)}"
     if authority is not None and not _signed(pair.certificate, _load(authority)):
         return "it is not signed by the given certificate authority"
-    return ""
+    return None
 
 
 def days_left(certificate: bytes, now: dt.datetime) -> int:

@@ -19,7 +19,7 @@ HOST = "registry.acme.example"
 def test_whose_an_object_is_and_what_was_stopped() -> None:
     assert owner_of(OLDER["Namespace"]) == "shop"
     assert annotation(OLDER["Deployment"], REMEMBERED) == "3"
-    assert annotation({"metadata": {"annotations": {"other.example/remembered": "3"}}}, REMEMBERED) == ""
+    assert annotation({"metadata": {"annotations": {"other.example/remembered": "3"}}}, REMEMBERED) is None
 
 
 def test_a_pull_secret_keeps_the_products_that_an_older_version_noted() -> None:

@@ -39,7 +39,7 @@ def condition(status: str, **more: Any) -> dict[str, Any]:
 )
 def test_conditions(live: dict[str, Any], why: str) -> None:
     found = judge(Condition("Ready"), live)
-    assert (why in found) if why else found == ""
+    assert (why in str(found)) if why else found is None
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_conditions(live: dict[str, Any], why: str) -> None:
 )
 def test_paths(path: str, equals: str | int | bool, why: str) -> None:
     live = thing(phase="Ready", count=3, on=True, parts=[{"ok": True}, {"ok": False}])
-    assert judge(ValueAt(path, equals), live) == why
+    assert judge(ValueAt(path, equals), live) == (why or None)
 
 
 _PRODUCT = """apiVersion: airstore/v1

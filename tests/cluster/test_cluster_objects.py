@@ -197,7 +197,7 @@ def test_writers_are_stopped_and_started(api: ApiServer, objects: Objects, names
     workloads.stop_writers(namespace, "shop", [namespace])
     workloads.stop_writers(namespace, "shop", [namespace])
     assert replicas() == {"web": 0, "db": 0, "other": 4}
-    assert "a rollback stopped it" in workloads.ready(WorkloadGate("deployment", "web"), namespace)
+    assert "a rollback stopped it" in str(workloads.ready(WorkloadGate("deployment", "web"), namespace))
     api.kubectl("scale", "deployment/web", "--replicas=5", "-n", namespace)  # as Helm does
     workloads.start_writers(namespace, "shop", [namespace])
     workloads.start_writers(namespace, "shop", [namespace])
@@ -224,11 +224,11 @@ def test_what_an_older_version_stopped_is_started_again(
 def test_health_gates_say_why_not(api: ApiServer, objects: Objects, namespace: str) -> None:
     api.kubectl("apply", "-f", "-", stdin=workload("Deployment", "web", 1, "shop", namespace))
     workloads = Workloads(objects)
-    assert workloads.ready(WorkloadGate("deployment", "web"), namespace).endswith(
+    assert str(workloads.ready(WorkloadGate("deployment", "web"), namespace)).endswith(
         "the controller has not seen the change yet"
     )
-    assert "there is no StatefulSet" in workloads.ready(WorkloadGate("statefulset", "db"), namespace)
-    assert "answered 404" in workloads.ready(HttpGate("http://web.none/healthz"), namespace)
+    assert "there is no StatefulSet" in str(workloads.ready(WorkloadGate("statefulset", "db"), namespace))
+    assert "answered 404" in str(workloads.ready(HttpGate("http://web.none/healthz"), namespace))
 
 
 def test_a_lease_excludes_and_is_released(api: ApiServer, connection: Connection, namespace: str) -> None:

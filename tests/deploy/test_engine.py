@@ -330,7 +330,7 @@ def test_a_database_that_the_hook_could_not_reach_is_asked_again_once_it_is_up(
             started.append(clock.now())
             return found
 
-        def ready(self, gate: Any, namespace: str) -> str:
+        def ready(self, gate: Any, namespace: str) -> str | None:
             slow = started and clock.now() - started[0] < 15
             return (
                 "it starts"

@@ -214,7 +214,7 @@ def test_a_run_that_ended_between_entry_and_mark_is_none_that_was_cut(written: P
 
 def test_stock_ssh_keygen_verifies_an_entry(written: Path, tmp_path: Path) -> None:
     newest = sealed.read(open_directory(written).history, commits(written)[0])
-    (tmp_path / "sig").write_text(newest.signature)
+    (tmp_path / "sig").write_text(newest.signature or "")
     public = (written / "keys" / "site.pub").read_text().split()
     (tmp_path / "allowed").write_text(f"site {public[0]} {public[1]}\n")
     command = [

@@ -252,7 +252,7 @@ def test_the_access_log_tells_each_request(site: Site) -> None:
     (second,) = site.logged(1, "/v2/nobody/tags/list?n=2")
     assert (first.client, first.method, first.status) == ("127.0.0.1", "GET", 200)
     assert first.sent > 0
-    assert (second.status, second.sent, first.fault, second.fault) == (404, 0, "", "")
+    assert (second.status, second.sent, first.fault, second.fault) == (404, 0, None, None)
 
 
 def test_our_own_client_walks_the_same_graph(site: Site) -> None:

@@ -62,7 +62,7 @@ def test_a_damaged_blob_breaks_the_connection(damaged: Site) -> None:
     assert 0 < len(caught.value.partial) < blob.size
     with pytest.raises(http.client.IncompleteRead):  # the damage is behind the range
         damaged.get(path, Range="bytes=0-1500000")
-    assert all("has other content" in access.fault for access in damaged.logged(2))
+    assert all("has other content" in str(access.fault) for access in damaged.logged(2))
     assert "DamagedError" in damaged.faults[0]
 
 
@@ -82,14 +82,14 @@ def test_a_small_damaged_blob_is_a_proper_error(damaged: Site) -> None:
     assert response.status == 500
     layouts.blob_path(damaged.directory, config.digest).unlink()
     assert damaged.get(f"/v2/{REPOSITORY}/blobs/{config.digest}", "HEAD")[0].status == 500
-    assert "is not in the store" in damaged.logged(2)[-1].fault
+    assert "is not in the store" in str(damaged.logged(2)[-1].fault)
 
 
 def test_a_damaged_manifest_is_an_error(damaged: Site) -> None:
     response, body = damaged.get(f"/v2/{REPOSITORY}/manifests/{damaged.nodes['arm64']['digest']}")
     assert (response.status, json.loads(body)["errors"][0]["code"]) == (500, "UNKNOWN")
     assert b"blobs" not in body
-    assert "has other content" in damaged.logged(1)[0].fault
+    assert "has other content" in str(damaged.logged(1)[0].fault)
 
 
 def test_a_client_that_goes_away_is_logged(damaged: Site) -> None:

@@ -135,9 +135,9 @@ def _splits(node: Mapping[str, Any], place: _Position) -> Iterator[tuple[Hit, fr
         taken |= split.keys
         here = replace(place, path=(*place.path, split.path_key))
         yield here.hit(split.reference, split.confidence, split.text, "written in parts"), split.keys
-    text = "" if "image" in taken else place.scope.complete(node.get("image"))
+    text = None if "image" in taken else place.scope.complete(node.get("image"))
     reference = named(text) if text else None
-    if reference:
+    if text and reference:
         here = place.below("image")
         yield here.hit(reference, "likely", text, "below a hub and a tag"), frozenset({"image"})
 
@@ -261,12 +261,12 @@ def _defaults(node: Any, place: _Position) -> Iterator[Hit]:
             yield from _defaults(item, place.below(index, place.key))
 
 
-def _variable(node: object) -> str:
+def _variable(node: object) -> str | None:
     """The name of an environment variable or parameter written as a pair."""
     if not isinstance(node, Mapping):
-        return ""
+        return None
     name = node.get("name", node.get("key"))
-    return name if isinstance(name, str) and isinstance(node.get("value"), str) else ""
+    return name if isinstance(name, str) and isinstance(node.get("value"), str) else None
 
 
 def _says(path: Path, name: str, value: object) -> str:

@@ -126,8 +126,8 @@ def _imageless(
             )
 
 
-def _kind(document: Document) -> str:
-    """``Kind.group`` of a custom resource; empty for Kubernetes' own."""
+def _kind(document: Document) -> str | None:
+    """``Kind.group`` of a custom resource; None for Kubernetes' own."""
     version = document.body.get("apiVersion") if isinstance(document.body, dict) else None
     group, slash, _ = str(version or "").partition("/")
-    return f"{document.kind}.{group}" if slash and "." in group else ""
+    return f"{document.kind}.{group}" if slash and "." in group else None

@@ -68,10 +68,10 @@ class Scope:
             next(iter(versions)) if len(versions) == 1 else self.version,
         )
 
-    def complete(self, image: object) -> str:
-        """A bare name with the hub and tag from above; empty where it is none or there are none."""
+    def complete(self, image: object) -> str | None:
+        """A bare name with the hub and tag from above; None where it is none or there are none."""
         bare = isinstance(image, str) and bool(image) and is_bare(image)
-        return f"{self.hub}/{image}:{self.tag}" if bare and self.hub else ""
+        return f"{self.hub}/{image}:{self.tag}" if bare and self.hub else None
 
 
 def _hub_and_tag(node: Mapping[str, Any]) -> tuple[Any, Any]:

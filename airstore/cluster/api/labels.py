@@ -20,10 +20,11 @@ PASSWORDS = f"{_DOMAIN}/passwords"  # a mark of those that its pods have
 REMEMBERED = f"{_DOMAIN}/remembered"  # replicas, or whether a CronJob was suspended
 
 
-def annotation(document: Document, key: str) -> str:
-    """An annotation, of this version or as an older one called it; empty where there is none."""
+def annotation(document: Document, key: str) -> str | None:
+    """An annotation, of this version or as an older one called it; None where there is none."""
     found: Mapping[str, Any] = (document.get("metadata") or {}).get("annotations") or {}
-    return str(found.get(key) or found.get(_old(key)) or "")
+    value = found.get(key) or found.get(_old(key))
+    return str(value) if value else None
 
 
 def changed(key: str, value: str | None) -> dict[str, str | None]:

@@ -24,8 +24,8 @@ _ASKED = frozenset({"cpu", "memory", "ephemeral-storage"})  # a quota's short na
 _REQUESTS, _LIMITS = "requests.", "limits."
 
 
-def lacking(objects: Objects, demands: Sequence[Demand], namespace: str) -> str:
-    """Which quota has no room for all of this together, in words; empty where each has, or may not be read.
+def lacking(objects: Objects, demands: Sequence[Demand], namespace: str) -> str | None:
+    """Which quota has no room for all of this together, in words; None where each has, or may not be read.
 
     Raises:
         TransferError: the server cannot be reached.
@@ -35,10 +35,10 @@ def lacking(objects: Objects, demands: Sequence[Demand], namespace: str) -> str:
         ranges = list(objects.list("v1", "LimitRange", namespace)) if quotas else []
     except ApiError as fault:
         if fault.status == _FORBIDDEN:
-            return ""
+            return None
         raise
     defaults = _defaults(ranges)
-    return next((words for quota in quotas for words in _exceeded(quota, demands, defaults)), "")
+    return next((words for quota in quotas for words in _exceeded(quota, demands, defaults)), None)
 
 
 def _exceeded(quota: Document, demands: Sequence[Demand], defaults: Document) -> Iterator[str]:

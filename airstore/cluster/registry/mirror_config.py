@@ -42,7 +42,7 @@ class Mirror:
     Attributes:
         host: with a port where it is not 443.
         upstreams: registry hosts whose images it holds.
-        ca: certificate authority (PEM) to trust; empty where nodes trust it already.
+        ca: certificate authority (PEM) to trust; None where nodes trust it already.
         user: who to be; empty: pods bring imagePullSecrets.
         prefix: path below which it keeps everything; may be empty.
         product: whose images it holds.
@@ -50,7 +50,7 @@ class Mirror:
 
     host: str
     upstreams: tuple[str, ...]
-    ca: str = ""
+    ca: str | None = None
     user: str = ""
     password: str = field(default="", repr=False)
     prefix: str = ""

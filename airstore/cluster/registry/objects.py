@@ -79,13 +79,13 @@ def htpasswd_secret(settings: RegistrySettings, secrets: RegistrySecrets) -> Man
     return _object("v1", "Secret", settings, HTPASSWD, type="Opaque", data=encoded(data))
 
 
-def push_secret(settings: RegistrySettings, secrets: RegistrySecrets, ca: str) -> Manifest:
+def push_secret(settings: RegistrySettings, secrets: RegistrySecrets, ca: str | None) -> Manifest:
     """What another product needs to share this registry, for those who may read this namespace's Secrets.
 
     Args:
         settings: of the registry.
         secrets: its passwords.
-        ca: certificate authority (PEM) to trust; may be empty.
+        ca: certificate authority (PEM) to trust, if one is needed.
     """
     data = {"username": PUSH_USER, "password": secrets.push_password}
     data |= {"host": settings.host, "push-host": settings.push_host or "", **({"ca.crt": ca} if ca else {})}

@@ -35,22 +35,23 @@ _WAYS = (
 )
 
 
-def owner_of(document: Document) -> str:
-    """The product that an object belongs to; empty where it is nobody's, or not airstore's."""
+def owner_of(document: Document) -> str | None:
+    """The product that an object belongs to; None where it is nobody's, or not airstore's."""
     metadata = document["metadata"]
     named = annotation(document, PRODUCT)
     labels = metadata.get("labels") or {}
     ours = labels.get("app.kubernetes.io/managed-by") == SELECTOR["app.kubernetes.io/managed-by"]
-    return str(named or (labels.get(_PART_OF) if ours else "") or "")
+    owner = named or (labels.get(_PART_OF) if ours else None)
+    return str(owner) if owner else None
 
 
-def registry_owner(objects: Objects, namespace: str) -> str:
-    """The product that the registry in a namespace belongs to; empty where there is none.
+def registry_owner(objects: Objects, namespace: str) -> str | None:
+    """The product that the registry in a namespace belongs to; None where there is none.
 
     Raises:
         TransferError: the API server refused or cannot be reached.
     """
-    return next((owner for document in _parts(objects, namespace) if (owner := owner_of(document))), "")
+    return next((owner for document in _parts(objects, namespace) if (owner := owner_of(document))), None)
 
 
 def find_registry(objects: Objects, host: str, namespace: str = "") -> tuple[str, str]:

@@ -73,9 +73,10 @@ def pull_secret(login: PullLogin, where: str, existing: Mapping[str, Any] | None
     }
 
 
-def password_of(secret: Mapping[str, Any], host: str) -> str:
-    """The password that such a Secret has for a host; empty where it has none."""
-    return str((_known(secret)[0].get(host) or {}).get("password") or "")
+def password_of(secret: Mapping[str, Any], host: str) -> str | None:
+    """The password that such a Secret has for a host; None where it has none."""
+    password = (_known(secret)[0].get(host) or {}).get("password")
+    return str(password) if password else None
 
 
 def let_pull(objects: Objects, login: PullLogin, where: str) -> None:
@@ -152,9 +153,9 @@ def _is_ours(document: Mapping[str, Any]) -> bool:
     return all(labels.get(key) == value for key, value in SELECTOR.items())
 
 
-def _first(document: Mapping[str, Any] | None) -> str:
+def _first(document: Mapping[str, Any] | None) -> str | None:
     labels = (document["metadata"].get("labels") or {}) if document and _is_ours(document) else {}
-    return str(labels.get(_PART_OF) or "")
+    return str(labels[_PART_OF]) if labels.get(_PART_OF) else None
 
 
 def _added(objects: Objects, where: str) -> bool:

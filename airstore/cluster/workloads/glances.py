@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airstore.cluster.api.objects import Objects
@@ -52,21 +52,24 @@ def _newest(
         return
     if rollout.is_stale(live):
         return
-    status, label, value = live.get("status") or {}, "controller-revision-hash", ""
-    if live["kind"] == "StatefulSet":
-        value = str(status.get("updateRevision") or "")
-    elif live["kind"] == "DaemonSet":
-        annotations = live["metadata"].get("annotations") or {}
-        label, value = "pod-template-generation", str(annotations.get(_GENERATION) or "")
-    else:
-        label, value = "pod-template-hash", _newest_hash(objects, live, namespace)
+    label, value = _newest_label(objects, live, namespace)
     for pod in pods:
         ends = "deletionTimestamp" in pod["metadata"]
         if value and not ends and (pod["metadata"].get("labels") or {}).get(label) == value:
             yield pod
 
 
-def _newest_hash(objects: Objects, deployment: Document, namespace: str) -> str:
+def _newest_label(objects: Objects, live: Document, namespace: str) -> tuple[str, str | None]:
+    """What pods of the newest revision are labelled with; the value is None as long as nobody says it."""
+    if live["kind"] == "StatefulSet":
+        return "controller-revision-hash", (live.get("status") or {}).get("updateRevision")
+    if live["kind"] == "DaemonSet":
+        annotations = live["metadata"].get("annotations") or {}
+        return "pod-template-generation", annotations.get(_GENERATION)
+    return "pod-template-hash", _newest_hash(objects, live, namespace)
+
+
+def _newest_hash(objects: Objects, deployment: Document, namespace: str) -> str | None:
     uid = deployment["metadata"]["uid"]
     listed = objects.list("apps/v1", "ReplicaSet", namespace, labels=rollout.selector(deployment))
     own = [
@@ -78,8 +81,9 @@ def _newest_hash(objects: Objects, deployment: Document, namespace: str) -> str:
     for each in own:
         metadata = each["metadata"]
         if current and (metadata.get("annotations") or {}).get(_REVISION) == current:
-            return str((metadata.get("labels") or {}).get("pod-template-hash") or "")
-    return ""
+            labels: Mapping[str, str] = metadata.get("labels") or {}
+            return labels.get("pod-template-hash")
+    return None
 
 
 def _own_troubles(live: Document) -> Iterator[Trouble]:
@@ -113,15 +117,15 @@ def _is_ready(pod: Document) -> bool:
     return ready or status.get("phase") == "Succeeded"
 
 
-def _said(objects: Objects, found: list[Trouble], namespace: str) -> str:
+def _said(objects: Objects, found: list[Trouble], namespace: str) -> str | None:
     """The last line of the first pod that has a log."""
     worst = next((each for each in found if each.container), None)
     if worst is None:
-        return ""
+        return None
     path = path_of("api", "v1", "namespaces", namespace, "pods", worst.pod, "log")
     try:
         text = objects.connection.text(path, limit=_LOG, container=worst.container, previous=worst.restarted)
     except TransferError:  # the kubelet has dropped it, or it has not begun
-        return ""
+        return None
     lines = text.strip().splitlines()
-    return lines[-1].strip() if lines else ""
+    return lines[-1].strip() if lines else None

@@ -70,7 +70,7 @@ def stop_job(objects: Objects, document: Document, namespace: str) -> None:
 
 def _await(
     objects: Objects, document: Document, namespace: str, timeout: float, watch: Callable[[], None]
-) -> tuple[dict[str, Any], str]:
+) -> tuple[dict[str, Any], str | None]:
     """The Job as it ended, and why it failed if it did."""
     about = describe(document, namespace)
     for last in poll(timeout, _PAUSE):

@@ -9,8 +9,8 @@ from airstore.core.parsing.jsonpath import JsonPath, as_text
 _SHOWN = 120  # characters of a value
 
 
-def judge(test: Condition | ValueAt, live: Document) -> str:
-    """Why an object does not pass; an empty string if it does."""
+def judge(test: Condition | ValueAt, live: Document) -> str | None:
+    """Why an object does not pass; None if it does."""
     if isinstance(test, Condition):
         return _condition(test.type, live)
     path, wanted = test.path, as_text(test.equals)
@@ -18,10 +18,10 @@ def judge(test: Condition | ValueAt, live: Document) -> str:
     if not found:
         return f"{path} is not there yet; {wanted!r} is awaited"
     other = next((each for each in found if each != wanted), None)
-    return "" if other is None else f"{path} is {other[:_SHOWN]!r}; {wanted!r} is awaited"
+    return None if other is None else f"{path} is {other[:_SHOWN]!r}; {wanted!r} is awaited"
 
 
-def _condition(kind: str, live: Document) -> str:
+def _condition(kind: str, live: Document) -> str | None:
     generation = (live.get("metadata") or {}).get("generation") or 0
     status = live.get("status") or {}
     found = next((each for each in status.get("conditions") or () if each.get("type") == kind), None)
@@ -31,6 +31,6 @@ def _condition(kind: str, live: Document) -> str:
     if seen < generation:
         return f"its controller has not seen the change yet (condition {kind})"
     if found.get("status") == "True":
-        return ""
+        return None
     why = ": ".join(str(found[key]) for key in ("reason", "message") if found.get(key))
     return f"condition {kind} is {found.get('status')}{f': {why}' if why else ''}"

@@ -8,8 +8,8 @@ from airstore.cluster.workloads.troubles import containers, troubles
 from airstore.core.kube.documents import Document
 
 
-def deployment(document: Document) -> str:
-    """Why a Deployment is not rolled out and available; an empty string if it is."""
+def deployment(document: Document) -> str | None:
+    """Why a Deployment is not rolled out and available; None if it is."""
     spec, status = document.get("spec") or {}, document.get("status") or {}
     if is_stale(document):
         return "the controller has not seen the change yet"
@@ -25,10 +25,10 @@ def deployment(document: Document) -> str:
         return f"{_count(status, 'replicas') - _count(status, 'updatedReplicas')} old pods still run"
     if _count(status, "availableReplicas") < wanted:
         return f"{_count(status, 'availableReplicas')} of {wanted} pods are available"
-    return ""
+    return None
 
 
-def stateful_set(document: Document) -> str:
+def stateful_set(document: Document) -> str | None:
     """Why a StatefulSet is not rolled out and ready."""
     spec, status = document.get("spec") or {}, document.get("status") or {}
     if is_stale(document):
@@ -40,10 +40,10 @@ def stateful_set(document: Document) -> str:
     partition = _count((spec.get("updateStrategy") or {}).get("rollingUpdate") or {}, "partition")
     if rolling and _count(status, "updatedReplicas") < wanted - partition:
         return f"{_count(status, 'updatedReplicas')} of {wanted - partition} pods are updated"
-    return ""
+    return None
 
 
-def daemon_set(document: Document) -> str:
+def daemon_set(document: Document) -> str | None:
     """Why a DaemonSet is not rolled out and ready on every node."""
     status = document.get("status") or {}
     if is_stale(document):
@@ -52,14 +52,14 @@ def daemon_set(document: Document) -> str:
     for field, word in (("updatedNumberScheduled", "updated"), ("numberAvailable", "available")):
         if _count(status, field) < wanted:
             return f"{_count(status, field)} of {wanted} pods are {word}"
-    return ""
+    return None
 
 
-def job(document: Document) -> str:
+def job(document: Document) -> str | None:
     """Why a Job has not completed."""
     for condition in (document.get("status") or {}).get("conditions") or ():
         if condition.get("status") == "True" and condition.get("type") == "Complete":
-            return ""
+            return None
         if condition.get("status") == "True" and condition.get("type") == "Failed":
             return f"it failed: {condition.get('reason')}: {condition.get('message')}"
     return "it still runs"
@@ -93,12 +93,12 @@ def pod_troubles(pods: Iterable[Document]) -> Iterator[str]:
     return (each.text for each in troubles(pods))
 
 
-def replica_failure(document: Document) -> str:
-    """Why no pods of a Deployment can be made; empty if they can."""
+def replica_failure(document: Document) -> str | None:
+    """Why no pods of a Deployment can be made; None if they can."""
     for condition in (document.get("status") or {}).get("conditions") or ():
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
             return f"its pods are refused: {condition.get('reason')}: {condition.get('message')}"
-    return ""
+    return None
 
 
 def crashing(pods: Iterable[Document]) -> Iterator[tuple[str, str]]:

@@ -22,13 +22,13 @@ class RunningImage:
         pod: as ``namespace/name``.
         image: as the pod's specification has it.
         digest: what its node says that it is, ``sha256:...``: a manifest's, or the configuration's where the
-            image came to the node without a registry; empty where the node has not got it.
+            image came to the node without a registry; None where the node has not got it.
     """
 
     pod: str
     container: str
     image: str
-    digest: str
+    digest: str | None
 
 
 def running_images(objects: Objects, namespaces: Sequence[str]) -> Iterator[RunningImage]:
@@ -55,14 +55,14 @@ def images_of(pod: Mapping[str, Any]) -> Iterator[RunningImage]:
         for each in spec.get(key) or ():
             container, image = str(each.get("name")), str(each.get("image") or "")
             if image:
-                yield RunningImage(name, container, image, digests.get(container, ""))
+                yield RunningImage(name, container, image, digests.get(container))
     for each in spec.get("volumes") or ():
         reference = (each.get("image") or {}).get("reference")
         if reference:
-            yield RunningImage(name, f"volume {each.get('name')}", str(reference), "")
+            yield RunningImage(name, f"volume {each.get('name')}", str(reference), None)
 
 
-def _digest(image_id: str) -> str:
+def _digest(image_id: str) -> str | None:
     """``NAME@sha256:...`` and ``sha256:...``, behind what container runtimes write before them."""
     digest = image_id.partition("://")[2] or image_id
-    return digest.rpartition("@")[2] if _SHA256.search(digest) else ""
+    return digest.rpartition("@")[2] if _SHA256.search(digest) else None

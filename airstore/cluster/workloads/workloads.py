@@ -17,7 +17,7 @@ from airstore.core.model.gates import Gate, HttpGate, ResourceGate
 from airstore.core.poll import poll
 
 _HELM = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
-_GATES: dict[str, tuple[str, str, Callable[[Document], str]]] = {
+_GATES: dict[str, tuple[str, str, Callable[[Document], str | None]]] = {
     "deployment": ("apps/v1", "Deployment", rollout.deployment),
     "statefulset": ("apps/v1", "StatefulSet", rollout.stateful_set),
     "daemonset": ("apps/v1", "DaemonSet", rollout.daemon_set),
@@ -43,8 +43,8 @@ class Workloads:
         self._objects = objects
         self._end_timeout = end_timeout
 
-    def ready(self, gate: Gate, namespace: str) -> str:
-        """Why a health gate does not hold now; an empty string if it does.
+    def ready(self, gate: Gate, namespace: str) -> str | None:
+        """Why a health gate does not hold now; None if it does.
 
         Args:
             gate: what is asked.
@@ -63,15 +63,15 @@ class Workloads:
         if found is None:
             return f"there is no {proper} {namespace}/{gate.name}"
         why = _stopped(found) or judge(found)
-        return f"{proper} {namespace}/{gate.name}: {why}{self._troubles(found, namespace)}" if why else ""
+        return f"{proper} {namespace}/{gate.name}: {why}{self._troubles(found, namespace)}" if why else None
 
-    def _resource(self, gate: ResourceGate, namespace: str) -> str:
+    def _resource(self, gate: ResourceGate, namespace: str) -> str | None:
         where = gate.namespace or namespace
         found = self._objects.get(gate.api_version, gate.kind, gate.name, where)
         if found is None:
             return f"there is no {gate.kind} {where}/{gate.name}"
         why = resource_gates.judge(gate.test, found)
-        return f"{describe(found)}: {why}" if why else ""
+        return f"{describe(found)}: {why}" if why else None
 
     def image_digests(self, namespace: str, labels: str = "") -> dict[str, set[str]]:
         """Image reference of each container in a namespace to the digests that the kubelet reports."""
@@ -154,13 +154,13 @@ class Workloads:
         troubles = list(dict.fromkeys([*rollout.pod_troubles(pods), *probed]))[:_SHOWN]
         return "".join(f"; {trouble}" for trouble in (*troubles, said) if trouble)
 
-    def _last_words(self, namespace: str, pod: str, container: str) -> str:
+    def _last_words(self, namespace: str, pod: str, container: str) -> str | None:
         """What a crashed container said last."""
         path = path_of("api", "v1", "namespaces", namespace, "pods", pod, "log")
         try:
             text = self._objects.connection.text(path, limit=_WORDS, container=container, previous=True)
         except ApiError:  # the kubelet has dropped it; the exit code is in the trouble itself
-            return ""
+            return None
         return f"{container} said: {' / '.join(text.strip().splitlines()[-3:])}"
 
     def _warning(self, pod: str, namespace: str) -> str:
@@ -173,10 +173,10 @@ class Workloads:
         newest = max(events, key=lambda event: str(event.get("lastTimestamp") or ""), default=None)
         return f": {' '.join(str(newest.get('message')).split())[:_MESSAGE]}" if newest else ""
 
-    def _asked(self, url: str, namespace: str) -> str:
+    def _asked(self, url: str, namespace: str) -> str | None:
         # Through the API server: the operator's machine need not be in the pods' network.
         status, said = self._objects.connection.ask(proxy_path(url, namespace))
-        return "" if 200 <= status < 300 else f"{url} answered {status}: {' '.join(said.split())}"
+        return None if 200 <= status < 300 else f"{url} answered {status}: {' '.join(said.split())}"
 
 
 _DEFAULTS: dict[str, int | bool] = {"replicas": 1, "suspend": False}
@@ -213,10 +213,10 @@ def service_of(url: str, namespace: str) -> tuple[str, str]:
     return where, f"{scheme}{labels[0]}:{port}"
 
 
-def _stopped(item: Document) -> str:
+def _stopped(item: Document) -> str | None:
     """What nothing wants to run counts as rolled out, also where it is a rollback that has stopped it."""
     stopped = item["kind"] != _CRON[1] and item["spec"].get("replicas") == 0 and annotation(item, REMEMBERED)
-    return "a rollback stopped it, and has not started it again" if stopped else ""
+    return "a rollback stopped it, and has not started it again" if stopped else None
 
 
 def _switch(item: Document) -> tuple[str, int | bool]:

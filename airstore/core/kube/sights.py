@@ -55,4 +55,4 @@ class Sight:
     ready: int
     wanted: int
     troubles: tuple[Trouble, ...]
-    said: str = ""
+    said: str | None = None

@@ -39,7 +39,7 @@ class UpstreamSignature:
         fingerprint: SHA-256 of the key as DER (SubjectPublicKeyInfo), which cosign gives as a hint.
         digest: the manifest that carries the signature; one of the image's referrers.
         form: ``simple-signing`` or ``bundle``.
-        signed_as: the repository that the signer named; empty where the signature names none.
+        signed_as: the repository that the signer named; None where the signature names none.
     """
 
     rule: str
@@ -47,7 +47,7 @@ class UpstreamSignature:
     fingerprint: Digest
     digest: Digest
     form: str
-    signed_as: str
+    signed_as: str | None
 
     def to_json(self) -> dict[str, Any]:
         """As ``release.json`` has it."""
@@ -69,7 +69,7 @@ class UpstreamSignature:
             Digest(entry["fingerprint"]),
             Digest(entry["digest"]),
             entry["form"],
-            entry.get("signedAs", ""),
+            entry.get("signedAs"),
         )
 
     def __str__(self) -> str:

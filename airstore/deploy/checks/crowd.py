@@ -22,8 +22,8 @@ class CrowdedCluster(Protocol):
     def live(self, document: Document, namespace: str) -> Document | None:
         """The live object of the document's apiVersion, kind and name; None where there is none."""
 
-    def crowded(self, demands: Sequence[Demand], namespace: str) -> str:
-        """Which quota has no room for all of this together, in words; empty where each has."""
+    def crowded(self, demands: Sequence[Demand], namespace: str) -> str | None:
+        """Which quota has no room for all of this together, in words; None where each has."""
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,8 @@ class Rehearsing(Protocol):
             TransferError: the server did not answer.
         """
 
-    def crowded(self, demands: Sequence[Demand], namespace: str) -> str:
-        """Which quota has no room for all of this together, in words; empty if each has, or cannot be read.
+    def crowded(self, demands: Sequence[Demand], namespace: str) -> str | None:
+        """Which quota has no room for all of this together, in words; None if each has, or cannot be read.
 
         Raises:
             TransferError: the server did not answer.
@@ -129,7 +129,7 @@ class Workloads(Protocol):
     def look(self, document: Document, namespace: str) -> Sight | None:
         """How the pods of a Deployment, StatefulSet, DaemonSet or Job are; None where it is not there."""
 
-    def ready(self, gate: Gate, namespace: str) -> str:
+    def ready(self, gate: Gate, namespace: str) -> str | None:
         """Ask once whether a health gate holds.
 
         Args:
@@ -138,7 +138,7 @@ class Workloads(Protocol):
             namespace: of the Helm release.
 
         Returns:
-            An empty string if so, else why not, for people.
+            None if so, else why not, for people.
         """
 
 

@@ -77,7 +77,7 @@ def unhealthy(workloads: Workloads, target: ReleaseTarget, gates: Iterable[Gate]
     return "; ".join(f"{gate}: {why}" for gate, why in asked if why)
 
 
-def _ask(workloads: Workloads, gate: Gate, namespace: str) -> str:
+def _ask(workloads: Workloads, gate: Gate, namespace: str) -> str | None:
     try:
         return workloads.ready(gate, namespace)
     except TransferError as fault:  # an API server that restarts is no unhealthy product

@@ -178,7 +178,7 @@ class Watch:
             )
         )
 
-    def _hopeless(self, sights: list[Sight]) -> str:
+    def _hopeless(self, sights: list[Sight]) -> str | None:
         seen = {
             (trouble.cause, trouble.subject): (sight, trouble)
             for sight in sights
@@ -190,7 +190,7 @@ class Watch:
             grace = self._grace.get(trouble.cause)
             if grace is not None and self._last - self._since[key] >= grace:
                 return self._stage.redactor.text(_told(sight, trouble))
-        return ""
+        return None
 
 
 def watching_hook(stage: Stage, step: str, target: ReleaseTarget) -> Callable[[Sequence[Document]], Watch]:

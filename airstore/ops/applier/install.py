@@ -150,18 +150,18 @@ def _send_store(cluster: ApplierCluster, settings: ApplierSettings, store: Store
         )
 
 
-def _check_same(cluster: ApplierCluster, settings: ApplierSettings, store: StoreDirectory) -> str:
+def _check_same(cluster: ApplierCluster, settings: ApplierSettings, store: StoreDirectory) -> str | None:
     """A volume that has a store already: of this site, and with everything that was done from here.
 
     Returns:
-        Why that is not known, such as a pod that starts or ends just now; empty: it is so.
+        Why that is not known, such as a pod that starts or ends just now; None: it is so.
     """
     if has_arrived(store):
-        return ""
+        return None
     pod = running_pod(cluster, settings, make.CONTAINER)
     if not pod:
         return "its pod does not run, so that nobody knows which store it has"
-    command = ["airstore", "-C", make.STORE, "applier", "descends", store.name, ledger_tip(store)]
+    command = ["airstore", "-C", make.STORE, "applier", "descends", store.name, ledger_tip(store) or ""]
     where = Container(settings.namespace, pod, make.CONTAINER)
     try:
         code = execute(cluster.connection, where, command, cluster.write)
@@ -174,7 +174,7 @@ def _check_same(cluster: ApplierCluster, settings: ApplierSettings, store: Store
             f"{_volume(settings)} holds another store, not {store.path}",
             hint="use the store it came from; or delete that volume, if what it holds is not needed",
         )
-    return ""
+    return None
 
 
 def _volume(settings: ApplierSettings) -> str:

@@ -111,13 +111,13 @@ def working_pod(cluster: ApplierCluster, settings: ApplierSettings) -> str:
     return pod
 
 
-def running_pod(cluster: ApplierCluster, settings: ApplierSettings, container: str) -> str:
-    """The Deployment's pod in which this container runs; empty if there is none."""
+def running_pod(cluster: ApplierCluster, settings: ApplierSettings, container: str) -> str | None:
+    """The Deployment's pod in which this container runs; None if there is none."""
     labels = ",".join(f"{key}={value}" for key, value in make.pod_labels(settings).items())
     for pod in cluster.objects.list("v1", "Pod", settings.namespace, labels=labels):
         if not pod["metadata"].get("deletionTimestamp") and container in _containers(pod):
             return str(pod["metadata"]["name"])
-    return ""
+    return None
 
 
 class SilentContainerError(TransferError):

@@ -83,14 +83,14 @@ def receive_media(source: ByteSource, store: StoreDirectory, now: datetime, prog
         shutil.rmtree(arrived, ignore_errors=True)
 
 
-def descends(store: StoreDirectory, tip: str) -> bool:
+def descends(store: StoreDirectory, tip: str | None) -> bool:
     """Whether an entry is in this store's ledger; no entry is in every one."""
     return not tip or tip in _commits(store)
 
 
-def ledger_tip(store: StoreDirectory) -> str:
-    """The newest entry's commit; empty where nothing was ever done."""
-    return next(iter(_commits(store)), "")
+def ledger_tip(store: StoreDirectory) -> str | None:
+    """The newest entry's commit; None where nothing was ever done."""
+    return next(iter(_commits(store)), None)
 
 
 def _commits(store: StoreDirectory) -> Iterable[str]:

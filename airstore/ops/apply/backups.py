@@ -63,11 +63,11 @@ class Listed:
 
 @dataclass(frozen=True)
 class Tested:
-    """What the ``verifyBackup`` hook says now; ``fault`` is empty where it found the backup good."""
+    """What the ``verifyBackup`` hook says now; ``fault`` is None where it found the backup good."""
 
     run: str
     release: str
-    fault: str
+    fault: str | None
 
 
 def read_index(store: StoreDirectory) -> BackupIndex:
@@ -224,7 +224,7 @@ def _sizes(directory: Path) -> Iterator[int]:
             yield from (Path(root, name).lstat().st_size for name in files)
 
 
-def _fault(session: ApplySession, backup: Backup) -> str:
+def _fault(session: ApplySession, backup: Backup) -> str | None:
     if not is_there(session.store, backup):
         return "it is gone from disk"
     directory = session.runs.directory / backup.run
@@ -245,4 +245,4 @@ def _fault(session: ApplySession, backup: Backup) -> str:
         return str(fault)
     finally:
         session.console.display.clear()
-    return ""
+    return None

@@ -56,7 +56,7 @@ def _missing(target: PushTarget, images: Iterable[Image]) -> Iterator[str]:
                 yield f"{target.name} {why}"
 
 
-def _problem(client: RegistryClient, image: Image) -> str:
+def _problem(client: RegistryClient, image: Image) -> str | None:
     try:
         found = client.resolve(image.reference).digest
     except NotFoundError:
@@ -65,6 +65,6 @@ def _problem(client: RegistryClient, image: Image) -> str:
         return f"answers wrongly: {fault}"
     # A registry that refuses incomplete indexes holds one platform's manifest under the tag instead.
     if found == image.root.digest or found in {blob.digest for blob in image.blobs}:
-        return ""
+        return None
     name = f"{image.repository}:{image.reference.tag}"
     return f"has other content under {name}: {found}, not {image.root.digest}"

@@ -54,7 +54,7 @@ class LiveCatalog:
         """See `Catalog`."""
         return self._refresh().repository(name)
 
-    def absence(self, name: str, selector: str) -> str:
+    def absence(self, name: str, selector: str) -> str | None:
         """See `Catalog`."""
         with self._lock:
             gone = self._gone
@@ -62,7 +62,7 @@ class LiveCatalog:
             repository = catalog.repository(name)
             if repository and _has(repository, selector):
                 return f"`airstore gc` has dropped the content of release {version}"
-        return ""
+        return None
 
     def _refresh(self) -> ReleaseCatalog:
         with self._lock:

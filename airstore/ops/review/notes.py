@@ -52,10 +52,10 @@ class ChartNotes:
 
 @dataclass(frozen=True)
 class Notes:
-    """Everything that the notes begin with; ``old`` is empty for a first release."""
+    """Everything that the notes begin with; ``old`` is None for a first release."""
 
     product: str
-    old: str
+    old: str | None
     new: str
     when: int
     helm_releases: tuple[HelmRow, ...]
@@ -63,7 +63,7 @@ class Notes:
     images: tuple[ImageRow, ...]
 
 
-def notes(store: StoreDirectory, old: str, new: str) -> Notes:
+def notes(store: StoreDirectory, old: str | None, new: str) -> Notes:
     """What changed between two releases, as far as they say it themselves.
 
     Raises:

@@ -99,14 +99,19 @@ class Report:
 
 
 def gather(
-    store: StoreDirectory, blobs: BlobStore, versions: tuple[str, str], progress: Progress, *, media: bool
+    store: StoreDirectory,
+    blobs: BlobStore,
+    versions: tuple[str | None, str],
+    progress: Progress,
+    *,
+    media: bool,
 ) -> Report:
     """Collect the facts; reads the layers of images that changed.
 
     Args:
         store: of either side.
         blobs: its blobs; what is lacking among them is said in the report.
-        versions: the older release, empty where there is none, and the newer one.
+        versions: the older release, None where there is none, and the newer one.
         progress: shows what is read and measured.
         media: measure what media would weigh: they are made in the store's ``tmp/`` and removed.
 
@@ -142,15 +147,16 @@ def _charts(old: Release, new: Side) -> Iterator[ChartRow]:
         if kind == "chart" and (before is None or after is None or before.root != after.root):
             was, now = (each.version if isinstance(each, Chart) else "" for each in (before, after))
             digest = str(after.root.digest) if after else ""
-            yield ChartRow(name, was, now, digest, _description(new, name) if after else "")
+            yield ChartRow(name, was, now, digest, (_description(new, name) or "") if after else "")
 
 
-def _description(new: Side, chart: str) -> str:
+def _description(new: Side, chart: str) -> str | None:
     try:
         document = yamlfile.load(new.files.get(f"charts/{chart}/Chart.yaml", b""), "Chart.yaml")
     except AirstoreError:
-        return ""
-    return str(document.get("description") or "") if isinstance(document, dict) else ""
+        return None
+    found = document.get("description") if isinstance(document, dict) else None
+    return str(found) if found else None
 
 
 def _packages(old: Release, new: Release, scanner: Scanner) -> Iterator[ImagePackages]:
@@ -177,13 +183,13 @@ def _packages_of(name: str, old: Image | None, new: Image, scanner: Scanner) -> 
 
 
 def _media(
-    store: StoreDirectory, blobs: BlobStore, versions: tuple[str, str], progress: Progress
+    store: StoreDirectory, blobs: BlobStore, versions: tuple[str | None, str], progress: Progress
 ) -> Iterator[MediaSize]:
     old, new = versions
-    for kind in ("delta", "full") if old else ("full",):
+    kinds: dict[str, list[str]] = {**({"delta": [old]} if old else {}), "full": []}
+    for kind, known in kinds.items():
         try:
-            bases = [base_from_release(store, old)] if kind == "delta" else []
-            plan = plan_media(store, blobs, new, *bases)
+            plan = plan_media(store, blobs, new, *(base_from_release(store, each) for each in known))
             yield MediaSize(kind, rehearse_media(store, blobs, plan, progress).size)
         except AirstoreError as fault:  # a report without this figure is better than none
             yield MediaSize(kind, None, str(fault))

@@ -60,15 +60,15 @@ def side(store: StoreDirectory, version: str) -> Side:
     return Side(found, commit.when, commit.author, signers, root.release_role.threshold, files)
 
 
-def before(store: StoreDirectory, version: str) -> str:
-    """The version that a release followed; empty for the first.
+def before(store: StoreDirectory, version: str) -> str | None:
+    """The version that a release followed; None for the first.
 
     Raises:
         NotFoundError: there is no such release.
     """
     history = store.history
     parent = history.commit(history.find(version).commit).parent
-    return history.release(parent).version if parent else ""
+    return history.release(parent).version if parent else None
 
 
 def nothing(release: Release) -> Release:

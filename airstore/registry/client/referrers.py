@@ -92,9 +92,10 @@ def list_by_api(transport: Transport, repository: str, subject: Digest) -> list[
         if oci.OCI_INDEX not in response.headers.get("Content-Type", ""):
             return None  # a web page, from something that answers every path
         found += oci.parse(data, oci.OCI_INDEX, transport.describe(request)).manifests
-        path = _next_page(response)
-        if not path:
+        following = _next_page(response)
+        if following is None:
             return found
+        path = following
     raise TransferError(
         f"{transport.endpoint.host}/{repository}: more than {_PAGES} pages of referrers of {subject}"
     )
@@ -153,6 +154,6 @@ def with_referrers(listed: list[Descriptor], new: list[Descriptor]) -> bytes | N
     return strictjson.dumps(document)
 
 
-def _next_page(response: requests.Response) -> str:
-    link = response.links.get("next", {}).get("url", "")
-    return urljoin(response.url, link) if link else ""
+def _next_page(response: requests.Response) -> str | None:
+    link = response.links.get("next", {}).get("url")
+    return urljoin(response.url, link) if link else None

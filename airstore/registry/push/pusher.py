@@ -152,15 +152,17 @@ class Pusher:
                 refused.append(placed)
         return refused
 
-    def _missing_below(self, placed: Placed, refused: Sequence[Placed]) -> str:
-        """Why a manifest would refer to something that the registry has not got; empty if it would not."""
+    def _missing_below(self, placed: Placed, refused: Sequence[Placed]) -> str | None:
+        """Why a manifest would refer to something that the registry has not got; None if it would not."""
         if not self.lost and not refused:
-            return ""
+            return None
         data = self._reader.read_bytes(placed.blob.digest, LIMITS.manifest)
         manifest = oci.parse(data, placed.blob.media_type, f"{placed.repository}: {placed.blob.digest}")
         below = [Placed(placed.repository, entry) for entry in (*manifest.blobs, *manifest.manifests)]
         lost = [self.lost[entry] for entry in below if entry in self.lost]
-        return lost[0] if lost else ("an index below it was refused" if set(below) & set(refused) else "")
+        if lost:
+            return lost[0]
+        return "an index below it was refused" if set(below) & set(refused) else None
 
     def _write(self, repository: str, selector: str, target: Descriptor) -> None:
         data = self._reader.read_bytes(target.digest, LIMITS.manifest)

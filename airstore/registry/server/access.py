@@ -28,16 +28,16 @@ class Guard:
 
     def __call__(self, authorization: str) -> Response | None:
         """Why a request with this Authorization header is refused; None where it is not."""
-        user, password = _credentials(authorization)
-        if not user:
+        credentials = _credentials(authorization)
+        if credentials is None:
             return _refusal("this registry asks for a user and a password")
-        if self._passwords.recalls(user, password):
+        if self._passwords.recalls(*credentials):
             return None
         if not self._checks.acquire(blocking=False):
             message = "too many passwords are being checked; try again"
             return error(HTTPStatus.TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message, ("Retry-After", "1"))
         try:
-            accepted = self._passwords.accepts(user, password)
+            accepted = self._passwords.accepts(*credentials)
         finally:
             self._checks.release()
         return None if accepted else _refusal("no such user with this password")
@@ -47,13 +47,14 @@ def _refusal(message: str) -> Response:
     return error(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED", message, _CHALLENGE)
 
 
-def _credentials(authorization: str) -> tuple[str, str]:
+def _credentials(authorization: str) -> tuple[str, str] | None:
+    """User and password; None where the header names no user in a form that is understood."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
-        return "", ""
+        return None
     try:
         decoded = base64.b64decode(encoded.strip(), validate=True).decode()
     except (binascii.Error, ValueError):  # the client's mistake, which becomes a 401
-        return "", ""
+        return None
     user, _, password = decoded.partition(":")
-    return user, password
+    return (user, password) if user else None

@@ -29,7 +29,7 @@ class AccessEntry:
         target: path and query as they were asked for.
         sent: bytes of the body that were handed to the connection.
         seconds: from the request to the end of the response.
-        fault: why the response is an error of ours or was broken off; empty when all is well.
+        fault: why the response is an error of ours or was broken off; None when all is well.
     """
 
     client: str
@@ -38,7 +38,7 @@ class AccessEntry:
     status: int
     sent: int
     seconds: float
-    fault: str = ""
+    fault: str | None = None
 
 
 def ignore(_access: AccessEntry) -> None:
@@ -62,7 +62,7 @@ def make_app(
     registry = Registry(catalog, blobs)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        started, fault = time.monotonic(), ""
+        started = time.monotonic()
         _drain(environ)
         try:
             refused = guard(environ.get("HTTP_AUTHORIZATION", ""))
@@ -84,7 +84,7 @@ def make_app(
             ],
         )
 
-        def ended(sent: int, broken: str) -> None:
+        def ended(sent: int, broken: str | None) -> None:
             log(_access(environ, response.status, sent, time.monotonic() - started, fault or broken))
 
         body = response.body if promised else ()
@@ -103,7 +103,7 @@ class _ResponseBody:
         self,
         chunks: Iterable[bytes],
         promised: int,
-        ended: Callable[[int, str], None],
+        ended: Callable[[int, str | None], None],
         sent: Callable[[], int] | None = None,
     ) -> None:
         self._chunks = chunks
@@ -111,7 +111,7 @@ class _ResponseBody:
         self._ended = ended
         self._taken = 0
         self._sent = sent or (lambda: self._taken)
-        self._fault = ""
+        self._fault: str | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -126,7 +126,7 @@ class _ResponseBody:
     def close(self) -> None:
         """Report to the access log."""
         sent = self._sent()
-        cut = "the client broke off" if sent < self._promised else ""
+        cut = "the client broke off" if sent < self._promised else None
         self._ended(sent, self._fault or cut)
 
 
@@ -152,7 +152,7 @@ def _request(environ: WSGIEnvironment) -> ServerRequest:
 
 
 def _access(
-    environ: WSGIEnvironment, status: HTTPStatus, sent: int, seconds: float, fault: str
+    environ: WSGIEnvironment, status: HTTPStatus, sent: int, seconds: float, fault: str | None
 ) -> AccessEntry:
     query = environ.get("QUERY_STRING", "")
     return AccessEntry(

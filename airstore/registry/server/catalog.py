@@ -57,8 +57,8 @@ class Catalog(Protocol):
     def repository(self, name: str) -> Repository | None:
         """One of them; None where there is none of that name."""
 
-    def absence(self, name: str, selector: str) -> str:
-        """Why there is no such repository, tag or digest any more; empty where there never was."""
+    def absence(self, name: str, selector: str) -> str | None:
+        """Why there is no such repository, tag or digest any more; None where there never was."""
 
 
 class ReleaseCatalog:
@@ -84,9 +84,9 @@ class ReleaseCatalog:
         """See `Catalog`."""
         return self._repositories.get(name)
 
-    def absence(self, name: str, selector: str) -> str:  # noqa: ARG002
+    def absence(self, name: str, selector: str) -> str | None:  # noqa: ARG002
         """See `Catalog`: nothing ever goes."""
-        return ""
+        return None
 
 
 def _of_release(release: Release) -> dict[str, Repository]:

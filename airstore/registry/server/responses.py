@@ -26,7 +26,7 @@ class Response:
     headers: tuple[tuple[str, str], ...]
     body: Iterable[bytes]
     length: int | None
-    why: str = ""
+    why: str | None = None
 
 
 def plain(status: HTTPStatus, body: bytes, media_type: str, *headers: tuple[str, str]) -> Response:

@@ -262,9 +262,9 @@ class Walker:
             self.unavailable.append(Unavailable(subject, None, "listing", why))
         return [(subject, each) for each in found]
 
-    def _referrers(self, subject: Digest) -> tuple[Sequence[Descriptor], str]:
+    def _referrers(self, subject: Digest) -> tuple[Sequence[Descriptor], str | None]:
         try:
-            return self._source.referrers(self._reference, subject), ""
+            return self._source.referrers(self._reference, subject), None
         except PartialListError as fault:
             return fault.found, str(fault)
         except SOURCE_FAULTS as fault:

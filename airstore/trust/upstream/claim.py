@@ -38,14 +38,14 @@ class Claim:
     Attributes:
         form: ``simple-signing`` or ``bundle``.
         images: digests that it is for.
-        repository: what the signer called the image, without a tag; empty where it says nothing.
+        repository: what the signer called the image, without a tag; None where it says nothing.
         keyless: a certificate comes with it in place of a key.
         verify: whether a key made it.
     """
 
     form: str
     images: tuple[Digest, ...]
-    repository: str
+    repository: str | None
     keyless: bool
     verify: Callable[[UpstreamKey], bool]
 
@@ -100,7 +100,7 @@ def bundle_claim(data: bytes, what: str) -> Claim | None:
     return Claim(
         "bundle",
         tuple(digest for digest, _ in found),
-        _repository(names.pop(), what) if len(names) == 1 else "",
+        _repository(names.pop(), what) if len(names) == 1 else None,
         "publicKey" not in material,
         lambda key: any(key.verifies(each, signed.signed) for each in signed.signatures),
     )
@@ -113,9 +113,9 @@ def _subject(entry: object, what: str) -> tuple[Digest, str]:
     return Digest(f"sha256:{digest}"), str(entry.get("name") or "")
 
 
-def _repository(name: object, what: str) -> str:
+def _repository(name: object, what: str) -> str | None:
     if not name:
-        return ""
+        return None
     try:
         return Reference.parse(str(name)).name
     except AirstoreError as fault:

@@ -124,10 +124,10 @@ class MemoryCluster:
     def rehearse_pod(self, pod: Document, namespace: str) -> Refusal | None:  # noqa: ARG002
         return self.refusals.get(("Pod", pod["metadata"]["name"].removesuffix("-dry-run")))
 
-    def crowded(self, demands: Sequence[Demand], namespace: str) -> str:
+    def crowded(self, demands: Sequence[Demand], namespace: str) -> str | None:
         room = self.rooms.get(namespace)
         more = sum(each.count for each in demands)
-        return f"exceeded quota: few, needed: pods={more}, " if room is not None and more > room else ""
+        return f"exceeded quota: few, needed: pods={more}, " if room is not None and more > room else None
 
     def remove(self, document: Document, namespace: str) -> None:
         self.objects.pop(self._key(document, namespace), None)
@@ -158,12 +158,12 @@ class MemoryCluster:
     def look(self, document: Document, namespace: str) -> Sight | None:
         return self.sights.get(document["metadata"]["name"]) if self.live(document, namespace) else None
 
-    def ready(self, gate: Gate, namespace: str) -> str:
+    def ready(self, gate: Gate, namespace: str) -> str | None:
         assert isinstance(gate, WorkloadGate)
         kind, name = gate.kind, gate.name
         for (where, found, named), document in self.objects.items():
             if (where, found.lower(), named) == (namespace, kind, name):
-                return "" if document["spec"].get("replicas", 1) else "it has no replicas"
+                return None if document["spec"].get("replicas", 1) else "it has no replicas"
         return f"there is no {kind} {name}"
 
     def _owned(

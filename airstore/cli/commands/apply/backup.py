@@ -57,7 +57,7 @@ def verify(
     """
     with open_site(context, reach, "backup verify") as session:
         tested = backups.verify_backups(session, run)
-    rows = [{**asdict(each), "good": not each.fault} for each in tested]
+    rows = [{**asdict(each), "fault": each.fault or "", "good": not each.fault} for each in tested]
     show_rows(rows, output, {"run": "RUN", "release": "RELEASE", "good": "GOOD"}, "no backups")
     if bad := [f"  {each.run} {each.release}: {each.fault}" for each in tested if each.fault]:
         listed = "\n".join(bad)

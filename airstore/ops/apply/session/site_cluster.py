@@ -104,7 +104,7 @@ class SiteCluster:
         """See `airstore.deploy.model.protocols.Rehearsing`."""
         return rehearsal.rehearse_pod(self._objects, pod, namespace)
 
-    def crowded(self, demands: Sequence[Demand], namespace: str) -> str:
+    def crowded(self, demands: Sequence[Demand], namespace: str) -> str | None:
         """See `airstore.deploy.model.protocols.Rehearsing`."""
         return quotas.lacking(self._objects, demands, namespace)
 

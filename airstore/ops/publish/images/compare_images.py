@@ -30,14 +30,14 @@ class Compared:
     image: str
     state: str
     pods: tuple[str, ...] = ()
-    note: str = ""
+    note: str | None = None
 
 
 def compare(release: Release, running: Iterable[RunningImage]) -> list[Compared]:
     """What runs and is not in the release first, then what is in it and does not run, then the rest."""
     used: dict[Image, set[str]] = {}
     missing: dict[str, set[str]] = {}
-    notes: dict[str, str] = {}
+    notes: dict[str, str | None] = {}
     for one in running:
         found = _find(release, one)
         if found is None:
@@ -66,8 +66,8 @@ def _find(release: Release, one: RunningImage) -> Image | None:
     return next(_named(release, one), None)
 
 
-def _pin(text: str) -> str:
-    return text.partition("@")[2]
+def _pin(text: str) -> str | None:
+    return text.partition("@")[2] or None
 
 
 def _named(release: Release, one: RunningImage) -> Iterator[Image]:
@@ -83,6 +83,6 @@ def _named(release: Release, one: RunningImage) -> Iterator[Image]:
             yield image
 
 
-def _near(release: Release, one: RunningImage) -> str:
+def _near(release: Release, one: RunningImage) -> str | None:
     named = next(_named(release, one), None)
-    return f"the release has another image of this name: {named.root.digest}" if named else ""
+    return f"the release has another image of this name: {named.root.digest}" if named else None

@@ -105,7 +105,7 @@ def _by(signer: Signer, attached: Attached, reference: Reference, root: Digest) 
     for found in attached.claims:
         claim = found.claim
         key = next((key for key in signer.keys if claim.signed_by(key)), None)
-        why = _other(signer, claim, reference, root) if key else ""
+        why = _other(signer, claim, reference, root) if key else None
         if key and not why:
             print_ = key.fingerprint
             return UpstreamSignature(
@@ -126,12 +126,12 @@ def _none(signer: Signer, attached: Attached) -> str:
     return f"{count} {many} attached{note}; none by {names} fits"
 
 
-def _other(signer: Signer, claim: Claim, reference: Reference, root: Digest) -> str:
+def _other(signer: Signer, claim: Claim, reference: Reference, root: Digest) -> str | None:
     """What a signature is for, if not for this image."""
     if root not in claim.images:
         return f"{', '.join(map(str, claim.images)) or 'no image'}, and the image is {root}"
     if signer.takes(claim.repository, reference):
-        return ""
+        return None
     named = claim.repository or "no repository"
     return f"{named}" + (f": write signedAs: [{named!r}] if that is meant" if claim.repository else "")
 

@@ -29,11 +29,11 @@ class Signer:
     pattern: str
     keys: tuple[UpstreamKey, ...]
 
-    def takes(self, repository: str, reference: Reference) -> bool:
-        """Whether a signature of the image may name this repository; empty where it names none."""
+    def takes(self, repository: str | None, reference: Reference) -> bool:
+        """Whether a signature of the image may name this repository; None where it names none."""
         if self.rule.signed_as:
-            return any(fnmatchcase(repository, pattern) for pattern in self.rule.signed_as)
-        return repository in {"", reference.name}
+            return any(fnmatchcase(repository or "", pattern) for pattern in self.rule.signed_as)
+        return repository in {None, reference.name}
 
 
 class Signers:
@@ -97,8 +97,8 @@ def _text(image: Reference) -> str:
     return f"{image.name}:{image.tag}" if image.tag else str(image)
 
 
-def _fitting(rule: SignatureRule, image: Reference) -> str:
-    return next((pattern for pattern in rule.images if fnmatchcase(_text(image), pattern)), "")
+def _fitting(rule: SignatureRule, image: Reference) -> str | None:
+    return next((pattern for pattern in rule.images if fnmatchcase(_text(image), pattern)), None)
 
 
 def _unfitting(rules: Iterable[SignatureRule], images: Sequence[Reference]) -> Iterator[str]:
@@ -110,12 +110,12 @@ def _unfitting(rules: Iterable[SignatureRule], images: Sequence[Reference]) -> I
             yield f"{pattern!r} fits no image of the product{advice}"
 
 
-def _meant(pattern: str, texts: Sequence[str]) -> str:
-    """A pattern that would fit, or the image most like it; empty where there is none."""
+def _meant(pattern: str, texts: Sequence[str]) -> str | None:
+    """A pattern that would fit, or the image most like it; None where there is none."""
     ends = ("", ":*")
     for tried in (
         start + pattern + end for start in ("", "docker.io/", "docker.io/library/") for end in ends
     ):
         if tried != pattern and any(fnmatchcase(text, tried) for text in texts):
             return tried
-    return next(iter(get_close_matches(pattern, texts, n=1)), "")
+    return next(iter(get_close_matches(pattern, texts, n=1)), None)

@@ -101,8 +101,8 @@ def authority_file(store: StoreDirectory, site: SiteFile) -> Path | None:
     return own if own.is_file() and not given else None
 
 
-def read_authority(store: StoreDirectory, site: SiteFile) -> str:
-    """What is in `authority_file`; empty where there is none.
+def read_authority(store: StoreDirectory, site: SiteFile) -> str | None:
+    """What is in `authority_file`; None where there is none.
 
     Raises:
         NotFoundError: the site file names a file that cannot be read.
@@ -110,7 +110,7 @@ def read_authority(store: StoreDirectory, site: SiteFile) -> str:
     """
     path = authority_file(store, site)
     try:
-        return _read(path).decode("ascii") if path else ""
+        return _read(path).decode("ascii") if path else None
     except UnicodeDecodeError as fault:
         raise UsageError(f"{path} is not a certificate in PEM form") from fault
 

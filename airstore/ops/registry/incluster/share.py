@@ -95,7 +95,7 @@ def own_access(store: StoreDirectory, release: Release, site: SiteFile, namespac
         (site.registry.push_host if isinstance(site.registry, ClusterRegistry) else None) or "",
         pull,
         push,
-        read_authority(store, site),
+        read_authority(store, site) or "",
     )
 
 
@@ -139,7 +139,7 @@ def _in_cluster(objects: Objects, host: str, namespace: str, owner: str) -> Regi
     found = RegistryAccess(
         owner, data["host"], namespace, data["push-host"], "", data["password"], data.get("ca.crt", "")
     )
-    return replace(found, pull=password_of(pull, host))
+    return replace(found, pull=password_of(pull, host) or "")
 
 
 def _prove(connection: Connection, access: RegistryAccess) -> None:

@@ -23,10 +23,10 @@ class Layer:
     form: BlobForm
 
     @property
-    def why(self) -> str:
-        """Why it is not opened; empty where it is."""
+    def why(self) -> str | None:
+        """Why it is not opened; None where it is."""
         if self.form.opened or not self.form.whole:
-            return ""
+            return None
         if self.form.why:
             return self.form.why
         if self.blob.media_type.endswith(_GZIP):

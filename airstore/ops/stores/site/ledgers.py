@@ -229,7 +229,7 @@ class _Look:
                 yield f"{_name(entry)} is not signed: it was not written by this site"
             return
         try:
-            sshsig.verify(entry.signature, entry.data, NAMESPACE, [self._key])
+            sshsig.verify(entry.signature or "", entry.data, NAMESPACE, [self._key])
         except (DamagedError, NotTrustedError) as fault:
             yield f"{_name(entry)} is not as this site signed it: {fault}"
         for path in sealed.file_faults(self.history, entry):
