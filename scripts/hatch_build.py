@@ -1,7 +1,7 @@
-"""Builds the native codec into the package, for wheels and editable installs alike; and gives wheels their URLs.
+"""Builds the native codec into the package, for wheels and editable installs alike; gives wheels their URLs.
 
 AIRSTORE_CODEC names a library that was built elsewhere, AIRSTORE_WHEEL_PLATFORM its wheel's platform tag, and
-AIRSTORE_PROJECT_URL where the release is published, which is the publisher's to say: a fork has another place.
+AIRSTORE_PROJECT_URL the place that a release is published at, which a tree does not know: forks have others.
 """
 
 from __future__ import annotations

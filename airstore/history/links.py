@@ -10,7 +10,7 @@ from airstore.history.git.names import REPAIR_HINT
 
 
 @dataclass(frozen=True)
-class Link:
+class ReleaseLink:
     """One release on main.
 
     Attributes:
@@ -25,7 +25,7 @@ class Link:
     tag: str
 
 
-Links = Mapping[str, Link]
+Links = Mapping[str, ReleaseLink]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Sights:
     target: Callable[[str, str], str]
 
 
-def read_links(tip: str | None, tags: Mapping[str, str], known: Links, read: Sights) -> list[Link]:
+def read_links(tip: str | None, tags: Mapping[str, str], known: Links, read: Sights) -> list[ReleaseLink]:
     """Releases from the first to ``tip``; what is ``known``, and named by the same tag still, is not read.
 
     Args:
@@ -68,7 +68,7 @@ def read_links(tip: str | None, tags: Mapping[str, str], known: Links, read: Sig
     return [_link(commit, parent, named, others, tags) for commit, parent in reversed(chain.items())]
 
 
-def _holds(link: Link | None, tags: Mapping[str, str]) -> bool:
+def _holds(link: ReleaseLink | None, tags: Mapping[str, str]) -> bool:
     return link is not None and tags.get(link.version) == link.tag
 
 
@@ -78,10 +78,10 @@ def _link(
     named: Links,
     others: Mapping[str, Sequence[str]],
     tags: Mapping[str, str],
-) -> Link:
+) -> ReleaseLink:
     versions = [*([named[commit].version] if commit in named else []), *others.get(commit, [])]
     version = only_name(commit, versions)
-    return Link(version, commit, parent, tags[version])
+    return ReleaseLink(version, commit, parent, tags[version])
 
 
 def only_name(commit: str, names: Sequence[str]) -> str:

@@ -31,7 +31,7 @@ from airstore.history.git.names import (
 from airstore.history.git.objects import ObjectDatabase, git_errors
 from airstore.history.git.refs import Refs
 from airstore.history.git.trees import lookup, walk
-from airstore.history.links import Link, Links, Sights, only_name, read_links
+from airstore.history.links import Links, ReleaseLink, Sights, only_name, read_links
 
 _RELEASE_FILE = "release.json"
 
@@ -100,7 +100,7 @@ class Reader:
         """
         return [ReleaseRef(link.version, link.commit, n) for n, link in enumerate(self.links(known), 1)]
 
-    def links(self, known: Links) -> list[Link]:
+    def links(self, known: Links) -> list[ReleaseLink]:
         """As `releases`; what is ``known`` by its commit, and named by the same tag still, is not read.
 
         Raises:

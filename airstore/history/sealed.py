@@ -21,7 +21,7 @@ GAP = "gap"  # an entry that says which ones are lost
 
 
 @dataclass(frozen=True)
-class Place:
+class LedgerPlace:
     """One entry's place in the ledger.
 
     Attributes:
@@ -77,7 +77,7 @@ def links(history: History, files: Mapping[str, bytes], after: int | None) -> di
     }
 
 
-def tip(history: History, commit: str | None = None) -> Place | None:
+def tip(history: History, commit: str | None = None) -> LedgerPlace | None:
     """The place of the newest entry, or of one that is named; None where there is none.
 
     Raises:
@@ -88,9 +88,9 @@ def tip(history: History, commit: str | None = None) -> Place | None:
     for sealed in walk(history, commit):
         first = first or sealed
         if sealed.number is not None:
-            return Place(sealed.number + older, first.digest)
+            return LedgerPlace(sealed.number + older, first.digest)
         older += 1
-    return Place(older, first.digest) if first else None
+    return LedgerPlace(older, first.digest) if first else None
 
 
 def walk(history: History, commit: str | None = None) -> Iterator[Sealed]:

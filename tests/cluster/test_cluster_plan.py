@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.cluster.api.facts import Claim, ClassOf, Facts, Node
+from airstore.cluster.api.facts import ClassOf, Facts, Node, VolumeClaim
 from airstore.cluster.api.lease import Holder
 from airstore.cluster.registry import objects as make
 from airstore.cluster.registry.bootstrap import choose_node, plan, quantity, runs
@@ -122,12 +122,12 @@ def test_what_the_cluster_lacks_is_refused() -> None:
 @pytest.mark.parametrize(
     ("claim", "said"),
     [
-        (Claim("registry", "registry", "slow", "1Gi", ("ReadWriteOnce",)), "storage class 'slow'"),
-        (Claim("registry", "registry", "fast", "1Gi", ("ReadWriteMany",)), "access mode"),
-        (Claim("registry", "registry", "fast", "30Gi", ("ReadWriteOnce",)), "cannot shrink"),
+        (VolumeClaim("registry", "registry", "slow", "1Gi", ("ReadWriteOnce",)), "storage class 'slow'"),
+        (VolumeClaim("registry", "registry", "fast", "1Gi", ("ReadWriteMany",)), "access mode"),
+        (VolumeClaim("registry", "registry", "fast", "30Gi", ("ReadWriteOnce",)), "cannot shrink"),
     ],
 )
-def test_a_volume_that_is_there_and_different(claim: Claim, said: str) -> None:
+def test_a_volume_that_is_there_and_different(claim: VolumeClaim, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         plan(settings(storageClass="fast"), replace(FACTS, claims=(claim,)), None)
 

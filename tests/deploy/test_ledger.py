@@ -106,4 +106,4 @@ def test_an_entry_that_an_airstore_of_before_wrote_is_read(history: History) -> 
     assert "pin: (redacted, sha256 " in helm.rendered
     (sealed_entry,) = sealed.walk(history)
     assert (sealed_entry.number, sealed_entry.signature) == (None, None)
-    assert sealed.tip(history) == sealed.Place(1, Digest.of(files["entry.json"]))
+    assert sealed.tip(history) == sealed.LedgerPlace(1, Digest.of(files["entry.json"]))

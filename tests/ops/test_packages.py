@@ -20,7 +20,7 @@ from airstore.core.image.digest import Digest
 from airstore.core.image.oci import OCI_LAYER
 from airstore.ops.review import rpm
 from airstore.ops.review.databases import Package, apk, dpkg, npm, parser_of, python
-from airstore.ops.review.packages import Chunks, Scan, scan_tar
+from airstore.ops.review.packages import ChunkFile, Scan, scan_tar
 from airstore.store.blobs import BlobStore, plain_chunks
 
 
@@ -103,7 +103,7 @@ def tar(*names: str, data: bytes = b"Package: a\nVersion: 1\n") -> bytes:
 
 
 def scanned(data: bytes) -> Scan:
-    return scan_tar(Chunks(iter([data[:700], data[700:]]), lambda _count: None), "x")
+    return scan_tar(ChunkFile(iter([data[:700], data[700:]]), lambda _count: None), "x")
 
 
 def test_what_is_not_read_is_said() -> None:

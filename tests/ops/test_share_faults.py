@@ -17,7 +17,7 @@ from airstore.cli.options.remotes import make_remote_access
 from airstore.core.errors import StorageError
 from airstore.core.poll import poll
 from airstore.core.progress import QUIET
-from airstore.ops.share.pull import Wanted, pull_store
+from airstore.ops.share.pull import PullScope, pull_store
 from airstore.ops.share.remotes import find_remote
 from airstore.ops.stores.directory import open_directory
 from airstore.registry.client.retry import Retry
@@ -377,7 +377,7 @@ def test_a_full_disk_at_any_moment_leaves_what_was_there(ahead: Shared) -> None:
         nth += 1
         disk = FaultyDisk(nth)
         try:
-            pull_store(replace(store, disk=disk), remote, access, QUIET, Wanted(whole=nth % 2 == 0))
+            pull_store(replace(store, disk=disk), remote, access, QUIET, PullScope(whole=nth % 2 == 0))
         except StorageError:
             assert disk.failed
         failed = disk.failed

@@ -22,9 +22,9 @@ from airstore.registry.server.catalog import ReleaseCatalog
 from airstore.registry.server.responses import Response
 from airstore.registry.server.server import (
     AccessEntry,
-    Limits,
     Listen,
     RunningServer,
+    ServerLimits,
     Tls,
     make_app,
     running_server,
@@ -109,7 +109,7 @@ def running(
     nodes: dict[str, Node],
     release: Release,
     tls: Tls | None = None,
-    limits: Limits = Limits(),  # noqa: B008 - a value
+    limits: ServerLimits = ServerLimits(),  # noqa: B008 - a value
     guard: Callable[[str], Response | None] = everybody,
 ) -> Iterator[Site]:
     """Serve a release from the layout that holds its blobs; a layout is a verifying reader."""

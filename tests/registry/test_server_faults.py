@@ -20,9 +20,9 @@ from airstore.core.image.digest import Digest
 from airstore.core.image.oci import OCI_CONFIG
 from airstore.registry.server.catalog import ReleaseCatalog
 from airstore.registry.server.server import (
-    Limits,
     Listen,
     RunningServer,
+    ServerLimits,
     Stop,
     Tls,
     make_app,
@@ -209,7 +209,7 @@ def test_told_once_more_it_does_not_wait_for_a_pull(site: Site) -> None:
         told.append("once")
         stop.set()
 
-    patient = Limits(body=600, idle=600, grace=600)
+    patient = ServerLimits(body=600, idle=600, grace=600)
     with OciLayout.directory(site.directory) as blobs, ExitStack() as stack:
         app = make_app(ReleaseCatalog([site.release]), blobs)
         serve(app, stop, pull, Listen(), limits=patient, ending=ending)

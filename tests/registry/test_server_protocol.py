@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from airstore.core.image.digest import Digest
 from airstore.registry.server.http.clients import Clients, client_of
-from airstore.registry.server.server import Limits, Tls
+from airstore.registry.server.server import ServerLimits, Tls
 from tests.registry.serving import REPOSITORY, Site, largest, release_of, running
 from tests.support.registry import layouts
 from tests.support.registry.servers import received
 from tests.support.registry.tls import Authority
 
-QUICK = Limits(handshake=0.5, header=0.5, body=0.5, idle=1, grace=1)
-FEW = Limits(connections=40, per_client=20)
+QUICK = ServerLimits(handshake=0.5, header=0.5, body=0.5, idle=1, grace=1)
+FEW = ServerLimits(connections=40, per_client=20)
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +265,7 @@ class Visitor:
     )
 )
 def test_there_are_never_more_than_the_limits(arrivals: list[tuple[str, bool]]) -> None:
-    clients, inside = Clients(Limits(connections=6, per_client=4)), list[tuple[str, Visitor]]()
+    clients, inside = Clients(ServerLimits(connections=6, per_client=4)), list[tuple[str, Visitor]]()
     for address, answering in arrivals:
         admitted = clients.admit(address)
         inside = [(a, v) for a, v in inside if not v.ended]

@@ -13,8 +13,8 @@ from airstore.trust.policy import check_floor
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import (
     PAYLOAD_TYPE,
-    Link,
     Pin,
+    RootLink,
     TrustRoot,
     allowed_signers,
     draft_root,
@@ -42,7 +42,7 @@ def following(
 ) -> TrustRoot:
     keys = {name: NAMES[name].public for name in {*root, *release}}
     roles = {"root": (root, thresholds[0]), "release": (release, thresholds[1])}
-    link = Link(before.digest, after)
+    link = RootLink(before.digest, after)
     return TrustRoot.create(
         before.product, keys, roles, version=before.version + 1, expires=expires, link=link
     )

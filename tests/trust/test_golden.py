@@ -11,7 +11,7 @@ from airstore.core.errors import NotTrustedError
 from airstore.core.image.digest import Digest
 from airstore.trust import envelope
 from airstore.trust.root.chain import RootChain
-from airstore.trust.root.sign import Link, Pin, TrustRoot, sign_root, verify_first
+from airstore.trust.root.sign import Pin, RootLink, TrustRoot, sign_root, verify_first
 from airstore.trust.ssh import sshsig
 from airstore.trust.state import TrustState
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement, verify_statement
@@ -29,7 +29,7 @@ def golden_root() -> TrustRoot:
 def golden_link() -> TrustRoot:
     """The root after it, which names it and the golden release."""
     keys, roles = {"bob": BOB.public}, {"root": (["bob"], 1), "release": (["bob"], 1)}
-    link = Link(golden_root().digest, Pin(7, "1.7.0", RELEASE_DIGEST, "7" * 40))
+    link = RootLink(golden_root().digest, Pin(7, "1.7.0", RELEASE_DIGEST, "7" * 40))
     return TrustRoot.create("shop", keys, roles, version=2, link=link)
 
 

@@ -43,7 +43,7 @@ class ClassOf:
 
 
 @dataclass(frozen=True)
-class Claim:
+class VolumeClaim:
     """A PersistentVolumeClaim as it exists.
 
     Attributes:
@@ -71,13 +71,13 @@ class Facts:
     storage_classes: tuple[ClassOf, ...]
     ingress_classes: tuple[ClassOf, ...]
     volume_classes: frozenset[str]
-    claims: tuple[Claim, ...]
+    claims: tuple[VolumeClaim, ...]
 
     def node(self, name: str) -> Node | None:
         """The node of that name."""
         return next((node for node in self.nodes if node.name == name), None)
 
-    def claim(self, namespace: str, name: str) -> Claim | None:
+    def claim(self, namespace: str, name: str) -> VolumeClaim | None:
         """The PersistentVolumeClaim of that name."""
         return next((c for c in self.claims if (c.namespace, c.name) == (namespace, name)), None)
 
@@ -139,10 +139,10 @@ def gather_classes(objects: Objects, kind: str) -> tuple[ClassOf, ...]:
     )
 
 
-def _claim(item: Mapping[str, Any]) -> Claim:
+def _claim(item: Mapping[str, Any]) -> VolumeClaim:
     spec, metadata = item.get("spec") or {}, item["metadata"]
     requests = (spec.get("resources") or {}).get("requests") or {}
-    return Claim(
+    return VolumeClaim(
         namespace=metadata["namespace"],
         name=metadata["name"],
         storage_class=spec.get("storageClassName"),

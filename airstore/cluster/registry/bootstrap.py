@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airstore.cluster.api.facts import Claim, ClassOf, Facts, Node
+from airstore.cluster.api.facts import ClassOf, Facts, Node, VolumeClaim
 from airstore.cluster.registry.objects import NAME, NODE_LABEL
 from airstore.cluster.registry.settings import RegistrySettings
 from airstore.core.errors import NotFoundError, UsageError
@@ -157,7 +157,7 @@ def quantity(text: str) -> float:
     return float(found[1]) * factor
 
 
-def _check_claim(settings: RegistrySettings, existing: Claim) -> None:
+def _check_claim(settings: RegistrySettings, existing: VolumeClaim) -> None:
     what = f"the registry's volume {settings.namespace}/{NAME} exists with"
     hint = "make site.yaml say so, or move the data to a new volume by hand"
     if settings.storage_class and existing.storage_class not in {None, settings.storage_class}:

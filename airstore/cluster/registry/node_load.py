@@ -30,14 +30,14 @@ _SHORT, _LONG = 60.0, 1800.0  # seconds for a question, and for an import
 _SAID = 500  # characters of a program's complaint
 
 
-class Sink(Protocol):
+class ByteSink(Protocol):
     """Takes bytes."""
 
     def write(self, data: bytes, /) -> object:
         """Take all of these."""
 
 
-Writer = Callable[[Sink], None]
+Writer = Callable[[ByteSink], None]
 """Writes an OCI archive."""
 
 

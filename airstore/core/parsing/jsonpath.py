@@ -58,7 +58,7 @@ class JsonPath:
         if len(text) > _LONGEST:
             raise UsageError(f"a JSONPath may have {_LONGEST} characters")
         start = 1 if inner.startswith("$") else 0
-        reader = _Reader(inner, start)
+        reader = _PathReader(inner, start)
         steps = tuple(reader.steps())
         if reader.at < len(inner) or not inner:
             raise UsageError(
@@ -82,7 +82,7 @@ def as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-class _Reader:
+class _PathReader:
     def __init__(self, text: str, at: int) -> None:
         self.text, self.at = text, at
 

@@ -25,7 +25,7 @@ from airstore.deploy.helm import secret
 from airstore.deploy.helm.calls import HelmCalls
 from airstore.deploy.helm.kept import Kept, Standing, kept_record
 from airstore.deploy.helm.records import HelmRecords, HelmStatus
-from airstore.deploy.model.protocols import Objects
+from airstore.deploy.model.protocols import ClusterObjects
 from airstore.deploy.model.target import CLAIM, ReleaseTarget
 
 _HISTORY = 5  # revisions Helm keeps; a rollback needs none of them
@@ -60,7 +60,7 @@ class HelmActions:
     """Helm on one cluster."""
 
     calls: HelmCalls
-    objects: Objects
+    objects: ClusterObjects
     supplies: Supplies
     keeping: Keeping
 
@@ -235,7 +235,7 @@ class HelmActions:
         return self.records.settled(target, self.uninstall)
 
 
-def protect_claims(objects: Objects, old: ReleaseTarget, new: ReleaseTarget) -> None:
+def protect_claims(objects: ClusterObjects, old: ReleaseTarget, new: ReleaseTarget) -> None:
     """Volume claims that the new chart no longer has would be deleted by Helm, and no rollback would hold.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import Any
 
 from airstore.core.errors import DamagedError
 from airstore.deploy.helm import secret
-from airstore.deploy.model.protocols import Objects
+from airstore.deploy.model.protocols import ClusterObjects
 from airstore.deploy.model.target import ReleaseTarget
 
 _TURNED = "turned back by airstore: what it changed is compared with the chart before it"
@@ -39,7 +39,7 @@ class HelmStatus:
 class HelmRecords:
     """Helm's records on one cluster."""
 
-    objects: Objects
+    objects: ClusterObjects
 
     def status(self, target: ReleaseTarget) -> HelmStatus | None:
         """The newest revision; None where there is no such release.

@@ -18,7 +18,7 @@ from airstore.core.kube.sights import Sight
 from airstore.core.model.gates import Gate
 
 
-class Objects(Protocol):
+class ClusterObjects(Protocol):
     """Kubernetes objects, one at a time."""
 
     def ensure_namespace(self, name: str) -> None:
@@ -93,7 +93,7 @@ class Rehearsing(Protocol):
         """
 
 
-class Workloads(Protocol):
+class ClusterWorkloads(Protocol):
     """What runs in pods.
 
     Objects of a Helm release carry the annotations ``meta.helm.sh/release-name`` and ``-namespace``.
@@ -166,7 +166,7 @@ class Leases(Protocol):
         """
 
 
-class Facts(Protocol):
+class ClusterFacts(Protocol):
     """What preflight checks look at."""
 
     def refusals(self, wanted: Sequence[Right]) -> list[Right]:
@@ -221,5 +221,16 @@ class Jobs(Protocol):
         """Delete a Job of this name with its pods, and wait until they are gone; there may be none."""
 
 
-class ClusterActions(Objects, Drifting, Rehearsing, Workloads, Leases, Facts, Pulling, Nodes, Jobs, Protocol):
+class ClusterActions(
+    ClusterObjects,
+    Drifting,
+    Rehearsing,
+    ClusterWorkloads,
+    Leases,
+    ClusterFacts,
+    Pulling,
+    Nodes,
+    Jobs,
+    Protocol,
+):
     """All of it, on one cluster."""

@@ -41,7 +41,7 @@ def redact_lines(text: str) -> str:
     """
     done: list[str] = []
     for document in _DOCUMENT.split(text):
-        walk = _Walk(is_secret=bool(_IS_SECRET.search(document)))
+        walk = _TextWalk(is_secret=bool(_IS_SECRET.search(document)))
         done += [walk.line(line) for line in document.splitlines(keepends=True)]
     return "".join(done)
 
@@ -54,7 +54,7 @@ def redact_diff(diff: str) -> str:
 
 
 @dataclass
-class _Walk:
+class _TextWalk:
     """The lines of one document.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from airstore.core.errors import AirstoreError
 from airstore.deploy.helm.records import HelmStatus
-from airstore.deploy.model.protocols import Workloads
+from airstore.deploy.model.protocols import ClusterWorkloads
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.waiting.health import unhealthy
 
@@ -53,7 +53,7 @@ class Seen:
 
 def observe(
     helm: Statuses,
-    workloads: Workloads,
+    workloads: ClusterWorkloads,
     wanted: Mapping[str, ReleaseTarget],
     others: Mapping[str, ReleaseTarget],
 ) -> dict[str, Seen]:
@@ -68,7 +68,7 @@ def observe(
     return {key: _look(helm, workloads, target) for key, target in {**others, **wanted}.items()}
 
 
-def _look(helm: Statuses, workloads: Workloads, target: ReleaseTarget) -> Seen:
+def _look(helm: Statuses, workloads: ClusterWorkloads, target: ReleaseTarget) -> Seen:
     try:
         found = helm.status(target)
         if found is None or found.status == "uninstalled":

@@ -9,7 +9,7 @@ from airstore.core.kube.documents import Document
 from airstore.deploy.helm.kept import Standing
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.hooks.runner import Hook, Watching
-from airstore.deploy.model.protocols import Objects, Pulling, Rehearsing, Workloads
+from airstore.deploy.model.protocols import ClusterObjects, ClusterWorkloads, Pulling, Rehearsing
 from airstore.deploy.model.target import ReleaseTarget
 
 
@@ -48,5 +48,5 @@ class Hooks(Protocol):
         """End what an airstore that was killed left running of a Helm release's hooks."""
 
 
-class Cluster(Objects, Workloads, Rehearsing, Pulling, Protocol):
+class Cluster(ClusterObjects, ClusterWorkloads, Rehearsing, Pulling, Protocol):
     """What the steps themselves ask of a cluster; `SiteCluster` of `airstore.ops.apply.session` is one."""

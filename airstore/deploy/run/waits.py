@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from airstore.core.kube.sights import Cause
 from airstore.deploy.hooks.runner import Watching
-from airstore.deploy.model.protocols import Held, Workloads
+from airstore.deploy.model.protocols import ClusterWorkloads, Held
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.steps import Step
@@ -26,7 +26,7 @@ class Waits:
     """
 
     def __init__(
-        self, workloads: Workloads, held: Held, clock: Clock, display: Display, redactor: Redactor
+        self, workloads: ClusterWorkloads, held: Held, clock: Clock, display: Display, redactor: Redactor
     ) -> None:
         self._workloads, self._clock, self._held = workloads, clock, held
         self._stage = Stage(workloads, clock, display, redactor)

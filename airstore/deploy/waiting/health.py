@@ -8,7 +8,7 @@ from typing import Protocol
 
 from airstore.core.errors import DeployError, TransferError
 from airstore.core.model.gates import Gate
-from airstore.deploy.model.protocols import Workloads
+from airstore.deploy.model.protocols import ClusterWorkloads
 from airstore.deploy.model.target import ReleaseTarget
 
 _PAUSE = 2.5  # seconds between questions
@@ -38,7 +38,7 @@ class SystemClock:
 
 
 def await_gates(
-    workloads: Workloads,
+    workloads: ClusterWorkloads,
     clock: Clock,
     target: ReleaseTarget,
     gates: Iterable[Gate],
@@ -71,13 +71,13 @@ def await_gates(
         clock.sleep(_PAUSE)
 
 
-def unhealthy(workloads: Workloads, target: ReleaseTarget, gates: Iterable[Gate]) -> str:
+def unhealthy(workloads: ClusterWorkloads, target: ReleaseTarget, gates: Iterable[Gate]) -> str:
     """Gates that do not hold now, and why; an empty string if all do."""
     asked = ((gate, _ask(workloads, gate, target.namespace)) for gate in gates)
     return "; ".join(f"{gate}: {why}" for gate, why in asked if why)
 
 
-def _ask(workloads: Workloads, gate: Gate, namespace: str) -> str | None:
+def _ask(workloads: ClusterWorkloads, gate: Gate, namespace: str) -> str | None:
     try:
         return workloads.ready(gate, namespace)
     except TransferError as fault:  # an API server that restarts is no unhealthy product

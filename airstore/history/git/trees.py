@@ -115,7 +115,7 @@ def walk(objects: ObjectDatabase, tree: str) -> Iterator[tuple[str, str]]:
     Raises:
         DamagedError: as `decode`, or more files or directories than `LIMITS` allow.
     """
-    return iter(sorted(_Walk(objects).run(tree)))
+    return iter(sorted(_TreeWalk(objects).run(tree)))
 
 
 def lookup(objects: ObjectDatabase, tree: str, path: str) -> str | None:
@@ -141,7 +141,7 @@ def read_tree(objects: ObjectDatabase, tree: str) -> list[TreeEntry]:
 
 
 @dataclass
-class _Walk:
+class _TreeWalk:
     """Counts as it goes: a few tiny trees can name each other's children a billion times over."""
 
     objects: ObjectDatabase

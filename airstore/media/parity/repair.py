@@ -24,14 +24,14 @@ _DRAFT = ".repairing"
 
 
 @dataclass(frozen=True)
-class Repaired:
+class RebuiltShards:
     """What was rebuilt: files written, and bytes of shards that were damaged or lost."""
 
     files: tuple[Path, ...]
     lost_bytes: int
 
 
-def repair(media: Media, index: MediaIndex, into: Path | None, progress: Progress) -> Repaired:
+def repair(media: Media, index: MediaIndex, into: Path | None, progress: Progress) -> RebuiltShards:
     """Rebuild every file that is damaged or not at hand; those that are intact are not written.
 
     Args:
@@ -66,7 +66,7 @@ def repair(media: Media, index: MediaIndex, into: Path | None, progress: Progres
     finally:
         drafts.discard()
     files = (*written, *_write_table(index.parity, index, shards, places), *places.write_indexes())
-    return Repaired(files, (len(damage.data) + len(damage.recovery)) * shards.shape.shard)
+    return RebuiltShards(files, (len(damage.data) + len(damage.recovery)) * shards.shape.shard)
 
 
 class _Places:

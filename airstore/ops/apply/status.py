@@ -17,7 +17,7 @@ from airstore.ops.apply.session.session import ApplySession
 _REPAIRS = 3  # of one difference in a row; something else changes it, and goes on doing so
 
 
-class Condition(StrEnum):
+class SiteCondition(StrEnum):
     """How a site is, the worst that holds."""
 
     GOOD = "good"
@@ -51,11 +51,11 @@ class ReleaseStatus:
         return f"{self.namespace}/{self.name}"
 
     @property
-    def condition(self) -> Condition:
+    def condition(self) -> SiteCondition:
         """How it is."""
         if self.health or not self.helm.startswith("deployed"):
-            return Condition.UNHEALTHY
-        return Condition.DRIFTED if self.drift or self.disturbed else Condition.GOOD
+            return SiteCondition.UNHEALTHY
+        return SiteCondition.DRIFTED if self.drift or self.disturbed else SiteCondition.GOOD
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,20 @@ class SiteStatus:
     at_work: bool = False
 
     @property
-    def condition(self) -> Condition:
+    def condition(self) -> SiteCondition:
         """How the site is; a run that has not ended counts as unhealthy."""
-        found = {each.condition for each in self.releases} | ({Condition.UNHEALTHY} if self.run else set())
+        found = {each.condition for each in self.releases} | (
+            {SiteCondition.UNHEALTHY} if self.run else set()
+        )
         return next(
-            (each for each in (Condition.UNHEALTHY, Condition.DRIFTED) if each in found), Condition.GOOD
+            (each for each in (SiteCondition.UNHEALTHY, SiteCondition.DRIFTED) if each in found),
+            SiteCondition.GOOD,
         )
 
     @property
     def good(self) -> bool:
         """Everything is as the ledger says."""
-        return self.condition is Condition.GOOD
+        return self.condition is SiteCondition.GOOD
 
 
 def status(session: ApplySession) -> SiteStatus:

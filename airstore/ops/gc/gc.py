@@ -22,7 +22,7 @@ from airstore.store.blobs import BlobStore, statistics, sweeping
 
 
 @dataclass(frozen=True)
-class Collected:
+class GarbageCollection:
     """What a garbage collection did, or would do.
 
     Attributes:
@@ -43,7 +43,7 @@ def collect(
     progress: Progress,
     *,
     dry_run: bool = False,
-) -> Collected:
+) -> GarbageCollection:
     """Drop the content of releases that nothing keeps; with the store's lock.
 
     Args:
@@ -67,13 +67,13 @@ def collect(
         plan = _plan(store, blobs, found, keep, pins())
         with sweeping(blobs, plan.blobs) as sweep:
             if dry_run:
-                return Collected(plan, before, sweep.freed)
+                return GarbageCollection(plan, before, sweep.freed)
             sweep.require()
             if (marks := _marks(gone or {}, found, plan)) != gone:
                 mark(store, marks)
             with progress.task("rewriting packs", sweep.total) as advance:
                 sweep.run(advance)
-        return Collected(plan, before, before - statistics(blobs).stored_bytes)
+        return GarbageCollection(plan, before, before - statistics(blobs).stored_bytes)
 
 
 def _refuse_shared(store: StoreDirectory, blobs: BlobStore) -> None:

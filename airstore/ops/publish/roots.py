@@ -17,8 +17,8 @@ from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import (
     RELEASE_ROLE,
     ROOT_ROLE,
-    Link,
     Pin,
+    RootLink,
     TrustRoot,
     draft_root,
     lacking,
@@ -33,7 +33,7 @@ ROLES = (ROOT_ROLE, RELEASE_ROLE)
 
 
 @dataclass(frozen=True)
-class Change:
+class RootChange:
     """What the next root says otherwise.
 
     Attributes:
@@ -50,7 +50,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Signed:
+class PendingRoot:
     """A root on its way: its envelope, and how many signatures it lacks, of the keys before and its own."""
 
     root: TrustRoot
@@ -63,7 +63,7 @@ class Signed:
         return self.lacks == (0, 0)
 
 
-def draft(store: StoreDirectory, change: Change) -> TrustRoot:
+def draft(store: StoreDirectory, change: RootChange) -> TrustRoot:
     """Write the next root down, to be signed; it goes on from a draft that is there, whose signatures go.
 
     Raises:
@@ -88,7 +88,7 @@ def discard(store: StoreDirectory) -> None:
     store.layout.root_draft.unlink(missing_ok=True)
 
 
-def co_sign(signed: bytes, keys: Sequence[SigningKey], current: TrustRoot | None) -> Signed:
+def co_sign(signed: bytes, keys: Sequence[SigningKey], current: TrustRoot | None) -> PendingRoot:
     """Add signatures to a draft.
 
     Args:
@@ -109,7 +109,7 @@ def co_sign(signed: bytes, keys: Sequence[SigningKey], current: TrustRoot | None
                     "of the one before: its signature would count for nothing"
                 )
     both = sign_root(root, keys, previous=signed)
-    return Signed(root, both, lacking(both, current))
+    return PendingRoot(root, both, lacking(both, current))
 
 
 def accept(store: StoreDirectory, signed: Sequence[bytes]) -> tuple[RootChain, tuple[str, ...]]:
@@ -151,7 +151,7 @@ def _check_kept(store: StoreDirectory, chain: RootChain, since: int) -> None:
 
 
 def _changed(
-    store: StoreDirectory, base: TrustRoot | None, current: TrustRoot | None, change: Change
+    store: StoreDirectory, base: TrustRoot | None, current: TrustRoot | None, change: RootChange
 ) -> TrustRoot:
     keys = dict(base.keys) if base else {}
     names = {role: [n for n, k in keys.items() if base and k in base.roles[role].keys] for role in ROLES}
@@ -168,7 +168,7 @@ def _changed(
         {role: (names[role], change.thresholds.get(role, thresholds[role])) for role in ROLES},
         version=current.version + 1 if current else 1,
         expires=expires,
-        link=Link(current.digest, _newest(store)) if current else None,
+        link=RootLink(current.digest, _newest(store)) if current else None,
     )
 
 

@@ -32,9 +32,9 @@ def from_file(path: Path) -> Starter:
     kinds = {str(document.get("kind")) for document in documents}
     name = label(path.resolve().parent.name)
     if "ZarfPackageConfig" in kinds:
-        starter = _of_zarf(_Part(documents[0], path))
+        starter = _of_zarf(_StarterPart(documents[0], path))
     elif kinds & {"Images", "Charts", "Files"}:
-        starter = _of_hauler([_Part(document, path) for document in documents], name)
+        starter = _of_hauler([_StarterPart(document, path) for document in documents], name)
     elif documents:
         raise UsageError(
             f"{path} is no list of images, no zarf.yaml and no Hauler manifest",
@@ -91,7 +91,7 @@ def _is_image(text: str) -> bool:
     return True
 
 
-class _Part:
+class _StarterPart:
     """A mapping of another tool's file, which may be anything."""
 
     def __init__(self, value: Any, path: Path, where: str = "") -> None:
@@ -106,8 +106,8 @@ class _Part:
     def has(self, name: str) -> bool:
         return bool(self._value.get(name))
 
-    def part(self, name: str) -> _Part:
-        return _Part(self._value.get(name), self._path, f"{self._where}{name}")
+    def part(self, name: str) -> _StarterPart:
+        return _StarterPart(self._value.get(name), self._path, f"{self._where}{name}")
 
     def items(self, name: str) -> list[Any]:
         value = self._value.get(name) or []
@@ -115,12 +115,12 @@ class _Part:
             raise UsageError(f"{self._path}: {self._where}{name} must be a list, not {value!r:.60}")
         return value
 
-    def parts(self, name: str) -> list[_Part]:
+    def parts(self, name: str) -> list[_StarterPart]:
         where = f"{self._where}{name}"
-        return [_Part(each, self._path, f"{where}[{n}].") for n, each in enumerate(self.items(name))]
+        return [_StarterPart(each, self._path, f"{where}[{n}].") for n, each in enumerate(self.items(name))]
 
 
-def _of_zarf(package: _Part) -> Starter:
+def _of_zarf(package: _StarterPart) -> Starter:
     charts: list[StarterChart] = []
     images: list[str] = []
     notes: list[str] = []
@@ -136,7 +136,7 @@ def _of_zarf(package: _Part) -> Starter:
     return _made(name, charts, images, notes)
 
 
-def _zarf_chart(entry: _Part) -> StarterChart:
+def _zarf_chart(entry: _StarterPart) -> StarterChart:
     url, local = entry.text("url"), entry.text("localPath")
     name = entry.text("repoName") or entry.text("name")
     doubt = "airstore takes no chart from git: put the chart beside this file" if ".git" in url else ""
@@ -146,7 +146,7 @@ def _zarf_chart(entry: _Part) -> StarterChart:
     return StarterChart(name, source, entry.text("version"), entry.text("namespace"), files, doubt)
 
 
-def _of_hauler(documents: Sequence[_Part], name: str) -> Starter:
+def _of_hauler(documents: Sequence[_StarterPart], name: str) -> Starter:
     charts: list[StarterChart] = []
     images: list[str] = []
     notes: list[str] = []

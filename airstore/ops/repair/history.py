@@ -21,7 +21,7 @@ from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.trust.mark import Mark
 
 
-class Found(NamedTuple):
+class VouchedRelease(NamedTuple):
     """A release that its signatures vouch for, and the tag object that names it."""
 
     release: VerifiedRelease
@@ -130,7 +130,9 @@ def _is_main_whole(store: StoreDirectory) -> bool:
     return bool(commits) or not history.refs.tags()
 
 
-def _releases(store: StoreDirectory, lenders: Sequence[Lender], own: ObjectDatabase) -> dict[str, Found]:
+def _releases(
+    store: StoreDirectory, lenders: Sequence[Lender], own: ObjectDatabase
+) -> dict[str, VouchedRelease]:
     """Every release that can be verified, by version; those of this store's own objects are preferred."""
     named: dict[str, list[str]] = {}
     for version, tag, _ in tags_in(own):
@@ -139,20 +141,22 @@ def _releases(store: StoreDirectory, lenders: Sequence[Lender], own: ObjectDatab
         for ref, oid in lender.refs.items():
             if ref.startswith(TAGS):
                 named.setdefault(ref.removeprefix(TAGS), []).append(oid)
-    found: dict[str, Found] = {}
+    found: dict[str, VouchedRelease] = {}
     for turn in range(max(map(len, named.values()), default=0)):
         tags = {v: oids[turn] for v, oids in named.items() if turn < len(oids) and v not in found}
         found |= _verified(store, lenders, tags)
     return found
 
 
-def _verified(store: StoreDirectory, lenders: Sequence[Lender], tags: dict[str, str]) -> dict[str, Found]:
+def _verified(
+    store: StoreDirectory, lenders: Sequence[Lender], tags: dict[str, str]
+) -> dict[str, VouchedRelease]:
     found, trust = {}, store.trust()
     with united(store.layout.history, lenders, {TAGS + v: oid for v, oid in tags.items()}) as view:
         for version, oid in tags.items():
             try:
                 commit = view.read_tag(version, oid).target
-                found[version] = Found(verify_release(view, commit, trust), oid)
+                found[version] = VouchedRelease(verify_release(view, commit, trust), oid)
             except StorageError:
                 raise
             except AirstoreError:  # forged, disowned, or damaged everywhere
@@ -160,7 +164,7 @@ def _verified(store: StoreDirectory, lenders: Sequence[Lender], tags: dict[str, 
     return found
 
 
-def _tip(store: StoreDirectory, found: dict[str, Found], own: ObjectDatabase) -> str | None:
+def _tip(store: StoreDirectory, found: dict[str, VouchedRelease], own: ObjectDatabase) -> str | None:
     """What main has to name: what the state says; without it the newest of the own releases."""
     state = readable_state(store) if store.side == SITE else None
     if state:

@@ -51,12 +51,12 @@ class RegistrySource:
         """See `RepairSource`."""
         client, _ = parse_target(self._target, self._access)
         with client:
-            reader = _Reader(client, _places(store))
+            reader = _RegistryReader(client, _places(store))
             reader.require_reachable()
             yield reader.read
 
 
-class _Reader:
+class _RegistryReader:
     """Reads blobs, and waits for a registry that went away a few times and not for each of thousands."""
 
     def __init__(self, client: RegistryClient, places: Mapping[Digest, tuple[str, Descriptor]]) -> None:

@@ -41,7 +41,7 @@ class Remaining:
 
 
 @dataclass(frozen=True)
-class Repaired:
+class RepairOutcome:
     """What a repair came to.
 
     Attributes:
@@ -73,7 +73,7 @@ class RepairRequest:
     accept_lost: int | None = None
 
 
-def repair(store: StoreDirectory, request: RepairRequest, progress: Progress) -> Repaired:
+def repair(store: StoreDirectory, request: RepairRequest, progress: Progress) -> RepairOutcome:
     """Restore what `check_store` finds wrong.
 
     Args:
@@ -98,7 +98,7 @@ def repair(store: StoreDirectory, request: RepairRequest, progress: Progress) ->
         left = [*check_store(store, progress).problems, *_still_gone(store, request.releases)]
     left.sort(key=lambda problem: not problem.breaks)  # what breaks nothing goes with the others
     remaining = tuple(Remaining(problem, way_out(store, problem)) for problem in left)
-    return Repaired(tuple(restored), tuple(dict.fromkeys(refused)), remaining)
+    return RepairOutcome(tuple(restored), tuple(dict.fromkeys(refused)), remaining)
 
 
 def _restore(

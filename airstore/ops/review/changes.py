@@ -39,7 +39,7 @@ class HelmRow:
 
 
 @dataclass(frozen=True)
-class Part:
+class LayerShare:
     """One blob of an image: what share of it is new."""
 
     digest: str
@@ -65,7 +65,7 @@ class ImageRow:
     new: str
     old_digest: str
     new_digest: str
-    parts: tuple[Part, ...]
+    parts: tuple[LayerShare, ...]
     signatures: tuple[UpstreamSignature, ...] = ()
 
     @property
@@ -94,7 +94,8 @@ def _image_row(name: str, before: object, after: object, known: Mapping[Digest, 
     old = before if isinstance(before, Image) else None
     new = after if isinstance(after, Image) else None
     parts = [
-        Part(str(blob.digest), blob.size, blob.digest not in known) for blob in (new.blobs if new else ())
+        LayerShare(str(blob.digest), blob.size, blob.digest not in known)
+        for blob in (new.blobs if new else ())
     ]
     same = old and new and (old.root, old.blobs, old.reference) == (new.root, new.blobs, new.reference)
     return ImageRow(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from airstore.core.image.digest import Digest
 from airstore.media.index import INDEX_NAME, MediaIndex
 from airstore.media.reader import Media
-from airstore.ops.review.sides import Signer
+from airstore.ops.review.sides import ReleaseSigner
 from airstore.trust import envelope
 from airstore.trust.root.sign import TrustRoot
 from airstore.trust.statement import STATEMENT_TYPE
@@ -41,7 +41,7 @@ class Label:
 
     index: MediaIndex
     digest: Digest
-    signers: tuple[Signer, ...]
+    signers: tuple[ReleaseSigner, ...]
     root: int
     carriers: tuple[Carrier, ...]
 
@@ -59,7 +59,7 @@ def label(media: Media, root: TrustRoot) -> Label:
     return Label(
         index=index,
         digest=Digest.of(media.envelope),
-        signers=tuple(Signer(root.name_of(key), key.fingerprint) for key in signers),
+        signers=tuple(ReleaseSigner(root.name_of(key), key.fingerprint) for key in signers),
         root=root.version,
         carriers=tuple(_carriers(index)),
     )

@@ -117,7 +117,7 @@ class Scanner:
             else:
                 with self._progress.task(f"packages in {layer.digest.short}", None) as advance:
                     chunks = plain_chunks(self._blobs.reader(), layer.digest)
-                    self._known[layer.digest] = scan_tar(Chunks(chunks, advance), str(layer.digest))
+                    self._known[layer.digest] = scan_tar(ChunkFile(chunks, advance), str(layer.digest))
         return self._known[layer.digest]
 
 
@@ -174,7 +174,7 @@ def compare(old: Inventory, new: Inventory) -> tuple[PackageChange, ...]:
     )
 
 
-class Chunks(io.RawIOBase):
+class ChunkFile(io.RawIOBase):
     """Chunks as a file that is read once from beginning to end."""
 
     def __init__(self, chunks: Iterator[bytes], advance: Advance) -> None:

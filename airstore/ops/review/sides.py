@@ -13,7 +13,7 @@ from airstore.trust.statement import STATEMENT_TYPE
 
 
 @dataclass(frozen=True)
-class Signer:
+class ReleaseSigner:
     """A key that signed: its holder's name in the trust root, and its fingerprint as OpenSSH prints it."""
 
     name: str
@@ -34,7 +34,7 @@ class Side:
     verified: VerifiedRelease
     when: int
     author: str
-    signers: tuple[Signer, ...]
+    signers: tuple[ReleaseSigner, ...]
     threshold: int
     files: dict[str, bytes]
 
@@ -56,7 +56,7 @@ def side(store: StoreDirectory, version: str) -> Side:
     files, commit = history.files(found.commit), history.commit(found.commit)
     signed = envelope.read(files[ENVELOPE_FILE], STATEMENT_TYPE, ENVELOPE_FILE)
     keys = signed.signed_by(root.release_role.keys)
-    signers = tuple(Signer(root.name_of(key), key.fingerprint) for key in keys)
+    signers = tuple(ReleaseSigner(root.name_of(key), key.fingerprint) for key in keys)
     return Side(found, commit.when, commit.author, signers, root.release_role.threshold, files)
 
 

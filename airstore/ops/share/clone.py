@@ -13,7 +13,7 @@ from airstore.core.location import absolute
 from airstore.core.model.product import load_product
 from airstore.core.progress import Progress
 from airstore.ops.share.access import Access
-from airstore.ops.share.pull import Pulled, Wanted, pull_store
+from airstore.ops.share.pull import Pulled, PullScope, pull_store
 from airstore.ops.share.remotes import Remote, add_remote, check_git, parse_objects
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory, create_directory
 from airstore.ops.stores.releases.trusted import read_root
@@ -40,7 +40,7 @@ def clone_store(
     remote: Remote,
     access: Access,
     progress: Progress,
-    wanted: Wanted,
+    wanted: PullScope,
 ) -> tuple[StoreDirectory, Pulled]:
     """Make a store of what a remote has.
 

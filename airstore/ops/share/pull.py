@@ -40,7 +40,7 @@ _SCRATCH = "pull-"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PullScope:
     """What a pull brings besides the history, indexes and recipes.
 
     Attributes:
@@ -79,7 +79,7 @@ class Pulled:
 
 
 def pull_store(
-    store: StoreDirectory, remote: Remote, access: Access, progress: Progress, wanted: Wanted
+    store: StoreDirectory, remote: Remote, access: Access, progress: Progress, wanted: PullScope
 ) -> Pulled:
     """Take in what a remote has.
 
@@ -126,7 +126,7 @@ class _Pull:
         self._git, self._packs, self._progress = git, packs, progress
         self._bytes = 0
 
-    def run(self, wanted: Wanted, now: datetime) -> Pulled:
+    def run(self, wanted: PullScope, now: datetime) -> Pulled:
         theirs = self._tip()
         listing = self._listing(theirs)
         trust = self._roots(listing)

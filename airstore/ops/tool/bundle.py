@@ -16,7 +16,7 @@ from airstore.core.errors import NotFoundError, ProgramError, UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.leftovers import building_directory
 from airstore.ops.tool import archive, documents, fetch, programs, trim
-from airstore.ops.tool.platforms import GLIBC, PACKAGES, PYTHON, Platform, of_machine
+from airstore.ops.tool.platforms import GLIBC, PACKAGES, PYTHON, ToolPlatform, of_machine
 
 SUMS = "SHA256SUMS"
 INTERPRETER = "python/bin/python3"
@@ -63,19 +63,21 @@ class Sources:
 class Bundle:
     """One that was made: the folder and its archive, both in bytes."""
 
-    platform: Platform
+    platform: ToolPlatform
     folder: Path
     archive: Path
     folder_bytes: int
     archive_bytes: int
 
 
-def name_of(platform: Platform) -> str:
+def name_of(platform: ToolPlatform) -> str:
     """What the folder of this version is called."""
     return f"airstore-{__version__}-{platform.dashed}"
 
 
-def make(out: Path, wanted: Sequence[Platform], sources: Sources, say: Callable[[str], None]) -> list[Bundle]:
+def make(
+    out: Path, wanted: Sequence[ToolPlatform], sources: Sources, say: Callable[[str], None]
+) -> list[Bundle]:
     """Make bundles in a new directory: a folder and an archive for each platform, and their ``SHA256SUMS``.
 
     Raises:
@@ -106,7 +108,7 @@ def _moved(bundle: Bundle, out: Path) -> Bundle:
 
 
 def _make_all(
-    building: Path, wanted: Sequence[Platform], sources: Sources, say: Callable[[str], None]
+    building: Path, wanted: Sequence[ToolPlatform], sources: Sources, say: Callable[[str], None]
 ) -> list[Bundle]:
     own = of_machine(host.machine())
     if host.system() != "Linux" or own is None:
@@ -137,7 +139,7 @@ def _make_all(
     return made
 
 
-def _wheel(directory: Path, platform: Platform) -> Path:
+def _wheel(directory: Path, platform: ToolPlatform) -> Path:
     found = [
         path
         for path in sorted(directory.glob(f"airstore-{__version__}-py3-none-*.whl"))
@@ -152,7 +154,7 @@ def _wheel(directory: Path, platform: Platform) -> Path:
 
 
 def _fill(
-    folder: Path, platform: Platform, wheel: Path, carried: Sequence[programs.Program], scratch: Path
+    folder: Path, platform: ToolPlatform, wheel: Path, carried: Sequence[programs.Program], scratch: Path
 ) -> None:
     """Put packages, programs, launcher and documents beside Python."""
     listed, report = scratch / "requirements.txt", scratch / f"{platform.dashed}.json"
@@ -180,7 +182,9 @@ def _copy(source: Path, target: Path, mode: int) -> None:
     target.chmod(mode)
 
 
-def _describe(folder: Path, platform: Platform, carried: Sequence[programs.Program], report: Path) -> None:
+def _describe(
+    folder: Path, platform: ToolPlatform, carried: Sequence[programs.Program], report: Path
+) -> None:
     """While the packages still have what they say of themselves."""
     listed = documents.parts(folder, report.read_bytes(), carried)
     listed = [part for part in listed if part.name != "airstore"]

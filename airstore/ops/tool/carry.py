@@ -22,7 +22,7 @@ from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError, UsageError
 from airstore.core.image.digest import Digest
 from airstore.media.ignored import TOOL
-from airstore.ops.tool.platforms import PLATFORMS, Platform
+from airstore.ops.tool.platforms import PLATFORMS, ToolPlatform
 from airstore.trust.role import Role
 from airstore.trust.ssh import sshsig
 from airstore.trust.ssh.signing import SigningKey
@@ -33,7 +33,7 @@ _LINE = re.compile(r"([0-9a-f]{64})  (airstore-(\d+)\.(\d+)\.(\d+)-(linux-[a-z0-
 
 
 @dataclass(frozen=True)
-class Carried:
+class CarriedTool:
     """An archive that signed checksums list.
 
     Attributes:
@@ -43,7 +43,7 @@ class Carried:
     path: Path
     digest: Digest
     version: tuple[int, int, int]
-    platform: Platform
+    platform: ToolPlatform
 
     @property
     def folder(self) -> str:
@@ -105,7 +105,7 @@ def find(media: Path) -> Path | None:
     return found[0] if found else None
 
 
-def verified(directory: Path, role: Role) -> list[Carried]:
+def verified(directory: Path, role: Role) -> list[CarriedTool]:
     """The archives that checksums list, once these are signed by a key of the role; archives are not read.
 
     Raises:
@@ -126,7 +126,7 @@ def verified(directory: Path, role: Role) -> list[Carried]:
     return list(_listed(sums.decode("ascii", "replace"), directory))
 
 
-def check_all(directories: Iterable[Path], role: Role) -> list[Carried]:
+def check_all(directories: Iterable[Path], role: Role) -> list[CarriedTool]:
     """The tools in directories of media, read as a whole; as `verified` and `check`."""
     found = [each for path in directories if (path / TOOL).is_dir() for each in verified(path / TOOL, role)]
     for each in found:
@@ -134,7 +134,7 @@ def check_all(directories: Iterable[Path], role: Role) -> list[Carried]:
     return found
 
 
-def check(carried: Carried) -> None:
+def check(carried: CarriedTool) -> None:
     """Read a whole archive.
 
     Raises:
@@ -144,7 +144,7 @@ def check(carried: Carried) -> None:
     check_file(carried.path, carried)
 
 
-def check_file(path: Path, carried: Carried) -> None:
+def check_file(path: Path, carried: CarriedTool) -> None:
     """As `check`, of a copy.
 
     Raises:
@@ -170,7 +170,7 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _listed(sums: str, directory: Path) -> Iterator[Carried]:
+def _listed(sums: str, directory: Path) -> Iterator[CarriedTool]:
     lines = sums.splitlines()
     if not lines or not sums.endswith("\n"):
         raise DamagedError(f"{directory / SUMS} is empty or cut short")
@@ -183,10 +183,10 @@ def _listed(sums: str, directory: Path) -> Iterator[Carried]:
         yield carried
 
 
-def _parse(line: str, directory: Path) -> Carried | None:
+def _parse(line: str, directory: Path) -> CarriedTool | None:
     match = _LINE.fullmatch(line)
     known = {platform.dashed: platform for platform in PLATFORMS}
     if match is None or match[6] not in known:
         return None
     version = (int(match[3]), int(match[4]), int(match[5]))
-    return Carried(directory / match[2], Digest(f"sha256:{match[1]}"), version, known[match[6]])
+    return CarriedTool(directory / match[2], Digest(f"sha256:{match[1]}"), version, known[match[6]])

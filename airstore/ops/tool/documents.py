@@ -20,7 +20,7 @@ from airstore.ops.tool.platforms import (
     PYTHON_RELEASE,
     PYTHON_SUM,
     PYTHON_VERSION,
-    Platform,
+    ToolPlatform,
 )
 from airstore.ops.tool.programs import PLACES, Program
 
@@ -43,7 +43,7 @@ airstore's sources does that.
 
 
 @dataclass(frozen=True)
-class Part:
+class BundlePart:
     """One part of a bundle.
 
     Attributes:
@@ -61,7 +61,7 @@ class Part:
     words: Sequence[str]
 
 
-def parts(folder: Path, report: bytes, programs: Iterable[Program]) -> list[Part]:
+def parts(folder: Path, report: bytes, programs: Iterable[Program]) -> list[BundlePart]:
     """All parts of a bundle but airstore itself.
 
     Args:
@@ -70,7 +70,7 @@ def parts(folder: Path, report: bytes, programs: Iterable[Program]) -> list[Part
         programs: what it carries beside Python.
     """
     origin = f"pkg:golang/{PYTHON_MODULE}@{PYTHON_RELEASE}"
-    python = Part("python", PYTHON_VERSION, "PSF-2.0", origin, {}, [f"{LIBRARY}/LICENSE.txt"])
+    python = BundlePart("python", PYTHON_VERSION, "PSF-2.0", origin, {}, [f"{LIBRARY}/LICENSE.txt"])
     packages = [_package(folder, entry) for entry in json.loads(report)["install"]]
     return [
         python,
@@ -79,7 +79,7 @@ def parts(folder: Path, report: bytes, programs: Iterable[Program]) -> list[Part
     ]
 
 
-def _package(folder: Path, entry: Mapping[str, Any]) -> Part:
+def _package(folder: Path, entry: Mapping[str, Any]) -> BundlePart:
     name, version = entry["metadata"]["name"], entry["metadata"]["version"]
     (info,) = (
         path
@@ -94,7 +94,7 @@ def _package(folder: Path, entry: Mapping[str, Any]) -> Part:
     ]
     sha256 = entry["download_info"]["archive_info"]["hashes"]["sha256"]
     purl = f"pkg:pypi/{_plain(name)}@{version}"
-    return Part(name, version, _licence(described), purl, {"SHA-256": sha256}, words)
+    return BundlePart(name, version, _licence(described), purl, {"SHA-256": sha256}, words)
 
 
 def _plain(name: str) -> str:
@@ -114,13 +114,15 @@ def _licence(described: Message) -> str:
     return "; ".join(classified) or str(described.get("License", "")).partition("\n")[0] or "see its files"
 
 
-def _program(folder: Path, program: Program) -> Part:
+def _program(folder: Path, program: Program) -> BundlePart:
     sha256 = Digest.of_file(folder / PLACES[program.name]).hex
     words = f"licences/{program.name}/"
-    return Part(program.name, program.version, program.licence, program.origin, {"SHA-256": sha256}, [words])
+    return BundlePart(
+        program.name, program.version, program.licence, program.origin, {"SHA-256": sha256}, [words]
+    )
 
 
-def notice(listed: Iterable[Part], platform: Platform) -> str:
+def notice(listed: Iterable[BundlePart], platform: ToolPlatform) -> str:
     """The NOTICE of a bundle."""
     lines = [
         f"{part.name} {part.version}: {part.licence} ({', '.join(part.words) or '-'})" for part in listed
@@ -129,7 +131,7 @@ def notice(listed: Iterable[Part], platform: Platform) -> str:
     return head + "\n".join(lines) + "\n"
 
 
-def sbom(listed: Iterable[Part], platform: Platform) -> bytes:
+def sbom(listed: Iterable[BundlePart], platform: ToolPlatform) -> bytes:
     """CycloneDX 1.5, in JSON; no serial number and no time, so that it is the same each time."""
     document = {
         "bomFormat": "CycloneDX",
@@ -150,7 +152,7 @@ def sbom(listed: Iterable[Part], platform: Platform) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _component(part: Part) -> dict[str, Any]:
+def _component(part: BundlePart) -> dict[str, Any]:
     properties = [{"name": "go:sum", "value": PYTHON_SUM}] if part.name == "python" else []
     hashes = [{"alg": name, "content": value} for name, value in part.hashes.items()]
     return {

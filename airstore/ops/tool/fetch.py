@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from airstore.core.errors import DamagedError, NotFoundError, TransferError
 from airstore.core.work import at_work
-from airstore.ops.tool.platforms import PYTHON, PYTHON_MODULE, PYTHON_RELEASE, PYTHON_SUM, Platform
+from airstore.ops.tool.platforms import PYTHON, PYTHON_MODULE, PYTHON_RELEASE, PYTHON_SUM, ToolPlatform
 
 LOCK = "requirements.lock"
 _PACKAGED = Path(__file__).parents[2] / LOCK  # in an installed wheel
@@ -53,7 +53,7 @@ def fetch_python(scratch: Path) -> Path:
     return Path(found["Dir"])
 
 
-def unpack_python(module: Path, platform: Platform, out: Path, dropped: AbstractSet[str]) -> None:
+def unpack_python(module: Path, platform: ToolPlatform, out: Path, dropped: AbstractSet[str]) -> None:
     """Put the module's Python for a platform into a directory, without links, which FAT does not know.
 
     Args:
@@ -130,7 +130,7 @@ def _is_for_others(marker: str) -> bool:
     return bool(re.search(r"version\s*<|==\s*['\"](win32|Windows|PyPy|emscripten|darwin)", marker))
 
 
-def install(platform: Platform, target: Path, listed: Path, report: Path) -> None:
+def install(platform: ToolPlatform, target: Path, listed: Path, report: Path) -> None:
     """Unpack wheels for a platform into a directory, whatever Python and platform run this.
 
     Args:

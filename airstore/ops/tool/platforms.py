@@ -25,7 +25,7 @@ _MANYLINUX = (
 
 
 @dataclass(frozen=True)
-class Platform:
+class ToolPlatform:
     """One platform.
 
     Attributes:
@@ -49,10 +49,10 @@ class Platform:
         return tuple(f"{tag}_{self.machine}" for tag in _MANYLINUX)
 
 
-PLATFORMS = (Platform("linux/amd64", "x86_64", 62), Platform("linux/arm64", "aarch64", 183))
+PLATFORMS = (ToolPlatform("linux/amd64", "x86_64", 62), ToolPlatform("linux/arm64", "aarch64", 183))
 
 
-def named(names: Iterable[str]) -> list[Platform]:
+def named(names: Iterable[str]) -> list[ToolPlatform]:
     """The platforms of these names, each once.
 
     Raises:
@@ -61,7 +61,7 @@ def named(names: Iterable[str]) -> list[Platform]:
     return list(dict.fromkeys(map(_named, names)))
 
 
-def _named(name: str) -> Platform:
+def _named(name: str) -> ToolPlatform:
     with suppress(DamagedError):
         wanted = image.Platform.parse(name).canonical
         for each in PLATFORMS:
@@ -71,6 +71,6 @@ def _named(name: str) -> Platform:
     raise UsageError(f"no bundle is made for the platform {name!r}", hint=f"there are {known}")
 
 
-def of_machine(machine: str) -> Platform | None:
+def of_machine(machine: str) -> ToolPlatform | None:
     """The platform whose kernel says it is a ``machine``."""
     return next((platform for platform in PLATFORMS if platform.machine == machine), None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from airstore.core.errors import NotFoundError
 from airstore.core.parsing import schema, strictjson
-from airstore.ops.tool.platforms import Platform
+from airstore.ops.tool.platforms import ToolPlatform
 
 LIST = "programs.json"
 # Where each is in a bundle: bin/ comes before the host's own programs, fallback/ after them, for scripts of a
@@ -36,7 +36,7 @@ class Program:
     licences: tuple[Path, ...]
 
 
-def read(directory: Path, platform: Platform) -> list[Program]:
+def read(directory: Path, platform: ToolPlatform) -> list[Program]:
     """What ``programs.json`` in a directory describes, for one platform.
 
     Raises:
@@ -51,7 +51,7 @@ def read(directory: Path, platform: Platform) -> list[Program]:
     return list(_programs(directory, document, platform))
 
 
-def _programs(directory: Path, document: dict[str, Any], platform: Platform) -> Iterator[Program]:
+def _programs(directory: Path, document: dict[str, Any], platform: ToolPlatform) -> Iterator[Program]:
     for name in PLACES:
         entry = document["programs"][name]
         path = directory / platform.dashed / name

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from airstore.core.errors import DamagedError, ProgramError, UsageError
 from airstore.ops.tool import elf
-from airstore.ops.tool.platforms import LIBRARY, PACKAGES, PYTHON, Platform
+from airstore.ops.tool.platforms import LIBRARY, PACKAGES, PYTHON, ToolPlatform
 from airstore.ops.tool.programs import PLACES
 
 # Of Python: what needs a display, makes environments or tests, or embeds the interpreter.
@@ -100,7 +100,7 @@ _NOT_RUN = (".pyi", ".pyx", ".pxd", ".c", ".h", ".typed", ".a")
 _SOURCES = f"{PACKAGES}/airstore"  # stays readable, and two of its files are run by their path
 
 
-def trim(folder: Path, platform: Platform, glibc: int) -> None:
+def trim(folder: Path, platform: ToolPlatform, glibc: int) -> None:
     """Drop what is not needed of packages, check and strip native code.
 
     Args:
@@ -133,7 +133,7 @@ def _drop(path: Path, packages: Path) -> None:
         (packages / name).write_bytes(data)
 
 
-def _strip(path: Path, folder: Path, platform: Platform, glibc: int) -> None:
+def _strip(path: Path, folder: Path, platform: ToolPlatform, glibc: int) -> None:
     data = path.read_bytes()
     programs = {folder / place for place in PLACES.values()}
     if not elf.is_elf(data) and path not in programs:
@@ -142,7 +142,7 @@ def _strip(path: Path, folder: Path, platform: Platform, glibc: int) -> None:
     path.write_bytes(elf.stripped(data, path.name))
 
 
-def check_native(data: bytes, what: str, platform: Platform, glibc: int) -> None:
+def check_native(data: bytes, what: str, platform: ToolPlatform, glibc: int) -> None:
     """Refuse native code that a platform would not run.
 
     Raises:

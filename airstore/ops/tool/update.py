@@ -19,7 +19,7 @@ from airstore import __version__
 from airstore.core.durable import storage_errors, sync_directory
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, ProgramError, SequenceError
 from airstore.ops.tool import carry
-from airstore.ops.tool.carry import Carried
+from airstore.ops.tool.carry import CarriedTool
 from airstore.ops.tool.platforms import of_machine
 
 CURRENT, PREVIOUS = "current", "previous"
@@ -40,7 +40,7 @@ class Update:
     after: str
 
 
-def choose(carried: Sequence[Carried], machine: str) -> Carried:
+def choose(carried: Sequence[CarriedTool], machine: str) -> CarriedTool:
     """The newest archive for a machine.
 
     Raises:
@@ -54,7 +54,9 @@ def choose(carried: Sequence[Carried], machine: str) -> Carried:
     return max(fitting, key=lambda each: each.version)
 
 
-def update(running: Path, chosen: Carried, say: Callable[[str], None], *, dry_run: bool = False) -> Update:
+def update(
+    running: Path, chosen: CarriedTool, say: Callable[[str], None], *, dry_run: bool = False
+) -> Update:
     """Put a verified archive beside the version that runs, and have ``current`` lead to it.
 
     Args:
@@ -116,7 +118,7 @@ def roll_back(running: Path) -> Update:
     return Update(before, kept)
 
 
-def _unpacked(place: Path, chosen: Carried) -> Path:
+def _unpacked(place: Path, chosen: CarriedTool) -> Path:
     """The archive's folder in a temporary directory; what is unpacked is what was compared."""
     building = Path(tempfile.mkdtemp(prefix=".airstore-update-", dir=place))
     try:
@@ -155,7 +157,7 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, building: Path) -> N
         os.fchmod(file.fileno(), member.mode & 0o755)
 
 
-def _check_starts(folder: Path, chosen: Carried) -> None:
+def _check_starts(folder: Path, chosen: CarriedTool) -> None:
     version = ".".join(map(str, chosen.version))
     try:
         done = subprocess.run(

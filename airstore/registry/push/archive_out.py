@@ -20,14 +20,14 @@ _NAME = "io.containerd.image.name"
 _REF_NAME = "org.opencontainers.image.ref.name"
 
 
-class Sink(Protocol):
+class ArchiveSink(Protocol):
     """Where the archive goes."""
 
     def write(self, data: bytes, /) -> object:
         """Take all of these bytes."""
 
 
-def write_oci_archive(sink: Sink, image: Image, name: str, reader: RangeReader) -> None:
+def write_oci_archive(sink: ArchiveSink, image: Image, name: str, reader: RangeReader) -> None:
     """Write an image and everything below it; the same image gives the same bytes.
 
     Args:
@@ -51,7 +51,7 @@ def write_oci_archive(sink: Sink, image: Image, name: str, reader: RangeReader) 
     sink.write(bytes(2 * tarfile.BLOCKSIZE))
 
 
-def _member(sink: Sink, path: str, chunks: Iterable[bytes], size: int) -> None:
+def _member(sink: ArchiveSink, path: str, chunks: Iterable[bytes], size: int) -> None:
     header = tarfile.TarInfo(path)
     header.size, header.mode = size, 0o644
     sink.write(header.tobuf(tarfile.USTAR_FORMAT))

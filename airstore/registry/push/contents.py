@@ -55,7 +55,7 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PushContents:
     """Everything asked for, each thing once.
 
     Attributes:
@@ -74,7 +74,7 @@ class Wanted:
 
 def want(
     artifacts: Sequence[tuple[str, Artifact]], reader: RangeReader, platforms: Sequence[Platform]
-) -> Wanted:
+) -> PushContents:
     """Collect what the artifacts consist of.
 
     Args:
@@ -96,7 +96,7 @@ def want(
     blobs = _once(placed for part in parts for placed in part.blobs())
     manifests = _once(Placed(part.repository, blob) for part in parts for blob in part.ordered)
     needed = {placed for part in parts for placed in part.needed()}
-    return Wanted(
+    return PushContents(
         blobs=blobs,
         manifests=manifests,
         optional=frozenset(placed for placed in (*blobs, *manifests) if placed not in needed),

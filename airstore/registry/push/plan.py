@@ -13,7 +13,7 @@ from airstore.registry.client.manifests import read_manifest
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.upload import RangeReader, prove
 from airstore.registry.parallel import run_all
-from airstore.registry.push.contents import Attachment, Placed, TagPush, Wanted, want
+from airstore.registry.push.contents import Attachment, Placed, PushContents, TagPush, want
 
 _REQUESTS = 8  # at a time
 
@@ -93,7 +93,7 @@ def plan_push(
     return decide(client.host, wanted, observe(client, wanted))
 
 
-def observe(client: RegistryClient, wanted: Wanted) -> Observed:
+def observe(client: RegistryClient, wanted: PushContents) -> Observed:
     """Ask a registry what it has; every yes is proved by reading.
 
     Raises:
@@ -131,7 +131,7 @@ def observe(client: RegistryClient, wanted: Wanted) -> Observed:
     )
 
 
-def decide(host: str, wanted: Wanted, observed: Observed) -> PushPlan:
+def decide(host: str, wanted: PushContents, observed: Observed) -> PushPlan:
     """What to write where: each blob is sent once and mounted everywhere else."""
     homes = {placed.blob.digest: placed.repository for placed in wanted.blobs if placed in observed.blobs}
     uploads: list[Placed] = []

@@ -15,7 +15,7 @@ from airstore.core.errors import TransferError
 from airstore.registry.server.app import AccessEntry, make_app
 from airstore.registry.server.http.acceptor import Acceptor
 from airstore.registry.server.http.conversation import Service
-from airstore.registry.server.http.limits import PULLS, Limits
+from airstore.registry.server.http.limits import PULLS, ServerLimits
 from airstore.registry.server.http.listening import Listen, RunningServer, Tls, listen, tls_context
 from airstore.registry.server.http.stop import Stop
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessEntry",
-    "Limits",
     "Listen",
     "RunningServer",
+    "ServerLimits",
     "Stop",
     "Tls",
     "make_app",
@@ -47,7 +47,7 @@ def running_server(
     app: WSGIApplication,
     where: Listen = Listen(),  # noqa: B008 - a value
     fault: Callable[[str], None] = _ignore,
-    limits: Limits = Limits(),  # noqa: B008 - a value
+    limits: ServerLimits = ServerLimits(),  # noqa: B008 - a value
 ) -> Iterator[RunningServer]:
     """Serve in the background for the length of the block; running pulls may end before it does.
 
@@ -73,7 +73,7 @@ def serve(
     where: Listen,
     *,
     fault: Callable[[str], None] = _ignore,
-    limits: Limits = Limits(),  # noqa: B008 - a value
+    limits: ServerLimits = ServerLimits(),  # noqa: B008 - a value
     ending: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until ``stop`` is set; ``ready`` is called as soon as clients may come.
@@ -99,7 +99,7 @@ def _started(
     app: WSGIApplication,
     where: Listen,
     fault: Callable[[str], None],
-    limits: Limits,
+    limits: ServerLimits,
     ended: Callable[[], None],
 ) -> Iterator[tuple[RunningServer, _Server]]:
     context = tls_context(where.tls) if where.tls else None

@@ -53,7 +53,7 @@ class Pin:
 
 
 @dataclass(frozen=True)
-class Link:
+class RootLink:
     """How a root continues the one before it.
 
     Attributes:
@@ -85,7 +85,7 @@ class TrustRoot:
     keys: Mapping[str, PublicKey] = field(hash=False)
     roles: Mapping[str, Role] = field(hash=False)
     expires: datetime | None = None
-    link: Link | None = None
+    link: RootLink | None = None
 
     def __post_init__(self) -> None:
         _check_names(self)
@@ -104,7 +104,7 @@ class TrustRoot:
         *,
         version: int = 1,
         expires: datetime | None = None,
-        link: Link | None = None,
+        link: RootLink | None = None,
     ) -> TrustRoot:
         """Build a root from names.
 
@@ -233,11 +233,11 @@ def _from_json(document: Mapping[str, Any]) -> TrustRoot:
     )
 
 
-def _link(document: Mapping[str, Any]) -> Link | None:
+def _link(document: Mapping[str, Any]) -> RootLink | None:
     if "previous" not in document:
         return None
     after = document["after"]
-    return Link(Digest(document["previous"]), Pin.parse(after) if after else None)
+    return RootLink(Digest(document["previous"]), Pin.parse(after) if after else None)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from airstore.core.errors import SequenceError, UsageError
 from airstore.trust import envelope
 from airstore.trust.role import Role
-from airstore.trust.root.model import RELEASE_ROLE, ROOT_ROLE, WHAT, Link, Pin, TrustRoot, parse_payload
+from airstore.trust.root.model import RELEASE_ROLE, ROOT_ROLE, WHAT, Pin, RootLink, TrustRoot, parse_payload
 from airstore.trust.ssh.signing import SigningKey
 from airstore.trust.ssh.sshsig import GIT_NAMESPACE, TOOL_NAMESPACE
 
@@ -20,9 +20,9 @@ __all__ = [
     "PAYLOAD_TYPE",
     "RELEASE_ROLE",
     "ROOT_ROLE",
-    "Link",
     "Pin",
     "Role",
+    "RootLink",
     "SignedRoot",
     "TrustRoot",
     "allowed_signers",

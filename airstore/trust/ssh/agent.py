@@ -71,7 +71,7 @@ class AgentKey:
         request = bytes([_SIGN]) + put_string(self.public.wire) + put_string(data) + bytes(4)
         try:
             answer = WireReader(_ask(self.agent, request, _SIGNATURE), _WHAT)
-        except _RefusedError as fault:
+        except _RefusedByAgentError as fault:
             raise NotTrustedError(
                 f"the ssh-agent does not sign with {self.public.fingerprint}",
                 hint="is it locked, or does the key ask for a confirmation?",
@@ -116,14 +116,14 @@ class _AgentSigner(Signer):
         raise NotFoundError(f"the ssh-agent at {agent} does not hold the key {public_key.keyid}")
 
 
-class _RefusedError(Exception):
+class _RefusedByAgentError(Exception):
     """The agent said no."""
 
 
 def _held(agent: Path) -> set[bytes]:
     try:
         answer = WireReader(_ask(agent, bytes([_LIST]), _KEYS), _WHAT)
-    except _RefusedError:
+    except _RefusedByAgentError:
         return set()
     found = set()
     for _ in range(answer.number()):
@@ -140,7 +140,7 @@ def _ask(agent: Path, request: bytes, expected: int) -> bytes:
             raise DamagedError(f"{agent} answers with {size} bytes: that is no ssh-agent")
         answer = _read(connection, size)
     if answer[0] != expected:
-        raise _RefusedError
+        raise _RefusedByAgentError
     return answer[1:]
 
 

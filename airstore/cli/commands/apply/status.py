@@ -13,9 +13,9 @@ from airstore.cli.views.output import output_option, show_document, show_rows
 from airstore.cli.views.plans import open_site
 from airstore.core.errors import AirstoreError
 from airstore.ops.apply.session.session import ApplySession
-from airstore.ops.apply.status import Condition, Repairs, SiteStatus, status
+from airstore.ops.apply.status import Repairs, SiteCondition, SiteStatus, status
 
-_CODES = {Condition.GOOD: 0, Condition.DRIFTED: 60, Condition.UNHEALTHY: 61}
+_CODES = {SiteCondition.GOOD: 0, SiteCondition.DRIFTED: 60, SiteCondition.UNHEALTHY: 61}
 
 
 @click.command("status")

@@ -18,8 +18,8 @@ from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.ops.publish.roots import (
     ROLES,
-    Change,
-    Signed,
+    PendingRoot,
+    RootChange,
     accept,
     co_sign,
     discard,
@@ -58,7 +58,7 @@ def _said(
     return {"thresholds": thresholds, "expires": when}
 
 
-# What every change of a root can say besides, for a `Change`.
+# What every change of a root can say besides, for a `RootChange`.
 _settings = gathered(
     "settings",
     _said,
@@ -100,7 +100,7 @@ def create(
     discard(store)
     add = [(*find_public(store, text), [ROOT_ROLE]) for text in root_keys]
     add += [(*find_public(store, text), [RELEASE_ROLE]) for text in release_keys]
-    change = Change(add=add, **settings)
+    change = RootChange(add=add, **settings)
     _show_draft(context, store, draft(store, change), output)
 
 
@@ -124,7 +124,7 @@ def add_key(
     """
     store = context.store(PUBLISHER, "trust root add-key")
     add = [(*find_public(store, key), roles or (RELEASE_ROLE,))]
-    change = Change(add=add, **settings)
+    change = RootChange(add=add, **settings)
     _show_draft(context, store, draft(store, change), output)
 
 
@@ -147,7 +147,7 @@ def remove_key(
     What it signed up to the newest release of this store stays valid; whatever comes later is refused.
     """
     store = context.store(PUBLISHER, "trust root remove-key")
-    change = Change(remove=[(name, roles or ROLES)], **settings)
+    change = RootChange(remove=[(name, roles or ROLES)], **settings)
     _show_draft(context, store, draft(store, change), output)
 
 
@@ -234,10 +234,10 @@ def _show_draft(context: Context, store: StoreDirectory, root: TrustRoot, output
     context.next("airstore trust root sign --key-file ROOT-KEY, by each holder of one")
     draft_file = store.layout.root_draft
     lacks = (current.roles[ROOT_ROLE].threshold if current else 0, root.roles[ROOT_ROLE].threshold)
-    show_fields(_fields(Signed(root, b"", lacks), draft_file), output)
+    show_fields(_fields(PendingRoot(root, b"", lacks), draft_file), output)
 
 
-def _fields(signed: Signed, path: Path | None) -> Mapping[str, Any]:
+def _fields(signed: PendingRoot, path: Path | None) -> Mapping[str, Any]:
     before, own = signed.lacks
     return {
         "product": signed.root.product,

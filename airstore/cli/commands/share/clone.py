@@ -11,7 +11,7 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.options.remotes import make_remote_access, place_options, registry_config_option
 from airstore.cli.views.output import output_option, show_fields
 from airstore.ops.share.clone import Beginning, clone_store
-from airstore.ops.share.pull import Wanted
+from airstore.ops.share.pull import PullScope
 from airstore.ops.share.remotes import DEFAULT, Remote
 
 
@@ -55,7 +55,7 @@ def command(
     """
     remote = Remote(DEFAULT, git_url, objects, plain_http, ca.absolute() if ca else None)
     access = make_remote_access(registry_config)
-    wanted = Wanted(whole=whole)
+    wanted = PullScope(whole=whole)
     store, done = clone_store(directory, Beginning(trust, product), remote, access, context.progress, wanted)
     show_fields(done.summary(), output)
     context.say(f"made a publisher's store for product {store.name!r} in {directory}")

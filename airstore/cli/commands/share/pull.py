@@ -9,7 +9,7 @@ import click
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.remotes import make_remote_access, registry_config_option
 from airstore.cli.views.output import output_option, show_fields
-from airstore.ops.share.pull import Wanted, pull_store
+from airstore.ops.share.pull import PullScope, pull_store
 from airstore.ops.share.remotes import find_remote
 from airstore.ops.stores.directory import PUBLISHER
 
@@ -36,7 +36,7 @@ def command(
     """
     store = context.store(PUBLISHER, "pull")
     remote = find_remote(store, name)
-    wanted = Wanted(whole=whole, set_aside=set_aside)
+    wanted = PullScope(whole=whole, set_aside=set_aside)
     done = pull_store(store, remote, make_remote_access(registry_config), context.progress, wanted)
     show_fields(done.summary(), output)
     if done.set_aside:

@@ -10,7 +10,7 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.text import human, printable
 from airstore.cli.views.output import output_option, show_document
 from airstore.core.errors import UsageError
-from airstore.ops.gc.gc import Collected, collect
+from airstore.ops.gc.gc import GarbageCollection, collect
 from airstore.ops.gc.sides import pins_of
 from airstore.ops.stores.directory import SITE
 
@@ -55,7 +55,7 @@ def command(context: Context, *, keep: int, dry_run: bool, drop_bases: bool, out
     _show(context, done, store.side, dry_run=dry_run)
 
 
-def _document(done: Collected, *, dry_run: bool) -> dict[str, object]:
+def _document(done: GarbageCollection, *, dry_run: bool) -> dict[str, object]:
     plan = done.plan
     return {
         "dry_run": dry_run,
@@ -85,7 +85,7 @@ def _document(done: Collected, *, dry_run: bool) -> dict[str, object]:
     }
 
 
-def _show(context: Context, done: Collected, side: str, *, dry_run: bool) -> None:
+def _show(context: Context, done: GarbageCollection, side: str, *, dry_run: bool) -> None:
     plan = done.plan
     for each in plan.kept:
         part = "" if each.whole else " (as much of it as is here)"

@@ -16,7 +16,7 @@ from airstore.core.location import CONFIG
 from airstore.media.found import find_media
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.repair.registries import RegistrySource
-from airstore.ops.repair.repair import Repaired, RepairRequest, repair
+from airstore.ops.repair.repair import RepairOutcome, RepairRequest, repair
 from airstore.ops.repair.sources import MediaSource, RepairSource, StoreSource
 from airstore.ops.stores.directory import open_directory
 
@@ -99,7 +99,7 @@ def _sources(context: Context, place: str, access: RegistryOptions) -> Iterator[
         )
 
 
-def _show(context: Context, done: Repaired, output: str) -> None:
+def _show(context: Context, done: RepairOutcome, output: str) -> None:
     if output != "table":
         remaining = [
             {"fault": each.problem.fault, "breaks": list(each.problem.breaks), "way_out": each.way_out}

@@ -27,7 +27,7 @@ class _Open:
     count: int = 0
 
 
-class _Job(NamedTuple):
+class _SegmentJob(NamedTuple):
     stream: Stream
     segment: _Open
     frame: Future[bytes]
@@ -57,7 +57,7 @@ class SegmentWriter:
     ) -> None:
         self._file, self._compress, self._levels = file, compress, levels
         self._ahead, self._advance = ahead, advance
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[_SegmentJob] = deque()
         self._open: dict[Stream, _Open] = {stream: _Open() for stream in Stream}
         self.segments: list[StreamSegment] = []
 
@@ -90,7 +90,7 @@ class SegmentWriter:
             while len(self._waiting) >= self._ahead:
                 self._take()
             frame = self._compress(segment.parts, self._levels[stream])
-            self._waiting.append(_Job(stream, segment, frame))
+            self._waiting.append(_SegmentJob(stream, segment, frame))
 
     def _take(self) -> None:
         job = self._waiting.popleft()

@@ -65,13 +65,13 @@ class SiteCluster:
         return served_versions(self._connection)
 
     def ensure_namespace(self, name: str) -> None:
-        """See `airstore.deploy.model.protocols.Objects`."""
+        """See `airstore.deploy.model.protocols.ClusterObjects`."""
         document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         if self._objects.live(document) is None:
             self._objects.apply(document)
 
     def apply(self, document: Document, namespace: str) -> None:
-        """See `airstore.deploy.model.protocols.Objects`."""
+        """See `airstore.deploy.model.protocols.ClusterObjects`."""
         self._objects.apply(document, namespace, force=True)
         if document.get("kind") == "CustomResourceDefinition":
             self._await_established(document)
@@ -86,13 +86,13 @@ class SiteCluster:
         drifting.put_back(self._objects, document, namespace, owner)
 
     def live(self, document: Document, namespace: str) -> dict[str, Any] | None:
-        """See `airstore.deploy.model.protocols.Objects`."""
+        """See `airstore.deploy.model.protocols.ClusterObjects`."""
         return self._objects.live(document, namespace)
 
     def labelled(
         self, api_version: str, kind: str, namespace: str, labels: Mapping[str, str]
     ) -> list[dict[str, Any]]:
-        """See `airstore.deploy.model.protocols.Objects`."""
+        """See `airstore.deploy.model.protocols.ClusterObjects`."""
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
         return list(self._objects.list(api_version, kind, namespace, labels=selector))
 
@@ -109,7 +109,7 @@ class SiteCluster:
         return quotas.lacking(self._objects, demands, namespace)
 
     def remove(self, document: Document, namespace: str) -> None:
-        """See `airstore.deploy.model.protocols.Objects`."""
+        """See `airstore.deploy.model.protocols.ClusterObjects`."""
         orphan = document.get("kind") == "StatefulSet"
         self._objects.delete(document, namespace, orphan=orphan)
         for last in poll(_GONE, _PAUSE):
@@ -124,15 +124,15 @@ class SiteCluster:
         return leases.hold(self._connection, namespace, name, name.removeprefix("airstore-"))
 
     def refusals(self, wanted: Sequence[Right]) -> list[Right]:
-        """See `airstore.deploy.model.protocols.Facts`."""
+        """See `airstore.deploy.model.protocols.ClusterFacts`."""
         return permissions.refusals(self._connection, wanted)
 
     def storage_classes(self) -> dict[str, bool]:
-        """See `airstore.deploy.model.protocols.Facts`."""
+        """See `airstore.deploy.model.protocols.ClusterFacts`."""
         return {each.name: each.default for each in gather_classes(self._objects, "StorageClass")}
 
     def ingress_classes(self) -> set[str]:
-        """See `airstore.deploy.model.protocols.Facts`."""
+        """See `airstore.deploy.model.protocols.ClusterFacts`."""
         return {each.name for each in gather_classes(self._objects, "IngressClass")}
 
     @property
@@ -152,7 +152,7 @@ class SiteCluster:
         return unpullable(self._objects, namespace, images, pull_secret, timeout)
 
     def look(self, document: Document, namespace: str) -> Sight | None:
-        """See `airstore.deploy.model.protocols.Workloads`."""
+        """See `airstore.deploy.model.protocols.ClusterWorkloads`."""
         return glance(self._objects, document, namespace)
 
     def run_job(
@@ -166,7 +166,7 @@ class SiteCluster:
         end_job(self._objects, document, namespace)
 
     def stop_job(self, document: Document, namespace: str) -> None:
-        """See `airstore.deploy.model.protocols.Workloads`."""
+        """See `airstore.deploy.model.protocols.ClusterWorkloads`."""
         stop_job(self._objects, document, namespace)
 
     def _await_established(self, document: Document) -> None:

@@ -22,7 +22,7 @@ from airstore import __version__
 from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError, StorageError
 from airstore.core.image.digest import Digest
-from airstore.history.links import Link
+from airstore.history.links import ReleaseLink
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.trust.root.sign import TrustRoot
 
@@ -62,7 +62,7 @@ class Summary:
         removed: digests of blobs that only the release before has.
     """
 
-    link: Link
+    link: ReleaseLink
     sequence: int
     digest: Digest
     made: Made
@@ -172,7 +172,7 @@ def _to_json(summary: Summary) -> dict[str, Any]:
 
 def _parse(entry: Mapping[str, Any]) -> Summary:
     return Summary(
-        Link(entry["version"], entry["commit"], entry["parent"], entry["tag"]),
+        ReleaseLink(entry["version"], entry["commit"], entry["parent"], entry["tag"]),
         entry["sequence"],
         Digest(entry["digest"]),
         Made(entry["when"], entry["author"], entry["signer"]),

@@ -10,7 +10,7 @@ from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.history.git.commits import Commit
 from airstore.history.git.names import TAGS
-from airstore.history.links import Link
+from airstore.history.links import ReleaseLink
 from airstore.history.repository import History
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.remembered import Counts, Made, Remembered, Summary
@@ -90,7 +90,7 @@ def _follow(history: History, chain: Iterable[VerifiedRelease], blobs: set[Diges
     for each in chain:
         commit = history.commit(each.commit)
         tag = str(history.refs.get(TAGS + each.release.version))  # verified: it is there
-        link = Link(each.release.version, each.commit, commit.parent, tag)
+        link = ReleaseLink(each.release.version, each.commit, commit.parent, tag)
         yield _summarise(link, each, commit, blobs)
         blobs = set(each.release.blobs())
 
@@ -109,7 +109,7 @@ def _walk(
     return found
 
 
-def _summarise(link: Link, verified: VerifiedRelease, commit: Commit, before: set[Digest]) -> Summary:
+def _summarise(link: ReleaseLink, verified: VerifiedRelease, commit: Commit, before: set[Digest]) -> Summary:
     release = verified.release
     blobs = {digest: blob.size for digest, blob in release.blobs().items()}
     return Summary(

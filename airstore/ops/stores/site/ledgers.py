@@ -13,7 +13,7 @@ from airstore.core.errors import AirstoreError, DamagedError, NotTrustedError, S
 from airstore.deploy.model.redact import Hide, keyed
 from airstore.history import ledger, sealed
 from airstore.history.repository import History
-from airstore.history.sealed import Place, Sealed
+from airstore.history.sealed import LedgerPlace, Sealed
 from airstore.ops.stores.directory import SITE_KEY, StoreDirectory
 from airstore.trust.mark import Mark
 from airstore.trust.ssh import sshsig
@@ -256,7 +256,7 @@ class _Look:
     def _is_marked(self, entry: Sealed, mark: Mark) -> bool:
         return entry.digest == mark.entry and self._place(entry).number == mark.entries
 
-    def _place(self, entry: Sealed) -> Place:
+    def _place(self, entry: Sealed) -> LedgerPlace:
         found = sealed.tip(self.history, entry.commit)
         assert found is not None  # noqa: S101 - the entry is there
         return found
@@ -268,7 +268,7 @@ def last_time(store: StoreDirectory) -> int:
     return newest.when if newest else 0
 
 
-def _cut(place: Place | None, mark: Mark) -> str:
+def _cut(place: LedgerPlace | None, mark: Mark) -> str:
     when = datetime.fromtimestamp(mark.when, UTC).strftime("%Y-%m-%d %H:%M:%S")
     first = (place.number if place else 0) + 1
     lost = f"entry {first}" if first == mark.entries else f"entries {first} to {mark.entries}"

@@ -11,7 +11,7 @@ from airstore.core.limits import KIB
 from airstore.registry.server.http.channel import Channel
 from airstore.registry.server.http.clients import Clients
 from airstore.registry.server.http.conversation import Conversation, Service
-from airstore.registry.server.http.gateway import Place
+from airstore.registry.server.http.gateway import RequestOrigin
 
 _PAUSE = 0.1  # seconds until the next try where the system has no room for another connection
 _UNSENT = 128 * KIB  # bytes that wait in the kernel for their turn
@@ -99,9 +99,9 @@ class Acceptor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _place(self, client: str) -> Place:
+    def _place(self, client: str) -> RequestOrigin:
         host, port = self._listener.getsockname()[:2]
-        return Place("https" if self._tls else "http", host, port, client)
+        return RequestOrigin("https" if self._tls else "http", host, port, client)
 
     async def _serve(self, channel: Channel, conversation: Conversation, client: str, name: str) -> None:
         try:

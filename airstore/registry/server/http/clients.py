@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Protocol
 
-from airstore.registry.server.http.limits import Limits
+from airstore.registry.server.http.limits import ServerLimits
 
 
 class Connected(Protocol):
@@ -31,7 +31,7 @@ class Clients:
     request. So silent connections never keep others out, and served ones are never broken off.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
         self._by_client: defaultdict[str, dict[Connected, None]] = defaultdict(dict)
         self._count = 0

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 import h11
 
 from airstore.registry.server.http.channel import Channel
-from airstore.registry.server.http.gateway import Answer, Place, environ_of
-from airstore.registry.server.http.limits import BODY_SIZE, HEADER_SIZE, Limits
+from airstore.registry.server.http.gateway import Answer, RequestOrigin, environ_of
+from airstore.registry.server.http.limits import BODY_SIZE, HEADER_SIZE, ServerLimits
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -39,11 +39,11 @@ class Service:
 
     app: WSGIApplication
     threads: Executor
-    limits: Limits
+    limits: ServerLimits
     fault: Callable[[str], None]
 
 
-class _RefusedError(Exception):
+class _RefusedRequestError(Exception):
     """The request is answered with an error, and the connection closed."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
@@ -58,7 +58,7 @@ class Conversation:
         answering: whether a request has arrived whole, and its response has not yet ended.
     """
 
-    def __init__(self, channel: Channel, place: Place, service: Service) -> None:
+    def __init__(self, channel: Channel, place: RequestOrigin, service: Service) -> None:
         self.answering = False
         self._channel = channel
         self._place = place
@@ -99,7 +99,7 @@ class Conversation:
         except h11.RemoteProtocolError as fault:
             await self._refuse(HTTPStatus(fault.error_status_hint), str(fault))
             return False
-        except _RefusedError as refused:
+        except _RefusedRequestError as refused:
             await self._refuse(refused.status, str(refused))
             return False
         if self._ending or self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
@@ -119,7 +119,7 @@ class Conversation:
             _check(request)
             await self._drop_body(self._channel.after(limits.body))
         except TimeoutError as fault:
-            raise _RefusedError(HTTPStatus.REQUEST_TIMEOUT, "the request took too long") from fault
+            raise _RefusedRequestError(HTTPStatus.REQUEST_TIMEOUT, "the request took too long") from fault
         return request
 
     async def _drop_body(self, deadline: float) -> None:
@@ -128,7 +128,7 @@ class Conversation:
         while isinstance(event := await self._event(deadline), h11.Data):
             count += len(event.data)
             if count > BODY_SIZE:
-                raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+                raise _RefusedRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
 
     async def _event(self, deadline: float) -> h11.Event | type[h11.PAUSED]:
         while (event := self._http.next_event()) is h11.NEED_DATA:
@@ -143,7 +143,7 @@ class Conversation:
             answer = await self._in_thread(lambda: Answer(self._service.app, environ))
         except Exception as crash:
             self._service.fault(repr(crash))
-            raise _RefusedError(
+            raise _RefusedRequestError(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "the registry failed; see its log"
             ) from crash
         try:
@@ -203,14 +203,14 @@ class Conversation:
 def _check(request: h11.Request) -> None:
     """What h11 lets pass: a request that another server on the way would see the end of elsewhere."""
     if len(request.target) + sum(len(name) + len(value) for name, value in request.headers) > HEADER_SIZE:
-        raise _RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large")
+        raise _RefusedRequestError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large")
     names = [name for name, _ in request.headers]
     if b"transfer-encoding" in names and (b"content-length" in names or request.http_version < b"1.1"):
-        raise _RefusedError(
+        raise _RefusedRequestError(
             HTTPStatus.BAD_REQUEST, "Transfer-Encoding goes neither with Content-Length nor with HTTP/1.0"
         )
     if not request.target.startswith(b"/"):
-        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the target of a request has to be a path")
+        raise _RefusedRequestError(HTTPStatus.BAD_REQUEST, "the target of a request has to be a path")
     for name, value in request.headers:
         if name == b"content-length" and int(value) > BODY_SIZE:
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+            raise _RefusedRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")

@@ -21,7 +21,7 @@ _NOT_PREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 
 
 @dataclass(frozen=True)
-class Place:
+class RequestOrigin:
     """Where a request arrived and from whom."""
 
     scheme: str
@@ -30,7 +30,7 @@ class Place:
     client: str
 
 
-def environ_of(request: h11.Request, place: Place) -> WSGIEnvironment:
+def environ_of(request: h11.Request, place: RequestOrigin) -> WSGIEnvironment:
     """What the application is asked; the body of a request has been read and dropped by then.
 
     A slash that is percent-encoded stays so: ``a%2Fb`` is one segment of a path.

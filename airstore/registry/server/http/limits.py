@@ -16,7 +16,7 @@ _FILES_EACH = 2  # of a connection in the middle of a pull: itself and what it r
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServerLimits:
     """Numbers of connections, and seconds.
 
     Attributes:
@@ -37,7 +37,7 @@ class Limits:
     idle: float = 60
     grace: float = 20
 
-    def that_fit(self) -> Limits:
+    def that_fit(self) -> ServerLimits:
         """The same with no more connections than this process may open files, after asking for as many."""
         room = max((_may_open(self.connections * _FILES_EACH + _OWN_FILES) - _OWN_FILES) // _FILES_EACH, 16)
         connections = min(self.connections, room)
