@@ -23,8 +23,9 @@ step() {
     STEP=""
 }
 
-STEP=""
-trap '[ $? -eq 0 ] || [ -z "$STEP" ] || printf "== FAILED: %s\n" "$STEP" >&2' EXIT
+# What a script leaves behind is removed at its end, whatever ends it.
+STEP="" SCRATCH=""
+trap '[ $? -eq 0 ] || [ -z "$STEP" ] || printf "== FAILED: %s\n" "$STEP" >&2; [ -z "$SCRATCH" ] || rm -rf "$SCRATCH"' EXIT
 
 # Print the first Python on PATH that is new enough.
 find_python() {

@@ -39,7 +39,7 @@ _COMMANDS = {
     "remote": ("share.remote", "Where a publisher's store is shared."),
     "clone": ("share.clone", "A publisher's store from where it is shared."),
     "push": ("share.push", "Share releases: packs to a registry, the history to a git server."),
-    "pull": ("share.pull", "Take in what others have shared, verified."),
+    "pull": ("share.pull", "Import what others have shared, verified."),
     "receipt": ("media.receipt", "The signed statement of what a site holds."),
     "registry": ("registry.registry", "Serve or push what the store holds."),
     "plan": ("apply.plan", "What an apply would do, without doing it."),

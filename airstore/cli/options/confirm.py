@@ -54,5 +54,5 @@ def confirm(context: Context, loss: str, *, yes: bool) -> None:
         context.say(loss)
         return
     if not sys.stdin.isatty():
-        raise UsageError(loss, hint="nobody can be asked here: --yes says that this is wanted")
+        raise UsageError(loss, hint="nobody can be asked here: --yes says that this is meant")
     click.confirm(f"{loss}\nContinue?", abort=True, err=True)

@@ -11,7 +11,7 @@ from airstore.ops.stores.site.states import ALL
 _OF_A_SITE = {
     ("the ledger",): (
         "a copy of this site's store: `airstore repair --from COPY`; releases have no part in it. Where"
-        " entries are lost and nobody has them, `airstore repair --accept-lost-entries` goes on without"
+        " entries are lost and nobody has them, `airstore repair --accept-lost-entries` continues without"
         " them, and the ledger says so"
     ),
     (ANCHOR,): (

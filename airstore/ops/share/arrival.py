@@ -90,7 +90,7 @@ class Arriving:
         if base is None:
             raise SequenceError(
                 f"{self._remote.git} has nothing in common with {self._store.path}; nothing was changed",
-                hint="it is another product's, or was made anew: clone it into a store of its own",
+                hint="it is another product's, or was created again: clone it into a store of its own",
             )
         ancestry = self._history.ancestry(self._history.tip)
         count = ancestry.index(base)

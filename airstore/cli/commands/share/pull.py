@@ -30,7 +30,7 @@ from airstore.ops.stores.directory import PUBLISHER
 def command(
     context: Context, name: str, *, whole: bool, set_aside: bool, registry_config: Path | None, output: str
 ) -> None:
-    """Take in what the remote NAME has (default: the only one, or origin), verified as media are.
+    """Import what the remote NAME has (default: the only one, or origin), verified as media are.
 
     A history that ends before what was seen there, or that parted from this one, is refused.
     """

@@ -180,7 +180,7 @@ def decode(data: bytes, head: Head) -> DeltaTable:
     following = Following(old, len(pieces))
     blobs = tuple(_decode_blob(numbers, following) for _ in range(numbers.take(MOST)))
     if not numbers.ended:
-        raise DamagedError("a delta's table goes on behind its end")
+        raise DamagedError("a delta's table continues behind its end")
     return DeltaTable(segments, bases, pieces, blobs, same)
 
 

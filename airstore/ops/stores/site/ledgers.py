@@ -25,7 +25,7 @@ NAMESPACE = "airstore-ledger"
 _REDACTION = b"airstore: the key that digests of Secrets are made with, version 1"
 _WAY_OUT = (
     "`airstore repair`, with --from COPY, a copy of this site's store, where the entries are not here any"
-    " more; where nobody has them, --accept-lost-entries goes on without them, and the ledger says so"
+    " more; where nobody has them, --accept-lost-entries continues without them, and the ledger says so"
 )
 
 
