@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import LockedError
 from airstore.core.poll import poll
+from airstore.process.confinement import Confinement
 from airstore.process.supervisor import OFFLINE, ONLINE
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -28,21 +26,22 @@ _PAUSE = 0.1  # seconds
 
 @contextmanager
 def guarded(
-    argv: Sequence[str], lock: Path | None, *, offline: bool = False
+    argv: Sequence[str], lock: Path | None, limits: Confinement | None = None
 ) -> Iterator[tuple[list[str], tuple[int, ...]]]:
     """A command line that runs ``argv`` guarded while the block lasts, and the handles it must inherit.
 
     Args:
         argv: the program and its arguments.
         lock: held while it runs; None for none, it dies with this process all the same.
-        offline: without network, where the machine allows that.
+        limits: what is taken from it, where the machine allows that.
     """
     if lock:
         _make_place(lock)
     read, write = os.pipe()
     try:
-        held, network = str(lock.absolute()) if lock else "", OFFLINE if offline else ONLINE
-        words = [sys.executable, "-I", "-S", str(_SUPERVISOR), held, str(read), network, *argv]
+        limits, held = limits or Confinement(), str(lock.absolute()) if lock else ""
+        rules = [OFFLINE if limits.offline else ONLINE, *(limits.files.words() if limits.files else ())]
+        words = [sys.executable, "-I", "-S", str(_SUPERVISOR), held, str(read), *rules, "--", *argv]
         yield words, (read,)
     finally:
         os.close(read)
@@ -65,37 +64,6 @@ def await_end(lock: Path, timeout: float) -> None:
             )
     finally:
         os.close(handle)
-
-
-@cache
-def network_taken_by() -> str:
-    """How this machine lets an ordinary program be run without network; empty where it forbids it.
-
-    Asked once a process, of a process of its own.
-    """
-    program = "import sys; sys.path.insert(0, sys.argv[1]); import offline; print(offline.leave_network())"
-    words = [sys.executable, "-I", "-S", "-c", program, str(_SUPERVISOR.parent)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
-    return done.stdout.strip()
-
-
-@dataclass(frozen=True)
-class NetworkNote:
-    """What to add to a program's name for people; the machine is asked, by a process, only where it is said.
-
-    Attributes:
-        offline: whether the program is to have no network.
-    """
-
-    offline: bool
-
-    def __str__(self) -> str:
-        if not self.offline:
-            return ""
-        how = network_taken_by()
-        return (
-            f", without network by {how}" if how else ", with network: this machine lets nobody take it away"
-        )
 
 
 def _make_place(lock: Path) -> None:

@@ -18,6 +18,7 @@ from typing import IO
 
 from airstore.core.errors import NotFoundError, ProgramError
 from airstore.core.limits import GIB, LIMITS, MIB
+from airstore.process.confinement import Confinement
 from airstore.process.guard import guarded
 
 MEMORY = 6 * GIB  # address space of the program; a template can otherwise ask for all there is
@@ -45,7 +46,7 @@ def run(  # noqa: PLR0913 - the bounds of one program, one each
     guard: Path | None = None,
     memory: int = MEMORY,
     watch: Callable[[], None] | None = None,
-    offline: bool = False,
+    limits: Confinement | None = None,
 ) -> Completed:
     """Run a program to its end.
 
@@ -58,7 +59,7 @@ def run(  # noqa: PLR0913 - the bounds of one program, one each
         guard: a lock file to hold while the program runs; it is free once the program is gone.
         memory: bytes of address space; 0 for no bound.
         watch: called every second while the program runs; what it raises ends the program, and is raised.
-        offline: without network, where the machine allows that (`network_taken_by`).
+        limits: what is taken from it, where the machine allows that; None for nothing.
 
     The program is killed when this process dies, however it dies.
 
@@ -71,7 +72,7 @@ def run(  # noqa: PLR0913 - the bounds of one program, one each
     with tempfile.TemporaryFile() as given:  # a file, so that a program which does not read cannot stall us
         given.write(stdin)
         given.seek(0)
-        with guarded(argv, guard, offline=offline) as (words, handles):
+        with guarded(argv, guard, limits) as (words, handles):
             bounds = _Bounds(timeout, limit, memory, watch)
             return _run(_start(words, environment, given, handles), name, bounds)
 

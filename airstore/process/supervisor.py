@@ -1,9 +1,10 @@
 """Keep one program company, for `airstore.process.guard`.
 
-``supervisor.py LOCK PIPE NETWORK PROGRAM ARGUMENT...``: ``LOCK`` is empty where none is to be held;
-``NETWORK`` is ``offline`` for a program that is to have none, as far as the machine allows it (`.offline`),
-else ``online``. Run as a script with the standard library alone, so that it starts quickly. It ends with the
-program's exit code, or 128 and the signal's number; 126 if it cannot lock, 127 if it cannot run the program.
+``supervisor.py LOCK PIPE NETWORK RULE... -- PROGRAM ARGUMENT...``: ``LOCK`` is empty where none is to be
+held; ``NETWORK`` is ``offline`` for a program that is to have none, as far as the machine allows it, else
+``online``; each ``RULE`` opens files (`.landlock.close_files`), none leaves all open. Run as a script with
+the standard library alone, so that it starts quickly. It ends with the program's exit code, or 128 and the
+signal's number; 126 if it cannot lock, 127 if it cannot run the program.
 """
 
 import fcntl
@@ -15,7 +16,7 @@ import sys
 OFFLINE, ONLINE = "offline", "online"
 
 
-def main(lock: str, pipe: int, network: str, argv: list[str]) -> int:
+def main(lock: str, pipe: int, limits: "list[str]", argv: "list[str]") -> int:
     """Run the program to its end, or to the end of whoever holds the other end of the pipe."""
     if lock and not _locked(lock):
         return 126
@@ -25,7 +26,7 @@ def main(lock: str, pipe: int, network: str, argv: list[str]) -> int:
     ended, here = _told_of_children(), os.getpid()
     program = os.fork()
     if program == 0:
-        _become(argv, network, here)
+        _become(argv, limits, here)
     status = _wait(program, ended, pipe)
     if status is None:
         os.kill(program, signal.SIGKILL)
@@ -45,16 +46,21 @@ def _locked(lock: str) -> bool:
     return True
 
 
-def _become(argv: list[str], network: str, parent: int) -> None:
+def _become(argv: "list[str]", limits: "list[str]", parent: int) -> None:
     """The program itself, which never outlives the supervisor."""
     try:
         sys.path.insert(0, os.path.dirname(__file__))  # noqa: PTH120 - pathlib takes time to load
-        import offline  # type: ignore[import-not-found] # noqa: PLC0415 - no package's module in a script
+        import landlock  # type: ignore[import-not-found] # noqa: PLC0415 - no package's module in a script
+        import offline  # type: ignore[import-not-found] # noqa: PLC0415
 
         offline.die_with_parent(signal.SIGKILL, parent)
+        environment = _given()  # before files are closed
+        network, *rules = limits
         if network == OFFLINE:
-            offline.leave_network()
-        os.execve(argv[0], argv, _given())  # noqa: S606
+            offline.leave_network() or landlock.forbid_tcp()
+        if rules:
+            landlock.close_files(rules)
+        os.execve(argv[0], argv, environment)  # noqa: S606
     except (OSError, ImportError) as fault:
         os.write(2, f"cannot run {argv[0]}: {fault}\n".encode())
     finally:
@@ -89,4 +95,5 @@ def _wait(program: int, ended: int, pipe: int) -> "int | None":
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]))
+    end = sys.argv.index("--", 3)
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:end], sys.argv[end + 1 :]))

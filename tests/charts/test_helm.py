@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from airstore.charts.helm.access import RepositoryLogin
+from airstore.charts.helm.access import ClusterAccess, RepositoryLogin
 from airstore.charts.helm.command import Helm
 from airstore.charts.helm.faults import helm_fault
 from airstore.charts.rendering.render import RenderTarget, render
 from airstore.core.errors import AirstoreError, NotFoundError, ProgramError, TransferError, UsageError
 from airstore.process import program
+from airstore.process.confinement import Confinement
 from tests.charts.chart_parts import packed, write_chart
 
 
@@ -39,7 +40,7 @@ def test_helm_sees_nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.Monke
     program.chmod(0o755)
     home = tmp_path / "home"
     lines = Helm(program, home, environment={"HTTPS_PROXY": "http://p:1", "HOME": "/root"}).run(
-        ["env"], "env"
+        ["env"], "env", limits=Confinement()
     )
     seen = dict(line.split("=", 1) for line in lines.splitlines())
     for name in ("PWD", "SHLVL", "_"):
@@ -51,6 +52,7 @@ def test_helm_sees_nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.Monke
         "HELM_CACHE_HOME": str(home / "cache"),
         "HELM_CONFIG_HOME": str(home / "config"),
         "HELM_DATA_HOME": str(home / "data"),
+        "TMPDIR": str(home / "tmp"),
         "HTTPS_PROXY": "http://p:1",
     }
     assert home.stat().st_mode & 0o077 == 0
@@ -61,7 +63,7 @@ def test_a_program_that_does_not_end_is_stopped_with_its_children(tmp_path: Path
     program.write_text("#!/bin/sh\nsleep 600 & sleep 600\n")
     program.chmod(0o755)
     with pytest.raises(ProgramError, match=r"chart x: helm did not end within 0\.2 seconds"):
-        Helm(program, timeout=0.2).run(["template"], "chart x")
+        Helm(program, timeout=0.2).run(["template"], "chart x", limits=Confinement())
 
 
 def test_a_program_that_only_closes_its_output_is_stopped_too() -> None:
@@ -95,7 +97,7 @@ def test_a_program_that_is_killed_is_no_wrong_usage(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\nkill -9 $$\n")
     program.chmod(0o755)
     with pytest.raises(ProgramError, match="helm was ended by signal 9"):
-        Helm(program).run(["template"], "chart x")
+        Helm(program).run(["template"], "chart x", limits=Confinement())
 
 
 def test_standard_error_is_cut() -> None:
@@ -174,7 +176,7 @@ def test_in_a_pod_the_cluster_is_asked_though_no_flag_names_one(helm: Path, tmp_
     )
     assert "found: 0" in asking.template(chart, "web", "shop", cluster=None)
     with pytest.raises(AirstoreError, match=r"(?i)connection refused|unreachable"):
-        asking.template(chart, "web", "shop", cluster=())
+        asking.template(chart, "web", "shop", cluster=ClusterAccess(None))
 
 
 def test_duplicate_keys_of_others_charts_are_read_as_kubernetes_does(helm: Path) -> None:

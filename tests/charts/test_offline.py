@@ -15,7 +15,8 @@ import pytest
 
 from airstore.charts.helm.command import Helm
 from airstore.core.errors import UsageError
-from airstore.process import guard, offline, program
+from airstore.process import confinement, guard, offline, program
+from airstore.process.confinement import Confinement
 from airstore.process.program import run
 from tests.charts.chart_parts import write_chart
 
@@ -31,12 +32,12 @@ def server() -> Iterator[socket.socket]:
 
 def reach(server: socket.socket, *, without: bool) -> program.Completed:
     words = [sys.executable, "-c", CONNECT, str(server.getsockname()[1])]
-    return run(words, ENVIRONMENT, timeout=60, offline=without)
+    return run(words, ENVIRONMENT, timeout=60, limits=Confinement(offline=without))
 
 
 def test_a_program_without_network_reaches_nothing(server: socket.socket) -> None:
     assert reach(server, without=False).stdout == b"through\n"
-    if not guard.network_taken_by():
+    if not confinement.network_taken_by():
         pytest.skip("this machine lets nobody take the network away; doctor says so")
     denied = reach(server, without=True)
     assert denied.code != 0
@@ -45,7 +46,7 @@ def test_a_program_without_network_reaches_nothing(server: socket.socket) -> Non
 
 def test_helm_that_renders_fetches_no_schema(server: socket.socket, tmp_path: Path, helm: Path) -> None:
     """Our own reader finds such references; this is what happens with one that it would not find."""
-    if not guard.network_taken_by():
+    if not confinement.network_taken_by():
         pytest.skip("this machine lets nobody take the network away; doctor says so")
     address = f"http://127.0.0.1:{server.getsockname()[1]}/s.json"
     chart = write_chart(tmp_path / "shop", "shop")
@@ -60,8 +61,8 @@ def test_helm_that_renders_fetches_no_schema(server: socket.socket, tmp_path: Pa
 def test_landlock_takes_tcp_away_where_namespaces_are_forbidden(server: socket.socket) -> None:
     """As on a machine where no ordinary program gets a namespace: only the second way is left."""
     words = (
-        f"import sys; sys.path.insert(0, {str(Path(offline.__file__).parent)!r}); import ctypes, offline\n"
-        "taken = offline._restrict(ctypes.CDLL(None, use_errno=True))\n"
+        f"import sys; sys.path.insert(0, {str(Path(offline.__file__).parent)!r}); import landlock\n"
+        "taken = landlock.forbid_tcp()\n"
         "print(taken, flush=True)\n"
         f"sys.argv[1:] = ['{server.getsockname()[1]}']\n{CONNECT}"
     )
@@ -74,13 +75,15 @@ def test_landlock_takes_tcp_away_where_namespaces_are_forbidden(server: socket.s
 def test_a_machine_that_forbids_both_ways_goes_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: socket.socket
 ) -> None:
-    for name in ("supervisor.py", "offline.py"):
+    for name in ("supervisor.py", "offline.py", "landlock.py"):
         text = (Path(offline.__file__).parent / name).read_text()
-        (tmp_path / name).write_text(text.replace("libc = ctypes.CDLL(None, use_errno=True)", 'return ""'))
+        text = text.replace("libc = ctypes.CDLL(None, use_errno=True)", "return False")
+        (tmp_path / name).write_text(text.replace("libc = _libc()", "return False"))
     monkeypatch.setattr(guard, "_SUPERVISOR", tmp_path / "supervisor.py")
-    guard.network_taken_by.cache_clear()
-    assert guard.network_taken_by() == ""
-    guard.network_taken_by.cache_clear()
+    monkeypatch.setattr(confinement, "__file__", str(tmp_path / "confinement.py"))
+    confinement.network_taken_by.cache_clear()
+    assert confinement.network_taken_by() is None
+    confinement.network_taken_by.cache_clear()
     assert reach(server, without=True).stdout == b"through\n"
 
 
@@ -134,7 +137,7 @@ def test_the_machine_is_not_asked_where_nobody_listens(
         asked.append("once")
         return ""
 
-    monkeypatch.setattr(guard, "network_taken_by", note)
+    monkeypatch.setattr(confinement, "network_taken_by", note)
     Helm(helm4).version()
     assert not asked
     with caplog.at_level("DEBUG", "airstore"):

@@ -13,6 +13,7 @@ from airstore.charts.helm.command import Helm
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.package import package_directory
 from airstore.core.errors import NotFoundError, TransferError, UsageError
+from airstore.process.confinement import Confinement
 from tests.charts.chart_parts import PASSWORD, USER, chart_repository, packed, write_chart
 from tests.support.registry.servers import PASSWORD as SITE_PASSWORD
 from tests.support.registry.servers import USER as SITE_USER
@@ -94,7 +95,11 @@ def test_a_dependency_comes_from_a_registry_with_a_password(helm: Path, tmp_path
         access = RepositoryLogin(f"oci://{registry.host}", SITE_USER, SITE_PASSWORD, plain_http=True)
         runner = Helm(helm)
         runner.add(access)
-        runner.run(["push", "--plain-http", str(archive), f"oci://{registry.host}/charts"], "cache")
+        runner.run(
+            ["push", "--plain-http", str(archive), f"oci://{registry.host}/charts"],
+            "cache",
+            limits=Confinement(),
+        )
         source = f"oci://{registry.host}/charts"
         needs = f"dependencies: [{{name: cache, version: 1.2.0, repository: '{source}'}}]\n"
         chart = write_chart(tmp_path / "shop", "shop", chart=needs)
@@ -110,7 +115,7 @@ def test_a_lock_decides_and_keeps_its_time(helm: Path, tmp_path: Path) -> None:
         needs = f"dependencies: [{{name: cache, version: 1.x, repository: '{url}'}}]\n"
         chart = write_chart(tmp_path / "shop", "shop", chart=needs)
         runner = Helm(helm)
-        runner.dependencies(chart, [RepositoryLogin(url)], "chart shop", locked=True)
+        runner.dependencies(chart, [RepositoryLogin(url)], "chart shop", locked=True, around=chart)
         lock = (chart / "Chart.lock").read_bytes()
         (chart / "charts" / "cache-1.2.0.tgz").unlink()
         read = read_chart(package_directory(Helm(helm), chart))

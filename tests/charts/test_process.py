@@ -65,7 +65,7 @@ def _supervised(tmp_path: Path, script: str) -> subprocess.Popen[bytes]:
     read, _write = os.pipe()  # the other end is held until this process ends
     os.set_inheritable(read, True)
     words = [sys.executable, "-I", "-c", _WITHOUT_PIDFD.format(supervisor.__file__)]
-    words += [str(tmp_path / "lock"), str(read), supervisor.ONLINE, "/bin/sh", "-c", script]
+    words += [str(tmp_path / "lock"), str(read), supervisor.ONLINE, "--", "/bin/sh", "-c", script]
     return subprocess.Popen(words, pass_fds=[read], start_new_session=True)
 
 

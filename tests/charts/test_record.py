@@ -14,6 +14,7 @@ from airstore.charts.packages.archive import ChartArchive, read_chart
 from airstore.charts.packages.literal import literal_chart
 from airstore.charts.packages.record import LARGEST, record_of
 from airstore.charts.packages.tarball import write_tarball
+from airstore.process.confinement import Confinement
 from tests.support.kubernetes.cluster_server import ApiServer
 
 _META = b"apiVersion: v2\nname: app\nversion: 1.0.0\n"
@@ -64,7 +65,7 @@ def test_a_rollbacks_record_is_no_larger_than_the_first(
     assert once < size < LARGEST
     (tmp_path / "kept.tgz").write_bytes(literal_chart(chart(), rendered))
     where = ["-n", namespace, "--kubeconfig", str(api.kubeconfig)]
-    Helm(helm).run(["install", "app", str(tmp_path / "kept.tgz"), *where], "app")
+    Helm(helm).run(["install", "app", str(tmp_path / "kept.tgz"), *where], "app", limits=Confinement())
     found = api.kubectl("get", "secret", "sh.helm.release.v1.app.v1", "-n", namespace, "-o", "json")
     assert abs(len(base64.b64decode(json.loads(found)["data"]["release"])) - size) < size / 100
 

@@ -19,7 +19,7 @@ from airstore.charts.packages.schemas import foreign_references
 from airstore.charts.packages.tarball import write_tarball
 from airstore.charts.rendering.render import RenderTarget, render
 from airstore.core.errors import UsageError
-from airstore.process.guard import network_taken_by
+from airstore.process.confinement import network_taken_by
 from tests.support.tools.http_server import listening
 
 CHART_YAML = b"apiVersion: v2\nname: shop\nversion: 1.0.0\n"

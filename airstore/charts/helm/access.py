@@ -37,5 +37,21 @@ class RepositoryLogin:
         return [f"--ca-file={self.ca_file.resolve()}"] if self.ca_file else []
 
 
+@dataclass(frozen=True)
+class ClusterAccess:
+    """How Helm reaches a cluster.
+
+    Attributes:
+        kubeconfig: None in a pod of it.
+    """
+
+    kubeconfig: Path | None
+
+    @property
+    def flags(self) -> list[str]:
+        """Flags that have Helm use it."""
+        return [f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else []
+
+
 Reach = Callable[[str], RepositoryLogin]
 """From the URL of a chart repository, or ``oci://host``, to how it is reached."""

@@ -42,7 +42,7 @@ def package_directory(helm: Helm, directory: Path, reach: Reach = RepositoryLogi
         for chart, copy in sorted(copies.items()):
             copy_chart(chart, copy)
         for copy in copies.values():
-            _fetch_dependencies(helm, copy, reach, what)
+            _fetch_dependencies(helm, copy, reach, what, work)
         destination = Path(work, "packaged")
         destination.mkdir()
         packed = read_chart(helm.package(list(copies.values())[-1], destination, what), what)
@@ -80,7 +80,7 @@ def _only_vendored(directory: Path, path: str, entry: Mapping[str, Any]) -> bool
     )
 
 
-def _fetch_dependencies(helm: Helm, copy: Path, reach: Reach, what: str) -> None:
+def _fetch_dependencies(helm: Helm, copy: Path, reach: Reach, what: str, around: Path) -> None:
     declared = [d for d in _dependencies(copy) if d.get("repository")]
     present = _vendored(copy / "charts")
     local = _local_paths(copy)
@@ -93,7 +93,7 @@ def _fetch_dependencies(helm: Helm, copy: Path, reach: Reach, what: str) -> None
         _check_reachable(entry, what)
     # Where all are local a lock file, which may be out of step, says nothing that counts.
     locked = (copy / "Chart.lock").exists() and len(local) < len(declared)
-    helm.dependencies(copy, _needed(declared, reach), what, locked=locked)
+    helm.dependencies(copy, _needed(declared, reach), what, locked=locked, around=around)
     if not locked:
         _forget_time(copy / "Chart.lock")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from airstore.charts.helm.access import ClusterAccess
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.schemas import foreign_references
 from airstore.charts.rendering.render import Document, RenderTarget, parse
@@ -40,9 +41,9 @@ class LiveCluster:
     api_versions: Callable[[], Sequence[str]] = field(repr=False)
 
     @property
-    def flags(self) -> list[str]:
-        """Flags that have Helm use it."""
-        return [f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else []
+    def access(self) -> ClusterAccess:
+        """How Helm reaches it."""
+        return ClusterAccess(self.kubeconfig)
 
 
 def render_live(
@@ -73,7 +74,7 @@ def render_live(
         # No site can fetch a schema from elsewhere; the publisher was told.
         target = replace(target, check_values=target.check_values and not foreign_references(archive))
         try:
-            text = helm.rehearse(*place, what=what, cluster=cluster.flags, check_values=target.check_values)
+            text = helm.rehearse(*place, what=what, cluster=cluster.access, check_values=target.check_values)
         except UsageError as fault:
             forbidden = bool(_FORBIDDEN.search(str(fault)))
             if not (forbidden or _STATE.search(str(fault))):
@@ -96,7 +97,7 @@ def _template(
             include_crds=False,
             upgrade=target.upgrade,
             check_values=target.check_values,
-            cluster=cluster.flags if seeing else None,
+            cluster=cluster.access if seeing else None,
         )
     except UsageError as fault:
         if not (seeing and _STATE.search(str(fault))):

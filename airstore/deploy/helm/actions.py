@@ -194,7 +194,8 @@ class HelmActions:
             path = Path(scratch, f"values-{number}.yaml")
             write_file(path, content, mode=0o600)
             flags.append(f"--values={path}")
-        self.calls.run(["upgrade", "--install", *flags, "--", target.name, str(packed)], target, watch)
+        words = ["upgrade", "--install", *flags, "--", target.name, str(packed)]
+        self.calls.run(words, target, watch, read=(scratch,))
 
     def _keep(self, target: ReleaseTarget) -> None:
         kept = self.installed(target)

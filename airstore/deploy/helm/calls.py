@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from airstore.charts.helm.access import ClusterAccess
 from airstore.charts.helm.command import Helm
 from airstore.deploy.model.target import ReleaseTarget
 
@@ -32,7 +33,12 @@ class HelmCalls:
         return self.helm.version()[0]
 
     def run(
-        self, arguments: Sequence[str], target: ReleaseTarget, watch: Callable[[], None] | None = None
+        self,
+        arguments: Sequence[str],
+        target: ReleaseTarget,
+        watch: Callable[[], None] | None = None,
+        *,
+        read: Sequence[Path] = (),
     ) -> str:
         """Run one command for a Helm release; returns its standard output.
 
@@ -40,14 +46,18 @@ class HelmCalls:
             arguments: Helm's.
             target: the Helm release.
             watch: called every second meanwhile; what it raises ends Helm, and is raised.
+            read: files and directories that the arguments name.
 
         Raises:
             UsageError: Helm refused or its time was up.
         """
-        flags = [f"--namespace={target.namespace}"]
-        flags += [f"--kubeconfig={self.kubeconfig}"] if self.kubeconfig else []
         command, *rest = arguments
-        what = f"{command} {target.running.key}"
-        timeout = target.timeout + _GRACE
-        words = [command, *flags, *rest]
-        return self.helm.run(words, what, timeout=timeout, guard=self.guard, watch=watch)
+        return self.helm.run_with(
+            ClusterAccess(self.kubeconfig),
+            [command, f"--namespace={target.namespace}", *rest],
+            f"{command} {target.running.key}",
+            read=read,
+            timeout=target.timeout + _GRACE,
+            guard=self.guard,
+            watch=watch,
+        )

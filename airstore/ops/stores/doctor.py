@@ -11,7 +11,7 @@ from pathlib import Path
 from airstore.charts.helm.command import Helm
 from airstore.cluster.api.transport.client import probe
 from airstore.core.errors import AirstoreError
-from airstore.process.guard import network_taken_by
+from airstore.process.confinement import files_closed_by, network_taken_by
 
 _OK, _MISSING = "ok", "missing"
 
@@ -42,7 +42,7 @@ def examine(helm: Callable[[], Helm], kubeconfig: Path | None, store: Path) -> I
     )
     cost = "release create, images find, plan and apply do not work"
     yield replace(_try("helm", lambda: helm().version()[1], cost), needed=True)
-    yield _network()
+    yield from _confinement()
     yield _program("kubectl", ["kubectl", "version", "--client"], "hook scripts that call it fail")
     yield _try(
         "kubernetes", lambda: _cluster(kubeconfig), "a site's registry bootstrap and apply do not work"
@@ -71,12 +71,15 @@ def _cluster(kubeconfig: Path | None) -> str:
     return f"{info.version} at {info.server}"
 
 
-def _network() -> DoctorFinding:
+def _confinement() -> Iterator[DoctorFinding]:
     cost = "a chart that makes Helm fetch something while it is rendered is not stopped by the kernel"
-    how = network_taken_by()
-    return DoctorFinding(
-        "helm offline", _OK if how else "problem", f"by {how}" if how else "forbidden here", cost
-    )
+    yield _taken("helm offline", network_taken_by(), cost)
+    cost = "a chart that makes Helm read a file of this machine is not stopped by the kernel"
+    yield _taken("helm files", files_closed_by(), cost)
+
+
+def _taken(name: str, how: str | None, cost: str) -> DoctorFinding:
+    return DoctorFinding(name, _OK if how else "problem", f"by {how}" if how else "forbidden here", cost)
 
 
 def _space(store: Path) -> DoctorFinding:
