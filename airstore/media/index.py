@@ -149,6 +149,12 @@ class MediaIndex:
         }
 
     @property
+    def content_pieces(self) -> Mapping[str, Slice]:
+        """What an import needs by its name on the carriers: whole files, and slices of those that are cut."""
+        found = (piece for path in self.contents for piece in self.slices(path))
+        return {self.lies_at(piece): piece for piece in found}
+
+    @property
     def on_all_volumes(self) -> frozenset[str]:
         """Files that lie on every volume as a whole."""
         return frozenset({self.parity.table} if self.parity else ())

@@ -186,8 +186,8 @@ def test_who_must_not_is_refused_before_anything_large_is_fetched(
     assert before_registry.count("GET .*blobs/") == 1
 
 
-def test_media_that_are_damaged_or_in_volumes_are_not_pushed(
-    road: Road, copy: Copy, tmp_path: Path, registry: RegistryServer, prefix: str, plain: tuple[str, ...]
+def test_media_that_are_damaged_are_not_pushed(
+    road: Road, copy: Copy, registry: RegistryServer, prefix: str, plain: tuple[str, ...]
 ) -> None:
     place = f"oci://{registry.host}/{prefix}/media"
     media = copy(road.delta)
@@ -195,9 +195,6 @@ def test_media_that_are_damaged_or_in_volumes_are_not_pushed(
     refused(airstore("media", "push", media, place, *plain), 20, delta_of(media).name)
     delta_of(media).unlink()
     refused(airstore("media", "push", media, place, *plain), 21, "missing")
-    words = ("media", "create", "--to", "1.0.0", "--volume-size", "300K", tmp_path / "volumes")
-    done("-C", road.publisher, *words)
-    refused(airstore("media", "push", tmp_path / "volumes", place, *plain), 2, "volumes")
     done("media", "push", road.full, place, *plain)  # the name was free
 
 

@@ -108,6 +108,11 @@ def numbers(found: Iterable[int]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def volume_names(count: int) -> list[str]:
+    """The directories of so many volumes, as `media create` names them."""
+    return [f"volume-{number:0{len(str(count))}}" for number in range(1, count + 1)]
+
+
 def room(size: int) -> int:
     """Bytes that a file takes on a carrier."""
     return -(-size // CLUSTER) * CLUSTER

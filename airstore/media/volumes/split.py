@@ -12,7 +12,7 @@ from airstore.core.image.digest import Digest
 from airstore.core.limits import KIB
 from airstore.core.progress import Progress
 from airstore.media.index import MediaIndex
-from airstore.media.volumes.slices import FileSpan, Slice, plan
+from airstore.media.volumes.slices import FileSpan, Slice, plan, volume_names
 from airstore.media.volumes.slices import room as _room
 
 _CHUNK = 1 << 20
@@ -60,7 +60,7 @@ def split(
 
 def volume_directories(media: Path, count: int) -> list[Path]:
     """Where each volume is made: ``volume-1`` and so on, with as many digits as the last one needs."""
-    return [media / f"volume-{number:0{len(str(count))}}" for number in range(1, count + 1)]
+    return [media / name for name in volume_names(count)]
 
 
 def _planned(index: MediaIndex, volume_size: int, besides: int) -> list[list[FileSpan]]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airstore.core.durable import exclusive_lock, make_directory, storage_errors, write_file
-from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, StorageError, UsageError
+from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, StorageError
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.core.pieces import pieces
 from airstore.core.progress import Advance, Progress
-from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex, root_path
-from airstore.media.reader import Media
+from airstore.media.index import INDEX_NAME, MediaIndex, root_path
+from airstore.media.reader import Content, Media
+from airstore.media.volumes.slices import volume_names
 from airstore.ops.media.offer import check_index
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from airstore.registry.client.files import RemoteFiles
 
 _FETCHED = "fetched-"
+_FIRST = ("", "volume-1/", "volume-01/", "volume-001/")  # where the index may be
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,10 @@ class _Fetch:
     def __init__(self, store: StoreDirectory, address: str, files: RemoteFiles, progress: Progress) -> None:
         self._store, self._address = store, address
         self._files, self._progress = files, progress
+        self._first = ""  # where the index is: in the directory, or in its first volume
 
     def run(self) -> Fetched:
-        envelope = self._files.small(INDEX_NAME, LIMITS.media_index)
+        envelope = self._envelope()
         if envelope is None:
             raise NotFoundError(
                 f"{self._address} holds no airstore media: {INDEX_NAME} is missing",
@@ -115,16 +118,31 @@ class _Fetch:
         media = Media(where)
         chain = self._store.trust().walked(media.roots())
         index = media.trusted_index(chain.current.media_role)
-        if index.volumes:
-            raise UsageError(
-                f"{self._address}: media in volumes are for carriers", hint="push media of one directory"
-            )
         if self._is_held(index):
             return Fetched(self._address, None, index)
         check_index(self._store, index, chain)
         with exclusive_lock(where.with_suffix(".lock")):
-            self._bring(where, index.contents)
+            self._bring(where, index.content_pieces, self._places(index))
         return Fetched(self._address, where, index)
+
+    def _envelope(self) -> bytes | None:
+        """The index; on a web server volumes may be side by side, each with a copy."""
+        for self._first in _FIRST:
+            envelope = self._files.small(self._first + INDEX_NAME, LIMITS.media_index)
+            if envelope is not None:
+                return envelope
+        return None
+
+    def _places(self, index: MediaIndex) -> Mapping[str, str]:
+        """Where each file or slice is at the source, by its name on the carriers."""
+        if not self._first:
+            return {name: name for name in index.content_pieces}
+        names = volume_names(len(index.volumes))
+        return {
+            index.lies_at(piece): f"{directory}/{index.lies_at(piece)}"
+            for directory, volume in zip(names, index.volumes, strict=True)
+            for piece in volume
+        }
 
     def _is_held(self, index: MediaIndex) -> bool:
         history, commit = self._store.history, index.release.commit
@@ -143,14 +161,14 @@ class _Fetch:
                 break
 
     def _root(self, where: Path, version: int) -> bool:
-        signed = self._files.small(root_path(version), LIMITS.trust_root)
+        signed = self._files.small(self._first + root_path(version), LIMITS.trust_root)
         if signed is not None:
             with storage_errors(where):
                 make_directory(where / "roots")
             write_file(where / root_path(version), signed)
         return signed is not None
 
-    def _bring(self, where: Path, wanted: Mapping[str, MediaFile]) -> None:
+    def _bring(self, where: Path, wanted: Mapping[str, Content], places: Mapping[str, str]) -> None:
         lacking = sum(file.size for path, file in wanted.items()) - sum(
             _size(where / path) for path in wanted
         )
@@ -163,9 +181,9 @@ class _Fetch:
         total = sum(file.size for file in wanted.values())
         with self._progress.task(f"fetching {self._address}", total) as advance:
             for path, file in sorted(wanted.items()):
-                self._bring_one(where / path, path, file, advance)
+                self._bring_one(where / path, places.get(path, path), file, advance)
 
-    def _bring_one(self, to: Path, path: str, file: MediaFile, advance: Advance) -> None:
+    def _bring_one(self, to: Path, path: str, file: Content, advance: Advance) -> None:
         begun = min(_size(to), file.size)
         if self._take(to, path, file, begun, advance):
             return
@@ -175,7 +193,7 @@ class _Fetch:
                 hint="the publisher should push the media again; nothing was imported",
             )
 
-    def _take(self, to: Path, path: str, file: MediaFile, begun: int, advance: Advance) -> bool:
+    def _take(self, to: Path, path: str, file: Content, begun: int, advance: Advance) -> bool:
         """Append what is lacking of a file; whether it is then what the index says, else it is removed."""
         running = hashlib.sha256()
         with storage_errors(to):
@@ -194,7 +212,7 @@ class _Fetch:
             to.unlink()
         return good
 
-    def _rest(self, path: str, file: MediaFile, begun: int) -> Iterator[bytes]:
+    def _rest(self, path: str, file: Content, begun: int) -> Iterator[bytes]:
         if begun == file.size:
             return
         try:
@@ -202,7 +220,8 @@ class _Fetch:
         except NotFoundError as fault:
             raise IncompleteError(
                 f"{self._address} lacks {path}, which its signed index lists",
-                hint="the publisher should push the media again; nothing was imported",
+                hint="name the directory that has all volumes, not one of them; or else the publisher should "
+                "push the media again; nothing was imported",
             ) from fault
 
 

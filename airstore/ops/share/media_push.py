@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from airstore.core.errors import UsageError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
@@ -44,23 +42,23 @@ def push_media(media: Media, to: str, access: RegistryOptions, progress: Progres
     """Send the files of media that a registry lacks, each read back, and last the artifact under its tag.
 
     Args:
-        media: of one directory.
+        media: of one directory, or all volumes; each slice is a blob of its own.
         to: ``oci://HOST/REPOSITORY[:TAG]``.
         access: how the registry is reached.
         progress: shows what is sent.
 
     Raises:
-        UsageError: not such a place, or media in volumes.
-        DamagedError, IncompleteError: the media are not what their index says; the tag is as it was.
+        UsageError: not such a place.
+        DamagedError, IncompleteError: the media are not what their index says, or not all of them are at
+            hand; the tag is as it was.
         TransferError: the registry refused or broke off; what arrived is not sent again.
     """
     place, index = parse_media_place(to), media.claimed_index()
-    if index.volumes:
-        raise UsageError("media in volumes are for carriers", hint="make them without --volume-size")
     media.check_present(index)
     documents = _documents(media)
     blobs = {name: Descriptor(_TYPE, Digest.of(data), len(data)) for name, data in documents.items()}
-    blobs |= {name: Descriptor(_TYPE, file.digest, file.size) for name, file in index.contents.items()}
+    pieces = index.content_pieces
+    blobs |= {name: Descriptor(_TYPE, piece.digest, piece.size) for name, piece in pieces.items()}
     repository = ArtifactRepository(access.client(place.host), place.path)
     try:
         lacking = repository.lacking([EMPTY_BLOB, *blobs.values()])
@@ -80,5 +78,5 @@ def _documents(media: Media) -> dict[str, bytes]:
 
 
 def _reader(media: Media, index: MediaIndex, documents: dict[str, bytes]) -> FileReader:
-    paths: dict[Digest, Path] = {file.digest: media.place(name) for name, file in index.contents.items()}
-    return FileReader(paths, {Digest.of(data): data for data in (EMPTY, *documents.values())})
+    places = {piece.digest: media.place(name) for name, piece in index.content_pieces.items()}
+    return FileReader(places, {Digest.of(data): data for data in (EMPTY, *documents.values())})
