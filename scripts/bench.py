@@ -54,15 +54,17 @@ class Bench:
         self.measure("media full", sides.create_media("full", OLD))
         self.measure("import full", sides.import_media("full"))
         self.skopeo_push("skopeo dir>docker", f"dir:{self.work / 'pulled'}")
-        self.push()
+        self.push("push", sides.site)
         self.skopeo_push("skopeo oci>docker", self.source)
+        self.fast()
         sides.write_product(NEW)
         self.measure("ingest update", sides.create_release(NEW))
         self.measure("media delta", sides.create_media("delta", NEW, OLD))
         self.measure("import delta", sides.import_media("delta"))
+        self.measure("import delta on fast", sides.import_media("delta", sides.fast_site))
         if self.daemon:
             self.docker(self.daemon)
-        self.sizes |= {name: tree_size(sides.media(name)) for name in ("full", "delta")}
+        self.sizes |= {name: tree_size(sides.media(name)) for name in ("full", "fast", "delta")}
 
     def skopeo_pull(self) -> None:
         target = self.work / "pulled"
@@ -74,9 +76,16 @@ class Bench:
         with registry(self.work / "target") as target:
             self.measure(label, skopeo_copy(source, f"docker://{target.host}/{self.place}"), target.pid)
 
-    def push(self) -> None:
+    def push(self, label: str, site: Path) -> None:
         with registry(self.work / "target") as target:
-            self.measure("push", self.sides.push(OLD, target.host), target.pid)
+            self.measure(label, self.sides.push(OLD, target.host, site), target.pid)
+
+    def fast(self) -> None:
+        """The same release on media whose layers a site copies."""
+        sides = self.sides
+        self.measure("media fast", sides.create_media("fast", OLD, effort="fast"))
+        self.measure("import fast", sides.import_media("fast", sides.fast_site))
+        self.push("push fast", sides.fast_site)
 
     def docker(self, daemon: Docker) -> None:
         client = " ".join(daemon.command)
@@ -98,6 +107,7 @@ class Bench:
         full, new = self.images.size(OLD), self.images.size(NEW)
         layer = self.images.blobs(NEW)[self.images.layers(NEW)[-1]]
         sizes = {"start": 0, "ingest update": new, "media delta": layer, "import delta": layer}
+        sizes["import delta on fast"] = layer
         return [Row(label, sizes.get(label, full), tuple(runs)) for label, runs in self.runs.items()]
 
     def facts(self) -> dict[str, Any]:

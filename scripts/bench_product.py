@@ -51,6 +51,11 @@ class Sides:
     def site(self) -> Path:
         return self.base / "site"
 
+    @property
+    def fast_site(self) -> Path:
+        """A site that gets the same release from media made with --effort fast."""
+        return self.base / "fast-site"
+
     def media(self, name: str) -> Path:
         return self.base / f"media-{name}"
 
@@ -61,7 +66,8 @@ class Sides:
         run("airstore", "init", self.publisher, "--product", self.base / "product" / "airstore.yaml")
         run("airstore", "-C", self.publisher, "key", "generate", "release")
         root = self.publisher / "trust" / "root.json"
-        run("airstore", "init", self.site, "--site", "bench", "--trust", root)
+        for site in (self.site, self.fast_site):
+            run("airstore", "init", site, "--site", "bench", "--trust", root)
 
     def write_product(self, version: str) -> None:
         """The product file and its chart, which asks for one version of the image."""
@@ -76,17 +82,30 @@ class Sides:
         command = ["release", "create", "--version", version, "--image-source", source, "-o", "json"]
         return ["airstore", "-C", self.publisher, *command]
 
-    def create_media(self, name: str, version: str, base: str = "") -> list[str | Path]:
+    def create_media(
+        self, name: str, version: str, base: str = "", effort: str = "normal"
+    ) -> list[str | Path]:
         since = ["--from", base] if base else []
-        command = ["media", "create", "--to", version, *since, "-o", "json", self.media(name)]
-        return ["airstore", "-C", self.publisher, *command]
+        how = ["--effort", effort, "-o", "json"]
+        return [
+            "airstore",
+            "-C",
+            self.publisher,
+            "media",
+            "create",
+            "--to",
+            version,
+            *since,
+            *how,
+            self.media(name),
+        ]
 
-    def import_media(self, name: str) -> list[str | Path]:
-        return ["airstore", "-C", self.site, "media", "import", "-o", "json", self.media(name)]
+    def import_media(self, name: str, site: Path | None = None) -> list[str | Path]:
+        return ["airstore", "-C", site or self.site, "media", "import", "-o", "json", self.media(name)]
 
-    def push(self, version: str, host: str) -> list[str | Path]:
+    def push(self, version: str, host: str, site: Path | None = None) -> list[str | Path]:
         command = ["registry", "push", f"http://{host}", "--release", version, "-o", "json"]
-        return ["airstore", "-C", self.site, *command]
+        return ["airstore", "-C", site or self.site, *command]
 
     def place(self, version: str) -> str:
         """Repository and tag of the image in a site's registry."""

@@ -18,7 +18,12 @@ _RATIOS = (
     (("push",), ("skopeo dir>docker",)),
     (("push",), ("skopeo oci>docker",)),
     (("media full",), ("docker save | gzip",)),
+    (("ingest",), ("docker save | gzip",)),
+    (("import full", "push"), ("skopeo oci>docker",)),
+    (("import fast", "push fast"), ("skopeo oci>docker",)),
+    (("import full", "push"), ("import fast", "push fast")),
     (("import full", "push"), ("docker load, push",)),
+    (("import fast", "push fast"), ("docker load, push",)),
 )
 
 
@@ -58,7 +63,7 @@ def _print_facts(facts: dict[str, Any]) -> None:
         print(f"image {version}: {_mb(size)} MB, {_mb(facts['image_plain'][version])} MB unpacked")
     shipped = facts["shipped"]
     print(f"changed layer: {_mb(facts['changed_layer'])} MB; shipped for it: {_mb(shipped['delta'])} MB")
-    print(f"full media: {_mb(shipped['full'])} MB", end="")
+    print(f"full media: {_mb(shipped['full'])} MB; with --effort fast: {_mb(shipped['fast'])} MB", end="")
     saved = shipped.get("docker save | gzip")
     print(f"; docker save | gzip: {_mb(saved)} MB" if saved else "; docker was not measured")
 

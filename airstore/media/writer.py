@@ -15,6 +15,7 @@ from airstore.core.limits import LIMITS
 from airstore.core.progress import Progress
 from airstore.history.exchange.bundle import create_bundle
 from airstore.history.repository import History
+from airstore.media.copies import divided
 from airstore.media.delta.making.memory import DEFAULT
 from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.media.index import (
@@ -33,7 +34,7 @@ from airstore.media.parity.erasure import Code
 from airstore.media.parity.shape import Shape
 from airstore.media.volumes.slices import plan, room
 from airstore.media.volumes.split import split, volume_directories
-from airstore.store.blobs import BlobStore, Selection, write_packs
+from airstore.store.blobs import BlobStore, Selection, write_packs, write_whole
 
 
 @dataclass(frozen=True)
@@ -179,16 +180,37 @@ def _packs(building: Path, contents: MediaContents, progress: Progress) -> dict[
 def _delta(building: Path, contents: MediaContents, progress: Progress) -> dict[str, MediaFile]:
     if contents.delta is None or not contents.delta.new:
         return {}
-    draft = building / "packs" / "draft"
-    with storage_errors(draft):
-        draft.parent.mkdir()
-    prepared = prepare(contents.store, contents.delta)
+    task = divided(contents.store, contents.delta) if contents.effort is Effort.FAST else contents.delta
+    return {**_copied(building, contents, task, progress), **_rest(building, contents, task, progress)}
+
+
+def _copied(building: Path, contents: MediaContents, task: Task, progress: Progress) -> dict[str, MediaFile]:
+    """Packs of the blobs that travel as the registry has them."""
+    if not task.copied:
+        return {}
+    with progress.task("rebuilding layers", sum(task.copied.values())) as advance:
+        packs = write_whole(contents.store, task.copied, _packs_of(building), advance)
+    return {pack_path(pack.digest): MediaFile(pack.size, pack.digest) for pack in packs}
+
+
+def _rest(building: Path, contents: MediaContents, task: Task, progress: Progress) -> dict[str, MediaFile]:
+    if not task.new:
+        return {}
+    draft = _packs_of(building) / "draft"
+    prepared = prepare(contents.store, task)
     prepared.write(draft, contents.effort, progress, contents.memory)
     digest = Digest.of_file(draft)
     with storage_errors(draft):
         final = draft.rename(building / delta_path(digest))
         sync_directory(final.parent)
         return {delta_path(digest): MediaFile(final.stat().st_size, digest)}
+
+
+def _packs_of(building: Path) -> Path:
+    directory = building / "packs"
+    with storage_errors(directory):
+        directory.mkdir(exist_ok=True)
+    return directory
 
 
 def _finish(

@@ -5,6 +5,8 @@ from airstore.store.exchange.arriving import bring_outline, bring_whole, forget_
 from airstore.store.exchange.export import PackFile, Selection, select, write_packs
 from airstore.store.exchange.outline import Outline, Piece, content, outline
 from airstore.store.exchange.staging import Staging
+from airstore.store.exchange.whole import write_whole
+from airstore.store.format.objects import ObjectKey
 from airstore.store.format.solid import WINDOW, compress_solid, compression_memory, solid_chunks
 from airstore.store.ingest.feed import Feed
 from airstore.store.ingest.sink import WORKERS, in_order
@@ -31,6 +33,7 @@ __all__ = [
     "Damage",
     "FarPacks",
     "Feed",
+    "ObjectKey",
     "ObjectReader",
     "Outline",
     "PackFile",
@@ -64,4 +67,5 @@ __all__ = [
     "statistics",
     "sweeping",
     "write_packs",
+    "write_whole",
 ]

@@ -18,7 +18,12 @@ from airstore.store.blobs import Piece
 from tests.support.product.road_parts import Road, airstore, delta_of, done, overwrite
 
 Words = tuple[str, ...]
-CHOICES: list[Words] = [(), ("--from", "1.0.0", "--parity", "10%"), ("--from", "1.0.0", "--effort", "none")]
+CHOICES: list[Words] = [
+    (),
+    ("--from", "1.0.0", "--parity", "10%"),
+    ("--from", "1.0.0", "--effort", "none"),
+    ("--effort", "fast"),
+]
 
 
 @pytest.mark.parametrize("words", CHOICES, ids=" ".join)

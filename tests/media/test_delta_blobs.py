@@ -6,7 +6,7 @@ import gzip
 import io
 import random
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -148,17 +148,17 @@ def test_a_base_that_is_not_there_is_named(pair: Pair) -> None:
 def test_a_base_that_the_site_holds_otherwise_is_opened_first(pair: Pair) -> None:
     path = pair.write([NEW], [OLD])
     pair.put(pair.site, OLD)
-    asked: list[str] = []
+    asked: list[Collection[Digest]] = []
 
-    def open_held() -> bool:
-        asked.append("once")
+    def open_held(bases: Collection[Digest]) -> bool:
+        asked.append(bases)
         return True
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("airstore.media.delta.reader.outline", lambda *_: [])
         with pytest.raises(IncompleteError, match="which is held in"):
             Delta(path, pair.site.reader, open_held).resolve([Digest.of(NEW)])
-    assert asked == ["once"]
+    assert asked == [{Digest.of(OLD)}]
 
 
 def streams(path: Path) -> list[bytes]:

@@ -21,6 +21,7 @@ LARGEST = 1 << 20  # bytes of notes that are read
 _FILES = 10
 _IMAGES = 1000
 _TEXT = 1000  # characters of a path; longer ones are cut
+_COPIED = "(all of it, as the registry has it)"
 _NOT_FILES = {"\0content": "(names, times and documents)", "\0side data": "(how layers are compressed)"}
 
 
@@ -28,6 +29,7 @@ def write_notes(
     noted: Sequence[Noted],
     pieces: Sequence[NewPiece],
     segments: Sequence[StreamSegment],
+    copied: Sequence[tuple[str, int]] = (),
 ) -> bytes:
     """The notes.
 
@@ -35,16 +37,20 @@ def write_notes(
         noted: new pieces.
         pieces: how they are carried.
         segments: what they are in.
+        copied: places and bytes of blobs that travel beside the delta as they are.
     """
     costs = sorted(zip(_shares(pieces, segments), count(), pieces, strict=False), key=lambda cost: -cost[0])
     images = Counter[str]()
+    for place, size in copied:
+        images[_image(place)] += size
     for share, number, _ in costs:
-        images[_image(noted[number].held)] += share
+        images[_image(noted[number].held.file.place)] += share
     files = [
-        {"image": _image(noted[n].held), "media_bytes": share, **_file(*noted[n], piece)}
+        {"image": _image(noted[n].held.file.place), "media_bytes": share, **_file(*noted[n], piece)}
         for share, n, piece in costs[:_FILES]
         if share
     ]
+    files = sorted([*map(_copied, copied), *files], key=lambda row: -row["media_bytes"])[:_FILES]
     rows = [{"image": image, "media_bytes": share} for image, share in images.most_common(_IMAGES) if share]
     return strictjson.dumps({"images": rows, "files": files})
 
@@ -105,5 +111,11 @@ def _name(held: PlacedPiece) -> str:
     return _NOT_FILES.get(path, path[:_TEXT])
 
 
-def _image(held: PlacedPiece) -> str:
-    return held.file.place.partition(" ")[0][:_TEXT]
+def _image(place: str) -> str:
+    return place.partition(" ")[0][:_TEXT]
+
+
+def _copied(blob: tuple[str, int]) -> dict[str, Any]:
+    place, size = blob
+    row = {"image": _image(place), "media_bytes": size, "file": _COPIED, "plain_bytes": size, "base": None}
+    return {**row, "why": "copied: too little of it is at the site to compress it again there"}

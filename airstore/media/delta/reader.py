@@ -7,7 +7,7 @@ digest, when it is rebuilt before it becomes visible.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -44,7 +44,7 @@ class Delta:
     Args:
         path: its file.
         reader: opens a reader of the store that has the base.
-        open_held: has the store open blobs that it holds whole; whether it has.
+        open_held: has the store open some blobs of those that it holds whole; whether it has.
 
     Raises:
         DamagedError: it is no delta, or its table is damaged.
@@ -52,11 +52,15 @@ class Delta:
     """
 
     def __init__(
-        self, path: Path, reader: Callable[[], ObjectReader], open_held: Callable[[], bool] = lambda: False
+        self,
+        path: Path,
+        reader: Callable[[], ObjectReader],
+        open_held: Callable[[Collection[Digest]], bool] = lambda _bases: False,
     ) -> None:
         self._file, self._reader = DeltaFile(path), reader()
         self.table: DeltaTable = self._file.table
-        if any(_is_cut(base, self._reader) is False for base in self.table.bases) and open_held():
+        uncut = {base.digest for base in self.table.bases if _is_cut(base, self._reader) is False}
+        if uncut and open_held(uncut):
             self._reader = reader()
         self._olds = _olds(self.table, self._reader)
 

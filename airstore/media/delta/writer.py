@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -74,12 +74,14 @@ class Task:
         places: of a blob; those of the same place in two releases are like each other.
         kinds: what of the base each kind of sites has, those that are behind most first; empty where all
             sites have all of it.
+        copied: blobs that travel beside the delta as the registry has them, and their bytes; its notes tell.
     """
 
     new: Sequence[Digest]
     base: Sequence[Digest]
     places: Mapping[Digest, str]
     kinds: Sequence[frozenset[Digest]] = ()
+    copied: Mapping[Digest, int] = field(default_factory=dict)
 
     @property
     def holders(self) -> list[int]:
@@ -143,7 +145,8 @@ class PreparedDelta:
             try:
                 carried = self._carried(jobs, sink, (pool, place), advance, effort)
                 sink.finish()
-                notes = write_notes(carried.noted, carried.pieces, sink.segments)
+                copied = [(self.task.places.get(blob, ""), n) for blob, n in self.task.copied.items()]
+                notes = write_notes(carried.noted, carried.pieces, sink.segments, copied)
                 sink.write(Stream.NOTES, notes, 0)
                 sink.finish()
             finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -73,7 +74,7 @@ class MediaContent:
                 raise IncompleteError(text, hint=self._way_out()) from fault
 
     def _apply(self, path: Path, staging: Staging) -> None:
-        delta = Delta(path, staging.reader, lambda: self._open_held(staging))
+        delta = Delta(path, staging.reader, lambda bases: self._open_held(staging, bases))
         wanted = {*staging.missing(delta.blobs), *self.damaged}
         if wanted.isdisjoint(delta.blobs):
             return  # an earlier run got as far as that
@@ -102,9 +103,9 @@ class MediaContent:
             if staging.size(digest) != blobs[digest].size:
                 raise DamagedError(f"blob {digest} is not of the size that release {release.version} says")
 
-    def _open_held(self, staging: Staging) -> bool:
-        """Open what older media brought whole: a delta may rest on the files in it."""
-        held = openable(self._blobs)
+    def _open_held(self, staging: Staging, only: Collection[Digest] | None = None) -> bool:
+        """Open what media brought whole, or only some of it: a delta may rest on the files in it."""
+        held = [blob for blob in openable(self._blobs) if only is None or blob.digest in only]
         with (
             suppress(DamagedError),  # then it is missing here, which is said next
             self._progress.task("opening layers held whole", sum(blob.size for blob in held)) as advance,

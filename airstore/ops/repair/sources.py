@@ -11,7 +11,6 @@ from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, N
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
 from airstore.history.exchange.lending import Lender, bundle_lender, store_lender
-from airstore.media.delta.file import DeltaFile
 from airstore.media.delta.reader import Delta
 from airstore.media.index import BUNDLE_NAME, MediaIndex
 from airstore.media.reader import Media
@@ -108,15 +107,14 @@ class MediaSource:
     def _apply(self, path: Path, staging: Staging, held: BlobStore, wanted: Collection[Digest]) -> str | None:
         """Make what a delta has; what it lacks here where it cannot."""
         try:
-            delta = Delta(path, staging.reader, lambda: self._open_bases(path, staging, held))
+            delta = Delta(path, staging.reader, lambda bases: self._open_bases(bases, staging, held))
             self._make(delta, staging, held, wanted)
         except IncompleteError as fault:
             return str(fault)
         return None
 
-    def _open_bases(self, path: Path, staging: Staging, held: BlobStore) -> bool:
+    def _open_bases(self, bases: Collection[Digest], staging: Staging, held: BlobStore) -> bool:
         """Open what the store has whole of that which a delta rests on: it refers to the files in it."""
-        bases = {base.digest for base in DeltaFile(path).table.bases}
         found = [blob for blob in openable(held) if blob.digest in bases]
         opened = False
         with self._progress.task("opening layers held whole", sum(blob.size for blob in found)) as advance:

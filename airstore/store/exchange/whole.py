@@ -1,20 +1,78 @@
-"""Blobs written down as the registry has them, while they are rebuilt from what media brought."""
+"""Blobs written down as the registry has them: rebuilt from what media brought, or to be carried by them."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, nullcontext
 from pathlib import Path
 
+from airstore.codec.opening import takes_every_core
 from airstore.core.durable import Disk
 from airstore.core.image.digest import Digest
+from airstore.core.progress import Advance
+from airstore.core.work import at_work
+from airstore.store.directory import BlobStore
+from airstore.store.exchange.export import PackFile
 from airstore.store.format.objects import PIECE, ObjectKey, ObjectKind, key_of
 from airstore.store.format.packwriter import PACK_SIZE, pack_writer
 from airstore.store.format.recipe import RecipeBuilder, encode_root
 from airstore.store.ingest.feed import Feed
-from airstore.store.ingest.sink import WORKERS, FrameSink
+from airstore.store.ingest.sink import WORKERS, FrameSink, in_order
+from airstore.store.ingest.spool import Spool
+
+_AHEAD = 1  # blobs on disk besides the one that is written
+
+
+def write_whole(
+    store: BlobStore, blobs: Iterable[Digest], directory: Path, advance: Advance
+) -> list[PackFile]:
+    """Write packs of blobs as the registry has them, in whatever form the store holds them.
+
+    Two are rebuilt at once, and written one after the other: the same blobs give the same bytes.
+
+    Args:
+        store: has the blobs.
+        blobs: which, in their order.
+        directory: where the packs go.
+        advance: called with every count of the blobs' bytes.
+
+    Raises:
+        NotFoundError, DamagedError: the store lacks a blob, or cannot read it.
+        StorageError: the disk is full or failed.
+    """
+    whole = WholeBlobs(directory, store.disk)
+    with ExitStack() as stack:
+        stack.callback(whole.close)
+        rebuild = _rebuilder(store, directory, stack)
+        with (
+            ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool,
+            closing(in_order(pool, rebuild, blobs, ahead=_AHEAD)) as rebuilt,
+        ):
+            for digest, size, spool in rebuilt:
+                with spool:
+                    for count in whole.copied(digest, size, spool.read()):
+                        advance(count)
+        return [PackFile(Digest.of_file(path), path.stat().st_size) for path in whole.finish()]
+
+
+def _rebuilder(
+    store: BlobStore, directory: Path, stack: ExitStack
+) -> Callable[[Digest], tuple[Digest, int, Spool]]:
+    """What puts one verified blob on disk for a while; of those that take every core one at a time."""
+    reader, one = store.reader(), threading.Lock()
+
+    def rebuild(digest: Digest) -> tuple[Digest, int, Spool]:
+        recipe = reader.recipe(digest)
+        alone = recipe.opened is not None and takes_every_core(recipe.opened.encoder)
+        spool = stack.enter_context(Spool(directory))
+        with at_work("rebuild blob %s", digest), one if alone else nullcontext():
+            for chunk in reader.blob(digest):
+                spool.write(chunk)
+        return digest, recipe.size, spool
+
+    return rebuild
 
 
 class WholeBlobs:

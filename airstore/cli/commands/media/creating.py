@@ -50,7 +50,8 @@ from airstore.trust.statement import STATEMENT_TYPE
     type=click.Choice(["none", *(effort.value for effort in Effort)]),
     default=Effort.NORMAL.value,
     show_default=True,
-    help="How much time a smaller delta is worth; none: new files whole, as older versions read them.",
+    help="How much time smaller media are worth; fast: sites copy layers that are new to them, and do not"
+    " compress them again; none: new files whole, as older versions read them.",
 )
 @click.option(
     "--memory",
