@@ -10,19 +10,32 @@ from pathlib import Path
 from bench_pairs import Pair
 
 Command = list[str | Path]
-_SOME = ("zstd -3 --patch-from", "zstd -12 --patch-from", "hdiffpatch per file")
+_SLOW = ("zstd --ultra -19 --patch-from", "bsdiff per file")
+TOOLS = ("all", "quick", "slow", "none")
 _FILES = Path(__file__).with_name("bench_files.py")
 
 
 def others(work: Path, pair: Pair, tools: str) -> dict[str, tuple[Command, Path]]:
-    """Name to command and to what it makes; those that are not on this machine are left out."""
-    if tools == "none":
+    """Name to command and to what it makes; those that are not on this machine are left out.
+
+    Args:
+        work: a directory for what they make.
+        pair: is compared; one of equal tars is nothing to them.
+        tools: one of `TOOLS`: "quick" are those that take minutes at most.
+    """
+    if tools == "none" or all(map(_same, pair.old, pair.new)):
         return {}
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     old, new = _joined(pair.old, work / "old.tar"), _joined(pair.new, work / "new.tar")
     wanted = dict(_commands(work, old, new, pair))
-    return {name: each for name, each in wanted.items() if tools == "all" or name in _SOME}
+    return {
+        name: each for name, each in wanted.items() if tools == "all" or (name in _SLOW) == (tools == "slow")
+    }
+
+
+def _same(left: Path, right: Path) -> bool:
+    return left.samefile(right)
 
 
 def _joined(tars: list[Path], target: Path) -> Path:
@@ -51,26 +64,59 @@ def _commands(work: Path, old: Path, new: Path, pair: Pair) -> Iterator[tuple[st
     if shutil.which("casync"):
         yield "casync, new chunks", (_casync(work, old, new), work / "chunks.castr")
     if shutil.which("borg"):
-        yield "borg, repository growth", (_borg(work, old, new), work / "grown")
+        yield "borg, repository growth", (_borg(work, old, new), work / "borg.grown")
+    if shutil.which("restic"):
+        yield "restic, repository growth", (_restic(work, pair), work / "restic.grown")
 
 
 def _casync(work: Path, old: Path, new: Path) -> Command:
     store, chunks = work / "old.castr", work / "chunks.castr"
-    made = f"casync make -q --store={store} {work}/old.caibx {old}"
-    again = f"casync make -q --store={chunks} {work}/new.caibx {new}"
+    made = f"casync make --store={store} {work}/old.caibx {old}"
+    again = f"casync make --store={chunks} {work}/new.caibx {new}"
     known = f"cd {store} && find . -type f | (cd {chunks} && xargs rm -f)"
     return ["bash", "-ec", f"{made} >/dev/null; {again} >/dev/null; {known}"]
 
 
 def _borg(work: Path, old: Path, new: Path) -> Command:
+    """By files, from the tars."""
     repo = work / "borg"
     steps = [
         f"export BORG_BASE_DIR={work}/home BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes",
         f"borg init -e none {repo}",
         f"borg import-tar --ignore-zeros -C zstd,12 {repo}::old {old}",
-        f"before=$(du -sb {repo}/data | cut -f1)",
+        _size(repo, "before"),
         f"borg import-tar --ignore-zeros -C zstd,12 {repo}::new {new}",
-        f"after=$(du -sb {repo}/data | cut -f1)",
-        f"head -c $((after - before)) /dev/zero > {work}/grown",
+        *_growth(repo, work / "borg.grown"),
     ]
     return ["bash", "-ec", "; ".join(steps)]
+
+
+def _restic(work: Path, pair: Pair) -> Command:
+    """By files, from where the tars are unpacked: the same path both times, or every file would be new."""
+    repo, tree = work / "restic", work / "tree"
+    restic = f"restic -q -r {repo}"
+    backup = f"(cd {tree} && {restic} --compression max backup .)"
+    steps = [
+        f"export RESTIC_PASSWORD=x XDG_CACHE_HOME={work}/home",
+        f"{restic} init",
+        *_unpacked(pair.old, tree),
+        backup,
+        _size(repo, "before"),
+        *_unpacked(pair.new, tree),
+        backup,
+        *_growth(repo, work / "restic.grown"),
+    ]
+    return ["bash", "-ec", "; ".join(steps)]
+
+
+def _unpacked(tars: list[Path], tree: Path) -> list[str]:
+    return [f"rm -rf {tree}", f"mkdir {tree}", *(f"tar -xf {tar} -C {tree}" for tar in tars)]
+
+
+def _size(directory: Path, variable: str) -> str:
+    return f"{variable}=$(du -sb {directory} | cut -f1)"
+
+
+def _growth(repo: Path, out: Path) -> list[str]:
+    """A file as large as what the repository has grown by."""
+    return [_size(repo, "after"), f"truncate -s $((after - before)) {out}"]

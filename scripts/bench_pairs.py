@@ -234,6 +234,13 @@ def _split(work: Path, building: Path) -> None:
     _tar(new, building / "new/1.tar", "srv/app-1.1/", days=30, only=lambda name: not name.startswith(large))
 
 
+def _label(work: Path, building: Path) -> None:
+    """The same layers; what differs is the label that every image here has."""
+    _tar(_debian(work, _DEBIAN, _SUITES[1]), building / "old/0.tar")
+    (building / "new").mkdir()
+    os.link(building / "old/0.tar", building / "new/0.tar")
+
+
 def _ten(work: Path, building: Path) -> None:
     """Ten images on one base, as one list of layers: base, then what each has of its own."""
     for side, suite, which in (("old", _SUITES[0], "old"), ("new", _SUITES[1], "new")):
@@ -264,4 +271,5 @@ PAIRS: dict[str, Callable[[Path, Path], None]] = {
     "rebased": _rebased,
     "split": _split,
     "ten": _ten,
+    "label": _label,
 }

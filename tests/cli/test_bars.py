@@ -48,11 +48,11 @@ def test_times_are_no_finer_than_they_are_known(seconds: int, text: str) -> None
 @pytest.mark.parametrize("effort", list(Effort))
 def test_work_counts_bytes_of_each_kind(effort: Effort) -> None:
     """Patching takes both sides; a body with no base takes compressing all of it."""
-    whole, patched = (Work.of(10 << 20, base, effort.levels) for base in (0, 10 << 20))
+    whole, patched = (Work.of(10 << 20, base, effort.packings) for base in (0, 10 << 20))
     assert whole.making == 0 < whole.packing
     assert patched.making == 8 * (20 << 20)
     assert patched.packing < patched.making
-    assert Work.of(0, 0, effort.levels) == (0, 0)
+    assert Work.of(0, 0, effort.packings) == (0, 0)
 
 
 def test_the_bar_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

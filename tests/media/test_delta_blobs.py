@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError, IncompleteError
@@ -28,13 +28,12 @@ from airstore.media.delta.format.layout import (
     read_head,
     write_head,
 )
-from airstore.media.delta.format.patch import PieceKind
+from airstore.media.delta.format.packing import Method, unpack
 from airstore.media.delta.format.table import decode, encode
 from airstore.media.delta.reader import Delta
 from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.store.blobs import BlobStore, Staging, compress_solid, solid_chunks
 from tests.media.test_delta import text
-from tests.media.test_nested import NOISE, zipped
 
 
 def layer(files: Mapping[str, bytes], mtime: int = 1_700_000_000, level: int = 6) -> bytes:
@@ -162,13 +161,14 @@ def test_a_base_that_the_site_holds_otherwise_is_opened_first(pair: Pair) -> Non
 
 
 def streams(path: Path) -> list[bytes]:
-    """The plain bytes of a delta's table and streams, which are one segment each here."""
+    """The plain bytes of a delta's table, as if all was compressed by zstd, and of its streams."""
     with path.open("rb") as file:
         head = read_head(file.read(HEAD))
         file.seek(head.size)
-        plain = [b"".join(solid_chunks(file, *head.table))]
-        segments = decode(plain[0], head).segments
-        return plain + [b"".join(solid_chunks(file, *segment[1:])) for segment in segments]
+        table = decode(b"".join(solid_chunks(file, *head.table)), head)
+        by_zstd = [segment._replace(method=Method.ZSTD) for segment in table.segments]
+        plain = [encode(replace(table, segments=tuple(by_zstd)))]
+        return plain + [b"".join(unpack(file, each.method, *each[1:3])) for each in table.segments]
 
 
 def packed(table: bytes, *plain: bytes) -> bytes:
@@ -194,6 +194,11 @@ def restore_damaged(pair: Pair, path: Path, plain: Sequence[bytes], damage: tupl
     damaged = bytearray(plain[number])
     damaged[int(where * len(damaged))] ^= mask
     path.write_bytes(packed(*(bytes(damaged) if n == number else each for n, each in enumerate(plain))))
+    restore(pair, path)
+
+
+def restore(pair: Pair, path: Path) -> None:
+    """Restore what may be damaged: an error, or blobs that are what they should be; nothing is kept."""
     with suppress(DamagedError, IncompleteError), Staging(pair.site, []) as staging:
         delta = Delta(path, staging.reader)
         with staging.writer() as writer:
@@ -236,7 +241,7 @@ def test_what_a_head_says_is_bounded() -> None:
     for stored, plain in ((0, 1 << 62), (1, 5)):
         with pytest.raises(DamagedError, match=r"a delta's head says|does not end"):
             check_segments(head, [StreamSegment(Stream.WHOLE, stored, plain)], head.size)
-    for version in (0, 4):
+    for version in (0, 6):
         with pytest.raises(DamagedError, match="not a delta that this airstore can read"):
             read_head(b"AIRDELT" + bytes([version]) + bytes(HEAD - 8))
 
@@ -262,56 +267,3 @@ def test_streams_are_cut_and_the_workers_do_not_show(pair: Pair, monkeypatch: py
     pair.put(pair.site, OLD)
     assert len(Delta(path, pair.site.reader).table.segments) > 4
     pair.take_in(path, new, b"a config")
-
-
-def archives(version: int) -> dict[str, bytes]:
-    """Files as applications have them: a jar, a wheel within another directory, a changelog."""
-    classes = {f"c{number}.class": text(number, 300) for number in range(12)}
-    classes["c7.class"] = text(7, 300).replace(b"self_3", b"itself" * version)
-    logs = text(30, 200 * version) + text(40, 4000)
-    return {
-        "app/lib/app.jar": zipped(classes),
-        "srv/x-1.whl": zipped({f"x/{version}": NOISE, **classes}, 1),
-        "usr/share/doc/changelog.gz": gzip.compress(logs, 9, mtime=0),
-    }
-
-
-def test_archives_within_layers_travel_as_what_changed_in_them(pair: Pair) -> None:
-    old, new = layer(archives(1)), layer(archives(2), 1_800_000_000)
-    path = pair.write([new], [old], Effort.NORMAL)
-    kinds = {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces}
-    assert PieceKind.OPENED_PATCH in kinds
-    assert path.stat().st_size < len(new) // 12
-    pair.put(pair.site, old)
-    pair.take_in(path, new)
-
-
-def test_archives_of_a_first_release_are_compressed_anew(pair: Pair) -> None:
-    """Each class is in two archives, and each archive compressed by itself."""
-    first = layer(archives(1))
-    path = pair.write([first], [], Effort.NORMAL)
-    assert {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces} >= {PieceKind.OPENED}
-    assert path.stat().st_size < 0.8 * len(first)
-    pair.take_in(path, first)
-
-
-def test_hostile_archives_change_nothing(pair: Pair) -> None:
-    """Views, patches and controls damaged before they were signed: an error, or the right blob."""
-    old, new = layer(archives(1)), layer(archives(2), 1_800_000_000)
-    path = pair.write([new], [old], Effort.NORMAL)
-    pair.put(pair.site, old)
-    plain = streams(path)
-
-    @settings(max_examples=40)
-    @given(*damage_of(plain))
-    def tried(number: int, where: float, mask: int) -> None:
-        restore_damaged(pair, path, plain, (number, where, mask))
-        assert pair.site.size(Digest.of(new)) is None
-
-    tried()
-
-
-def test_little_effort_leaves_archives_closed(pair: Pair) -> None:
-    path = pair.write([layer(archives(2))], [layer(archives(1))], Effort.FAST)
-    kinds = {piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces}
-    assert kinds <= {PieceKind.WHOLE, PieceKind.PATCH}

@@ -37,17 +37,18 @@ from tests.media.test_shared_delta import Fleet, noise, put
 from tests.support.product.road_parts import Road, airstore, done, refused
 
 
-@given(st.integers(0, 8 * GIB), st.sampled_from([1, 3, 17, 19, 22]))
-def test_shares_fit_and_the_largest_body_has_room_in_them(total: int, level: int) -> None:
+@given(st.integers(0, 8 * GIB), st.sampled_from(Effort))
+def test_shares_fit_and_the_largest_body_has_room_in_them(total: int, effort: Effort) -> None:
+    packings = {*effort.packings.values(), effort.table}
     try:
-        shares = Memory.shared(total, level)
+        shares = effort.shares(total)
     except UsageError:
         assert total < 2 * GIB
         return
     assert shares.total <= total
     assert shares.base >= PIECE  # the largest body can rest on one
     assert shares.bodies >= body_memory(PIECE, shares.base)
-    assert shares.working >= max(patch_memory(VIEW, shares.base), packing_memory(level))
+    assert shares.working >= max(patch_memory(VIEW, shares.base), packing_memory(packings))
 
 
 @pytest.mark.parametrize("effort", list(Effort))
@@ -104,7 +105,7 @@ def test_workers_keep_within_it_and_the_bytes_are_the_same(
     old = layer({f"f{n}": text(n) + noise(n) for n in range(12)})
     new = layer({f"f{n}": text(n)[100:] + noise(n) + b"x" for n in range(12)}, 1_800_000_000)
     free = fleet.write([new], [old]).read_bytes()
-    monkeypatch.setattr(Memory, "shared", lambda _total, _level: Memory(1, 1, 1, BASE))
+    monkeypatch.setattr(Memory, "shared", lambda _total, _packings: Memory(1, 1, 1, BASE))
     assert fleet.write([new], [old]).read_bytes() == free
     fleet.take_in(tmp_path / "a.delta", [old], [new])
     fleet.publisher.close()

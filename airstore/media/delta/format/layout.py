@@ -9,13 +9,21 @@ from typing import NamedTuple
 
 from airstore.core.errors import DamagedError
 from airstore.core.limits import LIMITS, MIB
+from airstore.media.delta.format.packing import Method
 
 HEAD = 56  # bytes at the beginning of a file that hold the head of any version
 VERSION = 2  # of deltas for sites that all hold what it rests on
 SHARED_VERSION = 3  # of those for sites that hold different blobs
+PACKED_VERSION = 2  # more than those: segments say by what they are compressed
 _MAGIC = b"AIRDELT"
 _STREAM = struct.Struct("<QQ")
-_VERSIONS = {1: 3, 2: 1, 3: 1}  # pairs of sizes in the head: the first version had each stream in one frame
+_VERSIONS = {
+    1: 3,
+    2: 1,
+    3: 1,
+    4: 1,
+    5: 1,
+}  # pairs of sizes in the head: the first version had each stream in one frame
 _TABLE = 512 * MIB  # plain bytes of a table
 
 
@@ -34,11 +42,13 @@ class StreamSegment(NamedTuple):
     Attributes:
         stored: its bytes in the file.
         plain: the bytes that it holds.
+        method: compressed it.
     """
 
     stream: Stream
     stored: int
     plain: int
+    method: Method = Method.ZSTD
 
 
 class Head(NamedTuple):
@@ -55,6 +65,16 @@ class Head(NamedTuple):
     size: int
     table: tuple[int, int]
     segments: tuple[StreamSegment, ...]
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is for sites that hold different blobs."""
+        return self.version in {SHARED_VERSION, SHARED_VERSION + PACKED_VERSION}
+
+    @property
+    def packed(self) -> bool:
+        """Whether segments say by what they are compressed."""
+        return self.version >= VERSION + PACKED_VERSION
 
 
 def write_head(stored: int, plain: int, version: int = VERSION) -> bytes:

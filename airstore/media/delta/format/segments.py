@@ -13,7 +13,8 @@ from airstore.core.durable import storage_errors
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.media.delta.format.layout import Stream, StreamSegment
-from airstore.store.blobs import Feed, solid_chunks
+from airstore.media.delta.format.packing import Packing, unpack
+from airstore.store.blobs import Feed
 
 SEGMENT = 64 * MIB  # plain bytes; as much is in a reader's memory
 
@@ -38,8 +39,8 @@ class SegmentWriter:
 
     Args:
         file: takes the segments, in the order in which they are full.
-        compress: begins to compress one at a level of zstd.
-        levels: for each stream.
+        compress: begins to compress one.
+        packings: how, for each stream.
         ahead: segments that may wait; what each holds is in memory, and then what came of it.
         advance: called with the count that was given for what is written.
 
@@ -50,12 +51,12 @@ class SegmentWriter:
     def __init__(
         self,
         file: BinaryIO,
-        compress: Callable[[Sequence[bytes], int], Future[bytes]],
-        levels: Mapping[Stream, int],
+        compress: Callable[[Sequence[bytes], Packing], Future[bytes]],
+        packings: Mapping[Stream, Packing],
         ahead: int,
         advance: Advance,
     ) -> None:
-        self._file, self._compress, self._levels = file, compress, levels
+        self._file, self._compress, self._packings = file, compress, packings
         self._ahead, self._advance = ahead, advance
         self._waiting: deque[_SegmentJob] = deque()
         self._open: dict[Stream, _Open] = {stream: _Open() for stream in Stream}
@@ -89,14 +90,15 @@ class SegmentWriter:
         if segment.parts:
             while len(self._waiting) >= self._ahead:
                 self._take()
-            frame = self._compress(segment.parts, self._levels[stream])
+            frame = self._compress(segment.parts, self._packings[stream])
             self._waiting.append(_SegmentJob(stream, segment, frame))
 
     def _take(self) -> None:
         job = self._waiting.popleft()
         frame = job.frame.result()
         self._file.write(frame)
-        self.segments.append(StreamSegment(job.stream, len(frame), job.segment.plain))
+        method = self._packings[job.stream].method
+        self.segments.append(StreamSegment(job.stream, len(frame), job.segment.plain, method))
         self._advance(job.segment.count)
 
 
@@ -116,5 +118,5 @@ def _chunks(path: Path, start: int, segments: Sequence[StreamSegment], stream: S
         for segment in segments:
             if segment.stream is stream:
                 file.seek(start)
-                yield from solid_chunks(file, segment.stored, segment.plain)
+                yield from unpack(file, segment.method, segment.stored, segment.plain)
             start += segment.stored

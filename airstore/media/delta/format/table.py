@@ -16,8 +16,16 @@ from dataclasses import dataclass
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
-from airstore.media.delta.format.layout import SHARED_VERSION, VERSION, Head, Stream, StreamSegment
+from airstore.media.delta.format.layout import (
+    PACKED_VERSION,
+    SHARED_VERSION,
+    VERSION,
+    Head,
+    Stream,
+    StreamSegment,
+)
 from airstore.media.delta.format.nested import VIEW
+from airstore.media.delta.format.packing import Method
 from airstore.media.delta.format.patch import PIECE, PieceKind
 from airstore.media.delta.format.references import MOST, Following, Same, decode_same, encode_same, within
 from airstore.media.delta.format.wire import Numbers, put, put_signed
@@ -121,8 +129,14 @@ class DeltaTable:
 
     @property
     def version(self) -> int:
-        """Of the format that it takes."""
-        return VERSION if self.same is None else SHARED_VERSION
+        """Of the format that it takes: the lowest, which most sites can read."""
+        least = VERSION if self.same is None else SHARED_VERSION
+        return least + PACKED_VERSION * self.packed
+
+    @property
+    def packed(self) -> bool:
+        """Whether a segment is compressed by anything but zstd."""
+        return any(segment.method is not Method.ZSTD for segment in self.segments)
 
     @property
     def old_pieces(self) -> int:
@@ -134,7 +148,8 @@ def encode(table: DeltaTable) -> bytes:
     """The table's bytes, before compression."""
     out = bytearray(put(len(table.segments)))
     for segment in table.segments:
-        out += put(segment.stream) + put(segment.stored) + put(segment.plain)
+        out += put(segment.stream) + (put(segment.method) if table.packed else b"")
+        out += put(segment.stored) + put(segment.plain)
     out += put(len(table.bases))
     for base in table.bases:
         out += base.digest.raw + put(base.pieces)
@@ -169,14 +184,14 @@ def decode(data: bytes, head: Head) -> DeltaTable:
         DamagedError: it is damaged, or says what cannot be.
     """
     numbers = Numbers(data)
-    segments = head.segments if head.version == 1 else tuple(_segments(numbers))
+    segments = head.segments if head.version == 1 else tuple(_segments(numbers, packed=head.packed))
     bases = tuple(
         BaseBlob(Digest.from_raw(numbers.bytes(_DIGEST)), numbers.take(MOST))
         for _ in range(numbers.take(MOST))
     )
     old = sum(base.pieces for base in bases)
-    same = tuple(decode_same(numbers, within(old, MOST))) if head.version == SHARED_VERSION else None
-    pieces = tuple(_pieces(numbers, old, head.version))
+    same = tuple(decode_same(numbers, within(old, MOST))) if head.shared else None
+    pieces = tuple(_pieces(numbers, old, head))
     following = Following(old, len(pieces))
     blobs = tuple(_decode_blob(numbers, following) for _ in range(numbers.take(MOST)))
     if not numbers.ended:
@@ -184,26 +199,28 @@ def decode(data: bytes, head: Head) -> DeltaTable:
     return DeltaTable(segments, bases, pieces, blobs, same)
 
 
-def _segments(numbers: Numbers) -> Iterator[StreamSegment]:
+def _segments(numbers: Numbers, *, packed: bool) -> Iterator[StreamSegment]:
     for _ in range(numbers.take(MOST)):
         stream = Stream(numbers.take(max(Stream)))
-        yield StreamSegment(stream, numbers.take(LIMITS.layer_plain), numbers.take(LIMITS.layer_plain))
+        method = Method(numbers.take(max(Method))) if packed else Method.ZSTD
+        sizes = numbers.take(LIMITS.layer_plain), numbers.take(LIMITS.layer_plain)
+        yield StreamSegment(stream, *sizes, method)
 
 
-def _pieces(numbers: Numbers, old: int, version: int) -> Iterator[NewPiece]:
+def _pieces(numbers: Numbers, old: int, head: Head) -> Iterator[NewPiece]:
     near = 0
     for own in range(old, old + numbers.take(MOST)):
-        back = numbers.take(own) if version == SHARED_VERSION else 0
+        back = numbers.take(own) if head.shared else 0
         size, kind = (
             numbers.take(PIECE),
-            PieceKind(numbers.take(max(PieceKind) if version > 1 else PieceKind.PATCH)),
+            PieceKind(numbers.take(max(PieceKind) if head.version > 1 else PieceKind.PATCH)),
         )
         opened = (numbers.take(VIEW), numbers.take(PIECE)) if kind in _OPENED else (0, 0)
-        known = version > 1 and STREAM[kind] is Stream.WHOLE
+        known = head.version > 1 and STREAM[kind] is Stream.WHOLE
         carried = (opened[0] or size) if known else numbers.take(max(PIECE, VIEW))
         of = list[int]()
         for _ in range(numbers.take(_BASES)):
-            near = within(near + numbers.take_signed(MOST), own if version == SHARED_VERSION else old) + 1
+            near = within(near + numbers.take_signed(MOST), own if head.shared else old) + 1
             of.append(near - 1)
         yield NewPiece(size, kind, carried, tuple(of), *opened, own - back if back else None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
@@ -11,9 +11,10 @@ from typing import NamedTuple
 from airstore.core.errors import UsageError
 from airstore.core.limits import GIB, MIB
 from airstore.media.delta.format.nested import VIEW
+from airstore.media.delta.format.packing import Packing
 from airstore.media.delta.format.patch import PIECE
 from airstore.media.delta.format.segments import SEGMENT
-from airstore.store.blobs import WINDOW, compress_solid, compression_memory
+from airstore.store.blobs import WINDOW
 
 DEFAULT = 2 * GIB
 SITE = 512 * MIB  # what an import takes at most
@@ -45,18 +46,18 @@ class Memory(NamedTuple):
         return _PROCESS + _STREAMS * SEGMENT + 2 * self.segments * SEGMENT + self.bodies + self.working
 
     @classmethod
-    def shared(cls, total: int, level: int) -> Memory:
+    def shared(cls, total: int, packings: Collection[Packing]) -> Memory:
         """The shares of so many bytes.
 
         Args:
             total: bytes.
-            level: the highest of zstd.
+            packings: of the streams.
 
         Raises:
             UsageError: that is too little.
         """
         for segments, base in ((2, LARGEST), (1, LARGEST), (1, PIECE)):
-            working = max(patch_memory(VIEW, base), packing_memory(level))
+            working = max(patch_memory(VIEW, base), packing_memory(packings))
             least = cls(segments, body_memory(PIECE, base), working, base)
             if least.total <= total:
                 spare = total - least.total
@@ -83,9 +84,9 @@ def site_memory(base: int) -> int:
     return _PROCESS // 2 + _STREAMS * SEGMENT + 2 * base + VIEW
 
 
-def packing_memory(level: int) -> int:
-    """Bytes that compressing a segment takes beside it."""
-    return compression_memory(level, min(SEGMENT, WINDOW))
+def packing_memory(packings: Iterable[Packing]) -> int:
+    """Bytes that compressing a segment takes beside it, of the stream that takes most."""
+    return max(packing.memory(min(SEGMENT, WINDOW)) for packing in packings)
 
 
 class Workplace:
@@ -109,13 +110,13 @@ class Workplace:
         """See `airstore.media.delta.format.patch.Room`."""
         return self._working.taken(patch_memory(new, base))
 
-    def compress(self, parts: Sequence[bytes], level: int) -> Future[bytes]:
+    def compress(self, parts: Sequence[bytes], packing: Packing) -> Future[bytes]:
         """Begin to compress a segment."""
-        return self._pool.submit(self._compressed, parts, level)
+        return self._pool.submit(self._compressed, parts, packing)
 
-    def _compressed(self, parts: Sequence[bytes], level: int) -> bytes:
-        with self._working.taken(compression_memory(level, sum(map(len, parts)))):
-            return compress_solid(parts, level)
+    def _compressed(self, parts: Sequence[bytes], packing: Packing) -> bytes:
+        with self._working.taken(packing.memory(sum(map(len, parts)))):
+            return packing.compress(parts)
 
 
 class Budget:

@@ -15,6 +15,7 @@ from airstore.media.delta.format.layout import Stream
 from airstore.media.delta.format.patch import BASE, Carried, Room
 from airstore.media.delta.format.table import STREAM
 from airstore.media.delta.making.difference import Difference, Target, bases, paired
+from airstore.media.delta.making.spelling import spelled
 from airstore.store.blobs import Piece, compress_solid
 
 
@@ -104,21 +105,36 @@ def is_patch(way: Way) -> bool:
     return STREAM[way.carried.kind] is Stream.PATCHES
 
 
-def maker(new: bytes, read: Callable[[int], bytes], room: Room, *, open_archives: bool) -> Make:
+class Search(NamedTuple):
+    """What is tried so that a piece takes less.
+
+    Attributes:
+        open_archives: see `patch.make`.
+        spell: see `spelled`.
+    """
+
+    open_archives: bool
+    spell: bool
+
+
+def maker(new: bytes, read: Callable[[int], bytes], room: Room, search: Search) -> Make:
     """Makes ways of one target.
 
     Args:
         new: its bytes.
         read: the bytes of an old piece.
         room: the memory for it.
-        open_archives: see `patch.make`.
+        search: what is tried.
     """
 
     def make(number: int | None, on: Sequence[int]) -> Way:
         goal = new if number is None else read(number)
         olds = [read(n) for n in on]
-        way = Way(number, tuple(on), patch.make(goal, olds, open_archives=open_archives, room=room))
-        return way if is_patch(way) else way._replace(bases=())
+        carried = patch.make(goal, olds, open_archives=search.open_archives, room=room)
+        way = Way(number, tuple(on), carried)
+        if not is_patch(way):
+            return way._replace(bases=())
+        return way._replace(carried=spelled(carried)) if search.spell else way
 
     return make
 

@@ -1,0 +1,103 @@
+"""How a segment of a delta is compressed: by zstd, or by xz, which is smaller on patches, and slower."""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import BinaryIO, NamedTuple
+
+from airstore.core.errors import DamagedError
+from airstore.core.limits import KIB, MIB
+from airstore.store.blobs import compress_solid, compression_memory, solid_chunks
+
+_READ = 256 * KIB
+_LEAST_DICTIONARY = 4 * KIB
+_DICTIONARY = 64 * MIB  # of the highest level
+_DECODER = _DICTIONARY + MIB  # what reading may take; liblzma needs some 100 KiB beside the dictionary
+_ENCODER = (
+    18 * MIB
+)  # beside 10.5 bytes for each of the dictionary: 186 MiB at level 7, 674 at 9 (xz's manual)
+
+
+class Method(IntEnum):
+    """What compresses."""
+
+    ZSTD = 0
+    XZ = 1
+
+
+class Packing(NamedTuple):
+    """How a stream is compressed.
+
+    Attributes:
+        level: 1 to 22 of zstd; 6 to 9 of xz, whose presets say how large its dictionary is.
+    """
+
+    method: Method
+    level: int
+
+    def compress(self, parts: Sequence[bytes]) -> bytes:
+        """All this data, one after the other, as one frame."""
+        if self.method is Method.ZSTD:
+            return compress_solid(parts, self.level)
+        compressor = lzma.LZMACompressor(
+            lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=[_filter(self.level, sum(map(len, parts)))]
+        )
+        return b"".join([*map(compressor.compress, parts), compressor.flush()])
+
+    def memory(self, size: int) -> int:
+        """Bytes that compressing so many takes, what comes of it included."""
+        if self.method is Method.ZSTD:
+            return compression_memory(self.level, size)
+        return 21 * _dictionary(self.level, size) // 2 + _ENCODER + size
+
+
+def unpack(file: BinaryIO, method: Method, stored: int, plain: int) -> Iterator[bytes]:
+    """The plain bytes of a frame.
+
+    Args:
+        file: at the beginning of the frame.
+        method: made it.
+        stored: bytes of the frame.
+        plain: bytes in it.
+
+    Raises:
+        DamagedError: it is no frame of that size, or takes more memory than any that `Packing` makes.
+    """
+    return solid_chunks(file, stored, plain) if method is Method.ZSTD else _unpack_xz(file, stored, plain)
+
+
+def _unpack_xz(file: BinaryIO, left: int, plain: int) -> Iterator[bytes]:
+    decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_DECODER)
+    try:
+        while not decompressor.eof:
+            data = file.read(min(_READ, left)) if decompressor.needs_input else b""
+            if decompressor.needs_input and not data:
+                break
+            left -= len(data)
+            # One byte more than there may be, so that more is noticed.
+            out = decompressor.decompress(data, min(plain + 1, _READ))
+            plain -= len(out)
+            if plain < 0:
+                raise DamagedError("a compressed stream holds more than its table says")
+            yield out
+    except lzma.LZMAError as fault:
+        raise DamagedError(f"a compressed stream cannot be read: {fault}") from fault
+    if plain or left or not decompressor.eof or decompressor.unused_data:
+        raise DamagedError("a compressed stream does not end where its table says")
+
+
+def _filter(level: int, size: int) -> dict[str, int]:
+    """LZMA2 without alignment (pb 0): patches have none."""
+    return {
+        "id": lzma.FILTER_LZMA2,
+        "preset": level | lzma.PRESET_EXTREME,
+        "pb": 0,
+        "dict_size": _dictionary(level, size),
+    }
+
+
+def _dictionary(level: int, size: int) -> int:
+    """Bytes of it: the preset's (xz's manual: 8 MiB at 6, doubled with each) where so many are needed."""
+    return max(min(_DICTIONARY >> (9 - level), 1 << max(size - 1, 0).bit_length()), _LEAST_DICTIONARY)
