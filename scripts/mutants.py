@@ -30,7 +30,7 @@ PACKAGES = {
     ),
     "media": (
         "tests/media",
-        "tests/ops/test_import_forged.py tests/ops/test_volumes.py tests/ops/test_media_line.py",
+        "tests/ops/test_import_forged.py tests/ops/test_media_line.py",
     ),
     "store": ("tests/store", "tests/ops/test_gc_faults.py tests/ops/test_repair.py tests/ops/test_layers.py"),
 }

@@ -14,7 +14,7 @@ from typing import Any
 from securesystemslib.dsse import Envelope as SslibEnvelope
 from securesystemslib.signer import Signature, Signer
 
-from airstore.core.errors import DamagedError, NotTrustedError, UsageError
+from airstore.core.errors import AirstoreError, DamagedError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import strictjson
 from airstore.trust.role import Role
@@ -160,6 +160,8 @@ def _signed(payload: bytes, payload_type: str, signers: Sequence[Signer]) -> Ssl
 def _sign_one(envelope: SslibEnvelope, signer: Signer) -> Signature:
     try:
         return envelope.sign(signer)
+    except AirstoreError:  # it says itself what to do
+        raise
     except Exception as fault:  # signers may raise anything, says their interface: network, token, KMS
         raise NotTrustedError(f"the signer of key {signer.public_key.keyid} failed: {fault}") from fault
 

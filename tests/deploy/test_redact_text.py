@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from airstore.deploy.model.redact_text import redact_lines
@@ -87,3 +90,24 @@ def test_a_secret_in_any_of_its_places_is_hidden(line: str) -> None:
     assert "hunter2" not in shown
     assert "redacted" in shown
     assert len(shown) < 500
+
+
+LINE = "from airstore.deploy.model.redact_text import redact_lines; print(redact_lines('token: 4711'))"
+OBJECT = (
+    "from airstore.deploy.plan.plan import normalise; "
+    "print(normalise([{'kind': 'Secret', 'metadata': {'name': 'a'}, 'data': {'pin': '4711'}}]))"
+)
+
+
+@pytest.mark.parametrize("words", [LINE, OBJECT], ids=["a line", "a Secret"])
+def test_no_pin_can_be_found_from_a_page(words: str) -> None:
+    """Whoever has a page, and airstore, tries every PIN, and each process says something else of it."""
+    run = [sys.executable, "-c", words]
+    one, other = (subprocess.run(run, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    assert one != other
+    assert "(redacted, mark " in one
+
+
+def test_a_page_shows_that_a_secret_changed_and_where_it_did_not() -> None:
+    one, same, other = (redact_lines(f"token: {value}") for value in ("4711", "4711", "4712"))
+    assert one == same != other

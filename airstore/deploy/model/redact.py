@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 import re
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ SECRET = re.compile(
 )
 _SHORTEST = 4  # characters; anything shorter is in every second word
 HIDDEN = "(redacted)"
+_PAGES = secrets.token_bytes(32)
 UNKEYED = "(redacted, sha256 "  # how ledgers of before had it: whoever reads one can try every PIN
 
 Hide = Callable[[str, str, Any], str]
@@ -87,8 +89,17 @@ def _hide(name: str, value: Any, hide: Hide) -> Any:
     return value if value is None else hide(name, "", value)
 
 
-def short_digest(name: str, key: str, value: Any) -> str:
-    """What stands in place of a secret on a page: the same for the same secret in the same place."""
+def page_mark(name: str, key: str, value: Any) -> str:
+    """What stands in place of a secret on a page: the same for the same secret in the same place.
+
+    Its key ends with this process, so that nobody who has the page can try what it was made of.
+    """
+    digest = hmac.digest(_PAGES, f"{name}\0{key}\0{value}".encode(), "sha256").hex()
+    return f"(redacted, mark {digest[:12]})"
+
+
+def unkeyed_digest(name: str, key: str, value: Any) -> str:
+    """What stood in place of a secret in old ledgers; to compare with those alone."""
     short = hashlib.sha256(f"{name}\0{key}\0{value}".encode()).hexdigest()[:12]
     return f"{UNKEYED}{short})"
 

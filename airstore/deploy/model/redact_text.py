@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from airstore.deploy.model.redact import HIDDEN, SECRET, short_digest
+from airstore.deploy.model.redact import HIDDEN, SECRET, page_mark
 
 _IS_SECRET = re.compile(r"^[ \t-]*[\"']?kind[\"']?:\s*[\"']?Secret\b|\{\s*kind:\s*Secret\b", re.MULTILINE)
 _DOCUMENT = re.compile(r"^(?=---)", re.MULTILINE)
@@ -36,7 +36,7 @@ def redact_lines(text: str) -> str:
     """The same text without secrets.
 
     A secret is what stands behind a name that sounds like one, in a Secret's data, in an address before its
-    host, and a private key. It becomes a short digest, so that a change still shows. What is empty, a
+    host, and a private key. It becomes a mark (`page_mark`), so that a change still shows. What is empty, a
     reference or an expression of a template stays.
     """
     done: list[str] = []
@@ -82,7 +82,7 @@ class _TextWalk:
 
     def _shown(self, text: str, column: int) -> str:
         if len(text) > _LONGEST:
-            return f"{text[: min(column, 80)]}{len(text)} characters in one line {short_digest('', '', text)}"
+            return f"{text[: min(column, 80)]}{len(text)} characters in one line {page_mark('', '', text)}"
         if self.block >= 0 and not _is_template(text):
             return f"{text[:column]}{HIDDEN}"
         if self.in_key or _KEY_BEGINS.search(text):
@@ -108,7 +108,7 @@ class _TextWalk:
             return found[0]
         if _is_template(value):
             return found["before"] + _without_literals(value)
-        return found["before"] + short_digest("", key, value.strip())
+        return found["before"] + page_mark("", key, value.strip())
 
     def _hides(self, key: str, value: str, column: int) -> bool:
         """Whether what stands behind a key is a secret; a list's dash is no part of its column."""
@@ -129,7 +129,7 @@ def _without_literals(value: str) -> str:
 
 
 def _hidden_literal(found: re.Match[str]) -> str:
-    return f'"{short_digest("", "", found[1])}"'
+    return f'"{page_mark("", "", found[1])}"'
 
 
 def _inline(text: str) -> str:
@@ -140,4 +140,4 @@ def _inline(text: str) -> str:
 def _hidden_inline(found: re.Match[str]) -> str:
     if not SECRET.search(found["key"]) or _REFERENCE.match(found["value"]):
         return found[0]
-    return found["before"] + short_digest("", found["key"], found["value"])
+    return found["before"] + page_mark("", found["key"], found["value"])

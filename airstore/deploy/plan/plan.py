@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from airstore.core.parsing import yamlfile
 from airstore.deploy.helm.kept import Kept
-from airstore.deploy.model.redact import UNKEYED, Hide, redact, redact_text, short_digest
+from airstore.deploy.model.redact import UNKEYED, Hide, page_mark, redact, redact_text
 from airstore.deploy.plan.crds import KIND as DEFINITION
 from airstore.history.ledger import Running
 
@@ -110,7 +110,7 @@ def as_installed(running: Running, kept: Kept | None, hide: Hide) -> Running:
     return replace(running, rendered=normalise([*installed, *added], hide))
 
 
-def normalise(documents: Iterable[object], hide: Hide = short_digest) -> str:
+def normalise(documents: Iterable[object], hide: Hide = page_mark) -> str:
     """Rendered manifests in one fixed form: sorted by kind, namespace and name, Secrets redacted.
 
     Args:

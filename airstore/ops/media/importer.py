@@ -37,6 +37,7 @@ from airstore.ops.stores.releases.collected import collected, forget_whole
 from airstore.ops.stores.releases.roots import retreat_to_pin
 from airstore.ops.stores.releases.summaries import remember
 from airstore.ops.stores.site.anchors import advance, required_anchor
+from airstore.ops.stores.upstream import verify_upstream
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore, Staging
 from airstore.trust.policy import (
@@ -228,6 +229,7 @@ class _Import:
             raise DamagedError("the history on the media ends at another release than the signed index says")
         with self._content.staging(dry_run=dry_run) as staging:
             self._content.require(staging, tip.release)
+            verify_upstream(tip.release, quarantine.history.files(tip.commit), staging.read_bytes)
             if not dry_run:
                 self._commit(staging, quarantine, trusted, tip.commit)
         return tip, chain

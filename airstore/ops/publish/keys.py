@@ -12,6 +12,7 @@ from airstore.ops.stores.directory import StoreDirectory
 from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, allowed_signers, sign_root
 from airstore.trust.ssh.algorithm import KINDS as _GENERATORS
 from airstore.trust.ssh.keys import PrivateKey, PublicKey
+from airstore.trust.ssh.kms import KmsKey
 from airstore.trust.ssh.signing import SigningKey, load_signing_key
 
 Passphrase = Callable[[], bytes]
@@ -65,6 +66,25 @@ def generate_key(
         write_root(store, root, sign_root(root, [root_key]))
     entry = next(entry for entry in list_keys(store) if entry.name == name)
     return entry, store.keys / root_name if first else None
+
+
+def import_key(store: StoreDirectory, name: str, uri: str) -> KeyEntry:
+    """Take in the public half of a key that a key management service holds; that signs from then on.
+
+    Raises:
+        UsageError: there is a key of that name, or the service has none that can sign here.
+        TransferError: the service refused or did not answer.
+    """
+    _check_new(store, name)
+    if (store.keys / f"{name}.pub").exists():
+        raise UsageError(
+            f"there is a key {name!r} already", hint="keys are never overwritten: choose a new name"
+        )
+    key, held = KmsKey.ask(uri), ([name], 1)
+    # For what it refuses: it is what knows how a key may be called.
+    TrustRoot.create(store.name, {name: key.public}, {ROOT_ROLE: held, RELEASE_ROLE: held})
+    key.public.save(store.keys / f"{name}.pub", key.uri)
+    return next(entry for entry in list_keys(store) if entry.name == name)
 
 
 def _check_new(store: StoreDirectory, name: str) -> None:

@@ -7,10 +7,12 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from securesystemslib.signer import SSlibKey
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from securesystemslib.signer import Key, SSlibKey
 
-from airstore.core.errors import DamagedError
-from airstore.trust.ssh.algorithm import ALGORITHMS, ED25519, Algorithm
+from airstore.core.errors import DamagedError, UsageError
+from airstore.trust.ssh.algorithm import ALGORITHMS, ED25519, Algorithm, public_of
 from airstore.trust.ssh.newfile import write_new
 from airstore.trust.wire import WireReader, decode_base64, put_string
 
@@ -69,6 +71,22 @@ class PublicKey:
         raw = reader.string()
         reader.end()
         return cls(raw, algorithm)
+
+    @classmethod
+    def of_sslib(cls, key: Key) -> PublicKey:
+        """From `securesystemslib`'s form.
+
+        Raises:
+            UsageError: a key of another kind.
+        """
+        form = str(key.keyval.get("public"))
+        if key.keytype == "ed25519":
+            return cls(bytes.fromhex(form))
+        found = load_pem_public_key(form.encode())
+        known = public_of(found) if isinstance(found, EllipticCurvePublicKey) else None
+        if known is None:
+            raise UsageError(f"a key of type {key.scheme} cannot sign here; only {_TYPES} are accepted")
+        return cls(known[1], known[0])
 
     @property
     def wire(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What signs: a key in a file, or one in an ssh-agent."""
+"""What signs: a key in a file, in a key management service, or in an ssh-agent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from securesystemslib.signer import Signer
 from airstore.core.errors import NotFoundError
 from airstore.trust.ssh.agent import AgentKey
 from airstore.trust.ssh.keys import Passphrase, PrivateKey
+from airstore.trust.ssh.kms import KmsKey, is_kms_uri
 from airstore.trust.ssh.publickey import PublicKey
 
 
@@ -28,7 +29,10 @@ class SigningKey(Protocol):
 
 
 def load_signing_key(path: Path, passphrase: Passphrase | None, agent: Path | None) -> SigningKey:
-    """A private key's file; or, as git has it, a public one whose private half an ssh-agent holds.
+    """A private key's file; or a public one whose private half is elsewhere.
+
+    Where the comment of the public one is the URI of a key management service, that signs; else, as git has
+    it, an ssh-agent.
 
     Args:
         path: ``NAME`` or ``NAME.pub``; where only ``NAME.pub`` is there, the agent is asked.
@@ -42,13 +46,17 @@ def load_signing_key(path: Path, passphrase: Passphrase | None, agent: Path | No
     """
     public = path if path.suffix == ".pub" else path.with_name(f"{path.name}.pub")
     if path == public or (public.is_file() and not path.exists()):
-        return AgentKey.find(_read_public(public), agent)
+        text = _read_text(public)
+        key, uri = (
+            PublicKey.parse_openssh(text, str(public)),
+            text.strip().partition(" ")[2].partition(" ")[2],
+        )
+        return KmsKey(key, uri) if is_kms_uri(uri) else AgentKey.find(key, agent)
     return PrivateKey.load(path, passphrase)
 
 
-def _read_public(path: Path) -> PublicKey:
+def _read_text(path: Path) -> str:
     try:
-        text = path.read_text(errors="replace")
+        return path.read_text(errors="replace")
     except OSError as fault:
         raise NotFoundError(f"cannot read the public key {path}: {fault.strerror}") from fault
-    return PublicKey.parse_openssh(text, str(path))

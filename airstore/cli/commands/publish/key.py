@@ -13,7 +13,7 @@ from airstore.cli.group import Group
 from airstore.cli.options.secrets import passphrase_option, read_passphrase
 from airstore.cli.views.output import output_option, show_rows
 from airstore.core.errors import UsageError
-from airstore.ops.publish.keys import KINDS, generate_key, list_keys
+from airstore.ops.publish.keys import KINDS, generate_key, import_key, list_keys
 from airstore.ops.stores.directory import PUBLISHER
 
 
@@ -55,6 +55,28 @@ def generate(context: Context, name: str, *, kind: str, encrypt: bool, passphras
         context.say(
             f"it cannot sign releases until the trust root names it: airstore trust root add-key {name}"
         )
+    context.say("its key id:")
+    click.echo(entry.keyid)
+
+
+@command.command("import")
+@click.argument("name")
+@click.argument("uri")
+@pass_context
+def import_(context: Context, name: str, uri: str) -> None:
+    """Name a key that a key management service holds NAME; the service signs.
+
+    URI is hv:KEY for an Ed25519 key of HashiCorp Vault's transit engine, or awskms:KEY for a P-256 key of
+    AWS. Address and credentials are in the provider's own variables (VAULT_ADDR, VAULT_TOKEN; AWS_PROFILE and
+    others). It needs airstore[kms-vault] or airstore[kms-aws].
+    """
+    store = context.store(PUBLISHER, "key import")
+    entry = import_key(store, name, uri)
+    context.say(f"key {entry.name}: {entry.path}.pub (its private half stays in the service)")
+    if store.root_file.exists():
+        context.say(f"it cannot sign until the trust root names it: airstore trust root add-key {name}")
+    else:
+        context.say(f"next: airstore trust root create --root-key FILE.pub --release-key {name}")
     context.say("its key id:")
     click.echo(entry.keyid)
 

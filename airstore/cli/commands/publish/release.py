@@ -33,6 +33,7 @@ from airstore.ops.stores.releases.collected import collected
 from airstore.ops.stores.releases.layers import layers_of
 from airstore.ops.stores.releases.summaries import Holding, holdings, summaries
 from airstore.ops.stores.releases.trusted import all_releases, count_held, trusted_release, verified
+from airstore.ops.stores.upstream import verify_held
 
 
 @click.group("release", cls=Group)
@@ -176,22 +177,33 @@ def diff(context: Context, old: str, new: str, *, patch: bool, sbom: bool, outpu
 @output_option("release-verification")
 @pass_context
 def verify(context: Context, versions: tuple[str, ...], output: str) -> None:
-    """Verify envelope, tree, commit and tag of VERSIONS; of all releases where none is named."""
+    """Verify envelope, tree, commit and tag of VERSIONS; of all releases where none is named.
+
+    Upstream signatures that a release records are verified again, where its images are held.
+    """
     store = context.store()
     links = [verified(store, version) for version in versions] if versions else all_releases(store)
     if not links:
         raise NotFoundError(f"{store.path} holds no release yet")
     trust = store.trust()
-    rows = [
-        {
-            "version": link.release.version,
-            "commit": link.commit[:12],
-            "signer": trust.name_of(link.signer),
-            "state": "good",
-        }
-        for link in links
-    ]
-    columns = {"version": "VERSION", "commit": "COMMIT", "signer": "SIGNED BY", "state": "STATE"}
+    with store.open_blobs() as blobs:
+        rows = [
+            {
+                "version": link.release.version,
+                "commit": link.commit[:12],
+                "signer": trust.name_of(link.signer),
+                "upstream": verify_held(link, store.history.files(link.commit), blobs),
+                "state": "good",
+            }
+            for link in links
+        ]
+    columns = {
+        "version": "VERSION",
+        "commit": "COMMIT",
+        "signer": "SIGNED BY",
+        "upstream": "UPSTREAM",
+        "state": "STATE",
+    }
     show_rows(rows, output, columns)
 
 

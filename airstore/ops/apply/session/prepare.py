@@ -22,7 +22,7 @@ from airstore.core.model.release import Chart, HelmRelease, Release
 from airstore.core.model.site import SiteFile
 from airstore.core.parsing import yamlfile
 from airstore.deploy.helm.kept import flattened
-from airstore.deploy.model.redact import Hide, Redactor, secret_values
+from airstore.deploy.model.redact import Hide, Redactor, secret_values, unkeyed_digest
 from airstore.deploy.model.target import is_hook
 from airstore.deploy.plan.crds import chart_crds
 from airstore.deploy.plan.plan import normalise
@@ -167,7 +167,7 @@ def _running(wanted: HelmRelease, chart: Chart, documents: Sequence[Document], h
         chart_version=chart.version,
         archive=chart.archive.digest,
         rendered=normalise(bodies, hide),
-        unkeyed=lambda: normalise(bodies),
+        unkeyed=lambda: normalise(bodies, unkeyed_digest),
     )
 
 

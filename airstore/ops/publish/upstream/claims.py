@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from airstore.core.errors import DamagedError, NotTrustedError
-from airstore.core.image import oci
+from airstore.core.errors import NotTrustedError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
 from airstore.registry.source import REF_NAME, ImageSource, PartialListError
 from airstore.registry.sources.graph import read_document
 from airstore.registry.sources.walker import SOURCE_FAULTS
-from airstore.trust.upstream.claim import BUNDLE, LIMIT, SIMPLE_SIGNING, Claim, bundle_claim, simple_claim
+from airstore.trust.upstream.attachment import claims_of
+from airstore.trust.upstream.claim import Claim
 
 _AT_MOST = 100  # signatures of one image that are looked at
 
@@ -47,7 +46,7 @@ def attached_claims(source: ImageSource, reference: Reference, subject: Digest) 
     claims: list[Found] = []
     for descriptor in listed[:_AT_MOST]:
         try:
-            found = list(_claims(descriptor, lambda each: read_document(source, reference, each)))
+            found = list(claims_of(descriptor, lambda each: read_document(source, reference, each)))
         except (*SOURCE_FAULTS, NotTrustedError) as fault:
             unread.append(f"{descriptor.digest.short} cannot be read: {fault}")
             continue
@@ -73,18 +72,3 @@ def _listed(
 def _other(descriptor: Descriptor) -> bool:
     tag = descriptor.annotations.get(REF_NAME, "")
     return tag.endswith((".att", ".sbom"))
-
-
-def _claims(descriptor: Descriptor, read: Callable[[Descriptor], bytes]) -> Iterator[Claim]:
-    what = f"attachment {descriptor.digest.short}"
-    manifest = oci.parse(read(descriptor), descriptor.media_type, what)
-    for layer in manifest.layers[:_AT_MOST]:
-        simple, bundle = layer.media_type == SIMPLE_SIGNING, layer.media_type.startswith(BUNDLE)
-        if not simple and not bundle:
-            continue
-        if layer.size > LIMIT:
-            raise DamagedError(f"{what} is {layer.size} bytes; a signature has a few thousand")
-        data = read(layer)
-        claim = simple_claim(data, layer.annotations, what) if simple else bundle_claim(data, what)
-        if claim:
-            yield claim
