@@ -125,7 +125,7 @@ def add_site(store: StoreDirectory, name: str, key_file: Path) -> PublicKey:
     if path.exists() and PublicKey.parse_openssh(path.read_text()) != key:
         raise UsageError(
             f"site {name!r} is registered with another key",
-            hint=f"if its key really changed, remove {path} first",
+            hint=f"if its key really changed: airstore site remove {name}, then add it again",
         )
     if not path.exists():
         key.save(path, name)
