@@ -195,7 +195,7 @@ def _of(parsed: Statement, what: str) -> Receipt:
     schema.check_json(document, "receipt", what)
     if _SAYS & document.keys() != _FIELDS[parsed.predicate_type]:
         raise DamagedError(
-            f"{what}: {TIMED_RECEIPT} has time, runs and applies, {DATED_RECEIPT} the first two, {RECEIPT} none"
+            f"{what}: {TIMED_RECEIPT} has time, runs and applies, {DATED_RECEIPT} time and runs"
         )
     release, runs = document["release"], document.get("runs")
     return Receipt(
