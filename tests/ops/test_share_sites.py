@@ -60,7 +60,7 @@ def test_sites_from_before_the_store_was_shared_are_signed_later(shared: Shared,
     done("-C", shared.store, "push")
     assert done("-C", shared.base / "early" / "store", "pull", "-o", "json").json()["sites"] == ["plant"]
     assert sites(shared.base / "early" / "store") == {"plant": True}
-    assert "all are signed" in done("-C", shared.store, "site", "share").err
+    assert "no site is registered here alone" in done("-C", shared.store, "site", "share").err
 
 
 def test_two_that_register_different_sites_at_once_have_both(shared: Shared, tmp_path: Path) -> None:

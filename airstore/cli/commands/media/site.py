@@ -58,7 +58,9 @@ def share(context: Context, *, key_name: str, passphrase_file: Path | None) -> N
     """Sign the keys of sites that are registered at this machine alone; the next push shares them."""
     store = context.store(PUBLISHER, "site share")
     signed = share_sites(store, _signer(store, key_name, passphrase_file)) if unshared(store) else []
-    context.say(f"signed: {', '.join(signed)}; next: airstore push" if signed else "all are signed already")
+    context.say(
+        f"signed: {', '.join(signed)}; next: airstore push" if signed else "no site is registered here alone"
+    )
 
 
 @command.command("remove")
