@@ -10,7 +10,6 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.options.remotes import make_remote_access, place_options, registry_config_option
 from airstore.cli.views.output import output_option, show_fields, show_rows
-from airstore.ops.share.prune import prune_remote
 from airstore.ops.share.remotes import Remote, add_remote, find_remote, load_remotes, remove_remote
 from airstore.ops.stores.directory import PUBLISHER
 
@@ -63,6 +62,8 @@ def prune(context: Context, name: str, *, dry_run: bool, registry_config: Path |
     what was dropped. The registry has to allow it: REGISTRY_STORAGE_DELETE_ENABLED=true. Whoever clones or
     pulls at that moment may have to do it again.
     """
+    from airstore.ops.share.prune import prune_remote  # noqa: PLC0415 - the others need no HTTP client
+
     store = context.store(PUBLISHER, "remote prune")
     remote, access = find_remote(store, name), make_remote_access(registry_config)
     done = prune_remote(store, remote, access, context.progress, dry_run=dry_run)
