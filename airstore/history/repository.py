@@ -14,7 +14,7 @@ from airstore.core.errors import UsageError
 from airstore.history.git.commits import Sign, encode_commit, encode_tag, stamp
 from airstore.history.git.files import CONFIG, SIGNERS_FILE
 from airstore.history.git.names import DISOWNED, HEADS, MAIN, TAGS, check_branch, check_version
-from airstore.history.git.objects import making
+from airstore.history.git.objects import ObjectNames, ObjectWriter, making
 from airstore.history.git.trees import write_tree
 from airstore.history.reader import Reader, ReleaseRef
 
@@ -116,6 +116,35 @@ class History(Reader):
         self.refs.set(HEADS + branch, commit)
         return commit
 
+    def commit_snapshot(self, files: Mapping[str, bytes], message: str, author: tuple[str, str]) -> str:
+        """Write a commit that no branch has yet; wherever it is made, the same arguments give the same one.
+
+        Raises:
+            UsageError: a name, path or message cannot be stored.
+            StorageError: the disk is full or failed.
+        """
+        commit = _snapshot(self._objects, files, message, author)
+        self._objects.sync()
+        return commit
+
+    def snapshot_name(self, files: Mapping[str, bytes], message: str, author: tuple[str, str]) -> str:
+        """What `commit_snapshot` would give, which writes nothing.
+
+        Raises:
+            UsageError: a name, path or message cannot be stored.
+        """
+        return _snapshot(ObjectNames(), files, message, author)
+
+    def set_branch(self, branch: str, commit: str) -> None:
+        """Let a branch besides main end at a commit, durably.
+
+        Raises:
+            UsageError: no such name can be a branch.
+            StorageError: the disk is full or failed; the branch is as it was.
+        """
+        check_branch(branch)
+        self.refs.set(HEADS + branch, commit)
+
     def drop_branch(self, branch: str) -> None:
         """Remove a branch besides main, durably.
 
@@ -155,6 +184,13 @@ class History(Reader):
     ) -> str:
         tree = write_tree(self._objects, files)
         return self._objects.write(ObjectType.COMMIT, encode_commit(tree, parent, who, message, sign))
+
+
+def _snapshot(
+    objects: ObjectWriter, files: Mapping[str, bytes], message: str, author: tuple[str, str]
+) -> str:
+    tree = write_tree(objects, files)
+    return objects.write(ObjectType.COMMIT, encode_commit(tree, None, stamp(author, 0), message, None))
 
 
 def _sync_all(directory: Path, disk: Disk) -> None:

@@ -38,6 +38,10 @@ class Envelope:
             key for key in dict.fromkeys(keys) if any(key.verifies(sig, signed) for sig in self.signatures)
         )
 
+    def by(self, key: PublicKey) -> bytes:
+        """The signature of a key that has signed; always the same one, where it has several."""
+        return min(sig for sig in self.signatures if key.verifies(sig, self.signed))
+
     @property
     def signed(self) -> bytes:
         """The bytes that signatures are over."""
@@ -78,6 +82,32 @@ def add_signatures(envelope: bytes, payload_type: str, keys: Sequence[SigningKey
     if keys and not fresh:
         return envelope
     return _to_json(_signed(found.payload, payload_type, fresh), entries)
+
+
+def combined(
+    envelopes: Sequence[bytes], payload_type: str, keys: Sequence[PublicKey], what: str
+) -> bytes | None:
+    """One envelope with every signature by one of ``keys`` that any of several has; the order plays no part.
+
+    Args:
+        envelopes: at least one.
+        payload_type: of them.
+        keys: whose signatures are kept; others may be anybody's, and could fill an envelope.
+        what: the document's name in messages.
+
+    Returns:
+        None where they are not about the same payload.
+
+    Raises:
+        NotTrustedError, DamagedError: as `read`.
+    """
+    found = [read(each, payload_type, what) for each in envelopes]
+    first = found[0]
+    if any(each.payload != first.payload for each in found):
+        return None
+    merged = Envelope(first.payload, payload_type, tuple(sig for each in found for sig in each.signatures))
+    made = {key.keyid: Signature(key.keyid, merged.by(key).hex()) for key in merged.signed_by(keys)}
+    return _to_json(SslibEnvelope(first.payload, payload_type, dict(sorted(made.items()))), ())
 
 
 def verify(envelope: bytes, payload_type: str, role: Role, what: str) -> bytes:

@@ -27,6 +27,8 @@ SHARED_MEDIA = "urn:airstore:media:v4"  # for several sites, or from several rel
 EVERY_MEDIA = (MEDIA, DELTA_MEDIA, CARRIED_MEDIA, SHARED_MEDIA)
 RECEIPT = "urn:airstore:receipt:v1"
 DATED_RECEIPT = "urn:airstore:receipt:v2"  # says when it was written, and what runs
+TIMED_RECEIPT = "urn:airstore:receipt:v3"  # and how long applies took
+SITE_KEY = "urn:airstore:site:v1"  # a site's key, for publishers that share a store
 
 _TYPE = "https://in-toto.io/Statement/v1"
 _FIELDS = {"_type", "subject", "predicateType", "predicate"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,23 @@ def test_an_applier_is_not_given_a_store_whose_anchor_it_could_not_move_on(ancho
         _check_settled(open_directory(anchored), SiteFile())
     done("-C", anchored, "anchor", "remove")
     _check_settled(open_directory(anchored), SiteFile())
+    _check_settled(replace(open_directory(anchored), anchor="configmap:deploy/mark"), SiteFile())
+
+
+def test_a_plan_asks_the_anchor_that_the_site_file_names(anchored: Path, tmp_path: Path, road: Road) -> None:
+    """The store is from before it had one: it says so itself nowhere."""
+    place = open_directory(anchored).anchor
+    done("-C", anchored, "anchor", "remove")
+    restored(anchored, tmp_path, road)
+    done("-C", tmp_path / "newer", "anchor", "set", place)
+    write_site_file(anchored, f"anchor: {place}\n")
+    refused = airstore("-C", anchored, "plan")
+    assert refused.code == 31, refused
+    assert "sequence 2 was trusted, here it is 1" in refused.err
+    write_site_file(anchored, "anchor: configmap:nowhere\n")
+    refused = airstore("-C", anchored, "plan")
+    assert (refused.code, "must be file:///PATH or configmap:NAMESPACE/NAME" in refused.err) == (2, True)
+    (tmp_path / "outside" / "mark.json").unlink()
+    write_site_file(anchored, f"anchor: {place}\n")
+    done("-C", anchored, "plan")
+    assert not open_directory(anchored).anchor  # a plan writes nothing

@@ -123,6 +123,22 @@ def test_volume_and_namespaces_are_the_products_and_the_classes_the_sites(site: 
     assert namespaces == ["deploy", "airstore", "apps"]
 
 
+def test_of_an_anchor_in_the_cluster_it_may_read_and_move_on_that_config_map_alone(site: Path) -> None:
+    def rules() -> list[tuple[str, Any, Any]]:
+        return [
+            (each["metadata"]["namespace"], rule.get("resourceNames"), rule["verbs"])
+            for each in documents(site)
+            if each["kind"] == "Role"
+            for rule in each["rules"]
+            if "configmaps" in rule["resources"]
+        ]
+
+    before = rules()
+    config = site / "airstore.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"anchor": "configmap:vault/mark-acme"}))
+    assert [rule for rule in rules() if rule not in before] == [("vault", ["mark-acme"], ["get", "patch"])]
+
+
 def test_every_role_is_bound_to_its_account_and_no_other(site: Path) -> None:
     made = documents(site)
     roles = {(each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in made}

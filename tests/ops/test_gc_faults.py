@@ -176,15 +176,6 @@ def test_it_may_be_killed(nth: int, store: Path, world: World) -> None:
     readable(store, "1.3.0")
 
 
-def test_a_shared_store_is_not_touched(world: World) -> None:
-    where = ("--git", "https://git.example.com/shop", "--objects", "oci://registry.example.com/shop")
-    done("-C", world.publisher, "remote", "add", "origin", *where)
-    with unchanged(world.publisher):
-        refused(airstore("-C", world.publisher, "gc", "--keep", "1"), 2, "is shared")
-    done("-C", world.publisher, "remote", "remove", "origin")
-    assert dropped(gc(world.publisher, 1)) == ["1.0.0", "1.1.0", "1.2.0"]
-
-
 def test_a_registry_does_not_offer_what_is_about_to_go(world: World) -> None:
     """A killed gc has written down what goes, and none of it is gone."""
     store = open_directory(world.site)

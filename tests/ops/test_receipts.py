@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 
 from airstore.core.image.digest import Digest
+from airstore.deploy.run.names import run_name
+from airstore.history import ledger
+from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.site import anchors
 from airstore.trust import envelope
 from airstore.trust.ssh.keys import PrivateKey
-from airstore.trust.statement import DATED_RECEIPT, STATEMENT_TYPE, statement
+from airstore.trust.statement import DATED_RECEIPT, RECEIPT, STATEMENT_TYPE, TIMED_RECEIPT, statement
 from tests.support.faults.forged_media import Forge
 from tests.support.product.road_parts import (
     Road,
@@ -270,3 +274,67 @@ def test_a_site_has_one_key(known: Road, tmp_path: Path) -> None:
     (row,) = done(*words, "list", "-o", "json").json()
     assert row["name"] == "acme"
     assert row["fingerprint"].startswith("SHA256:")
+
+
+def ran(site: Path, *entries: ledger.Entry) -> None:
+    store = open_directory(site)
+    for entry in entries:
+        anchors.record(store, entry)
+
+
+def applied(version: str, began: int, ended: int, result: str = "succeeded") -> ledger.Entry:
+    """As an apply leaves it, and nothing of it runs but what had to."""
+    running = (ledger.Running("r", "n", "c", "1", "sha256:" + "a" * 64, "kind: A\n"),)
+    details: dict[str, str | int] = {"run": run_name(began, "00000000"), "end": result}
+    return ledger.Entry("apply", version, result, ended, details, running if result == "succeeded" else ())
+
+
+def test_a_receipt_says_how_long_applies_took_and_a_report_shows_it_without_names(
+    known: Road, tmp_path: Path
+) -> None:
+    ran(
+        known.site,
+        applied("0.9.0", 1_000, 1_060),
+        ledger.Entry("push", "1.0.0", "succeeded", 1_500, {"registry": "r"}),
+        applied("1.0.0", 2_000, 2_030, "failed"),
+        applied("1.0.0", 3_000, 3_725),
+        applied("1.0.0", 9_000, 8_000),  # the clock went back
+    )
+    file = tmp_path / "receipt.json"
+    done("-C", known.site, "receipt", "-o", file)
+    said = [
+        (each["release"], each["from"], each["seconds"], each["result"])
+        for each in predicate(file)["applies"]
+    ]
+    assert said == [
+        ("1.0.0", "0.9.0", 725, "succeeded"),
+        ("1.0.0", "0.9.0", 30, "failed"),
+        ("0.9.0", None, 60, "succeeded"),
+    ]
+    done("-C", known.publisher, "fleet", file)
+    for option, shown in (("--html", tmp_path / "page.html"), ("--md", tmp_path / "page.md")):
+        done("-C", known.publisher, "release", "report", "--no-media", "1.0.0", option, shown)
+        text = shown.read_text()
+        assert "How long it took where it was applied already" in text
+        assert text.index("30 s") < text.index("13 min")
+        assert "acme" not in text
+    done("-C", known.publisher, "release", "report", "--no-media", "1.1.0", "--md", tmp_path / "other.md")
+    assert "How long it took" not in (tmp_path / "other.md").read_text()
+
+
+@pytest.mark.parametrize("kind", [RECEIPT, DATED_RECEIPT, TIMED_RECEIPT])
+def test_receipts_of_every_version_are_read_and_none_says_more_than_its_own(
+    kind: str, known: Road, tmp_path: Path
+) -> None:
+    ran(known.site, applied("1.0.0", 1_000, 1_060))
+    file = tmp_path / "receipt.json"
+    done("-C", known.site, "receipt", "-o", file)
+    document, key = predicate(file), PrivateKey.load(known.site / "keys" / "site")
+    order = [RECEIPT, DATED_RECEIPT, TIMED_RECEIPT]
+    says: list[set[str]] = [set(), {"time", "runs"}, {"time", "runs", "applies"}]
+    for version, fields in zip(order, says, strict=True):
+        shown = {name: value for name, value in document.items() if name in fields or name not in says[2]}
+        signed = statement(kind, {"root.json": Digest.of(b"")}, shown)
+        overwrite(file, envelope.sign(signed, STATEMENT_TYPE, [key]))
+        outcome = airstore("-C", known.publisher, "fleet", file)
+        assert (outcome.code == 0) == (version == kind), outcome

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from airstore.core.errors import AirstoreError, NotFoundError, NotTrustedError, SequenceError
+from airstore.core.errors import AirstoreError, NotFoundError, NotTrustedError, SequenceError, UsageError
 from airstore.core.model.site import SiteFile
 from airstore.history import ledger
 from airstore.ops.apply.session.session import ApplySession, Invocation
@@ -26,12 +27,13 @@ class Untouched:
         raise AssertionError(f"the cluster was asked for {name}")
 
 
-def session(site: Path) -> ApplySession:
+def session(site: Path, file: SiteFile | None = None) -> ApplySession:
     """Of a site whose cluster and Helm are not to be reached."""
+    file = file or SiteFile()
     invocation = Invocation(None, {}, "airstore apply", lambda: 1)
     console = cast("Any", SimpleNamespace(say=print))
     nobody = cast("Any", Untouched())
-    return ApplySession(open_directory(site), nobody, SiteFile(), nobody, nobody, invocation, console)
+    return ApplySession(open_directory(site), nobody, file, nobody, nobody, invocation, console)
 
 
 def cut(site: Path) -> None:
@@ -74,3 +76,39 @@ def test_the_cluster_is_not_touched_by_a_store_that_cannot_say_what_runs(
     harm(site)
     with pytest.raises(error), session(site).alone():
         raise RuntimeError("the store let us in")
+
+
+def test_the_first_apply_writes_the_anchor_that_the_site_file_names(site: Path) -> None:
+    file = SiteFile(anchor=f"file://{site.parent}/mark.json")
+    with pytest.raises(AssertionError, match="asked for lease"), session(site, file).alone():
+        pass
+    assert open_directory(site).anchor == file.anchor
+    assert anchors.read_anchor(open_directory(site)) is not None
+    anchors.record(open_directory(site), ledger.Entry("push", "1.0.0", "succeeded", 1))
+    lose_anchor(site)
+    with pytest.raises(NotTrustedError, match="is gone"), session(site, file).alone():
+        pass
+
+
+def test_a_store_from_before_it_had_the_anchor_of_its_site_file_is_noticed(site: Path) -> None:
+    """The site file is kept elsewhere, so it knows of an anchor that the restored store does not."""
+    file = SiteFile(anchor=f"file://{site.parent}/mark.json")
+    snapshot = shutil.copytree(site, site.with_name("snapshot"))
+    with pytest.raises(AssertionError, match="asked for lease"), session(site, file).alone():
+        pass
+    anchors.record(open_directory(site), ledger.Entry("push", "1.0.0", "succeeded", 1))
+    shutil.rmtree(site)
+    snapshot.rename(site)
+    with pytest.raises(SequenceError, match="the ledger had 1 entries"), session(site, file).alone():
+        pass
+    assert not open_directory(site).anchor
+    with pytest.raises(SequenceError, match="the ledger had 1 entries"):
+        anchors.require_anchored(anchors.anchored_by(open_directory(site), file.anchor))
+
+
+def test_another_anchor_than_that_of_the_store_is_refused(site: Path) -> None:
+    done("-C", site, "anchor", "set", f"file://{site.parent}/mark.json")
+    with pytest.raises(UsageError, match="has its anchor at"):
+        session(site, SiteFile(anchor=f"file://{site.parent}/other.json"))
+    with pytest.raises(UsageError, match="within the store"):
+        anchors.anchored_by(replace(open_directory(site), anchor=""), f"file://{site}/mark.json")

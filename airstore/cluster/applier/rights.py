@@ -7,7 +7,7 @@ nobody make a Role with rights that he lacks, so what the charts' Roles give, th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airstore.cluster.workloads.workloads import service_of
@@ -90,6 +90,18 @@ def rights_of(parts: Sequence[ReleaseManifests], wanted: Iterable[Right], lease:
     paths = {(verb, path) for _, rule in roles for path in rule.get("nonResourceURLs") or ()
              for verb in rule.get("verbs") or ()}  # fmt: skip
     return Rights(frozenset(granted), frozenset(paths), tuple(namespaces))
+
+
+def with_mark(rights: Rights, place: tuple[str, str] | None) -> Rights:
+    """And to read and move on one ConfigMap, which exists: it may neither be made nor be removed.
+
+    Args:
+        rights: for all else.
+        place: namespace and name; None where there is none.
+    """
+    if place is None:
+        return rights
+    return replace(rights, granted=rights.granted | {*_all(("get", "patch"), "configmaps", "", *place)})
 
 
 def _part(part: ReleaseManifests) -> Iterator[Right]:

@@ -23,6 +23,7 @@ class SiteFile:
         name: how messages call the file.
         drift: Helm release name to what is no drift here, rules as the file writes them.
         backups: the ``backups`` section: how many are kept.
+        anchor: where a mark of how far the site has come is kept outside of its store; None for nowhere.
     """
 
     registry: SiteRegistry = field(default_factory=ClusterRegistry)
@@ -31,6 +32,7 @@ class SiteFile:
     name: str = "site.yaml"
     drift: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     backups: Mapping[str, int] = field(default_factory=dict)
+    anchor: str | None = None
 
     def lookup(self, name: str) -> Any:
         """Value of a bound name: ``registry.host``, ``registry.pullSecrets``, ``site.hostname``.
@@ -72,4 +74,5 @@ def load_site_file(path: Path) -> SiteFile:
     registry = registry_from_section(document.get("registry", {}))
     variables, values = document.get("vars", {}), document.get("values", {})
     ignored = {name: tuple(each["ignore"]) for name, each in document.get("drift", {}).items()}
-    return SiteFile(registry, variables, values, str(path), ignored, document.get("backups", {}))
+    backups, anchor = document.get("backups", {}), document.get("anchor")
+    return SiteFile(registry, variables, values, str(path), ignored, backups, anchor)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, SequenceError
 from airstore.history.exchange.bundle import create_bundle
 from airstore.history.git.names import MAIN, TAGS, is_version
-from airstore.history.git.remote import Rejection, RemoteGit
+from airstore.history.git.remote import Rejection, RemoteGit, Update
 from airstore.history.git.scratch import scratch
 from airstore.history.repository import History
 
 __all__ = [
     "Rejection",
     "RemoteGit",
+    "Update",
     "check_tags",
     "fetch_bundle",
     "forget_seen",
@@ -24,6 +25,7 @@ __all__ = [
     "push_history",
     "remember_seen",
     "seen",
+    "seen_branches",
 ]
 
 
@@ -72,13 +74,16 @@ def _no_history(remote: RemoteGit, fault: AirstoreError) -> DamagedError:
     )
 
 
-def push_history(history: History, remote: RemoteGit, theirs: Mapping[str, str]) -> Rejection | None:
-    """Push main and the tags that a server lacks; all of it or nothing.
+def push_history(
+    history: History, remote: RemoteGit, theirs: Mapping[str, str], more: Sequence[Update] = ()
+) -> Rejection | None:
+    """Push main, the tags that a server lacks and other branches; all of it or nothing.
 
     Args:
         history: ours.
         remote: the server.
         theirs: its refs, as they were read before; main moves only if it is still there.
+        more: of other branches.
 
     Returns:
         Why the server did not take it; None if it did.
@@ -86,11 +91,13 @@ def push_history(history: History, remote: RemoteGit, theirs: Mapping[str, str])
     Raises:
         TransferError: the server cannot be reached, or refused.
     """
-    tip = history.tip
-    if tip is None:
-        raise NotFoundError("there is no release to push", hint="make one with `airstore release create`")
+    tip, updates = history.tip, list(more)
+    if tip and tip != theirs.get(MAIN):
+        updates.append(Update(MAIN, tip, theirs.get(MAIN)))
+    if not updates:
+        return None
     lacking = [ref.version for ref in history.releases() if TAGS + ref.version not in theirs]
-    return remote.push(history.path, tip, lacking, theirs.get(MAIN))
+    return remote.push(history.path, updates, lacking)
 
 
 def check_tags(history: History, remote: RemoteGit, theirs: Mapping[str, str]) -> None:
@@ -108,24 +115,32 @@ def check_tags(history: History, remote: RemoteGit, theirs: Mapping[str, str]) -
             )
 
 
-def seen(history: History, name: str) -> str | None:
-    """The newest commit that a remote was seen to have; it never goes back behind that."""
-    return history.refs.get(_seen(name))
+def seen(history: History, name: str, branch: str = "main") -> str | None:
+    """The commit that a branch of a remote was seen to end at; main never goes back behind that."""
+    return history.refs.get(_seen(name, branch))
 
 
-def remember_seen(history: History, name: str, commit: str) -> None:
-    """Note that a remote has a commit.
+def seen_branches(history: History, name: str) -> list[str]:
+    """Branches of a remote, main included, that were seen there when it was last looked at."""
+    return [ref.removeprefix(_seen(name, "")) for ref in history.refs.below(_seen(name, ""))]
+
+
+def remember_seen(history: History, name: str, commit: str | None, branch: str = "main") -> None:
+    """Note where a branch of a remote ends, or that it is not there.
 
     Raises:
         StorageError: the disk is full or failed.
     """
-    if seen(history, name) != commit:
-        history.refs.set(_seen(name), commit)
+    if commit is None:
+        history.refs.remove(_seen(name, branch))
+    elif seen(history, name, branch) != commit:
+        history.refs.set(_seen(name, branch), commit)
 
 
 def forget_seen(history: History, name: str) -> None:
     """A remote of that name is another one from now on."""
-    history.refs.remove(_seen(name))
+    for branch in seen_branches(history, name):
+        history.refs.remove(_seen(name, branch))
 
 
 def is_name(text: str) -> bool:
@@ -133,5 +148,5 @@ def is_name(text: str) -> bool:
     return is_version(text)
 
 
-def _seen(name: str) -> str:
-    return f"refs/remotes/{name}/main"
+def _seen(name: str, branch: str) -> str:
+    return f"refs/remotes/{name}/{branch}"

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import pygit2
 from pygit2.enums import ConfigLevel, ObjectType
@@ -220,6 +221,21 @@ def _inflate(path: Path, limit: int) -> bytes | None:
                 return None
         whole = inflate.eof and not inflate.unused_data and not file.read(1)
     return b"".join(parts) if whole else None
+
+
+class ObjectWriter(Protocol):
+    """Takes objects, and says what they are called."""
+
+    def write(self, kind: ObjectType, data: bytes) -> str:
+        """Take one; its id."""
+
+
+class ObjectNames:
+    """An `ObjectWriter` that keeps nothing."""
+
+    def write(self, kind: ObjectType, data: bytes) -> str:
+        """The id of an object."""
+        return _sha1(b"%s %d\0%s" % (_KINDS[kind].encode(), len(data), data))
 
 
 def _sha1(content: bytes) -> str:

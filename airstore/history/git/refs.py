@@ -50,6 +50,10 @@ class Refs:
         """Whether there is a ref below this directory, such as ``refs/heads/``."""
         return next(self._below(prefix), None) is not None
 
+    def below(self, prefix: str) -> list[str]:
+        """Names of the refs below a directory, sorted."""
+        return sorted(set(self._below(prefix)))
+
     def heads(self) -> dict[str, str]:
         """Branch to commit, sorted, without main; names that cannot be branches of ours are left out."""
         names = sorted({name.removeprefix(HEADS) for name in self._below(HEADS) if name != MAIN})

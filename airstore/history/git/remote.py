@@ -19,7 +19,7 @@ from typing import IO, cast
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, StorageError, TransferError
 from airstore.core.limits import LIMITS
 from airstore.core.work import at_work
-from airstore.history.git.names import MAIN, TAGS
+from airstore.history.git.names import HEADS, MAIN, TAGS
 
 _FIXED = (
     "--no-replace-objects",
@@ -53,6 +53,26 @@ _UNREACHABLE = re.compile(
 
 
 @dataclass(frozen=True)
+class Update:
+    """What a ref of a server shall become.
+
+    Attributes:
+        ref: its full name.
+        new: the object; None to remove it.
+        expected: what it was when it was looked at; None where it was not there.
+    """
+
+    ref: str
+    new: str | None
+    expected: str | None
+
+    @property
+    def spec(self) -> str:
+        """In git's form."""
+        return f"{'+' if self.expected and self.new and self.ref != MAIN else ''}{self.new or ''}:{self.ref}"
+
+
+@dataclass(frozen=True)
 class Rejection:
     """That a server did not take a push, as a whole, and what it said."""
 
@@ -74,14 +94,15 @@ class RemoteGit:
         kept = {name: value for name, value in environment.items() if not _POINTERS.fullmatch(name)}
         self._environment = {**kept, **_OURS}
 
-    def refs(self) -> dict[str, str]:
-        """Ref name to object: main, and every tag.
+    def refs(self, *branches: str) -> dict[str, str]:
+        """Ref name to object: main, every tag, and branches whose names fit a pattern.
 
         Raises:
             TransferError: the server cannot be reached, or refused.
             NotFoundError: no such repository, or no git here.
         """
-        said = self._run(None, ("ls-remote", "--refs", self.url, MAIN, f"{TAGS}*"), "asking what it has")
+        wanted = (MAIN, f"{TAGS}*", *(HEADS + pattern for pattern in branches))
+        said = self._run(None, ("ls-remote", "--refs", self.url, *wanted), "asking what it has")
         found = (_REF.fullmatch(line) for line in said.decode("utf-8", "replace").splitlines())
         return {match[2]: match[1] for match in found if match}
 
@@ -93,18 +114,23 @@ class RemoteGit:
             DamagedError: what came is no history, or only the end of one.
             StorageError: the disk is full.
         """
-        specs = (f"+{MAIN}:{MAIN}", f"+{TAGS}*:{TAGS}*")
+        self._fetch(repository, (f"+{MAIN}:{MAIN}", f"+{TAGS}*:{TAGS}*"))
+
+    def fetch_branches(self, repository: Path, branches: Iterable[str]) -> None:
+        """Bring some branches; as `fetch` otherwise."""
+        self._fetch(repository, [f"+{HEADS}{name}:{HEADS}{name}" for name in branches])
+
+    def _fetch(self, repository: Path, specs: Sequence[str]) -> None:
         fixed = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules")
         self._run(repository, (*fixed, self.url, *specs), "fetching the history")
 
-    def push(self, repository: Path, tip: str, tags: Iterable[str], expected: str | None) -> Rejection | None:
-        """Move the server's main, together with new tags, from where it was expected; all of it or nothing.
+    def push(self, repository: Path, updates: Sequence[Update], tags: Iterable[str]) -> Rejection | None:
+        """Move refs from where they were expected, together with new tags; all of it or nothing.
 
         Args:
             repository: has the objects.
-            tip: the commit that main becomes.
+            updates: of main and other branches.
             tags: names of tags that the server lacks.
-            expected: the commit that main was; None where the server had none.
 
         Returns:
             None, or why the server did not take it.
@@ -114,8 +140,9 @@ class RemoteGit:
         """
         refs = [f"{TAGS}{name}:{TAGS}{name}" for name in tags]
         # A lease alone would allow a rewind, so it only guards what `expected` was read for.
-        lease = f"--force-with-lease={MAIN}:{expected or ''}"
-        command = ("push", "--quiet", "--porcelain", "--atomic", lease, self.url, f"{tip}:{MAIN}", *refs)
+        leases = [f"--force-with-lease={each.ref}:{each.expected or ''}" for each in updates]
+        refs += [each.spec for each in updates]
+        command = ("push", "--quiet", "--porcelain", "--atomic", *leases, self.url, *refs)
         said, fault = self._attempt(repository, command)
         if fault is None:
             return None

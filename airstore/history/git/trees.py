@@ -17,7 +17,7 @@ from pygit2.enums import ObjectType
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.history.git.names import component_fault, path_fault
-from airstore.history.git.objects import ObjectDatabase
+from airstore.history.git.objects import ObjectDatabase, ObjectWriter
 
 _DIRECTORY, _FILE = b"40000", b"100644"
 _ENTRY = re.compile(rb"(?P<mode>[0-7]{5,6}) (?P<name>[^\0/]+)\0(?P<oid>.{20})", re.DOTALL)
@@ -32,7 +32,7 @@ class TreeEntry(NamedTuple):
     oid: str
 
 
-def write_tree(objects: ObjectDatabase, files: Mapping[str, bytes]) -> str:
+def write_tree(objects: ObjectWriter, files: Mapping[str, bytes]) -> str:
     """Store a whole tree; returns its id.
 
     Raises:
@@ -47,7 +47,7 @@ def write_tree(objects: ObjectDatabase, files: Mapping[str, bytes]) -> str:
     return _write_level(objects, {tuple(path.split("/")): data for path, data in files.items()})
 
 
-def _write_level(objects: ObjectDatabase, files: Mapping[tuple[str, ...], bytes]) -> str:
+def _write_level(objects: ObjectWriter, files: Mapping[tuple[str, ...], bytes]) -> str:
     directories: dict[str, dict[tuple[str, ...], bytes]] = {}
     entries: list[TreeEntry] = []
     for (name, *rest), data in files.items():

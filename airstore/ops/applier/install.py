@@ -28,6 +28,7 @@ from airstore.ops.registry.incluster.pull_credentials import pull_login
 from airstore.ops.registry.incluster.readiness import ReadinessWait
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.remembered import FILE as REMEMBERED
+from airstore.ops.stores.site.anchor_places import config_map_of
 
 _PUSHED = "is the release in the registry that the nodes pull from? see `airstore registry push`"
 _KILLED = 128  # and the signal's number: what became of the store is then not known
@@ -88,11 +89,10 @@ def install(cluster: ApplierCluster, applier: Applier, store: StoreDirectory, si
 def _check_settled(store: StoreDirectory, site: SiteFile) -> None:
     end_it = "end it first: `airstore apply` or `airstore rollback`"
     refuse_unfinished(store, unfinished(Runs(store).directory), end_it)
-    if store.anchor:  # a file is not there, and for a ConfigMap the applier has no rights
+    if store.anchor and not config_map_of(store.anchor):  # a file is not there
         raise UsageError(
             f"this store has its anchor at {store.anchor}, which the applier could not move on",
-            hint="apply from here; or give the anchor up with `airstore anchor remove`: a restored snapshot"
-            " of the store is then not noticed",
+            hint="have it in the cluster, `airstore anchor set configmap:NAMESPACE/NAME`, or apply from here",
         )
     for named in site.registry.files:
         if not site.path(named).resolve().is_relative_to(store.path.resolve()):

@@ -8,7 +8,7 @@ from typing import Any
 
 from airstore.charts.helm.command import Helm
 from airstore.cluster.applier import objects as make
-from airstore.cluster.applier.rights import ReleaseManifests, Rights, rights_of
+from airstore.cluster.applier.rights import ReleaseManifests, Rights, rights_of, with_mark
 from airstore.cluster.applier.settings import ApplierSettings, applier_settings
 from airstore.core.model.gates import HttpGate
 from airstore.core.model.release import Release
@@ -22,6 +22,7 @@ from airstore.ops.apply.session.session import LEASE_NAMESPACE
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.summaries import by_version, holdings, summaries
 from airstore.ops.stores.releases.trusted import held_release, state_release, trusted_release
+from airstore.ops.stores.site.anchor_places import config_map_of
 from airstore.store.blobs import BlobStore
 
 _STATES = 2  # of the ledger: what runs, and what a rollback goes back to
@@ -68,6 +69,7 @@ def plan_applier(source: ApplierSource, version: str = "", storage_class: str = 
     wanted = permissions(works)
     lease = (LEASE_NAMESPACE, f"airstore-{release.product}")
     rights = rights_of([_part(target) for target in works], wanted, lease)
+    rights = with_mark(rights, config_map_of(source.store.anchor))
     documents = (
         *make.namespaces(settings, rights, LEASE_NAMESPACE),
         *make.permissions(settings, rights),

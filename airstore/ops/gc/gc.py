@@ -14,7 +14,6 @@ from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
 from airstore.ops.gc.pins import Pins
 from airstore.ops.gc.plan import Collection, KeptRelease, decide, kept_releases, strange
-from airstore.ops.share.remotes import load_remotes
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.ops.stores.releases.collected import collected, mark
 from airstore.ops.stores.releases.summaries import Holding, by_version, holdings, release_of, summaries
@@ -56,12 +55,12 @@ def collect(
     Raises:
         LockedError: another airstore process is changing the store.
         NotFoundError: nothing describes any more what runs.
-        UsageError: the store is shared.
+        UsageError: the store is shared, and only in part here.
         DamagedError: something that stays is damaged or missing; nothing was changed.
         StorageError: the disk is full or failed; the next run goes on.
     """
     with store.locked(), store.open_blobs() as blobs:
-        _refuse_shared(store, blobs)
+        _refuse_partial(store, blobs)
         before, gone = statistics(blobs).stored_bytes, _collected(store)
         found = list(holdings(summaries(store), blobs, gone or {}))
         plan = _plan(store, blobs, found, keep, pins())
@@ -76,12 +75,12 @@ def collect(
         return GarbageCollection(plan, before, before - statistics(blobs).stored_bytes)
 
 
-def _refuse_shared(store: StoreDirectory, blobs: BlobStore) -> None:
-    """Others would pull a store that lacks what theirs has, and call it damaged."""
-    if load_remotes(store) or blobs.partial.names:
+def _refuse_partial(store: StoreDirectory, blobs: BlobStore) -> None:
+    """What stays of a pack is written anew, so that all of it has to be here."""
+    if blobs.partial.names:
         raise UsageError(
-            f"{store.path} is shared: what is dropped here would be missing from the other stores, too",
-            hint="there is no `airstore gc` for shared stores; its registry keeps each object once",
+            f"{store.path} is only in part here: {len(blobs.partial.names)} packs are at its remote",
+            hint="run it where the store is whole, or fetch it first: airstore pull --whole",
         )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from airstore.ops.gc.pins import PinList, Pins
-from airstore.ops.publish.pending import pending
 from airstore.ops.review.fleet import FOREIGN, SILENT, SiteRow, fleet
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.releases.pending import pending
 
 _STALE = 1 << 20  # days; how old a receipt is does not matter here
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from airstore.history import ledger
 from airstore.media.index import ReleaseId
 from airstore.ops.stores.directory import SITE_KEY, StoreDirectory, check_site_name
 from airstore.ops.stores.releases.remembered import Remembered
+from airstore.ops.stores.site.applies import PastApply, moment, past_applies, seconds_of
 from airstore.store.blobs import BlobStore
 from airstore.trust import envelope
 from airstore.trust.root.sign import Role
@@ -25,6 +25,7 @@ from airstore.trust.statement import (
     DATED_RECEIPT,
     RECEIPT,
     STATEMENT_TYPE,
+    TIMED_RECEIPT,
     Statement,
     statement,
     verify_statement,
@@ -32,7 +33,8 @@ from airstore.trust.statement import (
 
 _REGISTER = "register it: `airstore site add NAME FILE`, with keys/site.pub of the site's store"
 _DATED = frozenset({"time", "runs"})
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_SAYS = _DATED | {"applies"}
+_FIELDS = {RECEIPT: frozenset[str](), DATED_RECEIPT: _DATED, TIMED_RECEIPT: _SAYS}
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Receipt:
         blobs: blobs it can rebuild, sorted.
         when: seconds since the epoch, by the site's clock; None in receipts of before they said so.
         runs: the release that it applied last, and when; None where it applied none, or does not say.
+        applies: the last ones that ended, newest first; none in receipts that do not say.
     """
 
     site: str
@@ -53,6 +56,7 @@ class Receipt:
     blobs: tuple[Digest, ...]
     when: int | None = None
     runs: tuple[str, int] | None = None
+    applies: tuple[PastApply, ...] = ()
 
 
 def write_receipt(store: StoreDirectory, blobs: BlobStore, now: int) -> bytes:
@@ -66,12 +70,14 @@ def write_receipt(store: StoreDirectory, blobs: BlobStore, now: int) -> bytes:
     Raises:
         DamagedError: the ledger cannot be read.
     """
-    receipt = replace(observe(store, blobs), when=now, runs=_runs(store))
+    applies = past_applies(store.history)
+    receipt = replace(observe(store, blobs), when=now, runs=_runs(store), applies=applies)
     subjects = {"root.json": Digest.of_file(store.root_file)}
     if receipt.release:
         subjects["release.json"] = receipt.release.digest
     key = PrivateKey.load(store.keys / SITE_KEY, None)
-    return envelope.sign(statement(DATED_RECEIPT, subjects, _to_json(receipt)), STATEMENT_TYPE, [key])
+    kind = TIMED_RECEIPT if applies else DATED_RECEIPT
+    return envelope.sign(statement(kind, subjects, _to_json(receipt)), STATEMENT_TYPE, [key])
 
 
 def observe(store: StoreDirectory, blobs: BlobStore) -> Receipt:
@@ -125,7 +131,7 @@ def add_site(store: StoreDirectory, name: str, key_file: Path) -> PublicKey:
     if path.exists() and PublicKey.parse_openssh(path.read_text()) != key:
         raise UsageError(
             f"site {name!r} is registered with another key",
-            hint=f"if its key really changed, remove {path} first",
+            hint=f"if its key really changed: airstore site remove {name}, then add it again",
         )
     if not path.exists():
         key.save(path, name)
@@ -146,7 +152,7 @@ def _first_match(data: bytes, keys: tuple[tuple[str, PublicKey], ...], what: str
     refused: NotTrustedError | None = None
     for name, key in keys:
         try:
-            return name, verify_statement(data, RECEIPT, Role((key,), 1), what, DATED_RECEIPT)
+            return name, verify_statement(data, RECEIPT, Role((key,), 1), what, DATED_RECEIPT, TIMED_RECEIPT)
         except NotTrustedError as fault:
             refused = fault
     raise NotTrustedError(f"{what} is not signed by any registered site", hint=_REGISTER) from refused
@@ -165,6 +171,7 @@ def _held(store: StoreDirectory, blobs: BlobStore) -> Iterator[Digest]:
 
 
 def _to_json(receipt: Receipt) -> dict[str, Any]:
+    applies = [each.to_json() for each in receipt.applies]
     return {
         "apiVersion": API_VERSION,
         "kind": "Receipt",
@@ -172,20 +179,10 @@ def _to_json(receipt: Receipt) -> dict[str, Any]:
         "product": receipt.product,
         "release": receipt.release.to_json() if receipt.release else None,
         "blobs": [str(digest) for digest in receipt.blobs],
-        "time": _moment(receipt.when or 0),
-        "runs": {"release": receipt.runs[0], "since": _moment(receipt.runs[1])} if receipt.runs else None,
+        "time": moment(receipt.when or 0),
+        "runs": {"release": receipt.runs[0], "since": moment(receipt.runs[1])} if receipt.runs else None,
+        **({"applies": applies} if applies else {}),
     }
-
-
-def _moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime(_TIME)
-
-
-def _seconds(text: str, what: str) -> int:
-    try:
-        return int(datetime.strptime(text, _TIME).replace(tzinfo=UTC).timestamp())
-    except ValueError as fault:
-        raise DamagedError(f"{what}: {text[:40]!r} is no time") from fault
 
 
 def _runs(store: StoreDirectory) -> tuple[str, int] | None:
@@ -196,14 +193,17 @@ def _runs(store: StoreDirectory) -> tuple[str, int] | None:
 def _of(parsed: Statement, what: str) -> Receipt:
     document = dict(parsed.predicate)
     schema.check_json(document, "receipt", what)
-    if _DATED & document.keys() != (_DATED if parsed.predicate_type == DATED_RECEIPT else set()):
-        raise DamagedError(f"{what}: {DATED_RECEIPT} has both time and runs, {RECEIPT} neither")
+    if _SAYS & document.keys() != _FIELDS[parsed.predicate_type]:
+        raise DamagedError(
+            f"{what}: {TIMED_RECEIPT} has time, runs and applies, {DATED_RECEIPT} time and runs"
+        )
     release, runs = document["release"], document.get("runs")
     return Receipt(
         site=document["site"],
         product=document["product"],
         release=ReleaseId.parse(release) if release else None,
         blobs=tuple(Digest(text) for text in document["blobs"]),
-        when=_seconds(document["time"], what) if "time" in document else None,
-        runs=(runs["release"], _seconds(runs["since"], what)) if runs else None,
+        when=seconds_of(document["time"], what) if "time" in document else None,
+        runs=(runs["release"], seconds_of(runs["since"], what)) if runs else None,
+        applies=tuple(PastApply.parse(each, what) for each in document.get("applies", ())),
     )

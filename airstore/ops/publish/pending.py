@@ -1,25 +1,22 @@
-"""A release on its way: signed by one person after the other, and committed with the last one.
-
-A pending release is a branch of its own, ``pending-VERSION``, whose newest commit has the tree of the release
-with the signatures so far. It is not on main and has no tag, so nothing takes it for a release.
-"""
+"""A release on its way: signed by one person after the other, and committed with the last one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from airstore.core.errors import DamagedError, NotFoundError, SequenceError, UsageError
+from airstore.core.errors import SequenceError, UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.history.packing import pack_loose
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.releases.pending import Done, Draft, judge, load_draft, pending_versions
 from airstore.ops.stores.releases.trusted import PENDING, verified
 from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
 from airstore.trust import envelope
 from airstore.trust.ssh import sshsig
 from airstore.trust.ssh.signing import SigningKey
-from airstore.trust.statement import RELEASE, STATEMENT_TYPE, Statement, statement
+from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
 
 
 @dataclass(frozen=True)
@@ -36,52 +33,11 @@ class Signing:
     when: int
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A release and its tree, with the envelope if somebody has signed it."""
-
-    release: Release
-    tree: Mapping[str, bytes]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a signature led to.
-
-    Attributes:
-        release: that was signed.
-        signed_by: names of the keys that have signed it.
-        lacks: how many more it needs.
-        commit: of the release; empty while it is pending.
-    """
-
-    release: Release
-    signed_by: tuple[str, ...]
-    lacks: int
-    commit: str
-
-
-def pending(store: StoreDirectory) -> Iterator[Done]:
-    """Releases that are not signed by enough yet."""
-    for version in _versions(store):
-        draft = _load(store, version)
-        yield _judge(store, draft, draft.tree[ENVELOPE_FILE])
-
-
-def _versions(store: StoreDirectory) -> Iterator[str]:
-    """A branch whose version is a release already is what a run left that was killed after the commit."""
-    history = store.history
-    for branch in history.branches():
-        version = branch.removeprefix(PENDING)
-        if branch.startswith(PENDING) and not history.lookup(version):
-            yield version
-
-
 def draft_of(store: StoreDirectory, release: Release, files: Mapping[str, bytes]) -> Draft:
     """A release that was just made; with the signatures that it has, where the very same one is pending."""
     tree = {**files, RELEASE_FILE: release.to_bytes()}
-    if release.version in _versions(store):
-        there = _load(store, release.version)
+    if release.version in pending_versions(store):
+        there = load_draft(store, release.version)
         if there.tree[RELEASE_FILE] == tree[RELEASE_FILE]:
             return there
     return Draft(release, tree)
@@ -93,7 +49,7 @@ def check_no_other(store: StoreDirectory, version: str) -> None:
     Raises:
         SequenceError: another version is pending.
     """
-    for other in _versions(store):
+    for other in pending_versions(store):
         if other != version:
             raise SequenceError(
                 f"release {other} is pending, and the next one has to continue it",
@@ -111,7 +67,7 @@ def sign_pending(store: StoreDirectory, version: str, signing: Signing) -> Done:
         DamagedError: what is pending is not what was signed.
     """
     with store.locked():
-        draft = _load(store, version)
+        draft = load_draft(store, version)
         _check_next(store, draft.release)
         return add_signature(store, draft, signing)
 
@@ -123,7 +79,7 @@ def discard_pending(store: StoreDirectory, version: str) -> None:
         NotFoundError: no release of that version is pending.
     """
     with store.locked():
-        _load(store, version)
+        load_draft(store, version)
         store.history.drop_branch(PENDING + version)
 
 
@@ -135,12 +91,13 @@ def add_signature(store: StoreDirectory, draft: Draft, signing: Signing) -> Done
     Raises:
         UsageError: the key signs no releases.
     """
-    role = store.trust_root().release_role
-    if signing.key.public not in role.keys:
+    root = store.trust_root()
+    if signing.key.public not in root.release_role.keys:
         raise UsageError("the trust root does not let this key sign releases", hint="see `airstore key list`")
-    done = _judge(store, draft, _signed(draft, signing.key))
+    signed = _signed(draft, signing.key)
+    done = judge(root, draft.release, signed)
     history, version = store.history, draft.release.version
-    tree = {**draft.tree, ENVELOPE_FILE: _signed(draft, signing.key)}
+    tree = {**draft.tree, ENVELOPE_FILE: signed}
     message = f"{draft.release.product} {version}"
 
     def sign(payload: bytes) -> str:
@@ -168,29 +125,6 @@ def _signed(draft: Draft, key: SigningKey) -> bytes:
         {"product": release.product, "version": release.version},
     )
     return envelope.sign(payload, STATEMENT_TYPE, [key])
-
-
-def _judge(store: StoreDirectory, draft: Draft, signed: bytes) -> Done:
-    root = store.trust_root()
-    signers = envelope.read(signed, STATEMENT_TYPE, ENVELOPE_FILE).signed_by(root.release_role.keys)
-    lacks = max(0, root.release_role.threshold - len(signers))
-    return Done(draft.release, tuple(root.name_of(key) for key in signers), lacks, "")
-
-
-def _load(store: StoreDirectory, version: str) -> Draft:
-    """What is pending, compared with what was signed: the next signature is over that and nothing else."""
-    commit = store.history.branch(PENDING + version)
-    if commit is None:
-        raise NotFoundError(f"no release {version} is pending in {store.path}")
-    what, tree = f"pending release {version}", store.history.files(commit)
-    release = Release.parse(tree[RELEASE_FILE], what)
-    found = Statement.parse(envelope.read(tree[ENVELOPE_FILE], STATEMENT_TYPE, what).payload, what)
-    listed = {
-        path: Digest.of(data) for path, data in tree.items() if path not in {RELEASE_FILE, ENVELOPE_FILE}
-    }
-    if dict(found.subjects) != {RELEASE_FILE: Digest.of(tree[RELEASE_FILE])} or listed != dict(release.files):
-        raise DamagedError(f"{what} is not what was signed", hint="create the release again")
-    return Draft(release, tree)
 
 
 def _check_next(store: StoreDirectory, release: Release) -> None:

@@ -14,11 +14,13 @@ from airstore.ops.media.create import rehearse_media
 from airstore.ops.media.plan import plan_media
 from airstore.ops.publish.diff import paired
 from airstore.ops.review.changes import HelmRow, ImageRow, helm_rows, image_rows
+from airstore.ops.review.elsewhere import applied
 from airstore.ops.review.packages import PackageChange, Scanner, compare
 from airstore.ops.review.patches import FilePatch, patches
 from airstore.ops.review.sbom.compare import BomChange, bom_changes
 from airstore.ops.review.sides import Side, nothing, side
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.site.applies import PastApply
 from airstore.store.blobs import BlobStore
 
 
@@ -73,6 +75,7 @@ class Report:
         packages: of images that were added or changed.
         boms: the same by what is attached to them; images without are not in it.
         media: empty where nobody asked.
+        applied: how long the newer release took where it was applied already, oldest first.
     """
 
     product: str
@@ -85,6 +88,7 @@ class Report:
     packages: tuple[ImagePackages, ...]
     boms: tuple[BomChange, ...]
     media: tuple[MediaSize, ...]
+    applied: tuple[PastApply, ...] = ()
 
     @property
     def new_bytes(self) -> int:
@@ -134,6 +138,7 @@ def gather(
         packages=tuple(_packages(before, new.release, Scanner(blobs, progress))),
         boms=tuple(bom_changes(before, new.release, blobs)),
         media=tuple(_media(store, blobs, versions, progress)) if media else (),
+        applied=applied(store, new.release.version),
     )
 
 

@@ -12,6 +12,7 @@ from airstore.history.ledger import Entry
 from airstore.ops.media.receipts import Receipt, observe
 from airstore.ops.review.patches import FilePatch, cut
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.site.applies import took
 from airstore.store.blobs import BlobStore
 
 _RUNS = 20  # the last ones
@@ -24,13 +25,14 @@ class SiteFacts:
     Attributes:
         receipt: what a receipt would say now.
         size: bytes of the blobs that it holds, as a registry has them.
-        runs: what was done to cluster and registry, newest first; the last ones.
+        runs: what was done to cluster and registry, newest first, and how many seconds it took where that is
+            known; the last ones.
         earlier: how many were before them.
     """
 
     receipt: Receipt
     size: int
-    runs: tuple[Entry, ...]
+    runs: tuple[tuple[Entry, int | None], ...]
     earlier: int
 
 
@@ -41,7 +43,7 @@ def site_facts(store: StoreDirectory, blobs: BlobStore) -> SiteFacts:
         DamagedError: the ledger or the history is not of its schema.
     """
     receipt, entries = observe(store, blobs), ledger.entries(store.history)
-    runs = tuple(islice(entries, _RUNS))
+    runs = tuple((entry, took(entry)) for entry in islice(entries, _RUNS))
     size = sum(blobs.size(digest) or 0 for digest in receipt.blobs)
     return SiteFacts(receipt, size, runs, sum(1 for _ in entries))
 

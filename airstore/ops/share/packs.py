@@ -16,6 +16,7 @@ from airstore.core.limits import LIMITS
 from airstore.media.index import root_path, root_version
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.share.remotes import Remote
+from airstore.ops.stores.releases.collected import parse_list
 from airstore.registry.client.artifact import EMPTY_BLOB, Artifact, ArtifactFile, ArtifactRepository
 from airstore.registry.faults import TransientError
 from airstore.store.blobs import PackFile
@@ -23,6 +24,7 @@ from airstore.store.blobs import PackFile
 KIND = "application/vnd.airstore.store.v1"
 PACK_TYPE = "application/vnd.airstore.pack.v1"
 ROOT_TYPE = "application/vnd.airstore.root.v1+json"
+COLLECTED_TYPE = "application/vnd.airstore.collected.v1+json"
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,12 @@ class Listing:
     Attributes:
         packs: every pack of the store, as it was when it was pushed.
         roots: trust roots by version, by digest and size; nothing of them is trusted.
+        collected: the list of releases whose content was dropped; None where there is no such list.
     """
 
     packs: tuple[PackFile, ...]
     roots: Mapping[int, Descriptor]
+    collected: Descriptor | None = None
 
 
 class RemotePacks:
@@ -68,7 +72,21 @@ class RemotePacks:
         return Listing(
             tuple(PackFile(blob.digest, blob.size) for blob in packs),
             {version: blob for version, blob in roots.items() if version},
+            next((file.blob for file in found.files if file.blob.media_type == COLLECTED_TYPE), None),
         )
+
+    def read_collected(self, listing: Listing) -> dict[Digest, str]:
+        """Versions of releases whose content was dropped, as whoever wrote the listing says.
+
+        Raises:
+            DamagedError: it is no such list.
+            IncompleteError: it is lost.
+            TransferError: the registry refused or broke off.
+        """
+        if listing.collected is None:
+            return {}
+        data = self._small(listing.collected, LIMITS.json_document)
+        return parse_list(data, f"the list of dropped releases at {self.repository.name}")
 
     def read_roots(self, listing: Listing) -> dict[int, bytes]:
         """The trust roots of a listing.
@@ -80,7 +98,7 @@ class RemotePacks:
         """
         if len(listing.roots) > LIMITS.trust_roots:
             raise DamagedError(f"{self.repository.name} lists more than {LIMITS.trust_roots} trust roots")
-        return {version: self._small(blob) for version, blob in listing.roots.items()}
+        return {version: self._small(blob, LIMITS.trust_root) for version, blob in listing.roots.items()}
 
     def read(self, pack: bytes, start: int, stop: int) -> bytes:
         """See `FarPacks`."""
@@ -114,9 +132,9 @@ class RemotePacks:
         """Close every connection."""
         self.repository.close()
 
-    def _small(self, blob: Descriptor) -> bytes:
-        if blob.size > LIMITS.trust_root:
-            raise DamagedError(f"{self.repository.name} lists a trust root of {blob.size} bytes")
+    def _small(self, blob: Descriptor, limit: int) -> bytes:
+        if blob.size > limit:
+            raise DamagedError(f"{self.repository.name} lists a {blob.media_type} of {blob.size} bytes")
         try:
             chunks = self.repository.download(blob)
             return b"".join(verified(chunks, blob.digest, blob.size, self.repository.name))
@@ -134,12 +152,22 @@ def root_blob(signed: bytes) -> Descriptor:
     return Descriptor(ROOT_TYPE, Digest.of(signed), len(signed))
 
 
+def collected_blob(document: bytes) -> Descriptor:
+    """The list of dropped releases as a blob."""
+    return Descriptor(COLLECTED_TYPE, Digest.of(document), len(document))
+
+
 def artifact(
-    packs: Iterable[PackFile], roots: Mapping[int, bytes], annotations: Mapping[str, str]
+    packs: Iterable[PackFile],
+    roots: Mapping[int, bytes],
+    dropped: bytes | None,
+    annotations: Mapping[str, str],
 ) -> Artifact:
     """The artifact of a store."""
     files = [ArtifactFile("", pack_blob(pack)) for pack in packs]
     files += [
         ArtifactFile(root_path(version), root_blob(signed)) for version, signed in sorted(roots.items())
     ]
+    if dropped is not None:
+        files.append(ArtifactFile("collected.json", collected_blob(dropped)))
     return Artifact(KIND, tuple(files), annotations)

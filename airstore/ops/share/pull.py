@@ -7,7 +7,7 @@ the packs and the commits become visible, packs first. Killed anywhere, the next
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,10 +24,14 @@ from airstore.history.exchange.remote import RemoteGit, remember_seen
 from airstore.history.git.names import MAIN
 from airstore.ops.share.access import Access
 from airstore.ops.share.arrival import Arriving
+from airstore.ops.share.branches.drafts import Before
+from airstore.ops.share.branches.incoming import Receiving
+from airstore.ops.share.branches.moves import PATTERNS, pending_commits
 from airstore.ops.share.packs import Listing, RemotePacks
 from airstore.ops.share.remotes import Remote
 from airstore.ops.share.rewind import check_rewind
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
+from airstore.ops.stores.releases.collected import forget_whole, mark_dropped
 from airstore.ops.stores.releases.roots import adopt
 from airstore.ops.stores.releases.summaries import remember
 from airstore.ops.stores.releases.trusted import verified
@@ -57,25 +61,35 @@ class Pulled:
     """What a pull did.
 
     Attributes:
-        release: the newest release here now.
+        release: the newest release here now; None where all are pending.
         releases: versions that came, oldest first.
         set_aside: versions that left the history; they stay below ``refs/disowned``.
         packs: packs that became known.
         bytes: of packs that were read.
         only_remote: packs that are here only in part.
+        pending: versions of pending releases that came, or were signed by others.
+        sites: names of sites whose keys came or went.
+        notes: what at the remote does not count, and why.
+        dropped: versions of releases whose content others have dropped, and that is not here any more.
     """
 
     remote: str
-    release: str
+    release: str | None
     releases: tuple[str, ...]
     set_aside: tuple[str, ...]
     packs: int
     bytes: int
     only_remote: int
+    pending: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """For listings."""
-        return {**vars(self), "releases": list(self.releases), "set_aside": list(self.set_aside)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()
+        }
 
 
 def pull_store(
@@ -127,29 +141,49 @@ class _Pull:
         self._bytes = 0
 
     def run(self, wanted: PullScope, now: datetime) -> Pulled:
-        theirs = self._tip()
-        listing = self._listing(theirs)
-        trust = self._roots(listing)
-        trust.current.check_expiry(now)
+        refs = self._git.refs(*PATTERNS)
+        theirs = self._tip(refs)
+        first = [theirs] if theirs else pending_commits(refs)
+        listings = [self._listing(commit) for commit in first]
+        trust = self._roots(listings, now)
         history, arrival = self._store.history, None
         with self._scratch() as scratch, ExitStack() as stack:
-            if not history.on_main(theirs):
+            if theirs and not history.on_main(theirs):
                 arriving = Arriving(self._store, self._remote, self._git, trust)
                 arrival = arriving.bring(scratch, stack, set_aside=wanted.set_aside)
-            newest = arrival.chain[-1] if arrival else verified(self._store)
-            new = self._bring(listing, newest.release, whole=wanted.whole)
+            newest = arrival.chain[-1] if arrival else verified(self._store) if history.tip else None
+            came = tuple(each.release.version for each in arrival.chain) if arrival else ()
+            released = {ref.version for ref in history.releases()} | set(came)
+            receiving = Receiving(self._store, self._remote, self._git, refs, trust.current)
+            incoming = receiving.bring(scratch, Before.of(newest), released)
+            listings += map(self._listing, incoming.commits.values())
+            needed = [*([newest.release] if newest else []), *incoming.releases]
+            new = self._bring(listings, needed, whole=wanted.whole)
             if arrival:
                 arrival.commit(self._store)
                 remember(self._store, trust.current, arrival.chain)
-        remember_seen(history, self._remote.name, theirs)
-        came = tuple(each.release.version for each in arrival.chain) if arrival else ()
+            incoming.commit(self._store, self._remote)
+            dropped = self._dropped(listings)
+        if theirs:
+            remember_seen(history, self._remote.name, theirs)
         gone, left = arrival.gone if arrival else (), len(self._blobs.partial.names)
-        return Pulled(self._remote.name, newest.release.version, came, gone, new, self._bytes, left)
+        release = newest.release.version if newest else None
+        return Pulled(
+            self._remote.name,
+            release,
+            came,
+            gone,
+            new,
+            self._bytes,
+            left,
+            *incoming.summary(),
+            tuple(dropped),
+        )
 
-    def _tip(self) -> str:
-        theirs = self._git.refs().get(MAIN)
+    def _tip(self, refs: Mapping[str, str]) -> str | None:
+        theirs = refs.get(MAIN)
         check_rewind(self._store, self._remote, theirs)
-        if theirs is None:
+        if theirs is None and not pending_commits(refs):
             raise NotFoundError(
                 f"{self._remote.git} holds no release yet",
                 hint="push to it first, from the store that has some",
@@ -166,12 +200,24 @@ class _Pull:
             )
         return listing
 
-    def _roots(self, listing: Listing) -> RootChain:
+    def _roots(self, listings: Iterable[Listing], now: datetime) -> RootChain:
         """Put trust roots of the remote into force before anything else is looked at."""
-        offered = self._packs.read_roots(listing)
-        chain = self._store.trust().walked(offered)
-        adopt(self._store, chain, offered)
+        chain = self._store.trust()
+        for listing in listings:
+            offered = self._packs.read_roots(listing)
+            chain = chain.walked(offered)
+            adopt(self._store, chain, offered)
+        chain.current.check_expiry(now)
         return chain
+
+    def _dropped(self, listings: Iterable[Listing]) -> list[str]:
+        """Note what others have dropped, where it is not here; and what came back is dropped no more."""
+        forget_whole(self._store, self._blobs)
+        found = [
+            mark_dropped(self._store, self._blobs, self._packs.read_collected(listing))
+            for listing in listings
+        ]
+        return [version for versions in found for version in versions]
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
@@ -184,12 +230,13 @@ class _Pull:
         with made as directory:
             yield Path(directory)
 
-    def _bring(self, listing: Listing, release: Release, *, whole: bool) -> int:
+    def _bring(self, listings: Iterable[Listing], releases: Iterable[Release], *, whole: bool) -> int:
         """Indexes and recipes of packs that are new here, or all of every pack; how many are new."""
         blobs = self._blobs
+        listed = list({pack.digest: pack for listing in listings for pack in listing.packs}.values())
         known = {name for _, name, _ in blobs.index.packs()}
-        new = [pack for pack in listing.packs if pack.digest.raw not in known]
-        held_in_part = [pack for pack in listing.packs if pack.digest.raw in blobs.partial]
+        new = [pack for pack in listed if pack.digest.raw not in known]
+        held_in_part = [pack for pack in listed if pack.digest.raw in blobs.partial]
         with blobs.adding(), self._progress.task("fetching packs", None) as advance:
             count = self._counting(advance)
             if whole:
@@ -197,8 +244,9 @@ class _Pull:
             else:
                 run_all(partial(self._outline, count), new, _JOBS)
             blobs.enter(pack.digest.raw for pack in new)
-            self._require(release)
-            forget_outlines(blobs, blobs.partial.names - {pack.digest.raw for pack in listing.packs})
+            for release in releases:
+                self._require(release)
+            forget_outlines(blobs, blobs.partial.names - {pack.digest.raw for pack in listed})
         return len(new)
 
     def _outline(self, count: Advance, pack: PackFile) -> None:

@@ -6,6 +6,7 @@ one uses it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -16,13 +17,18 @@ from airstore.core.progress import Progress
 from airstore.history.exchange.remote import Rejection, RemoteGit, check_tags, push_history, remember_seen
 from airstore.history.git.names import MAIN
 from airstore.ops.share.access import Access
+from airstore.ops.share.branches.moves import PATTERNS, SITES
+from airstore.ops.share.branches.outgoing import outgoing
 from airstore.ops.share.files import FileReader
-from airstore.ops.share.packs import RemotePacks, artifact, pack_blob, root_blob
+from airstore.ops.share.packs import RemotePacks, artifact, collected_blob, pack_blob, root_blob
 from airstore.ops.share.remotes import Remote
 from airstore.ops.share.rewind import check_rewind
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
+from airstore.ops.stores.releases.collected import collected, whole_of, write_list
+from airstore.ops.stores.releases.pending import pending_versions
 from airstore.ops.stores.releases.roots import signed_roots
-from airstore.ops.stores.releases.trusted import verified
+from airstore.ops.stores.releases.trusted import PENDING, verified
+from airstore.ops.stores.verify import VerifiedRelease
 from airstore.registry.client.artifact import EMPTY, EMPTY_BLOB
 from airstore.store.blobs import BlobStore, PackFile, pack_file
 
@@ -34,24 +40,30 @@ class Pushed:
     """What a push did.
 
     Attributes:
-        release: the newest release of the remote now.
+        release: the newest release of the remote now; None where all are pending.
         releases: how many of them are new there.
+        pending: versions of pending releases that were sent.
+        sites: whether keys of sites were sent.
         packs: how many packs were sent.
     """
 
     remote: str
-    release: str
+    release: str | None
     releases: int
     packs: int
     bytes: int
     present_packs: int
+    pending: tuple[str, ...] = ()
+    sites: bool = False
 
     def summary(self) -> dict[str, Any]:
         """For listings."""
-        return dict(vars(self))
+        return {**vars(self), "pending": list(self.pending)}
 
 
-def push_store(store: StoreDirectory, remote: Remote, access: Access, progress: Progress) -> Pushed:
+def push_store(
+    store: StoreDirectory, remote: Remote, access: Access, progress: Progress, *, bring_back: bool = False
+) -> Pushed:
     """Send what a remote lacks, and make it the remote's newest state if nobody else was faster.
 
     Args:
@@ -59,6 +71,7 @@ def push_store(store: StoreDirectory, remote: Remote, access: Access, progress: 
         remote: where to.
         access: how it is reached.
         progress: shows what is sent.
+        bring_back: content that others have dropped may be put there again.
 
     Raises:
         NotFoundError: there is no release yet, or no such repository.
@@ -71,26 +84,35 @@ def push_store(store: StoreDirectory, remote: Remote, access: Access, progress: 
     store.require(PUBLISHER, "push")
     git = RemoteGit(remote.git, access.environment)
     with store.locked():
-        if store.history.tip is None:
-            raise NotFoundError(
-                f"{store.path} holds no release yet", hint="make one with `airstore release create`"
-            )
-        newest = verified(store)
-        theirs = git.refs()
+        newest = _newest(store)
+        theirs = git.refs(*PATTERNS)
         behind = _check_continues(store, remote, theirs.get(MAIN))
         check_tags(store.history, git, theirs)
+        more = outgoing(store, remote, theirs)
+        tags = [*([newest.commit] if newest else []), *more.drafts.values()]
         packs = RemotePacks(remote, access.registries)
         try:
-            sent, present = _push_packs(store, packs, newest.commit, theirs.get(MAIN), progress)
+            _check_listing(store, packs, theirs.get(MAIN), bring_back=bring_back)
+            sent, present = _push_packs(store, packs, tags, progress)
         finally:
             packs.close()
-        if theirs.get(MAIN) != newest.commit:
-            rejected = push_history(store.history, git, theirs)
-            if rejected:
-                raise _rejected(remote, git, theirs.get(MAIN), rejected)
-        remember_seen(store.history, remote.name, newest.commit)
-    total = sum(blob.size for blob in sent)
-    return Pushed(remote.name, newest.release.version, behind, len(sent), total, present)
+        rejected = push_history(store.history, git, theirs, more.updates)
+        if rejected:
+            raise _rejected(remote, git, theirs, rejected)
+        if newest:
+            remember_seen(store.history, remote.name, newest.commit)
+        more.remember(store, remote)
+    total, release = sum(blob.size for blob in sent), newest.release.version if newest else None
+    return Pushed(remote.name, release, behind, len(sent), total, present, tuple(more.drafts), more.sites)
+
+
+def _newest(store: StoreDirectory) -> VerifiedRelease | None:
+    """The newest release, verified; None where the first one is pending."""
+    if store.history.tip is None and not any(pending_versions(store)):
+        raise NotFoundError(
+            f"{store.path} holds no release yet", hint="make one with `airstore release create`"
+        )
+    return verified(store) if store.history.tip else None
 
 
 def _check_continues(store: StoreDirectory, remote: Remote, theirs: str | None) -> int:
@@ -111,11 +133,11 @@ def _check_continues(store: StoreDirectory, remote: Remote, theirs: str | None) 
 
 
 def _push_packs(
-    store: StoreDirectory, packs: RemotePacks, commit: str, theirs: str | None, progress: Progress
+    store: StoreDirectory, packs: RemotePacks, tags: Sequence[str], progress: Progress
 ) -> tuple[list[Descriptor], int]:
     """Send packs and roots that the registry lacks, and list all; what was sent, how much was there."""
-    roots = signed_roots(store)
-    _check_roots(store, packs, theirs)
+    roots, dropped = signed_roots(store), dict(collected(store))
+    gone_list = write_list(dropped) if dropped else None
     with store.open_blobs() as blobs:
         every = [pack_file(name, size) for _, name, size in blobs.index.packs()]
         lacking = packs.repository.lacking(map(pack_blob, every))
@@ -123,11 +145,16 @@ def _push_packs(
         if gone:
             raise packs.lost(gone)
         documents = {root_blob(signed).digest: signed for signed in roots.values()}
-        small = packs.repository.lacking([EMPTY_BLOB, *map(root_blob, roots.values())])
+        blobs_of = [EMPTY_BLOB, *map(root_blob, roots.values())]
+        if gone_list:
+            documents[collected_blob(gone_list).digest] = gone_list
+            blobs_of.append(collected_blob(gone_list))
+        small = packs.repository.lacking(blobs_of)
         reader = FileReader(_files(blobs, every), {**documents, EMPTY_BLOB.digest: EMPTY})
         packs.repository.upload(reader, [*small, *lacking], progress)
-    listed = artifact(every, roots, {"vnd.airstore.product": store.name})
-    packs.repository.put(commit, listed)
+    listed = artifact(every, roots, gone_list, {"vnd.airstore.product": store.name})
+    for tag in tags:
+        packs.repository.put(tag, listed)
     return lacking, len(every) - len(lacking)
 
 
@@ -135,15 +162,27 @@ def _files(blobs: BlobStore, every: list[PackFile]) -> dict[Any, Any]:
     return {pack.digest: blobs.path_of(pack.digest.raw) for pack in every}
 
 
-def _check_roots(store: StoreDirectory, packs: RemotePacks, theirs: str | None) -> None:
-    """Refuse to hide a trust root that somebody else has pushed.
+def _check_listing(
+    store: StoreDirectory, packs: RemotePacks, theirs: str | None, *, bring_back: bool
+) -> None:
+    """Refuse to hide a trust root that somebody else has pushed, and to bring back what was dropped there.
 
     Raises:
-        SequenceError: the remote has a newer one than this store, or another one of the same version.
+        SequenceError: the remote has a newer one than this store, or another one of the same version; or
+            others have dropped content that this store has.
     """
     listing = packs.listing(theirs) if theirs else None
     if listing is None:
         return
+    there = {} if bring_back else packs.read_collected(listing)
+    back = whole_of(store, there)
+    if back:
+        raise SequenceError(
+            f"the content of {', '.join(back)} was dropped from {packs.repository.name}, and this store has "
+            "it; nothing was pushed",
+            hint="airstore pull, and where that is not enough `airstore gc --keep N`, drop it here, too; "
+            "--bring-back puts it there again",
+        )
     ours = store.trust()
     if ours.walked(packs.read_roots(listing)).current != ours.current:
         raise SequenceError(
@@ -152,16 +191,25 @@ def _check_roots(store: StoreDirectory, packs: RemotePacks, theirs: str | None) 
         )
 
 
-def _rejected(remote: Remote, git: RemoteGit, expected: str | None, rejection: Rejection) -> AirstoreError:
+def _rejected(
+    remote: Remote, git: RemoteGit, expected: Mapping[str, str], rejection: Rejection
+) -> AirstoreError:
     """Somebody was faster, or the server does not want it: its refs tell."""
-    now = git.refs().get(MAIN)
-    if now != expected:
+    now = git.refs(*PATTERNS)
+    if now.get(MAIN) != expected.get(MAIN):
         return SequenceError(
             f"somebody else has pushed to {remote.git} meanwhile (its newest commit is "
-            f"{(now or 'none')[:12]}); what was made here is not there, and this store is as it was",
+            f"{now.get(MAIN, 'none')[:12]}); what was made here is not there, and this store is as it was",
             hint="airstore pull --set-aside, then create the release again: it continues the faster one",
+        )
+    if now != expected:
+        return SequenceError(
+            f"somebody else has pushed to {remote.git} meanwhile; what was made here is not there, and this "
+            "store is as it was",
+            hint=_PULL_HINT,
         )
     return TransferError(
         f"{remote.git} does not take the push: {rejection.said}",
-        hint="is the branch protected, or does a hook decline? main and tags must be allowed to be pushed",
+        hint="is the branch protected, or does a hook decline? main and tags must be allowed to be pushed, "
+        f"{SITES} and {PENDING}* to be overwritten and removed as well",
     )

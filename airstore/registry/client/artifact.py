@@ -17,7 +17,7 @@ from airstore.core.image.digest import Digest
 from airstore.core.limits import KIB
 from airstore.core.progress import Progress
 from airstore.registry.client.download import Download, absence, begins_at
-from airstore.registry.client.manifests import read_manifest, write_manifest
+from airstore.registry.client.manifests import delete_manifest, read_manifest, write_manifest
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.transport import RegistryRequest
 from airstore.registry.client.upload import RangeReader, Uploader, prove
@@ -106,6 +106,23 @@ class ArtifactRepository:
         return Artifact(
             kind, tuple(file for file in files if file.blob.media_type != EMPTY_TYPE), manifest.annotations
         )
+
+    def digest_of(self, selector: str) -> Digest | None:
+        """The digest of the artifact of that tag; None where there is none.
+
+        Raises:
+            TransferError: the registry refused or broke off.
+        """
+        found = read_manifest(self._transport, self._path, selector)
+        return found[0].digest if found else None
+
+    def delete(self, digest: Digest) -> bool:
+        """Delete an artifact with every tag of it; whether it was there. Its blobs stay.
+
+        Raises:
+            TransferError: the registry does not allow it, or broke off.
+        """
+        return delete_manifest(self._transport, self._path, str(digest))
 
     def has(self, blob: Descriptor) -> bool:
         """Whether the registry really has a blob: it gives its last byte, and says the right size.

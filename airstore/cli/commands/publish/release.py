@@ -26,11 +26,11 @@ from airstore.core.errors import NotFoundError
 from airstore.core.model.release import Release
 from airstore.core.model.signers import signatures_to_json
 from airstore.ops.publish.diff import ReleaseDiff, diff_releases
-from airstore.ops.publish.pending import pending
 from airstore.ops.review.sbom.compare import BomChange, bom_changes
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.collected import collected
 from airstore.ops.stores.releases.layers import layers_of
+from airstore.ops.stores.releases.pending import pending
 from airstore.ops.stores.releases.summaries import Holding, holdings, summaries
 from airstore.ops.stores.releases.trusted import all_releases, count_held, trusted_release, verified
 from airstore.ops.stores.upstream import verify_held

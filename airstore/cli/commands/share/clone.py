@@ -58,6 +58,8 @@ def command(
     wanted = PullScope(whole=whole)
     store, done = clone_store(directory, Beginning(trust, product), remote, access, context.progress, wanted)
     show_fields(done.summary(), output)
+    for note in done.notes:
+        context.say(f"note: {note}")
     context.say(f"made a publisher's store for product {store.name!r} in {directory}")
     context.say(
         f"next: put a release key into {quote(str(store.keys))}, then airstore -C {quote(str(directory))} "

@@ -39,6 +39,10 @@ def command(
     wanted = PullScope(whole=whole, set_aside=set_aside)
     done = pull_store(store, remote, make_remote_access(registry_config), context.progress, wanted)
     show_fields(done.summary(), output)
+    for note in done.notes:
+        context.say(f"note: {note}")
+    for version in done.pending:
+        context.say(f"release {version} is pending; look at it, then: airstore release sign {version}")
     if done.set_aside:
         context.say(
             f"set aside: {', '.join(done.set_aside)}; create them again, they continue {done.release}"

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from airstore import __version__
-from airstore.cli.text import human, moment, printable, short_text
+from airstore.cli.text import duration, human, moment, printable, short_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -36,7 +36,14 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"human": human, "moment": _moment, "short": short, "marked": _marked, "cut": short_text}
+    made.filters |= {
+        "human": human,
+        "moment": _moment,
+        "short": short,
+        "marked": _marked,
+        "cut": short_text,
+        "duration": duration,
+    }
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from airstore.cli.text import human, moment, printable, short_text
+from airstore.cli.text import duration, human, moment, printable, short_text
 from airstore.cli.views.pages.bounds import ShownPackages, shown_files, shown_packages, shown_vulnerabilities
 from airstore.ops.review.patches import FilePatch
 from airstore.ops.review.report import ImagePackages, Report
@@ -62,6 +62,7 @@ def _report(report: Report) -> Iterator[str]:
         "",
     )
     yield from _operator(report)
+    yield from _applied(report)
     yield from _images(report)
     yield from ("## Packages within the images", "")
     for each in shown_packages(report.packages):
@@ -106,6 +107,22 @@ def _operator(report: Report) -> Iterator[str]:
         (
             (text(row.name), _step(row.old, row.new), code(row.digest), text(short_text(row.description)))
             for row in report.charts
+        ),
+    )
+
+
+def _applied(report: Report) -> Iterator[str]:
+    if not report.applied:
+        return
+    yield from ("## How long it took where it was applied already", "")
+    yield from table(
+        ("ended", "from", "took", "result"),
+        (
+            (
+                *(moment(each.ended), text(each.previous or "nothing"), duration(each.seconds)),
+                "succeeded" if each.succeeded else "failed",
+            )
+            for each in report.applied
         ),
     )
 

@@ -19,7 +19,7 @@ from airstore.ops.apply.session.installations import Installations
 from airstore.ops.apply.session.prepare import PreparedRelease, Rendering, prepare_release
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.trusted import held_release, state_release
-from airstore.ops.stores.site.anchors import require_anchored
+from airstore.ops.stores.site.anchors import anchored_by, require_anchored
 from airstore.ops.stores.site.ledgers import require_whole
 from airstore.store.blobs import BlobStore
 
@@ -118,7 +118,7 @@ def make_plan(
         UsageError: a chart does not render, or a bound variable is not set.
     """
     require_whole(store)
-    require_anchored(store)
+    require_anchored(anchored_by(store, site.anchor))
     release = held_release(store, blobs, version)
     last = ledger.last(store.history)
     previous, known = (last.version, last.running) if last else ("", ())

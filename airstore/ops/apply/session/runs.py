@@ -13,17 +13,12 @@
 
 from __future__ import annotations
 
-import calendar
-import re
 import secrets
-import time
 from pathlib import Path
 
 from airstore.core.durable import make_directory, storage_errors
+from airstore.deploy.run.names import run_began, run_name
 from airstore.ops.stores.directory import StoreDirectory
-
-_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
-_TIME, _STAMP = "%Y%m%dT%H%M%SZ", 16  # of a run's name, and its length
 
 
 class Runs:
@@ -37,9 +32,8 @@ class Runs:
     def name(self, now: int) -> str:
         """A name for a new run; names sort in the order of runs, even if the clock stands or goes back."""
         there = self.directory.iterdir() if self.directory.is_dir() else ()
-        newest = max((path.name for path in there if _NAME.fullmatch(path.name)), default="")
-        last = calendar.timegm(time.strptime(newest[:_STAMP], _TIME)) if newest else -1
-        return f"{time.strftime(_TIME, time.gmtime(max(now, last + 1)))}-{secrets.token_hex(4)}"
+        last = max((began for path in there if (began := run_began(path.name)) is not None), default=-1)
+        return run_name(max(now, last + 1), secrets.token_hex(4))
 
     def make(self, run: str) -> Path:
         """The directory of a new run, closed to others.

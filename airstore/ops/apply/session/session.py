@@ -37,7 +37,7 @@ from airstore.ops.apply.session.supplies import StoreSupplies
 from airstore.ops.registry.incluster.pull_credentials import pull_login
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.trusted import state_release, trusted_release
-from airstore.ops.stores.site.anchors import require_anchored
+from airstore.ops.stores.site.anchors import anchored_by, require_anchored, settle_anchor
 from airstore.ops.stores.site.ledgers import require_whole, site_key
 from airstore.process.guard import await_end
 from airstore.store.blobs import BlobStore
@@ -92,6 +92,7 @@ class ApplySession:
         invocation: Invocation,
         console: Console,
     ) -> None:
+        store = anchored_by(store, file.anchor)
         self.store, self.blobs, self.file, self.cluster = store, blobs, file, cluster
         self.invocation, self.console, self.say = invocation, console, console.say
         self.runs, self.installations = Runs(store), Installations(store)
@@ -136,6 +137,7 @@ class ApplySession:
         refuse_marked(self.store, "apply")
         with self.store.locked(_LOOKS):
             require_whole(self.store)
+            settle_anchor(self.store, self.now())
             require_anchored(self.store)
             site_key(self.store)  # without it nothing of this could be recorded
             await_end(self.runs.guard, _DEAD_CHILDREN)
@@ -205,6 +207,7 @@ def open_session(
     Raises:
         NotFoundError: no usable kubeconfig, or a password file that cannot be read.
         TransferError: the cluster cannot be reached.
+        UsageError: the site file names another anchor than the store has.
     """
     login = pull_login(store, file)
     with store.open_blobs() as blobs, open_cluster(invocation.kubeconfig, login) as cluster:

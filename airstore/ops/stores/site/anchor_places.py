@@ -85,13 +85,18 @@ class ConfigMapAnchor:
             yield Objects(connection)
 
 
+def config_map_of(named: str) -> tuple[str, str] | None:
+    """Namespace and name of the ConfigMap that such a name is of; None of another place."""
+    namespace, slash, name = named.removeprefix(_MAP).partition("/")
+    return (namespace, name) if named.startswith(_MAP) and namespace and slash and name else None
+
+
 def place_of(store: StoreDirectory, named: str) -> AnchorPlace:
     """The place that a name is of: ``file:///PATH`` or ``configmap:NAMESPACE/NAME``.
 
     Raises:
         UsageError: it is no such name, or within the store.
     """
-    namespace, slash, name = named.removeprefix(_MAP).partition("/")
     if named.startswith(f"{_FILE}/"):
         path = Path(named.removeprefix(_FILE))
         if path.resolve().is_relative_to(store.path.resolve()):
@@ -100,8 +105,8 @@ def place_of(store: StoreDirectory, named: str) -> AnchorPlace:
                 hint="name a file on another disk, or a ConfigMap",
             )
         return FileAnchor(path)
-    if named.startswith(_MAP) and namespace and slash and name:
-        return ConfigMapAnchor(namespace, name, store.kubeconfig)
+    if found := config_map_of(named):
+        return ConfigMapAnchor(*found, store.kubeconfig)
     raise UsageError(
         f"{named[:100]!r} is no place for an anchor", hint="file:///PATH or configmap:NAMESPACE/NAME"
     )

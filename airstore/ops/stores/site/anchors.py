@@ -15,10 +15,11 @@ from airstore.core.errors import (
     AirstoreError,
     NotTrustedError,
     SequenceError,
+    UsageError,
 )
 from airstore.core.parsing import strictjson
 from airstore.history import ledger
-from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.directory import StoreDirectory, open_directory
 from airstore.ops.stores.site import ledgers
 from airstore.ops.stores.site.anchor_places import place_of
 from airstore.trust.mark import Mark
@@ -129,6 +130,40 @@ def anchor_faults(store: StoreDirectory) -> Iterator[str]:
         yield f"the anchor {store.anchor}: {fault}"
 
 
+def anchored_by(store: StoreDirectory, named: str | None) -> StoreDirectory:
+    """The store with the anchor that its site file names; nothing is written.
+
+    Raises:
+        UsageError: the store has its anchor elsewhere, or that is no place for one.
+    """
+    if named is None or named == store.anchor:
+        return store
+    if store.anchor:
+        raise UsageError(
+            f"the site file names the anchor {named}, and this store has its anchor at {store.anchor}",
+            hint=f"airstore anchor set {named}; or take `anchor` out of the site file",
+        )
+    place_of(store, named)
+    return replace(store, anchor=named)
+
+
+def settle_anchor(store: StoreDirectory, when: int) -> None:
+    """Have the store keep the anchor that its site file names, with the store's lock; written the first time.
+
+    Raises:
+        SequenceError: one of this site is there already, which this store is behind.
+        NotTrustedError: there is one of another site.
+        StorageError, TransferError, NotFoundError: it cannot be written.
+    """
+    if _is_new(store):
+        set_anchor(store, store.anchor, when)
+
+
+def _is_new(store: StoreDirectory) -> bool:
+    """Whether only the site file names the anchor so far."""
+    return bool(store.anchor) and not open_directory(store.path).anchor
+
+
 def require_anchored(store: StoreDirectory) -> None:
     """Refuse to act on a store that its anchor is ahead of: what it trusts, and what it says runs, is old.
 
@@ -139,7 +174,9 @@ def require_anchored(store: StoreDirectory) -> None:
     """
     if not store.anchor:
         return
-    found = required_anchor(store)
+    found = read_anchor(store) if _is_new(store) else required_anchor(store)
+    if found is None:
+        return
     faults = list(_behind(ledgers.own_mark(store), found, store.trust(), store.anchor))
     if faults:
         raise SequenceError("; ".join(faults), hint=_way_out())
