@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib
+import importlib.util
 import io
 import json
 import os
@@ -18,7 +19,7 @@ import shutil
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -142,7 +143,19 @@ def library(module: str, level: int) -> Callable[[Path, Path], list[bytes]]:
     return compress
 
 
-TOOLS: list[tuple[str, str, Callable[[Path, Path], list[bytes]]]] = [
+Write = Callable[[Path, Path], list[bytes]]  # the layers that a tool makes of a plain tar, in a directory
+
+
+def available(tools: Iterable[tuple[str, str, Write]]) -> Iterator[tuple[str, Write]]:
+    """Those that are on this machine; the others are named."""
+    for name, needed, write in tools:
+        if shutil.which(needed) or importlib.util.find_spec(needed.partition(".")[0]):
+            yield name, write
+        else:
+            print(f"| {name} | not measured: {needed} is not here |", flush=True)
+
+
+TOOLS: list[tuple[str, str, Write]] = [
     ("Docker Engine, push", "dockerd", docker),
     ("buildah, commit", "buildah", buildah),
     ("skopeo, copy", "skopeo", skopeo),
@@ -150,9 +163,9 @@ TOOLS: list[tuple[str, str, Callable[[Path, Path], list[bytes]]]] = [
     ("go-containerregistry (crane, ko)", "go", crane),
     ("helm 3, package", "helm3", chart_packer("helm3")),
     ("helm 4, package", "helm4", chart_packer("helm4")),
-    ("libdeflate, level 6", "", library("deflate", 6)),
-    ("zlib-ng, level 6", "", library("zlib_ng.gzip_ng", 6)),
-    ("ISA-L, level 2", "", library("isal.igzip", 2)),
+    ("libdeflate, level 6", "deflate", library("deflate", 6)),
+    ("zlib-ng, level 6", "zlib_ng.gzip_ng", library("zlib_ng.gzip_ng", 6)),
+    ("ISA-L, level 2", "isal.igzip", library("isal.igzip", 2)),
 ]
 
 
@@ -184,19 +197,10 @@ def main() -> None:
     with tarfile.open(plain, "w") as archive:
         archive.add(options.content, arcname="content")
     print("| tool | model | side data |\n| --- | --- | ---: |")
-    for name, program, write in TOOLS:
-        if options.only not in name:
-            continue
-        if program and shutil.which(program) is None:
-            print(f"| {name} | not measured: {program} is not on PATH | |", flush=True)
-            continue
-        try:
-            blobs = write(options.work, plain)
-        except ModuleNotFoundError as fault:
-            print(f"| {name} | not measured: {fault} | |", flush=True)
-            continue
-        for blob in blobs:
-            print(row(name, blob), flush=True)
+    for name, write in available(TOOLS):
+        if options.only in name:
+            for blob in write(options.work, plain):
+                print(row(name, blob), flush=True)
 
 
 if __name__ == "__main__":
