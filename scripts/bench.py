@@ -1,6 +1,6 @@
 """Benchmark beside skopeo and docker, on the same images, in one run: A B A B, medians of paired ratios.
 
-Nothing here fails because of a time. See docs/benchmarks.md for what the rows mean and for figures.
+Nothing here fails because of a time. See docs/benchmarks/ for what the rows mean and for figures.
 """
 
 from __future__ import annotations

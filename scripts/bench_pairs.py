@@ -236,7 +236,7 @@ def _split(work: Path, building: Path) -> None:
 
 def _label(work: Path, building: Path) -> None:
     """The same layers; what differs is the label that every image here has."""
-    _tar(_debian(work, _DEBIAN, _SUITES[1]), building / "old/0.tar")
+    _tar(_go(work, "old"), building / "old/0.tar")
     (building / "new").mkdir()
     os.link(building / "old/0.tar", building / "new/0.tar")
 

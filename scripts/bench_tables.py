@@ -2,79 +2,130 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bench_plots import bars
+
 Rows = Mapping[str, Mapping[str, Any]]
-Figures = Mapping[str, Rows]
-_OURS = ("airstore normal", "airstore max", "airstore fast")
-_STEPS = (
-    "airstore: first release", "airstore: full media", "airstore: import full", "airstore: next release",
-    "airstore normal", "airstore: import delta",
-)  # fmt: skip
-_NOT_CARRIED = {"registry", "airstore: full media"}
-_FONT = 'font-family="sans-serif" font-size="12"'
-_BAR = 16  # pixels
+Figures = Mapping[str, Mapping[str, Rows]]
+EFFORTS = ("fast", "normal", "max")
+OTHERS = "others"
+_WHOLE, _FULL, _REGISTRY = "whole layers", "full media", "registry"
+_LABEL = "label"  # the pair of one image with another label
+_STEPS = ("first release", _FULL, "import full", "next release", *EFFORTS, "import delta")
+_HEAD = ("pair", "layers by")
+_RATIOS = ("set by", "normal / limit", "max / limit", "whole layers / normal", "full media / registry")
+_NONE = "-"
 
 
 def write_report(found: Figures, out: Path | None) -> str:
     """The tables as Markdown; with ``out`` also files of them and plots."""
-    text = "\n\n".join([*_tables(found)]) + "\n"
+    text = "\n\n".join(_tables(found)) + "\n"
     if out:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "deltas-table.md").write_text("# Deltas: the tables of the last run\n\n" + text)
-        for pair, rows in found.items():
-            (out / f"deltas-{pair}.svg").write_text(_plot(pair, _sizes(rows)))
+        plots = {pair: bars(f"{pair}: bytes to carry", _carried(sides)) for pair, sides in found.items()}
+        for pair, plot in plots.items():
+            (out / f"deltas-{pair}.svg").write_text(plot)
+        shown = "\n".join(f"![{pair}](deltas-{pair}.svg)\n" for pair in plots)
+        (out / "deltas.md").write_text(f"# Deltas: the last run\n\n{text}\n{shown}")
     return text
 
 
-def limit(rows: Rows) -> int:
-    """The least that any of the others makes; 0 if none was asked."""
-    others = (size for name, size in _sizes(rows).items() if not name.startswith(("airstore", "whole")))
-    return min(others, default=0)
-
-
-def _sizes(rows: Rows) -> dict[str, int]:
-    """What crosses the gap, by what makes it."""
-    return {name: row["bytes"] for name, row in rows.items() if row["bytes"] and name not in _NOT_CARRIED}
+def limit(sides: Mapping[str, Rows]) -> tuple[str, int]:
+    """Which of the others makes the least, and how much; nothing and 0 if none was asked."""
+    known = {name: row["bytes"] for name, row in sides.get(OTHERS, {}).items()}
+    name = min(known, key=known.__getitem__, default="")
+    return name, known.get(name, 0)
 
 
 def _tables(found: Figures) -> Iterator[str]:
-    names = sorted({name for rows in found.values() for name in _sizes(rows)}, key=_rank)
-    bytes_ = [[name, *(_count(rows, name) for rows in found.values())] for name in names]
-    yield _table(["bytes", *found], bytes_)
-    yield _table(["ratio", *found, "median"], [*_ratios(found)])
-    steps = [*_STEPS, *(name for name in names if not name.startswith(("airstore", "whole")))]
-    taken = [[step, *(_taken(rows, step) for rows in found.values())] for step in steps]
-    yield _table(["seconds / peak MiB", *found], taken)
+    encoders = sorted({side for sides in found.values() for side in sides if side != OTHERS})
+    measured = [
+        (pair, encoder, sides) for pair, sides in found.items() for encoder in encoders if encoder in sides
+    ]
+    yield _table(["goal", "asked", *(f"{each}'s layers" for each in encoders)], [*_goals(found, encoders)])
+    yield _table([*_HEAD, _WHOLE, *EFFORTS, "the limit", *_RATIOS], [_line(*each) for each in measured])
+    others = {pair: sides.get(OTHERS, {}) for pair, sides in found.items()}
+    tools = sorted({name for rows in others.values() for name in rows})
+    for what, show in (("others, bytes", _count), ("others, CPU seconds and peak MiB", _cost)):
+        yield _table(
+            [what, *tools], [[pair, *(show(r, tool) for tool in tools)] for pair, r in others.items()]
+        )
+    ours = [
+        [pair, encoder, *(_cost(sides[encoder], step) for step in _STEPS)]
+        for pair, encoder, sides in measured
+    ]
+    yield _table([*_HEAD, *(f"{step}: CPU seconds, peak MiB" for step in _STEPS)], ours)
 
 
-def _taken(rows: Rows, step: str) -> str:
-    return f"{rows[step]['wall']:.1f} / {rows[step]['peak'] >> 20}" if step in rows else ""
+def _goals(found: Figures, encoders: list[str]) -> Iterator[list[str]]:
+    """Medians and worst of all pairs that have the figures; how many these are."""
+    for name, asked, numbers in (
+        ("normal / the limit, median", "1.1", [_median(_limits(found, e, "normal")) for e in encoders]),
+        ("normal / the limit, worst", "1.4", [_worst(_limits(found, e, "normal")) for e in encoders]),
+        ("max / the limit, median", "below 1", [_median(_limits(found, e, "max")) for e in encoders]),
+        ("whole layers / normal, median", "30", [_median(_gains(found, e)) for e in encoders]),
+        ("full media / registry, worst", "0.75", [_worst(_fulls(found, e)) for e in encoders]),
+    ):
+        yield [name, asked, *numbers]
+    label = found.get(_LABEL, {})
+    yield ["only a label changed, bytes", "20,000", *(_count(label.get(e, {}), "normal") for e in encoders)]
 
 
-def _ratios(found: Figures) -> Iterator[list[str]]:
-    for name in _OURS:
-        yield _line(f"{name} / the limit", [_over(rows, name, limit(rows)) for rows in found.values()])
-    yield _line(
-        "whole layers / airstore normal",
-        [_over(r, "whole layers", _bytes(r, _OURS[0])) for r in found.values()],
+def _limits(found: Figures, encoder: str, effort: str) -> list[float]:
+    over = (_over(_bytes(sides.get(encoder, {}), effort), limit(sides)[1]) for sides in found.values())
+    return [value for value in over if value]
+
+
+def _gains(found: Figures, encoder: str) -> list[float]:
+    rows = (sides.get(encoder, {}) for sides in found.values())
+    return [value for each in rows if (value := _over(_bytes(each, _WHOLE), _bytes(each, "normal")))]
+
+
+def _fulls(found: Figures, encoder: str) -> list[float]:
+    rows = (sides.get(encoder, {}) for sides in found.values())
+    return [value for each in rows if (value := _over(_bytes(each, _FULL), _bytes(each, _REGISTRY)))]
+
+
+def _median(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} ({len(values)} pairs)" if values else _NONE
+
+
+def _worst(values: list[float]) -> str:
+    return f"{max(values):.2f} ({len(values)} pairs)" if values else _NONE
+
+
+def _line(pair: str, encoder: str, sides: Mapping[str, Rows]) -> list[str]:
+    rows, (tool, least) = sides[encoder], limit(sides)
+    ratios = (
+        _over(_bytes(rows, "normal"), least),
+        _over(_bytes(rows, "max"), least),
+        _over(_bytes(rows, _WHOLE), _bytes(rows, "normal")),
+        _over(_bytes(rows, _FULL), _bytes(rows, _REGISTRY)),
     )
-    full = [_over(rows, "airstore: full media", _bytes(rows, "registry")) for rows in found.values()]
-    yield _line("full media / the registry's bytes", full)
+    counts = [_count(rows, name) for name in (_WHOLE, *EFFORTS)]
+    return [pair, encoder, *counts, f"{least:,}" if least else _NONE, tool or _NONE,
+            *(f"{ratio:.2f}" if ratio else _NONE for ratio in ratios)]  # fmt: skip
 
 
-def _line(name: str, values: list[float]) -> list[str]:
-    known = [value for value in values if value]
-    median = f"{statistics.median(known):.2f}" if known else ""
-    return [name, *(f"{value:.2f}" if value else "" for value in values), median]
+def _carried(sides: Mapping[str, Rows]) -> dict[str, int]:
+    """What crosses the gap, by what makes it; ours of each encoder."""
+    ours = {
+        f"airstore {effort}, {encoder}": _bytes(rows, effort)
+        for encoder, rows in sides.items()
+        if encoder != OTHERS
+        for effort in EFFORTS
+    }
+    whole = {f"{_WHOLE}, {e}": _bytes(rows, _WHOLE) for e, rows in sides.items() if e != OTHERS}
+    others = {name: row["bytes"] for name, row in sides.get(OTHERS, {}).items()}
+    return {name: size for name, size in (ours | others | whole).items() if size}
 
 
-def _over(rows: Rows, name: str, below: int) -> float:
-    return _bytes(rows, name) / below if below else 0.0
+def _over(size: int, below: int) -> float:
+    return size / below if below else 0.0
 
 
 def _bytes(rows: Rows, name: str) -> int:
@@ -83,36 +134,13 @@ def _bytes(rows: Rows, name: str) -> int:
 
 
 def _count(rows: Rows, name: str) -> str:
-    return f"{rows[name]['bytes']:,}" if name in rows else ""
+    return f"{rows[name]['bytes']:,}" if name in rows else _NONE
 
 
-def _rank(name: str) -> tuple[int, str]:
-    return (_OURS.index(name) if name in _OURS else 4 if name == "whole layers" else 3), name
+def _cost(rows: Rows, name: str) -> str:
+    return f"{rows[name]['cpu']:.1f}, {rows[name]['peak'] >> 20}" if name in rows else _NONE
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
     rule = ["---", *("---:" for _ in head[1:])]
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *rows))
-
-
-def _plot(pair: str, sizes: Mapping[str, int]) -> str:
-    """Bars on a logarithmic scale, from a thousandth of the largest."""
-    largest, height = max(sizes.values()), (len(sizes) + 2) * (_BAR + 4)
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{height}" {_FONT}>',
-        f'<text x="4" y="14" font-weight="bold">{pair}: bytes to carry (logarithmic)</text>',
-    ]
-    for number, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1]), 1):
-        top = number * (_BAR + 4) + 4
-        width = max(2, round(320 * (1 + _log(size / largest) / 3)))
-        colour = "#2b7a4b" if name.startswith("airstore") else "#8a8f98"
-        lines += [
-            f'<text x="4" y="{top + 12}">{name}</text>',
-            f'<rect x="220" y="{top}" width="{width}" height="{_BAR}" fill="{colour}"/>',
-            f'<text x="{226 + width}" y="{top + 12}">{size:,}</text>',
-        ]
-    return "\n".join([*lines, "</svg>"]) + "\n"
-
-
-def _log(ratio: float) -> float:
-    return max(-3.0, math.log10(ratio))

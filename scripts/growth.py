@@ -1,7 +1,7 @@
 """What commands cost beside a long history: stores of few and of many releases, A B A B in one run.
 
 The first release is made by the command line; the others continue it in this process, signed as
-`release create` signs. Nothing here fails because of a time. See docs/benchmarks.md for figures.
+`release create` signs. Nothing here fails because of a time. See docs/benchmarks/ for figures.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import AbstractContextManager, nullcontext
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +53,25 @@ def test_what_repeats_over_runs_is_spelled_out() -> None:
     assert best.data == spell(made.data)
     assert len(best.data) > len(made.data)  # before compression
     assert patch.apply(best.kind, best.data, [base], len(new)) == new
+
+
+def test_weighing_waits_for_memory() -> None:
+    """No more is taken than the encoder takes, and nothing is weighed before it is there."""
+    asked = list[int]()
+
+    class Asked:
+        base = patch.BASE
+
+        def patching(self, new: int, base: int) -> AbstractContextManager[object]:
+            raise AssertionError((new, base))
+
+        def spelling(self, size: int) -> AbstractContextManager[object]:
+            asked.append(size)
+            return nullcontext()
+
+    made = patch.make(moved(noise(2, 60_000)), [noise(2, 60_000)])
+    assert spelled(made, Asked()) == spelled(made)
+    assert asked == [len(spell(made.data))]
 
 
 def test_what_takes_more_so_stays_in_runs() -> None:

@@ -30,6 +30,7 @@ from airstore.store.blobs import (
     BlobStore,
     ObjectReader,
     Outline,
+    Piece,
     content,
     in_order,
     outline,
@@ -168,7 +169,7 @@ class PreparedDelta:
             ExitStack() as stack,
             ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-delta") as pool,
         ):
-            jobs = self._jobs(effort, shares.base)
+            jobs = self._jobs(effort, shares.base, progress)
             place = Workplace(shares, pool)
             advance = stack.enter_context(progress.work("writing media", sum(sum(job.work) for job in jobs)))
             sink = SegmentWriter(file, place.compress, effort.packings, shares.segments, advance)
@@ -184,10 +185,18 @@ class PreparedDelta:
             table = tabled((self.new, self.old), self.found, carried, sink.segments)
             _publish(out, table, file, effort)
 
-    def _jobs(self, effort: Effort, most: int) -> list[_Job]:
+    def _jobs(self, effort: Effort, most: int, progress: Progress) -> list[_Job]:
         """Every target with what patches are tried on; bases are looked for here."""
         found, kinds = self.found, max(len(self.task.kinds), 1)
-        offered = offers(found, kinds, lambda piece: content(self.reader, piece), most)
+        # How much is read is not known before: what is not found by its path is looked into.
+        with progress.task("looking for bases", None) as advance:
+
+            def read(piece: Piece) -> bytes:
+                data = content(self.reader, piece)
+                advance(len(data))
+                return data
+
+            offered = offers(found, kinds, read, most)
         return [
             _Job.of(target, each, found, effort) for target, each in zip(found.targets, offered, strict=True)
         ]

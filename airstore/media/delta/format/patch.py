@@ -59,6 +59,9 @@ class Room(Protocol):
     def patching(self, new: int, base: int) -> AbstractContextManager[object]:
         """Wait until one of so many bytes can be made on so many."""
 
+    def spelling(self, size: int) -> AbstractContextManager[object]:
+        """Wait until one can be weighed that makes so many bytes, with its differences spelled out."""
+
 
 class _NoBounds:
     @property
@@ -66,6 +69,9 @@ class _NoBounds:
         return BASE
 
     def patching(self, new: int, base: int) -> AbstractContextManager[object]:  # noqa: ARG002
+        return nullcontext()
+
+    def spelling(self, size: int) -> AbstractContextManager[object]:  # noqa: ARG002
         return nullcontext()
 
 

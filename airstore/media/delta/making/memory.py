@@ -11,7 +11,7 @@ from typing import NamedTuple
 from airstore.core.errors import UsageError
 from airstore.core.limits import GIB, MIB
 from airstore.media.delta.format.nested import VIEW
-from airstore.media.delta.format.packing import Packing
+from airstore.media.delta.format.packing import Method, Packing
 from airstore.media.delta.format.patch import PIECE
 from airstore.media.delta.format.segments import SEGMENT
 from airstore.store.blobs import WINDOW
@@ -19,6 +19,7 @@ from airstore.store.blobs import WINDOW
 DEFAULT = 2 * GIB
 SITE = 512 * MIB  # what an import takes at most
 LARGEST = 80 * MIB  # bytes of all bases of a patch that is made, so that this holds; readers believe `BASE`
+WEIGHED = Packing(Method.XZ, 9)  # how patches are weighed whose differences may be spelled out
 _PROCESS = 160 * MIB  # the interpreter, the store's index, the release and its files' names
 _STREAMS = 3  # that may each have a segment open
 _SUFFIXES = 5  # bytes for each byte of a base while a patch is made, as HDiffPatch says; 3.0 to 4.1 measured
@@ -109,6 +110,10 @@ class Workplace:
     def patching(self, new: int, base: int) -> AbstractContextManager[object]:
         """See `airstore.media.delta.format.patch.Room`."""
         return self._working.taken(patch_memory(new, base))
+
+    def spelling(self, size: int) -> AbstractContextManager[object]:
+        """See `airstore.media.delta.format.patch.Room`."""
+        return self._working.taken(WEIGHED.memory(size))
 
     def compress(self, parts: Sequence[bytes], packing: Packing) -> Future[bytes]:
         """Begin to compress a segment."""

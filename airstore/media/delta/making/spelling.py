@@ -11,14 +11,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from airstore.media.delta.format.nested import VIEW
-from airstore.media.delta.format.packing import Method, Packing
-from airstore.media.delta.format.patch import Carried
+from airstore.media.delta.format.patch import NO_BOUNDS, Carried, Room
+from airstore.media.delta.making.memory import WEIGHED
 
 _FIELDS = 11  # numbers before the sections: sizes of both sides, covers, and two for each section
 _SECTIONS = (3, 5, 7, 9)  # where the sizes of covers, controls, bytes and what is new are among them
 _CONTROLS, _BYTES = 5, 7
 _ZEROS, _ONES, _SAME, _SPELLED = range(4)  # kinds of runs, in the two highest bits of a control
-_PACKING = Packing(Method.XZ, 9)
 
 
 class _Patch(NamedTuple):
@@ -52,12 +51,17 @@ class _Patch(NamedTuple):
         return numbers + self.covers + self.controls + self.data + self.new
 
 
-def spelled(carried: Carried) -> Carried:
-    """The same patch, in whichever of both ways takes less."""
+def spelled(carried: Carried, room: Room = NO_BOUNDS) -> Carried:
+    """The same patch, in whichever of both ways takes less.
+
+    Args:
+        carried: a patch.
+        room: the memory for it.
+    """
     other = spell(carried.data)
-    if len(other) > VIEW or _weight(other) >= _weight(carried.data):
-        return carried
-    return carried._replace(data=other)
+    with room.spelling(len(other)):
+        less = len(other) <= VIEW and _weight(other) < _weight(carried.data)
+    return carried._replace(data=other) if less else carried
 
 
 def spell(data: bytes) -> bytes:
@@ -111,4 +115,4 @@ def _packed(number: int, kind: int | None = None) -> bytes:
 
 def _weight(data: bytes) -> int:
     """Bytes that it takes compressed by itself."""
-    return len(_PACKING.compress([data]))
+    return len(WEIGHED.compress([data]))

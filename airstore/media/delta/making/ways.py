@@ -134,7 +134,7 @@ def maker(new: bytes, read: Callable[[int], bytes], room: Room, search: Search) 
         way = Way(number, tuple(on), carried)
         if not is_patch(way):
             return way._replace(bases=())
-        return way._replace(carried=spelled(carried)) if search.spell else way
+        return way._replace(carried=spelled(carried, room)) if search.spell else way
 
     return make
 
