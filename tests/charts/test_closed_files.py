@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airstore.charts.helm.command import Helm
-from airstore.charts.helm.visible import Sight
+from airstore.charts.helm.visible import HelmView
 from airstore.charts.images.rewrite import Rewriting
 from airstore.charts.images.rewrite_stream import post_renderer
 from airstore.core.errors import UsageError
@@ -82,7 +82,7 @@ def test_what_helm_sees_with_a_cluster_is_no_more_of_the_machine(
 ) -> None:
     chart, home = write_chart(tmp_path / "shop", "shop"), tmp_path / "home"
     linked_schema(chart, elsewhere)
-    limits = Sight(helm).with_cluster((home,), kubeconfig(tmp_path), (chart,))
+    limits = HelmView(helm).with_cluster((home,), kubeconfig(tmp_path), (chart,))
     with pytest.raises(UsageError, match="permission denied"):
         Helm(helm, home).run(["template", "shop", str(chart)], "shop", limits=limits)
 
@@ -105,20 +105,20 @@ def test_a_kubeconfig_that_runs_a_program_leaves_files_open(
     helm4: Path, tmp_path: Path, program: str
 ) -> None:
     config = kubeconfig(tmp_path, f"{{{program}}}")
-    assert Sight(helm4).with_cluster((tmp_path,), config) == Confinement()
+    assert HelmView(helm4).with_cluster((tmp_path,), config) == Confinement()
 
 
 @pytest.mark.parametrize("content", ["[", "users: 1\n", "users: [a]\n", "a: 1\n---\nb: 1\n"])
 def test_a_kubeconfig_that_is_none_is_left_to_helm(helm4: Path, tmp_path: Path, content: str) -> None:
     (tmp_path / "kubeconfig").write_text(content)
-    assert Sight(helm4).with_cluster((tmp_path,), tmp_path / "kubeconfig") == Confinement()
-    assert Sight(helm4).with_cluster((tmp_path,), tmp_path / "none") == Confinement()
+    assert HelmView(helm4).with_cluster((tmp_path,), tmp_path / "kubeconfig") == Confinement()
+    assert HelmView(helm4).with_cluster((tmp_path,), tmp_path / "none") == Confinement()
 
 
 def test_what_a_kubeconfig_names_is_seen(helm4: Path, tmp_path: Path) -> None:
     user = "{client-certificate: a.crt, client-key: /keys/a.key, tokenFile: tokens/now}"
     config = kubeconfig(tmp_path, user, ", certificate-authority: ../ca.crt")
-    files = Sight(helm4).with_cluster((tmp_path,), config).files
+    files = HelmView(helm4).with_cluster((tmp_path,), config).files
     assert files is not None
     named = {config, tmp_path / "a.crt", Path("/keys/a.key"), tmp_path / "../ca.crt", tmp_path / "tokens"}
     assert named <= set(files.read)
@@ -127,8 +127,8 @@ def test_what_a_kubeconfig_names_is_seen(helm4: Path, tmp_path: Path) -> None:
 def test_a_script_in_helms_place_is_not_closed_in(tmp_path: Path) -> None:
     script = tmp_path / "helm"
     script.write_text("#!/opt/somewhere/bash\nexec /opt/helm\n")
-    assert Sight(script).offline(()).files is None
-    assert Sight(script).online(()).files is None
+    assert HelmView(script).offline(()).files is None
+    assert HelmView(script).online(()).files is None
 
 
 def test_helm_runs_the_post_renderer_closed_in(helm: Path, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_helm_runs_the_post_renderer_closed_in(helm: Path, tmp_path: Path) -> No
     chart, home, rules = write_chart(tmp_path / "shop", "shop"), tmp_path / "home", tmp_path / "rules.json"
     rewriting = Rewriting("registry.site.example", {"quay.io/a/b:1": f"sha256:{'a' * 64}"})
     rules.write_bytes(strictjson.dumps(rewriting.to_json()))
-    limits = Sight(helm).with_cluster((home,), kubeconfig(tmp_path), (chart, rules))
+    limits = HelmView(helm).with_cluster((home,), kubeconfig(tmp_path), (chart, rules))
     assert limits.files
     closed = Helm(helm, home)
     words = ["template", "shop", str(chart), *closed.post_renderer(post_renderer(rules))]
@@ -173,7 +173,7 @@ def test_each_kind_of_rule_opens_what_it_says_and_no_more(tmp_path: Path) -> Non
 
 def test_no_environment_of_another_process_is_seen(tmp_path: Path) -> None:
     """Passwords are in there: of a proxy, of the shell that started it."""
-    limits = Sight(Path(sys.executable)).online((tmp_path,))
+    limits = HelmView(Path(sys.executable)).online((tmp_path,))
     for owner in ("self", str(os.getpid())):
         done = run(["/bin/cat", f"/proc/{owner}/environ"], ENVIRONMENT, timeout=60, limits=limits)
         assert (done.code != 0, done.stdout) == (True, b"")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airstore.core.image.digest import Digest
-from airstore.deploy.run.names import run_name
+from airstore.deploy.model.run_names import run_name
 from airstore.history import ledger
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.site import anchors

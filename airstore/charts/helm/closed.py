@@ -17,7 +17,7 @@ from pathlib import Path
 from airstore.charts.helm.access import ClusterAccess, RepositoryLogin
 from airstore.charts.helm.faults import helm_fault
 from airstore.charts.helm.sandbox import check_private
-from airstore.charts.helm.visible import Sight
+from airstore.charts.helm.visible import HelmView
 from airstore.core.errors import ProgramError, UsageError
 from airstore.core.leftovers import make_scratch
 from airstore.core.limits import LIMITS
@@ -48,7 +48,7 @@ class HelmProgram:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._binary = binary.absolute()
-        self._sight = Sight(self._binary)
+        self._sight = HelmView(self._binary)
         self._timeout = timeout
         self._environment = dict(environment or {})
         self._home = home or make_scratch("helm")

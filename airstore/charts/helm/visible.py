@@ -36,7 +36,7 @@ _IN_USERS = ("certificate-authority", "client-certificate", "client-key")  # of 
 
 
 @dataclass(frozen=True)
-class Sight:
+class HelmView:
     """What a Helm sees, by what is asked of it.
 
     Attributes:

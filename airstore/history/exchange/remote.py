@@ -10,14 +10,14 @@ from airstore.core.durable import storage_errors
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, SequenceError
 from airstore.history.exchange.bundle import create_bundle
 from airstore.history.git.names import MAIN, TAGS, is_version
-from airstore.history.git.remote import Rejection, RemoteGit, Update
+from airstore.history.git.remote import RefUpdate, Rejection, RemoteGit
 from airstore.history.git.scratch import scratch
 from airstore.history.repository import History
 
 __all__ = [
+    "RefUpdate",
     "Rejection",
     "RemoteGit",
-    "Update",
     "check_tags",
     "fetch_bundle",
     "forget_seen",
@@ -75,7 +75,7 @@ def _no_history(remote: RemoteGit, fault: AirstoreError) -> DamagedError:
 
 
 def push_history(
-    history: History, remote: RemoteGit, theirs: Mapping[str, str], more: Sequence[Update] = ()
+    history: History, remote: RemoteGit, theirs: Mapping[str, str], more: Sequence[RefUpdate] = ()
 ) -> Rejection | None:
     """Push main, the tags that a server lacks and other branches; all of it or nothing.
 
@@ -93,7 +93,7 @@ def push_history(
     """
     tip, updates = history.tip, list(more)
     if tip and tip != theirs.get(MAIN):
-        updates.append(Update(MAIN, tip, theirs.get(MAIN)))
+        updates.append(RefUpdate(MAIN, tip, theirs.get(MAIN)))
     if not updates:
         return None
     lacking = [ref.version for ref in history.releases() if TAGS + ref.version not in theirs]

@@ -53,7 +53,7 @@ _UNREACHABLE = re.compile(
 
 
 @dataclass(frozen=True)
-class Update:
+class RefUpdate:
     """What a ref of a server shall become.
 
     Attributes:
@@ -124,7 +124,7 @@ class RemoteGit:
         fixed = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules")
         self._run(repository, (*fixed, self.url, *specs), "fetching the history")
 
-    def push(self, repository: Path, updates: Sequence[Update], tags: Iterable[str]) -> Rejection | None:
+    def push(self, repository: Path, updates: Sequence[RefUpdate], tags: Iterable[str]) -> Rejection | None:
         """Move refs from where they were expected, together with new tags; all of it or nothing.
 
         Args:

@@ -17,7 +17,7 @@ import secrets
 from pathlib import Path
 
 from airstore.core.durable import make_directory, storage_errors
-from airstore.deploy.run.names import run_began, run_name
+from airstore.deploy.model.run_names import run_began, run_name
 from airstore.ops.stores.directory import StoreDirectory
 
 

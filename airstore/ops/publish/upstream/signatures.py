@@ -55,7 +55,7 @@ def verify_signatures(
         raise NotTrustedError(
             f"{len(faults)} of {len(asked)} images are not signed as images.signatures asks:\n"
             + "\n".join(lines),
-            hint="have them signed, take images that are, or correct the rule; nothing was taken in",
+            hint="have them signed, take images that are, or correct the rule; nothing was imported",
         )
     return {each: answer for each, answer in zip(asked, answers, strict=True) if isinstance(answer, Vouched)}
 
@@ -82,7 +82,7 @@ def _with(image: Image, vouched: Vouched) -> Image:
     lost = [each for each in vouched.signatures if each.digest not in travels]
     if lost:
         raise NotTrustedError(
-            f"{image.reference}: the verified signature {lost[0].digest} could not be taken in"
+            f"{image.reference}: the verified signature {lost[0].digest} could not be imported"
         )
     return replace(image, signatures=vouched.signatures)
 

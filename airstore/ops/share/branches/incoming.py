@@ -12,7 +12,7 @@ from airstore.history.exchange.remote import RemoteGit, remember_seen
 from airstore.history.git.scratch import scratch
 from airstore.history.repository import History
 from airstore.ops.share.branches.drafts import Before, accept, combine, given_up, own_drafts, snapshot
-from airstore.ops.share.branches.moves import SITES, Place, Way, places
+from airstore.ops.share.branches.moves import SITES, BranchMove, Place, places
 from airstore.ops.share.branches.register import Register, merged, read_register
 from airstore.ops.share.branches.sites import check_taken, news_of, own_register, take_register
 from airstore.ops.share.branches.snapshots import Snapshot
@@ -112,12 +112,14 @@ class Receiving:
         if sites := self._store.history.branch(SITES):
             own[SITES] = sites
         found = list(places(self._store.history, self._remote.name, own, self._refs))
-        fetched = self._fetch(directory, [each for each in found if each.way in {Way.TAKE, Way.BOTH}])
+        fetched = self._fetch(
+            directory, [each for each in found if each.way in {BranchMove.TAKE, BranchMove.BOTH}]
+        )
         incoming = Incoming()
         for place in found:
             if place.name.removeprefix(PENDING) in released and place.name != SITES:
                 self._released(place, incoming)
-            elif place.way in {Way.TAKE, Way.BOTH}:
+            elif place.way in {BranchMove.TAKE, BranchMove.BOTH}:
                 self._take(place, fetched, before, incoming)
             elif place.ours == place.theirs:
                 incoming.seen[place.name] = place.theirs
@@ -171,7 +173,7 @@ class Receiving:
         """The keys of sites stay signed, whoever removed them there; a pending release was given up."""
         if place.name == SITES:
             return
-        if place.ours and place.way is Way.BOTH:
+        if place.ours and place.way is BranchMove.BOTH:
             version = place.name.removeprefix(PENDING)
             raise given_up(load_draft(self._store, version).release, self._remote.git)
         incoming.dropped.append(place.name)
@@ -187,7 +189,7 @@ class Receiving:
 
     def _draft(self, place: Place, theirs: Draft, incoming: Incoming) -> None:
         draft = theirs
-        if place.ours and place.way is Way.BOTH:
+        if place.ours and place.way is BranchMove.BOTH:
             own = load_draft(self._store, place.name.removeprefix(PENDING))
             draft = combine(own, theirs, self._root, self._remote.git)
         incoming.drafts[place.name] = draft

@@ -19,7 +19,7 @@ SITES = "sites"  # the branch of the keys of sites
 PATTERNS = (SITES, f"{PENDING}*")
 
 
-class Way(Enum):
+class BranchMove(Enum):
     """What becomes of a branch."""
 
     NOTHING = "nothing"
@@ -44,13 +44,13 @@ class Place:
     theirs: str | None
 
     @property
-    def way(self) -> Way:
+    def way(self) -> BranchMove:
         """What has to be done for both sides to have the same."""
         if self.ours == self.theirs:
-            return Way.NOTHING
+            return BranchMove.NOTHING
         if self.theirs == self.seen:
-            return Way.SEND
-        return Way.TAKE if self.ours == self.seen else Way.BOTH
+            return BranchMove.SEND
+        return BranchMove.TAKE if self.ours == self.seen else BranchMove.BOTH
 
 
 def places(

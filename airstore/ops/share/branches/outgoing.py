@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airstore.core.errors import SequenceError
-from airstore.history.exchange.remote import Update, remember_seen
+from airstore.history.exchange.remote import RefUpdate, remember_seen
 from airstore.history.git.names import HEADS
 from airstore.ops.share.branches.drafts import own_drafts
-from airstore.ops.share.branches.moves import SITES, Place, Way, places
+from airstore.ops.share.branches.moves import SITES, BranchMove, Place, places
 from airstore.ops.share.remotes import Remote
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.trusted import PENDING
@@ -28,9 +28,9 @@ class Outgoing:
     moving: tuple[Place, ...]
 
     @property
-    def updates(self) -> list[Update]:
+    def updates(self) -> list[RefUpdate]:
         """For git."""
-        return [Update(HEADS + each.name, each.ours, each.theirs) for each in self.moving]
+        return [RefUpdate(HEADS + each.name, each.ours, each.theirs) for each in self.moving]
 
     @property
     def drafts(self) -> dict[str, str]:
@@ -84,9 +84,9 @@ def _sends(store: StoreDirectory, remote: Remote, place: Place) -> bool:
     version = place.name.removeprefix(PENDING)
     if place.name != SITES and store.history.lookup(version):
         return place.theirs is not None  # enough have signed it, whatever else is there
-    if place.way is Way.BOTH:
+    if place.way is BranchMove.BOTH:
         what = "keys of sites" if place.name == SITES else f"the pending release {version}"
         raise SequenceError(
             f"somebody else has changed {what} at {remote.git}; nothing was pushed", hint=_HINT
         )
-    return place.way is Way.SEND
+    return place.way is BranchMove.SEND

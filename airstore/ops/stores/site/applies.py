@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from airstore.core.errors import DamagedError
-from airstore.deploy.run.names import run_began
+from airstore.deploy.model.run_names import run_began
 from airstore.history import ledger
 from airstore.history.repository import History
 
