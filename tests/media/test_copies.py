@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from airstore.core.image.digest import Digest
 from airstore.media.copies import divided
 from airstore.media.delta.writer import Task
 from airstore.ops.stores.directory import open_directory
-from airstore.store.blobs import BlobStore, Staging, write_whole
+from airstore.store.blobs import BlobStore, write_whole
 from tests.media.test_delta import text
 from tests.media.test_delta_blobs import CHANGED, FILES, NEW, OLD, layer
 from tests.support.product.road_parts import (
@@ -192,42 +191,3 @@ def test_a_damaged_store_makes_no_media(store: BlobStore, tmp_path: Path) -> Non
     with pytest.raises(DamagedError):
         write_whole(store, [blob], tmp_path / "out", lambda _count: None)
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_the_largest_blobs_are_rebuilt_first(
-    road: Road, new_site: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun: list[Digest] = []
-    verify = Staging.verify
-
-    def noting(self: Staging, blobs: list[Digest], advance: Callable[[int], None]) -> None:
-        begun.extend(blobs)
-        verify(self, blobs, advance)
-
-    monkeypatch.setattr(Staging, "verify", noting)
-    done("-C", new_site, "media", "import", road.full_new)
-    sizes = [
-        blob.size
-        for blob in map(open_directory(new_site).history.release("1.1.0").blobs().get, begun)
-        if blob
-    ]
-    assert len(sizes) > 10
-    assert sizes == sorted(sizes, reverse=True)
-
-
-def test_many_small_blobs_do_not_wait_for_a_large_one(
-    store: BlobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    blobs = put(store, *(bytes([number]) * 99 for number in range(9)))
-    last = Event()
-
-    def rebuilt(_self: Staging, digest: Digest) -> Iterator[int]:
-        if digest == blobs[-1]:
-            last.set()
-        if digest == blobs[0]:
-            assert last.wait(30)
-        yield 1
-
-    monkeypatch.setattr(Staging, "_rebuilt_whole", rebuilt)
-    with Staging(store, []) as staging:
-        staging.verify(blobs, lambda _count: None)

@@ -107,7 +107,11 @@ def test_a_delta_on_layers_that_a_site_holds_whole(whole: Road, *, dry_run: bool
     done(*words)
     sound(whole.site, "1.0.0", "1.1.0")
     gzip = [row for row in shown(whole.site, "1.1.0") if row["media_type"].endswith("gzip")]
-    assert {row["held"] for row in gzip} == {"opened and whole"}
+    older = {row["digest"] for row in shown(whole.site, "1.0.0")}
+    assert {row["held"] for row in gzip if row["digest"] not in older} == {"opened and whole"}
+    assert {row["held"] for row in gzip} == {"opened and whole", "whole"}, (
+        "what no delta rests on stays whole"
+    )
 
 
 def test_a_locked_store_is_left_alone(whole: Road) -> None:

@@ -239,7 +239,7 @@ def test_a_plan_is_a_page_with_what_the_site_holds_and_the_last_runs(
         "shop 1.0.0 → 1.1.0",
         "1 of 2 Helm releases would change.",
         "+ image: registry.acme.example/shop/api:1.1.0",
-        "2026-01-02 00:00 UTC apply 1.1.0 failed ended: <b>broken</b>",
+        "2026-01-02 00:00 UTC apply 1.1.0 failed \N{EN DASH} ended: <b>broken</b>",
         "2026-01-01 00:00 UTC apply 1.0.0 succeeded",
     ):
         assert fact in page.text

@@ -97,9 +97,8 @@ class MediaContent:
         new = [d for d in blobs if d in self.damaged or self._blobs.size(d) is None]
         self.require_space(staging.written_bytes(new))
         total = sum(blobs[digest].size for digest in new)
-        largest_first = sorted(new, key=lambda digest: -blobs[digest].size)  # none is left to run alone
         with self._progress.task("rebuilding blobs", total) as advance:
-            staging.verify(largest_first, advance)
+            staging.verify(new, advance)
         for digest in new:
             if staging.size(digest) != blobs[digest].size:
                 raise DamagedError(f"blob {digest} is not of the size that release {release.version} says")

@@ -202,10 +202,8 @@ class Staging:
                         advance(count)
             return digest
 
-        once = list(dict.fromkeys(blobs))
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool:
-            # What waits is a digest: nothing small waits for a large blob before it.
-            for digest in in_order(pool, rebuild, once, ahead=len(once)):
+            for digest in in_order(pool, rebuild, dict.fromkeys(blobs)):
                 self._verified.add(digest)
 
     def _rebuilt_whole(self, digest: Digest) -> Iterator[int]:
