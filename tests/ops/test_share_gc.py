@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from airstore.core.image.digest import Digest
+from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.releases.collected import write_list
 from tests.support.product.collected import states
 from tests.support.product.road_parts import airstore, done, refused, sound, unchanged
 from tests.support.product.sharing import Shared, git, release, share, versions
@@ -148,3 +151,20 @@ def test_a_registry_that_deletes_nothing_is_named(tiny: Tiny, docker_registry: P
             done("-C", tiny.store, "push")
         outcome = airstore("-C", shared.store, "remote", "prune")
         refused(outcome, 40, "REGISTRY_STORAGE_DELETE_ENABLED=true")
+
+
+def test_a_list_that_names_what_is_here_drops_nothing(three: Shared) -> None:
+    """Whoever can write to the registry can say that everything was dropped."""
+    liar = three.clone("liar", "--whole")
+    history = open_directory(liar).history
+    lie = {Digest.of(history.read(ref.commit, "release.json")): ref.version for ref in history.releases()}
+    assert release(liar, "1.3.0", "more").code == 0
+    (liar / "collected.json").write_bytes(write_list(lie))
+    done("-C", liar, "push", "--bring-back")
+    assert done("-C", three.store, "pull", "-o", "json").json()["dropped"] == []
+    assert set(states(three.store).values()) == {"all"}
+    done("-C", three.store, "gc", "--keep", "9")
+    sound(three.store, "1.0.0", "1.1.0", "1.2.0", "1.3.0")
+    refused(airstore("-C", three.store, "push"), 31, "1.0.0, 1.1.0, 1.2.0 was dropped from", "--bring-back")
+    done("-C", three.store, "push", "--bring-back")
+    sound(three.clone("late", "--whole"), "1.0.0", "1.1.0", "1.2.0", "1.3.0")
