@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import IncompleteError, NotFoundError
-from airstore.core.model.release import Release
-from airstore.core.progress import Advance, Progress
+from airstore.core.progress import Progress
 from airstore.history.exchange.remote import RemoteGit, remember_seen
 from airstore.history.git.names import MAIN
 from airstore.ops.share.access import Access
-from airstore.ops.share.arrival import Arriving
+from airstore.ops.share.arrival import Arrival, Arriving
 from airstore.ops.share.branches.drafts import Before
-from airstore.ops.share.branches.incoming import Receiving
+from airstore.ops.share.branches.incoming import Incoming, Receiving
 from airstore.ops.share.branches.moves import PATTERNS, pending_commits
+from airstore.ops.share.bringing import Bringing
 from airstore.ops.share.packs import Listing, RemotePacks
 from airstore.ops.share.remotes import Remote
 from airstore.ops.share.rewind import check_rewind
@@ -35,11 +34,11 @@ from airstore.ops.stores.releases.collected import forget_whole, mark_dropped
 from airstore.ops.stores.releases.roots import adopt
 from airstore.ops.stores.releases.summaries import remember
 from airstore.ops.stores.releases.trusted import verified
-from airstore.registry.parallel import run_all
-from airstore.store.blobs import BlobStore, PackFile, Staging, bring_outline, bring_whole, forget_outlines
+from airstore.ops.stores.verify import VerifiedRelease
+from airstore.store.blobs import BlobStore
 from airstore.trust.root.chain import RootChain
+from airstore.trust.root.sign import TrustRoot
 
-_JOBS = 4  # packs at once
 _SCRATCH = "pull-"
 
 
@@ -138,47 +137,54 @@ class _Pull:
     ) -> None:
         self._store, self._blobs, self._remote = store, blobs, remote
         self._git, self._packs, self._progress = git, packs, progress
-        self._bytes = 0
 
     def run(self, wanted: PullScope, now: datetime) -> Pulled:
         refs = self._git.refs(*PATTERNS)
         theirs = self._tip(refs)
-        first = [theirs] if theirs else pending_commits(refs)
-        listings = [self._listing(commit) for commit in first]
+        listings = [self._listing(commit) for commit in ([theirs] if theirs else pending_commits(refs))]
         trust = self._roots(listings, now)
-        history, arrival = self._store.history, None
         with self._scratch() as scratch, ExitStack() as stack:
-            if theirs and not history.on_main(theirs):
+            arrival = None
+            if theirs and not self._store.history.on_main(theirs):
                 arriving = Arriving(self._store, self._remote, self._git, trust)
                 arrival = arriving.bring(scratch, stack, set_aside=wanted.set_aside)
-            newest = arrival.chain[-1] if arrival else verified(self._store) if history.tip else None
-            came = tuple(each.release.version for each in arrival.chain) if arrival else ()
-            released = {ref.version for ref in history.releases()} | set(came)
+            newest = self._newest(arrival)
             receiving = Receiving(self._store, self._remote, self._git, refs, trust.current)
-            incoming = receiving.bring(scratch, Before.of(newest), released)
+            incoming = receiving.bring(scratch, Before.of(newest), self._released(arrival))
             listings += map(self._listing, incoming.commits.values())
             needed = [*([newest.release] if newest else []), *incoming.releases]
-            new = self._bring(listings, needed, whole=wanted.whole)
-            if arrival:
-                arrival.commit(self._store)
-                remember(self._store, trust.current, arrival.chain)
-            incoming.commit(self._store, self._remote)
+            bringing = Bringing(self._blobs, self._packs, self._progress)
+            new = bringing.bring(listings, needed, whole=wanted.whole)
+            self._commit(arrival, incoming, trust.current)
             dropped = self._dropped(listings)
         if theirs:
-            remember_seen(history, self._remote.name, theirs)
-        gone, left = arrival.gone if arrival else (), len(self._blobs.partial.names)
-        release = newest.release.version if newest else None
+            remember_seen(self._store.history, self._remote.name, theirs)
         return Pulled(
             self._remote.name,
-            release,
-            came,
-            gone,
+            newest.release.version if newest else None,
+            _versions(arrival),
+            arrival.gone if arrival else (),
             new,
-            self._bytes,
-            left,
+            bringing.bytes,
+            len(self._blobs.partial.names),
             *incoming.summary(),
             tuple(dropped),
         )
+
+    def _newest(self, arrival: Arrival | None) -> VerifiedRelease | None:
+        """The newest release, come now or there already; None where the first one is pending."""
+        if arrival:
+            return arrival.chain[-1]
+        return verified(self._store) if self._store.history.tip else None
+
+    def _released(self, arrival: Arrival | None) -> set[str]:
+        return {ref.version for ref in self._store.history.releases()} | set(_versions(arrival))
+
+    def _commit(self, arrival: Arrival | None, incoming: Incoming, root: TrustRoot) -> None:
+        if arrival:
+            arrival.commit(self._store)
+            remember(self._store, root, arrival.chain)
+        incoming.commit(self._store, self._remote)
 
     def _tip(self, refs: Mapping[str, str]) -> str | None:
         theirs = refs.get(MAIN)
@@ -230,46 +236,6 @@ class _Pull:
         with made as directory:
             yield Path(directory)
 
-    def _bring(self, listings: Iterable[Listing], releases: Iterable[Release], *, whole: bool) -> int:
-        """Indexes and recipes of packs that are new here, or all of every pack; how many are new."""
-        blobs = self._blobs
-        listed = list({pack.digest: pack for listing in listings for pack in listing.packs}.values())
-        known = {name for _, name, _ in blobs.index.packs()}
-        new = [pack for pack in listed if pack.digest.raw not in known]
-        held_in_part = [pack for pack in listed if pack.digest.raw in blobs.partial]
-        with blobs.adding(), self._progress.task("fetching packs", None) as advance:
-            count = self._counting(advance)
-            if whole:
-                run_all(partial(self._whole, count), [*new, *held_in_part], _JOBS)
-            else:
-                run_all(partial(self._outline, count), new, _JOBS)
-            blobs.enter(pack.digest.raw for pack in new)
-            for release in releases:
-                self._require(release)
-            forget_outlines(blobs, blobs.partial.names - {pack.digest.raw for pack in listed})
-        return len(new)
 
-    def _outline(self, count: Advance, pack: PackFile) -> None:
-        bring_outline(self._blobs, pack, self._packs, count)
-
-    def _whole(self, count: Advance, pack: PackFile) -> None:
-        with closing(self._packs.download(pack)) as chunks:  # the connection, too, where the disk is full
-            bring_whole(self._blobs, pack, chunks, count)
-
-    def _counting(self, advance: Advance) -> Advance:
-        def count(size: int) -> None:
-            self._bytes += size
-            advance(size)
-
-        return count
-
-    def _require(self, release: Release) -> None:
-        """Every blob of a release has its recipe, and every object of it lies in some pack."""
-        with Staging(self._blobs, [], rehearse=True) as everything:
-            missing = everything.missing(release.blobs())
-        if missing:
-            raise IncompleteError(
-                f"the packs of {self._packs.repository.name} lack {len(missing)} blobs of release "
-                f"{release.version}, such as {missing[0]}",
-                hint="run `airstore push` at the store that made it",
-            )
+def _versions(arrival: Arrival | None) -> tuple[str, ...]:
+    return tuple(each.release.version for each in arrival.chain) if arrival else ()

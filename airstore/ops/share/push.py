@@ -138,19 +138,16 @@ def _push_packs(
     """Send packs and roots that the registry lacks, and list all; what was sent, how much was there."""
     roots, dropped = signed_roots(store), dict(collected(store))
     gone_list = write_list(dropped) if dropped else None
+    documents = {blob: signed for signed in roots.values() for blob in (root_blob(signed),)}
+    documents |= {EMPTY_BLOB: EMPTY, **({collected_blob(gone_list): gone_list} if gone_list else {})}
     with store.open_blobs() as blobs:
         every = [pack_file(name, size) for _, name, size in blobs.index.packs()]
         lacking = packs.repository.lacking(map(pack_blob, every))
         gone = [blob.digest for blob in lacking if blob.digest.raw in blobs.partial]
         if gone:
             raise packs.lost(gone)
-        documents = {root_blob(signed).digest: signed for signed in roots.values()}
-        blobs_of = [EMPTY_BLOB, *map(root_blob, roots.values())]
-        if gone_list:
-            documents[collected_blob(gone_list).digest] = gone_list
-            blobs_of.append(collected_blob(gone_list))
-        small = packs.repository.lacking(blobs_of)
-        reader = FileReader(_files(blobs, every), {**documents, EMPTY_BLOB.digest: EMPTY})
+        reader = FileReader(_files(blobs, every), {blob.digest: data for blob, data in documents.items()})
+        small = packs.repository.lacking(documents)
         packs.repository.upload(reader, [*small, *lacking], progress)
     listed = artifact(every, roots, gone_list, {"vnd.airstore.product": store.name})
     for tag in tags:

@@ -13,7 +13,7 @@ from airstore.cli.views.output import Row, output_option, show_rows
 from airstore.core.errors import DamagedError, IncompleteError, NotTrustedError, SequenceError
 from airstore.ops.media.import_many import Result, first_fault, import_all
 from airstore.ops.registry.access import RegistryOptions
-from airstore.ops.share.media import Fetched, drop_fetched, fetch_media, is_address
+from airstore.ops.share.media.fetch import Fetched, drop_fetched, fetch_media, is_address
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.site.anchors import anchor_faults
 

@@ -11,7 +11,7 @@ from airstore.cli.options.registries import registry_access
 from airstore.cli.views.output import output_option, show_fields
 from airstore.media.found import find_one
 from airstore.ops.registry.access import RegistryOptions
-from airstore.ops.share.media_push import push_media
+from airstore.ops.share.media.push import push_media
 
 
 @click.command("push")
