@@ -30,19 +30,19 @@ class Compared:
     image: str
     state: str
     pods: tuple[str, ...] = ()
-    note: str | None = None
+    note: str = ""
 
 
 def compare(release: Release, running: Iterable[RunningImage]) -> list[Compared]:
     """What runs and is not in the release first, then what is in it and does not run, then the rest."""
     used: dict[Image, set[str]] = {}
     missing: dict[str, set[str]] = {}
-    notes: dict[str, str | None] = {}
+    notes: dict[str, str] = {}
     for one in running:
         found = _find(release, one)
         if found is None:
             missing.setdefault(one.image, set()).add(one.pod)
-            notes.setdefault(one.image, _near(release, one))
+            notes.setdefault(one.image, _near(release, one) or "")
         else:
             used.setdefault(found, set()).add(one.pod)
     rows = [
