@@ -113,8 +113,8 @@ def test_every_container_of_a_pod_counts_with_what_its_node_says() -> None:
     assert found == {
         "initContainers": ("n/p", OTHER),
         "containers": ("n/p", OTHER),
-        "ephemeralContainers": ("n/p", ""),
-        "volume model": ("n/p", ""),
+        "ephemeralContainers": ("n/p", None),
+        "volume model": ("n/p", None),
     }
     assert list(images_of({})) == []
 
@@ -123,10 +123,10 @@ def test_every_container_of_a_pod_counts_with_what_its_node_says() -> None:
 def test_what_is_no_digest_is_none(text: str) -> None:
     status = {"containerStatuses": [{"name": "c", "imageID": text}]}
     body = {"spec": {"containers": [{"name": "c", "image": "quay.io/a/x:1"}]}, "status": status}
-    assert [one.digest for one in images_of(body)] == [""]
+    assert [one.digest for one in images_of(body)] == [None]
 
 
-def compared(tiny: Tiny, image: str, digest: str = "") -> str:
+def compared(tiny: Tiny, image: str, digest: str | None = None) -> str:
     """What one container's image is against the release."""
     release = open_directory(tiny.store).history.release("1.0.0")
     return compare(release, [RunningImage("n/p", "c", image, digest)])[0].state
