@@ -113,6 +113,7 @@ def test_a_kubeconfig_that_is_none_is_left_to_helm(helm4: Path, tmp_path: Path, 
     (tmp_path / "kubeconfig").write_text(content)
     assert HelmView(helm4).with_cluster((tmp_path,), tmp_path / "kubeconfig") == Confinement()
     assert HelmView(helm4).with_cluster((tmp_path,), tmp_path / "none") == Confinement()
+    assert HelmView(helm4).with_cluster((tmp_path,), None) == Confinement()
 
 
 def test_what_a_kubeconfig_names_is_seen(helm4: Path, tmp_path: Path) -> None:

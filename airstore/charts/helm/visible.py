@@ -31,7 +31,6 @@ _AUTHORITIES = (
     *("/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/usr/share/pki"),
     *("/etc/ca-certificates", "/var/lib/ca-certificates"),
 )
-_POD = "/var/run/secrets/kubernetes.io/serviceaccount"
 _IN_USERS = ("certificate-authority", "client-certificate", "client-key")  # of clusters and users
 
 
@@ -65,11 +64,11 @@ class HelmView:
 
         Args:
             own: directories that it writes.
-            kubeconfig: None in a pod. A program that one names for credentials may read and write anything,
-                so nothing is closed then.
+            kubeconfig: None in a pod, whose container is the boundary: nothing is closed there. Nor is
+                anything where one names a program for credentials, which may read and write what it likes.
             read: what the call is about.
         """
-        access = [Path(_POD)] if kubeconfig is None else _of_kubeconfig(kubeconfig)
+        access = None if kubeconfig is None else _of_kubeconfig(kubeconfig)
         files = self.online(own, (*(access or ()), *read)).files
         if access is None or files is None:
             return Confinement()
