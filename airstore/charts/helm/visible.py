@@ -68,9 +68,11 @@ class HelmView:
                 anything where one names a program for credentials, which may read and write what it likes.
             read: what the call is about.
         """
-        access = None if kubeconfig is None else _of_kubeconfig(kubeconfig)
-        files = self.online(own, (*(access or ()), *read)).files
-        if access is None or files is None:
+        access = _of_kubeconfig(kubeconfig) if kubeconfig else None
+        if access is None:
+            return Confinement()
+        files = self.online(own, (*access, *read)).files
+        if files is None:
             return Confinement()
         return Confinement(files=replace(files, run=(*files.run, *_of_airstore())))
 
