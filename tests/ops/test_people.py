@@ -78,16 +78,16 @@ def test_the_first_release_has_notes_and_a_list_that_is_none_is_said(tiny: Tiny)
     assert "artifacthub.io/changes of chart app is no list" in outcome.err
 
 
-def test_a_courier_sheet_says_what_the_signed_index_says(road: Road, tmp_path: Path) -> None:
+def test_a_courier_sheet_says_what_the_signed_index_says(own_road: Road, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.html"
-    with unchanged(road.publisher):
-        done("-C", road.publisher, "media", "label", road.delta, "--html", sheet)
+    with unchanged(own_road.publisher):
+        done("-C", own_road.publisher, "media", "label", own_road.delta, "--html", sheet)
     page = self_contained(sheet.read_text())
-    digest = hashlib.sha256((road.delta / "index.json").read_bytes()).hexdigest()
+    digest = hashlib.sha256((own_road.delta / "index.json").read_bytes()).hexdigest()
     assert digest in page.text.replace(" ", "")
-    inspected = done("media", "inspect", road.delta, "-o", "json").json()
+    inspected = done("media", "inspect", own_road.delta, "-o", "json").json()
     assert inspected["index_digest"] == f"sha256:{digest}"
-    assert road.key.public.fingerprint in page.text
+    assert own_road.key.public.fingerprint in page.text
     for fact in (
         "shop 1.0.0 → 1.1.0",
         inspected["commit"],
@@ -97,7 +97,7 @@ def test_a_courier_sheet_says_what_the_signed_index_says(road: Road, tmp_path: P
         assert fact in page.text
     (code,) = (a for name, a in page.elements if name == "svg" and a.get("class") == "qr")
     assert code["viewbox"]
-    done("media", "verify", road.delta, "--trust", road.root)
+    done("media", "verify", own_road.delta, "--trust", own_road.root)
 
 
 def test_a_sheet_has_a_line_for_each_volume(road: Road, tmp_path: Path) -> None:

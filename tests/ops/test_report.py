@@ -78,15 +78,15 @@ def report(store: Path, *versions: str, out: Path, media: str = "--no-media") ->
     return self_contained(html.read_text()), markdown.read_text()
 
 
-def test_a_report_says_what_changes_in_both_forms(road: Road, tmp_path: Path) -> None:
-    with unchanged(road.publisher):
-        page, markdown = report(road.publisher, "1.0.0", "1.1.0", out=tmp_path, media="--media")
-    diff = done("-C", road.publisher, "release", "diff", "1.0.0", "1.1.0", "-o", "json").json()
-    signed = done("-C", road.publisher, "trust", "root", "show", "-o", "json").json()
+def test_a_report_says_what_changes_in_both_forms(own_road: Road, tmp_path: Path) -> None:
+    with unchanged(own_road.publisher):
+        page, markdown = report(own_road.publisher, "1.0.0", "1.1.0", out=tmp_path, media="--media")
+    diff = done("-C", own_road.publisher, "release", "diff", "1.0.0", "1.1.0", "-o", "json").json()
+    signed = done("-C", own_road.publisher, "trust", "root", "show", "-o", "json").json()
     (key,) = (key for key in signed["keys"] if key["name"] == "release")
-    weight = done("-C", road.publisher, "media", "create", "--to", "1.1.0", "--from", "1.0.0", "--dry-run",
-                  "-o", "json", tmp_path / "none").json()["estimated_bytes"]  # fmt: skip
-    show = done("-C", road.publisher, "release", "show", "1.1.0", "-o", "json").json()
+    asked = ("media", "create", "--to", "1.1.0", "--from", "1.0.0", "--dry-run", "-o", "json")
+    weight = done("-C", own_road.publisher, *asked, tmp_path / "none").json()["estimated_bytes"]
+    show = done("-C", own_road.publisher, "release", "show", "1.1.0", "-o", "json").json()
     image = next(a for a in show["artifacts"] if a["name"] == "registry.example.com/shop/api:1.1.0")
     assert [change["name"] for change in diff["artifacts"]] == ["registry.example.com/shop/api", "shop"]
     for said in (page.text, markdown):

@@ -68,7 +68,7 @@ def test_a_locked_publisher_makes_no_release(own_road: Road) -> None:
     done(*words)
 
 
-def test_commands_know_their_side(road: Road, site: Path, tmp_path: Path) -> None:
+def test_commands_know_their_side(own_road: Road, site: Path, tmp_path: Path) -> None:
     publisher_only = [
         ("release", "create", "--version", "9"),
         ("images", "find"),
@@ -77,13 +77,13 @@ def test_commands_know_their_side(road: Road, site: Path, tmp_path: Path) -> Non
         ("site", "add", "b", site / "keys" / "site.pub"),
         ("site", "list"),
     ]
-    site_only = [("media", "import", road.full), ("plan",), ("receipt",), ("history",)]
+    site_only = [("media", "import", own_road.full), ("plan",), ("receipt",), ("history",)]
     with unchanged(site):
         for words in publisher_only:
             refused(airstore("-C", site, *words), 2, "for a publisher", "store of a site")
-    with unchanged(road.publisher):
+    with unchanged(own_road.publisher):
         for words in site_only:
-            refused(airstore("-C", road.publisher, *words), 2, "for a site", "store of a publisher")
+            refused(airstore("-C", own_road.publisher, *words), 2, "for a site", "store of a publisher")
 
 
 def test_what_is_no_store_is_not_opened(road: Road, tmp_path: Path) -> None:
@@ -306,30 +306,32 @@ def test_a_key_that_others_may_read_is_not_used(own_road: Road, tmp_path: Path) 
         refused(airstore(*words), 30, "mode 0644", "chmod 600")
 
 
-def test_media_go_to_a_new_place(road: Road, tmp_path: Path) -> None:
-    words = ("-C", road.publisher, "media", "create", "--to", "1.0.0", "--effort", "none")
+def test_media_go_to_a_new_place(own_road: Road, tmp_path: Path) -> None:
+    words = ("-C", own_road.publisher, "media", "create", "--to", "1.0.0", "--effort", "none")
     used = tmp_path / "used"
     used.mkdir()
     (used / "mine").write_text("x")
     (tmp_path / "link").symlink_to(used)
-    with unchanged(road.publisher):
-        for out in (used, used / "mine", road.full, tmp_path / "link"):
+    with unchanged(own_road.publisher):
+        for out in (used, used / "mine", own_road.full, tmp_path / "link"):
             refused(airstore(*words, out), 2, "exists already", "hint: ")
         refused(airstore(*words, used / "mine" / "below"), 41, "mine")
         refused(
-            airstore("-C", road.publisher, "media", "create", "--to", "7.7.7", tmp_path / "x"), 10, "1.1.0"
+            airstore("-C", own_road.publisher, "media", "create", "--to", "7.7.7", tmp_path / "x"),
+            10,
+            "1.1.0",
         )
         refused(airstore(*words, "--from", "7.7.7", tmp_path / "x"), 10, "7.7.7", "1.1.0")
         refused(airstore(*words, "--from", "1.0.0", tmp_path / "x"), 31, "nothing to bring")
         refused(airstore(*words, "--from", "1.1.0", tmp_path / "x"), 31, "nothing to bring")
         both = ("--from", "1.0.0", "--receipt", used / "mine")
         refused(airstore(*words, *both, tmp_path / "x"), 30, "knows no site")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "used"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", own_road.base.name, "used"]
     assert [path.name for path in used.iterdir()] == ["mine"]
     (tmp_path / "empty").mkdir()
     done(*words, tmp_path / "empty")
     done(*words, tmp_path / "new" / "deep")
-    assert snapshot(tmp_path / "empty") == snapshot(tmp_path / "new" / "deep") == snapshot(road.full)
+    assert snapshot(tmp_path / "empty") == snapshot(tmp_path / "new" / "deep") == snapshot(own_road.full)
 
 
 def test_a_publisher_that_lacks_blobs_makes_no_media(own_road: Road, tmp_path: Path) -> None:

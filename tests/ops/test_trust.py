@@ -213,12 +213,12 @@ def test_a_publisher_makes_nothing_that_sites_would_refuse_for_its_expired_root(
         done(*create, "2030-01-02")
 
 
-def test_a_file_that_is_no_root_is_named(road: Road, tmp_path: Path) -> None:
+def test_a_file_that_is_no_root_is_named(own_road: Road, tmp_path: Path) -> None:
     for data in (b"\0" * 9, b"{}", b""):
         (tmp_path / "next.json").write_bytes(data)
-        with unchanged(road.publisher):
-            for words in (("import",), ("sign", "--key-file", road.publisher / "keys" / "release")):
-                outcome = airstore("-C", road.publisher, "trust", "root", *words, tmp_path / "next.json")
+        with unchanged(own_road.publisher):
+            for words in (("import",), ("sign", "--key-file", own_road.publisher / "keys" / "release")):
+                outcome = airstore("-C", own_road.publisher, "trust", "root", *words, tmp_path / "next.json")
                 refused(outcome, 20, str(tmp_path / "next.json"))
 
 
@@ -234,9 +234,9 @@ def test_an_expired_root_is_renewed_by_media(expiring: Road) -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "-1", "²", "1e9", "9" * 30, "1767225600.5", " 1"])
-def test_a_date_that_is_none_is_wrong_usage(text: str, road: Road) -> None:
-    with unchanged(road.publisher):
-        words = ("-C", road.publisher, "release", "sign", "9.9", "--key", "release")
+def test_a_date_that_is_none_is_wrong_usage(text: str, own_road: Road) -> None:
+    with unchanged(own_road.publisher):
+        words = ("-C", own_road.publisher, "release", "sign", "9.9", "--key", "release")
         refused(airstore(*words, env={"SOURCE_DATE_EPOCH": text}), 2, "SOURCE_DATE_EPOCH")
 
 

@@ -19,7 +19,11 @@ Copy = Callable[[Path], Path]
 
 @pytest.fixture(scope="session")
 def road(helm4: Path, tmp_path_factory: pytest.TempPathFactory) -> Road:
-    """For reading only. The first of several workers builds it, the others wait for it."""
+    """For reading only. The first of several workers builds it, the others wait for it.
+
+    Commands of other workers leave marks in its ``tmp`` for as long as they run: what asks for a publisher
+    that is unchanged takes ``own_road``.
+    """
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
     with (shared / "road.lock").open("w") as lock:
