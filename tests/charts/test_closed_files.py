@@ -113,7 +113,6 @@ def test_a_kubeconfig_that_is_none_is_left_to_helm(helm4: Path, tmp_path: Path, 
     (tmp_path / "kubeconfig").write_text(content)
     assert HelmView(helm4).with_cluster((tmp_path,), tmp_path / "kubeconfig") == Confinement()
     assert HelmView(helm4).with_cluster((tmp_path,), tmp_path / "none") == Confinement()
-    assert HelmView(helm4).with_cluster((tmp_path,), None) == Confinement()
 
 
 def test_what_a_kubeconfig_names_is_seen(helm4: Path, tmp_path: Path) -> None:
@@ -123,6 +122,25 @@ def test_what_a_kubeconfig_names_is_seen(helm4: Path, tmp_path: Path) -> None:
     assert files is not None
     named = {config, tmp_path / "a.crt", Path("/keys/a.key"), tmp_path / "../ca.crt", tmp_path / "tokens"}
     assert named <= set(files.read)
+
+
+def test_in_a_pod_the_accounts_token_is_seen_and_no_more_is(helm4: Path, tmp_path: Path) -> None:
+    here, config = (HelmView(helm4).with_cluster((tmp_path,), at) for at in (None, kubeconfig(tmp_path)))
+    assert here.files
+    assert config.files
+    token = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+    assert set(here.files.read) ^ set(config.files.read) == {token, tmp_path / "kubeconfig"}
+
+
+def test_libraries_are_seen_wherever_python_was_told_they_lie(
+    helm4: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But not what is there by chance: the working directory, or the place of a script."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "here"), *sys.path, str(tmp_path / "library"), ""])
+    files = HelmView(helm4).with_cluster((), None).files
+    assert files
+    assert tmp_path / "library" in files.run
+    assert not {tmp_path / "here", Path()} & set(files.run)
 
 
 def test_a_script_in_helms_place_is_not_closed_in(tmp_path: Path) -> None:

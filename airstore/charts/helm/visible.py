@@ -31,6 +31,7 @@ _AUTHORITIES = (
     *("/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/usr/share/pki"),
     *("/etc/ca-certificates", "/var/lib/ca-certificates"),
 )
+_POD = "/var/run/secrets/kubernetes.io/serviceaccount"
 _IN_USERS = ("certificate-authority", "client-certificate", "client-key")  # of clusters and users
 
 
@@ -64,11 +65,11 @@ class HelmView:
 
         Args:
             own: directories that it writes.
-            kubeconfig: None in a pod, whose container is the boundary: nothing is closed there. Nor is
-                anything where one names a program for credentials, which may read and write what it likes.
+            kubeconfig: None in a pod. Where one names a program for credentials nothing is closed: that may
+                read and write what it likes.
             read: what the call is about.
         """
-        access = _of_kubeconfig(kubeconfig) if kubeconfig else None
+        access = _of_kubeconfig(kubeconfig) if kubeconfig else [Path(_POD)]
         if access is None:
             return Confinement()
         files = self.online(own, (*access, *read)).files
@@ -86,6 +87,9 @@ def _of_airstore() -> Iterator[Path]:
     for prefix in {sys.prefix, sys.base_prefix}:
         yield from (Path(prefix, part) for part in ("bin", "lib", "lib64", "pyvenv.cfg"))
     yield Path(__file__).parents[3]
+    # Libraries lie where `.pth` files say, too: in the applier's image below /opt. The first entry is the
+    # working directory, or where a script lies, unless Python was told to leave that out.
+    yield from map(Path, filter(None, sys.path if sys.flags.safe_path else sys.path[1:]))
 
 
 def _of_kubeconfig(path: Path) -> list[Path] | None:
