@@ -105,6 +105,7 @@ def test_standard_error_is_cut() -> None:
     assert (ended.code, len(ended.stderr)) == (3, 1 << 20)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "MEMORY", 1 << 30)
     bomb = packed("bomb", template='kind: A\nx: {{ repeat 2000000000 "x" }}\n')

@@ -21,6 +21,8 @@ from airstore.media.delta.making.work import Work
 from airstore.media.delta.writer import Effort
 from tests.support.product.road_parts import Road, environment, separately
 
+pytestmark = pytest.mark.slow
+
 
 @given(st.integers(1, 1 << 40), st.floats(0.02, 1), st.floats(2, 1e5))
 def test_an_even_pace_is_foretold(total: int, share: float, elapsed: float) -> None:

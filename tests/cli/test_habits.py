@@ -25,6 +25,8 @@ from tests.support.product.road_parts import (
     snapshot,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_tables_in_a_pipe_are_not_folded(road: Road) -> None:
     out = separately("-C", road.publisher, "log", "-o", "wide").out.splitlines()

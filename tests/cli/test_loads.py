@@ -11,6 +11,8 @@ import pytest
 
 from airstore.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 LIBRARIES = (
     *("jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"),
     *("oras", "requests", "urllib3", "h11", "kubernetes", "websocket", "rich", "jinja2", "segno"),

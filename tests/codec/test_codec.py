@@ -133,6 +133,7 @@ def test_a_damaged_blob_is_refused_or_comes_back_as_it_is(where: int, flip: int)
         exact(bytes(blob))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 10**9), st.integers(1, 255), st.booleans())
 def test_damaged_side_data_are_one_clear_error_or_another_blob(where: int, flip: int, in_plain: bool) -> None:
@@ -178,6 +179,7 @@ def test_a_failing_stream_is_heard() -> None:
         rebuild(io.BytesIO(plain), io.BytesIO(side), Failing())
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded(tmp_path: Path) -> None:
     """256 MiB of zeros, where one block spans megabytes, pass in little memory."""
     blob = tmp_path / "zeros.gz"

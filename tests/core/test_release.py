@@ -89,6 +89,7 @@ def test_a_release_survives_its_bytes(release: Release) -> None:
     assert again.to_bytes() == data
 
 
+@pytest.mark.slow
 @given(releases, st.data())
 def test_nothing_else_is_read(release: Release, draw: st.DataObject) -> None:
     """Without any one field but the optional one, and with any one more, it is refused."""

@@ -209,6 +209,7 @@ def picture_of_new() -> object:
 NEW = picture_of_new()
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(data=st.data())
 def test_any_faults_and_kills_end_old_new_or_with_a_call_for_help(data: st.DataObject) -> None:

@@ -23,6 +23,8 @@ from tests.support.product.tiny_product import Tiny, make_layout
 from tests.support.registry.servers import PASSWORD, USER, RegistryServer, registry_server
 from tests.support.tools.git_http import git_http
 
+pytestmark = pytest.mark.slow
+
 CI = Path(__file__).parents[2] / "docs" / "ci"
 GIT_LOGIN = ("runner", "git token")
 

@@ -17,6 +17,8 @@ from tests.support.registry.servers import PASSWORD, USER, RegistryServer, free_
 from tests.support.registry.tls import Authority
 from tests.support.tools.document_commands import DOCUMENTS, WAYS, Command, Desk, commands, mentioned, resolve
 
+pytestmark = pytest.mark.slow
+
 PUBLISHERS = {"init", "key generate", "images find", "release create", "media create", "site add"}
 # Documents by what it takes to run their commands; tests/cluster_docs has the others.
 HERE = ("README.md", "docs/guide-publisher.md", "docs/guide-site.md")

@@ -16,6 +16,7 @@ from tests.support.tools.document_commands import WAYS, Desk, commands
 DOCUMENT = "docs/shared-store.md"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_the_document(way: str, tiny: Tiny, registry: RegistryServer, prefix: str, tmp_path: Path) -> None:
     assert tiny.create("1.1.0").code == 0

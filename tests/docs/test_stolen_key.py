@@ -15,6 +15,8 @@ from tests.support.product.road_parts import Road, airstore, done, refused, soun
 from tests.support.product.rotation import Rotation, held
 from tests.support.tools.document_commands import Command, Desk, commands
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = "docs/stolen-key.md"
 AT_SITE = {"trust root import", "media import", "release verify"}
 

@@ -17,6 +17,8 @@ from tests.support.product.e2e_upstream import HOST, Upstream, write_config
 from tests.support.registry.servers import PASSWORD, USER
 from tests.support.registry.tls import Authority
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.support.product.e2e_fixtures"]
 
 _DB = f"{HOST}/shop/db:15.2.0"

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
 from fixture_images import LayoutWriter
 
 from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER
@@ -14,6 +15,7 @@ from tests.support.product.road_parts import done
 from tests.support.product.tiny_product import IMAGE, Tiny, make_layout, site_of
 from tests.support.registry.servers import registry_server
 
+pytestmark = pytest.mark.slow
 _VECTORS = sorted((Path(__file__).parents[2] / "fixtures" / "codec").glob("*.gz"))
 # What the container tools of the field write, and what build scripts do; each at its default level.
 _OPENED = {"go-1.21.13", "go-1.26.6", "go-1.27.3", "pgzip-over-klauspost-compress-1.18.2", "java"}

@@ -17,6 +17,8 @@ from tests.support.registry.faults import Fault, fault_proxy
 from tests.support.registry.servers import PASSWORD, USER, free_port
 from tests.support.registry.tls import Authority
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.support.product.e2e_fixtures"]
 
 _ALL = [f"{HOST}/{name}" for name in IMAGES]

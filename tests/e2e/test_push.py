@@ -24,6 +24,8 @@ from tests.support.product.e2e_world import World, started, wait_for
 from tests.support.registry.faults import Fault, FaultProxy, fault_proxy
 from tests.support.registry.servers import PASSWORD, USER, RegistryServer, registry_server
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.support.product.e2e_fixtures"]
 
 _PREFIX = "customers/acme"

@@ -23,6 +23,8 @@ from tests.support.product.e2e_world import IMAGES, Served, World, served, wait_
 from tests.support.registry.servers import free_port, received
 from tests.support.registry.tls import Authority
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.support.product.e2e_fixtures"]
 
 

@@ -35,6 +35,8 @@ from airstore.media.delta.writer import Effort, Task, prepare
 from airstore.store.blobs import BlobStore, Staging, compress_solid, solid_chunks
 from tests.media.test_delta import text
 
+pytestmark = pytest.mark.slow
+
 
 def layer(files: Mapping[str, bytes], mtime: int = 1_700_000_000, level: int = 6) -> bytes:
     """A gzip layer as build tools write it: a tar, every file with this time."""

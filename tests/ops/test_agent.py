@@ -17,6 +17,8 @@ from airstore.trust.wire import put_string
 from tests.support.product.agents import add, released_by, signer_of, ssh_agent, taken
 from tests.support.product.road_parts import Road, airstore, done, refused, sound, unchanged
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def agent() -> Iterator[Path]:

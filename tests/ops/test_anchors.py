@@ -20,6 +20,8 @@ from airstore.trust.mark import Mark
 from tests.support.product.repairs import broken, found_by_check, repaired
 from tests.support.product.road_parts import Road, airstore, done, write_site_file
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def anchored(road: Road, tmp_path: Path) -> Path:

@@ -35,6 +35,8 @@ from airstore.ops.stores.site import anchors
 from tests.support.product.road_parts import airstore, done, flipped, refused, rewrite, snapshot, sound
 from tests.support.product.tiny_product import IMAGE, Tiny, make_tiny
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WIDE = """apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole

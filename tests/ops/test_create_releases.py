@@ -27,6 +27,8 @@ from tests.support.product.road_parts import (
 )
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, make_layout, pack_chart
 
+pytestmark = pytest.mark.slow
+
 
 def objects(store: Path) -> tuple[int, int]:
     with BlobStore(store) as blobs:

@@ -12,6 +12,8 @@ from airstore.ops.stores.directory import open_directory
 from tests.support.product.road_parts import airstore, done, refused, sound, unchanged
 from tests.support.product.tiny_product import CHART, IMAGE, POD, Tiny, site_of
 
+pytestmark = pytest.mark.slow
+
 RESOURCE = """\
 apiVersion: db.example.com/v1
 kind: Cluster

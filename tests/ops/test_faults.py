@@ -50,6 +50,8 @@ from tests.support.product.road_parts import (
 from tests.support.product.tiny_product import Tiny, make_tiny
 from tests.support.tools.http_server import listening
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -39,6 +39,8 @@ from tests.support.product.road_parts import (
     unchanged,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def newest_pack(store: Path) -> Path:
     return max((store / "packs").iterdir(), key=lambda path: path.stat().st_mtime_ns)

@@ -30,6 +30,8 @@ from tests.support.product.road_parts import (
     unchanged,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def take_in(site: Path, media: Path) -> Outcome:
     return airstore("-C", site, "media", "import", media)

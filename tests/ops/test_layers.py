@@ -14,6 +14,8 @@ from airstore.store.blobs import BlobStore
 from airstore.store.ingest.writer import BlobWriter
 from tests.support.product.road_parts import Road, airstore, done, refused, sound, unchanged
 
+pytestmark = pytest.mark.slow
+
 
 def shown(store: Path, version: str) -> list[dict[str, Any]]:
     document = done("-C", store, "release", "show", version, "-o", "json").json()

@@ -17,6 +17,8 @@ from airstore.ops.stores.site import anchors, ledgers
 from tests.support.product.repairs import broken, found_by_check, repaired
 from tests.support.product.road_parts import airstore, done
 
+pytestmark = pytest.mark.slow
+
 REF = "history.git/refs/heads/ledger"
 MARK = "trust/mark.json"
 

@@ -36,6 +36,8 @@ from tests.support.registry.faults import Fault, FaultProxy
 from tests.support.registry.servers import RegistryServer
 from tests.support.tools.http_server import listening
 
+pytestmark = pytest.mark.slow
+
 SECRET = "sesame"
 
 

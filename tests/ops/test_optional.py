@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from fixture_images import LayoutWriter
 
 from airstore.core.image.digest import Digest
@@ -14,6 +15,8 @@ from tests.support.product.road_parts import airstore, done, refused, sound, unc
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, site_of
 from tests.support.registry import layouts
 from tests.support.registry.faults import Fault, FaultProxy
+
+pytestmark = pytest.mark.slow
 
 
 def signed_layout(directory: Path) -> dict[str, layouts.Node]:

@@ -23,6 +23,8 @@ from tests.ops.test_report import EVIL, self_contained
 from tests.support.product.road_parts import FIXTURES, Road, airstore, done, refused, unchanged
 from tests.support.product.tiny_product import CHART, Tiny, make_layout
 
+pytestmark = pytest.mark.slow
+
 CHANGES = """\
 - Two ports instead of one
 - kind: security

@@ -27,6 +27,8 @@ from tests.ops.test_report import self_contained
 from tests.support.product.road_parts import Road, airstore, done, refused, unchanged, write_site_file
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, make_tiny, site_of
 
+pytestmark = pytest.mark.slow
+
 CANARY = "hunter2-canary"
 AUTHOR = ("acme", "airstore@acme.invalid")
 

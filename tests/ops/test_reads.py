@@ -21,6 +21,8 @@ from tests.ops.test_growth import KUBECONFIG, SITE_FILE
 from tests.support.product.road_parts import airstore, done
 from tests.support.product.tiny_product import make_tiny, site_of
 
+pytestmark = pytest.mark.slow
+
 SHORT, LONG = 3, 12
 
 

@@ -23,6 +23,8 @@ from tests.support.product.road_parts import airstore, done, refused, unchanged
 from tests.support.product.tiny_product import IMAGE
 from tests.support.registry.servers import RegistryServer, registry_server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(gc_world: World) -> World:

@@ -29,6 +29,8 @@ from tests.support.product.road_parts import (
     sound,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_damaged_history_is_not_called_held_already(road: Road, site: Path) -> None:
     """One flipped byte in a pack of git's: the release is there, and nothing can use it."""

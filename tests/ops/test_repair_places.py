@@ -20,6 +20,8 @@ from tests.support.product.road_parts import (
 )
 from tests.support.registry.servers import RegistryServer
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_delta_restores_what_it_brought(road: Road, site: Path) -> None:
     """It rests on files in layers that the site holds whole: they are opened for it."""

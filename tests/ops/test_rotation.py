@@ -30,6 +30,8 @@ from tests.support.product.road_parts import (
 )
 from tests.support.product.rotation import Rotation, held
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rotation(own_road: Road) -> Rotation:

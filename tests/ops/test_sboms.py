@@ -24,6 +24,8 @@ from tests.support.registry.sboms import (
     sbom,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def shown(tiny: Tiny, *more: str) -> Any:
     return done("-C", tiny.store, "release", "show", "1.0.0", *more, "-o", "json").json()

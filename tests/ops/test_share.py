@@ -13,6 +13,8 @@ from tests.support.product.sharing import Shared, git, release, versions
 from tests.support.product.sharing_fixtures import noise
 from tests.support.product.tiny_product import Tiny
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_clone_makes_the_next_release_and_the_first_machine_pulls_it(shared: Shared) -> None:
     runner = shared.clone("runner")

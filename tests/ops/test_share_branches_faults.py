@@ -20,6 +20,8 @@ from tests.support.faults.faulty_disk import FaultyDisk
 from tests.support.product.road_parts import done, leftovers, process, sound
 from tests.support.product.sharing import Shared, git, release
 
+pytestmark = pytest.mark.slow
+
 BRANCHES = ["pending-1.1.0", "sites"]
 
 

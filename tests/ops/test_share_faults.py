@@ -41,6 +41,8 @@ from tests.support.registry.faults import Fault, FaultProxy
 from tests.support.registry.servers import PASSWORD, USER, RegistryServer, free_port, registry_server
 from tests.support.tools.git_http import git_http
 
+pytestmark = pytest.mark.slow
+
 SECRET = "sesame"  # what must never be shown
 
 

@@ -17,6 +17,8 @@ from tests.support.product.sharing_fixtures import noise
 from tests.support.product.tiny_product import Tiny
 from tests.support.registry.servers import RegistryServer, registry_server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def three(own_registry: RegistryServer, tiny: Tiny, tmp_path: Path) -> Shared:

@@ -16,6 +16,8 @@ from tests.support.product.sharing import Shared, git, release, share, versions
 from tests.support.product.tiny_product import Tiny
 from tests.support.registry.servers import RegistryServer
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Team:

@@ -14,6 +14,8 @@ from airstore.trust.ssh.keys import PrivateKey
 from tests.support.product.road_parts import airstore, done, refused, unchanged
 from tests.support.product.sharing import Shared, git, release
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def acme(shared: Shared) -> Path:

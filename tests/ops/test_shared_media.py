@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.product.road_parts import Road, airstore, done, refused, sound, unchanged
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Sites:

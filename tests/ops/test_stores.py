@@ -28,6 +28,8 @@ from tests.support.product.road_parts import (
     write_site_file,
 )
 
+pytestmark = pytest.mark.slow
+
 _HOLD = """\
 import sys
 from pathlib import Path

@@ -14,6 +14,8 @@ from tests.support.faults.forged_media import Forge, git
 from tests.support.product.road_parts import Road, airstore, done, refused, sound, unchanged
 from tests.support.product.rotation import Rotation, held
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def two(own_road: Road, tmp_path: Path) -> Rotation:

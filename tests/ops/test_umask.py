@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.product.road_parts import Road, done
 
+pytestmark = pytest.mark.slow
+
 
 # Any umask but those that shut out the owner: no ordinary user could write into directories of their own.
 @pytest.mark.parametrize("umask", [0o077, 0o027, 0o000])

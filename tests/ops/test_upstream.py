@@ -22,6 +22,8 @@ from tests.support.registry.layouts import Node
 from tests.support.registry.servers import RegistryServer
 from tests.support.registry.signatures import UpstreamSigner, ecdsa
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def signer() -> UpstreamSigner:

@@ -21,6 +21,8 @@ from tests.support.registry import signatures
 from tests.support.registry.servers import RegistryServer
 from tests.support.registry.signatures import UpstreamSigner, ecdsa
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def signer() -> UpstreamSigner:

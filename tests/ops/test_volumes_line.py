@@ -29,6 +29,8 @@ from tests.support.registry.faults import Fault, FaultProxy
 from tests.support.registry.servers import RegistryServer
 from tests.support.tools.http_server import listening
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["plain", "parity"])
 def volumes(request: pytest.FixtureRequest, road: Road, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -93,6 +93,7 @@ PASSING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PASSING)
 def test_passing_faults_pass(connect: Connect, proxy: FaultProxy, shipment: Shipment, name: str) -> None:
     fault = replace(PASSING[name])

@@ -25,6 +25,8 @@ from tests.support.registry import layouts
 from tests.support.registry.faults import Fault, FaultProxy
 from tests.support.registry.parts import Connect, LayoutReader, Shipment, ship
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def signed(tmp_path: Path) -> Shipment:

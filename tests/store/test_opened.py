@@ -87,6 +87,7 @@ def test_every_encoders_blobs_come_back(store: BlobStore, vector: str) -> None:
     assert check(store, ignore) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0, 1, 4_000, len(OLD_GZIP) - 1, len(OLD_GZIP)])
 @pytest.mark.parametrize("stop", [0, 3_999, 70_000, len(OLD_GZIP) - 1, len(OLD_GZIP), None])
 def test_ranges_of_an_opened_blob(store: BlobStore, start: int, stop: int | None) -> None:
@@ -147,6 +148,7 @@ def test_what_cannot_be_opened_is_kept_whole_and_says_why(store: BlobStore) -> N
     assert reasons(store.layout.kept_whole) == noted
 
 
+@pytest.mark.slow
 def test_side_data_that_would_cost_too_much(store: BlobStore) -> None:
     """No encoder writes like this: what is copied and what is not is drawn by lot."""
     pieces = [zlib.compressobj(1 + at % 9, zlib.DEFLATED, -15, 1 + at % 9, at % 5) for at in range(400)]

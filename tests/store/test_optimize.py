@@ -25,6 +25,8 @@ from airstore.store.read.index import ObjectIndex
 from tests.store.store_support import FaultyDisk, descriptor, flip, make_tar, noise, packs_of, put, read, text
 from tests.store.test_opened import FIXTURES, UNKNOWN, deflated, ignore
 
+pytestmark = pytest.mark.slow
+
 PLAIN = make_tar({f"f{number:02}": noise(3_000, number) + text(6_000, number) for number in range(40)})
 OTHER = make_tar({f"f{number:02}": noise(3_000, number) + text(6_000, number) for number in range(1, 41)})
 BLOBS = [deflated(PLAIN), deflated(OTHER), UNKNOWN, noise(100_000, 7), b'{"os": "linux"}', PLAIN]
