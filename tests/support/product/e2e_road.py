@@ -132,12 +132,12 @@ def write_product(directory: Path, product: Mapping[str, Any]) -> Path:
     return path
 
 
-def site(source: Store, directory: Path, version: str, name: str = "acme") -> Store:
+def site(source: Store, directory: Path, version: str, name: str = "acme", effort: str = "normal") -> Store:
     """A site that has imported full media for a release."""
     store = Store(source.airstore, directory / "site")
     root = source.path / "trust" / "root.json"
     source.airstore("init", store.path, "--site", name, "--trust", root)
-    carry(source, store, directory, version)
+    carry(source, store, directory, version, "--effort", effort)
     return store
 
 
