@@ -98,6 +98,8 @@ class Scale:
         yield "media import", [*site, "media", "import", media]
         (base / "made").write_text(self._newest)
         shutil.rmtree(media)
+        yield "check --quick, publisher", [*publisher, "check", "--quick"]
+        yield "check --quick, site", [*site, "check", "--quick"]
 
 
 def main() -> None:
