@@ -11,6 +11,7 @@ a registry's access log has for the image, not for the chart that airstore bring
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import shutil
 import statistics
@@ -24,13 +25,18 @@ from bench_product import Sides, find_helm, run, skopeo_copy, tree_size
 from bench_servers import Registry, registry
 from fixture_images import LayoutWriter
 
+from airstore.core.image.oci import OCI_CONFIG, OCI_MANIFEST
+
 OLD, NEW = VERSIONS
 _PICKS: tuple[Callable[[Measured], float], ...] = (
     lambda run: run.wall,
     lambda run: run.cpu,
     lambda run: run.cpu + run.servers,
 )
-_KINDS: dict[str, list[str]] = {"gzip": [], "plain": ["--dest-decompress"]}
+_KINDS: dict[str, Callable[[bytes, str], tuple[bytes, str]]] = {
+    "gzip": lambda data, media_type: (data, media_type),
+    "plain": lambda data, _media_type: (gzip.decompress(data), "application/vnd.oci.image.layer.v1.tar"),
+}
 
 
 def labelled(work: Path, source: Images, kind: str) -> Images:
@@ -40,18 +46,16 @@ def labelled(work: Path, source: Images, kind: str) -> Images:
         return made
     building = made.layout.with_suffix(".building")
     shutil.rmtree(building, ignore_errors=True)
-    name = source.reference(OLD)
-    run("skopeo", "copy", "-q", *_KINDS[kind], f"oci:{source.layout}:{name}", f"oci:{building}:{name}")
-    image = Images(building, source.repository)
-    index = json.loads((building / "index.json").read_bytes())["manifests"]
-    manifest = image.document(image.root(OLD))
-    config = image.document(manifest["config"]["digest"])
-    config.setdefault("config", {})["Labels"] = {"org.opencontainers.image.version": NEW}
     writer = LayoutWriter(building)
-    manifest["config"] = writer.blob(json.dumps(config).encode(), manifest["config"]["mediaType"])
-    for entry in index:
-        writer.attach(entry)
-    writer.name(writer.document(manifest), image.reference(NEW))
+    manifest = {**source.document(source.root(OLD)), "mediaType": OCI_MANIFEST}
+    found = [(source.path(layer["digest"]).read_bytes(), layer["mediaType"]) for layer in manifest["layers"]]
+    layers = [writer.blob(*_KINDS[kind](*layer)) for layer in found]
+    config = source.document(manifest["config"]["digest"])
+    for version in VERSIONS:
+        config.setdefault("config", {})["Labels"] = {"org.opencontainers.image.version": version}
+        configured = writer.blob(json.dumps(config).encode(), OCI_CONFIG)
+        named = writer.document({**manifest, "config": configured, "layers": layers})
+        writer.name(named, source.reference(version))
     writer.finish()
     building.rename(made.layout)
     return made

@@ -3,8 +3,9 @@
     python scripts/bench_scale.py --work DIR [--objects 10000,100000] [--releases 1000] [--out DIR]
 
 Each store is made by the commands themselves: an image of plain layers, one object for each of their
-files, then as many releases as asked for (scripts/growth.py), a site that imports them; then one more
-release, in which a small layer and a value of the chart are others. CPU seconds, the sizes in turns.
+files, as many releases of it as asked for (scripts/growth.py), and a site that imports them. Then come
+releases of a small image, each with another layer and another value of the chart: the change stays the
+same, and the store does not. With --whole the image keeps its large layers. CPU seconds, the sizes in turns.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import statistics
 import sys
 import tarfile
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,8 +62,8 @@ def _layer(name: str, files: int) -> bytes:
 class Scale:
     """A publisher and a site of one size."""
 
-    def __init__(self, base: Path, objects: int, releases: int) -> None:
-        self._base, self._objects, self._releases = base, objects, releases
+    def __init__(self, base: Path, objects: int, releases: int, *, whole: bool) -> None:
+        self._base, self._objects, self._releases, self._whole = base, objects, releases, whole
         self._newest = f"1.0.{releases}"
 
     def make(self) -> None:
@@ -86,12 +88,12 @@ class Scale:
 
     def round(self, turn: str) -> Iterator[tuple[str, list[str | Path]]]:
         """Commands for one small change."""
-        base, since, self._newest = self._base, self._newest, f"2.0.{turn}"
+        base, since, self._newest = self._base, self._newest, f"{2 + self._whole}.0.{turn}"
         publisher: list[str | Path] = ["airstore", "-C", base / "store"]
         site: list[str | Path] = ["airstore", "-C", base / "site"]
         media = base / f"media-{turn}"
         shutil.rmtree(base / "images")
-        write_image(base / "images", self._objects, turn)
+        write_image(base / "images", self._objects if self._whole else 0, turn)
         (base / "app/values.yaml").write_text(f"n: {turn}\n")
         yield "release create", [*publisher, "release", "create", "--version", self._newest]
         yield "media create", [*publisher, "media", "create", "--to", self._newest, "--from", since, media]
@@ -108,18 +110,24 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="the stores are kept here")
     parser.add_argument("--objects", default="10000,100000,1000000", help="sizes, comma-separated")
     parser.add_argument("--releases", type=int, default=1000)
+    parser.add_argument("--whole", action="store_true", help="every release has all objects")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write scale.svg there")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write the plot there")
     options = parser.parse_args()
     find_helm()
     sizes = [int(text) for text in options.objects.split(",")]
-    sides = {size: Scale(options.work.resolve() / str(size), size, options.releases) for size in sizes}
+    sides = {
+        size: Scale(options.work.resolve() / str(size), size, options.releases, whole=options.whole)
+        for size in sizes
+    }
     for side in sides.values():
         side.make()
+        for _label, command in side.round(f"0-{time.time_ns()}"):  # the large image goes
+            run(*command)
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for turn in range(1, options.rounds + 1):
+    for turn in range(options.rounds):
         for size, side in sides.items():
-            for label, command in side.round(str(turn)):
+            for label, command in side.round(f"{turn + 1}-{time.time_ns()}"):
                 found[label][size].append(measure(command).cpu)
     print("| CPU seconds |", " | ".join(f"{size:,} objects" for size in sizes), "|")
     print("| --- |", " | ".join("---:" for _ in sizes), "|")
@@ -128,7 +136,8 @@ def main() -> None:
         print(f"| {label} |", " | ".join(f"{value:.2f}" for value in values), "|")
     if options.out:
         title = f"CPU seconds for a small change, by objects in the store ({options.releases:,} releases)"
-        (options.out / "scale.svg").write_text(lines(title, sizes, medians))
+        name = "scale-whole.svg" if options.whole else "scale.svg"
+        (options.out / name).write_text(lines(title, sizes, medians))
 
 
 if __name__ == "__main__":
