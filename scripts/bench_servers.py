@@ -17,7 +17,7 @@ from pathlib import Path
 _START = 30.0  # seconds that a server may take to answer
 _REGISTRY = """\
 version: 0.1
-log: {{level: error, accesslog: {{disabled: true}}}}
+log: {{level: error, accesslog: {{disabled: {quiet}}}}}
 storage:
   filesystem: {{rootdirectory: {directory}}}
   delete: {{enabled: true}}
@@ -32,23 +32,32 @@ class Registry:
     Attributes:
         host: where it listens, with its port; it speaks plain HTTP.
         pid: its process id.
+        log: what it writes; its access log, if that was asked for.
     """
 
     host: str
     pid: int
+    log: Path
+
+    def requests(self, repository: str) -> int:
+        """How many requests for a repository, and of those for none, it has noted."""
+        lines = self.log.read_text().splitlines()
+        return sum(f"/v2/{repository}/" in line or '"GET /v2/ HTTP' in line for line in lines)
 
 
 @contextmanager
-def registry(directory: Path) -> Iterator[Registry]:
-    """A docker-registry whose storage is new and gone afterwards."""
+def registry(directory: Path, *, noted: bool = False) -> Iterator[Registry]:
+    """A docker-registry whose storage is new and gone afterwards; it notes requests where asked to."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     host = f"127.0.0.1:{_free_port()}"
     config = directory / "config.yml"
-    config.write_text(_REGISTRY.format(directory=directory / "storage", host=host))
+    config.write_text(
+        _REGISTRY.format(directory=directory / "storage", host=host, quiet=str(not noted).lower())
+    )
     with _server(["docker-registry", "serve", str(config)], directory / "log") as pid:
         _await(lambda: _answers(f"http://{host}/v2/"), directory / "log")
-        yield Registry(host, pid)
+        yield Registry(host, pid, directory / "log")
     shutil.rmtree(directory)
 
 

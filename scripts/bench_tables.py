@@ -18,7 +18,7 @@ _LABEL = "label"  # the pair of one image with another label
 _STEPS = ("first release", _FULL, "import full", "next release", *EFFORTS, "import delta")
 _HEAD = ("pair", "layers by")
 _RATIOS = ("set by", "normal / limit", "max / limit", "whole layers / normal", "full media / registry")
-_NONE = "-"
+_NONE = "not run"
 
 
 def write_report(found: Figures, out: Path | None) -> str:
@@ -26,11 +26,12 @@ def write_report(found: Figures, out: Path | None) -> str:
     text = "\n\n".join(_tables(found)) + "\n"
     if out:
         out.mkdir(parents=True, exist_ok=True)
-        plots = {pair: bars(f"{pair}: bytes to carry", _carried(sides)) for pair, sides in found.items()}
+        shown = {pair: sides for pair, sides in found.items() if any(map(_is_whole, sides.values()))}
+        plots = {pair: bars(f"{pair}: bytes to carry", _carried(sides)) for pair, sides in shown.items()}
         for pair, plot in plots.items():
             (out / f"deltas-{pair}.svg").write_text(plot)
-        shown = "\n".join(f"![{pair}](deltas-{pair}.svg)\n" for pair in plots)
-        (out / "deltas.md").write_text(f"# Deltas: the last run\n\n{text}\n{shown}")
+        images = "\n".join(f"![{pair}](deltas-{pair}.svg)\n" for pair in plots)
+        (out / "deltas.md").write_text(f"# Deltas: the last run\n\n{text}\n{images}")
     return text
 
 
@@ -44,11 +45,14 @@ def limit(sides: Mapping[str, Rows]) -> tuple[str, int]:
 def _tables(found: Figures) -> Iterator[str]:
     encoders = sorted({side for sides in found.values() for side in sides if side != OTHERS})
     measured = [
-        (pair, encoder, sides) for pair, sides in found.items() for encoder in encoders if encoder in sides
+        (pair, encoder, sides)
+        for pair, sides in found.items()
+        for encoder in encoders
+        if _is_whole(sides.get(encoder, {}))
     ]
     yield _table(["goal", "asked", *(f"{each}'s layers" for each in encoders)], [*_goals(found, encoders)])
     yield _table([*_HEAD, _WHOLE, *EFFORTS, "the limit", *_RATIOS], [_line(*each) for each in measured])
-    others = {pair: sides.get(OTHERS, {}) for pair, sides in found.items()}
+    others = {pair: sides[OTHERS] for pair, sides in found.items() if sides.get(OTHERS)}
     tools = sorted({name for rows in others.values() for name in rows})
     for what, show in (("others, bytes", _count), ("others, CPU seconds and peak MiB", _cost)):
         yield _table(
@@ -59,6 +63,11 @@ def _tables(found: Figures) -> Iterator[str]:
         for pair, encoder, sides in measured
     ]
     yield _table([*_HEAD, *(f"{step}: CPU seconds, peak MiB" for step in _STEPS)], ours)
+
+
+def _is_whole(rows: Rows) -> bool:
+    """Whether the default effort was measured: what a run that ended early has of a pair says nothing."""
+    return "normal" in rows
 
 
 def _goals(found: Figures, encoders: list[str]) -> Iterator[list[str]]:

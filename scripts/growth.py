@@ -36,7 +36,7 @@ from airstore.trust.ssh import sshsig
 from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
 
-_IMAGE = "registry.example.com/growth/app:1"
+IMAGE = "registry.example.com/growth/app:1"
 CHANGED = "charts/app/values.yaml"
 _PRODUCT = """\
 apiVersion: airstore/v1
@@ -54,7 +54,7 @@ _POD = f"""\
 apiVersion: v1
 kind: Pod
 metadata: {{name: app}}
-spec: {{containers: [{{name: app, image: "{_IMAGE}"}}]}}
+spec: {{containers: [{{name: app, image: "{IMAGE}"}}]}}
 """
 
 
@@ -87,11 +87,7 @@ def _make(base: Path, count: int) -> Path:
     if (base / "store" / "made").exists():
         return base
     shutil.rmtree(base, ignore_errors=True)
-    (base / "app" / "templates").mkdir(parents=True)
-    (base / "app" / "Chart.yaml").write_text(_CHART)
-    (base / "app" / "values.yaml").write_text("n: 1\n")
-    (base / "app" / "templates" / "pod.yaml").write_text(_POD)
-    (base / "airstore.yaml").write_text(_PRODUCT)
+    write_product(base)
     _write_image(base / "images")
     run("airstore", "init", base / "store", "--product", base / "airstore.yaml")
     run("airstore", "-C", base / "store", "key", "generate", "release")
@@ -101,6 +97,15 @@ def _make(base: Path, count: int) -> Path:
     print(f"{count} releases made in {time.perf_counter() - start:.0f} s", file=sys.stderr)
     (base / "store" / "made").touch()
     return base
+
+
+def write_product(base: Path) -> None:
+    """A product of one chart with one image, and the chart."""
+    (base / "app" / "templates").mkdir(parents=True)
+    (base / "app" / "Chart.yaml").write_text(_CHART)
+    (base / "app" / "values.yaml").write_text("n: 1\n")
+    (base / "app" / "templates" / "pod.yaml").write_text(_POD)
+    (base / "airstore.yaml").write_text(_PRODUCT)
 
 
 def _write_image(directory: Path) -> None:
@@ -114,7 +119,7 @@ def _write_image(directory: Path) -> None:
         "config": writer.blob(b'{"architecture":"amd64","os":"linux"}', OCI_CONFIG),
         "layers": [writer.blob(gzip.compress(buffer.getvalue(), mtime=0), OCI_LAYER)],
     }
-    writer.name(writer.document(manifest), _IMAGE)
+    writer.name(writer.document(manifest), IMAGE)
     writer.finish()
 
 

@@ -17,7 +17,15 @@ from airstore.store.read.forms import BlobForm
 from airstore.store.read.partial import FarPacks
 from airstore.store.read.plain import plain_chunks
 from airstore.store.read.reader import ObjectReader
-from airstore.store.upkeep.check import Damage, Statistics, check, index_faults, rebuild_index, statistics
+from airstore.store.upkeep.check import (
+    Damage,
+    Statistics,
+    check,
+    index_faults,
+    pack_faults,
+    rebuild_index,
+    statistics,
+)
 from airstore.store.upkeep.optimize import open_blobs, openable, opened_and_whole
 from airstore.store.upkeep.repack import drop_whole
 from airstore.store.upkeep.retire import retire_damaged
@@ -58,6 +66,7 @@ __all__ = [
     "openable",
     "opened_and_whole",
     "outline",
+    "pack_faults",
     "pack_file",
     "plain_chunks",
     "rebuild_index",

@@ -245,22 +245,26 @@ def test_the_password_is_nowhere(
     assert PASSWORD.encode() not in seen + said.encode()
 
 
+def _limits(largest: int) -> list[Fault]:
+    return [Fault(method, "", times=999, largest=largest) for method in ("PUT", "PATCH")]
+
+
 def test_a_proxy_that_limits_bodies_gets_small_ones(store: Store, tmp_path: Path) -> None:
-    with _proxied(tmp_path / "target", *(Fault("PATCH", "", times=999, largest=600_000),)) as proxy:
+    with _proxied(tmp_path / "target", *_limits(600_000)) as proxy:
         said = store("registry", "push", f"http://{proxy.host}/x", code=40).err
         assert "413" in said
         assert "hint: a proxy before the registry limits uploads" in said
-    with _proxied(tmp_path / "another", Fault("PATCH", "", times=999, largest=1 << 20)) as proxy:
+    with _proxied(tmp_path / "another", *_limits(1 << 20)) as proxy:
         assert _push(store, f"http://{proxy.host}/x")["state"] == "read back"
 
 
 def test_passing_faults_pass(store: Store, tmp_path: Path) -> None:
     faults = (
-        Fault("PATCH", "", reset_sent=200_000),
-        Fault("PATCH", "", status=503, headers={"Retry-After": "0"}),
+        Fault("PUT", "digest=", reset_sent=200_000),
+        Fault("PUT", "digest=", status=503, headers={"Retry-After": "0"}),
         Fault("PUT", "/manifests/", status=502),
         Fault("GET", "/blobs/", times=1, reset_received=1000),
-        Fault("PATCH", "", stall=1.5),
+        Fault("PUT", "digest=", stall=1.5),
     )
     with _proxied(tmp_path / "target", *faults) as proxy:
         assert _push(store, f"http://{proxy.host}/x")["state"] == "read back"
@@ -270,7 +274,7 @@ def test_passing_faults_pass(store: Store, tmp_path: Path) -> None:
 
 
 def test_an_interrupt_ends_a_push_and_the_next_goes_on(store: Store, tmp_path: Path) -> None:
-    stuck = Fault("PATCH", "", stall=120.0)
+    stuck = Fault("PUT", "digest=", stall=120.0)
     with _proxied(tmp_path / "target", stuck) as proxy:
         with started(store, "registry", "push", f"http://{proxy.host}/x") as process:
             wait_for(lambda: not stuck.times)

@@ -208,7 +208,7 @@ def test_a_head_without_a_length_proves_nothing_wrong(
     assert plan_push(client, shipment.images, shipment.reader).upload_bytes == 0
 
 
-@pytest.mark.parametrize(("method", "status"), [("POST", 301), ("PATCH", 307)])
+@pytest.mark.parametrize(("method", "status"), [("POST", 301), ("PUT", 307)])
 def test_a_registry_that_sends_writes_elsewhere_is_named(
     connect: Connect, proxy: FaultProxy, shipment: Shipment, method: str, status: int
 ) -> None:

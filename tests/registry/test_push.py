@@ -12,7 +12,7 @@ import pytest
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.artifact import chart_artifact
 from airstore.charts.packages.package import package_directory
-from airstore.core.errors import DamagedError, UsageError
+from airstore.core.errors import DamagedError, TransferError, UsageError
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
@@ -22,8 +22,8 @@ from airstore.registry.client.manifests import write_manifest
 from airstore.registry.client.referrers import list_by_tag, referrers_tag, with_referrers
 from airstore.registry.push.push import plan_push, push
 from airstore.registry.source import REF_NAME
-from tests.support.registry.faults import FaultProxy
-from tests.support.registry.parts import Connect, LayoutReader, Shipment, ship
+from tests.support.registry.faults import Fault, FaultProxy
+from tests.support.registry.parts import Connect, LayoutReader, Shipment, ship, single_blob_image
 from tests.support.registry.servers import RegistryServer
 
 
@@ -99,7 +99,45 @@ def test_layers_that_images_share_are_sent_once_and_mounted(
     assert result.mounted == plan.mounts
     digests = [placed.blob.digest for placed in plan.uploads]
     assert len(digests) == len(set(digests))
-    assert proxy.count("^PATCH ") == len(plan.uploads)
+    assert proxy.count("^PUT .*digest=") == len(plan.uploads)
+
+
+def test_a_new_image_takes_no_more_requests_than_another_client_needs(
+    registry: RegistryServer, connect: Connect, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """Four for each layer, three for its config, three for its tag; half of them once it is there."""
+    image, reader = single_blob_image(tmp_path / "image", "shop/one:1", 1000)
+    layers = len(image.blobs) - 2  # a manifest, a config
+    client = connect(proxy.host)
+    result = push(client, plan_push(client, [image], reader), reader, lambda _count: None)
+    assert len(proxy.requests) == 4 * layers + 3 + 3
+    assert len(result.manifests) == len(result.tags) == 1
+
+    proxy.requests.clear()
+    assert plan_push(client, [image], reader).manifests == ()
+    assert len(proxy.requests) == layers + 2
+
+
+def test_a_manifest_is_asked_for_by_digest_where_no_header_vouches_for_it(
+    registry: RegistryServer, connect: Connect, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    image, reader = single_blob_image(tmp_path / "image", "shop/one:1", 1000)
+    data = reader.read_bytes(image.root.digest, 10_000)
+    silent = {"Content-Type": image.root.media_type, "Content-Length": str(len(data))}
+    by_tag = Fault("GET", "/manifests/1$", times=99, status=200, headers=silent, body=data)
+    client = connect(proxy.host)
+    proxy.faults.append(by_tag)
+    # The tag answers with the right bytes, and the registry has nothing.
+    plan = plan_push(client, [image], reader)
+    assert [placed.blob.digest for placed in plan.manifests] == [image.root.digest]
+    push(client, plan, reader, lambda _count: None)
+    assert plan_push(client, [image], reader).manifests == ()
+
+    proxy.faults.append(Fault("GET", "/manifests/sha256", times=99, status=404))
+    proxy.faults[0] = Fault("GET", "/manifests/2$", times=99, status=200, headers=silent, body=data)
+    again = plan_push(client, [replace(image, reference=replace(image.reference, tag="2"))], reader)
+    with pytest.raises(TransferError, match="does not give it back"):
+        push(client, again, reader, lambda _count: None)
 
 
 def test_connections_are_used_again(
@@ -107,7 +145,7 @@ def test_connections_are_used_again(
 ) -> None:
     client = connect(proxy.host)
     push(client, plan_push(client, shipment.images, shipment.reader), shipment.reader, lambda _count: None)
-    assert len(proxy.requests) > 100
+    assert len(proxy.requests) > 80
     assert proxy.connections <= 16
 
 

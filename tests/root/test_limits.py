@@ -68,7 +68,7 @@ def test_small_pieces_fit_and_a_smaller_limit_is_explained(
     with nginx(tmp_path / "default", port, own_registry.host, "1m") as log:
         push(store, host)
         lines = [line.split() for line in log.read_text().splitlines()]
-        assert ["PATCH", "413"] in [words[:2] for words in lines]
+        assert ["PUT", "413"] in [words[:2] for words in lines]
         taken = [int(words[2]) for words in lines if words[:2] == ["PATCH", "202"]]
         assert max(taken) == 1 << 20
     assert pushes(store) == ["succeeded"]
@@ -83,7 +83,7 @@ def test_the_same_command_once_the_limit_is_raised(
         assert "413" in push(store, host, code=40)
     with nginx(tmp_path / "none", port, own_registry.host, "0") as log:
         push(store, host)
-        assert "PATCH 413" not in log.read_text()
+        assert "PUT 413" not in log.read_text()
     check_whole(store, own_registry, tmp_path)
 
 

@@ -20,6 +20,7 @@ OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 HELM_PROVENANCE = "application/vnd.cncf.helm.chart.provenance.v1.prov"
@@ -27,6 +28,7 @@ HELM_PROVENANCE = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_INDEX})
 DOCUMENTS = MANIFESTS | INDEXES
+IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 _CONVERT = (
     "copy the image to a registry or layout of yours with `skopeo copy --format v2s2`, which writes its"

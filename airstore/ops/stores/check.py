@@ -17,7 +17,7 @@ from airstore.ops.stores.site.anchors import ANCHOR, anchor_faults
 from airstore.ops.stores.site.records import record_faults
 from airstore.ops.stores.site.states import state_faults
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
-from airstore.store.blobs import BlobStore, Damage, check, rebuild_index
+from airstore.store.blobs import BlobStore, Damage, check, pack_faults, rebuild_index
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,34 @@ def check_store(store: StoreDirectory, progress: Progress) -> Checked:
         return Checked(problems, unused, len(blobs.unindexed()))
 
 
+def check_quickly(store: StoreDirectory) -> Checked:
+    """Check trust state, ledger, the newest release's signatures, and that what it needs is in place.
+
+    No object is read and no earlier release verified, so that it takes the same time beside any history.
+
+    Raises:
+        StorageError: the store is closed to this user, or the disk failed.
+    """
+    problems = _state_problems(store)
+    broken = {user for problem in problems for user in problem.breaks}
+    newest, refused = _verify_newest(store)
+    problems += [each for each in refused if not broken.intersection(each.breaks or "-")]
+    with store.open_blobs() as blobs:
+        problems += [Problem(damage.what, ()) for damage in pack_faults(blobs)]
+        problems += _check_complete(blobs, newest, set())
+        return Checked(_merged(problems), (), len(blobs.unindexed()))
+
+
+def _verify_newest(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[Problem]]:
+    try:
+        history = store.history
+        return [verify_release(history, history.tip, store.trust())] if history.tip else [], []
+    except StorageError:
+        raise
+    except AirstoreError as fault:
+        return [], [Problem(str(fault), (owner(MAIN),))]
+
+
 def _unused(blobs: BlobStore, releases: list[VerifiedRelease]) -> tuple[int, ...]:
     used = {digest for link in releases for digest in link.release.blobs()}
     return tuple(size for digest, size in blobs.sizes() if digest not in used)
@@ -86,13 +114,17 @@ def _unused(blobs: BlobStore, releases: list[VerifiedRelease]) -> tuple[int, ...
 
 def _check_history(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[Problem]]:
     problems = [Problem(fault.what, fault.breaks) for fault in inspect(store.layout.history)]
-    problems += [Problem(what, breaks) for what, breaks in state_faults(store)]
-    problems += [Problem(what, (breaks,)) for what, breaks in record_faults(store)]
-    problems += [Problem(what, (ANCHOR,)) for what in anchor_faults(store)]
+    problems += _state_problems(store)
     broken = {user for problem in problems for user in problem.breaks}
     verified, refused = _verify_all(store)
     problems += [each for each in refused if not broken.intersection(each.breaks or "-")]
     return verified, _merged(problems)
+
+
+def _state_problems(store: StoreDirectory) -> list[Problem]:
+    problems = [Problem(what, breaks) for what, breaks in state_faults(store)]
+    problems += [Problem(what, (breaks,)) for what, breaks in record_faults(store)]
+    return problems + [Problem(what, (ANCHOR,)) for what in anchor_faults(store)]
 
 
 def _merged(problems: list[Problem]) -> list[Problem]:

@@ -21,7 +21,7 @@ from airstore.registry.client.manifests import delete_manifest, read_manifest, w
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.transport import RegistryRequest
 from airstore.registry.client.upload import RangeReader, Uploader, prove
-from airstore.registry.faults import RESTART_HINT, RefusedError, TransientError, network_errors
+from airstore.registry.faults import RESTART_HINT, TransientError, network_errors
 from airstore.registry.parallel import run_all
 
 EMPTY = b"{}"
@@ -125,28 +125,11 @@ class ArtifactRepository:
         return delete_manifest(self._transport, self._path, str(digest))
 
     def has(self, blob: Descriptor) -> bool:
-        """Whether the registry really has a blob: it gives its last byte, and says the right size.
-
-        One small request where all is well; see `prove` for what its word alone is worth.
+        """Whether the registry really has a blob; see `prove`.
 
         Raises:
             TransferError: the registry refused or broke off.
         """
-        headers = {"Range": f"bytes={blob.size - 1}-"}
-        request = RegistryRequest("GET", self._path, f"blobs/{blob.digest}", headers, expect=(200, 206))
-        try:
-            with self._transport.once(request) as response:
-                stated = response.headers.get("Content-Range", "").rpartition("/")[2]
-                with network_errors(self._transport.describe(request), self._transport.endpoint.stall):
-                    last = response.raw.read(1, decode_content=False)
-                if response.status_code == 206 and stated == str(blob.size) and len(last) == 1:
-                    return True
-        except RefusedError as fault:
-            if fault.status == 404:
-                return False
-            raise
-        except TransientError:
-            pass  # `prove` asks again, and knows a registry that lies from one that is not there
         return prove(self._transport, self._path, blob)
 
     def put(self, selector: str, artifact: Artifact) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import requests
 
 from airstore.core.errors import DamagedError, TransferError
@@ -17,8 +19,34 @@ _FORBIDDEN = frozenset({405, 501})
 _MISSING = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"})
 
 
+@dataclass(frozen=True)
+class FoundManifest:
+    """A manifest or index as a registry gave it.
+
+    Attributes:
+        descriptor: its media type, digest and size, of the bytes.
+        data: the bytes.
+        vouched: the registry says (``Docker-Content-Digest``) that it keeps them under this digest.
+    """
+
+    descriptor: Descriptor
+    data: bytes
+    vouched: bool
+
+
 def read_manifest(transport: Transport, repository: str, selector: str) -> tuple[Descriptor, bytes] | None:
     """A manifest or index by tag or digest, with its bytes; None where there is none.
+
+    Raises:
+        DamagedError: the bytes are not what was asked for, or no manifest airstore can ship.
+        TransferError: the registry refused or broke off.
+    """
+    found = find_manifest(transport, repository, selector)
+    return (found.descriptor, found.data) if found else None
+
+
+def find_manifest(transport: Transport, repository: str, selector: str) -> FoundManifest | None:
+    """`read_manifest`, and what the registry says of the digest.
 
     Raises:
         DamagedError: the bytes are not what was asked for, or no manifest airstore can ship.
@@ -42,7 +70,8 @@ def read_manifest(transport: Transport, repository: str, selector: str) -> tuple
     if ":" in selector and selector != digest:
         raise DamagedError(f"{what}: the registry sent {digest} where {selector} is expected")
     media_type = _media_type(response.headers.get("Content-Type", ""), data, what)
-    return Descriptor(media_type, digest, len(data)), data
+    vouched = response.headers.get("Docker-Content-Digest", "") == digest
+    return FoundManifest(Descriptor(media_type, digest, len(data)), data, vouched)
 
 
 def has_manifest(transport: Transport, repository: str, selector: str) -> bool:

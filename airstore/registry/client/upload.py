@@ -1,6 +1,6 @@
-"""Writing a blob into a registry: mount, or POST, PATCH and PUT with a streamed body, then read it back.
+"""Writing a blob into a registry: mount, or POST and PUT with a streamed body, then read it back.
 
-Source: OCI distribution-spec 1.1, "Pushing a blob in chunks" and "Mounting a blob".
+Source: OCI distribution-spec 1.1, "POST then PUT", "Pushing a blob in chunks" and "Mounting a blob".
 """
 
 from __future__ import annotations
@@ -112,24 +112,29 @@ class Uploader:
         about = f"upload of {blob.digest}"
         opening = RegistryRequest("POST", repository, "blobs/uploads/", expect=(202,), about=about)
         location = self._location(opening, self._transport.once(opening))
-        step = self._chunk or blob.size
-        for start in range(0, blob.size, step or 1):
-            part = range(start, min(start + step, blob.size))
+        if blob.size and self._chunk is None:
+            closing = _closing(opening, location, blob)
+            self._send_part(closing, blob, range(blob.size), meter).close()
+            return
+        for start in range(0, blob.size, self._chunk or 1):
+            part = range(start, min(start + (self._chunk or 1), blob.size))
             location = self._patch(replace(opening, path=location), blob, part, meter)
-        path = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': blob.digest})}"
-        closing = RegistryRequest("PUT", repository, path, expect=(201, 204), about=about)
-        self._transport.once(closing).close()
+        self._transport.once(_closing(opening, location, blob)).close()
 
     def _patch(
         self, opening: RegistryRequest, blob: Descriptor, part: range, meter: Callable[[int], None]
     ) -> str:
-        headers = {"Content-Type": "application/octet-stream"}
-        if len(part) < blob.size:
-            headers["Content-Range"] = f"{part.start}-{part.stop - 1}"
+        headers = {"Content-Range": f"{part.start}-{part.stop - 1}"} if len(part) < blob.size else {}
+        request = replace(opening, method="PATCH", headers=headers, expect=(202,))
+        return self._location(request, self._send_part(request, blob, part, meter))
+
+    def _send_part(
+        self, request: RegistryRequest, blob: Descriptor, part: range, meter: Callable[[int], None]
+    ) -> requests.Response:
         chunks = self._reader.read(blob.digest, part.start, part.stop)
         body = _UploadBody(self._slices(chunks, part.start, meter), len(part))
-        request = replace(opening, method="PATCH", headers=headers, expect=(202,))
-        return self._location(request, self._transport.stream(request, body))
+        headers = {"Content-Type": "application/octet-stream", **request.headers}
+        return self._transport.stream(replace(request, headers=headers), body)
 
     def _slices(
         self, chunks: Iterator[bytes], position: int, meter: Callable[[int], None]
@@ -185,6 +190,11 @@ class Uploader:
         self._transport.send(replace(request, method="DELETE", path=path, expect=range(200, 600))).close()
 
 
+def _closing(opening: RegistryRequest, location: str, blob: Descriptor) -> RegistryRequest:
+    path = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': blob.digest})}"
+    return replace(opening, method="PUT", path=path, expect=(201, 204))
+
+
 class _UploadBody:
     """A request body that is streamed under a known length, which requests then announces."""
 
@@ -200,13 +210,17 @@ class _UploadBody:
 
 
 def prove(transport: Transport, repository: str, blob: Descriptor) -> bool:
-    """Whether a registry really has a blob: it says so, with the right size, and gives its last bytes.
+    """Whether a registry really has a blob: it gives its last bytes, and says the right size.
 
-    A registry's cache of blobs outlives the blobs (distribution issue 3254), so its word is not enough.
+    A registry's cache of blobs outlives the blobs (distribution issue 3254), so its word is not enough. One
+    small request where all is well, and where nothing is there; more where the answer is neither.
 
     Raises:
         TransferError: the registry refused or broke off.
     """
+    plain = _ends_well(transport, repository, blob) if blob.size else None
+    if plain is not None:
+        return plain
     path = f"blobs/{blob.digest}"
     if _denies(transport, repository, path, blob.size):
         return False
@@ -215,6 +229,26 @@ def prove(transport: Transport, repository: str, blob: Descriptor) -> bool:
     request = RegistryRequest("GET", repository, path, headers, expect=(200, 206))
     # Twice, because a connection may break for other reasons, too.
     return _gives(transport, request, blob.size - start) or _gives(transport, request, blob.size - start)
+
+
+def _ends_well(transport: Transport, repository: str, blob: Descriptor) -> bool | None:
+    """Whether a blob's last byte is where it belongs; None where the answer does not tell."""
+    headers = {"Range": f"bytes={blob.size - 1}-"}
+    request = RegistryRequest("GET", repository, f"blobs/{blob.digest}", headers, expect=(200, 206, 404))
+    try:
+        with (
+            transport.once(request) as response,
+            network_errors(transport.describe(request), transport.endpoint.stall),
+        ):
+            if response.status_code == 404:
+                response.raw.read(_PROOF)  # or the connection is not used again
+                return False
+            stated = response.headers.get("Content-Range", "").rpartition("/")[2]
+            last = response.raw.read(2, decode_content=False)
+            right = response.status_code == 206 and stated == str(blob.size) and len(last) == 1
+            return True if right else None
+    except (TransientError, RefusedError):
+        return None  # the longer way knows a registry that lies from one that is not there
 
 
 def _denies(transport: Transport, repository: str, path: str, size: int) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor, Platform
 from airstore.core.image.digest import Digest
 from airstore.core.image.oci import Manifest
-from airstore.core.limits import LIMITS
+from airstore.core.limits import KIB, LIMITS
 from airstore.core.model.release import Artifact, Image
 from airstore.core.model.tags import settle_tags
 from airstore.registry.client.referrers import describe
@@ -20,6 +21,7 @@ from airstore.registry.platforms import attests
 from airstore.registry.source import REF_NAME
 
 _Entry = TypeVar("_Entry")
+_SMALL = 64 * KIB  # bytes of a config that is rather sent again than asked for
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class PushContents:
         manifests: children before parents.
         sparse: indexes that lack a child somewhere below.
         optional: blobs and manifests that only attachments need; images are whole without them.
+        configs: small configs of images, each of a single manifest, and that manifest.
+        by_tag: manifests written with their tag alone: nothing in their repository refers to another.
     """
 
     blobs: tuple[Placed, ...]
@@ -70,6 +74,8 @@ class PushContents:
     optional: frozenset[Placed]
     tags: tuple[TagPush, ...]
     attachments: tuple[Attachment, ...]
+    configs: Mapping[Placed, Placed]
+    by_tag: frozenset[Placed]
 
 
 def want(
@@ -96,13 +102,19 @@ def want(
     blobs = _once(placed for part in parts for placed in part.blobs())
     manifests = _once(Placed(part.repository, blob) for part in parts for blob in part.ordered)
     needed = {placed for part in parts for placed in part.needed()}
+    tags = _distinct([tag for part in parts for tag in part.tags(platforms)])
+    attachments = _once(entry for part in parts for entry in part.attachments())
+    linked = {each.repository for each in attachments}
+    linked |= {placed.repository for placed in manifests if placed.blob.media_type in oci.INDEXES}
     return PushContents(
         blobs=blobs,
         manifests=manifests,
         optional=frozenset(placed for placed in (*blobs, *manifests) if placed not in needed),
         sparse=frozenset(digest for part in parts for digest in part.sparse),
-        tags=_distinct([tag for part in parts for tag in part.tags(platforms)]),
-        attachments=_once(entry for part in parts for entry in part.attachments()),
+        tags=tags,
+        attachments=attachments,
+        configs=_of_one(entry for part in parts for entry in part.configs()),
+        by_tag=frozenset(Placed(tag.repository, tag.target) for tag in tags if tag.repository not in linked),
     )
 
 
@@ -132,6 +144,14 @@ class _ArtifactManifests:
             for blob in manifest.blobs:
                 self._require(blob.digest)
                 yield Placed(self.repository, blob)
+
+    def configs(self) -> Iterator[tuple[Placed, Placed]]:
+        """Each config of an image with its manifest; those of other artifacts are often shared."""
+        for digest, manifest in self._parsed.items():
+            config = manifest.config
+            if config and config.media_type in oci.IMAGE_CONFIGS and config.size <= _SMALL:
+                owner = Placed(self.repository, self._descriptors[digest])
+                yield Placed(self.repository, config), owner
 
     def needed(self) -> Iterator[Placed]:
         """What the artifact is not whole without: all below its root but for what an index attests."""
@@ -224,6 +244,13 @@ def _two_claims(place: str, one: Digest, other: Digest) -> UsageError:
         f"{place} is wanted for both {one} and {other}",
         hint="two upstream registries use the same path; rename one of the images in the product",
     )
+
+
+def _of_one(configs: Iterable[tuple[Placed, Placed]]) -> Mapping[Placed, Placed]:
+    owners: defaultdict[Placed, set[Placed]] = defaultdict(set)
+    for config, owner in configs:
+        owners[config].add(owner)
+    return {config: next(iter(found)) for config, found in owners.items() if len(found) == 1}
 
 
 def _once(entries: Iterable[_Entry]) -> tuple[_Entry, ...]:

@@ -9,7 +9,7 @@ from airstore.core.errors import DamagedError, TransferError
 from airstore.core.image.descriptor import Platform
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Artifact
-from airstore.registry.client.manifests import read_manifest
+from airstore.registry.client.manifests import FoundManifest, find_manifest
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.upload import RangeReader, prove
 from airstore.registry.parallel import run_all
@@ -41,6 +41,7 @@ class PushPlan:
         current: what each of these tags names now, where it exists.
         attachments: referrers; the registry's listing of them is brought up to date.
         optional: blobs and manifests that only attachments need.
+        by_tag: those of the manifests that are written with their tag alone.
     """
 
     host: str
@@ -53,6 +54,7 @@ class PushPlan:
     current: Mapping[TagPush, Digest]
     attachments: tuple[Attachment, ...]
     optional: frozenset[Placed] = frozenset()
+    by_tag: frozenset[Placed] = frozenset()
 
     @property
     def upload_bytes(self) -> int:
@@ -108,26 +110,37 @@ def observe(client: RegistryClient, wanted: PushContents) -> Observed:
                 raise
             return False  # writing it will say what is the matter
 
-    def names(asked: tuple[Placed, str]) -> Digest | None:
+    def names(asked: tuple[Placed, str]) -> FoundManifest | None:
         placed, selector = asked
         try:
-            found = read_manifest(client.transport, placed.repository, selector)
+            return find_manifest(client.transport, placed.repository, selector)
         except DamagedError:
             return None  # whatever is there is not what is wanted, so it is written anew
         except TransferError:
             if placed not in wanted.optional:
                 raise
             return None
-        return found[0].digest if found else None
 
-    blobs = run_all(gives, wanted.blobs, _REQUESTS)
-    manifests = run_all(names, [(p, p.blob.digest) for p in wanted.manifests], _REQUESTS)
-    targets = [(Placed(tag.repository, tag.target), tag.name) for tag in wanted.tags]
-    tags = run_all(names, targets, _REQUESTS)
+    named = run_all(names, [(Placed(t.repository, t.target), t.name) for t in wanted.tags], _REQUESTS)
+    tags = {tag: found for tag, found in zip(wanted.tags, named, strict=True) if found}
+    # What a tag gives is there, and what a tag is to name is mostly written with it.
+    known = {Placed(tag.repository, found.descriptor) for tag, found in tags.items() if found.vouched}
+    right = _right(wanted, {tag: found.descriptor.digest for tag, found in tags.items()})
+    asked = [
+        placed
+        for placed in wanted.manifests
+        if placed not in known and (placed in right or placed not in wanted.by_tag)
+    ]
+    there = run_all(names, [(placed, placed.blob.digest) for placed in asked], _REQUESTS)
+    known |= {placed for placed, found in zip(asked, there, strict=True) if found}
+    # Nothing else needs a manifest's own config: it is not asked for where the manifest is not there.
+    new = {config for config, owner in wanted.configs.items() if owner not in known}
+    asked_blobs = [placed for placed in wanted.blobs if placed not in new]
+    blobs = run_all(gives, asked_blobs, _REQUESTS)
     return Observed(
-        frozenset(placed for placed, there in zip(wanted.blobs, blobs, strict=True) if there),
-        frozenset(placed for placed, there in zip(wanted.manifests, manifests, strict=True) if there),
-        {tag: digest for tag, digest in zip(wanted.tags, tags, strict=True) if digest},
+        frozenset(placed for placed, given in zip(asked_blobs, blobs, strict=True) if given),
+        frozenset(placed for placed in wanted.manifests if placed in known),
+        {tag: found.descriptor.digest for tag, found in tags.items()},
     )
 
 
@@ -156,4 +169,12 @@ def decide(host: str, wanted: PushContents, observed: Observed) -> PushPlan:
         current={tag: observed.tags[tag] for tag in tags if tag in observed.tags},
         attachments=wanted.attachments,
         optional=wanted.optional,
+        by_tag=wanted.by_tag - observed.manifests - _right(wanted, observed.tags),
+    )
+
+
+def _right(wanted: PushContents, named: Mapping[TagPush, Digest]) -> frozenset[Placed]:
+    """What has a tag that names it."""
+    return frozenset(
+        Placed(tag.repository, tag.target) for tag in wanted.tags if named.get(tag) == tag.target.digest
     )

@@ -11,7 +11,7 @@ from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
-from airstore.registry.client.manifests import read_manifest, write_manifest
+from airstore.registry.client.manifests import FoundManifest, find_manifest, write_manifest
 from airstore.registry.client.referrers import list_by_api, read_listing, referrers_tag, with_referrers
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.upload import RangeReader, Uploader
@@ -96,6 +96,8 @@ class Pusher:
         """Each repository's in order; returns the sparse indexes that were refused."""
         by_repository: defaultdict[str, list[Placed]] = defaultdict(list)
         for placed in self._plan.manifests:
+            if placed in self._plan.by_tag:
+                continue
             by_repository[placed.repository].append(placed)
         refused = run_all(self._write_repository, by_repository.values(), self._jobs)
         return [placed for group in refused for placed in group]
@@ -194,19 +196,21 @@ class Pusher:
 
     def _put(self, repository: str, selector: str, media_type: str, data: bytes) -> None:
         write_manifest(self._transport, repository, selector, media_type, data)
-        for place in {selector, str(Digest.of(data))}:
-            if self._read_back(repository, place) != data:
-                what = f"{self._transport.endpoint.host}/{repository}: manifests/{place}"
-                raise TransferError(
-                    f"{what}: the registry took it but does not give it back", hint=RESTART_HINT
-                )
+        found = self._require_back(repository, selector, data)
+        digest = str(found.descriptor.digest)
+        # A registry that does not say the digest may have it under the tag alone.
+        if selector != digest and not found.vouched:
+            self._require_back(repository, digest, data)
 
-    def _read_back(self, repository: str, place: str) -> bytes | None:
+    def _require_back(self, repository: str, selector: str, data: bytes) -> FoundManifest:
         try:
-            found = read_manifest(self._transport, repository, place)
+            found = find_manifest(self._transport, repository, selector)
         except DamagedError as fault:
             raise TransferError(str(fault), hint=RESTART_HINT) from fault
-        return found[1] if found else None
+        if found is None or found.data != data:
+            what = f"{self._transport.endpoint.host}/{repository}: manifests/{selector}"
+            raise TransferError(f"{what}: the registry took it but does not give it back", hint=RESTART_HINT)
+        return found
 
 
 def _target(tag: TagPush, refused: set[Digest]) -> Descriptor:

@@ -21,8 +21,6 @@ from airstore.registry.source import ImageSource, PartialListError
 SOURCE_FAULTS = (NotFoundError, DamagedError, TransferError)
 """What a source may answer where an optional part is asked for; none of it stops the image."""
 
-_IMAGE_CONFIGS = frozenset({oci.OCI_CONFIG, "application/vnd.docker.container.image.v1+json"})
-
 
 class ForeignLayerError(NotFoundError):
     """A layer is kept elsewhere (``urls``), and the source does not hold its bytes."""
@@ -158,7 +156,7 @@ class Walker:
             raise NotFoundError(f"{self._reference} has nothing that can be shipped: {reasons}")
 
     def _config_platform(self, config: Descriptor | None) -> Platform | None:
-        if not self._platforms or config is None or config.media_type not in _IMAGE_CONFIGS:
+        if not self._platforms or config is None or config.media_type not in oci.IMAGE_CONFIGS:
             return None
         data = read_document(self._source, self._reference, config)
         document = strictjson.load_object(data, f"{self._reference}: config {config.digest}")

@@ -63,6 +63,16 @@ def rebuild_index(store: BlobStore) -> None:
     store.rebuild_index()
 
 
+def pack_faults(store: BlobStore) -> list[Damage]:
+    """Packs of the index that are gone or of another size; nothing of them is read.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    paths = ((store.path_of(name), size) for _, name, size in store.index.packs())
+    return [Damage(what) for path, size in paths for what in _wrong_size(path, size)]
+
+
 def check(store: BlobStore, advance: Advance) -> list[Damage]:
     """Read everything back: packs, objects, and whether every recipe finds its objects.
 
@@ -129,8 +139,8 @@ class _Inspection:
         self, path: Path, name: bytes, size: int, pool: ThreadPoolExecutor, advance: Advance
     ) -> None:
         try:
-            if file_size(path) != size:
-                raise DamagedError(f"pack {path.name} has {file_size(path)} bytes instead of {size}")
+            for what in _wrong_size(path, size):
+                raise DamagedError(what)
             frames = read_pack(path)
         except DamagedError as fault:
             self._faults[str(fault)] = []
@@ -182,6 +192,16 @@ class _Inspection:
                     yield f"{step} is missing"
         except DamagedError as fault:
             yield str(fault)
+
+
+def _wrong_size(path: Path, size: int) -> Iterator[str]:
+    try:
+        found = file_size(path)
+    except DamagedError as fault:  # it is not there
+        yield str(fault)
+        return
+    if found != size:
+        yield f"pack {path.name} has {found} bytes instead of {size}"
 
 
 def _lies_here(path: Path, frame: PackFrame) -> bool:
