@@ -5,6 +5,7 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 TOOLS="${AIRSTORE_TOOLS:-${XDG_CACHE_HOME:-${HOME:?set HOME or AIRSTORE_TOOLS}/.cache}/airstore/tools/bin}"
 VENV="$ROOT/.venv"
 export AIRSTORE_TOOLS="$TOOLS"
+unset PYTHONDONTWRITEBYTECODE # where it is set each command compiles all it imports, half of a short one's time
 export PIP_DEFAULT_TIMEOUT="${PIP_DEFAULT_TIMEOUT:-60}" PIP_RETRIES="${PIP_RETRIES:-5}"
 cd "$ROOT" || exit
 
