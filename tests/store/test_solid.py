@@ -8,6 +8,7 @@ import tarfile
 from contextlib import suppress
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,15 @@ def test_a_match_far_away_is_used() -> None:
     far = random.Random(1).randbytes(1 << 20)  # noqa: S311 - the same each time
     between = random.Random(2).randbytes(20 << 20)  # noqa: S311 - the same each time
     assert len(solid(far, between, far)) < len(between) + len(far) + (64 << 10)
+
+
+def test_a_reader_of_what_is_written_needs_32_mib_and_takes_more_of_what_was() -> None:
+    size = 33 << 20
+    assert zstandard.get_frame_parameters(solid(bytes(size))).window_size == 32 << 20
+    older = zstandard.ZstdCompressionParameters.from_level(1, source_size=size, window_log=26)
+    frame = zstandard.ZstdCompressor(compression_params=older).compress(bytes(size))
+    assert zstandard.get_frame_parameters(frame).window_size > 32 << 20
+    assert read(frame, size) == bytes(size)
 
 
 @given(st.binary(min_size=1, max_size=300), st.data())

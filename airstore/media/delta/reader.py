@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -17,14 +18,16 @@ from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
+from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.core.work import at_work
 from airstore.media.delta.file import DeltaFile
 from airstore.media.delta.format import patch
 from airstore.media.delta.format.layout import Stream
 from airstore.media.delta.format.nested import close_streams
+from airstore.media.delta.format.patch import PieceKind
 from airstore.media.delta.format.references import Aliases
-from airstore.media.delta.format.table import STREAM, BaseBlob, DeltaTable, NewBlob
+from airstore.media.delta.format.table import STREAM, BaseBlob, DeltaTable, NewBlob, NewPiece
 from airstore.media.delta.resolving import Resolution, check_bases, resolve
 from airstore.store.blobs import (
     BlobEncoding,
@@ -36,6 +39,8 @@ from airstore.store.blobs import (
     join_tar,
     outline,
 )
+
+_PART = MIB  # bytes of a piece that are read at once where it passes through
 
 
 class Delta:
@@ -100,25 +105,31 @@ class Delta:
         resolution = self.resolve(wanted)
         with storage_errors(temporary), TemporaryFile(dir=temporary) as spool:
             made = _Pieces(self._reader, self._olds, resolution, spool)
-            for at, data in self._pieces(resolution, made):
-                made.add(at, data)
-                advance(len(data))
+            for at, parts in self._pieces(resolution, made):
+                made.add(at, parts, advance)
             for blob in self.table.blobs:
                 if blob.digest in wanted:
                     with at_work("make blob %s from a delta", blob.digest):
                         _restore(writer, blob, made)
 
-    def _pieces(self, resolution: Resolution, known: _Pieces) -> Iterator[tuple[int, bytes]]:
-        """The new pieces that are made, in order, with their positions."""
+    def _pieces(self, resolution: Resolution, known: _Pieces) -> Iterator[tuple[int, Iterable[bytes]]]:
+        """The new pieces that are made, in order, with their positions; each is taken before the next.
+
+        What is carried whole is most of full media, and passes in parts: a piece in memory beside the window
+        of its stream would be most of what an import takes.
+        """
         feeds = self._file.streams()
         for at, piece in enumerate(self.table.pieces):
             control, stream = feeds[Stream.CONTROLS].take(piece.control), feeds[STREAM[piece.kind]]
             if at not in resolution.made:
-                stream.take(piece.carried)
+                _pass_over(stream.parts(piece.carried))
+                continue
+            if piece.kind is PieceKind.WHOLE:
+                yield at, patch.parts_of_size(stream.parts(piece.carried), piece.size)
                 continue
             bases = [known.one(number) for number in piece.bases]
-            made = patch.apply(piece.kind, stream.take(piece.carried), bases, piece.view or piece.size)
-            yield at, patch.of_size(close_streams(made, control, piece.size), piece.size)
+            # Once it has been taken, nothing holds it while the next is made.
+            yield at, iter((_patched(piece, stream, bases, control),))
 
     def _size(self, number: int, resolution: Resolution) -> int:
         held = self._olds.get(number)
@@ -143,10 +154,13 @@ class _Pieces:
         self._reader, self._olds, self._ways, self._spool = reader, olds, resolution.ways, spool
         self._places: dict[int, tuple[int, int]] = {}
 
-    def add(self, at: int, data: bytes) -> None:
+    def add(self, at: int, parts: Iterable[bytes], advance: Advance) -> None:
         """Keep the new piece of this position."""
-        self._places[at] = self._spool.seek(0, os.SEEK_END), len(data)
-        self._spool.write(data)
+        start = self._spool.seek(0, os.SEEK_END)
+        for part in parts:
+            self._spool.write(part)
+            advance(len(part))
+        self._places[at] = start, self._spool.tell() - start
 
     def one(self, number: int) -> bytes:
         """The bytes of a piece."""
@@ -160,7 +174,28 @@ class _Pieces:
 
     def chunks(self, numbers: Iterable[int]) -> Iterator[bytes]:
         """The bytes of some pieces, one after the other."""
-        return map(self.one, numbers)
+        return chain.from_iterable(map(self._parts, numbers))
+
+    def _parts(self, number: int) -> Iterator[bytes]:
+        held = self._olds.get(number)
+        if held:
+            with _of_the_site():
+                yield from map(self._reader.object, held.keys)
+            return
+        start, size = self._places[self._ways[number]]
+        for at in range(start, start + size, _PART):
+            self._spool.seek(at)
+            yield self._spool.read(min(_PART, start + size - at))
+
+
+def _patched(piece: NewPiece, stream: Feed, bases: list[bytes], control: bytes) -> bytes:
+    made = patch.apply(piece.kind, stream.take(piece.carried), bases, piece.view or piece.size)
+    return patch.of_size(close_streams(made, control, piece.size), piece.size)
+
+
+def _pass_over(parts: Iterable[bytes]) -> None:
+    for _ in parts:
+        pass
 
 
 def _restore(writer: BlobWriter, blob: NewBlob, made: _Pieces) -> None:

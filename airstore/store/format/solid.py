@@ -14,7 +14,10 @@ from airstore.core.limits import KIB, MIB
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-WINDOW = 128 * MIB  # what a reader keeps in memory
+WINDOW = 128 * MIB  # what a reader is ready to keep in memory
+# What a writer asks of it: most of what an import takes. At level 12 twice as much makes 0.28 % less of 64
+# MiB of a Debian root, 0.08 % less of Python's libraries.
+_WRITTEN = 32 * MIB
 _READ = 128 * KIB
 _MATCHES = 16 * MIB  # of the table for long distances
 _NEAR = 8 * MIB  # bytes within which every level finds what comes again
@@ -28,7 +31,7 @@ def compression_memory(level: int, size: int) -> int:
 
 
 def compress_solid(data: Sequence[bytes], level: int) -> bytes:
-    """One frame of all this data; its window is as large as the data, up to `WINDOW`.
+    """One frame of all this data; its window is as large as the data, up to 32 MiB.
 
     Args:
         data: what is compressed, one after the other.
@@ -48,7 +51,7 @@ def compress_solid(data: Sequence[bytes], level: int) -> bytes:
 
 
 def _window(size: int) -> int:
-    return min(max(size - 1, KIB).bit_length(), WINDOW.bit_length() - 1)
+    return min(max(size - 1, KIB).bit_length(), _WRITTEN.bit_length() - 1)
 
 
 def solid_chunks(file: BinaryIO, length: int, size: int) -> Iterator[bytes]:

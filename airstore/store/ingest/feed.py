@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class Feed:
@@ -21,6 +21,19 @@ class Feed:
             self._at = end
             return taken
         return self._gather(count)
+
+    def parts(self, count: int) -> Iterator[bytes]:
+        """What `take` would give, in parts as they come: however much it is, one chunk is held."""
+        while count:
+            if self._at == len(self._chunk):
+                following = next(self._chunks, None)
+                if following is None:
+                    return
+                self._chunk, self._at = following, 0
+            taken = self._chunk[self._at : self._at + count]
+            self._at += len(taken)
+            count -= len(taken)
+            yield taken
 
     def peek(self, count: int) -> bytes:
         """What `take` would give, without moving on."""

@@ -7,7 +7,7 @@ library believes the sizes that a patch states, so they are first compared with 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -152,6 +152,20 @@ def _viewed(bases: Sequence[bytes], most: int) -> bytes | None:
 
 def _weight(carried: Carried) -> int:
     return len(compress_solid([carried.data, carried.control], 1))
+
+
+def parts_of_size(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes, as they come.
+
+    Raises:
+        DamagedError: they are not so many, which shows at their end.
+    """
+    count = 0
+    for part in parts:
+        count += len(part)
+        yield part
+    if count != size:
+        raise DamagedError(f"a delta's piece has {count} bytes, not the {size} that its table says")
 
 
 def of_size(data: bytes, size: int) -> bytes:
