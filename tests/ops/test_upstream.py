@@ -133,7 +133,7 @@ def changed_payload(writer: LayoutWriter, root: Node, signer: UpstreamSigner) ->
 def keyless(writer: LayoutWriter, root: Node, signer: UpstreamSigner) -> str:
     data = signatures.bundle(root, ecdsa(), certificate={"rawBytes": "AAAA"})
     signatures.refer(writer, root, data)
-    return "1 of them with a certificate, which no rule can ask for"
+    return "1 of them with a certificate, which a rule with identity takes"
 
 
 def an_attestation(writer: LayoutWriter, root: Node, signer: UpstreamSigner) -> str:

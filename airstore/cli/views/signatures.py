@@ -14,7 +14,8 @@ def show_signatures(release: Release) -> None:
     for image in release.images:
         for signature in image.signatures:
             named = f", signed as {signature.signed_as}" if signature.signed_as else ""
-            text = f"{image.reference} is signed upstream by {signature.key} ({signature.fingerprint})"
+            by = f"{signature.holder} by {signature.key}" if signature.holder else signature.key
+            text = f"{image.reference} is signed upstream by {by} ({signature.fingerprint})"
             click.echo(printable(shortened(f"{text} in {signature.digest}{named}")))
     unsigned = [image for image in release.images if not image.signatures]
     if unsigned and len(unsigned) < len(release.images):

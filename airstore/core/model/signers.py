@@ -10,6 +10,21 @@ from airstore.core.image.digest import Digest
 
 
 @dataclass(frozen=True)
+class RuleIdentity:
+    """Whose certificates a rule takes.
+
+    Attributes:
+        identity: glob pattern over the mail address or URI in the certificate.
+        issuer: URL of the OIDC provider that vouched for it, exactly.
+        trusted_root: file in the product's directory that says which authorities and logs count.
+    """
+
+    identity: str
+    issuer: str
+    trusted_root: str
+
+
+@dataclass(frozen=True)
 class SignatureRule:
     """One rule of ``images.signatures``.
 
@@ -17,16 +32,33 @@ class SignatureRule:
         images: glob patterns over ``HOST/PATH:TAG``; the rule is for images that fit one of them.
         keys: files of public keys in the product's directory; a signature by one of them is enough.
         signed_as: glob patterns over the repository that the signature names; empty means the image's own.
+        identity: in place of keys, whose certificates count; None where there are keys.
     """
 
     images: tuple[str, ...]
     keys: tuple[str, ...]
     signed_as: tuple[str, ...] = ()
+    identity: RuleIdentity | None = None
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> SignatureRule:
         """From a rule that the schema has let through."""
-        return cls(tuple(entry["images"]), tuple(entry["keys"]), tuple(entry.get("signedAs", ())))
+        identity = None
+        if "identity" in entry:
+            identity = RuleIdentity(entry["identity"], entry["issuer"], entry["trustedRoot"])
+        keys, signed_as = tuple(entry.get("keys", ())), tuple(entry.get("signedAs", ()))
+        return cls(tuple(entry["images"]), keys, signed_as, identity)
+
+
+@dataclass(frozen=True)
+class CertificateHolder:
+    """Whom a certificate is for, and the OIDC provider that vouched for that."""
+
+    identity: str
+    issuer: str
+
+    def __str__(self) -> str:
+        return f"{self.identity} of {self.issuer}"
 
 
 @dataclass(frozen=True)
@@ -35,11 +67,13 @@ class UpstreamSignature:
 
     Attributes:
         rule: the pattern that asked for it.
-        key: file of the key in the release's tree.
-        fingerprint: SHA-256 of the key as DER (SubjectPublicKeyInfo), which cosign gives as a hint.
+        key: file of the key in the release's tree; of the trusted root, where a certificate's key signed.
+        fingerprint: SHA-256 of the key as DER (SubjectPublicKeyInfo), which cosign gives as a hint; or of the
+            trusted root.
         digest: the manifest that carries the signature; one of the image's referrers.
         form: ``simple-signing`` or ``bundle``.
         signed_as: the repository that the signer named; None where the signature names none.
+        holder: of the certificate; None where a key of the product file signed.
     """
 
     rule: str
@@ -48,6 +82,12 @@ class UpstreamSignature:
     digest: Digest
     form: str
     signed_as: str | None
+    holder: CertificateHolder | None = None
+
+    @property
+    def signer(self) -> str:
+        """Who signed, for people."""
+        return str(self.holder) if self.holder else self.key
 
     def to_json(self) -> dict[str, Any]:
         """As ``release.json`` has it."""
@@ -58,6 +98,7 @@ class UpstreamSignature:
             "digest": str(self.digest),
             "form": self.form,
             **({"signedAs": self.signed_as} if self.signed_as else {}),
+            **({"identity": self.holder.identity, "issuer": self.holder.issuer} if self.holder else {}),
         }
 
     @classmethod
@@ -70,10 +111,12 @@ class UpstreamSignature:
             Digest(entry["digest"]),
             entry["form"],
             entry.get("signedAs"),
+            CertificateHolder(entry["identity"], entry["issuer"]) if "identity" in entry else None,
         )
 
     def __str__(self) -> str:
-        return f"{self.key} ({self.fingerprint}) in {self.digest}"
+        by = f"{self.holder} by {self.key}" if self.holder else self.key
+        return f"{by} ({self.fingerprint}) in {self.digest}"
 
 
 def signatures_to_json(signatures: Iterable[UpstreamSignature]) -> dict[str, Any]:

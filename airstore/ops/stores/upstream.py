@@ -1,7 +1,8 @@
 """Upstream signatures that a release records, verified again from what travels with it.
 
 The publisher verified them before it took the images in, and signed that. Whoever stole its key could have
-signed the same of any image: so the signatures themselves are looked at. The supplier's keys are in the tree.
+signed the same of any image: so the signatures themselves are looked at. The supplier's keys and trusted
+roots are in the tree.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from airstore.ops.stores.verify import VerifiedRelease
 from airstore.store.blobs import BlobStore
 from airstore.trust.upstream.attachment import claims_of
 from airstore.trust.upstream.claim import LIMIT, Claim
+from airstore.trust.upstream.identity import UpstreamIdentity
 from airstore.trust.upstream.key import UpstreamKey
+from airstore.trust.upstream.trusted_root import TrustedRoot
 
 Read = Callable[[Digest, int], bytes]
 """A blob by its digest, verified, of at most so many bytes."""
@@ -38,8 +41,8 @@ def verify_upstream(release: Release, files: Mapping[str, bytes], read: Read) ->
     for image, signature in recorded:
         if not _holds(image, signature, files, read):
             raise NotTrustedError(
-                f"{image.reference}: release {release.version} says that {signature.key} signed it, and what "
-                f"is attached ({signature.digest.short}) is no such signature",
+                f"{image.reference}: release {release.version} says that {signature.signer} signed it, "
+                f"and what is attached ({signature.digest.short}) is no such signature",
                 hint="ask the publisher on another way: no airstore records what it did not verify",
             )
     return len(recorded)
@@ -55,19 +58,29 @@ def verify_held(link: VerifiedRelease, files: Mapping[str, bytes], blobs: BlobSt
 
 def _holds(image: Image, signature: UpstreamSignature, files: Mapping[str, bytes], read: Read) -> bool:
     carrier = next((each for each in image.referrers if each.digest == signature.digest), None)
-    key = _key(signature, files)
-    if carrier is None or key is None:
+    signer = _signer(signature, files)
+    if carrier is None or signer is None:
         return False
     claims = claims_of(carrier, lambda each: read(each.digest, LIMIT))
-    return any(_says(claim, image, signature) and claim.signed_by(key) for claim in claims)
+    return any(_says(claim, image, signature) and claim.signed_by(signer) for claim in claims)
 
 
-def _key(signature: UpstreamSignature, files: Mapping[str, bytes]) -> UpstreamKey | None:
+def _signer(
+    signature: UpstreamSignature, files: Mapping[str, bytes]
+) -> UpstreamKey | UpstreamIdentity | None:
+    """The key that is recorded, or whom a certificate is recorded to be for, by the file in the tree."""
+    name, holder = signature.key, signature.holder
     try:
-        key = UpstreamKey.parse(files[signature.key], signature.key, signature.key)
+        data = files[name]
+        by: UpstreamKey | UpstreamIdentity
+        if holder:
+            root = TrustedRoot.parse(data, name, name)
+            by = UpstreamIdentity(holder.identity, holder.issuer, root, exact=True)
+        else:
+            by = UpstreamKey.parse(data, name, name)
     except (KeyError, AirstoreError):
         return None
-    return key if key.fingerprint == signature.fingerprint else None
+    return by if by.fingerprint == signature.fingerprint else None
 
 
 def _says(claim: Claim, image: Image, signature: UpstreamSignature) -> bool:

@@ -16,12 +16,16 @@ from airstore.core.image.reference import Reference
 from airstore.core.limits import MIB
 from airstore.core.parsing import strictjson
 from airstore.trust import envelope
+from airstore.trust.upstream import log_entry
+from airstore.trust.upstream.certificate import SigningCertificate
+from airstore.trust.upstream.identity import Evidence, SignedBytes, UpstreamIdentity
 from airstore.trust.upstream.key import UpstreamKey
 from airstore.trust.wire import decode_base64
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"
 CERTIFICATE = "dev.sigstore.cosign/certificate"
+LOGGED = "dev.sigstore.cosign/bundle"
 BUNDLE = "application/vnd.dev.sigstore.bundle."
 LIMIT = 4 * MIB  # of one payload or bundle; they have a few kilobytes
 
@@ -39,19 +43,24 @@ class Claim:
         form: ``simple-signing`` or ``bundle``.
         images: digests that it is for.
         repository: what the signer called the image, without a tag; None where it says nothing.
-        keyless: a certificate comes with it in place of a key.
-        verify: whether a key made it.
+        signed: the signature itself, and the certificate that came with it in place of a key.
     """
 
     form: str
     images: tuple[Digest, ...]
     repository: str | None
-    keyless: bool
-    verify: Callable[[UpstreamKey], bool]
+    signed: SignedBytes
 
-    def signed_by(self, key: UpstreamKey) -> bool:
-        """Whether a key made it."""
-        return self.verify(key)
+    @property
+    def keyless(self) -> bool:
+        """Whether a certificate comes with it in place of a key."""
+        return self.signed.evidence is not None
+
+    def signed_by(self, signer: UpstreamKey | UpstreamIdentity) -> bool:
+        """Whether a key made it, or whoever has an identity."""
+        if isinstance(signer, UpstreamIdentity):
+            return signer.verdict(self.signed) is None
+        return any(signer.verifies(each, self.signed.data) for each in self.signed.signatures)
 
 
 def simple_claim(payload: bytes, annotations: Mapping[str, str], what: str) -> Claim:
@@ -71,8 +80,7 @@ def simple_claim(payload: bytes, annotations: Mapping[str, str], what: str) -> C
         "simple-signing",
         (Digest(str(digest)),),
         _repository(name, what),
-        bool(annotations.get(CERTIFICATE)),
-        lambda key: key.verifies(signature, payload),
+        SignedBytes((signature,), payload, payload, _annotated(annotations, what)),
     )
 
 
@@ -101,9 +109,35 @@ def bundle_claim(data: bytes, what: str) -> Claim | None:
         "bundle",
         tuple(digest for digest, _ in found),
         _repository(names.pop(), what) if len(names) == 1 else None,
-        "publicKey" not in material,
-        lambda key: any(key.verifies(each, signed.signed) for each in signed.signatures),
+        SignedBytes(
+            tuple(signed.signatures),
+            signed.signed,
+            signed.payload,
+            None if "publicKey" in material else lambda: _material(material, what),
+        ),
     )
+
+
+def _annotated(annotations: Mapping[str, str], what: str) -> Callable[[], Evidence] | None:
+    text = annotations.get(CERTIFICATE)
+    if not text:
+        return None
+
+    def read() -> Evidence:
+        certificate = SigningCertificate.from_pem(text, what)
+        return Evidence(certificate, log_entry.from_annotation(annotations.get(LOGGED, ""), what))
+
+    return read
+
+
+def _material(material: Mapping[str, Any], what: str) -> Evidence:
+    """Bundles of before 0.3 have a chain, the signer's certificate first; the rest does not count."""
+    try:
+        found = material.get("certificate") or material["x509CertificateChain"]["certificates"][0]
+        der = decode_base64(found["rawBytes"], f"{what}: its certificate")
+    except (KeyError, IndexError, TypeError) as fault:
+        raise DamagedError(f"{what} has no certificate") from fault
+    return Evidence(SigningCertificate.parse(der, what), log_entry.from_bundle(material, what))
 
 
 def _subject(entry: object, what: str) -> tuple[Digest, str]:

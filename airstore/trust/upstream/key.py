@@ -75,6 +75,20 @@ class UpstreamKey:
         _check(key, what)
         return cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), name)
 
+    @classmethod
+    def from_der(cls, der: bytes, what: str) -> UpstreamKey:
+        """From the bytes of a SubjectPublicKeyInfo.
+
+        Raises:
+            UsageError: as `parse` does.
+        """
+        try:
+            key = load_der_public_key(der)
+        except (ValueError, UnsupportedAlgorithm) as fault:
+            raise UsageError(f"{what} is not a public key: {fault}") from fault
+        _check(key, what)
+        return cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), what)
+
     @property
     def fingerprint(self) -> Digest:
         """SHA-256 of the DER form, which cosign gives as a hint."""

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from airstore.core.errors import DamagedError, NotTrustedError
+from airstore.core.errors import AirstoreError, DamagedError, NotTrustedError
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
 from airstore.core.model.product import Product
 from airstore.core.model.release import Image
-from airstore.core.model.signers import UpstreamSignature
-from airstore.ops.publish.upstream.claims import Attached, attached_claims
+from airstore.core.model.signers import CertificateHolder, UpstreamSignature
+from airstore.ops.publish.upstream.claims import Attached, Found, attached_claims
 from airstore.ops.publish.upstream.signers import Signer, Signers
 from airstore.registry.parallel import run_all
 from airstore.registry.source import ImageSource
 from airstore.registry.sources.graph import read_document
 from airstore.registry.sources.walker import SOURCE_FAULTS
 from airstore.trust.upstream.claim import Claim
+from airstore.trust.upstream.identity import UpstreamIdentity
+from airstore.trust.upstream.key import UpstreamKey
 
 _AT_ONCE = 8
 
@@ -103,25 +105,42 @@ def _by(signer: Signer, attached: Attached, reference: Reference, root: Digest) 
     """The first signature that meets a rule; else why there is none."""
     reasons = list(attached.unread)
     for found in attached.claims:
-        claim = found.claim
-        key = next((key for key in signer.keys if claim.signed_by(key)), None)
-        why = _other(signer, claim, reference, root) if key else None
-        if key and not why:
-            print_ = key.fingerprint
-            return UpstreamSignature(
-                signer.pattern, key.name, print_, found.digest, claim.form, claim.repository
-            )
-        if key:
-            reasons.append(f"the signature {found.digest.short} by {key.name} is for {why}")
+        made = _recorded(signer, found, reasons)
+        why = _other(signer, found.claim, reference, root) if made else None
+        if made and not why:
+            return made
+        if made:
+            reasons.append(f"the signature {found.digest.short} by {made.signer} is for {why}")
     return "; ".join([f"{_none(signer, attached)} (rule {signer.pattern!r})", *reasons])
 
 
+def _recorded(signer: Signer, found: Found, reasons: list[str]) -> UpstreamSignature | None:
+    """A signature by whom a rule takes; None where it is not, for certificates with the reason."""
+    claim, accepted = found.claim, signer.keys
+    if isinstance(accepted, UpstreamIdentity):
+        try:
+            holder = CertificateHolder(accepted.signer_of(claim.signed), accepted.issuer)
+        except AirstoreError as fault:
+            reasons.append(f"of the signature {found.digest.short}: {fault}")
+            return None
+        by: UpstreamKey | UpstreamIdentity | None = accepted
+    else:
+        holder, by = None, next((key for key in accepted if claim.signed_by(key)), None)
+    if by is None:
+        return None
+    of = (by.name, by.fingerprint, found.digest)
+    return UpstreamSignature(signer.pattern, *of, claim.form, claim.repository, holder)
+
+
 def _none(signer: Signer, attached: Attached) -> str:
-    names = " or ".join(key.name for key in signer.keys)
+    by_identity = isinstance(signer.keys, UpstreamIdentity)
+    accepted = (signer.keys,) if isinstance(signer.keys, UpstreamIdentity) else signer.keys
+    names = " or ".join(str(each) if by_identity else each.name for each in accepted)
     count, keyless = len(attached.claims), sum(found.claim.keyless for found in attached.claims)
     if not count:
         return f"no signature is attached; {names} must sign"
-    note = f", {keyless} of them with a certificate, which no rule can ask for" if keyless else ""
+    note = f", {keyless} of them with a certificate, which a rule with identity takes" if keyless else ""
+    note = "" if by_identity else note
     many = "signature is" if count == 1 else "signatures are"
     return f"{count} {many} attached{note}; none by {names} fits"
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from airstore.core.errors import AirstoreError, UsageError
 from airstore.core.image.reference import Reference
 from airstore.core.model.product import Product
 from airstore.core.model.signers import SignatureRule
+from airstore.trust.upstream.identity import UpstreamIdentity
 from airstore.trust.upstream.key import UpstreamKey
+from airstore.trust.upstream.trusted_root import LIMIT, TrustedRoot
+
+Accepted = tuple[UpstreamKey, ...] | UpstreamIdentity
+"""Whose signatures a rule takes: those of any of the keys, or of an identity."""
 
 KEYS = "signers"
 """Where a release's tree has the keys."""
+
+
+_Loaded = TypeVar("_Loaded")
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,7 @@ class Signer:
 
     rule: SignatureRule
     pattern: str
-    keys: tuple[UpstreamKey, ...]
+    keys: Accepted
 
     def takes(self, repository: str | None, reference: Reference) -> bool:
         """Whether a signature of the image may name this repository; None where it names none."""
@@ -39,7 +48,7 @@ class Signer:
 class Signers:
     """All rules of a product."""
 
-    def __init__(self, rules: Sequence[tuple[SignatureRule, tuple[UpstreamKey, ...]]]) -> None:
+    def __init__(self, rules: Sequence[tuple[SignatureRule, Accepted]]) -> None:
         self._rules = rules
 
     @classmethod
@@ -50,11 +59,11 @@ class Signers:
             UsageError: a key cannot be read, or a pattern fits no image: each is named.
         """
         faults = list(_unfitting(product.signatures, images))
-        keys = dict(_read(product, faults))
+        read = list(_read(product, faults))
         if faults:
             more = f"{len(faults)} faults: " if len(faults) > 1 else ""
             raise UsageError(f"{product.file}: images.signatures: {more}" + "; ".join(faults))
-        return cls([(rule, tuple(keys[path] for path in rule.keys)) for rule in product.signatures])
+        return cls(list(zip(product.signatures, read, strict=True)))
 
     def of_image(self, image: Reference) -> list[Signer]:
         """Every rule that an image has to meet."""
@@ -63,30 +72,57 @@ class Signers:
 
 
 def key_files(product: Product) -> dict[str, bytes]:
-    """The keys as a release's tree has them: path to the key alone, in one form.
+    """The keys as a release's tree has them: path to the key alone, in one form. Trusted roots as they are.
 
     Raises:
-        UsageError: one is no public key that is accepted, or is outside the product's directory.
+        UsageError: one is no public key that is accepted, or no trusted root, or is outside the product's
+            directory.
         NotFoundError: there is no such file.
     """
     paths = dict.fromkeys(path for rule in product.signatures for path in rule.keys)
-    return {_in_tree(path): _load(product, path).pem for path in paths}
+    roots = dict.fromkeys(rule.identity.trusted_root for rule in product.signatures if rule.identity)
+    return {
+        **{_in_tree(path): _key(product, path).pem for path in paths},
+        **{_in_tree(path): _root(product, path).data for path in roots},
+    }
 
 
-def _read(product: Product, faults: list[str]) -> Iterator[tuple[str, UpstreamKey]]:
-    for path in dict.fromkeys(path for rule in product.signatures for path in rule.keys):
+def _read(product: Product, faults: list[str]) -> Iterator[Accepted]:
+    """What each rule takes, in the rules' order; files that cannot be read are added to the faults."""
+    for rule in product.signatures:
+        if rule.identity is None:
+            yield tuple(_readable(_key, product, rule.keys, faults))
+            continue
+        for root in _readable(_root, product, [rule.identity.trusted_root], faults):
+            yield UpstreamIdentity(rule.identity.identity, rule.identity.issuer, root)
+
+
+def _readable(
+    load: Callable[[Product, str], _Loaded], product: Product, paths: Iterable[str], faults: list[str]
+) -> Iterator[_Loaded]:
+    for path in paths:
         try:
-            yield path, _load(product, path)
+            yield load(product, path)
         except AirstoreError as fault:
-            faults.append(f"{fault} ({fault.hint})" if fault.hint else str(fault))
+            text = f"{fault} ({fault.hint})" if fault.hint else str(fault)
+            if text not in faults:
+                faults.append(text)
 
 
-def _load(product: Product, path: str) -> UpstreamKey:
+def _key(product: Product, path: str) -> UpstreamKey:
+    return UpstreamKey.parse(_content(product, path), path, _in_tree(path))
+
+
+def _root(product: Product, path: str) -> TrustedRoot:
+    return TrustedRoot.parse(_content(product, path), path, _in_tree(path))
+
+
+def _content(product: Product, path: str) -> bytes:
     file = product.path(path)
     if not file.is_file():
         raise UsageError(f"{path} is no file")
     with file.open("rb") as stream:
-        return UpstreamKey.parse(stream.read(1 << 20), path, _in_tree(path))
+        return stream.read(LIMIT + 1)
 
 
 def _in_tree(path: str) -> str:

@@ -1,0 +1,182 @@
+"""Entries of a transparency log (Rekor 1) as signatures carry them: what was signed when, by whose key.
+
+Sources: sigstore_rekor.proto (bundles) and cosign's signature specification (the annotation of a layer);
+Rekor's types hashedrekord 0.0.1 and dsse 0.0.1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
+
+from airstore.core.errors import DamagedError, NotTrustedError
+from airstore.core.image.digest import Digest
+from airstore.core.limits import MIB
+from airstore.core.parsing import strictjson
+from airstore.trust.upstream.trusted_root import TrustedRoot
+from airstore.trust.wire import decode_base64
+
+_LIMIT = 4 * MIB
+_FAULTS = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One entry; nothing in it is trusted before `vouched`.
+
+    Attributes:
+        log: id of the log, 32 bytes.
+        index: the entry's place in the log.
+        body: what was logged, JSON.
+        seconds: when, since the epoch.
+        promise: the log's signature over all of that.
+    """
+
+    log: bytes
+    index: int
+    body: bytes
+    body_text: str
+    seconds: int
+    promise: bytes
+
+    @property
+    def time(self) -> datetime:
+        """When the log took it in."""
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def vouched(self, root: TrustedRoot) -> None:
+        """Verify the promise by a log of a trusted root.
+
+        Raises:
+            NotTrustedError: the root has no such log at that time, or the promise is not by it.
+        """
+        logs = [each for each in root.logs if each.id == self.log]
+        if not logs:
+            raise NotTrustedError(f"{root.name} has no log {self.log.hex()[:16]}")
+        logs = [each for each in logs if each.period.holds(self.time)]
+        if not logs:
+            raise NotTrustedError(
+                f"the log {self.log.hex()[:16]} did not sign at {self.time:%Y-%m-%d} yet or any more"
+            )
+        if not any(each.key.verifies(self.promise, self._promised()) for each in logs):
+            raise NotTrustedError("the log's promise is not by the log's key")
+
+    def check_covers(self, signature: bytes, payload: bytes, certificate: bytes) -> None:
+        """Hold the entry against the signature that it came with.
+
+        Args:
+            signature: of the payload, or of the envelope around it.
+            payload: what was signed, without an envelope.
+            certificate: in DER.
+
+        Raises:
+            NotTrustedError: the entry is of something else.
+        """
+        try:
+            digest, logged = _logged(self.body)
+        except _FAULTS as fault:
+            raise NotTrustedError(f"the log's entry cannot be read: {fault}") from fault
+        if digest != Digest.of(payload).hex:
+            raise NotTrustedError("the log's entry is of another payload")
+        if (signature, certificate) not in logged:
+            raise NotTrustedError("the log's entry is of another signature or certificate")
+
+    def _promised(self) -> bytes:
+        """What the log signs: RFC 8785, which for such values is this."""
+        document = {
+            "body": self.body_text,
+            "integratedTime": self.seconds,
+            "logID": self.log.hex(),
+            "logIndex": self.index,
+        }
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def from_bundle(material: Mapping[str, Any], what: str) -> LogEntry:
+    """The entry of a bundle's ``verificationMaterial``.
+
+    Raises:
+        DamagedError: not of that form.
+        NotTrustedError: there is none, there are several, or it has no time that a log vouches for.
+    """
+    entries = material.get("tlogEntries") or []
+    if not isinstance(entries, list) or len(entries) != 1:
+        raise NotTrustedError("it has not one entry of a transparency log, which is needed")
+    try:
+        (entry,) = entries
+        if not entry.get("inclusionPromise") or not entry.get("integratedTime"):
+            raise NotTrustedError(
+                "its log entry has no time that the log vouches for (Rekor 2, with a time-stamp), "
+                "which is not read yet"
+            )
+        return _entry(
+            decode_base64(entry["logId"]["keyId"], what),
+            entry["logIndex"],
+            entry["canonicalizedBody"],
+            entry["integratedTime"],
+            entry["inclusionPromise"]["signedEntryTimestamp"],
+        )
+    except _FAULTS as fault:
+        raise DamagedError(f"{what}: its log entry cannot be read: {fault}") from fault
+
+
+def from_annotation(text: str, what: str) -> LogEntry:
+    """The entry of the annotation ``dev.sigstore.cosign/bundle``; empty where there is no such annotation.
+
+    Raises:
+        DamagedError: not of that form.
+        NotTrustedError: there is none.
+    """
+    if not text:
+        raise NotTrustedError("it has not one entry of a transparency log, which is needed")
+    document = strictjson.load_object(text.encode(), what, _LIMIT)
+    try:
+        entry = document["Payload"]
+        log = bytes.fromhex(entry["logID"])
+        promise = document["SignedEntryTimestamp"]
+        return _entry(log, entry["logIndex"], entry["body"], entry["integratedTime"], promise)
+    except _FAULTS as fault:
+        raise DamagedError(f"{what}: its log entry cannot be read: {fault}") from fault
+
+
+def _entry(log: bytes, index: Any, body: str, seconds: Any, promise: str) -> LogEntry:
+    made = LogEntry(
+        log,
+        int(index),
+        decode_base64(body, "the body"),
+        body,
+        int(seconds),
+        decode_base64(promise, "the promise"),
+    )
+    _ = made.time  # a number that is no time fails here
+    return made
+
+
+def _logged(body: bytes) -> tuple[str, list[tuple[bytes, bytes]]]:
+    """Digest of the payload, and the pairs of signature and certificate that were logged."""
+    document = strictjson.load_object(body, "the log's entry", _LIMIT)
+    kind, spec = (document["kind"], document["apiVersion"]), document["spec"]
+    if kind == ("hashedrekord", "0.0.1"):
+        pairs = [(spec["signature"]["content"], spec["signature"]["publicKey"]["content"])]
+        hashed = spec["data"]["hash"]
+    elif kind == ("dsse", "0.0.1"):
+        pairs = [(each["signature"], each["verifier"]) for each in spec["signatures"]]
+        hashed = spec["payloadHash"]
+    else:
+        raise ValueError(f"it is of the kind {str(kind)[:100]}")
+    if hashed["algorithm"] != "sha256":
+        raise ValueError(f"its hash is {str(hashed['algorithm'])[:20]!r}")
+    return str(hashed["value"]), list(_decoded(pairs))
+
+
+def _decoded(pairs: list[tuple[str, str]]) -> Iterator[tuple[bytes, bytes]]:
+    for signature, verifier in pairs:
+        pem = decode_base64(verifier, "the certificate")
+        der = load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+        yield decode_base64(signature, "the signature"), der
