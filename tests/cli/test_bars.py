@@ -21,8 +21,6 @@ from airstore.media.delta.making.work import Work
 from airstore.media.delta.writer import Effort
 from tests.support.product.road_parts import Road, environment, separately
 
-pytestmark = pytest.mark.slow
-
 
 @given(st.integers(1, 1 << 40), st.floats(0.02, 1), st.floats(2, 1e5))
 def test_an_even_pace_is_foretold(total: int, share: float, elapsed: float) -> None:
@@ -69,6 +67,7 @@ def test_the_bar_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "2 min left" in drawn.getvalue()
 
 
+@pytest.mark.slow
 def test_only_a_terminal_sees_it(road: Road, tmp_path: Path) -> None:
     words = ("-C", road.publisher, "media", "create", "--to", "1.1.0", "--from", "1.0.0")
     assert "writing media" not in separately(*words, tmp_path / "piped").err
