@@ -166,7 +166,7 @@ def test_a_proxy_that_limits_uploads_gets_small_pieces(
     client = connect(proxy.host)
     _push(client, (image,), reader)
     assert plan_push(client, [image], reader).upload_bytes == 0
-    assert proxy.count("^PATCH ") == 3
+    assert proxy.count("^PATCH ") >= 3  # more where one was broken off and sent again
 
 
 def test_two_uploads_may_meet_the_limit_at_once(connect: Connect, proxy: FaultProxy, tmp_path: Path) -> None:
