@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from airstore.core.errors import NotTrustedError
 from airstore.core.image.digest import Digest
-from airstore.ops.stores.directory import open_directory
-from airstore.ops.stores.releases.trusted import verified
-from airstore.ops.stores.upstream import verify_upstream
 from airstore.trust.upstream.claim import Claim
 from tests.support.product.road_parts import airstore, done, refused, unchanged
 from tests.support.product.sharing import share
 from tests.support.product.tiny_product import IMAGE, Tiny, site_of
-from tests.support.product.upstream_parts import NAME, ask, write
+from tests.support.product.upstream_parts import NAME, ask, holds_but_for, write
 from tests.support.registry import signatures
 from tests.support.registry.servers import RegistryServer
 from tests.support.registry.signatures import UpstreamSigner, ecdsa
@@ -107,12 +102,4 @@ def test_each_thing_that_is_recorded_of_a_signature_counts(
     writer.finish()
     ask(tiny, signer)
     tiny.create("1.0.0")
-    store = open_directory(tiny.store)
-    link = verified(store, "1.0.0")
-    files = store.history.files(link.commit)
-    (image,) = link.release.images
-    other = replace(image, signatures=(replace(image.signatures[0], **change),))  # type: ignore[arg-type]
-    with store.open_blobs() as blobs:
-        assert verify_upstream(link.release, files, blobs.read_bytes) == 1
-        with pytest.raises(NotTrustedError, match="is no such signature"):
-            verify_upstream(replace(link.release, images=(other,)), files, blobs.read_bytes)
+    holds_but_for(tiny, change)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from airstore.core.errors import NotTrustedError
 from airstore.core.image.digest import Digest
 from airstore.core.model.signers import CertificateHolder
-from airstore.ops.stores.directory import open_directory
-from airstore.ops.stores.releases.trusted import verified
-from airstore.ops.stores.upstream import verify_upstream
 from tests.support.product.road_parts import done, refused, sound, unchanged
 from tests.support.product.tiny_product import IMAGE, Tiny, site_of
-from tests.support.product.upstream_parts import NAME, released, write
+from tests.support.product.upstream_parts import NAME, holds_but_for, released, write
 from tests.support.registry import signatures
 from tests.support.registry.keyless import IDENTITY, ISSUER, Making
 from tests.support.registry.layouts import Node
@@ -173,12 +168,4 @@ def test_each_thing_that_is_recorded_counts_at_a_site(
     writer.finish()
     ask(tiny, making.sigstore.trusted_root())
     assert tiny.create("1.0.0").code == 0
-    store = open_directory(tiny.store)
-    link = verified(store, "1.0.0")
-    files = store.history.files(link.commit)
-    (image,) = link.release.images
-    other = replace(image, signatures=(replace(image.signatures[0], **change),))  # type: ignore[arg-type]
-    with store.open_blobs() as blobs:
-        assert verify_upstream(link.release, files, blobs.read_bytes) == 1
-        with pytest.raises(NotTrustedError, match="is no such signature"):
-            verify_upstream(replace(link.release, images=(other,)), files, blobs.read_bytes)
+    holds_but_for(tiny, change)

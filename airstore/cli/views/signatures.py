@@ -14,9 +14,8 @@ def show_signatures(release: Release) -> None:
     for image in release.images:
         for signature in image.signatures:
             named = f", signed as {signature.signed_as}" if signature.signed_as else ""
-            by = f"{signature.holder} by {signature.key}" if signature.holder else signature.key
-            text = f"{image.reference} is signed upstream by {by} ({signature.fingerprint})"
-            click.echo(printable(shortened(f"{text} in {signature.digest}{named}")))
+            text = f"{image.reference} is signed upstream by {signature}{named}"
+            click.echo(printable(shortened(text)))
     unsigned = [image for image in release.images if not image.signatures]
     if unsigned and len(unsigned) < len(release.images):
         click.echo(f"upstream signatures of {len(unsigned)} images were not asked for")

@@ -69,8 +69,13 @@ def pack_faults(store: BlobStore) -> list[Damage]:
     Raises:
         StorageError: the disk failed.
     """
-    paths = ((store.path_of(name), size) for _, name, size in store.index.packs())
-    return [Damage(what) for path, size in paths for what in _wrong_size(path, size)]
+    found: list[Damage] = []
+    for _, name, size in store.index.packs():
+        try:
+            _check_size(store.path_of(name), size)
+        except DamagedError as fault:
+            found.append(Damage(str(fault)))
+    return found
 
 
 def check(store: BlobStore, advance: Advance) -> list[Damage]:
@@ -139,8 +144,7 @@ class _Inspection:
         self, path: Path, name: bytes, size: int, pool: ThreadPoolExecutor, advance: Advance
     ) -> None:
         try:
-            for what in _wrong_size(path, size):
-                raise DamagedError(what)
+            _check_size(path, size)
             frames = read_pack(path)
         except DamagedError as fault:
             self._faults[str(fault)] = []
@@ -194,14 +198,10 @@ class _Inspection:
             yield str(fault)
 
 
-def _wrong_size(path: Path, size: int) -> Iterator[str]:
-    try:
-        found = file_size(path)
-    except DamagedError as fault:  # it is not there
-        yield str(fault)
-        return
+def _check_size(path: Path, size: int) -> None:
+    found = file_size(path)
     if found != size:
-        yield f"pack {path.name} has {found} bytes instead of {size}"
+        raise DamagedError(f"pack {path.name} has {found} bytes instead of {size}")
 
 
 def _lies_here(path: Path, frame: PackFrame) -> bool:

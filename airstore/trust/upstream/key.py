@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -68,12 +69,7 @@ class UpstreamKey:
         kind, block = _the_block(data, what)
         if kind not in _PUBLIC:
             raise UsageError(f"{what} has no public key but: {kind.lower()}", hint=_hint(kind))
-        try:
-            key = load_pem_public_key(block.encode())
-        except (ValueError, UnsupportedAlgorithm) as fault:
-            raise UsageError(f"{what} is not a public key: {fault}") from fault
-        _check(key, what)
-        return cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), name)
+        return cls(_accepted(load_pem_public_key, block.encode(), what), name)
 
     @classmethod
     def from_der(cls, der: bytes, what: str) -> UpstreamKey:
@@ -82,12 +78,7 @@ class UpstreamKey:
         Raises:
             UsageError: as `parse` does.
         """
-        try:
-            key = load_der_public_key(der)
-        except (ValueError, UnsupportedAlgorithm) as fault:
-            raise UsageError(f"{what} is not a public key: {fault}") from fault
-        _check(key, what)
-        return cls(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), what)
+        return cls(_accepted(load_der_public_key, der, what), what)
 
     @property
     def fingerprint(self) -> Digest:
@@ -142,6 +133,16 @@ def _hint(kind: str) -> str:
     if kind.startswith(("ssh-", "ecdsa-")):
         return "ssh-keygen -e -m PKCS8 -f FILE writes an OpenSSH key as PEM"
     return "it begins with -----BEGIN PUBLIC KEY-----, as cosign.pub does"
+
+
+def _accepted(load: Callable[[bytes], PublicKeyTypes], data: bytes, what: str) -> bytes:
+    """The DER form of a key under which signatures prove enough."""
+    try:
+        key = load(data)
+    except (ValueError, UnsupportedAlgorithm) as fault:
+        raise UsageError(f"{what} is not a public key: {fault}") from fault
+    _check(key, what)
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _check(key: object, what: str) -> None:

@@ -33,17 +33,21 @@ class LogEntry:
     Attributes:
         log: id of the log, 32 bytes.
         index: the entry's place in the log.
-        body: what was logged, JSON.
+        body_text: what was logged, JSON in base64.
         seconds: when, since the epoch.
         promise: the log's signature over all of that.
     """
 
     log: bytes
     index: int
-    body: bytes
     body_text: str
     seconds: int
     promise: bytes
+
+    @property
+    def body(self) -> bytes:
+        """What was logged."""
+        return decode_base64(self.body_text, "the body")
 
     @property
     def time(self) -> datetime:
@@ -146,15 +150,8 @@ def from_annotation(text: str, what: str) -> LogEntry:
 
 
 def _entry(log: bytes, index: Any, body: str, seconds: Any, promise: str) -> LogEntry:
-    made = LogEntry(
-        log,
-        int(index),
-        decode_base64(body, "the body"),
-        body,
-        int(seconds),
-        decode_base64(promise, "the promise"),
-    )
-    _ = made.time  # a number that is no time fails here
+    made = LogEntry(log, int(index), body, int(seconds), decode_base64(promise, "the promise"))
+    _ = made.time, made.body  # a number that is no time, or text that is no base64, fails here
     return made
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from fixture_images import LayoutWriter
 
+from airstore.core.errors import NotTrustedError
+from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.releases.trusted import verified
+from airstore.ops.stores.upstream import verify_upstream
 from tests.support.product.road_parts import done
 from tests.support.product.tiny_product import IMAGE, Tiny
 from tests.support.registry import layouts
@@ -36,3 +43,16 @@ def write(tiny: Tiny) -> tuple[LayoutWriter, Node]:
 def released(tiny: Tiny, version: str = "1.0.0") -> Node:
     image: Node = done("-C", tiny.store, "release", "show", version, "-o", "json").json()["artifacts"][0]
     return image
+
+
+def holds_but_for(tiny: Tiny, change: Mapping[str, object]) -> None:
+    """A recorded signature is verified again as it is, and refused with another value in a field."""
+    store = open_directory(tiny.store)
+    link = verified(store, "1.0.0")
+    files = store.history.files(link.commit)
+    (image,) = link.release.images
+    other = replace(image, signatures=(replace(image.signatures[0], **change),))  # type: ignore[arg-type]
+    with store.open_blobs() as blobs:
+        assert verify_upstream(link.release, files, blobs.read_bytes) == 1
+        with pytest.raises(NotTrustedError, match="is no such signature"):
+            verify_upstream(replace(link.release, images=(other,)), files, blobs.read_bytes)

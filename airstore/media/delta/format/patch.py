@@ -164,8 +164,7 @@ def parts_of_size(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
     for part in parts:
         count += len(part)
         yield part
-    if count != size:
-        raise DamagedError(f"a delta's piece has {count} bytes, not the {size} that its table says")
+    _check_count(count, size)
 
 
 def of_size(data: bytes, size: int) -> bytes:
@@ -174,6 +173,10 @@ def of_size(data: bytes, size: int) -> bytes:
     Raises:
         DamagedError: they are not so many.
     """
-    if len(data) != size:
-        raise DamagedError(f"a delta's piece has {len(data)} bytes, not the {size} that its table says")
+    _check_count(len(data), size)
     return data
+
+
+def _check_count(count: int, size: int) -> None:
+    if count != size:
+        raise DamagedError(f"a delta's piece has {count} bytes, not the {size} that its table says")

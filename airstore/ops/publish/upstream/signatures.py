@@ -123,24 +123,28 @@ def _recorded(signer: Signer, found: Found, reasons: list[str]) -> UpstreamSigna
         except AirstoreError as fault:
             reasons.append(f"of the signature {found.digest.short}: {fault}")
             return None
-        by: UpstreamKey | UpstreamIdentity | None = accepted
-    else:
-        holder, by = None, next((key for key in accepted if claim.signed_by(key)), None)
-    if by is None:
-        return None
+        return _record(signer, found, accepted, holder)
+    key = next((key for key in accepted if claim.signed_by(key)), None)
+    return _record(signer, found, key, None) if key else None
+
+
+def _record(
+    signer: Signer, found: Found, by: UpstreamKey | UpstreamIdentity, holder: CertificateHolder | None
+) -> UpstreamSignature:
     of = (by.name, by.fingerprint, found.digest)
-    return UpstreamSignature(signer.pattern, *of, claim.form, claim.repository, holder)
+    return UpstreamSignature(signer.pattern, *of, found.claim.form, found.claim.repository, holder)
 
 
 def _none(signer: Signer, attached: Attached) -> str:
-    by_identity = isinstance(signer.keys, UpstreamIdentity)
-    accepted = (signer.keys,) if isinstance(signer.keys, UpstreamIdentity) else signer.keys
-    names = " or ".join(str(each) if by_identity else each.name for each in accepted)
-    count, keyless = len(attached.claims), sum(found.claim.keyless for found in attached.claims)
+    count, keyless = len(attached.claims), 0
+    if isinstance(signer.keys, UpstreamIdentity):
+        names = str(signer.keys)
+    else:
+        names = " or ".join(key.name for key in signer.keys)
+        keyless = sum(found.claim.keyless for found in attached.claims)
     if not count:
         return f"no signature is attached; {names} must sign"
     note = f", {keyless} of them with a certificate, which a rule with identity takes" if keyless else ""
-    note = "" if by_identity else note
     many = "signature is" if count == 1 else "signatures are"
     return f"{count} {many} attached{note}; none by {names} fits"
 
