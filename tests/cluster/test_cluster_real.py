@@ -212,6 +212,7 @@ def chart(tmp_path: Path) -> Path:
     return tmp_path / "tiny"
 
 
+@pytest.mark.bothhelms
 def test_helm_installs_upgrades_and_uninstalls(
     cluster: RealCluster, helm: Path, chart: Path, space: str, tmp_path: Path
 ) -> None:

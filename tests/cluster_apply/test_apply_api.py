@@ -25,6 +25,7 @@ def shop(api: ApiServer, tmp_path: Path, helm: Path, namespace: str) -> Landscap
     return made
 
 
+@pytest.mark.bothhelms
 def test_upgrade_rollback_and_uninstall(shop: Landscape) -> None:
     shop.release("1.1.0", {"db": "1.1.0", "api": "1.0.0", "web": "1.1.0"})
     before = shop.api.json("get", "secret", "-n", shop.namespace, "-l", "owner=helm,name=api")["items"]
@@ -51,6 +52,7 @@ def test_upgrade_rollback_and_uninstall(shop: Landscape) -> None:
     assert [shop.config(name) for name in THREE] == ["1.1.0", "1.0.0", "1.1.0"]
 
 
+@pytest.mark.bothhelms
 def test_a_failed_upgrade_rolls_back_what_it_had_upgraded_and_the_database(shop: Landscape) -> None:
     more = {"web": {"templates/bad.yaml": REFUSED}}
     shop.release("1.1.0", {**dict.fromkeys(THREE, "1.1.0"), "extra": "1.1.0"}, more)

@@ -19,6 +19,7 @@ from tests.support.kubernetes.deploy_world import MemorySupplies
 pytestmark = [pytest.mark.usefixtures("controllers"), pytest.mark.cluster, pytest.mark.root]
 
 
+@pytest.mark.bothhelms
 @pytest.mark.parametrize("expectation", ALL)
 def test_the_real_ones_behave(
     api: ApiServer, tmp_path: Path, helm: Path, namespace: str, expectation: Callable[[Parties], None]

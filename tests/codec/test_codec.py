@@ -1,6 +1,7 @@
 """The exact gzip codec through its typed face: what is recorded comes back bit for bit, or is refused."""
 
 import contextlib
+import functools
 import gzip
 import io
 import random
@@ -133,11 +134,18 @@ def test_a_damaged_blob_is_refused_or_comes_back_as_it_is(where: int, flip: int)
         exact(bytes(blob))
 
 
+@functools.cache
+def filtered() -> tuple[bytes, bytes]:
+    """Plain bytes and side data of what no model fits well, recorded once for all examples."""
+    _, plain, side = recorded(deflated(TEXT[:50_000], 6, 8, zlib.Z_FILTERED) + b"rest")
+    return plain, side
+
+
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 10**9), st.integers(1, 255), st.booleans())
 def test_damaged_side_data_are_one_clear_error_or_another_blob(where: int, flip: int, in_plain: bool) -> None:
-    _, plain, side = recorded(deflated(TEXT[:50_000], 6, 8, zlib.Z_FILTERED) + b"rest")
+    plain, side = filtered()
     damaged = [bytearray(plain), bytearray(side)]
     target = damaged[0 if in_plain else 1]
     target[where % len(target)] ^= flip

@@ -44,9 +44,15 @@ def test_a_containers_image_that_nobody_can_read_is_named_and_stops_the_release(
     template(tiny, POD.replace("name: app}\n", "name: other}\n", 1) % f'"{image}"')
     with unchanged(tiny.store):
         refused(tiny.create(), 2, repr(image), "Pod other", "spec.containers[0].image", "more.yaml", "hint: ")
-        refused(tiny.create("1.0.0", "--dry-run"), 2, repr(image))
     found = done("-C", tiny.store, "images", "find")
     assert f"warning: {image!r} is no image reference" in found.err
+
+
+def test_an_image_that_nobody_can_read_is_told_and_may_be_excluded(tiny: Tiny) -> None:
+    image = UNREADABLE[0]
+    template(tiny, POD.replace("name: app}\n", "name: other}\n", 1) % f'"{image}"')
+    with unchanged(tiny.store):
+        refused(tiny.create("1.0.0", "--dry-run"), 2, repr(image))
     notices = json.loads(done("-C", tiny.store, "images", "find", "-o", "json").out)["notices"]
     assert "unreadable-image" in {notice["topic"] for notice in notices}
     why = done("-C", tiny.store, "images", "find", "--why", image, "-o", "json").json()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,12 @@ CLUSTER = Path(__file__).parents[3] / "scripts" / "cluster"
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at the marks that are asked for
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests on the one real cluster are marked; those that set up its node run one after another.
 
     The others have a namespace each, and what runs there is from an image that the node has. Whoever asks for
     a Kubernetes needs one: a mark that was forgotten would have it built by the tests that need nothing.
+    With ``AIRSTORE_HELMS=turns`` a test that would run with both Helms takes one of them.
     """
     for item in items:
         if any(_is_ours(item, fixture) for fixture in ("cluster", "api")):
@@ -41,6 +43,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             own = item.path.stem in _OWN_NAMESPACE
             if not own and not item.get_closest_marker("disrupts"):
                 item.add_marker(pytest.mark.node)
+    if os.environ.get("AIRSTORE_HELMS") == "turns":
+        left = _other_helm([item for item in items if item.get_closest_marker("cluster")])
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def _other_helm(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Of tests that run with both Helms, those whose turn it is not: every second test takes Helm 4."""
+    twins: dict[str, dict[str, pytest.Item]] = defaultdict(dict)
+    for item in items:
+        helm = getattr(getattr(item, "callspec", None), "params", {}).get("helm")
+        if helm and not item.get_closest_marker("bothhelms"):
+            twins[item.nodeid.replace(helm, "helm")][helm] = item
+    pairs = [found for _, found in sorted(twins.items()) if len(found) > 1]
+    return [found[("helm4", "helm3")[number % 2]] for number, found in enumerate(pairs)]
 
 
 def _is_ours(item: pytest.Item, fixture: str) -> bool:
