@@ -117,8 +117,9 @@ def test_a_release_is_said_yes_to_and_to_no_change_of_it_that_is_refused(release
 
 def _changes(document: Any) -> Iterator[Any]:
     """The document with one of its values replaced, for each value and a few others."""
+    others: tuple[Any, ...] = (None, 1, 1.0, True, "x\n", [], {})
     for path in _paths(document)[1:]:
-        for other in (None, 1, 1.0, True, "x\n", [], {}):
+        for other in others:
             yield _with(document, path, other)
 
 

@@ -132,11 +132,11 @@ def _most(value: Any, said: Any) -> bool:
 
 
 def _no_fewer(value: Any, said: Any) -> bool:
-    return len(value) >= said
+    return bool(len(value) >= said)
 
 
 def _no_more(value: Any, said: Any) -> bool:
-    return len(value) <= said
+    return bool(len(value) <= said)
 
 
 _RULES: dict[str, _Rule] = {
