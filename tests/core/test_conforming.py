@@ -65,6 +65,7 @@ PARTS = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None, derandomize=True, database=None)
 @given(_keywords(PARTS), st.fixed_dictionaries({"type": TYPES}), VALUES)
 def test_what_it_says_yes_to_is_without_fault(
