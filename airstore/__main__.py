@@ -16,7 +16,9 @@ def run() -> None:
     if sys.platform != "linux":
         sys.exit(_refuse(_WRONG_USE, f"airstore runs on Linux, and this is {sys.platform}", _ELSEWHERE))
     try:
-        from airstore.cli.main import run as run_command  # noqa: PLC0415 - inside the try block
+        from airstore.cli.loading import load  # noqa: PLC0415 - inside the try block
+
+        run_command = load("airstore.cli.main").run
     except KeyboardInterrupt:
         sys.exit(130)
     try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from airstore.cli.context import Context
+from airstore.cli.loading import load
 from airstore.cli.suggest import suggestions
 
 
@@ -33,7 +33,7 @@ class Group(click.Group):
         if cmd_name not in self._places:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._places[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(f"airstore.cli.commands.{module}"), attribute)
+        command: click.Command = getattr(load(f"airstore.cli.commands.{module}"), attribute)
         return with_store_option(command)
 
     def resolve_command(

@@ -9,7 +9,6 @@ import os
 import signal
 import stat
 import sys
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import click
 from airstore import __version__
 from airstore.cli.context import Context
 from airstore.cli.group import Group, with_store_option
+from airstore.cli.loading import load
 from airstore.cli.options.remotes import connected
 from airstore.cli.text import printable
 from airstore.core.errors import AirstoreError, StorageError
@@ -80,7 +80,7 @@ class _Lazy(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"airstore.cli.commands.{_COMMANDS[cmd_name][0]}")
+        module = load(f"airstore.cli.commands.{_COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return with_store_option(command)
 

@@ -17,8 +17,8 @@ LIBRARIES = (
     *("jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"),
     *("oras", "requests", "urllib3", "h11", "kubernetes", "websocket", "rich", "jinja2", "segno"),
 )
-STORE = {"jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"}
-SOURCES = STORE | {"oras", "requests", "urllib3"}
+STORE = {"yaml", "pygit2", "cryptography", "bcrypt", "zstandard"}
+SOURCES = STORE | {"oras", "requests", "urllib3", "jsonschema"}  # the last is what oras loads
 CLUSTER = STORE | {"kubernetes", "websocket", "requests", "urllib3"}
 LOADS = {
     "--version": set(),

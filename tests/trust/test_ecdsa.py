@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from securesystemslib.dsse import Envelope as SslibEnvelope
-from securesystemslib.signer import Key
+from securesystemslib.signer import Key, Signature
 
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
 from airstore.trust import envelope
@@ -22,6 +22,7 @@ from airstore.trust.root.sign import TrustRoot, sign_root, verify_first
 from airstore.trust.ssh import sshsig
 from airstore.trust.ssh.algorithm import ECDSA_P256
 from airstore.trust.ssh.keys import PrivateKey, PublicKey
+from airstore.trust.ssh.kms import to_sslib
 from airstore.trust.wire import WireReader, put_number, put_string
 from tests.trust.trust_parts import ALICE, BOUNDED, run
 
@@ -100,9 +101,9 @@ def test_keys_of_both_kinds_sign_one_envelope_and_the_library_agrees() -> None:
     with pytest.raises(NotTrustedError, match="signed by 1 of the 2"):
         envelope.verify(envelope.sign(DATA, "text/plain", [DORA]), "text/plain", role, "it")
     theirs = SslibEnvelope(DATA, "text/plain", {})
-    for signer in (ALICE.signer(), DORA.signer()):
-        theirs.sign(signer)
-    keys: list[Key] = [ALICE.public.sslib(), DORA.public.sslib()]
+    for each in (ALICE, DORA):
+        theirs.signatures[each.public.keyid] = Signature(each.public.keyid, each.sign(theirs.pae()).hex())
+    keys: list[Key] = [to_sslib(ALICE.public), to_sslib(DORA.public)]
     assert set(theirs.verify(keys, 2)) == {each.keyid for each in keys}
     once_more = envelope.add_signatures(
         envelope.sign(DATA, "text/plain", [ALICE]), "text/plain", [DORA], "it"

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError, StorageError, UsageError
 from airstore.core.limits import LIMITS
+from airstore.trust.ssh.algorithm import KINDS
 from airstore.trust.ssh.keys import PrivateKey, PublicKey
+from airstore.trust.ssh.kms import from_sslib, to_sslib
 from tests.trust.trust_parts import ALICE, BOUNDED, run
 
 
@@ -200,8 +202,10 @@ def test_public_key_goes_through_its_openssh_line() -> None:
 
 
 def test_keyid_is_the_one_other_tuf_tools_compute() -> None:
-    assert ALICE.public.keyid == ALICE.signer().public_key.keyid
-    assert len(ALICE.public.keyid) == 64
+    for kind in KINDS:
+        public = PrivateKey.generate(kind).public
+        assert public.keyid == to_sslib(public).keyid
+        assert from_sslib(to_sslib(public)) == public
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from airstore.ops.stores.directory import StoreDirectory
 from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, allowed_signers, sign_root
 from airstore.trust.ssh.algorithm import KINDS as _GENERATORS
 from airstore.trust.ssh.keys import PrivateKey, PublicKey
-from airstore.trust.ssh.kms import KmsKey
 from airstore.trust.ssh.signing import SigningKey, load_signing_key
 
 Passphrase = Callable[[], bytes]
@@ -80,6 +79,8 @@ def import_key(store: StoreDirectory, name: str, uri: str) -> KeyEntry:
         raise UsageError(
             f"there is a key {name!r} already", hint="keys are never overwritten: choose a new name"
         )
+    from airstore.trust.ssh.kms import KmsKey  # noqa: PLC0415 - loads the libraries of every service
+
     key, held = KmsKey.ask(uri), ([name], 1)
     # For what it refuses: it is what knows how a key may be called.
     TrustRoot.create(store.name, {name: key.public}, {ROOT_ROLE: held, RELEASE_ROLE: held})

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airstore.charts.helm.access import RepositoryLogin
-from airstore.charts.packages.resolve import FetchedChart
-from airstore.core.image.reference import Reference
-from airstore.core.model.product import Product
 from airstore.registry.client.login.credentials import CredentialSource
 from airstore.registry.sources.places import Places, match_place
 
 if TYPE_CHECKING:
+    from airstore.charts.packages.resolve import FetchedChart
+    from airstore.core.image.reference import Reference
+    from airstore.core.model.product import Product
     from airstore.registry.client.registry import RegistryClient
 
 # Requests and oras, under `RegistryClient`, take a quarter of a short command's time to load. What needs

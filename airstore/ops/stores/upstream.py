@@ -9,17 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from airstore.core.errors import AirstoreError, NotTrustedError
+from airstore.core.errors import NotTrustedError
 from airstore.core.image.digest import Digest
-from airstore.core.model.release import Image, Release
-from airstore.core.model.signers import UpstreamSignature
+from airstore.core.model.release import Release
 from airstore.ops.stores.verify import VerifiedRelease
 from airstore.store.blobs import BlobStore
-from airstore.trust.upstream.attachment import claims_of
-from airstore.trust.upstream.claim import LIMIT, Claim
-from airstore.trust.upstream.identity import UpstreamIdentity
-from airstore.trust.upstream.key import UpstreamKey
-from airstore.trust.upstream.trusted_root import TrustedRoot
 
 Read = Callable[[Digest, int], bytes]
 """A blob by its digest, verified, of at most so many bytes."""
@@ -38,8 +32,12 @@ def verify_upstream(release: Release, files: Mapping[str, bytes], read: Read) ->
         DamagedError, NotFoundError: one cannot be read.
     """
     recorded = [(image, signature) for image in release.images for signature in image.signatures]
+    if not recorded:
+        return 0
+    from airstore.ops.stores.attached import holds  # noqa: PLC0415 - it says itself why
+
     for image, signature in recorded:
-        if not _holds(image, signature, files, read):
+        if not holds(image, signature, files, read):
             raise NotTrustedError(
                 f"{image.reference}: release {release.version} says that {signature.signer} signed it, "
                 f"and what is attached ({signature.digest.short}) is no such signature",
@@ -54,35 +52,3 @@ def verify_held(link: VerifiedRelease, files: Mapping[str, bytes], blobs: BlobSt
     if any(blobs.size(each) is None for each in carriers):
         return 0
     return verify_upstream(link.release, files, blobs.read_bytes)
-
-
-def _holds(image: Image, signature: UpstreamSignature, files: Mapping[str, bytes], read: Read) -> bool:
-    carrier = next((each for each in image.referrers if each.digest == signature.digest), None)
-    signer = _signer(signature, files)
-    if carrier is None or signer is None:
-        return False
-    claims = claims_of(carrier, lambda each: read(each.digest, LIMIT))
-    return any(_says(claim, image, signature) and claim.signed_by(signer) for claim in claims)
-
-
-def _signer(
-    signature: UpstreamSignature, files: Mapping[str, bytes]
-) -> UpstreamKey | UpstreamIdentity | None:
-    """The key that is recorded, or whom a certificate is recorded to be for, by the file in the tree."""
-    name, holder = signature.key, signature.holder
-    try:
-        data = files[name]
-        by: UpstreamKey | UpstreamIdentity
-        if holder:
-            root = TrustedRoot.parse(data, name, name)
-            by = UpstreamIdentity(holder.identity, holder.issuer, root, exact=True)
-        else:
-            by = UpstreamKey.parse(data, name, name)
-    except (KeyError, AirstoreError):
-        return None
-    return by if by.fingerprint == signature.fingerprint else None
-
-
-def _says(claim: Claim, image: Image, signature: UpstreamSignature) -> bool:
-    recorded = (signature.form, signature.signed_as)
-    return (claim.form, claim.repository) == recorded and image.root.digest in claim.images

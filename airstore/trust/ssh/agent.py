@@ -13,17 +13,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from securesystemslib.signer import Key, SecretsHandler, Signature, Signer
 
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, NotTrustedError
 from airstore.trust.ssh.publickey import PublicKey
 from airstore.trust.wire import WireReader, put_string
 
-SCHEME = "ssh-agent"
 _LIST, _KEYS, _SIGN, _SIGNATURE = 11, 12, 13, 14
 _WHAT = "answer of the ssh-agent"
 _LARGEST = 256 * 1024  # bytes of a message, as OpenSSH bounds it
@@ -80,40 +77,6 @@ class AgentKey:
         if not self.public.verifies(signature, data):
             raise NotTrustedError(f"the signature of the ssh-agent is not by {self.public.fingerprint}")
         return signature
-
-    def signer(self) -> Signer:
-        """The key as a `securesystemslib` signer."""
-        return _AgentSigner(self)
-
-
-class _AgentSigner(Signer):
-    def __init__(self, key: AgentKey) -> None:
-        self._key = key
-
-    @property
-    def public_key(self) -> Key:
-        return self._key.public.sslib()
-
-    def sign(self, payload: bytes) -> Signature:
-        return Signature(self._key.public.keyid, self._key.sign(payload).hex())
-
-    @classmethod
-    def from_priv_key_uri(
-        cls,
-        priv_key_uri: str,
-        public_key: Key,
-        secrets_handler: SecretsHandler | None = None,  # noqa: ARG003 - an agent asks for itself
-    ) -> Signer:
-        """``ssh-agent:SOCKET``."""
-        scheme, _, agent = priv_key_uri.partition(":")
-        if scheme != SCHEME:
-            raise ValueError(f"not a key in an ssh-agent: {priv_key_uri}")
-        for wire in _held(Path(agent)):
-            with suppress(DamagedError):  # agents hold keys of kinds that are no concern of ours
-                held = PublicKey.parse_wire(wire)
-                if held.keyid == public_key.keyid:
-                    return cls(AgentKey(held, Path(agent)))
-        raise NotFoundError(f"the ssh-agent at {agent} does not hold the key {public_key.keyid}")
 
 
 class _RefusedByAgentError(Exception):

@@ -52,16 +52,21 @@ class Algorithm(Protocol):
     Attributes:
         name: of the key type in OpenSSH.
         fields: strings between name and key in SSH's wire form.
+        tuf: type and scheme as TUF has them (1.0.34, section 4.2).
     """
 
     name: ClassVar[str]
     fields: ClassVar[tuple[bytes, ...]]
+    tuf: ClassVar[tuple[str, str]]
 
     def check(self, raw: bytes) -> None:
         """Raise `DamagedError` unless these are the bytes of a key under which signatures prove something."""
 
     def load(self, raw: bytes) -> AnyPublicKey:
         """The key for the library."""
+
+    def tuf_form(self, raw: bytes) -> str:
+        """The key as TUF has it."""
 
     def verifies(self, raw: bytes, signature: bytes, data: bytes) -> bool:
         """Whether the key made the signature over exactly these bytes."""
@@ -79,6 +84,7 @@ class Ed25519:
 
     name: ClassVar[str] = "ssh-ed25519"
     fields: ClassVar[tuple[bytes, ...]] = ()
+    tuf: ClassVar[tuple[str, str]] = ("ed25519", "ed25519")
 
     def check(self, raw: bytes) -> None:
         """Not a point in its one canonical encoding, or a point of small order, is refused."""
@@ -91,6 +97,10 @@ class Ed25519:
     def load(self, raw: bytes) -> Ed25519PublicKey:
         """See `Algorithm`."""
         return Ed25519PublicKey.from_public_bytes(raw)
+
+    def tuf_form(self, raw: bytes) -> str:
+        """Hex."""
+        return raw.hex()
 
     def verifies(self, raw: bytes, signature: bytes, data: bytes) -> bool:
         """See `Algorithm`."""
@@ -117,6 +127,7 @@ class EcdsaP256:
 
     name: ClassVar[str] = "ecdsa-sha2-nistp256"
     fields: ClassVar[tuple[bytes, ...]] = (b"nistp256",)
+    tuf: ClassVar[tuple[str, str]] = ("ecdsa", name)
 
     def check(self, raw: bytes) -> None:
         """The curve has no points of small order; what is not on it is refused."""
@@ -130,6 +141,10 @@ class EcdsaP256:
     def load(self, raw: bytes) -> EllipticCurvePublicKey:
         """See `Algorithm`."""
         return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), raw)
+
+    def tuf_form(self, raw: bytes) -> str:
+        """PEM (RFC 7468, section 13)."""
+        return self.load(raw).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def verifies(self, raw: bytes, signature: bytes, data: bytes) -> bool:
         """See `Algorithm`."""

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_ssh_private_key,
 )
-from securesystemslib.signer import CryptoSigner, Signature
 
 from airstore.core.errors import NotFoundError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
@@ -87,10 +86,6 @@ class PrivateKey:
         """The signature over ``data``, as `PublicKey.verifies` takes it; the same for the same data."""
         return signature_of(self._key, data)
 
-    def signer(self) -> CryptoSigner:
-        """The key as a `securesystemslib` signer."""
-        return _Repeatable(self, self._key)
-
     def _serialize(self, passphrase: bytes | None) -> bytes:
         protection: KeySerializationEncryption = NoEncryption()
         if passphrase is not None:
@@ -99,17 +94,6 @@ class PrivateKey:
 
     def __repr__(self) -> str:
         return f"PrivateKey({self.public.fingerprint})"
-
-
-class _Repeatable(CryptoSigner):
-    """The library's, but the same signature each time, for ECDSA keys, too."""
-
-    def __init__(self, key: PrivateKey, loaded: AnyPrivateKey) -> None:
-        super().__init__(loaded, key.public.sslib())
-        self._key = key
-
-    def sign(self, payload: bytes) -> Signature:
-        return Signature(self._key.public.keyid, self._key.sign(payload).hex())
 
 
 def _read_private(path: Path) -> bytes:

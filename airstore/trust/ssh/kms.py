@@ -12,21 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.exceptions import UnsupportedAlgorithmError, UnsupportedLibraryError
-from securesystemslib.signer import AWSSigner, Key, SecretsHandler, Signature, Signer, VaultSigner
+from securesystemslib.signer import AWSSigner, Key, Signer, SSlibKey, VaultSigner
 
 from airstore.core.errors import AirstoreError, NotTrustedError, TransferError, UsageError
+from airstore.trust.ssh.algorithm import ALGORITHMS, public_of
 from airstore.trust.ssh.publickey import PublicKey
+from airstore.trust.ssh.uri import EXTRAS, is_kms_uri
 
-_EXTRAS = {"hv": "kms-vault", "awskms": "kms-aws"}
 _P256 = "ecdsa-sha2-nistp256"
 FORMS = "hv:NAME, Ed25519 in HashiCorp Vault; awskms:KEY, P-256 at AWS"
 logging.getLogger("securesystemslib").addHandler(logging.NullHandler())  # what it says is in our message
-
-
-def is_kms_uri(text: str) -> bool:
-    """Whether a text names a key of a service."""
-    return text.partition(":")[0] in _EXTRAS and ":" in text
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class KmsKey:
             raise UsageError(f"{uri!r} names no key of a service", hint=f"keys are: {FORMS}")
         with _answering(uri):  # Vault's keys are read as Ed25519, those of AWS as P-256; others are refused
             found, key = VaultSigner.import_(name) if scheme == "hv" else AWSSigner.import_(name, _P256)
-            return cls(PublicKey.of_sslib(key), found)
+            return cls(from_sslib(key), found)
 
     def sign(self, data: bytes) -> bytes:
         """The signature over ``data``, as `PublicKey.verifies` takes it.
@@ -64,7 +62,7 @@ class KmsKey:
             UsageError, TransferError: as `ask`.
         """
         with _answering(self.uri):
-            service = Signer.from_priv_key_uri(self.uri, self.public.sslib())
+            service = Signer.from_priv_key_uri(self.uri, to_sslib(self.public))
             signature = bytes.fromhex(service.sign(data).signature)
         if not self.public.verifies(signature, data):
             raise NotTrustedError(
@@ -73,38 +71,34 @@ class KmsKey:
             )
         return signature
 
-    def signer(self) -> Signer:
-        """The key as a `securesystemslib` signer."""
-        return _KmsSigner(self)
+
+def to_sslib(key: PublicKey) -> SSlibKey:
+    """A key as `securesystemslib` knows it."""
+    return SSlibKey.from_crypto(key.algorithm.load(key.raw))
 
 
-class _KmsSigner(Signer):
-    """What an envelope asks for: `KmsKey.sign`, which verifies what the service answers."""
+def from_sslib(key: Key) -> PublicKey:
+    """The other way.
 
-    def __init__(self, key: KmsKey) -> None:
-        self._key = key
-
-    @property
-    def public_key(self) -> Key:
-        return self._key.public.sslib()
-
-    @classmethod
-    def from_priv_key_uri(
-        cls,
-        priv_key_uri: str,
-        public_key: Key,
-        secrets_handler: SecretsHandler | None = None,  # noqa: ARG003 - a service has credentials of its own
-    ) -> Signer:
-        return cls(KmsKey(PublicKey.of_sslib(public_key), priv_key_uri))
-
-    def sign(self, payload: bytes) -> Signature:
-        return Signature(self.public_key.keyid, self._key.sign(payload).hex())
+    Raises:
+        UsageError: a key of another kind.
+    """
+    form = str(key.keyval.get("public"))
+    if key.keytype == "ed25519":
+        return PublicKey(bytes.fromhex(form))
+    found = load_pem_public_key(form.encode())
+    known = public_of(found) if isinstance(found, EllipticCurvePublicKey) else None
+    if known is None:
+        raise UsageError(
+            f"a key of type {key.scheme} cannot sign here; only {' or '.join(ALGORITHMS)} are accepted"
+        )
+    return PublicKey(known[1], known[0])
 
 
 @contextmanager
 def _answering(uri: str) -> Iterator[None]:
     """Errors of whatever library it is, each with classes of its own, as one that says what to do."""
-    extra = _EXTRAS[uri.partition(":")[0]]
+    extra = EXTRAS[uri.partition(":")[0]]
     try:
         yield
     except AirstoreError:

@@ -7,12 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from securesystemslib.signer import Key, SSlibKey
-
-from airstore.core.errors import DamagedError, UsageError
-from airstore.trust.ssh.algorithm import ALGORITHMS, ED25519, Algorithm, public_of
+from airstore.core.errors import DamagedError
+from airstore.trust.ssh.algorithm import ALGORITHMS, ED25519, Algorithm
 from airstore.trust.ssh.newfile import write_new
 from airstore.trust.wire import WireReader, decode_base64, put_string
 
@@ -72,22 +68,6 @@ class PublicKey:
         reader.end()
         return cls(raw, algorithm)
 
-    @classmethod
-    def of_sslib(cls, key: Key) -> PublicKey:
-        """From `securesystemslib`'s form.
-
-        Raises:
-            UsageError: a key of another kind.
-        """
-        form = str(key.keyval.get("public"))
-        if key.keytype == "ed25519":
-            return cls(bytes.fromhex(form))
-        found = load_pem_public_key(form.encode())
-        known = public_of(found) if isinstance(found, EllipticCurvePublicKey) else None
-        if known is None:
-            raise UsageError(f"a key of type {key.scheme} cannot sign here; only {_TYPES} are accepted")
-        return cls(known[1], known[0])
-
     @property
     def wire(self) -> bytes:
         """SSH's wire form."""
@@ -96,7 +76,10 @@ class PublicKey:
     @property
     def keyid(self) -> str:
         """SHA-256 in hex of the key's canonical form (TUF 1.0.34, section 4.2); a hint, never a proof."""
-        return self.sslib().keyid
+        kind, scheme = self.algorithm.tuf
+        form = self.algorithm.tuf_form(self.raw)  # canonical JSON has its newlines as they are
+        text = f'{{"keytype":"{kind}","keyval":{{"public":"{form}"}},"scheme":"{scheme}"}}'
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def fingerprint(self) -> str:
@@ -138,7 +121,3 @@ class PublicKey:
         signature = self.algorithm.from_ssh(reader.string())
         reader.end()
         return signature
-
-    def sslib(self) -> SSlibKey:
-        """The key as `securesystemslib` knows it."""
-        return SSlibKey.from_crypto(self.algorithm.load(self.raw))

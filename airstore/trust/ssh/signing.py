@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from securesystemslib.signer import Signer
-
 from airstore.core.errors import NotFoundError
 from airstore.trust.ssh.agent import AgentKey
 from airstore.trust.ssh.keys import Passphrase, PrivateKey
-from airstore.trust.ssh.kms import KmsKey, is_kms_uri
 from airstore.trust.ssh.publickey import PublicKey
+from airstore.trust.ssh.uri import is_kms_uri
 
 
 class SigningKey(Protocol):
@@ -23,9 +21,6 @@ class SigningKey(Protocol):
 
     def sign(self, data: bytes) -> bytes:
         """The signature over ``data``, as `PublicKey.verifies` takes it."""
-
-    def signer(self) -> Signer:
-        """The key as a `securesystemslib` signer."""
 
 
 def load_signing_key(path: Path, passphrase: Passphrase | None, agent: Path | None) -> SigningKey:
@@ -47,12 +42,19 @@ def load_signing_key(path: Path, passphrase: Passphrase | None, agent: Path | No
     public = path if path.suffix == ".pub" else path.with_name(f"{path.name}.pub")
     if path == public or (public.is_file() and not path.exists()):
         text = _read_text(public)
-        key, uri = (
-            PublicKey.parse_openssh(text, str(public)),
-            text.strip().partition(" ")[2].partition(" ")[2],
-        )
-        return KmsKey(key, uri) if is_kms_uri(uri) else AgentKey.find(key, agent)
+        key, comment = PublicKey.parse_openssh(text, str(public)), _comment(text)
+        return _kms_key(key, comment) if is_kms_uri(comment) else AgentKey.find(key, agent)
     return PrivateKey.load(path, passphrase)
+
+
+def _comment(text: str) -> str:
+    return text.strip().partition(" ")[2].partition(" ")[2]
+
+
+def _kms_key(key: PublicKey, uri: str) -> SigningKey:
+    from airstore.trust.ssh.kms import KmsKey  # noqa: PLC0415 - loads the libraries of every service
+
+    return KmsKey(key, uri)
 
 
 def _read_text(path: Path) -> str:

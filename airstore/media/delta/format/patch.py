@@ -12,8 +12,6 @@ from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-import hdiffpatch
-
 from airstore.core.errors import DamagedError
 from airstore.media.delta.format.nested import VIEW, may_have_streams, open_streams, streams, view
 from airstore.media.delta.format.wire import Numbers
@@ -122,6 +120,8 @@ def apply(kind: PieceKind, data: bytes, bases: list[bytes], size: int) -> bytes:
     sizes = Numbers(data[:20])
     if sizes.take(max(PIECE, VIEW)) != size or sizes.take(BASE) != len(base):
         raise DamagedError("a delta's patch is for another base than this site has")
+    import hdiffpatch  # noqa: PLC0415 - as below
+
     whole = _MAGIC + data
     del data  # which nobody else needs, and which is as large
     try:
@@ -132,6 +132,8 @@ def apply(kind: PieceKind, data: bytes, bases: list[bytes], size: int) -> bytes:
 
 def _against(new: bytes, base: bytes, whole: PieceKind, room: Room) -> Carried:
     if base:
+        import hdiffpatch  # noqa: PLC0415 - with bz2 and lzma it takes longer to load than most commands run
+
         with room.patching(len(new), len(base)):
             patch: bytes = hdiffpatch.diff(base, new, validate=False)
         if len(patch) + _GAIN < len(new) and patch.startswith(_MAGIC):
