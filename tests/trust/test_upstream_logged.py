@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from airstore.trust.upstream.claim import bundle_claim
 from airstore.trust.upstream.identity import UpstreamIdentity
@@ -142,6 +143,14 @@ def test_an_entry_of_another_signature_of_the_same_payload(kind: str, making: Ma
     assert bundle["dsseEnvelope"]["payload"] == other["dsseEnvelope"]["payload"]
     material = other["verificationMaterial"]["tlogEntries"]
     bundle["verificationMaterial"]["tlogEntries"] = material
+    assert "of another signature or certificate" in str(verdict(making, bundle))
+
+
+@pytest.mark.parametrize("kind", ["dsse", "intoto"])
+def test_an_entry_of_another_certificate_of_the_same_key(kind: str, making: Making) -> None:
+    bundle, _ = made(making, kind=kind, identity="https://github.com/mallory/app")
+    der = making.certificate().public_bytes(Encoding.DER)
+    bundle["verificationMaterial"]["certificate"]["rawBytes"] = base64.b64encode(der).decode()
     assert "of another signature or certificate" in str(verdict(making, bundle))
 
 
