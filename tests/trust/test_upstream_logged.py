@@ -160,3 +160,15 @@ def test_other_versions_of_entries_are_not_guessed_at(version: str, making: Maki
     assert f"it is of the kind ('intoto', '{version}')" in str(
         verdict(making, json.loads(maker.bundle(IMAGE)))
     )
+
+
+def test_an_entry_by_another_hash(making: Making) -> None:
+    bundle, entry = made(making)
+    body = json.loads(base64.b64decode(entry["canonicalizedBody"]))
+    body["spec"]["payloadHash"]["algorithm"] = "sha512"
+    logged = making.sigstore.entry(body)
+    entry["canonicalizedBody"] = logged["Payload"]["body"]
+    entry["inclusionPromise"]["signedEntryTimestamp"] = logged["SignedEntryTimestamp"]
+    data = base64.b64decode(entry["canonicalizedBody"])
+    entry["inclusionProof"] = log_proof.proof(making.sigstore.log, data, 5, 7)
+    assert "its hash is 'sha512'" in str(verdict(making, bundle))
