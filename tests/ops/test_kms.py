@@ -27,7 +27,6 @@ def vault() -> Iterator[FakeService]:
 
 @pytest.fixture
 def aws() -> Iterator[FakeService]:
-    pytest.importorskip("boto3", reason="airstore[kms-aws] is not installed")
     with fake_aws() as service:
         yield service
 

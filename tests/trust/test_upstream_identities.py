@@ -133,3 +133,10 @@ def test_entries_that_are_none(entries: object, making: Making, tmp_path: Path) 
         (found,) = attached_claims(layout, Reference.parse(f"{NAME}:1"), Digest(root["digest"])).claims
         trusted = TrustedRoot.parse(document, "root.json", "root.json")
         assert "entry" in str(UpstreamIdentity(IDENTITY, ISSUER, trusted).verdict(found.claim.signed))
+
+
+def test_the_timestamp_in_a_certificate_counts_and_not_its_logs_id(making: Making, tmp_path: Path) -> None:
+    document = making.sigstore.trusted_root()
+    other = Sigstore().trusted_root()["ctlogs"][0]["publicKey"]["rawBytes"]
+    document["ctlogs"][0]["publicKey"]["rawBytes"] = other
+    assert "in no log of certificates" in str(verdict(tmp_path, "bundle", making, document))

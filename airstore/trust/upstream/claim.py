@@ -113,7 +113,7 @@ def bundle_claim(data: bytes, what: str) -> Claim | None:
             tuple(signed.signatures),
             signed.signed,
             signed.payload,
-            None if "publicKey" in material else lambda: _material(material, what),
+            None if "publicKey" in material else lambda: _material(document, material, what),
         ),
     )
 
@@ -130,14 +130,16 @@ def _annotated(annotations: Mapping[str, str], what: str) -> Callable[[], Eviden
     return read
 
 
-def _material(material: Mapping[str, Any], what: str) -> Evidence:
+def _material(document: Mapping[str, Any], material: Mapping[str, Any], what: str) -> Evidence:
     """Bundles of before 0.3 have a chain, the signer's certificate first; the rest does not count."""
     try:
         found = material.get("certificate") or material["x509CertificateChain"]["certificates"][0]
         der = decode_base64(found["rawBytes"], f"{what}: its certificate")
     except (KeyError, IndexError, TypeError) as fault:
         raise DamagedError(f"{what} has no certificate") from fault
-    return Evidence(SigningCertificate.parse(der, what), log_entry.from_bundle(material, what))
+    return Evidence(
+        SigningCertificate.parse(der, what), log_entry.from_bundle(material, document.get("mediaType"), what)
+    )
 
 
 def _subject(entry: object, what: str) -> tuple[Digest, str]:

@@ -17,13 +17,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from fixture_images import LayoutWriter
 from securesystemslib.dsse import Envelope
 
-from tests.support.registry import signatures
+from tests.support.registry import log_proof, signatures
 from tests.support.registry.layouts import Node
 
 IDENTITY = "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1"
 ISSUER = "https://token.actions.githubusercontent.com"
 WHEN = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 _STAMPS = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
+_NO_HASH = {"algorithm": "sha256", "value": "00" * 32}
 _ISSUER_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
 
 
@@ -167,6 +168,9 @@ class Making:
         signs: what the certificate's key signs, where that is not what travels.
         logs: what the entry is of, where that is not what travels.
         after: when the log took it in, after the certificate began.
+        place: index in the log's tree, and entries in it.
+        kind: of the entry of a bundle, ``dsse`` or ``intoto``.
+        version: of an entry ``intoto``.
     """
 
     sigstore: Sigstore = field(default_factory=Sigstore)
@@ -178,6 +182,9 @@ class Making:
     logs: bytes | None = None
     after: timedelta = timedelta(minutes=1)
     logged: bool = True
+    place: tuple[int, int] = (5, 7)
+    kind: str = "dsse"
+    version: str = "0.0.2"
 
     def but(self, **changes: Any) -> Making:
         return replace(self, **changes)
@@ -211,20 +218,26 @@ class Making:
         envelope["signatures"] = [{"sig": _b64(signature)}]
         certificate = self.certificate()
         pem = certificate.public_bytes(Encoding.PEM)
-        body = {
-            "apiVersion": "0.0.1",
-            "kind": "dsse",
-            "spec": {
-                "envelopeHash": {"algorithm": "sha256", "value": "00" * 32},
-                "payloadHash": {"algorithm": "sha256", "value": self._digest(data)},
-                "signatures": [{"signature": _b64(signature), "verifier": _b64(pem)}],
-            },
-        }
+        body = self._body(envelope["payloadType"], data, _b64(signature), _b64(pem))
         plain["verificationMaterial"] = {
             "certificate": {"rawBytes": _b64(certificate.public_bytes(Encoding.DER))},
             "tlogEntries": [self._in_bundle(body)] if self.logged else [],
         }
         return json.dumps(plain).encode()
+
+    def _body(self, media_type: str, data: bytes, signature: str, pem: str) -> dict[str, Any]:
+        payload = {"payloadHash": {"algorithm": "sha256", "value": self._digest(data)}}
+        if self.kind == "intoto":
+            twice = {"sig": _b64(signature.encode()), "publicKey": pem}
+            envelope = {"payloadType": media_type, "signatures": [twice]}
+            content = {"envelope": envelope, "hash": _NO_HASH, **payload}
+            return {"apiVersion": self.version, "kind": "intoto", "spec": {"content": content}}
+        signed = [{"signature": signature, "verifier": pem}]
+        return {
+            "apiVersion": "0.0.1",
+            "kind": "dsse",
+            "spec": {"envelopeHash": _NO_HASH, **payload, "signatures": signed},
+        }
 
     def refer(self, writer: LayoutWriter, root: Node) -> Node:
         return signatures.refer(writer, root, self.bundle(root))
@@ -238,6 +251,9 @@ class Making:
             "kindVersion": {"kind": body["kind"], "version": body["apiVersion"]},
             "integratedTime": str(payload["integratedTime"]),
             "inclusionPromise": {"signedEntryTimestamp": entry["SignedEntryTimestamp"]},
+            "inclusionProof": log_proof.proof(
+                self.sigstore.log, base64.b64decode(payload["body"]), *self.place
+            ),
             "canonicalizedBody": payload["body"],
         }
 
