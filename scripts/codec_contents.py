@@ -42,8 +42,7 @@ def contents_of(words: Iterable[str], most: int) -> list[Content]:
 
 def _content(name: str, path: Path, most: int) -> Content:
     if path.is_file():
-        with path.open("rb") as file:
-            plain = file.read(most)
+        plain = path.read_bytes()[:most]
         return Content(name, plain, _archive([(path.name, plain)]))
     every = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.is_symlink()]
     step = max(1, -(-sum(file.stat().st_size for file in every) // most))

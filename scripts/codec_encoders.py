@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -37,6 +39,9 @@ class Encoder(NamedTuple):
         if self.command[0] == "python-zlib":
             stream = zlib.compressobj(self.level, zlib.DEFLATED, 31, int(self.command[1]))
             return stream.compress(plain) + stream.flush()
+        if self.command[0] == "python-library":
+            module, function = self.command[1:]
+            return bytes(getattr(importlib.import_module(module), function)(plain, self.level))
         return subprocess.run(self.command, input=plain, stdout=subprocess.PIPE, check=True).stdout
 
 
@@ -104,6 +109,23 @@ def _klauspost_programs(work: Path, versions: tuple[str, ...]) -> list[tuple[str
     return built
 
 
+LIBRARIES = (  # names, modules and functions of PyPI's, levels
+    ("libdeflate", "deflate", "gzip_compress", range(1, 13)),
+    ("zlib-ng", "zlib_ng.gzip_ng", "compress", range(1, 10)),
+    ("ISA-L", "isal.igzip", "compress", range(4)),
+)
+
+
+def _libraries() -> list[Encoder]:
+    """Encoders that PyPI has as libraries, those that are installed."""
+    return [
+        Encoder(name, level, ["python-library", module, function])
+        for name, module, function, levels in LIBRARIES
+        if importlib.util.find_spec(module.partition(".")[0])
+        for level in levels
+    ]
+
+
 def _build(go: Path, what: list[str], program: Path, directory: Path, environment: dict[str, str]) -> None:
     settings = {**os.environ, **environment}
     subprocess.run([go, "build", "-o", program, *what], cwd=directory, check=True, env=settings)
@@ -126,4 +148,4 @@ def encoders(work: Path, *, newest_only: bool = False) -> list[Encoder]:
         found.append(Encoder("Java", -1, ["java", str(SOURCES / "Gzip.java")]))
     for version, program in _node_programs(work, tuple(NODE_PACKAGES)[first:]):
         found += [Encoder(f"Node {version}", n, [str(program), "-e", NODE, str(n)]) for n in range(1, 10)]
-    return found
+    return found + _libraries()

@@ -51,6 +51,8 @@ def wanted(encoder: Encoder) -> bool:
     """One of each that differs: the newest Go of both kinds, each epoch of klauspost, a few levels."""
     if encoder.name.startswith("Go ") and not encoder.name.startswith(("Go 1.21", "Go 1.26", "Go 1.27")):
         return False
+    if encoder.command[0] == "python-library":
+        return False  # no model is of it: side data are its tokens
     if encoder.name.endswith((" 1.18.0", " 1.19.1", " 18.4.0", " 20.13.1")):
         return False
     levels = next((levels for name, levels in LEVELS.items() if encoder.name.startswith(name)), (6, -1))

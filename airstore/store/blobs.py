@@ -7,7 +7,7 @@ from airstore.store.exchange.outline import Outline, Piece, content, outline
 from airstore.store.exchange.staging import Staging
 from airstore.store.exchange.whole import write_whole
 from airstore.store.format.objects import ObjectKey
-from airstore.store.format.solid import WINDOW, compress_solid, compression_memory, solid_chunks
+from airstore.store.format.solid import compress_solid, compression_memory, decompression_memory, solid_chunks
 from airstore.store.ingest.feed import Feed
 from airstore.store.ingest.sink import WORKERS, in_order
 from airstore.store.ingest.tar import join as join_tar
@@ -32,7 +32,6 @@ from airstore.store.upkeep.retire import retire_damaged
 from airstore.store.upkeep.sweep import Sweep, sweeping
 
 __all__ = [
-    "WINDOW",
     "WORKERS",
     "BlobEncoding",
     "BlobForm",
@@ -57,6 +56,7 @@ __all__ = [
     "compress_solid",
     "compression_memory",
     "content",
+    "decompression_memory",
     "drop_whole",
     "forget_outlines",
     "in_order",

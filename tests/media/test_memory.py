@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,9 @@ from airstore.core.image.digest import Digest
 from airstore.core.limits import GIB
 from airstore.media.delta.format import patch
 from airstore.media.delta.format.nested import VIEW
+from airstore.media.delta.format.packing import Method, Packing
 from airstore.media.delta.format.patch import BASE, PIECE
+from airstore.media.delta.format.segments import SEGMENT
 from airstore.media.delta.making.memory import (
     DEFAULT,
     LARGEST,
@@ -56,7 +59,16 @@ def test_the_default_makes_what_a_site_can_take(effort: Effort) -> None:
     shares = effort.shares(DEFAULT)
     assert shares.base == LARGEST <= BASE
     assert shares.segments >= 1
-    assert site_memory(shares.base) <= SITE
+    assert site_memory(shares.base, {*effort.packings.values(), effort.table}) <= SITE
+
+
+def test_a_site_takes_half_a_segment_for_a_stream_of_zstd() -> None:
+    """As its writer asks for; what xz needs may be a segment."""
+    zstd, xz = Packing(Method.ZSTD, 3), Packing(Method.XZ, 9)
+    assert (zstd.reading(SEGMENT), xz.reading(SEGMENT)) == (SEGMENT // 2, SEGMENT)
+    assert site_memory(LARGEST, [zstd, xz]) - site_memory(LARGEST, [zstd]) == 3 * SEGMENT // 2
+    frame = zstd.compress([noise(1) * (SEGMENT // len(noise(1)))])
+    assert zstandard.get_frame_parameters(frame).window_size == zstd.reading(SEGMENT)
 
 
 def test_threads_take_no_more_than_there_is_unless_one_is_alone() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from codec_contents import contents_of
 from codec_goals import goal, header_alone
-from codec_table import Figures, row
+from codec_measure import Figures, Notes, Row
+from codec_table import row, table
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,17 @@ def test_trees_are_taken_in_part_and_no_content_is_larger_than_asked(tmp_path: P
     assert file.plain == b"\x01" * 4_000
     with pytest.raises(SystemExit, match="NAME=PATH"):
         contents_of([str(tmp_path)], 1)
+
+
+def test_a_run_that_was_ended_goes_on_and_says_what_is_missing(tmp_path: Path) -> None:
+    notes, kept, other = Notes(tmp_path / "n.jsonl"), Row("GNU gzip", 6), Row("zlib-ng", 1)
+    for content in ("go", "node"):
+        notes.add(kept, figures(100, 1.0, 1.0, content))
+    notes.add(other, figures(100, 1.0, 1.0)._replace(encode=None))
+    again = Notes(tmp_path / "n.jsonl")
+    assert again.rows == notes.rows
+    assert again.has(other, "go")
+    assert not again.has(other, "node")
+    *_, whole, part = table(again)
+    assert whole.endswith("| met |")
+    assert part.endswith("| not measured: node |")

@@ -30,6 +30,11 @@ def compression_memory(level: int, size: int) -> int:
     return int(parameters.estimated_compression_context_size()) + (1 << window) + size + _MATCHES
 
 
+def decompression_memory(size: int) -> int:
+    """Bytes that reading what comes of so many takes, the window."""
+    return 1 << _window(size)
+
+
 def compress_solid(data: Sequence[bytes], level: int) -> bytes:
     """One frame of all this data; its window is as large as the data, up to 32 MiB.
 

@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from airstore.core.errors import DamagedError
 from airstore.core.limits import KIB, MIB
-from airstore.store.blobs import compress_solid, compression_memory, solid_chunks
+from airstore.store.blobs import compress_solid, compression_memory, decompression_memory, solid_chunks
 
 _READ = 256 * KIB
 _LEAST_DICTIONARY = 4 * KIB
@@ -51,6 +51,12 @@ class Packing(NamedTuple):
         if self.method is Method.ZSTD:
             return compression_memory(self.level, size)
         return 21 * _dictionary(self.level, size) // 2 + _ENCODER + size
+
+    def reading(self, size: int) -> int:
+        """Bytes that reading what comes of so many takes: the window, or the dictionary."""
+        if self.method is Method.ZSTD:
+            return decompression_memory(size)
+        return _dictionary(self.level, size)
 
 
 def unpack(file: BinaryIO, method: Method, stored: int, plain: int) -> Iterator[bytes]:

@@ -14,7 +14,6 @@ from airstore.media.delta.format.nested import VIEW
 from airstore.media.delta.format.packing import Method, Packing
 from airstore.media.delta.format.patch import PIECE
 from airstore.media.delta.format.segments import SEGMENT
-from airstore.store.blobs import WINDOW
 
 DEFAULT = 2 * GIB
 SITE = 512 * MIB  # what an import takes at most
@@ -80,14 +79,15 @@ def patch_memory(new: int, base: int) -> int:
     return _SUFFIXES * base + new
 
 
-def site_memory(base: int) -> int:
-    """Bytes that a site takes at most for a patch: segments, the bases twice, the patch."""
-    return _PROCESS // 2 + _STREAMS * SEGMENT + 2 * base + VIEW
+def site_memory(base: int, packings: Iterable[Packing]) -> int:
+    """Bytes that a site takes at most for a patch: what reading streams takes, the bases twice, the patch."""
+    streams = _STREAMS * max(packing.reading(SEGMENT) for packing in packings)
+    return _PROCESS // 2 + streams + 2 * base + VIEW
 
 
 def packing_memory(packings: Iterable[Packing]) -> int:
     """Bytes that compressing a segment takes beside it, of the stream that takes most."""
-    return max(packing.memory(min(SEGMENT, WINDOW)) for packing in packings)
+    return max(packing.memory(SEGMENT) for packing in packings)
 
 
 class Workplace:

@@ -14,6 +14,10 @@ const GLANCE: u64 = 1 << 16;
 const LOOK: u64 = 1 << 19;
 /// ... and pgzip, to whose second block this reaches.
 const TWO_BLOCKS: u64 = (1 << 20) + (1 << 18);
+/// How many of those that did well on a glance are tried farther, ...
+const FARTHER: usize = 6;
+/// ... and how many to the end. Where no model fits, nearly all do about as badly.
+const TO_THE_END: usize = 2;
 /// Plain bytes that copies saved, of which a model that never errs is the right one.
 const EVIDENCE: u64 = 1 << 16;
 /// Deviations of more than this part of the stream are worse than its tokens, which delta better.
@@ -49,8 +53,8 @@ pub fn choose(prefix: &[u8]) -> Encoder {
         best = best.min(cost);
         tried.push((cost, encoder));
     }
-    let tried = retry(tried, prefix, LOOK);
-    match retry(tried, prefix, u64::MAX).first() {
+    let tried = retry(tried, prefix, LOOK, FARTHER);
+    match retry(tried, prefix, u64::MAX, TO_THE_END).first() {
         Some((cost, encoder)) if *cost <= prefix.len() as u64 / WORTHWHILE => *encoder,
         _ => Encoder::Tokens,
     }
@@ -73,16 +77,24 @@ fn is_right(encoder: Encoder, prefix: &[u8]) -> bool {
 }
 
 /// Try those again that did well, farther; the best of them come first.
-fn retry(mut tried: Vec<(u64, Encoder)>, prefix: &[u8], plain: u64) -> Vec<(u64, Encoder)> {
-    tried.sort_by_key(|(cost, _)| *cost);
-    let bound = enough(tried.first().map_or(0, |(cost, _)| *cost));
-    tried.retain(|(cost, _)| *cost <= bound);
+fn retry(tried: Vec<(u64, Encoder)>, prefix: &[u8], plain: u64, most: usize) -> Vec<(u64, Encoder)> {
+    let mut tried = well(tried, most);
     let mut best = u64::MAX;
     for (cost, encoder) in &mut tried {
         *cost = try_encoder(*encoder, prefix, plain, enough(best)).deviations;
         best = best.min(*cost);
     }
     tried.sort_by_key(|(cost, _)| *cost);
+    tried
+}
+
+/// Those that did well: so many, and all that did as well as the best, which may have met nothing yet.
+fn well(mut tried: Vec<(u64, Encoder)>, most: usize) -> Vec<(u64, Encoder)> {
+    tried.sort_by_key(|(cost, _)| *cost);
+    let best = tried.first().map_or(0, |(cost, _)| *cost);
+    let count = tried.iter().filter(|(cost, _)| *cost == best).count().max(most);
+    tried.truncate(count);
+    tried.retain(|(cost, _)| *cost <= enough(best));
     tried
 }
 
@@ -150,6 +162,16 @@ mod tests {
             let prefix = Prefix::of(&stream[..]).expect("readable");
             assert_eq!(choose(&prefix.bytes), Encoder::Klauspost(5, Epoch::V1_18_2, parallel));
         }
+    }
+
+    #[test]
+    fn of_those_that_do_badly_a_few_are_tried_farther() {
+        let costs = |costs: &[u64]| costs.iter().map(|cost| (*cost, Encoder::GoFast)).collect::<Vec<_>>();
+        let kept = |given: &[u64]| well(costs(given), 2).iter().map(|(cost, _)| *cost).collect::<Vec<_>>();
+        assert_eq!(kept(&[900, 1000, 950, 999]), [900, 950]);
+        assert_eq!(kept(&[0, 7, 0, 0]), [0, 0, 0]);
+        assert_eq!(kept(&[1, 67]), [1]);
+        assert!(well(Vec::new(), 2).is_empty());
     }
 
     #[test]
