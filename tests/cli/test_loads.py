@@ -15,10 +15,10 @@ pytestmark = pytest.mark.slow
 
 LIBRARIES = (
     *("jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"),
-    *("oras", "requests", "urllib3", "h11", "kubernetes", "websocket", "rich", "jinja2", "segno"),
+    *("requests", "urllib3", "h11", "kubernetes", "websocket", "rich", "jinja2", "segno"),
 )
 STORE = {"yaml", "pygit2", "cryptography", "bcrypt", "zstandard"}
-SOURCES = STORE | {"oras", "requests", "urllib3", "jsonschema"}  # the last is what oras loads
+SOURCES = STORE | {"requests", "urllib3"}
 CLUSTER = STORE | {"kubernetes", "websocket", "requests", "urllib3"}
 LOADS = {
     "--version": set(),

@@ -219,3 +219,27 @@ def test_a_registry_that_sends_writes_elsewhere_is_named(
     with pytest.raises(TransferError, match="sends writes elsewhere: to http://localhost") as caught:
         push(client, plan, shipment.reader, lambda _count: None)
     assert "plain-http" in caught.value.hint
+
+
+def test_no_cookie_is_ever_sent_back(connect: Connect) -> None:
+    """Harbor takes whoever sends one for a browser, and refuses writes without its token against forgery."""
+    sent: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            sent.append(self.headers.get("Cookie"))
+            self.send_response(200)
+            self.send_header("Content-Type", OCI_MANIFEST)
+            self.send_header("Content-Length", str(len(MANIFEST)))
+            self.send_header("Set-Cookie", "sid=a-session; Path=/")
+            self.end_headers()
+            self.wfile.write(MANIFEST)
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with listening(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as host:
+        client = connect(host)
+        for _ in range(2):
+            client.resolve(Reference.parse("registry.example.com/shop/api:1"))
+    assert sent == [None, None]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airstore.core.model.product import Product
     from airstore.registry.client.registry import RegistryClient
 
-# Requests and oras, under `RegistryClient`, take a quarter of a short command's time to load. What needs
+# Requests, under `RegistryClient`, takes a part of a short command's time to load. What needs
 # no registry does without: their imports are in the two methods that reach one.
 
 

@@ -1,18 +1,15 @@
-"""Requests to one registry: oras below, with timeouts, retries, one token per repository, and clear errors.
-
-oras keeps the session and answers challenges (`.auth`). Its own ``Registry.do_request`` is not used: it is
-wrapped in retries that wait up to two minutes over permanent faults, and nothing in it bounds a stall.
-"""
+"""Requests to one registry, with timeouts, retries, one token per repository, and clear errors."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from oras.provider import Registry
+import urllib3
 
 from airstore.core.errors import TransferError
 from airstore.core.limits import KIB
@@ -55,7 +52,7 @@ class Transport:
         self.endpoint = endpoint
         self._credentials = credentials
         self._adapter = EndpointAdapter(endpoint)
-        self._registries: dict[str, Registry] = {}
+        self._auths: dict[str, RegistryAuth] = {}
         self._lock = threading.Lock()
 
     def send(self, request: RegistryRequest) -> requests.Response:
@@ -96,11 +93,11 @@ class Transport:
             TransferError: no answer, or not one of those expected.
         """
         what = self.describe(request)
-        registry = self._registry(request.repository)
+        auth = self._auth(request.repository)
         url = self.url(request.repository, request.path)
-        header = registry.auth.get_auth_header() if self._is_ours(url) else {}
+        header = auth.header() if self._is_ours(url) else {}
         with network_errors(what, self.endpoint.stall), at_work("%s %s", request.method, what):
-            response: requests.Response = registry.session.request(
+            response = auth.session.request(
                 request.method,
                 url,
                 data=body,
@@ -112,7 +109,7 @@ class Transport:
         if response.is_redirect:
             raise _redirected(what, urljoin(url, response.headers["Location"]))
         if response.status_code == 401 and header:
-            registry.auth.forget(header["Authorization"])
+            auth.forget(header["Authorization"])
             raise TransientError(str(refusal(response, what)), hint="check the credentials")
         return _expected(response, request.expect, what)
 
@@ -149,62 +146,54 @@ class Transport:
         return response, body
 
     def _call(self, request: RegistryRequest, url: str) -> requests.Response:
-        registry = self._registry(request.repository)
+        auth = self._auth(request.repository)
         headers = _IDENTITY | dict(request.headers)
         if not self._is_ours(url):  # an upload may be sent elsewhere; the token may not
-            session: requests.Session = registry.session
-            return session.request(request.method, url, data=request.body, headers=headers, stream=True)
+            return auth.session.request(request.method, url, data=request.body, headers=headers, stream=True)
 
-        response = _ask(registry, request, url, headers)
-        if response.status_code == 404 and registry.auth.introduce(response):
+        response = _ask(auth, request, url, headers)
+        if response.status_code == 404 and auth.introduce(response):
             response.close()
-            response = _ask(registry, request, url, headers)
+            response = _ask(auth, request, url, headers)
         return response
 
     def _is_ours(self, url: str) -> bool:
         return _origin(url) == _origin(self.endpoint.base)
 
-    def _registry(self, repository: str) -> Registry:
+    def _auth(self, repository: str) -> RegistryAuth:
         with self._lock:
-            if repository not in self._registries:
-                self._registries[repository] = self._connect(repository)
-            return self._registries[repository]
+            if repository not in self._auths:
+                source, host = self._credentials, self.endpoint.host
+                find = lambda: source.find(host, repository) if source else None  # noqa: E731
+                self._auths[repository] = RegistryAuth(self.endpoint, repository, find, self._session())
+            return self._auths[repository]
 
-    def _connect(self, repository: str) -> Registry:
-        endpoint = self.endpoint
-        registry = Registry(endpoint.host, insecure=endpoint.plain_http, tls_verify=not endpoint.insecure)
-        registry.auth = self._auth(repository, registry.session)
-        registry.session.verify = not endpoint.insecure
+    def _session(self) -> requests.Session:
+        endpoint, session = self.endpoint, requests.Session()
+        session.verify = not endpoint.insecure
+        if endpoint.insecure:
+            urllib3.disable_warnings()  # it was asked for
+        # Registries that are web sites, too, take whoever sends cookies for a browser and want a CSRF token.
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # The environment is the command line's to read; .netrc would replace the tokens.
-        registry.session.trust_env = False
-        registry.session.proxies.update({k: v for k, v in endpoint.proxies.items() if k != NO_PROXY})
+        session.trust_env = False
+        session.proxies.update({k: v for k, v in endpoint.proxies.items() if k != NO_PROXY})
         for scheme in ("https://", "http://"):
-            registry.session.mount(scheme, self._adapter)
-        return registry
-
-    def _auth(self, repository: str, session: requests.Session) -> RegistryAuth:
-        source, host = self._credentials, self.endpoint.host
-        find = lambda: source.find(host, repository) if source else None  # noqa: E731
-        auth = RegistryAuth(host, repository, find, self.endpoint.stall)
-        auth.session = session
-        auth.prefix = "http" if self.endpoint.plain_http else "https"
-        auth._tls_verify = not self.endpoint.insecure  # noqa: SLF001 - oras sets it from outside, too
-        return auth
+            session.mount(scheme, self._adapter)
+        return session
 
 
 def _ask(
-    registry: Registry, request: RegistryRequest, url: str, headers: Mapping[str, str]
+    auth: RegistryAuth, request: RegistryRequest, url: str, headers: Mapping[str, str]
 ) -> requests.Response:
     """A request with the token that there is; one that is refused is replaced, a second refusal stands."""
     for attempt in range(_TOKENS):
-        sent = {**headers, **registry.auth.get_auth_header()}
-        response: requests.Response = registry.session.request(
-            request.method, url, data=request.body, headers=sent, stream=True
-        )
+        sent = {**headers, **auth.header()}
+        response = auth.session.request(request.method, url, data=request.body, headers=sent, stream=True)
         refused = response.status_code in ({401, 403} if not attempt else {403})
         if not refused or attempt + 1 == _TOKENS:
             break
-        registry.auth.authenticate_request(response, sent)
+        auth.answer(response)
     return response
 
 

@@ -1,8 +1,6 @@
-"""oras's token authentication, answering Basic challenges too and never reusing a refused token.
+"""Who we are to a registry: answers to Bearer and Basic challenges; a refused token is never used again.
 
-Sources: distribution spec (token and OAuth2 authentication), RFC 9110 section 11. What oras 0.2 does
-otherwise: repeats an expired token, sends several scopes as one, forgets what the token server said, and
-needs to be told in advance whether a registry uses Basic or Bearer.
+Sources: distribution spec (token and OAuth2 authentication), RFC 9110 section 11.
 """
 
 from __future__ import annotations
@@ -14,11 +12,11 @@ from typing import Any
 from urllib.parse import urljoin
 
 import requests
-from oras.auth.token import TokenAuth
 
 from airstore.core.errors import DamagedError, TransferError
 from airstore.core.limits import MIB
 from airstore.core.parsing import strictjson
+from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.login.challenges import Challenge, first_of_each, parse_challenges
 from airstore.registry.client.login.credentials import Credentials
 from airstore.registry.faults import network_errors, refusal
@@ -35,60 +33,60 @@ class CredentialsRefusedError(Exception):
         self.response = response
 
 
-class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
-    """Authentication for one repository; used by oras's ``Registry.do_request``.
+class RegistryAuth:
+    """Authentication for one repository.
 
     ``find`` is called at the first challenge, so that no helper is asked where nobody is needed.
+
+    Attributes:
+        session: what requests are made with.
     """
 
-    token: str | None
-    session: requests.Session
-
     def __init__(
-        self, host: str, repository: str, find: Callable[[], Credentials | None], stall: float
+        self,
+        endpoint: Endpoint,
+        repository: str,
+        find: Callable[[], Credentials | None],
+        session: requests.Session,
     ) -> None:
-        super().__init__()
-        self._what = f"{host}/{repository}" if repository else host
+        self.session = session
+        self._endpoint = endpoint
+        self._what = f"{endpoint.host}/{repository}" if repository else endpoint.host
         self._repository = repository
         self._introduced = False
         self._find = find
-        self._stall = stall
         self._scheme = "Bearer"
+        self._current: str | None = None
         self._lock = threading.Lock()
 
-    def get_auth_header(self) -> dict[str, str]:
+    def header(self) -> dict[str, str]:
         """The header for a request, or nothing yet."""
-        token = self.token
+        token = self._current
         return {"Authorization": f"{self._scheme} {token}"} if token else {}
 
     def forget(self, refused: str | None) -> None:
         """Drop the token if it is still the one that was ``refused`` (a whole header value)."""
         with self._lock:
-            if refused and refused == self.get_auth_header().get("Authorization"):
-                self.token = None
+            if refused and refused == self.header().get("Authorization"):
+                self._current = None
 
-    def authenticate_request(
-        self, original: requests.Response, headers: dict[str, str] | None, refresh: bool = False
-    ) -> tuple[dict[str, str], bool]:
-        """Answer a 401 or 403; called by oras.
+    def answer(self, refused: requests.Response) -> None:
+        """Get another token after a 401 or 403, unless another thread has one by now.
 
         Raises:
-            UnansweredError: there is nothing (more) to answer with.
+            CredentialsRefusedError: there is nothing (more) to answer with.
             TransferError: the token server refused or cannot be reached.
         """
-        del refresh  # what was refused is always replaced
-        offered = first_of_each(parse_challenges(original.headers.get("Www-Authenticate", "")))
-        sent = original.request.headers.get("Authorization")
+        offered = first_of_each(parse_challenges(refused.headers.get("Www-Authenticate", "")))
+        sent = refused.request.headers.get("Authorization")
         with self._lock:
-            if not self.token or sent == self.get_auth_header().get("Authorization"):
+            if not self._current or sent == self.header().get("Authorization"):
                 try:
-                    self.token = self._answer(original, offered or self._ping(original, sent), sent)
+                    self._current = self._answer(refused, offered or self._ping(refused, sent), sent)
                 except TransferError:
-                    original.close()
+                    refused.close()
                     raise
-            result = dict(headers or {}) | self.get_auth_header()
-        original.close()
-        return result, True
+        refused.close()
 
     def introduce(self, original: requests.Response) -> bool:
         """Authenticate though nobody asked: some registries hide from strangers what they have.
@@ -96,11 +94,11 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         Once for each repository, and only with credentials. Returns whether there is a token now.
         """
         with self._lock:
-            if self._introduced or self.token or self._find() is None:
+            if self._introduced or self._current or self._find() is None:
                 return False
             self._introduced = True
             try:
-                self.token = self._answer(original, self._ping(original, None), None)
+                self._current = self._answer(original, self._ping(original, None), None)
             except (CredentialsRefusedError, TransferError):
                 return False
             return True
@@ -129,8 +127,8 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         if sent or self._find() is None:
             return {}
         url = urljoin(original.url, "/v2/")
-        with network_errors(f"{self._what}: /v2/", self._stall):
-            response = self.session.get(url, stream=True, verify=self._tls_verify, allow_redirects=False)
+        with network_errors(f"{self._what}: /v2/", self._endpoint.stall):
+            response = self.session.get(url, stream=True, allow_redirects=False)
             response.close()
         return first_of_each(parse_challenges(response.headers.get("Www-Authenticate", "")))
 
@@ -139,14 +137,14 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         scope = challenge.get("scope") or (f"repository:{self._repository}:pull" if self._repository else "")
         fields: dict[str, Any] = {"service": challenge.get("service"), "scope": scope.split()}
         fields = {key: value for key, value in fields.items() if value}
-        with network_errors(f"{self._what}: token server", self._stall):
+        with network_errors(f"{self._what}: token server", self._endpoint.stall):
             response = self._ask(realm, fields, credentials)
         if response.status_code != 200:
             raise refusal(response, f"{self._what}: token server")
         return self._read(response)
 
     def _ask(self, realm: str, fields: dict[str, Any], credentials: Credentials | None) -> requests.Response:
-        options: dict[str, Any] = {"verify": self._tls_verify, "stream": True, "headers": {}}
+        options: dict[str, Any] = {"stream": True, "headers": {}}
         if credentials and credentials.identity_token:
             grant = {"grant_type": "refresh_token", "refresh_token": credentials.identity_token}
             scope = " ".join(fields.pop("scope", []))
@@ -160,7 +158,7 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
     def _realm(self, realm: str) -> str:
         if not realm.startswith(("https://", "http://")):
             raise TransferError(f"{self._what}: the registry names no token server")
-        if self.prefix == "https" and realm.startswith("http://"):
+        if not self._endpoint.plain_http and realm.startswith("http://"):
             raise TransferError(
                 f"{self._what}: the registry wants the password sent unencrypted to its token server",
                 hint="configure an https realm at the registry",
@@ -169,7 +167,7 @@ class RegistryAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
 
     def _read(self, response: requests.Response) -> str:
         what = f"{self._what}: token server's answer"
-        with network_errors(what, self._stall):
+        with network_errors(what, self._endpoint.stall):
             body = response.raw.read(_TOKEN_ANSWER, decode_content=True)
             response.close()
         try:
