@@ -54,6 +54,8 @@ def test_helm_sees_nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.Monke
         "HELM_DATA_HOME": str(home / "data"),
         "TMPDIR": str(home / "tmp"),
         "HTTPS_PROXY": "http://p:1",
+        "GOGC": "400",
+        "GOMEMLIMIT": "256MiB",
     }
     assert home.stat().st_mode & 0o077 == 0
 

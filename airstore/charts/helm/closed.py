@@ -25,6 +25,9 @@ from airstore.core.work import at_work
 from airstore.process import program
 from airstore.process.confinement import Confinement
 
+# Helm lives a tenth of a second, a fifth of which Go spent on collecting what ends with it. Measured on
+# 3.17 and 4.3: 0.8 of the CPU for a rendering, no more memory; from 256 MiB on it collects as ever.
+_SHORT_LIVED = {"GOGC": "400", "GOMEMLIMIT": "256MiB"}
 _SIGNALLED = 128  # and the signal's number: how a shell, and our supervisor, say that a program was ended
 _VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
 
@@ -65,7 +68,7 @@ class HelmProgram:
             (home / name).mkdir(exist_ok=True, mode=0o700)
         places = {f"HELM_{name.upper()}_HOME": str(home / name) for name in names[:3]}
         private = {"PATH": "/usr/bin:/bin", "HOME": str(home), "HELM_PLUGINS": str(home / "plugins")}
-        return self._environment | places | private | {"TMPDIR": str(home / "tmp")}
+        return _SHORT_LIVED | self._environment | places | private | {"TMPDIR": str(home / "tmp")}
 
     def run(  # noqa: PLR0913 - the bounds of one call, one each
         self,
