@@ -34,9 +34,8 @@ def desk(request: pytest.FixtureRequest, shop: Landscape, tmp_path: Path) -> Des
     shop.site.path.rename(desk.store)
     shutil.copy(shop.api.kubeconfig, desk / "admin.kubeconfig")
     beside = {"relative": "admin.kubeconfig", "inside": "../admin.kubeconfig"}
-    kubeconfig = beside.get(desk.way, str(desk / "admin.kubeconfig"))
     helm = os.path.relpath(shop.site.airstore.helm, desk.where)
-    desk.environment = {"KUBECONFIG": kubeconfig, "AIRSTORE_HELM": helm}
+    desk.environment = {"KUBECONFIG": beside[desk.way], "AIRSTORE_HELM": helm}
     return desk
 
 
@@ -80,7 +79,5 @@ def test_a_store_that_was_moved_goes_on(desk: Desk, shop: Landscape) -> None:
     assert shop.table() == "rows of 1.1.0"
     desk.directory.rename(desk.directory.with_name("elsewhere"))
     elsewhere = replace(desk, directory=desk.directory.with_name("elsewhere"))
-    if desk.way == "absolute":
-        elsewhere.environment = {**desk.environment, "KUBECONFIG": str(elsewhere / "admin.kubeconfig")}
     elsewhere.run(rollback)
     assert (shop.config("web"), shop.table()) == ("1.0.0", "rows of 1.0.0")

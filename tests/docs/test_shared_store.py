@@ -11,19 +11,19 @@ from tests.support.product.road_parts import leftovers, sound
 from tests.support.product.sharing import git
 from tests.support.product.tiny_product import Tiny
 from tests.support.registry.servers import RegistryServer
-from tests.support.tools.document_commands import WAYS, Desk, commands
+from tests.support.tools.document_commands import FAR, WAYS, Desk, commands
 
 DOCUMENT = "docs/shared-store.md"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*WAYS, FAR])
 def test_the_document(way: str, tiny: Tiny, registry: RegistryServer, prefix: str, tmp_path: Path) -> None:
     assert tiny.create("1.1.0").code == 0
     bare = tmp_path / "history.git"
     git("init", "-q", "--bare", "-b", "main", bare)
     desk = Desk(tiny.base, way)
-    before = {"relative": "", "absolute": f"{desk.directory}/", "inside": "../"}[way]
+    before = {"relative": "", FAR: f"{desk.directory}/", "inside": "../"}[way]
     desk.names = {
         "GIT-URL": f"file://{bare}",
         "oci://HOST/REPOSITORY": f"oci://{registry.host}/{prefix}/store --plain-http",
