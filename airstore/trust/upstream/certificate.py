@@ -27,7 +27,7 @@ from cryptography.x509 import (
     load_der_x509_certificate,
     load_pem_x509_certificate,
 )
-from cryptography.x509.certificate_transparency import LogEntryType, SignedCertificateTimestamp
+from cryptography.x509.certificate_transparency import SignedCertificateTimestamp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import (
     Criticality,
@@ -157,10 +157,8 @@ class SigningCertificate:
         yield from list(found.value)[:8]
 
     def _logged(self, stamp: SignedCertificateTimestamp, issuer: Certificate, root: TrustedRoot) -> bool:
-        if stamp.entry_type != LogEntryType.PRE_CERTIFICATE or not isinstance(
-            stamp.signature_hash_algorithm, SHA256
-        ):
-            return False
+        if not isinstance(stamp.signature_hash_algorithm, SHA256):
+            return False  # nothing else is used; the library gives only those of precertificates
         when = stamp.timestamp.replace(tzinfo=UTC)
         signed = _stamped(stamp, when, self.certificate.tbs_precertificate_bytes, issuer)
         return any(
