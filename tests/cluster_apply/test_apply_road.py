@@ -56,7 +56,6 @@ def check_that_a_node_that_cannot_pull_stops_it(shop: Shop) -> None:
     trusted.write_bytes(right)
 
 
-@pytest.mark.bothhelms
 def test_bootstrap_install_upgrade_failure_rollback_uninstall(shop: Shop) -> None:
     shop.configure_node()
     shop.run("registry", "bootstrap", "--containerd-socket", str(shop.cluster.socket))
