@@ -34,7 +34,14 @@ def making() -> Making:
 
 
 def verdict(
-    base: Path, form: str, making: Making, document: Node, identity: str = IDENTITY, issuer: str = ISSUER
+    base: Path,
+    form: str,
+    making: Making,
+    document: Node,
+    identity: str = IDENTITY,
+    issuer: str = ISSUER,
+    *,
+    exact: bool = False,
 ) -> str | None:
     """Of an image with one signature: why it does not count, None where it does."""
     writer = LayoutWriter(base)
@@ -46,7 +53,7 @@ def verdict(
     with OciLayout.directory(base) as layout:
         (found,) = attached_claims(layout, Reference.parse(f"{NAME}:1"), Digest(root["digest"])).claims
         assert found.claim.form == form
-        return UpstreamIdentity(identity, issuer, trusted).verdict(found.claim.signed)
+        return UpstreamIdentity(identity, issuer, trusted, exact).verdict(found.claim.signed)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -9,20 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixture_images import LayoutWriter
 
 from airstore.core.errors import NotTrustedError, UsageError
-from airstore.core.image.digest import Digest
-from airstore.core.image.reference import Reference
-from airstore.ops.publish.upstream.claims import attached_claims
-from airstore.registry.sources.layout import OciLayout
 from airstore.trust.upstream.certificate import _ISSUER, _UTF8, _text
 from airstore.trust.upstream.identity import SignedBytes, UpstreamIdentity
 from airstore.trust.upstream.trusted_root import Period, TrustedRoot
-from tests.support.registry import layouts
 from tests.support.registry.keyless import IDENTITY, ISSUER, Making
+from tests.trust.test_upstream_identities import verdict
 
-NAME = "registry.example.com/tiny/app"
 START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
 Document = dict[str, Any]
 
@@ -81,32 +75,20 @@ def test_what_a_key_alone_signed_is_by_no_identity(making: Making) -> None:
         identity.signer_of(SignedBytes((b"signature",), b"data", b"data", None))
 
 
-def verdict(base: Path, making: Making, document: Document, identity: str, *, exact: bool) -> str | None:
-    """Of an image with one signature: why it does not count, None where it does."""
-    writer = LayoutWriter(base)
-    root = layouts.image(writer, "app")
-    writer.name(root, f"{NAME}:1")
-    _ = making.refer(writer, root)
-    writer.finish()
-    with OciLayout.directory(base) as layout:
-        (found,) = attached_claims(layout, Reference.parse(f"{NAME}:1"), Digest(root["digest"])).claims
-        return UpstreamIdentity(identity, ISSUER, parse(document), exact).verdict(found.claim.signed)
-
-
 @pytest.mark.parametrize(("exact", "why"), [(False, None), (True, f"it is by {IDENTITY} of {ISSUER}")])
 def test_an_exact_identity_is_no_pattern(
     exact: bool, why: str | None, making: Making, tmp_path: Path
 ) -> None:
     """What a release records is a name, though a certificate's name may have an asterisk in it."""
     document: Document = making.sigstore.trusted_root()
-    assert verdict(tmp_path, making, document, IDENTITY.replace("v1", "v?"), exact=exact) == why
+    assert verdict(tmp_path, "bundle", making, document, IDENTITY.replace("v1", "v?"), exact=exact) == why
 
 
 def test_a_log_of_certificates_of_another_id(making: Making, tmp_path: Path) -> None:
     """A key that stands for two logs would let one speak for the other."""
     document: Document = making.sigstore.trusted_root()
     document["ctlogs"][0]["logId"]["keyId"] = base64.b64encode(bytes(32)).decode()
-    assert "in no log of certificates" in str(verdict(tmp_path, making, document, IDENTITY, exact=True))
+    assert "in no log of certificates" in str(verdict(tmp_path, "bundle", making, document, exact=True))
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 255])
