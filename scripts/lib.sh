@@ -89,3 +89,30 @@ setup_venv() {
     fi
     export PATH="$VENV/bin:$TOOLS:$PATH"
 }
+
+# once_more DIRECTORY CODE ARGUMENTS...: what became of tests, after those that failed ran again by themselves.
+# Real parts are late where everything runs side by side; more than two failures are no accident of time.
+once_more() {
+    local cache="$1" code="$2" failed
+    shift 2
+    [ "$code" -eq 1 ] || return "$code" # 0 is fine, everything else is not about single tests
+    failed="$(python -c 'import json, sys; print("\n".join(json.load(sys.stdin)))' <"$cache/v/cache/lastfailed")"
+    printf '== these tests failed:\n%s\n' "$failed"
+    [ "$(wc -l <<<"$failed")" -le 2 ] || return 1
+    printf '== once more, by themselves\n'
+    pytest -o cache_dir="$cache" --last-failed --last-failed-no-failures none "$@"
+}
+
+# tests ARGUMENTS...: pytest. In CI, which says so by AIRSTORE_AGAIN, those that failed run once more.
+tests() {
+    local cache code=0
+    if [ -z "${AIRSTORE_AGAIN:-}" ]; then
+        pytest "$@"
+        return
+    fi
+    cache="$(mktemp -d)"
+    pytest -o cache_dir="$cache" "$@" || code=$?
+    if once_more "$cache" "$code" "$@"; then code=0; fi
+    rm -rf "$cache"
+    return "$code"
+}

@@ -94,9 +94,18 @@ def start(cluster: Cluster, name: str, argv: list[str], print_: str) -> None:
         )
     _CHILDREN.append(child)
     process = Process(child.pid, _started(child.pid) or 0, _boot(), print_)
+    _wait_for_environment(process)
     record = cluster.run / f"{name}.json"
     record.with_suffix(".new").write_text(json.dumps(asdict(process)))
     record.with_suffix(".new").rename(record)
+
+
+def _wait_for_environment(process: Process) -> None:
+    """Popen returns when exec has closed files, before it lays out memory: `marked` would not find it yet."""
+    for _ in range(1000):
+        if _read(process.pid, "environ") or not process.is_alive():
+            return
+        time.sleep(0.001)
 
 
 def strays(cluster: Cluster, argv: list[str]) -> list[Process]:

@@ -44,6 +44,21 @@ def test_a_started_process_is_known_and_ends(cluster: Cluster) -> None:
     processes.stop([process])  # and again
 
 
+def test_what_has_started_carries_its_mark(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that has begun shows no environment for a moment: on a busy machine, one in twenty."""
+    read, asked = processes._read, list[str]()
+    late = [b"", b""]
+
+    def slow(pid: int, name: str) -> bytes:
+        asked.append(name)
+        return late.pop() if late else read(pid, name)
+
+    monkeypatch.setattr(processes, "_read", slow)
+    process = _started(cluster, "one", "sleep", "600")
+    assert asked == ["environ"] * 3
+    assert [found.pid for found in processes.marked(cluster)] == [process.pid]
+
+
 def _await_log(cluster: Cluster, text: str) -> None:
     deadline = time.monotonic() + 30
     while (cluster.logs / "one.log").read_text() != text:
