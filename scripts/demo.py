@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1]))  # behind the installed airstore, where there is one
 
-import fixture_images
+from scripts.images import fixture_images
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "fixtures"
@@ -187,7 +187,8 @@ def pull_back(demo: Demo, url: str) -> tuple[int, int]:
 def repository(artifact: dict[str, Any]) -> str:
     if "reference" not in artifact:
         return f"charts/{artifact['name']}"
-    return artifact["reference"].partition("/")[2].partition("@")[0].rpartition(":")[0]
+    reference: str = artifact["reference"]
+    return reference.partition("/")[2].partition("@")[0].rpartition(":")[0]
 
 
 def git_log(history: Path) -> None:

@@ -41,7 +41,7 @@ class UrlsHook(MetadataHookInterface):
         metadata["urls"] = {name: home + page.format(**metadata) for name, page in PAGES.items() if home}
 
 
-class CodecHook(BuildHookInterface):  # type: ignore[type-arg]
+class CodecHook(BuildHookInterface):
     """Runs cargo, and puts the library where the package looks for it."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from airstore.cli.main import main
 
 _HELP = "Show this message and exit."  # every command's; said once, in the introduction
 
+_WIDTH = 110
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
@@ -50,18 +51,27 @@ def entries(command: click.Command, context: click.Context) -> Iterator[Entry]:
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             if inner and not inner.hidden:
-                yield from entries(inner, click.Context(inner, info_name=name, parent=context, **_settings()))
+                yield from entries(
+                    inner,
+                    click.Context(
+                        inner, info_name=name, parent=context, terminal_width=_WIDTH, max_content_width=_WIDTH
+                    ),
+                )
 
 
 def pages() -> dict[str, list[Entry]]:
     """The entries of each page: one for airstore itself, one for each command with those below it."""
-    root = main.make_context("airstore", [], resilient_parsing=True, **_settings())
+    root = main.make_context(
+        "airstore", [], resilient_parsing=True, terminal_width=_WIDTH, max_content_width=_WIDTH
+    )
     own = next(entries(main, root))
     found = {"airstore": [own]}
     for name in main.list_commands(root):
         command = main.get_command(root, name)
         if command:
-            context = click.Context(command, info_name=name, parent=root, **_settings())
+            context = click.Context(
+                command, info_name=name, parent=root, terminal_width=_WIDTH, max_content_width=_WIDTH
+            )
             found[f"airstore-{name}"] = list(entries(command, context))
     return found
 
@@ -131,10 +141,6 @@ def stale() -> list[Path]:
         for path in {*wanted, *there}
         if path not in wanted or not path.is_file() or path.read_text() != wanted[path]
     )
-
-
-def _settings() -> dict[str, int]:
-    return {"terminal_width": 110, "max_content_width": 110}
 
 
 def _cell(text: str) -> str:

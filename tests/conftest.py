@@ -8,9 +8,10 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import fixture_images
 import pytest
 from hypothesis import HealthCheck, settings
+
+from scripts.images import fixture_images
 
 # A shell has its background jobs ignore interrupts, and so would the commands that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -35,9 +35,9 @@ def import_images(cluster: Cluster) -> None:
 
 def _write_images(layout: Path) -> None:
     """Both are a busybox; nothing is compiled."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    from fixture_images import LayoutWriter  # noqa: PLC0415 - only `up` runs in an environment that has it
-    from fixture_layers import base  # noqa: PLC0415
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from scripts.images.fixture_images import LayoutWriter  # noqa: PLC0415 - only `up` runs in an environment that has it
+    from scripts.images.fixture_layers import base  # noqa: PLC0415
 
     layer = base(Path(programs.find("busybox")))
     writer = LayoutWriter(layout)

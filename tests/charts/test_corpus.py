@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import discovery_corpus
 import pytest
+
+from scripts import discovery_corpus
 
 FOUND = list(discovery_corpus.shapes())
 

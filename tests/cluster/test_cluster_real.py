@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fixture_images
 import pytest
 
+from scripts.images import fixture_images
 from tests.support.kubernetes.cluster_fixtures import CLUSTER
 from tests.support.kubernetes.cluster_site import RealCluster
 from tests.support.product.e2e_road import Airstore, Store, publisher, site

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fixture_images
 import pytest
 
+from scripts.images import fixture_images
 from tests.support.kubernetes.cluster_site import API, write_site_file
 from tests.support.kubernetes.cluster_world import World
 from tests.support.product.e2e_road import Result, Store, carry, publisher, site

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fixture_images
 import pytest
 
 from airstore.core.parsing import yamlfile
+from scripts.images import fixture_images
 from tests.support.kubernetes.apply_binder import binder
 from tests.support.kubernetes.cluster_server import ApiServer, api_server, programs
 from tests.support.night import bakery

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fixture_images
 import pytest
 
+from scripts.images import fixture_images
 from tests.support.kubernetes.cluster_server import ApiServer
 from tests.support.product.e2e_road import Airstore, Result, Store, carry, publisher, run, site
 from tests.support.registry.servers import RegistryServer

@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import reference
 
 from airstore.cli.main import main
+from scripts import reference
 from tests.cli.test_help import commands, find
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from fixture_images import LayoutWriter
 
 from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.product.e2e_road import run
 from tests.support.product.road_parts import done
 from tests.support.product.tiny_product import IMAGE, Tiny, make_layout, site_of

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from fixture_images import LayoutWriter
 
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.ops.stores.directory import open_directory
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.product.road_parts import airstore, done, refused, sound, unchanged
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, site_of
 from tests.support.registry import layouts

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import growth
 import pytest
 
 from airstore.history.git.objects import ObjectDatabase
@@ -17,6 +16,7 @@ from airstore.history.git.refs import Refs
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.releases import remembered
 from airstore.ops.stores.releases.trusted import held_release
+from scripts.growing import growth
 from tests.ops.test_growth import KUBECONFIG, SITE_FILE
 from tests.support.product.road_parts import airstore, done
 from tests.support.product.tiny_product import make_tiny, site_of

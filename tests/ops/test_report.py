@@ -13,9 +13,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from fixture_images import LayoutWriter
 
 from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.product.road_parts import Road, airstore, done, refused, unchanged
 from tests.support.product.tiny_product import CHART, IMAGE, POD, Tiny
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fixture_images import LayoutWriter
-
+from scripts.images.fixture_images import LayoutWriter
 from tests.ops.test_report import EVIL, Page, self_contained
 from tests.support.product.road_parts import done
 from tests.support.product.tiny_product import IMAGE, Tiny

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from fixture_images import LayoutWriter
 
 from airstore.registry.source import REF_NAME
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.product.road_parts import airstore, done, refused
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, site_of
 from tests.support.registry import layouts, signatures

@@ -6,7 +6,6 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from fixture_images import LayoutWriter
 
 from airstore.core.errors import NotTrustedError
 from airstore.core.image.digest import Digest
@@ -14,6 +13,7 @@ from airstore.ops.publish.upstream.signatures import Vouched, with_signatures
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.releases.trusted import verified
 from airstore.trust.upstream.key import UpstreamKey
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.product.road_parts import done, refused, sound, unchanged
 from tests.support.product.tiny_product import IMAGE, POD, Tiny, site_of
 from tests.support.product.upstream_parts import NAME, VECTORS, ask, released, write
@@ -272,7 +272,7 @@ def test_the_same_signature_is_recorded_whatever_order_they_are_listed_in(
 
 
 def test_signatures_by_the_real_cosign_in_a_real_registry(tiny: Tiny, registry: RegistryServer) -> None:
-    """What scripts/cosign_vectors.py kept goes back into a registry: image, and the tag of its signature."""
+    """What scripts/vectors/cosign.py kept goes back into a registry: image, and the tag of its signature."""
     source, name = VECTORS / "images", "127.0.0.1:5055/vectors/p256-simple"
     verdict = next(
         each for each in json.loads((VECTORS / "verdicts.json").read_text()) if each["image"] == name

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fixture_images import LayoutWriter
-
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.oci import HELM_CHART, HELM_CONFIG
 from airstore.core.image.reference import Reference
@@ -31,6 +29,7 @@ from airstore.registry.server.server import (
 )
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.registry import layouts
 from tests.support.registry.layouts import Node
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fixture_images import LayoutWriter
 
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.image.digest import Digest
@@ -18,6 +17,7 @@ from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from airstore.core.image.reference import Reference
 from airstore.registry.sources.archive import DockerArchive, open_docker_archive
 from airstore.registry.sources.graph import walk
+from scripts.images.fixture_images import LayoutWriter
 from tests.registry.test_archive import Part, member, write_tar
 from tests.support.registry import layouts
 

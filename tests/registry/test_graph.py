@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixture_images import EMPTY, LayoutWriter
 
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.image.descriptor import Descriptor, Platform
@@ -19,6 +18,7 @@ from airstore.core.limits import LIMITS
 from airstore.registry.source import REF_NAME
 from airstore.registry.sources.graph import ImageGraph, walk
 from airstore.registry.sources.layout import OciLayout
+from scripts.images.fixture_images import EMPTY, LayoutWriter
 from tests.support.registry import layouts
 from tests.support.registry.layouts import Node
 

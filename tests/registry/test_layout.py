@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fixture_images import LayoutWriter
 
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.image.digest import Digest
@@ -16,6 +15,7 @@ from airstore.registry.source import REF_NAME
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout
 from airstore.registry.sources.names import CONTAINERD_NAME
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.registry import layouts
 
 REFERENCE = Reference.parse(layouts.REFERENCE)

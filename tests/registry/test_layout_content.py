@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from fixture_images import LayoutWriter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from airstore.registry.sources import names as names_module
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout, window
 from airstore.registry.sources.names import CONTAINERD_NAME, NameIndex
+from scripts.images.fixture_images import LayoutWriter
 from tests.registry.test_layout import REFERENCE, resolved
 from tests.support.registry import layouts
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixture_images import LayoutWriter
 
 from airstore.core.errors import NotFoundError
 from airstore.core.image.descriptor import Platform
@@ -17,6 +16,7 @@ from airstore.core.image.reference import Reference
 from airstore.core.limits import LIMITS
 from airstore.registry.sources.graph import ImageGraph, walk
 from airstore.registry.sources.layout import OciLayout
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.registry import layouts
 from tests.support.registry.layouts import Node
 

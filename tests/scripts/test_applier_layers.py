@@ -9,7 +9,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from applier_layers import Cache, pack
+
+from scripts.images.applier_layers import Cache, pack
 
 
 def tree(base: Path) -> Path:

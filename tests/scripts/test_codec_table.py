@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from codec_contents import contents_of
-from codec_goals import goal, header_alone
-from codec_measure import Figures, Notes, Row
-from codec_table import row, table
+
+from scripts.codec.contents import contents_of
+from scripts.codec.goals import goal, header_alone
+from scripts.codec.measure import Figures, Notes, Row
+from scripts.codec.table import row, table
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,12 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-import fixture_crd
-import fixture_images
 import pytest
-from fixture_layers import go_like_gzip, source_text
 
 from airstore.core.image import oci
 from airstore.core.image.digest import Digest
+from scripts.images import fixture_crd, fixture_images
+from scripts.images.fixture_layers import go_like_gzip, source_text
 
 API = "registry.example.com/shop/api"
 CACHE = "registry.example.com/shop/cache:7.2.0"

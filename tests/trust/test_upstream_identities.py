@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from fixture_images import LayoutWriter
 
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
@@ -18,6 +17,7 @@ from airstore.ops.publish.upstream.claims import attached_claims
 from airstore.registry.sources.layout import OciLayout
 from airstore.trust.upstream.identity import UpstreamIdentity
 from airstore.trust.upstream.trusted_root import TrustedRoot
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.registry import layouts, signatures
 from tests.support.registry.keyless import IDENTITY, ISSUER, Making, Sigstore
 from tests.support.registry.layouts import Node

@@ -1,4 +1,4 @@
-"""The same verdicts as the real cosign on what the real cosign signed (scripts/cosign_vectors.py)."""
+"""The same verdicts as the real cosign on what the real cosign signed (scripts/vectors/cosign.py)."""
 
 from __future__ import annotations
 

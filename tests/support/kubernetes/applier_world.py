@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import applier_image
-
 from airstore.core.parsing import yamlfile
+from scripts.images import applier_image
 from tests.support.kubernetes.cluster_server import free_ports
 from tests.support.kubernetes.cluster_site import RealCluster
 from tests.support.product.applier_product import APPLIER, describe, make_product

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import applier_image
-import fixture_images
-
 from airstore.core.parsing import yamlfile
+from scripts.images import applier_image, fixture_images
 from tests.support.kubernetes.cluster_ingress import ingress_controller
 from tests.support.kubernetes.cluster_server import free_ports
 from tests.support.kubernetes.cluster_site import RealCluster, volume

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fixture_images
-
+from scripts.images import fixture_images
 from tests.support.product.e2e_road import Airstore, Store, publisher, site
 
 API = "registry.example.com/shop/api:1.0.0"

@@ -7,10 +7,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import fixture_crd
-import fixture_images
-
 from airstore.core.parsing import yamlfile
+from scripts.images import fixture_crd, fixture_images
 
 ROOT = Path(__file__).parents[3]
 HELM_RELEASES = ("database", "cache", "app", "panel")

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import fixture_images
 import pytest
 
 from airstore.cluster.api.objects import Objects
+from scripts.images import fixture_images
 from tests.support.kubernetes.apply_binder import binder
 from tests.support.kubernetes.cluster_server import api_server, programs
 from tests.support.night.cluster_pods import Fate, paper_cluster, runs

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import fixture_images
-
+from scripts.images import fixture_images
 from tests.support.product.e2e_road import write_product
 
 APPLIER = "registry.example.com/airstore/applier:1"

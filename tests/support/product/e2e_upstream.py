@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import fixture_images
-from fixture_images import EMPTY, LayoutWriter
-
 from airstore.core.image.oci import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
+from scripts.images import fixture_images
+from scripts.images.fixture_images import EMPTY, LayoutWriter
 from tests.support.product.e2e_road import run, run_bytes
 from tests.support.registry.servers import PASSWORD, USER, RegistryServer, registry_server
 

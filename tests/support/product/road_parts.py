@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import fixture_images
-
 from airstore.cli.main import exit_code
 from airstore.ops.stores.directory import open_directory
 from airstore.trust.ssh.keys import PrivateKey
+from scripts.images import fixture_images
 from tests.support.product.output_documents import said
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"

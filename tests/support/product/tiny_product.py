@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fixture_images import LayoutWriter
-
 from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.product.road_parts import Outcome, airstore, done
 
 IMAGE = "registry.example.com/tiny/app:1"

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fixture_images import LayoutWriter
 
 from airstore.core.errors import NotTrustedError
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.releases.trusted import verified
 from airstore.ops.stores.upstream import verify_upstream
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.product.road_parts import done
 from tests.support.product.tiny_product import IMAGE, Tiny
 from tests.support.registry import layouts

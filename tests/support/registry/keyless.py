@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from fixture_images import LayoutWriter
 from securesystemslib.dsse import Envelope
 
+from scripts.images.fixture_images import LayoutWriter
 from tests.support.registry import log_proof, signatures
 from tests.support.registry.layouts import Node
 

@@ -11,11 +11,10 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from fixture_images import EMPTY, LayoutWriter
-
 from airstore.core.image.digest import Digest
 from airstore.core.image.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from airstore.registry.source import REF_NAME
+from scripts.images.fixture_images import EMPTY, LayoutWriter
 
 NAME = "registry.example.com/shop/multi"
 REFERENCE = f"{NAME}:1.0"

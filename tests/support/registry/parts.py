@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import fixture_images
-
 from airstore.core.image.descriptor import Descriptor, Platform
 from airstore.core.image.digest import Digest
 from airstore.core.image.oci import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
@@ -18,6 +16,7 @@ from airstore.core.model.release import Image
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.sources.graph import walk
 from airstore.registry.sources.layout import OciLayout
+from scripts.images import fixture_images
 
 Connect = Callable[..., RegistryClient]
 _HOST = "registry.example.com"

@@ -6,9 +6,8 @@ import base64
 import json
 from pathlib import Path
 
-from fixture_images import EMPTY, LayoutWriter
-
 from airstore.registry.source import REF_NAME
+from scripts.images.fixture_images import EMPTY, LayoutWriter
 from tests.support.product.tiny_product import IMAGE, Tiny
 from tests.support.registry import layouts, signatures
 from tests.support.registry.layouts import Node
@@ -19,7 +18,7 @@ BUILDKIT, OPENVEX = "application/vnd.in-toto+json", "https://openvex.dev/ns/v0.2
 
 
 def sbom(name: str) -> bytes:
-    """Written by syft (scripts/sbom_vectors.py)."""
+    """Written by syft (scripts/vectors/sbom.py)."""
     return (FIXTURES / "sbom" / name).read_bytes()
 
 

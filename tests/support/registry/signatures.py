@@ -11,10 +11,10 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from fixture_images import EMPTY, LayoutWriter
 from securesystemslib.dsse import Envelope
 
 from airstore.registry.source import REF_NAME
+from scripts.images.fixture_images import EMPTY, LayoutWriter
 from tests.support.registry.layouts import SIGNATURE, Node, manifest
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"

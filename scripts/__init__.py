@@ -1,0 +1,1 @@
+"""What the scripts beside it run, and what tests take from them."""

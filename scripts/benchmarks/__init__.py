@@ -1,0 +1,1 @@
+"""Both roads, old and new, measured beside the tools people use today."""

@@ -1,0 +1,1 @@
+"""Real encoders, and what the codec makes of their streams."""

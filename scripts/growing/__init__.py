@@ -1,0 +1,1 @@
+"""What commands cost where stores grow: releases, objects, machines that share one."""

@@ -1,0 +1,1 @@
+"""Images that are made here: the fixtures' and the applier's."""
