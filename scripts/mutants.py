@@ -22,17 +22,23 @@ from cosmic_ray.work_item import MutationSpec, WorkerOutcome, WorkResult
 PACKAGES = {
     "trust": (
         "tests/trust",
-        "tests/ops/test_trust.py tests/ops/test_rotation.py tests/ops/test_upstream_rules.py",
+        "tests/ops/stores/test_trust.py",
+        "tests/ops/publish/test_rotation.py",
+        "tests/ops/upstream/test_upstream_rules.py",
     ),
     "history": (
         "tests/history",
-        "tests/ops/test_import_forged.py tests/ops/test_repair.py tests/ops/test_create.py",
+        "tests/ops/media/test_import_forged.py",
+        "tests/ops/upkeep/test_repair.py",
+        "tests/ops/publish/test_create.py",
     ),
-    "media": (
-        "tests/media",
-        "tests/ops/test_import_forged.py tests/ops/test_media_line.py",
+    "media": ("tests/media", "tests/ops/media/test_import_forged.py", "tests/ops/media/test_media_line.py"),
+    "store": (
+        "tests/store",
+        "tests/ops/upkeep/test_gc_faults.py",
+        "tests/ops/upkeep/test_repair.py",
+        "tests/ops/stores/test_layers.py",
     ),
-    "store": ("tests/store", "tests/ops/test_gc_faults.py tests/ops/test_repair.py tests/ops/test_layers.py"),
 }
 _CONFIGURATION = """
 [cosmic-ray]
@@ -99,8 +105,12 @@ def judge(work: Path, package: str, count: int, seed: int) -> tuple[int, list[Wo
 
 def prepare(work: Path, package: str) -> None:
     """Write what cosmic-ray is to do, and the tests that it asks."""
-    command, (own, above) = work / f"{package}.sh", PACKAGES[package]
-    values = {"own": own, "above": shlex.quote(above), "python": shlex.quote(os.environ["AIRSTORE_PYTHON"])}
+    command, (own, *above) = work / f"{package}.sh", PACKAGES[package]
+    values = {
+        "own": own,
+        "above": shlex.quote(" ".join(above)),
+        "python": shlex.quote(os.environ["AIRSTORE_PYTHON"]),
+    }
     command.write_text(_TESTS.format(**values, scratch=work / "scratch"))
     (work / f"{package}.toml").write_text(_CONFIGURATION.format(package=package, command=command))
     # Else every mutant of code that these tests do not pass would be noticed.

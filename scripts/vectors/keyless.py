@@ -3,7 +3,7 @@
     (cd scripts/vectors/sigstore.d && go build -o DIR/judge .)
     python -m scripts.vectors.keyless DIR/judge
 
-Good bundles, and each damage of tests/trust/test_upstream_logged.py and of a certificate's parts;
+Good bundles, and each damage of tests/trust/upstream/test_upstream_logged.py and of a certificate's parts;
 all by a trusted root in a file, without network. Exits 1 where two verdicts differ.
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.support.registry.keyless import IDENTITY, ISSUER, Making, Sigstore
-from tests.trust.test_upstream_logged import DAMAGE, FIRST, IMAGE, made, verdict
+from tests.trust.upstream.test_upstream_logged import DAMAGE, FIRST, IMAGE, made, verdict
 
 Case = tuple[str, dict[str, Any]]
 

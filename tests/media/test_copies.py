@@ -16,8 +16,8 @@ from airstore.media.copies import divided
 from airstore.media.delta.writer import Task
 from airstore.ops.stores.directory import open_directory
 from airstore.store.blobs import BlobStore, write_whole
-from tests.media.test_delta import text
-from tests.media.test_delta_blobs import CHANGED, FILES, NEW, OLD, layer
+from tests.media.delta.test_delta import text
+from tests.media.delta.test_delta_blobs import CHANGED, FILES, NEW, OLD, layer
 from tests.support.product.road_parts import (
     Road,
     airstore,

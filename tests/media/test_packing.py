@@ -13,8 +13,8 @@ from airstore.core.errors import DamagedError
 from airstore.media.delta.format.packing import Method, Packing, unpack
 from airstore.media.delta.reader import Delta
 from airstore.media.delta.writer import Effort
-from tests.media.test_delta import text
-from tests.media.test_delta_blobs import NEW, OLD, Pair, pair, restore
+from tests.media.delta.test_delta import text
+from tests.media.delta.test_delta_blobs import NEW, OLD, Pair, pair, restore
 
 __all__ = ["pair"]  # a fixture
 

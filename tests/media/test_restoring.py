@@ -11,8 +11,8 @@ import pytest
 from airstore.core.limits import MIB
 from airstore.media.delta.reader import Delta
 from airstore.store.blobs import BlobStore, Staging
-from tests.media.test_delta_blobs import Pair, layer
-from tests.media.test_shared_delta import noise
+from tests.media.delta.test_delta_blobs import Pair, layer
+from tests.media.delta.test_shared_delta import noise
 
 pytestmark = pytest.mark.slow
 

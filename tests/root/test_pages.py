@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TOOLS
-from tests.ops.test_receipts import applied, ran
+from tests.ops.media.test_receipts import applied, ran
 from tests.support.product.road_parts import Road, done, write_site_file
 from tests.support.tools.browser import Browser, browser
 
