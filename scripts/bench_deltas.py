@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench_layouts import ENCODERS, NEW, OLD, layout_of, whole_layers
+from bench_layouts import ENCODERS, NEW, OLD, layout_of, whole_layers, whole_size
 from bench_others import TOOLS, others
 from bench_pairs import PAIRS, Pair, make_pairs
 from bench_process import Measured, measure
@@ -72,7 +72,7 @@ def _row(measured: Measured, size: int, *, exact: bool) -> dict[str, Any]:
 def bench_airstore(work: Path, pair: Pair, encoder: str, figures: Figures) -> None:
     """Full and delta media of two releases, made and taken in."""
     images = layout_of(work, pair, encoder)
-    sides = Sides(work / "sides" / f"{pair.name}-{encoder}", images)
+    sides = Sides(work / "sides" / f"{pair.name}-{encoder}", *images)
     sides.begin(OLD)
 
     def keep(name: str, measured: Measured, size: int = 0) -> None:
@@ -91,7 +91,7 @@ def bench_airstore(work: Path, pair: Pair, encoder: str, figures: Figures) -> No
     # Every blob by its digest, those of the registry's manifest among them.
     run("airstore", "-C", sides.site, "check")
     shutil.rmtree(sides.base)
-    sizes = {"whole layers": whole_layers(images), "registry": images.size(OLD)}
+    sizes = {"whole layers": whole_layers(images), "registry": whole_size(images, OLD)}
     for name, size in sizes.items():
         figures.keep(pair.name, encoder, name, {"bytes": size, "exact": True})
 
