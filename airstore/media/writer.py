@@ -12,6 +12,7 @@ from airstore.core.errors import UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.leftovers import building_directory
 from airstore.core.limits import LIMITS
+from airstore.core.model.release_id import ReleaseId
 from airstore.core.progress import Progress
 from airstore.history.exchange.bundle import create_bundle
 from airstore.history.repository import History
@@ -24,7 +25,6 @@ from airstore.media.index import (
     INDEX_NAME,
     MediaFile,
     MediaIndex,
-    ReleaseId,
     delta_path,
     pack_path,
     root_path,
