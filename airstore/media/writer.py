@@ -17,8 +17,9 @@ from airstore.core.progress import Progress
 from airstore.history.exchange.bundle import create_bundle
 from airstore.history.repository import History
 from airstore.media.copies import divided
+from airstore.media.delta.effort import Effort
 from airstore.media.delta.making.memory import DEFAULT
-from airstore.media.delta.writer import Effort, Task, prepare
+from airstore.media.delta.writer import Task, prepare
 from airstore.media.index import (
     BUNDLE_NAME,
     INDEX_COPY,

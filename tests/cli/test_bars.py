@@ -17,8 +17,8 @@ from rich.console import Console
 from airstore.cli.bars import Bars
 from airstore.cli.text import duration
 from airstore.core.progress import remaining
+from airstore.media.delta.effort import Effort
 from airstore.media.delta.making.work import Work
-from airstore.media.delta.writer import Effort
 from tests.support.product.road_parts import Road, environment, separately
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from airstore.core.progress import Advance
-from airstore.media.delta.writer import Effort, Task, prepare
+from airstore.media.delta.effort import Effort
+from airstore.media.delta.writer import Task, prepare
 from tests.media.test_delta import text
 from tests.media.test_delta_blobs import Pair, layer, pair
 
