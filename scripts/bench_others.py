@@ -11,7 +11,7 @@ from bench_pairs import Pair
 
 Command = list[str | Path]
 _SLOW = {"zstd --ultra -19 --patch-from", "bsdiff per file"}
-_LEAST = {"zstd --ultra -19 --patch-from", "hdiffpatch per file"}
+_LEAST = {"hdiffpatch per file"}
 TOOLS = ("all", "quick", "slow", "least", "none")
 _FILES = Path(__file__).with_name("bench_files.py")
 
@@ -22,8 +22,8 @@ def others(work: Path, pair: Pair, tools: str) -> dict[str, tuple[Command, Path]
     Args:
         work: a directory for what they make.
         pair: is compared; one of equal tars is nothing to them.
-        tools: one of `TOOLS`: "quick" are those that take minutes at most, "least" those of which one makes
-            the least as a rule.
+        tools: one of `TOOLS`: "quick" are those that take minutes at most, "least" what makes the least of
+            them.
     """
     if tools == "none" or all(map(_same, pair.old, pair.new)):
         return {}
