@@ -56,8 +56,8 @@ def delta_of(media: Path) -> Path:
 
 def test_each_step_counts_those_after_it(road: Road, tmp_path: Path) -> None:
     mine = road.copied(tmp_path / "road")
-    table = DeltaFile(delta_of(mine.full)).table
-    watcher = imported(mine.new_site, mine.full)
+    table = DeltaFile(delta_of(mine.full_new)).table
+    watcher = imported(mine.new_site, mine.full_new)
     assert pace.applying(table) > 0 < pace.rebuilding(table)
     assert watcher.seconds["copying media"] == pace.applying(table) + pace.rebuilding(table)
     assert watcher.paces["copying media"] is None  # a carrier's pace says nothing about the machine
@@ -69,14 +69,14 @@ def test_each_step_counts_those_after_it(road: Road, tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_read_is_refused_where_it_is_copied(road: Road, tmp_path: Path) -> None:
     """What is looked at to say the time is not believed, and its faults are not the ones that are said."""
     mine = road.copied(tmp_path / "road")
-    path = delta_of(mine.full)
+    path = delta_of(mine.full_new)
     path.chmod(0o644)
     data = bytearray(path.read_bytes())
     data[60:80] = bytes(20)
     path.write_bytes(data)
     watcher = Watcher()
     with pytest.raises(DamagedError, match="other content than the signed index says"):
-        import_media(open_directory(mine.new_site), Media(mine.full), NOW, watcher)
+        import_media(open_directory(mine.new_site), Media(mine.full_new), NOW, watcher)
     assert watcher.seconds == {"copying media": None}
 
 
