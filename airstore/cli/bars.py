@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from airstore.cli.text import duration
-from airstore.core.progress import NOTHING, Advance, Following, remaining
+from airstore.core.progress import NOTHING, Advance, Afterwards, remaining
 
 
 class Bars:
@@ -33,7 +33,7 @@ class Bars:
         self._console = console or Console(stderr=True)
 
     @contextmanager
-    def task(self, label: str, total: int | None, after: Following = NOTHING) -> Iterator[Advance]:
+    def task(self, label: str, total: int | None, after: Afterwards = NOTHING) -> Iterator[Advance]:
         """One bar, gone when the block ends."""
         with self._bar(label, total, after, DownloadColumn(), TransferSpeedColumn()) as advance:
             yield advance
@@ -46,7 +46,7 @@ class Bars:
 
     @contextmanager
     def _bar(
-        self, label: str, total: int | None, after: Following, *columns: ProgressColumn
+        self, label: str, total: int | None, after: Afterwards, *columns: ProgressColumn
     ) -> Iterator[Advance]:
         left = _Remaining(after.seconds(), after.pace)
         named = (TextColumn("{task.description:<22}"), BarColumn(), *columns, left)

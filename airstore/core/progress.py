@@ -11,7 +11,7 @@ _WATCHED = 2.0  # seconds that have to have passed
 
 
 @dataclass(frozen=True)
-class Following:
+class Afterwards:
     """What comes after a piece of work: the time that is left is that of both.
 
     Attributes:
@@ -25,14 +25,14 @@ class Following:
     pace: float | None = None
 
 
-NOTHING = Following(lambda: 0.0)
+NOTHING = Afterwards(lambda: 0.0)
 
 
 class Progress(Protocol):
     """Something that shows work as it goes."""
 
     def task(
-        self, label: str, total: int | None, after: Following = NOTHING
+        self, label: str, total: int | None, after: Afterwards = NOTHING
     ) -> AbstractContextManager[Advance]:
         """Show one piece of work of ``total`` bytes; call the result with every further count of bytes."""
 
@@ -44,7 +44,7 @@ class Quiet:
     """A `Progress` that shows nothing."""
 
     @contextmanager
-    def task(self, label: str, total: int | None, after: Following = NOTHING) -> Iterator[Advance]:  # noqa: ARG002
+    def task(self, label: str, total: int | None, after: Afterwards = NOTHING) -> Iterator[Advance]:  # noqa: ARG002
         """See `Progress`."""
         yield lambda _count: None
 
@@ -66,7 +66,7 @@ def remaining(
         total: all of it; None where that is not known.
         elapsed: seconds since it began.
         after: seconds of what comes then; None where that is not known.
-        pace: see `Following`.
+        pace: see `Afterwards`.
     """
     if not total or after is None or elapsed < _WATCHED or done < _KNOWN * total:
         return None

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from airstore.cli.bars import Bars
 from airstore.cli.text import duration
-from airstore.core.progress import Following, remaining
+from airstore.core.progress import Afterwards, remaining
 from airstore.media.delta.effort import Effort
 from airstore.media.delta.making.work import Work
 from tests.support.product.road_parts import Road, environment, separately
@@ -85,7 +85,7 @@ def test_the_bar_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_step_says_what_all_steps_take() -> None:
     now = [0.0]
     console = Console(file=io.StringIO(), force_terminal=True, width=120, get_time=lambda: now[0])
-    with Bars(console).task("copying media", 1000, Following(lambda: 600.0)) as advance:
+    with Bars(console).task("copying media", 1000, Afterwards(lambda: 600.0)) as advance:
         now[0] = 30.0
         advance(500)
     drawn = console.file

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from airstore.core.progress import NOTHING, Advance, Following
+from airstore.core.progress import NOTHING, Advance, Afterwards
 from airstore.media.delta.effort import Effort
 from airstore.media.delta.writer import Task, prepare
 from tests.media.test_delta import text
@@ -29,7 +29,7 @@ class Shown:
         self._open = False
 
     @contextmanager
-    def task(self, label: str, total: int | None, after: Following = NOTHING) -> Iterator[Advance]:  # noqa: ARG002
+    def task(self, label: str, total: int | None, after: Afterwards = NOTHING) -> Iterator[Advance]:  # noqa: ARG002
         assert not self._open, label
         self.labels.append(label)
         self._open = True

@@ -11,7 +11,7 @@ import pytest
 from airstore.core.image.digest import Digest
 from airstore.media.delta.effort import Effort
 from airstore.media.delta.format.layout import Stream, StreamSegment
-from airstore.media.delta.format.packing import Code, Method, Packing
+from airstore.media.delta.format.packing import MachineCode, Method, Packing
 from airstore.media.delta.making.difference import PlacedPiece
 from airstore.media.delta.making.machine import code_of, codes
 from airstore.media.delta.making.pairing import File
@@ -44,17 +44,17 @@ def program(calls: int = 20_000) -> bytes:
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (head(X86_64), Code.X86),
-        (head(I386), Code.X86),
-        (head(AARCH64), Code.OTHER),
-        (head(S390X, ">"), Code.OTHER),
-        (head(X86_64, ">"), Code.X86),
+        (head(X86_64), MachineCode.X86),
+        (head(I386), MachineCode.X86),
+        (head(AARCH64), MachineCode.OTHER),
+        (head(S390X, ">"), MachineCode.OTHER),
+        (head(X86_64, ">"), MachineCode.X86),
         (head(X86_64)[:19], None),
         (b"", None),
         (b"#!/bin/sh\n" + bytes(99), None),
     ],
 )
-def test_code_is_known_by_its_head(data: bytes, code: Code | None) -> None:
+def test_code_is_known_by_its_head(data: bytes, code: MachineCode | None) -> None:
     assert code_of(data) is code
 
 
@@ -63,20 +63,20 @@ def piece(path: str, size: int = 1 << 20, place: str = "app") -> PlacedPiece:
     return PlacedPiece(Piece(path, (key,)), File(path, size, place))
 
 
-def known(heads: dict[str, bytes], carried: Iterable[tuple[PlacedPiece, bool]]) -> list[Code | None]:
+def known(heads: dict[str, bytes], carried: Iterable[tuple[PlacedPiece, bool]]) -> list[MachineCode | None]:
     return list(codes(carried, lambda each: heads[each.name]))
 
 
 def test_all_pieces_of_a_file_are_what_its_first_one_is() -> None:
     heads = {"a\0" + "1": head(X86_64), "b\0" + "1": b"text", "a\0" + "2": b"anything"}
     pieces = [(piece(path), False) for path in ("a\x001", "a\x002", "a\x003", "b\x001", "b\x002")]
-    assert known(heads, pieces) == [Code.X86, Code.X86, Code.X86, None, None]
+    assert known(heads, pieces) == [MachineCode.X86, MachineCode.X86, MachineCode.X86, None, None]
 
 
 def test_the_same_path_elsewhere_is_another_file() -> None:
     heads = {"a\x001": head(X86_64), "a\x002": b"no head"}
     pieces = [(piece("a\x001"), False), (piece("a\x002", place="other"), False)]
-    assert known(heads, pieces) == [Code.X86, None]
+    assert known(heads, pieces) == [MachineCode.X86, None]
 
 
 def test_neither_what_has_a_base_nor_what_is_small_is_looked_at() -> None:
@@ -86,16 +86,21 @@ def test_neither_what_has_a_base_nor_what_is_small_is_looked_at() -> None:
 @pytest.mark.parametrize(
     ("effort", "plain", "code", "packing"),
     [
-        (Effort.NORMAL, 100, {Code.X86: 51}, Packing(Method.XZ, 6, Code.X86)),
-        (Effort.NORMAL, 100, {Code.X86: 50}, Packing(Method.ZSTD, 12)),
-        (Effort.NORMAL, 100, {Code.X86: 20, Code.OTHER: 40}, Packing(Method.XZ, 6, Code.OTHER)),
+        (Effort.NORMAL, 100, {MachineCode.X86: 51}, Packing(Method.XZ, 6, MachineCode.X86)),
+        (Effort.NORMAL, 100, {MachineCode.X86: 50}, Packing(Method.ZSTD, 12)),
+        (
+            Effort.NORMAL,
+            100,
+            {MachineCode.X86: 20, MachineCode.OTHER: 40},
+            Packing(Method.XZ, 6, MachineCode.OTHER),
+        ),
         (Effort.NORMAL, 100, {}, Packing(Method.ZSTD, 12)),
-        (Effort.MAX, 100, {Code.X86: 100}, Packing(Method.XZ, 9, Code.X86)),
-        (Effort.FAST, 100, {Code.X86: 100}, Packing(Method.ZSTD, 3)),
+        (Effort.MAX, 100, {MachineCode.X86: 100}, Packing(Method.XZ, 9, MachineCode.X86)),
+        (Effort.FAST, 100, {MachineCode.X86: 100}, Packing(Method.ZSTD, 3)),
     ],
 )
 def test_what_most_of_a_segment_is_says_how_it_is_compressed(
-    effort: Effort, plain: int, code: dict[Code, int], packing: Packing
+    effort: Effort, plain: int, code: dict[MachineCode, int], packing: Packing
 ) -> None:
     assert effort.packing(Stream.WHOLE, plain, code) == packing
     assert effort.packing(Stream.PATCHES, plain, code) == effort.packings[Stream.PATCHES]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
 from airstore.media.delta.effort import Effort
-from airstore.media.delta.format.packing import Code, Method, Packing, unpack
+from airstore.media.delta.format.packing import MachineCode, Method, Packing, unpack
 from airstore.media.delta.reader import Delta
 from tests.media.test_delta import text
 from tests.media.test_delta_blobs import NEW, OLD, Pair, pair, restore
@@ -20,7 +20,7 @@ __all__ = ["pair"]  # a fixture
 
 PACKINGS = [
     *(Packing(Method.ZSTD, 3), Packing(Method.XZ, 7), Packing(Method.XZ, 9)),
-    *(Packing(Method.XZ, 6, code) for code in Code),
+    *(Packing(Method.XZ, 6, code) for code in MachineCode),
 ]
 SAMPLE = text(3)
 

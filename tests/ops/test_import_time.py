@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import DamagedError
-from airstore.core.progress import NOTHING, Advance, Following
+from airstore.core.progress import NOTHING, Advance, Afterwards
 from airstore.media.delta import pace
 from airstore.media.delta.file import DeltaFile
 from airstore.media.reader import Media
@@ -35,7 +35,7 @@ class Watcher:
         self.paces: dict[str, float | None] = {}
 
     @contextmanager
-    def task(self, label: str, total: int | None, after: Following = NOTHING) -> Iterator[Advance]:  # noqa: ARG002
+    def task(self, label: str, total: int | None, after: Afterwards = NOTHING) -> Iterator[Advance]:  # noqa: ARG002
         self.seconds[label], self.paces[label] = after.seconds(), after.pace
         yield lambda _count: None
 

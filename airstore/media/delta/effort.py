@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from airstore.media.delta.format.layout import Stream
-from airstore.media.delta.format.packing import Code, Method, Packing
+from airstore.media.delta.format.packing import MachineCode, Method, Packing
 from airstore.media.delta.making.memory import Memory
 from airstore.media.delta.making.ways import Search
 
@@ -35,17 +35,17 @@ class Effort(StrEnum):
         }
 
     @property
-    def code(self) -> Mapping[Code, Packing]:
+    def code(self) -> Mapping[MachineCode, Packing]:
         """How segments are compressed that are machine code for the most part; none where like all others."""
         level = {Effort.NORMAL: 6, Effort.MAX: 9}.get(self)
-        return {code: Packing(Method.XZ, level, code) for code in Code} if level else {}
+        return {code: Packing(Method.XZ, level, code) for code in MachineCode} if level else {}
 
     @property
     def every(self) -> set[Packing]:
         """All of them."""
         return {*self.packings.values(), *self.code.values(), self.table}
 
-    def packing(self, stream: Stream, plain: int, code: Mapping[Code, int]) -> Packing:
+    def packing(self, stream: Stream, plain: int, code: Mapping[MachineCode, int]) -> Packing:
         """How a segment is compressed; see `Packer`."""
         if stream is Stream.WHOLE and 2 * sum(code.values()) > plain:
             return self.code.get(max(code, key=code.__getitem__), self.packings[stream])

@@ -16,7 +16,7 @@ from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance, Progress
 from airstore.media.delta.effort import Effort
 from airstore.media.delta.format.layout import Stream, write_head
-from airstore.media.delta.format.packing import Code
+from airstore.media.delta.format.packing import MachineCode
 from airstore.media.delta.format.segments import SegmentWriter
 from airstore.media.delta.format.table import STREAM, DeltaTable, encode
 from airstore.media.delta.making.carried import CarriedPieces
@@ -197,7 +197,7 @@ class _Job(NamedTuple):
     offered: tuple[Offer, ...]
     weight: int
     work: Work
-    code: Code | None
+    code: MachineCode | None
 
     @classmethod
     def of(
@@ -206,7 +206,7 @@ class _Job(NamedTuple):
         offered: tuple[Offer, ...],
         found: Difference,
         effort: Effort,
-        code: Code | None,
+        code: MachineCode | None,
     ) -> _Job:
         new = target.held.piece.size
         bases = [sum(found.olds[n].piece.size for n in offer.bases) for offer in offered]

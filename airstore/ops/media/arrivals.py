@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airstore.core.durable import LOCAL_DISK, Disk, durable_file
 from airstore.core.errors import AirstoreError, DamagedError, IncompleteError
-from airstore.core.progress import Advance, Following, Progress
+from airstore.core.progress import Advance, Afterwards, Progress
 from airstore.media.delta import pace
 from airstore.media.delta.file import DeltaFile
 from airstore.media.index import MediaIndex
@@ -50,7 +50,7 @@ class Arrivals:
             IncompleteError: a file is missing or short.
             StorageError: the disk is full.
         """
-        with progress.task("copying media", self._size, Following(self._afterwards)) as advance:
+        with progress.task("copying media", self._size, Afterwards(self._afterwards)) as advance:
             open_paths = [path for path in sorted(self._index.contents) if not self._has(path, advance)]
             absent = [piece for path in open_paths for piece in self._copy(path, advance)]
         if absent:

@@ -10,7 +10,7 @@ from pathlib import Path
 from airstore.core.errors import DamagedError, IncompleteError, StorageError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
-from airstore.core.progress import Following, Progress
+from airstore.core.progress import Afterwards, Progress
 from airstore.media.delta import pace
 from airstore.media.delta.reader import Delta
 from airstore.media.index import MediaIndex
@@ -81,7 +81,7 @@ class MediaContent:
             return  # an earlier run got as far as that
         plain = delta.resolve(wanted).plain_bytes
         self.require_space(2 * plain)
-        after = Following(lambda: pace.rebuilding(delta.table, wanted), pace.APPLYING)
+        after = Afterwards(lambda: pace.rebuilding(delta.table, wanted), pace.APPLYING)
         with (
             self._progress.task("applying a delta", plain, after) as advance,
             staging.writer() as writer,

@@ -27,7 +27,7 @@ class Method(IntEnum):
     XZ = 1
 
 
-class Code(Enum):
+class MachineCode(Enum):
     """Machine code, by what xz does for it."""
 
     X86 = "x86"  # 32 and 64 bits: targets of calls and jumps are written as absolute addresses
@@ -44,7 +44,7 @@ class Packing(NamedTuple):
 
     method: Method
     level: int
-    code: Code | None = None
+    code: MachineCode | None = None
 
     def compress(self, parts: Sequence[bytes]) -> bytes:
         """All this data, one after the other, as one frame."""
@@ -107,9 +107,9 @@ def _filters(packing: Packing, size: int) -> list[dict[str, int]]:
     """A chain of xz's filters, which a frame names itself, so that every reader knows it."""
     last = {"id": lzma.FILTER_LZMA2, "dict_size": _dictionary(packing.level, size)}
     match packing.code:
-        case Code.X86:
+        case MachineCode.X86:
             return [{"id": lzma.FILTER_X86}, {**last, "preset": packing.level}]
-        case Code.OTHER:  # as xz's manual has it for instructions of four bytes
+        case MachineCode.OTHER:  # as xz's manual has it for instructions of four bytes
             return [{**last, "preset": packing.level, "lc": 2, "lp": 2, "pb": 2}]
         case None:
             return [{**last, "preset": packing.level | lzma.PRESET_EXTREME, "pb": 0}]

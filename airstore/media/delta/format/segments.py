@@ -13,7 +13,7 @@ from airstore.core.durable import storage_errors
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.media.delta.format.layout import Stream, StreamSegment
-from airstore.media.delta.format.packing import Code, Method, Packing, unpack
+from airstore.media.delta.format.packing import MachineCode, Method, Packing, unpack
 from airstore.store.blobs import Feed
 
 SEGMENT = 64 * MIB  # plain bytes; as much is in a reader's memory
@@ -26,13 +26,13 @@ class _Open:
     parts: list[bytes] = field(default_factory=list)
     plain: int = 0
     count: int = 0
-    code: Counter[Code] = field(default_factory=Counter)
+    code: Counter[MachineCode] = field(default_factory=Counter)
 
 
 class Packer(Protocol):
     """Says how segments are compressed."""
 
-    def packing(self, stream: Stream, plain: int, code: Mapping[Code, int]) -> Packing:
+    def packing(self, stream: Stream, plain: int, code: Mapping[MachineCode, int]) -> Packing:
         """How one of so many bytes is, so many of which are machine code."""
 
 
@@ -71,7 +71,7 @@ class SegmentWriter:
         self._open: dict[Stream, _Open] = {stream: _Open() for stream in Stream}
         self.segments: list[StreamSegment] = []
 
-    def write(self, stream: Stream, data: bytes, count: int, code: Code | None = None) -> None:
+    def write(self, stream: Stream, data: bytes, count: int, code: MachineCode | None = None) -> None:
         """Append to a stream what `advance` hears of as so much, once it is compressed."""
         if not data and not count:
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from airstore.core.limits import KIB
-from airstore.media.delta.format.packing import Code
+from airstore.media.delta.format.packing import MachineCode
 from airstore.media.delta.making.difference import PlacedPiece
 from airstore.store.blobs import Piece
 
@@ -20,14 +20,14 @@ _X86 = {3, 62}  # machines of 32 and 64 bits
 
 def codes(
     carried: Iterable[tuple[PlacedPiece, bool]], head: Callable[[Piece], bytes]
-) -> Iterator[Code | None]:
+) -> Iterator[MachineCode | None]:
     """Of each piece what code it is; None for others.
 
     Args:
         carried: pieces, and whether there is a base for them, in order; those of one file follow each other.
         head: the first bytes of a piece, some hundred of them at least.
     """
-    last: tuple[str, Code | None] = ("", None)
+    last: tuple[str, MachineCode | None] = ("", None)
     for held, based in carried:
         name, _, part = held.file.path.rpartition("\0")
         name = f"{held.file.place}\0{name}"
@@ -38,9 +38,9 @@ def codes(
         yield last[1]
 
 
-def code_of(head: bytes) -> Code | None:
+def code_of(head: bytes) -> MachineCode | None:
     """What code a file is that begins so; None where it is no such file."""
     if not head.startswith(_MAGIC) or len(head) < 20:
         return None
     machine = int.from_bytes(head[18:20], "little" if head[5] == _LITTLE else "big")
-    return Code.X86 if machine in _X86 else Code.OTHER
+    return MachineCode.X86 if machine in _X86 else MachineCode.OTHER

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from airstore.media.delta.format.layout import Stream
-from airstore.media.delta.format.packing import Code, Method, Packing
+from airstore.media.delta.format.packing import MachineCode, Method, Packing
 
 _PATCH = 8  # units of a byte of either side; the others are in proportion
 _COMPRESS = {
     Packing(Method.ZSTD, 3): 1, Packing(Method.ZSTD, 12): 8,
     Packing(Method.XZ, 7): 91, Packing(Method.XZ, 9): 91,
-    **{Packing(Method.XZ, level, code): 60 for level in (6, 9) for code in Code},
+    **{Packing(Method.XZ, level, code): 60 for level in (6, 9) for code in MachineCode},
 }  # fmt: skip
 _SHARE = 10  # a patch is about a tenth of what it makes
 
