@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from airstore.cli.text import duration
-from airstore.core.progress import Advance, remaining
+from airstore.core.progress import NOTHING, Advance, Afterwards, remaining
 
 
 class Bars:
@@ -33,29 +33,41 @@ class Bars:
         self._console = console or Console(stderr=True)
 
     @contextmanager
-    def task(self, label: str, total: int | None) -> Iterator[Advance]:
+    def task(self, label: str, total: int | None, after: Afterwards = NOTHING) -> Iterator[Advance]:
         """One bar, gone when the block ends."""
-        with self._bar(label, total, DownloadColumn(), TransferSpeedColumn()) as advance:
+        with self._bar(label, total, after, DownloadColumn(), TransferSpeedColumn()) as advance:
             yield advance
 
     @contextmanager
     def work(self, label: str, total: int) -> Iterator[Advance]:
         """One bar without bytes, gone when the block ends."""
-        with self._bar(label, total, TaskProgressColumn()) as advance:
+        with self._bar(label, total, NOTHING, TaskProgressColumn()) as advance:
             yield advance
 
     @contextmanager
-    def _bar(self, label: str, total: int | None, *columns: ProgressColumn) -> Iterator[Advance]:
-        named = (TextColumn("{task.description:<22}"), BarColumn(), *columns, _Remaining())
+    def _bar(
+        self, label: str, total: int | None, after: Afterwards, *columns: ProgressColumn
+    ) -> Iterator[Advance]:
+        left = _Remaining(after.seconds(), after.pace)
+        named = (TextColumn("{task.description:<22}"), BarColumn(), *columns, left)
         with Progress(*named, console=self._console, transient=True) as bars:
             task = bars.add_task(label, total=total)
             yield lambda count: bars.advance(task, count)
 
 
 class _Remaining(ProgressColumn):
-    """The time that is left at the pace since the beginning: a pace of the last seconds would leap."""
+    """The time that is left at the pace since the beginning: a pace of the last seconds would leap.
+
+    Args:
+        after: see `remaining`.
+        pace: see `remaining`.
+    """
+
+    def __init__(self, after: float | None, pace: float | None) -> None:
+        super().__init__()
+        self._after, self._pace = after, pace
 
     def render(self, task: Task) -> Text:
         """See rich."""
-        left = remaining(task.completed, task.total, task.elapsed or 0)
+        left = remaining(task.completed, task.total, task.elapsed or 0, self._after, self._pace)
         return Text("" if left is None else f"{duration(round(left))} left", style="progress.remaining")

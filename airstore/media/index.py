@@ -9,6 +9,7 @@ from typing import Any
 
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
+from airstore.core.model.release_id import ReleaseId
 from airstore.core.parsing import schema
 from airstore.media.parity import shape
 from airstore.media.parity.shape import Parity
@@ -29,35 +30,6 @@ INDEX_NAME = "index.json"
 INDEX_COPY = "parity/index.copy"  # media with parity have the index twice
 BUNDLE_NAME = "history.bundle"
 _ROOT_NAME = re.compile(r"roots/([1-9][0-9]{0,15})\.json")
-
-
-@dataclass(frozen=True)
-class ReleaseId:
-    """One release, named so that nothing else can be meant.
-
-    Attributes:
-        digest: of its ``release.json``.
-        commit: its commit in the history repo, 40 hex digits.
-    """
-
-    version: str
-    sequence: int
-    digest: Digest
-    commit: str
-
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object."""
-        return {
-            "version": self.version,
-            "sequence": self.sequence,
-            "digest": str(self.digest),
-            "commit": self.commit,
-        }
-
-    @classmethod
-    def parse(cls, entry: Mapping[str, Any]) -> ReleaseId:
-        """From a JSON object that passed its schema."""
-        return cls(entry["version"], entry["sequence"], Digest(entry["digest"]), entry["commit"])
 
 
 def pack_path(digest: Digest) -> str:

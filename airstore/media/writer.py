@@ -12,19 +12,20 @@ from airstore.core.errors import UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.leftovers import building_directory
 from airstore.core.limits import LIMITS
+from airstore.core.model.release_id import ReleaseId
 from airstore.core.progress import Progress
 from airstore.history.exchange.bundle import create_bundle
 from airstore.history.repository import History
 from airstore.media.copies import divided
+from airstore.media.delta.effort import Effort
 from airstore.media.delta.making.memory import DEFAULT
-from airstore.media.delta.writer import Effort, Task, prepare
+from airstore.media.delta.writer import Task, prepare
 from airstore.media.index import (
     BUNDLE_NAME,
     INDEX_COPY,
     INDEX_NAME,
     MediaFile,
     MediaIndex,
-    ReleaseId,
     delta_path,
     pack_path,
     root_path,

@@ -17,8 +17,9 @@ from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
 from airstore.core.progress import QUIET
+from airstore.media.delta.effort import Effort
 from airstore.media.delta.reader import Delta
-from airstore.media.delta.writer import Effort, Task, prepare
+from airstore.media.delta.writer import Task, prepare
 from airstore.store.blobs import BlobStore, Staging
 
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +26,24 @@ _POD = """\
 apiVersion: v1
 kind: Pod
 metadata: {name: app}
-spec: {containers: [{name: app, image: "%s"}]}
+spec:
+  containers:
+"""
+_CONTAINER = """\
+    - {name: app%d, image: "%s"}
 """
 
 
-@dataclass(frozen=True)
 class Sides:
     """A publisher and a site in one directory; each method gives or runs one command.
 
-    Attributes:
+    Args:
         base: the directory.
-        images: what the releases consist of.
+        images: what the releases consist of, all in one layout.
     """
 
-    base: Path
-    images: Images
+    def __init__(self, base: Path, *images: Images) -> None:
+        self.base, self._images = base, images
 
     @property
     def publisher(self) -> Path:
@@ -75,10 +77,12 @@ class Sides:
         templates.mkdir(parents=True, exist_ok=True)
         (self.base / "product" / "airstore.yaml").write_text(_PRODUCT)
         (templates.parent / "Chart.yaml").write_text(_CHART)
-        (templates / "pod.yaml").write_text(_POD % self.images.reference(version))
+        references = (images.reference(version) for images in self._images)
+        containers = "".join(_CONTAINER % numbered for numbered in enumerate(references))
+        (templates / "pod.yaml").write_text(_POD + containers)
 
     def create_release(self, version: str) -> list[str | Path]:
-        source = f"*=oci:{self.images.layout}"
+        source = f"*=oci:{self._images[0].layout}"
         command = ["release", "create", "--version", version, "--image-source", source, "-o", "json"]
         return ["airstore", "-C", self.publisher, *command]
 
@@ -108,8 +112,8 @@ class Sides:
         return ["airstore", "-C", site or self.site, *command]
 
     def place(self, version: str) -> str:
-        """Repository and tag of the image in a site's registry."""
-        return self.images.reference(version).partition("/")[2]
+        """Repository and tag of the first image in a site's registry."""
+        return self._images[0].reference(version).partition("/")[2]
 
 
 def run(*command: str | Path) -> str:

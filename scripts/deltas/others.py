@@ -10,8 +10,9 @@ from pathlib import Path
 from scripts.deltas.pairs import Pair
 
 Command = list[str | Path]
-_SLOW = ("zstd --ultra -19 --patch-from", "bsdiff per file")
-TOOLS = ("all", "quick", "slow", "none")
+_SLOW = {"zstd --ultra -19 --patch-from", "bsdiff per file"}
+_LEAST = {"hdiffpatch per file"}
+TOOLS = ("all", "quick", "slow", "least", "none")
 _FILES = Path(__file__).with_name("files.py")
 
 
@@ -21,7 +22,8 @@ def others(work: Path, pair: Pair, tools: str) -> dict[str, tuple[Command, Path]
     Args:
         work: a directory for what they make.
         pair: is compared; one of equal tars is nothing to them.
-        tools: one of `TOOLS`: "quick" are those that take minutes at most.
+        tools: one of `TOOLS`: "quick" are those that take minutes at most, "least" what makes the least of
+            them.
     """
     if tools == "none" or all(map(_same, pair.old, pair.new)):
         return {}
@@ -29,9 +31,8 @@ def others(work: Path, pair: Pair, tools: str) -> dict[str, tuple[Command, Path]
     work.mkdir(parents=True)
     old, new = _joined(pair.old, work / "old.tar"), _joined(pair.new, work / "new.tar")
     wanted = dict(_commands(work, old, new, pair))
-    return {
-        name: each for name, each in wanted.items() if tools == "all" or (name in _SLOW) == (tools == "slow")
-    }
+    chosen = {"quick": wanted.keys() - _SLOW, "slow": _SLOW, "least": _LEAST}.get(tools, wanted.keys())
+    return {name: each for name, each in wanted.items() if name in chosen}
 
 
 def _same(left: Path, right: Path) -> bool:

@@ -52,14 +52,23 @@ _POM = """\
 <dependencies>%s</dependencies></project>
 """
 _STARTERS = ("web", "data-jpa", "actuator", "security")
+_ON_ONE_BASE = {"ten"}  # pairs of several images
 
 
 class Pair(NamedTuple):
-    """Layers of an image before and after, as plain tars, the lowest first."""
+    """Layers before and after, as plain tars, the lowest first."""
 
     name: str
     old: list[Path]
     new: list[Path]
+
+    @property
+    def images(self) -> list[tuple[list[Path], list[Path]]]:
+        """Layers of each image before and after: of one, or of one for each that rests on the lowest."""
+        if self.name not in _ON_ONE_BASE:
+            return [(self.old, self.new)]
+        upper = zip(self.old[1:], self.new[1:], strict=True)
+        return [([self.old[0], old], [self.new[0], new]) for old, new in upper]
 
 
 def make_pairs(work: Path, names: list[str]) -> list[Pair]:
@@ -242,7 +251,7 @@ def _label(work: Path, building: Path) -> None:
 
 
 def _ten(work: Path, building: Path) -> None:
-    """Ten images on one base, as one list of layers: base, then what each has of its own."""
+    """Ten images on one base: first the base, then what each has of its own."""
     for side, suite, which in (("old", _SUITES[0], "old"), ("new", _SUITES[1], "new")):
         days = 30 * (side == "new")
         _tar(_debian(work, _DEBIAN, suite), building / side / "0.tar", days=days)

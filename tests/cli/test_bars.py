@@ -16,9 +16,9 @@ from rich.console import Console
 
 from airstore.cli.bars import Bars
 from airstore.cli.text import duration
-from airstore.core.progress import remaining
+from airstore.core.progress import Afterwards, remaining
+from airstore.media.delta.effort import Effort
 from airstore.media.delta.making.work import Work
-from airstore.media.delta.writer import Effort
 from tests.support.product.road_parts import Road, environment, separately
 
 
@@ -32,6 +32,21 @@ def test_an_even_pace_is_foretold(total: int, share: float, elapsed: float) -> N
 @pytest.mark.parametrize(("done", "total", "elapsed"), [(5, None, 9), (5, 0, 9), (5, 10, 1), (0, 10, 99)])
 def test_what_is_not_known_is_not_said(done: int, total: int | None, elapsed: float) -> None:
     assert remaining(done, total, elapsed) is None
+
+
+@given(st.integers(1, 1 << 40), st.floats(0.02, 1), st.floats(2, 1e5), st.floats(0, 1e5))
+def test_what_comes_then_counts(total: int, share: float, elapsed: float, after: float) -> None:
+    """As it was measured after copying; as much slower or faster as this machine is after work of its own."""
+    own = elapsed / share - elapsed
+    here = remaining(share * total, total, elapsed, after)
+    assert here == pytest.approx(own + after)
+    twice_as_slow = elapsed / (share * total) / 2
+    assert remaining(share * total, total, elapsed, after, twice_as_slow) == pytest.approx(own + 2 * after)
+
+
+def test_nothing_is_said_of_the_time_while_what_comes_then_is_unknown() -> None:
+    assert remaining(50, 100, 10) == 10
+    assert remaining(50, 100, 10, None) is None
 
 
 def test_more_than_all_leaves_nothing() -> None:
@@ -65,6 +80,17 @@ def test_the_bar_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(drawn, io.StringIO)
     assert "25%" in drawn.getvalue()
     assert "2 min left" in drawn.getvalue()
+
+
+def test_a_step_says_what_all_steps_take() -> None:
+    now = [0.0]
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, get_time=lambda: now[0])
+    with Bars(console).task("copying media", 1000, Afterwards(lambda: 600.0)) as advance:
+        now[0] = 30.0
+        advance(500)
+    drawn = console.file
+    assert isinstance(drawn, io.StringIO)
+    assert "11 min left" in drawn.getvalue()
 
 
 @pytest.mark.slow

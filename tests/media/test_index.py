@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
-from airstore.media.index import MediaFile, MediaIndex, ReleaseId
+from airstore.core.model.release_id import ReleaseId
+from airstore.media.index import MediaFile, MediaIndex
 from airstore.trust.statement import Statement
 from tests.support.faults.forged_media import write_index
 from tests.support.product.road_fixtures import Copy

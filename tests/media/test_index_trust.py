@@ -13,8 +13,9 @@ import pytest
 from airstore.core.errors import UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
+from airstore.core.model.release_id import ReleaseId
 from airstore.core.progress import QUIET
-from airstore.media.index import MediaIndex, ReleaseId
+from airstore.media.index import MediaIndex
 from airstore.media.writer import MediaContents, write_media
 from airstore.ops.stores.directory import open_directory
 from airstore.trust import envelope

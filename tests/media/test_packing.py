@@ -10,15 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import DamagedError
-from airstore.media.delta.format.packing import Method, Packing, unpack
+from airstore.media.delta.effort import Effort
+from airstore.media.delta.format.packing import MachineCode, Method, Packing, unpack
 from airstore.media.delta.reader import Delta
-from airstore.media.delta.writer import Effort
 from tests.media.delta.test_delta import text
 from tests.media.delta.test_delta_blobs import NEW, OLD, Pair, pair, restore
 
 __all__ = ["pair"]  # a fixture
 
-PACKINGS = [Packing(Method.ZSTD, 3), Packing(Method.XZ, 7), Packing(Method.XZ, 9)]
+PACKINGS = [
+    *(Packing(Method.ZSTD, 3), Packing(Method.XZ, 7), Packing(Method.XZ, 9)),
+    *(Packing(Method.XZ, 6, code) for code in MachineCode),
+]
 SAMPLE = text(3)
 
 

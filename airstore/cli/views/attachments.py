@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airstore.cli.context import Context
 from airstore.core.image.unavailable import Unavailable
 from airstore.core.model.release import Release
-from airstore.registry.push.push import PushResult
+
+if TYPE_CHECKING:
+    from airstore.registry.push.push import PushResult
 
 
 def say_unattached(context: Context, result: PushResult) -> None:

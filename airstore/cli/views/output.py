@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import click
 
 from airstore.cli.text import human, printable
-from airstore.core.parsing import yamlfile
 
 Row = Mapping[str, Any]
 
@@ -107,6 +106,8 @@ def show_document(document: Row, output: str, *, schema: str = "") -> None:
 def print_document(document: object, output: str) -> None:
     """Print a document of any format as JSON or YAML, in ASCII: nothing in it drives a terminal."""
     if output == "yaml":
+        from airstore.core.parsing import yamlfile  # noqa: PLC0415 - YAML takes a part of a short command's time
+
         click.echo(yamlfile.dump(document, ascii_only=True), nl=False)
     else:
         click.echo(json.dumps(document, indent=2))

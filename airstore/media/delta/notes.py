@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airstore.core.parsing import schema, strictjson
 from airstore.media.delta.format.layout import Stream, StreamSegment
 from airstore.media.delta.format.table import STREAM, NewPiece
-from airstore.media.delta.making.carried import Noted
-from airstore.media.delta.making.difference import PlacedPiece
 from airstore.media.delta.making.pairing import general
+
+if TYPE_CHECKING:  # an import reads notes at most
+    from airstore.media.delta.making.carried import Noted
+    from airstore.media.delta.making.difference import PlacedPiece
 
 LARGEST = 1 << 20  # bytes of notes that are read
 _FILES = 10

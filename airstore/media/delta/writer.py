@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from enum import StrEnum
+from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, NamedTuple
@@ -14,15 +14,17 @@ from typing import BinaryIO, NamedTuple
 from airstore.core.durable import storage_errors
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance, Progress
+from airstore.media.delta.effort import Effort
 from airstore.media.delta.format.layout import Stream, write_head
-from airstore.media.delta.format.packing import Method, Packing
+from airstore.media.delta.format.packing import MachineCode
 from airstore.media.delta.format.segments import SegmentWriter
 from airstore.media.delta.format.table import STREAM, DeltaTable, encode
 from airstore.media.delta.making.carried import CarriedPieces
 from airstore.media.delta.making.difference import Difference, Target, difference
-from airstore.media.delta.making.memory import DEFAULT, Memory, Workplace, body_memory
+from airstore.media.delta.making.machine import codes
+from airstore.media.delta.making.memory import DEFAULT, Workplace, body_memory
 from airstore.media.delta.making.tabling import tabled
-from airstore.media.delta.making.ways import Offer, Search, Way, choose, maker, offers
+from airstore.media.delta.making.ways import Offer, Way, choose, maker, offers
 from airstore.media.delta.making.work import Work
 from airstore.media.delta.notes import write_notes
 from airstore.store.blobs import (
@@ -37,62 +39,6 @@ from airstore.store.blobs import (
 )
 
 _COPY = 1 << 20
-
-
-class Effort(StrEnum):
-    """How much time smaller media are worth."""
-
-    FAST = "fast"
-    NORMAL = "normal"
-    MAX = "max"
-
-    @property
-    def packings(self) -> dict[Stream, Packing]:
-        """How each stream is compressed.
-
-        What has no base may be gigabytes: 15 made 1 % less of a Debian root than 12, in four times as long.
-        Patches are 8 to 14 % smaller in xz than in zstd 17, in about the time.
-        """
-        whole, patches, rest = _PACKINGS[self]
-        return {
-            Stream.WHOLE: whole,
-            Stream.PATCHES: patches,
-            Stream.NOTES: rest,
-            Stream.CONTROLS: patches,
-        }
-
-    @property
-    def search(self) -> Search:
-        """What is tried for each piece."""
-        return Search(open_archives=self is not Effort.FAST, spell=self is Effort.MAX)
-
-    @property
-    def table(self) -> Packing:
-        """How the table is compressed."""
-        return _PACKINGS[self].rest
-
-    def shares(self, memory: int) -> Memory:
-        """How so many bytes of memory are shared.
-
-        Raises:
-            UsageError: that is too little.
-        """
-        return Memory.shared(memory, {*self.packings.values(), self.table})
-
-
-class _Packings(NamedTuple):
-    """For what is carried whole, for patches and what puts archives back, and for the rest."""
-
-    whole: Packing
-    patches: Packing
-    rest: Packing
-
-
-_PACKINGS = {
-    Effort.FAST: _Packings(Packing(Method.ZSTD, 3), Packing(Method.ZSTD, 3), Packing(Method.ZSTD, 3)),
-    Effort.NORMAL: _Packings(Packing(Method.ZSTD, 12), Packing(Method.XZ, 7), Packing(Method.ZSTD, 17)),
-    Effort.MAX: _Packings(Packing(Method.XZ, 9), Packing(Method.XZ, 9), Packing(Method.ZSTD, 22)),
-}
 
 
 @dataclass(frozen=True)
@@ -172,7 +118,7 @@ class PreparedDelta:
             jobs = self._jobs(effort, shares.base, progress)
             place = Workplace(shares, pool)
             advance = stack.enter_context(progress.work("writing media", sum(sum(job.work) for job in jobs)))
-            sink = SegmentWriter(file, place.compress, effort.packings, shares.segments, advance)
+            sink = SegmentWriter(file, place.compress, effort, shares.segments, advance)
             try:
                 carried = self._carried(jobs, sink, (pool, place), advance, effort)
                 sink.finish()
@@ -197,8 +143,16 @@ class PreparedDelta:
                 return data
 
             offered = offers(found, kinds, read, most)
+        carried = [
+            (target.held, any(offer.bases for offer in each))
+            for target, each in zip(found.targets, offered, strict=True)
+        ]
+        known = (
+            codes(carried, lambda piece: self.reader.object(piece.keys[0])) if effort.code else repeat(None)
+        )
         return [
-            _Job.of(target, each, found, effort) for target, each in zip(found.targets, offered, strict=True)
+            _Job.of(target, each, found, effort, code)
+            for target, each, code in zip(found.targets, offered, known, strict=False)
         ]
 
     def _carried(
@@ -222,7 +176,7 @@ class PreparedDelta:
             advance(job.work.making)
             packing = job.work.packing
             for way in carried.add(job.target, job.offered, ways):
-                sink.write(STREAM[way.carried.kind], way.carried.data, packing)
+                sink.write(STREAM[way.carried.kind], way.carried.data, packing, job.code)
                 sink.write(Stream.CONTROLS, way.carried.control, 0)
                 packing = 0
         return carried
@@ -236,19 +190,29 @@ class _Job(NamedTuple):
 
     Attributes:
         weight: bytes that it holds while it is under way, and what comes of it.
+        code: the machine code that it is; None for others.
     """
 
     target: Target
     offered: tuple[Offer, ...]
     weight: int
     work: Work
+    code: MachineCode | None
 
     @classmethod
-    def of(cls, target: Target, offered: tuple[Offer, ...], found: Difference, effort: Effort) -> _Job:
+    def of(
+        cls,
+        target: Target,
+        offered: tuple[Offer, ...],
+        found: Difference,
+        effort: Effort,
+        code: MachineCode | None,
+    ) -> _Job:
         new = target.held.piece.size
         bases = [sum(found.olds[n].piece.size for n in offer.bases) for offer in offered]
         weight = body_memory(new, max(bases)) + new * len(offered)
-        return cls(target, offered, weight, Work.of(new, sum(bases), effort.packings))
+        packing = effort.code[code] if code else None
+        return cls(target, offered, weight, Work.of(new, sum(bases), effort.packings, packing), code)
 
 
 def _publish(out: Path, table: DeltaTable, segments: BinaryIO, effort: Effort) -> None:

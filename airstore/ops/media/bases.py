@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from airstore.core.errors import SequenceError
 from airstore.core.image.digest import Digest
-from airstore.media.index import ReleaseId
+from airstore.core.model.release_id import ReleaseId
 from airstore.ops.media.receipts import Receipt
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.collected import collected

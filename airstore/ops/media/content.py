@@ -10,7 +10,8 @@ from pathlib import Path
 from airstore.core.errors import DamagedError, IncompleteError, StorageError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
-from airstore.core.progress import Progress
+from airstore.core.progress import Afterwards, Progress
+from airstore.media.delta import pace
 from airstore.media.delta.reader import Delta
 from airstore.media.index import MediaIndex
 from airstore.ops.media.arrivals import Arrivals
@@ -80,8 +81,9 @@ class MediaContent:
             return  # an earlier run got as far as that
         plain = delta.resolve(wanted).plain_bytes
         self.require_space(2 * plain)
+        after = Afterwards(lambda: pace.rebuilding(delta.table, wanted), pace.APPLYING)
         with (
-            self._progress.task("applying a delta", plain) as advance,
+            self._progress.task("applying a delta", plain, after) as advance,
             staging.writer() as writer,
         ):
             delta.restore(writer, wanted, self._blobs.layout.temporary, advance)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.progress import Progress
+from airstore.media.delta.effort import Effort
 from airstore.media.delta.making.memory import DEFAULT as DEFAULT_MEMORY
-from airstore.media.delta.writer import Effort
 from airstore.media.index import MediaFile, MediaIndex
 from airstore.media.writer import ONE, Carriers, MediaContents, measure_media, write_media
 from airstore.ops.media.plan import MediaPlan

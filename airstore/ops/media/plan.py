@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from airstore.core.errors import IncompleteError, SequenceError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
+from airstore.core.model.release_id import ReleaseId
 from airstore.media.delta.writer import Task
-from airstore.media.index import ReleaseId
 from airstore.ops.media.bases import Base
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.trusted import refuse_collected, verified

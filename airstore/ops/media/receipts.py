@@ -10,9 +10,9 @@ from typing import Any
 from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError, UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import API_VERSION
+from airstore.core.model.release_id import ReleaseId
 from airstore.core.parsing import schema
 from airstore.history import ledger
-from airstore.media.index import ReleaseId
 from airstore.ops.stores.directory import SITE_KEY, StoreDirectory, check_site_name
 from airstore.ops.stores.releases.remembered import Remembered
 from airstore.ops.stores.site.applies import PastApply, moment, past_applies, seconds_of

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airstore.charts.helm.access import RepositoryLogin
 from airstore.registry.client.login.credentials import CredentialSource
-from airstore.registry.sources.places import Places, match_place
 
 if TYPE_CHECKING:
+    from airstore.charts.helm.access import RepositoryLogin
     from airstore.charts.packages.resolve import FetchedChart
     from airstore.core.image.reference import Reference
     from airstore.core.model.product import Product
     from airstore.registry.client.registry import RegistryClient
+    from airstore.registry.sources.places import Places
 
-# Requests, under `RegistryClient`, takes a part of a short command's time to load. What needs
-# no registry does without: their imports are in the two methods that reach one.
+# Requests, under `RegistryClient`, takes a part of a short command's time to load, and so do readers of
+# archives. What needs none of them does without: their imports are in the methods that use them.
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,21 @@ class RegistryOptions:
 
     def images(self, product: Product) -> Places:
         """All places that hold the product's images, as one source."""
+        from airstore.registry.sources.places import Places  # noqa: PLC0415
+
         return Places({**product.sources, **self.sources}, product.directory, self.client)
 
     def places(self, product: Product, references: Iterable[Reference]) -> dict[Reference, str]:
         """Where each image would be taken from; nothing is opened."""
+        from airstore.registry.sources.places import match_place  # noqa: PLC0415
+
         mapping = {**product.sources, **self.sources}
         return {image: match_place(image, mapping) or f"docker://{image.host}" for image in references}
 
     def chart_repository(self, url: str) -> RepositoryLogin:
         """How Helm reaches a chart repository, or a registry (``oci://host``) that dependencies come from."""
+        from airstore.charts.helm.access import RepositoryLogin  # noqa: PLC0415
+
         host = urlsplit(url).netloc
         known = self.credentials.find(host, "") if self.credentials else None
         user, password = (known.username, known.password) if known else ("", "")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
+from airstore.core.model.release_id import ReleaseId
 from airstore.core.work import at_work
 from airstore.history.repository import History
-from airstore.media.index import ReleaseId
 from airstore.trust import envelope
 from airstore.trust.role import Role
 from airstore.trust.root.chain import RootChain

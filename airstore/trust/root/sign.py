@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from airstore.core.errors import SequenceError, UsageError
 from airstore.trust import envelope
@@ -95,6 +96,7 @@ def lacking(signed: bytes, current: TrustRoot | None) -> tuple[int, int]:
     return before, own
 
 
+@lru_cache(maxsize=8)  # one command asks for the same few up to eight times
 def verify_first(signed: bytes) -> TrustRoot:
     """Check the root a site is enrolled with: it must be signed by its own keys.
 

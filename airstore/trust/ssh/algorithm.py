@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from airstore.core.errors import DamagedError
 from airstore.trust.wire import WireReader, put_number
@@ -144,6 +143,8 @@ class EcdsaP256:
 
     def tuf_form(self, raw: bytes) -> str:
         """PEM (RFC 7468, section 13)."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415
+
         return self.load(raw).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def verifies(self, raw: bytes, signature: bytes, data: bytes) -> bool:
@@ -181,6 +182,8 @@ def public_of(key: AnyPublicKey) -> tuple[Algorithm, bytes] | None:
         return ED25519, key.public_bytes_raw()
     if not isinstance(key.curve, SECP256R1):
         return None
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415
+
     return ECDSA_P256, key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 

@@ -9,20 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    KeySerializationEncryption,
-    NoEncryption,
-    PrivateFormat,
-    load_ssh_private_key,
-)
 
 from airstore.core.errors import NotFoundError, NotTrustedError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.trust.ssh.algorithm import KINDS, AnyPrivateKey, public_of, signature_of
 from airstore.trust.ssh.newfile import write_new
 from airstore.trust.ssh.publickey import PublicKey
+
+# The library's reader and writer of key files takes a part of a short command's time to load, and who only
+# verifies does without.
 
 __all__ = ["Passphrase", "PrivateKey", "PublicKey"]
 
@@ -58,6 +53,8 @@ class PrivateKey:
         """
         data = _read_private(path)
         key: object
+        from cryptography.hazmat.primitives.serialization import load_ssh_private_key  # noqa: PLC0415
+
         try:
             key = load_ssh_private_key(data, None)
         except TypeError:  # how cryptography says that there is a passphrase
@@ -87,10 +84,12 @@ class PrivateKey:
         return signature_of(self._key, data)
 
     def _serialize(self, passphrase: bytes | None) -> bytes:
-        protection: KeySerializationEncryption = NoEncryption()
+        from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415
+
+        protection: form.KeySerializationEncryption = form.NoEncryption()
         if passphrase is not None:
-            protection = BestAvailableEncryption(passphrase)
-        return self._key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, protection)
+            protection = form.BestAvailableEncryption(passphrase)
+        return self._key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, protection)
 
     def __repr__(self) -> str:
         return f"PrivateKey({self.public.fingerprint})"
@@ -127,6 +126,8 @@ def _check_private(path: Path, status: os.stat_result) -> None:
 def _decrypt(path: Path, data: bytes, passphrase: Passphrase | None) -> object:
     if passphrase is None:
         raise UsageError(f"the private key {path} is protected by a passphrase and none was given")
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key  # noqa: PLC0415
+
     try:
         return load_ssh_private_key(data, passphrase())
     except (TypeError, ValueError, UnsupportedAlgorithm) as fault:  # TypeError: an empty passphrase

@@ -7,9 +7,9 @@ import gzip
 from hypothesis import given, settings
 
 from airstore.core.image.digest import Digest
+from airstore.media.delta.effort import Effort
 from airstore.media.delta.format.patch import PieceKind
 from airstore.media.delta.reader import Delta
-from airstore.media.delta.writer import Effort
 from tests.media.delta.test_delta import text
 from tests.media.delta.test_delta_blobs import Pair, damage_of, layer, pair, restore_damaged, streams
 from tests.media.delta.test_nested import NOISE, zipped

@@ -20,6 +20,7 @@ from airstore.core.errors import DamagedError, IncompleteError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.progress import QUIET
+from airstore.media.delta.effort import Effort
 from airstore.media.delta.format.layout import (
     HEAD,
     Stream,
@@ -31,7 +32,7 @@ from airstore.media.delta.format.layout import (
 from airstore.media.delta.format.packing import Method, unpack
 from airstore.media.delta.format.table import decode, encode
 from airstore.media.delta.reader import Delta
-from airstore.media.delta.writer import Effort, Task, prepare
+from airstore.media.delta.writer import Task, prepare
 from airstore.store.blobs import BlobStore, Staging, compress_solid, solid_chunks
 from tests.media.delta.test_delta import text
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from airstore.core.progress import Advance
-from airstore.media.delta.writer import Effort, Task, prepare
+from airstore.core.progress import NOTHING, Advance, Afterwards
+from airstore.media.delta.effort import Effort
+from airstore.media.delta.writer import Task, prepare
 from tests.media.delta.test_delta import text
 from tests.media.delta.test_delta_blobs import Pair, layer, pair
 
@@ -28,7 +29,7 @@ class Shown:
         self._open = False
 
     @contextmanager
-    def task(self, label: str, total: int | None) -> Iterator[Advance]:  # noqa: ARG002
+    def task(self, label: str, total: int | None, after: Afterwards = NOTHING) -> Iterator[Advance]:  # noqa: ARG002
         assert not self._open, label
         self.labels.append(label)
         self._open = True

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from airstore.core.errors import UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.limits import GIB
+from airstore.media.delta.effort import Effort
 from airstore.media.delta.format import patch
 from airstore.media.delta.format.nested import VIEW
 from airstore.media.delta.format.packing import Method, Packing
@@ -32,7 +33,7 @@ from airstore.media.delta.making.memory import (
     site_memory,
 )
 from airstore.media.delta.making.ways import offers
-from airstore.media.delta.writer import Effort, Task, prepare
+from airstore.media.delta.writer import Task, prepare
 from airstore.store.blobs import BlobStore, content, in_order
 from tests.media.delta.test_delta import text
 from tests.media.delta.test_delta_blobs import layer
@@ -42,7 +43,7 @@ from tests.support.product.road_parts import Road, airstore, done, refused
 
 @given(st.integers(0, 8 * GIB), st.sampled_from(Effort))
 def test_shares_fit_and_the_largest_body_has_room_in_them(total: int, effort: Effort) -> None:
-    packings = {*effort.packings.values(), effort.table}
+    packings = effort.every
     try:
         shares = effort.shares(total)
     except UsageError:
@@ -59,7 +60,7 @@ def test_the_default_makes_what_a_site_can_take(effort: Effort) -> None:
     shares = effort.shares(DEFAULT)
     assert shares.base == LARGEST <= BASE
     assert shares.segments >= 1
-    assert site_memory(shares.base, {*effort.packings.values(), effort.table}) <= SITE
+    assert site_memory(shares.base, effort.every) <= SITE
 
 
 def test_a_site_takes_half_a_segment_for_a_stream_of_zstd() -> None:

@@ -16,13 +16,14 @@ from airstore.core.errors import DamagedError, IncompleteError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.progress import QUIET
+from airstore.media.delta.effort import Effort
 from airstore.media.delta.format.layout import SHARED_VERSION, Head
 from airstore.media.delta.format.patch import PieceKind
 from airstore.media.delta.format.references import Aliases, Same
 from airstore.media.delta.format.table import BaseBlob, DeltaTable, NewBlob, NewPiece, decode, encode
 from airstore.media.delta.reader import Delta
 from airstore.media.delta.resolving import resolve
-from airstore.media.delta.writer import Effort, Task, prepare
+from airstore.media.delta.writer import Task, prepare
 from airstore.store.blobs import BlobStore, Staging
 from tests.media.delta.test_delta import text
 from tests.media.delta.test_delta_blobs import layer, packed, streams

@@ -13,11 +13,12 @@ from pygit2.enums import ObjectType
 
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
+from airstore.core.model.release_id import ReleaseId
 from airstore.core.progress import QUIET
 from airstore.history.git.commits import encode_commit, encode_tag, stamp
 from airstore.history.git.names import MAIN, TAGS
 from airstore.history.git.trees import write_tree
-from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex, ReleaseId
+from airstore.media.index import INDEX_NAME, MediaFile, MediaIndex
 from airstore.media.reader import Media
 from airstore.media.writer import MediaContents, write_media
 from airstore.ops.stores.directory import open_directory

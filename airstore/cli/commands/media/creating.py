@@ -13,7 +13,7 @@ from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_optio
 from airstore.cli.options.sizes import Percent, Size
 from airstore.cli.text import human
 from airstore.cli.views.output import output_option, show_fields
-from airstore.media.delta.writer import Effort
+from airstore.media.delta.effort import Effort
 from airstore.media.writer import Carriers
 from airstore.ops.media.bases import Base, base_from_receipt, base_from_release, is_collected, is_current
 from airstore.ops.media.create import MediaForm, create_media, rehearse_media

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from airstore.core.model.site import SiteFile, load_site_file
+if TYPE_CHECKING:
+    from airstore.core.model.site import SiteFile
 
 site_file_option = click.option(
     "--site-file",
@@ -22,5 +24,8 @@ def read_site_file(store: Path, named: Path | None) -> SiteFile:
         NotFoundError: the named one does not exist.
         UsageError: it is wrong; file, line and field are named.
     """
+    # YAML takes a part of a short command's time to load.
+    from airstore.core.model import site  # noqa: PLC0415
+
     usual = store / "site.yaml"
-    return load_site_file(named or usual) if named or usual.is_file() else SiteFile(name=str(usual))
+    return site.load_site_file(named or usual) if named or usual.is_file() else site.SiteFile(name=str(usual))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lzma
 from collections.abc import Iterator, Sequence
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import BinaryIO, NamedTuple
 
 from airstore.core.errors import DamagedError
@@ -27,22 +27,31 @@ class Method(IntEnum):
     XZ = 1
 
 
+class MachineCode(Enum):
+    """Machine code, by what xz does for it."""
+
+    X86 = "x86"  # 32 and 64 bits: targets of calls and jumps are written as absolute addresses
+    OTHER = "other"  # words of four bytes, as most others have them
+
+
 class Packing(NamedTuple):
     """How a stream is compressed.
 
     Attributes:
         level: 1 to 22 of zstd; 6 to 9 of xz, whose presets say how large its dictionary is.
+        code: of what machine code xz makes most; None for patches, which have no alignment.
     """
 
     method: Method
     level: int
+    code: MachineCode | None = None
 
     def compress(self, parts: Sequence[bytes]) -> bytes:
         """All this data, one after the other, as one frame."""
         if self.method is Method.ZSTD:
             return compress_solid(parts, self.level)
         compressor = lzma.LZMACompressor(
-            lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=[_filter(self.level, sum(map(len, parts)))]
+            lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=_filters(self, sum(map(len, parts)))
         )
         return b"".join([*map(compressor.compress, parts), compressor.flush()])
 
@@ -94,14 +103,16 @@ def _unpack_xz(file: BinaryIO, left: int, plain: int) -> Iterator[bytes]:
         raise DamagedError("a compressed stream does not end where its table says")
 
 
-def _filter(level: int, size: int) -> dict[str, int]:
-    """LZMA2 without alignment (pb 0): patches have none."""
-    return {
-        "id": lzma.FILTER_LZMA2,
-        "preset": level | lzma.PRESET_EXTREME,
-        "pb": 0,
-        "dict_size": _dictionary(level, size),
-    }
+def _filters(packing: Packing, size: int) -> list[dict[str, int]]:
+    """A chain of xz's filters, which a frame names itself, so that every reader knows it."""
+    last = {"id": lzma.FILTER_LZMA2, "dict_size": _dictionary(packing.level, size)}
+    match packing.code:
+        case MachineCode.X86:
+            return [{"id": lzma.FILTER_X86}, {**last, "preset": packing.level}]
+        case MachineCode.OTHER:  # as xz's manual has it for instructions of four bytes
+            return [{**last, "preset": packing.level, "lc": 2, "lp": 2, "pb": 2}]
+        case None:
+            return [{**last, "preset": packing.level | lzma.PRESET_EXTREME, "pb": 0}]
 
 
 def _dictionary(level: int, size: int) -> int:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from airstore.core.durable import storage_errors
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.media.delta.format.layout import Stream, StreamSegment
-from airstore.media.delta.format.packing import Packing, unpack
+from airstore.media.delta.format.packing import MachineCode, Method, Packing, unpack
 from airstore.store.blobs import Feed
 
 SEGMENT = 64 * MIB  # plain bytes; as much is in a reader's memory
@@ -26,11 +26,20 @@ class _Open:
     parts: list[bytes] = field(default_factory=list)
     plain: int = 0
     count: int = 0
+    code: Counter[MachineCode] = field(default_factory=Counter)
+
+
+class Packer(Protocol):
+    """Says how segments are compressed."""
+
+    def packing(self, stream: Stream, plain: int, code: Mapping[MachineCode, int]) -> Packing:
+        """How one of so many bytes is, so many of which are machine code."""
 
 
 class _SegmentJob(NamedTuple):
     stream: Stream
     segment: _Open
+    method: Method
     frame: Future[bytes]
 
 
@@ -40,7 +49,7 @@ class SegmentWriter:
     Args:
         file: takes the segments, in the order in which they are full.
         compress: begins to compress one.
-        packings: how, for each stream.
+        packer: says how.
         ahead: segments that may wait; what each holds is in memory, and then what came of it.
         advance: called with the count that was given for what is written.
 
@@ -52,17 +61,17 @@ class SegmentWriter:
         self,
         file: BinaryIO,
         compress: Callable[[Sequence[bytes], Packing], Future[bytes]],
-        packings: Mapping[Stream, Packing],
+        packer: Packer,
         ahead: int,
         advance: Advance,
     ) -> None:
-        self._file, self._compress, self._packings = file, compress, packings
+        self._file, self._compress, self._packer = file, compress, packer
         self._ahead, self._advance = ahead, advance
         self._waiting: deque[_SegmentJob] = deque()
         self._open: dict[Stream, _Open] = {stream: _Open() for stream in Stream}
         self.segments: list[StreamSegment] = []
 
-    def write(self, stream: Stream, data: bytes, count: int) -> None:
+    def write(self, stream: Stream, data: bytes, count: int, code: MachineCode | None = None) -> None:
         """Append to a stream what `advance` hears of as so much, once it is compressed."""
         if not data and not count:
             return
@@ -72,6 +81,8 @@ class SegmentWriter:
         segment.parts.append(data)
         segment.plain += len(data)
         segment.count += count
+        if code:
+            segment.code[code] += len(data)
 
     def finish(self) -> None:
         """Write what is left."""
@@ -90,15 +101,15 @@ class SegmentWriter:
         if segment.parts:
             while len(self._waiting) >= self._ahead:
                 self._take()
-            frame = self._compress(segment.parts, self._packings[stream])
-            self._waiting.append(_SegmentJob(stream, segment, frame))
+            packing = self._packer.packing(stream, segment.plain, segment.code)
+            frame = self._compress(segment.parts, packing)
+            self._waiting.append(_SegmentJob(stream, segment, packing.method, frame))
 
     def _take(self) -> None:
         job = self._waiting.popleft()
         frame = job.frame.result()
         self._file.write(frame)
-        method = self._packings[job.stream].method
-        self.segments.append(StreamSegment(job.stream, len(frame), job.segment.plain, method))
+        self.segments.append(StreamSegment(job.stream, len(frame), job.segment.plain, job.method))
         self._advance(job.segment.count)
 
 

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from airstore.media.delta.format.layout import Stream
-from airstore.media.delta.format.packing import Method, Packing
+from airstore.media.delta.format.packing import MachineCode, Method, Packing
 
 _PATCH = 8  # units of a byte of either side; the others are in proportion
 _COMPRESS = {
     Packing(Method.ZSTD, 3): 1, Packing(Method.ZSTD, 12): 8,
     Packing(Method.XZ, 7): 91, Packing(Method.XZ, 9): 91,
+    **{Packing(Method.XZ, level, code): 60 for level in (6, 9) for code in MachineCode},
 }  # fmt: skip
 _SHARE = 10  # a patch is about a tenth of what it makes
 
@@ -32,14 +33,17 @@ class Work(NamedTuple):
     packing: int
 
     @classmethod
-    def of(cls, size: int, bases: int, packings: Mapping[Stream, Packing]) -> Work:
+    def of(
+        cls, size: int, bases: int, packings: Mapping[Stream, Packing], code: Packing | None = None
+    ) -> Work:
         """Of a piece.
 
         Args:
             size: its bytes.
             bases: bytes of what patches are tried on, of all together; 0 for none.
             packings: how each stream is compressed.
+            code: how the machine code is that it is; None for other pieces.
         """
         if not bases:
-            return cls(0, size * _COMPRESS[packings[Stream.WHOLE]])
+            return cls(0, size * _COMPRESS[code or packings[Stream.WHOLE]])
         return cls((size + bases) * _PATCH, size // _SHARE * _COMPRESS[packings[Stream.PATCHES]])

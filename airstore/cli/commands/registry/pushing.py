@@ -1,0 +1,95 @@
+"""``airstore registry push``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from airstore.cli.context import Context, pass_context
+from airstore.cli.options.files.kubeconfig import find_kubeconfig, kubeconfig_option
+from airstore.cli.options.files.sitefile import read_site_file, site_file_option
+from airstore.cli.options.registries import login_access
+from airstore.cli.views.attachments import say_unattached
+from airstore.cli.views.output import output_option, show_fields
+from airstore.core.errors import TransferError
+from airstore.ops.registry.access import RegistryOptions
+from airstore.ops.registry.push import PushOptions, plan_registry, push_release
+from airstore.ops.stores.directory import SITE
+from airstore.ops.stores.releases.trusted import held_release
+
+
+@click.command("push")
+@click.argument("url", default="")
+@click.option("--release", "version", default="", help="The release to push; default: the newest.")
+@click.option("--jobs", type=click.IntRange(1, 32), default=4, help="Uploads at once.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@click.option(
+    "--require-attachments",
+    is_flag=True,
+    help="Fail where the registry refuses a signature, SBOM or the like.",
+)
+@login_access
+@kubeconfig_option
+@site_file_option
+@output_option("registry-push")
+@pass_context
+def command(
+    context: Context,
+    url: str,
+    *,
+    version: str,
+    jobs: int,
+    dry_run: bool,
+    require_attachments: bool,
+    access: RegistryOptions,
+    kubeconfig: Path | None,
+    site_file: Path | None,
+    output: str,
+) -> None:
+    """Send what the registry at URL (HOST[:PORT][/PREFIX], or http://...) lacks, and read it back.
+
+    A site's store without URL: to the registry that the site file names, in the cluster or elsewhere.
+    """
+    store = context.store(current=True)
+    with ExitStack() as stack:
+        blobs = stack.enter_context(store.open_blobs())
+        release = held_release(store, blobs, version)
+        name, shared = "", False
+        if not url:
+            from airstore.ops.registry.own_registry import own_registry  # noqa: PLC0415 - loads Kubernetes
+
+            store.require(SITE, "registry push without a URL")
+            site = read_site_file(context.store_path, site_file)
+            target = stack.enter_context(
+                own_registry(store, release, site, access, find_kubeconfig(kubeconfig))
+            )
+            url, name, access, shared = target.url, target.name, target.access, target.ours
+        if dry_run:
+            planned = plan_registry(blobs, release, url, access).summary()
+            show_fields(planned | ({"registry": name} if name else {}), output)
+            return
+        run = PushOptions(context.progress, jobs, context.now(), keep_tags=shared)
+        summary, result = push_release(store, blobs, release, url, access, run, name)
+    for other in result.substituted:
+        context.say(
+            f"the registry refuses incomplete indexes: {other.repository}:{other.tag} is "
+            f"{other.manifest.platform or other.manifest.digest.short} alone, not index {other.index.short}"
+        )
+    say_unattached(context, result)
+    done = {"uploaded": len(result.uploaded), "mounted": len(result.mounted), "tags": len(result.tags)}
+    refused = [{"repository": e.repository, "digest": str(e.digest), "why": e.why} for e in result.unattached]
+    left = {"unattached": [f"{e['repository']}@{e['digest']}" for e in refused]} if refused else {}
+    if output != "table":
+        left = {"unattached": refused}  # type: ignore[dict-item]
+    show_fields(
+        {"release": release.version, **summary.summary(), **done, **left, "state": "read back"}, output
+    )
+    context.next(
+        "airstore plan"
+        if store.side == SITE
+        else f"install it in a test cluster, then airstore images compare --release {release.version}"
+    )
+    if refused and require_attachments:
+        raise TransferError(f"the registry lacks {len(refused)} of what is attached to the images")
