@@ -13,9 +13,10 @@ from tests.support.product.road_parts import done, refused, sound, unchanged
 from tests.support.product.tiny_product import IMAGE, Tiny, site_of
 from tests.support.product.upstream_parts import NAME, holds_but_for, released, write
 from tests.support.registry import signatures
-from tests.support.registry.keyless import IDENTITY, ISSUER, Making
+from tests.support.registry.keyless import Making
 from tests.support.registry.layouts import Node
 from tests.support.registry.signatures import ecdsa
+from tests.support.registry.sigstore import IDENTITY, ISSUER
 
 pytestmark = pytest.mark.slow
 RULE = (

@@ -19,8 +19,9 @@ from airstore.registry.sources.layout import OciLayout
 from airstore.trust.upstream.identity import UpstreamIdentity
 from airstore.trust.upstream.trusted_root import TrustedRoot
 from tests.support.registry import layouts, signatures
-from tests.support.registry.keyless import IDENTITY, ISSUER, Making, Sigstore
+from tests.support.registry.keyless import Making
 from tests.support.registry.layouts import Node
+from tests.support.registry.sigstore import IDENTITY, ISSUER, Sigstore
 
 NAME = "registry.example.com/tiny/app"
 OTHER = "https://github.com/mallory/app/.github/workflows/release.yml@refs/tags/v1"
