@@ -72,9 +72,10 @@ def test_issuers_of_any_length(issuer: str, making: Making, tmp_path: Path) -> N
 
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
-    "identity": ({"identity": OTHER}, f"it is by {OTHER} of {ISSUER}"),
+    "identity": ({"identity": OTHER}, f"it is by {OTHER} of {ISSUER}: another identity"),
     "mail": ({"identity": "mallory@example.com"}, "it is by mallory@example.com"),
-    "issuer": ({"issuer": "https://accounts.example.com"}, f"{IDENTITY} of https://accounts.example.com"),
+    "issuer": ({"issuer": f"{ISSUER}/"}, f"it is by {IDENTITY} of {ISSUER}/: another issuer"),
+    "both": ({"identity": OTHER, "issuer": f"{ISSUER}/"}, f"{ISSUER}/: another identity and another issuer"),
     "late": ({"after": timedelta(minutes=11)}, "its certificate was not valid at 2024-05-06T07:19:09Z"),
     "early": ({"after": timedelta(minutes=-1)}, "its certificate was not valid at 2024-05-06T07:07:09Z"),
     "unlogged": ({"logged": False}, "it has not one entry of a transparency log"),
