@@ -21,7 +21,8 @@ from typing import Any
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.support.registry.keyless import IDENTITY, ISSUER, Making, Sigstore
+from tests.support.registry.keyless import Making
+from tests.support.registry.sigstore import IDENTITY, ISSUER, Sigstore
 from tests.trust.upstream.test_upstream_logged import DAMAGE, FIRST, IMAGE, made, verdict
 
 Case = tuple[str, dict[str, Any]]

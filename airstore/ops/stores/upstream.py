@@ -7,16 +7,19 @@ roots are in the tree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from airstore.core.errors import NotTrustedError
 from airstore.core.image.digest import Digest
-from airstore.core.model.release import Release
+from airstore.core.model.release import Image, Release
+from airstore.core.model.signers import UpstreamSignature
 from airstore.ops.stores.verify import VerifiedRelease
 from airstore.store.blobs import BlobStore
 
 Read = Callable[[Digest, int], bytes]
 """A blob by its digest, verified, of at most so many bytes."""
+
+_Recorded = tuple[Image, UpstreamSignature]
 
 
 def verify_upstream(release: Release, files: Mapping[str, bytes], read: Read) -> int:
@@ -31,24 +34,35 @@ def verify_upstream(release: Release, files: Mapping[str, bytes], read: Read) ->
         NotTrustedError: one is not by the key that the release names, or not of that image.
         DamagedError, NotFoundError: one cannot be read.
     """
-    recorded = [(image, signature) for image in release.images for signature in image.signatures]
-    if not recorded:
-        return 0
-    from airstore.ops.stores.attached import holds  # noqa: PLC0415 - it says itself why
+    return _verify(recorded(release), release.version, files, read)
 
-    for image, signature in recorded:
-        if not holds(image, signature, files, read):
-            raise NotTrustedError(
-                f"{image.reference}: release {release.version} says that {signature.signer} signed it, "
-                f"and what is attached ({signature.digest.short}) is no such signature",
-                hint="ask the publisher on another way: no airstore records what it did not verify",
-            )
-    return len(recorded)
+
+def recorded(release: Release) -> list[_Recorded]:
+    """Every upstream signature that a release records."""
+    return [(image, signature) for image in release.images for signature in image.signatures]
 
 
 def verify_held(link: VerifiedRelease, files: Mapping[str, bytes], blobs: BlobStore) -> int:
-    """`verify_upstream` of what a store holds; 0 where something was dropped, or never fetched."""
-    carriers = [each.digest for image in link.release.images for each in image.signatures]
-    if any(blobs.size(each) is None for each in carriers):
+    """`verify_upstream` of those that a store holds, for others were dropped or never came; how many."""
+    held = [each for each in recorded(link.release) if blobs.size(each[1].digest) is not None]
+    return _verify(held, link.release.version, files, blobs.read_bytes)
+
+
+def _verify(
+    signatures: Sequence[tuple[Image, UpstreamSignature]],
+    version: str,
+    files: Mapping[str, bytes],
+    read: Read,
+) -> int:
+    if not signatures:
         return 0
-    return verify_upstream(link.release, files, blobs.read_bytes)
+    from airstore.ops.stores.attached import holds  # noqa: PLC0415 - it says itself why
+
+    for image, signature in signatures:
+        if not holds(image, signature, files, read):
+            raise NotTrustedError(
+                f"{image.reference}: release {version} says that {signature.signer} signed it, "
+                f"and what is attached ({signature.digest.short}) is no such signature",
+                hint="ask the publisher on another way: no airstore records what it did not verify",
+            )
+    return len(signatures)

@@ -101,5 +101,9 @@ class UpstreamIdentity:
             if each == self.identity or (not self.exact and fnmatchcase(each, self.identity))
         ]
         if not found or issuer != self.issuer:
-            raise NotTrustedError(f"it is by {' and '.join(names) or 'nobody'} of {issuer or 'no issuer'}")
+            other = [
+                part for part, same in (("identity", found), ("issuer", issuer == self.issuer)) if not same
+            ]
+            by = f"{' and '.join(names) or 'nobody'} of {issuer or 'no issuer'}"
+            raise NotTrustedError(f"it is by {by}: another {' and another '.join(other)}")
         return found[0]

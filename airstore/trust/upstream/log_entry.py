@@ -70,7 +70,7 @@ class LogEntry:
         logs = [each for each in logs if each.period.holds(self.time)]
         if not logs:
             raise NotTrustedError(
-                f"the log {self.log.hex()[:16]} did not sign at {self.time:%Y-%m-%d} yet or any more"
+                f"by {root.name} the log {self.log.hex()[:16]} did not sign at {self.time:%Y-%m-%d}"
             )
         if not any(each.key.verifies(self.promise, self._promised()) for each in logs):
             raise NotTrustedError("the log's promise is not by the log's key")

@@ -65,6 +65,22 @@ def test_signatures_are_verified_again_at_the_site(form: str, tiny: Tiny, signer
         assert (row["upstream"], row["state"]) == (1, "good")
 
 
+def test_what_is_not_here_is_said_and_is_not_taken_for_none(tiny: Tiny, signer: UpstreamSigner) -> None:
+    """Full media bring the history of all releases, and the images of one."""
+    for version in ("1.0.0", "1.1.0"):
+        writer, root = write(tiny)
+        signatures.signed(writer, root, NAME, signer)  # ECDSA: another one each time
+        writer.finish()
+        if version == "1.0.0":
+            ask(tiny, signer)
+        assert tiny.create(version).code == 0
+    site = site_of(tiny, "1.1.0")
+    outcome = done("-C", site, "release", "verify", "-o", "json")
+    assert [(row["upstream"], row["recorded"]) for row in outcome.json()] == [(0, 1), (1, 1)]
+    assert "release 1.0.0: 0 of 1 upstream signatures are here" in outcome.err
+    assert "1.1.0" not in outcome.err
+
+
 def test_a_clone_verifies_them_too_without_the_registry(
     tiny: Tiny, signer: UpstreamSigner, registry: RegistryServer, prefix: str, tmp_path: Path
 ) -> None:

@@ -13,9 +13,10 @@ from tests.support.product.road_parts import done, refused, sound, unchanged
 from tests.support.product.tiny_product import IMAGE, Tiny, site_of
 from tests.support.product.upstream_parts import NAME, holds_but_for, released, write
 from tests.support.registry import signatures
-from tests.support.registry.keyless import IDENTITY, ISSUER, Making
+from tests.support.registry.keyless import Making
 from tests.support.registry.layouts import Node
 from tests.support.registry.signatures import ecdsa
+from tests.support.registry.sigstore import IDENTITY, ISSUER
 
 pytestmark = pytest.mark.slow
 RULE = (
@@ -99,6 +100,21 @@ def test_an_attestation_and_a_cut_bundle_are_no_signatures(tiny: Tiny, making: M
     )
 
 
+def test_why_a_rule_takes_no_signature_is_said_line_by_line(tiny: Tiny, making: Making) -> None:
+    writer, root = write(tiny)
+    made = making.refer(writer, root)["digest"].removeprefix("sha256:")[:12]
+    writer.finish()
+    ask(tiny, making.sigstore.trusted_root(), "https://github.com/acme/.+", f"{ISSUER}/")
+    with unchanged(tiny.store):
+        refused(
+            tiny.create(),
+            30,
+            f"none by https://github.com/acme/.+ of {ISSUER}/, where * stands for what .* is in a regular",
+            f"\n    of the signature {made}: it is by {IDENTITY} of {ISSUER}: another identity and another",
+            "a trusted root that is older than a signature may lack its log or authority",
+        )
+
+
 def test_of_two_signatures_one_good_one_is_enough(tiny: Tiny, making: Making) -> None:
     writer, root = write(tiny)
     making.but(identity=OTHER).refer(writer, root)
@@ -137,8 +153,12 @@ def test_files_that_are_no_trusted_root(tiny: Tiny, making: Making) -> None:
         ("trustedRoot: keys/root.json", "keys: [keys/root.json]"),
         ("trustedRoot: keys/root.json", "trustedRoot: keys/root.json, keys: [keys/root.json]"),
         (f'identity: "{IDENTITY}"', 'identity: "*"'),
+        (f'identity: "{IDENTITY}"', f'identity: "^{IDENTITY}"'),
+        (f'identity: "{IDENTITY}"', f'identity: "{IDENTITY}$"'),
+        (f'identity: "{IDENTITY}"', "identity: 'https://github\\.com/acme/app'"),
+        (f'issuer: "{ISSUER}"', 'issuer: "https://*"'),
     ],
-    ids=["no issuer", "no root", "keys too", "anybody"],
+    ids=["no issuer", "no root", "keys too", "anybody", "begins", "ends", "escaped", "any issuer"],
 )
 def test_rules_that_are_half_or_mean_anybody(old: str, new: str, tiny: Tiny, making: Making) -> None:
     ask(tiny, making.sigstore.trusted_root())

@@ -173,6 +173,7 @@ def ssh_form(r: bytes, s: bytes) -> bytes:
         ssh_form(b"\x80", b"\1"),  # a negative number
         put_string(b"ecdsa-sha2-nistp256") + put_string(DORA.sign(DATA)),  # DER, as others have it
         put_string(b"ssh-ed25519") + put_string(ALICE.sign(DATA)),
+        put_string(b"ecdsa-sha2-nistp256") + put_string(put_string(b"\1") * 3),  # three numbers
         DORA.public.ssh_signature(DORA.sign(DATA)) + b"\0",
         DORA.public.ssh_signature(DORA.sign(DATA))[:-1],
     ],

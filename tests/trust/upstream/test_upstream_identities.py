@@ -19,8 +19,9 @@ from airstore.trust.upstream.identity import UpstreamIdentity
 from airstore.trust.upstream.trusted_root import TrustedRoot
 from scripts.images.fixture_images import LayoutWriter
 from tests.support.registry import layouts, signatures
-from tests.support.registry.keyless import IDENTITY, ISSUER, Making, Sigstore
+from tests.support.registry.keyless import Making
 from tests.support.registry.layouts import Node
+from tests.support.registry.sigstore import IDENTITY, ISSUER, Sigstore
 
 NAME = "registry.example.com/tiny/app"
 OTHER = "https://github.com/mallory/app/.github/workflows/release.yml@refs/tags/v1"
@@ -71,9 +72,10 @@ def test_issuers_of_any_length(issuer: str, making: Making, tmp_path: Path) -> N
 
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
-    "identity": ({"identity": OTHER}, f"it is by {OTHER} of {ISSUER}"),
+    "identity": ({"identity": OTHER}, f"it is by {OTHER} of {ISSUER}: another identity"),
     "mail": ({"identity": "mallory@example.com"}, "it is by mallory@example.com"),
-    "issuer": ({"issuer": "https://accounts.example.com"}, f"{IDENTITY} of https://accounts.example.com"),
+    "issuer": ({"issuer": f"{ISSUER}/"}, f"it is by {IDENTITY} of {ISSUER}/: another issuer"),
+    "both": ({"identity": OTHER, "issuer": f"{ISSUER}/"}, f"{ISSUER}/: another identity and another issuer"),
     "late": ({"after": timedelta(minutes=11)}, "its certificate was not valid at 2024-05-06T07:19:09Z"),
     "early": ({"after": timedelta(minutes=-1)}, "its certificate was not valid at 2024-05-06T07:07:09Z"),
     "unlogged": ({"logged": False}, "it has not one entry of a transparency log"),

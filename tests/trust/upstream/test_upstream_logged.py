@@ -14,8 +14,9 @@ from airstore.trust.upstream.claim import bundle_claim
 from airstore.trust.upstream.identity import UpstreamIdentity
 from airstore.trust.upstream.trusted_root import TrustedRoot
 from tests.support.registry import log_proof
-from tests.support.registry.keyless import IDENTITY, ISSUER, Making, Sigstore
+from tests.support.registry.keyless import Making
 from tests.support.registry.layouts import Node
+from tests.support.registry.sigstore import IDENTITY, ISSUER, Sigstore
 
 IMAGE = {"digest": "sha256:" + "ab" * 32}
 FIRST = "application/vnd.dev.sigstore.bundle+json;version=0.1"

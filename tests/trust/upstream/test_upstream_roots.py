@@ -14,7 +14,8 @@ from airstore.core.errors import NotTrustedError, UsageError
 from airstore.trust.upstream.certificate import _ISSUER, _UTF8, _text
 from airstore.trust.upstream.identity import SignedBytes, UpstreamIdentity
 from airstore.trust.upstream.trusted_root import Period, TrustedRoot
-from tests.support.registry.keyless import IDENTITY, ISSUER, Making
+from tests.support.registry.keyless import Making
+from tests.support.registry.sigstore import IDENTITY, ISSUER
 from tests.trust.upstream.test_upstream_identities import verdict
 
 START, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)

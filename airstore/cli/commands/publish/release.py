@@ -33,7 +33,7 @@ from airstore.ops.stores.releases.layers import layers_of
 from airstore.ops.stores.releases.pending import pending
 from airstore.ops.stores.releases.summaries import Holding, holdings, summaries
 from airstore.ops.stores.releases.trusted import all_releases, count_held, trusted_release, verified
-from airstore.ops.stores.upstream import verify_held
+from airstore.ops.stores.upstream import recorded, verify_held
 
 
 @click.group("release", cls=Group)
@@ -179,7 +179,7 @@ def diff(context: Context, old: str, new: str, *, patch: bool, sbom: bool, outpu
 def verify(context: Context, versions: tuple[str, ...], output: str) -> None:
     """Verify envelope, tree, commit and tag of VERSIONS; of all releases where none is named.
 
-    Upstream signatures that a release records are verified again, where its images are held.
+    Upstream signatures that a release records are verified again, as far as they are here.
     """
     store = context.store()
     links = [verified(store, version) for version in versions] if versions else all_releases(store)
@@ -193,6 +193,7 @@ def verify(context: Context, versions: tuple[str, ...], output: str) -> None:
                 "commit": link.commit[:12],
                 "signer": trust.name_of(link.signer),
                 "upstream": verify_held(link, store.history.files(link.commit), blobs),
+                "recorded": len(recorded(link.release)),
                 "state": "good",
             }
             for link in links
@@ -205,6 +206,10 @@ def verify(context: Context, versions: tuple[str, ...], output: str) -> None:
         "state": "STATE",
     }
     show_rows(rows, output, columns)
+    for row in rows:
+        if row["upstream"] != row["recorded"]:
+            here = f"{row['upstream']} of {row['recorded']} upstream signatures are here"
+            context.say(f"release {row['version']}: {here}, and could be verified again")
 
 
 _GENERATED = frozenset({"release.json", "signatures/release.dsse.json"})

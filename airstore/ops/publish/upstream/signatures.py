@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,11 @@ from airstore.trust.upstream.identity import UpstreamIdentity
 from airstore.trust.upstream.key import UpstreamKey
 
 _AT_ONCE = 8
+_LINE = "\n    "  # reasons are below their image, each on a line of its own
+_HINT = "have them signed, take images that are, or correct the rule; nothing was imported"
+_ROOTS = "; a trusted root that is older than a signature may lack its log or authority: get a newer one"
+_LIKE_REGULAR = re.compile(r"\.[*+]")  # what `cosign verify --certificate-identity-regexp` takes
+_GLOB = ", where * stands for what .* is in a regular expression,"
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ def verify_signatures(
         raise NotTrustedError(
             f"{len(faults)} of {len(asked)} images are not signed as images.signatures asks:\n"
             + "\n".join(lines),
-            hint="have them signed, take images that are, or correct the rule; nothing was imported",
+            hint=_HINT + (_ROOTS if any(rule.identity for rule in product.signatures) else ""),
         )
     return {each: answer for each, answer in zip(asked, answers, strict=True) if isinstance(answer, Vouched)}
 
@@ -97,7 +103,7 @@ def _verified(reference: Reference, signers: Sequence[Signer], source: ImageSour
     found = [_by(signer, attached, reference, root.digest) for signer in signers]
     faults = [each for each in found if isinstance(each, str)]
     if faults:
-        return "; ".join([*faults, *(_elsewhere(reference, root, source) if not attached.claims else ())])
+        return _LINE.join([*faults, *(_elsewhere(reference, root, source) if not attached.claims else ())])
     return Vouched(root.digest, tuple(each for each in found if isinstance(each, UpstreamSignature)))
 
 
@@ -111,7 +117,7 @@ def _by(signer: Signer, attached: Attached, reference: Reference, root: Digest) 
             return made
         if made:
             reasons.append(f"the signature {found.digest.short} by {made.signer} is for {why}")
-    return "; ".join([f"{_none(signer, attached)} (rule {signer.pattern!r})", *reasons])
+    return _LINE.join([f"{_none(signer, attached)} (rule {signer.pattern!r})", *reasons])
 
 
 def _recorded(signer: Signer, found: Found, reasons: list[str]) -> UpstreamSignature | None:
@@ -138,7 +144,7 @@ def _record(
 def _none(signer: Signer, attached: Attached) -> str:
     count, keyless = len(attached.claims), 0
     if isinstance(signer.keys, UpstreamIdentity):
-        names = str(signer.keys)
+        names = f"{signer.keys}{_GLOB if _LIKE_REGULAR.search(signer.keys.identity) else ''}"
     else:
         names = " or ".join(key.name for key in signer.keys)
         keyless = sum(found.claim.keyless for found in attached.claims)
