@@ -43,7 +43,7 @@ def limit(sides: Mapping[str, Rows]) -> tuple[str, int]:
 
 
 def _tables(found: Figures) -> Iterator[str]:
-    encoders = sorted({side for sides in found.values() for side in sides if side != OTHERS})
+    encoders = sorted({side for sides in found.values() for side, rows in sides.items() if _is_whole(rows)})
     measured = [
         (pair, encoder, sides)
         for pair, sides in found.items()
