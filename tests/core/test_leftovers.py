@@ -127,6 +127,24 @@ def test_a_note_that_names_anything_else_removes_nothing(name: str, place: Path,
     assert target.is_dir()
 
 
+def test_a_note_removes_nothing_that_another_process_left(place: Path, tmp_path: Path) -> None:
+    note, target = place / dead(), tmp_path / dead(start="2")
+    note.mkdir()
+    target.mkdir()
+    (note / "elsewhere").write_text(str(target))
+    assert sweep() == [note]
+    assert target.is_dir()
+
+
+def test_what_another_user_left_stays(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / dead()).mkdir()
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    assert sweep() == []
+    monkeypatch.undo()
+    assert (place / dead()).is_dir()
+
+
 def test_the_next_command_sweeps(place: Path) -> None:
     (place / dead()).mkdir()
     command = [sys.executable, "-m", "airstore", "completion", "bash"]

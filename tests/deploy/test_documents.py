@@ -145,6 +145,11 @@ def test_known_secrets_leave_texts() -> None:
     assert redactor.text(said) == "login shop:(redacted) ((redacted)) (redacted)"
 
 
+def test_of_a_secret_that_begins_with_another_one_nothing_is_left() -> None:
+    redactor = Redactor(frozenset({"hunter2", "hunter2-and-more", "hunter2-and"}))
+    assert redactor.text("it is hunter2-and-more, hunter2") == "it is (redacted), (redacted)"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [("90s", 90), ("1h30m", 5400), ("1.5m", 90), ("250ms", 0.25), ("5m", 300)]
 )

@@ -361,6 +361,7 @@ def test_a_fork_that_a_later_release_overtook_is_recovered(rotation: Rotation) -
     road, thief = rotation.road, rotation.thief()
     thief.next("1.2.0")
     rotation.imports(road.site, thief.media(road.base / "stolen", "1.2.0"))
+    forged = git(road.site / "history.git", "rev-parse", "main")
     rotation.release("1.2.0", "release")
     rotation.release("1.3.0", "release")
     rotation.release("1.4.0", "release")
@@ -370,6 +371,8 @@ def test_a_fork_that_a_later_release_overtook_is_recovered(rotation: Rotation) -
     rotation.imports(road.site, rotation.media("1.4.0", "second"))
     sound(road.site, "1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0")
     assert root_of(road.site) == 2
+    evidence = git(road.site / "history.git", "for-each-ref", "--format=%(objectname)", "refs/disowned")
+    assert evidence == forged
 
 
 @pytest.mark.parametrize("renewed", [False, True])
