@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from airstore.codec import KeptWholeError, rebuild, record
-from scripts.codec.contents import Content
-from scripts.codec.encoders import Encoder
-from scripts.codec.tools import Write
+from airstore.codec.opening import takes_every_core
 
 _OF_ZLIB = ("zlib, ", "GNU gzip", "pigz", "Java", "Node ")
 
@@ -79,15 +77,17 @@ def opened(blob: bytes, content: str, encode: float | None) -> Figures:
         AssertionError: what comes back is another blob.
     """
     plain, side, back = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    start = time.thread_time()
+    start, everywhere = time.thread_time(), time.process_time()
     try:
         report = record(io.BytesIO(blob), plain, side)
     except KeptWholeError:
         return Figures(content, "kept whole", len(blob), 0, len(blob), None, 0, 0)
-    recorded = time.thread_time() - start
+    recorded, everywhere = time.thread_time() - start, time.process_time() - everywhere
     start = time.process_time()
     rebuild(io.BytesIO(plain.getvalue()), io.BytesIO(side.getvalue()), back)
     rebuilt = time.process_time() - start
+    if takes_every_core(report.encoder):  # other threads record as well; the proof among them is a rebuild
+        recorded = max(recorded, everywhere - rebuilt)
     if hashlib.sha256(back.getvalue()).digest() != hashlib.sha256(blob).digest():
         raise AssertionError(f"{content}: another blob came back")
     sizes = (len(blob), report.plain_size, report.side_size)

@@ -1,13 +1,12 @@
 //! Which encoder wrote a stream: its header gives an order, the first blocks decide.
 
 use crate::encoder::Encoder;
-use crate::error::Result;
+use crate::first::First;
 use crate::models::zlib::Variant;
-use crate::trial::try_encoder;
-use std::io::{Read, Take};
+use crate::trial::{try_encoder, try_until, Trial};
 
 /// The most compressed bytes that candidates are tried on.
-const LONG: usize = 1 << 20;
+pub const LONG: usize = 1 << 20;
 /// Plain bytes that all candidates are tried on, ...
 const GLANCE: u64 = 1 << 16;
 /// ... those that did well, ...
@@ -23,31 +22,13 @@ const EVIDENCE: u64 = 1 << 16;
 /// Deviations of more than this part of the stream are worse than its tokens, which delta better.
 const WORTHWHILE: u64 = 2;
 
-/// A stream's first bytes, which were read, and the rest of it.
-pub struct Prefix<R> {
-    /// What was read.
-    pub bytes: Vec<u8>,
-    /// The rest.
-    pub rest: R,
-}
-
-impl<R: Read> Prefix<R> {
-    /// Read a stream's first bytes.
-    pub fn of(mut source: R) -> Result<Self> {
-        let mut bytes = Vec::new();
-        let mut limited: Take<&mut R> = source.by_ref().take(LONG as u64);
-        limited.read_to_end(&mut bytes)?;
-        Ok(Prefix { bytes, rest: source })
-    }
-}
-
 /// The encoder whose model errs least over a stream's first bytes.
 pub fn choose(prefix: &[u8]) -> Encoder {
     let mut tried = Vec::new();
     let mut best = u64::MAX;
     for encoder in candidates(prefix) {
-        let cost = try_encoder(encoder, prefix, GLANCE, enough(best)).deviations;
-        if cost == 0 && is_right(encoder, prefix) {
+        let (cost, right) = glance(encoder, prefix, enough(best));
+        if right {
             return encoder;
         }
         best = best.min(cost);
@@ -60,20 +41,49 @@ pub fn choose(prefix: &[u8]) -> Encoder {
     }
 }
 
+/// What a model costs over the first bytes, up to a bound, and whether it is right: then it never errs later either.
+fn glance(encoder: Encoder, prefix: &[u8], bound: u64) -> (u64, bool) {
+    let (mut cost, mut verdict) = (None, Verdict::Open);
+    let last = try_until(encoder, prefix, |so_far| {
+        let glanced = so_far.plain >= GLANCE || so_far.deviations > bound;
+        if glanced {
+            cost.get_or_insert(so_far.deviations);
+            verdict = is_enough(encoder, so_far);
+        }
+        glanced && verdict != Verdict::Open
+    });
+    (cost.unwrap_or(last.deviations), last.deviations == 0 && verdict != Verdict::Wrong)
+}
+
 /// How many deviations are too many to try again, if the best so far has these.
 fn enough(best: u64) -> u64 {
     best.saturating_mul(2).saturating_add(64)
 }
 
-/// Whether a model never errs where it well could.
-fn is_right(encoder: Encoder, prefix: &[u8]) -> bool {
-    let reach = if matches!(encoder, Encoder::Klauspost(..)) { TWO_BLOCKS } else { LOOK };
-    let look = try_encoder(encoder, prefix, reach, 0);
+/// What is known of a model after some of a stream.
+#[derive(PartialEq, Debug)]
+pub enum Verdict {
+    /// It erred, or is one that ends blocks where the stream does not.
+    Wrong,
+    /// It never erred where it well could.
+    Right,
+    /// Too little was seen.
+    Open,
+}
+
+/// Judge a model by how it did so far.
+pub fn is_enough(encoder: Encoder, so_far: &Trial) -> Verdict {
+    let parallel = encoder.is_parallel();
+    let reach = if matches!(encoder, Encoder::Klauspost(..)) && parallel { TWO_BLOCKS } else { LOOK };
     // One that writes blocks apart has ended one in so many bytes; without that it is what it runs in each.
-    let apart = look.flushed || look.plain < TWO_BLOCKS;
-    (apart || !encoder.is_parallel())
-        && look.deviations == 0
-        && (look.copied >= EVIDENCE || try_encoder(encoder, prefix, u64::MAX, 0).deviations == 0)
+    let apart = so_far.flushed || so_far.plain < TWO_BLOCKS;
+    if so_far.deviations > 0 || parallel && !apart {
+        Verdict::Wrong
+    } else if so_far.plain >= reach && so_far.copied >= EVIDENCE {
+        Verdict::Right
+    } else {
+        Verdict::Open
+    }
 }
 
 /// Try those again that did well, farther; the best of them come first.
@@ -98,8 +108,8 @@ fn well(mut tried: Vec<(u64, Encoder)>, most: usize) -> Vec<(u64, Encoder)> {
     tried
 }
 
-/// All encoders, those first that write such headers.
-fn candidates(prefix: &[u8]) -> Vec<Encoder> {
+/// All encoders, those first that write such headers and blocks.
+pub fn candidates(prefix: &[u8]) -> Vec<Encoder> {
     let (time, speed, system) = match prefix {
         [0x1f, 0x8b, 8, _, a, b, c, d, speed, system, ..] => ([*a, *b, *c, *d], *speed, *system),
         _ => ([0; 4], 0, 0),
@@ -109,8 +119,9 @@ fn candidates(prefix: &[u8]) -> Vec<Encoder> {
     // pgzip and klauspost write Go's zero time, cut to 32 bits.
     let klauspost = time == [0, 9, 0x6e, 0x88];
     let go = system == 255 && !klauspost;
-    all.sort_by_key(|encoder| match encoder {
-        Encoder::Klauspost(5, _, true) if klauspost => 0,
+    let first = First::of(prefix, klauspost);
+    let by_header = |encoder: &Encoder| match encoder {
+        Encoder::Klauspost(5, ..) if klauspost => 0,
         Encoder::Klauspost(..) if klauspost => 1,
         Encoder::GoFast if go && speed == 4 => 0,
         Encoder::GoLazy(9) if go && speed == 2 => 0,
@@ -121,7 +132,12 @@ fn candidates(prefix: &[u8]) -> Vec<Encoder> {
         Encoder::Zlib(Variant::Zlib(8), 6) => 1,
         Encoder::Zlib(Variant::Gnu | Variant::Pigz | Variant::Product(8), 6) => 2,
         _ => 3,
-    });
+    };
+    let strange = |encoder: &Encoder| match encoder {
+        Encoder::Klauspost(_, epoch, parallel) => first.strange(*epoch, *parallel),
+        _ => 0,
+    };
+    all.sort_by_key(|encoder| (!first.suits(*encoder), by_header(encoder), strange(encoder)));
     all
 }
 
@@ -159,8 +175,9 @@ mod tests {
     fn what_ends_no_block_is_not_taken_for_pgzip() {
         for parallel in [false, true] {
             let stream = klauspost(parallel);
-            let prefix = Prefix::of(&stream[..]).expect("readable");
-            assert_eq!(choose(&prefix.bytes), Encoder::Klauspost(5, Epoch::V1_18_2, parallel));
+            let encoder = Encoder::Klauspost(5, Epoch::V1_18_2, parallel);
+            let prefix = &stream[..stream.len().min(LONG)];
+            assert_eq!((candidates(prefix)[0], choose(prefix)), (encoder, encoder));
         }
     }
 

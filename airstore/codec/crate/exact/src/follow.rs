@@ -35,6 +35,11 @@ struct Real {
 }
 
 impl Follow {
+    /// Follow these blocks.
+    pub fn of(blocks: VecDeque<Block>) -> Self {
+        Follow { blocks, ..Follow::default() }
+    }
+
     fn enter(&mut self) -> Result<()> {
         let block = self.blocks.pop_front().ok_or(Error::Unsupported("a model runs past the stream"))?;
         self.next = 0;

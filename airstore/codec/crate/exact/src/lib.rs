@@ -5,19 +5,24 @@
 //! same model over the plain bytes, with the deviations. Formats: `docs/formats-codec.md`.
 #![forbid(unsafe_code)]
 
+mod apart;
 mod bits;
 mod blocks;
 mod choose;
 mod crc;
+mod decode;
 mod encoder;
 mod engine;
 mod error;
+mod first;
 mod fixes;
 mod follow;
+mod guess;
 mod guide;
 mod gzip;
 mod huffman;
 mod inflate;
+mod members;
 mod models;
 mod plain;
 mod prove;
@@ -31,6 +36,7 @@ mod tables;
 mod token;
 mod trial;
 mod wire;
+mod workers;
 
 pub use encoder::Encoder;
 pub use error::{Error, Result};

@@ -1,10 +1,10 @@
 //! Recording that proves itself: what is recorded is rebuilt beside it, by another thread, and compared.
 
-use crate::choose::{choose, Prefix};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
+use crate::guess::record_any;
+use crate::members::record_members;
 use crate::rebuild::rebuild;
-use crate::record::record_members;
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{channel, sync_channel, Receiver, Sender, SyncSender};
 use std::thread;
@@ -43,9 +43,7 @@ impl Report {
 /// `Unsupported` or `Unproven` if the stream has to be kept as it is; `Io` if a stream fails. What was written
 /// until then is worth nothing.
 pub fn record(source: impl Read, plain: impl Write, side: impl Write) -> Result<Report> {
-    let prefix = Prefix::of(source)?;
-    let encoder = choose(&prefix.bytes);
-    record_as(encoder, io::Cursor::new(prefix.bytes).chain(prefix.rest), plain, side)
+    proven(source, plain, side, |source, plain, side| record_any(source, plain, side))
 }
 
 /// Record a gzip stream with this encoder's model, whether it fits or not.
@@ -53,6 +51,19 @@ pub fn record(source: impl Read, plain: impl Write, side: impl Write) -> Result<
 /// # Errors
 /// As `record`.
 pub fn record_as(encoder: Encoder, source: impl Read, plain: impl Write, side: impl Write) -> Result<Report> {
+    proven(source, plain, side, |source, plain, side| {
+        record_members(encoder, source, plain, side, |_| Ok(true))?;
+        Ok(encoder)
+    })
+}
+
+/// Do what records, and rebuild beside it.
+fn proven<R: Read, P: Write, S: Write>(
+    source: R,
+    plain: P,
+    side: S,
+    work: impl FnOnce(&mut Tee<R>, &mut Tee<P>, &mut Tee<S>) -> Result<Encoder>,
+) -> Result<Report> {
     let (gzip_in, gzip_out) = channel();
     let (plain_in, plain_out) = channel();
     let (side_in, side_out) = sync_channel(AHEAD);
@@ -65,13 +76,15 @@ pub fn record_as(encoder: Encoder, source: impl Read, plain: impl Write, side: i
         let mut gzip = Tee { inner: source, copy: Copy::Free(gzip_in), count: 0 };
         let mut plain = Tee { inner: plain, copy: Copy::Free(plain_in), count: 0 };
         let mut side = Tee { inner: side, copy: Copy::Bounded(side_in), count: 0 };
-        let recorded = record_members(encoder, &mut gzip, &mut plain, &mut side);
-        let report = Report { encoder, gzip: gzip.count, plain: plain.count, side: side.count };
+        let recorded = work(&mut gzip, &mut plain, &mut side);
+        let (gzip_size, plain_size, side_size) = (gzip.count, plain.count, side.count);
         drop((gzip, plain, side));
         let proven = proof.join().unwrap_or(Err(MISMATCH));
         match (recorded, proven) {
-            (Ok(()), Ok(())) => Ok(report),
-            (Ok(()), Err(_)) => Err(MISMATCH),
+            (Ok(encoder), Ok(())) => {
+                Ok(Report { encoder, gzip: gzip_size, plain: plain_size, side: side_size })
+            }
+            (Ok(_), Err(_)) => Err(MISMATCH),
             (Err(Error::Io(fault)), _) if fault.get_ref().is_some_and(|inner| inner.is::<GaveUp>()) => {
                 Err(MISMATCH)
             }

@@ -8,11 +8,12 @@ use crate::error::{ensure, Error, Result};
 use crate::fixes::FixReader;
 use crate::models::{Model, View, LOOKAHEAD};
 use crate::plain::Plain;
-use crate::segment::{Job, Later, Workers, MAX_APART};
+use crate::segment::{Done, Job, Later, MAX_APART};
 use crate::side::{read_opening, Frame, Record};
 use crate::steer::Steer;
 use crate::token::MAX_DISTANCE;
 use crate::wire::Wire;
+use crate::workers::Workers;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::thread;
@@ -43,14 +44,18 @@ impl<P: Read, S: Read, O: Write> WithModel for Work<P, S, O> {
 
     fn call<M: Model>(self, engine: Engine<M>) -> Result<()> {
         thread::scope(|scope| {
-            let start = move |engine: &Engine<M>| Workers::new(scope, engine);
+            let start = move |engine: &Engine<M>| Workers::new(scope, engine, Job::run::<M>);
             self.all(engine, start)
         })
     }
 }
 
 impl<P: Read, S: Read, O: Write> Work<P, S, O> {
-    fn all<M: Model>(self, engine: Engine<M>, start: impl Fn(&Engine<M>) -> Workers) -> Result<()> {
+    fn all<M: Model>(
+        self,
+        engine: Engine<M>,
+        start: impl Fn(&Engine<M>) -> Workers<Job, Done>,
+    ) -> Result<()> {
         let mut side = self.side;
         let mut state = Rebuild::new(self.plain, self.out, engine, start, self.segments);
         while state.record(Record::read(&mut side)?)? {}
@@ -70,7 +75,7 @@ struct Rebuild<P, O, M, F> {
     engine: Engine<M>,
     /// Starts what rebuilds segments apart: threads are not worth it for a stream of one.
     start_workers: F,
-    workers: Option<Workers>,
+    workers: Option<Workers<Job, Done>>,
     /// Segments know nothing of each other; members never do.
     segments: bool,
     /// Members that have begun.
@@ -88,7 +93,7 @@ struct Rebuild<P, O, M, F> {
     ended: bool,
 }
 
-impl<P: Read, O: Write, M: Model, F: Fn(&Engine<M>) -> Workers> Rebuild<P, O, M, F> {
+impl<P: Read, O: Write, M: Model, F: Fn(&Engine<M>) -> Workers<Job, Done>> Rebuild<P, O, M, F> {
     fn new(source: P, out: O, engine: Engine<M>, start_workers: F, segments: bool) -> Self {
         Rebuild {
             source,

@@ -1,109 +1,80 @@
 //! Recording: a gzip stream becomes plain bytes and side data.
 
-use crate::bits::BitReader;
+use crate::apart::{Crew, Job, Queue, MAX_APART};
 use crate::crc::Trailer;
-use crate::encoder::{Encoder, WithModel};
+use crate::decode::Decoder;
+use crate::encoder::Encoder;
 use crate::engine::{Engine, Goal};
 use crate::error::{Error, Result};
 use crate::follow::Follow;
-use crate::guide::Plan;
 use crate::gzip::{self, Next};
-use crate::inflate::{Block, Inflate, Start};
 use crate::models::{Model, View, LOOKAHEAD};
-use crate::plain::Plain;
-use crate::side::{opening, Frame, Record, MAX_FIXES, MAX_REST, MAX_TAIL};
-use crate::trial::{Limits, Trial};
+use crate::side::{opening, Frame, Record, MAX_FIXES, MAX_REST};
+use crate::token::MAX_DISTANCE;
+use crate::trial::Trial;
 use std::io::{Read, Write};
 
-/// Plain bytes of a frame.
-const STEP: u64 = 4 << 20;
-/// pigz may end its blocks without a trace but their length.
-const PIGZ_BLOCK: u64 = 1 << 17;
+/// Plain bytes that the model runs over at once: they are still in the cache, as their tokens are.
+const NEAR: u64 = 1 << 17;
 
 /// What reads a gzip stream and writes what it is recorded as.
-pub struct Recorder<R, P, S> {
-    reader: BitReader<R>,
+pub struct Recorder<R, P, S, W> {
+    decoder: Decoder<R>,
     plain_out: P,
     side_out: S,
-    inflate: Inflate,
-    plain: Plain,
     written: u64,
     trailer: Trailer,
     follow: Follow,
-    /// The first block of the next segment, if it was read.
-    waiting: Option<Block>,
-    /// Where the current segment ends, if that is known, and how.
-    end: Option<u64>,
-    tail: Vec<Plan>,
-    /// Where the current segment starts.
-    segment: u64,
-    /// Whether all segments so far were as long as pigz's.
-    piecewise: bool,
     position: u64,
+    /// Where the current frame starts.
+    from: u64,
     header: Vec<u8>,
-    limits: Limits,
-    /// How the model did so far.
-    pub so_far: Trial,
+    step: u64,
+    /// Asked at each step whether to go on, and whether the model is settled on.
+    watch: W,
+    settled: bool,
+    so_far: Trial,
+    /// Members that have begun.
+    members: u64,
+    /// Records that wait for segments that are recorded apart.
+    queue: Queue,
 }
 
-/// Record a stream with this encoder's model.
-pub fn record_members(
-    encoder: Encoder,
-    source: impl Read,
-    plain: impl Write,
-    side: impl Write,
-) -> Result<()> {
-    let limits = Limits { step: STEP, plain: u64::MAX, deviations: u64::MAX };
-    encoder.with(Members { encoder, recorder: Recorder::new(source, plain, side, limits) })
-}
+/// Starts what records segments apart.
+pub type Start<'a, M> = &'a dyn Fn(&Engine<M>) -> Crew;
 
-struct Members<R, P, S> {
-    encoder: Encoder,
-    recorder: Recorder<R, P, S>,
-}
-
-impl<R: Read, P: Write, S: Write> WithModel for Members<R, P, S> {
-    type Output = Result<()>;
-
-    fn call<M: Model>(mut self, mut engine: Engine<M>) -> Self::Output {
-        self.recorder.all(self.encoder, &mut engine)
-    }
-}
-
-impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
-    /// A recorder of one stream.
-    pub fn new(source: R, plain: P, side: S, limits: Limits) -> Self {
+impl<R: Read, P: Write, S: Write, W: FnMut(&Trial) -> Result<bool>> Recorder<R, P, S, W> {
+    /// A recorder of one stream, in frames of so many plain bytes.
+    pub fn new(source: R, plain: P, side: S, step: u64, watch: W) -> Self {
         Recorder {
-            reader: BitReader::new(source),
+            decoder: Decoder::new(source),
             plain_out: plain,
             side_out: side,
-            inflate: Inflate::default(),
-            plain: Plain::default(),
             written: 0,
             trailer: Trailer::default(),
             follow: Follow::default(),
-            waiting: None,
-            end: None,
-            tail: Vec::new(),
-            segment: 0,
-            piecewise: true,
             position: 0,
+            from: 0,
             header: Vec::new(),
-            limits,
-            so_far: Trial { deviations: 0, copied: 0, plain: 0, flushed: false },
+            step,
+            watch,
+            settled: false,
+            so_far: Trial::default(),
+            members: 0,
+            queue: Queue::default(),
         }
     }
 
     /// Record all members.
-    pub fn all<M: Model>(&mut self, encoder: Encoder, engine: &mut Engine<M>) -> Result<()> {
-        let Next::Member(header) = gzip::read_header(&mut self.reader)? else {
+    pub fn all<M: Model>(&mut self, encoder: Encoder, mut engine: Engine<M>, start: Start<M>) -> Result<()> {
+        let Next::Member(header) = gzip::read_header(&mut self.decoder.reader)? else {
             return Err(Error::Unsupported("not a gzip stream"));
         };
-        self.emit(&opening(encoder))?;
+        self.side_out.write_all(&opening(encoder))?;
         self.next_member(header)?;
         loop {
-            self.member(engine)?;
-            match gzip::read_header(&mut self.reader)? {
+            self.member(&mut engine, encoder.is_parallel(), start)?;
+            match gzip::read_header(&mut self.decoder.reader)? {
                 Next::Member(header) => self.next_member(header)?,
                 Next::Other(bytes) => {
                     self.rest(bytes)?;
@@ -112,183 +83,200 @@ impl<R: Read, P: Write, S: Write> Recorder<R, P, S> {
                 Next::End => break,
             }
         }
-        self.put(&Record::End)?;
+        self.join()?;
+        self.put(Record::End)?;
         self.plain_out.flush()?;
         self.side_out.flush()?;
         Ok(())
     }
 
     fn start(&mut self) {
-        self.inflate = Inflate::default();
-        self.plain.clear();
+        self.members += 1;
+        self.decoder.start();
         self.position = 0;
+        self.from = 0;
         self.written = 0;
         self.trailer = Trailer::default();
-        self.end = None;
-        self.segment = 0;
-        self.piecewise = true;
     }
 
     fn next_member(&mut self, header: Vec<u8>) -> Result<()> {
         if header == self.header {
-            self.put(&Record::SameHeader)?;
+            self.put(Record::SameHeader)?;
         } else {
-            self.put(&Record::Header(header.clone()))?;
+            self.put(Record::Header(header.clone()))?;
             self.header = header;
         }
         self.start();
         Ok(())
     }
 
-    fn member<M: Model>(&mut self, engine: &mut Engine<M>) -> Result<()> {
+    fn member<M: Model>(&mut self, engine: &mut Engine<M>, parallel: bool, start: Start<M>) -> Result<()> {
+        let ahead = LOOKAHEAD as u64;
         loop {
-            self.decode(self.limits.step + LOOKAHEAD as u64)?;
-            self.frame(engine)?;
-            if self.end == Some(self.position) {
-                if self.inflate.ended() && self.waiting.is_none() {
+            let whole = self.from + self.step + ahead;
+            let alone = parallel || self.members > 1 && self.position == 0;
+            let near = if self.settled && alone { whole } else { self.position + NEAR + ahead };
+            self.decoder.read_to(whole.min(near))?;
+            self.write_plain()?;
+            let apart = self.settled && alone && self.is_apart(parallel);
+            if apart && self.queue.can(|| start(engine)) {
+                self.put_off()?;
+                self.decoder.next_segment();
+                if self.decoder.ended() {
                     return self.finish();
                 }
-                self.end = None;
-                self.segment = self.position;
+                continue;
+            }
+            self.join()?;
+            self.run(engine)?;
+            let ended = self.decoder.end == Some(self.position);
+            if ended || self.decoder.plain.end() >= whole {
+                self.frame(ended)?;
+            }
+            if ended && self.decoder.ended() {
+                return self.finish();
+            }
+            if ended {
+                self.decoder.next_segment();
             }
         }
     }
 
-    /// Read blocks until so many plain bytes lie ahead, or the segment's end is known.
-    fn decode(&mut self, ahead: u64) -> Result<()> {
-        if self.end.is_none() {
-            self.tail.clear();
-        }
-        while self.end.is_none() && (self.waiting.is_some() || self.plain.end() - self.position < ahead) {
-            let before = self.plain.end();
-            if let Some(block) = self.next_block()? {
-                self.take(block, before)?;
-            }
-        }
-        self.write_plain()
-    }
-
-    /// The next block, unless it is an empty part of a long one.
-    fn next_block(&mut self) -> Result<Option<Block>> {
-        if let Some(block) = self.waiting.take() {
-            return Ok(Some(block));
-        }
-        let block = self.inflate.block(&mut self.reader, &mut self.plain)?;
-        let nothing = block.span == 0 && block.start == Start::Continue;
-        if nothing && self.inflate.ended() {
-            self.end = Some(self.plain.end());
-        }
-        Ok((!nothing).then_some(block))
-    }
-
-    fn take(&mut self, block: Block, before: u64) -> Result<()> {
-        let before = before.min(self.plain.end() - block.span as u64);
-        if block.span == 0 {
-            return self.segment_end(Some(block), before);
-        }
-        self.so_far.copied += (block.span - block.tokens.len().min(block.span)) as u64;
-        self.follow.blocks.push_back(block);
-        let end = self.plain.end();
-        if self.inflate.ended() {
-            self.end = Some(end);
-        } else if !self.inflate.open() && self.piecewise && end - self.segment == PIGZ_BLOCK {
-            return self.segment_end(None, end);
-        } else if end - self.segment > PIGZ_BLOCK {
-            self.piecewise = false;
-        }
-        Ok(())
-    }
-
-    /// Empty blocks end a segment.
-    fn segment_end(&mut self, block: Option<Block>, end: u64) -> Result<()> {
-        self.end = Some(end);
-        self.piecewise &= end - self.segment == PIGZ_BLOCK;
-        self.tail.extend(block.map(|block| Plan { start: block.start, last: block.last, literals: false }));
-        while !self.inflate.ended() {
-            if let Some(block) = self.next_block()? {
-                if block.span > 0 {
-                    self.waiting = Some(block);
-                    break;
-                }
-                if self.tail.len() == MAX_TAIL {
-                    return Err(Error::Unsupported("too many empty blocks"));
-                }
-                self.tail.push(Plan { start: block.start, last: block.last, literals: false });
-            }
-        }
-        self.so_far.flushed |= self.waiting.is_some();
-        Ok(())
-    }
-
-    /// Run the model as far as enough lies ahead, and write what it missed.
-    fn frame<M: Model>(&mut self, engine: &mut Engine<M>) -> Result<()> {
-        let there = self.end.unwrap_or(self.plain.end());
-        let stop = self.end.unwrap_or_else(|| there - LOOKAHEAD as u64);
-        let last =
-            self.end.is_some() && self.inflate.ended() && self.waiting.is_none() && self.tail.is_empty();
-        let goal = match (self.end, last) {
+    /// Run the model as far as enough lies ahead.
+    fn run<M: Model>(&mut self, engine: &mut Engine<M>) -> Result<()> {
+        let decoder = &mut self.decoder;
+        let there = decoder.end.unwrap_or(decoder.plain.end());
+        let stop = decoder.end.unwrap_or_else(|| there - LOOKAHEAD as u64);
+        let last = decoder.end.is_some() && decoder.ended() && decoder.tail.is_empty();
+        let goal = match (decoder.end, last) {
             (None, _) => Goal::Middle,
             (_, false) => Goal::Segment,
             (_, true) => Goal::Last,
         };
         let before = self.position;
-        let base = self.plain.base;
-        let view = View { bytes: &self.plain.bytes[..(there - base) as usize], base };
+        let base = decoder.plain.base;
+        let view = View { bytes: &decoder.plain.bytes[..(there - base) as usize], base };
         let span = (self.position - base) as usize..(stop - base) as usize;
+        self.follow.blocks.append(&mut decoder.blocks);
+        let deviations = self.follow.fixes.bytes.len();
         self.position = base + engine.run(&view, span, goal, &mut self.follow)? as u64;
-        let fixes = self.follow.fixes.take();
-        self.so_far.deviations += fixes.len() as u64;
+        let fixes = self.follow.fixes.bytes.len();
+        self.so_far.deviations += (fixes - deviations) as u64;
         self.so_far.plain += self.position - before;
-        if fixes.len() > MAX_FIXES || self.so_far.deviations > self.limits.deviations {
+        (self.so_far.copied, self.so_far.flushed) = (decoder.copied, decoder.flushed);
+        self.judge(fixes)
+    }
+
+    /// Whether the segment here is known as a whole, and no other needs to know what a model knows behind it.
+    fn is_apart(&self, parallel: bool) -> bool {
+        let decoder = &self.decoder;
+        let whole = decoder.end.is_some_and(|end| end - self.position <= MAX_APART);
+        whole && self.position == self.from && decoder.begins(self.position) && (parallel || decoder.ended())
+    }
+
+    /// Have the segment recorded beside others.
+    fn put_off(&mut self) -> Result<()> {
+        let decoder = &mut self.decoder;
+        let end = decoder.end.unwrap_or(self.position);
+        let base = self.position.saturating_sub(MAX_DISTANCE as u64).max(decoder.plain.base);
+        let tail = std::mem::take(&mut decoder.tail);
+        let last = decoder.ended() && tail.is_empty();
+        let bytes = decoder.plain.span(base, end).to_vec();
+        let blocks = std::mem::take(&mut decoder.blocks);
+        let job = Job { bytes, base, from: (self.position - base) as usize, blocks, last };
+        let frame = Frame { span: end - self.position, ahead: 0, fixes: Vec::new(), tail, last };
+        self.queue.give(job, frame)?;
+        (self.position, self.from) = (end, end);
+        while self.queue.is_full() {
+            self.take()?;
+        }
+        Ok(())
+    }
+
+    /// Write the segments that are recorded apart, and what is behind them.
+    fn join(&mut self) -> Result<()> {
+        while self.take()? {}
+        Ok(())
+    }
+
+    /// Write the first of them, if there is one.
+    fn take(&mut self) -> Result<bool> {
+        let Some(record) = self.queue.take().transpose()? else { return Ok(false) };
+        if let Record::Frame(frame) = &record {
+            self.so_far.deviations += frame.fixes.len() as u64;
+            self.so_far.plain += frame.span;
+            self.judge(frame.fixes.len())?;
+        }
+        self.emit(&record)?;
+        Ok(true)
+    }
+
+    /// Whether to go on.
+    fn judge(&mut self, fixes: usize) -> Result<()> {
+        if fixes > MAX_FIXES {
             return Err(Error::Unsupported("the model does not fit at all"));
         }
-        if self.so_far.plain >= self.limits.plain {
-            return Err(Error::Unsupported("the stream goes on"));
-        }
+        self.settled = (self.watch)(&self.so_far)?;
+        Ok(())
+    }
+
+    /// Write what the model missed since the frame's start; `ended`: the segment ends here.
+    fn frame(&mut self, ended: bool) -> Result<()> {
+        let decoder = &mut self.decoder;
+        let tail = std::mem::take(&mut decoder.tail);
+        let last = ended && decoder.ended() && tail.is_empty();
+        let there = decoder.end.unwrap_or(decoder.plain.end());
         let ahead = (there - self.position).min(LOOKAHEAD as u64);
-        let tail = std::mem::take(&mut self.tail);
-        let frame = Frame { span: self.position - before, ahead, fixes, tail, last };
-        self.put(&Record::Frame(frame))?;
-        self.plain.forget_before(self.position);
+        let frame =
+            Frame { span: self.position - self.from, ahead, fixes: self.follow.fixes.take(), tail, last };
+        self.put(Record::Frame(frame))?;
+        self.from = self.position;
         Ok(())
     }
 
     fn finish(&mut self) -> Result<()> {
-        let (_, padding) = self.reader.align()?;
+        let (_, padding) = self.decoder.reader.align()?;
         let mut trailer = [0; 8];
-        self.reader.exact_bytes(&mut trailer)?;
+        self.decoder.reader.exact_bytes(&mut trailer)?;
         let stated = (trailer != self.trailer.bytes()).then_some(trailer);
-        self.put(&Record::Trailer(padding as u8, stated))
+        self.put(Record::Trailer(padding as u8, stated))
     }
 
     /// What follows the last member.
     fn rest(&mut self, bytes: Vec<u8>) -> Result<()> {
         let mut bytes = bytes;
         while !bytes.is_empty() {
-            bytes.chunks(MAX_REST).try_for_each(|piece| self.put(&Record::Rest(piece.to_vec())))?;
+            bytes.chunks(MAX_REST).try_for_each(|piece| self.put(Record::Rest(piece.to_vec())))?;
             bytes.resize(MAX_REST, 0);
-            let n = self.reader.bytes(&mut bytes)?;
+            let n = self.decoder.reader.bytes(&mut bytes)?;
             bytes.truncate(n);
         }
         Ok(())
     }
 
     fn write_plain(&mut self) -> Result<()> {
-        let fresh = self.plain.span(self.written, self.plain.end());
+        let plain = &mut self.decoder.plain;
+        let fresh = plain.span(self.written, plain.end());
         self.trailer.update(fresh);
         self.plain_out.write_all(fresh)?;
-        self.written = self.plain.end();
+        self.written = plain.end();
+        plain.forget_before(self.position);
         Ok(())
     }
 
-    fn put(&mut self, record: &Record) -> Result<()> {
-        let mut out = Vec::new();
-        record.put(&mut out);
-        self.emit(&out)
+    /// Write a record now, or behind the segments that are recorded apart.
+    fn put(&mut self, record: Record) -> Result<()> {
+        if self.queue.is_empty() {
+            return self.emit(&record);
+        }
+        self.queue.push(record);
+        Ok(())
     }
 
-    fn emit(&mut self, bytes: &[u8]) -> Result<()> {
-        self.side_out.write_all(bytes)?;
+    fn emit(&mut self, record: &Record) -> Result<()> {
+        let mut out = Vec::new();
+        record.put(&mut out);
+        self.side_out.write_all(&out)?;
         Ok(())
     }
 }

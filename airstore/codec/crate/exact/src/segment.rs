@@ -4,18 +4,14 @@
 
 use crate::blocks::BlockWriter;
 use crate::engine::{Engine, Goal};
-use crate::error::{ensure, Error, Result};
+use crate::error::{ensure, Result};
 use crate::fixes::FixReader;
 use crate::models::{Model, View};
 use crate::side::Frame;
 use crate::steer::Steer;
-use std::sync::mpsc::{channel, Receiver, Sender};
-use std::thread::Scope;
 
 /// The most plain bytes of a segment that is rebuilt apart.
 pub const MAX_APART: u64 = 4 << 20;
-/// Segments that are rebuilt at once.
-pub const AT_ONCE: usize = 2;
 
 /// A segment to rebuild: its plain bytes, with their history in front.
 pub struct Job {
@@ -68,51 +64,3 @@ pub enum Later {
     /// A member ends: its padding and its trailer.
     Trailer(u8, [u8; 8]),
 }
-
-/// Threads that rebuild segments, while the next ones are read; they come back in the order in which they were given.
-pub struct Workers {
-    workers: Vec<(Sender<Job>, Receiver<Result<Done>>)>,
-    given: usize,
-    taken: usize,
-}
-
-impl Workers {
-    /// Threads with an engine each. They end when this is dropped.
-    pub fn new<'scope, M: Model + 'scope>(scope: &'scope Scope<'scope, '_>, engine: &Engine<M>) -> Self {
-        let start = |_| {
-            let (jobs, to_do) = channel::<Job>();
-            let (finished, results) = channel();
-            let mut engine = engine.clone();
-            scope.spawn(move || {
-                to_do.into_iter().all(|job| finished.send(job.run(&mut engine)).is_ok());
-            });
-            (jobs, results)
-        };
-        Workers { workers: (0..AT_ONCE).map(start).collect(), given: 0, taken: 0 }
-    }
-
-    /// Whether it is time to take a segment before giving the next: what waits takes memory.
-    pub fn are_busy(&self) -> bool {
-        self.given - self.taken > AT_ONCE
-    }
-
-    /// Have a segment rebuilt.
-    pub fn give(&mut self, job: Job) -> Result<()> {
-        let (jobs, _) = &self.workers[self.given % AT_ONCE];
-        self.given += 1;
-        jobs.send(job).map_err(|_| PANICKED)
-    }
-
-    /// The next segment that was rebuilt; `None` if all were taken.
-    pub fn take(&mut self) -> Option<Result<Done>> {
-        if self.taken == self.given {
-            return None;
-        }
-        let (_, results) = &self.workers[self.taken % AT_ONCE];
-        self.taken += 1;
-        Some(results.recv().unwrap_or(Err(PANICKED)))
-    }
-}
-
-/// The scope of the threads panics in its turn; nobody sees this.
-const PANICKED: Error = Error::Damaged("a thread of the codec panicked");

@@ -2,24 +2,15 @@
 
 use crate::encoder::{Encoder, WithModel};
 use crate::engine::Engine;
+use crate::error::Error;
 use crate::models::Model;
 use crate::record::Recorder;
 
 /// Plain bytes of a frame where an encoder is tried.
 const STEP: u64 = 1 << 16;
 
-/// How far recording goes.
-pub struct Limits {
-    /// Plain bytes of a frame.
-    pub step: u64,
-    /// Plain bytes of all frames.
-    pub plain: u64,
-    /// Bytes of deviations.
-    pub deviations: u64,
-}
-
 /// How a model did.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Trial {
     /// Bytes of deviations; about the bound if there are more.
     pub deviations: u64,
@@ -31,24 +22,39 @@ pub struct Trial {
     pub flushed: bool,
 }
 
+/// Run a model over a stream's first bytes, until `stop` says that this is enough.
+pub fn try_until(encoder: Encoder, prefix: &[u8], stop: impl FnMut(&Trial) -> bool) -> Trial {
+    encoder.with(Attempt { encoder, prefix, stop })
+}
+
 /// Run a model over a stream's first bytes, up to so many plain bytes or bytes of deviations.
 pub fn try_encoder(encoder: Encoder, prefix: &[u8], plain: u64, bound: u64) -> Trial {
-    encoder.with(Attempt { encoder, prefix, limits: Limits { step: STEP, plain, deviations: bound } })
+    try_until(encoder, prefix, |so_far| so_far.deviations > bound || so_far.plain >= plain)
 }
 
-struct Attempt<'a> {
+struct Attempt<'a, F> {
     encoder: Encoder,
     prefix: &'a [u8],
-    limits: Limits,
+    stop: F,
 }
 
-impl WithModel for Attempt<'_> {
+impl<F: FnMut(&Trial) -> bool> WithModel for Attempt<'_, F> {
     type Output = Trial;
 
-    fn call<M: Model>(self, mut engine: Engine<M>) -> Trial {
-        let mut recorder = Recorder::new(self.prefix, std::io::sink(), std::io::sink(), self.limits);
+    fn call<M: Model>(mut self, engine: Engine<M>) -> Trial {
+        let mut result = Trial::default();
+        let watch = |so_far: &Trial| {
+            result = *so_far;
+            if (self.stop)(so_far) {
+                Err(Error::Unsupported("tried enough"))
+            } else {
+                Ok(false)
+            }
+        };
+        let mut recorder = Recorder::new(self.prefix, std::io::sink(), std::io::sink(), STEP, watch);
         // The prefix may end anywhere, and limits end the run as errors do: what the error says is of no use.
-        let _ended = recorder.all(self.encoder, &mut engine);
-        recorder.so_far
+        let _ended = recorder.all(self.encoder, engine, &|_| None);
+        drop(recorder);
+        result
     }
 }

@@ -111,20 +111,20 @@ impl GoLazy {
         let nice = self.level.nice.min(limit);
         let mut best = NO_MATCH;
         let mut distance = position.wrapping_sub(newest.wrapping_sub(1));
-        let mut wanted = self.ring.byte(position.wrapping_add(NONE as u32));
+        let mut tail = self.ring.tail(position, NONE);
         for _ in 0..self.level.chain {
             if distance > reach {
                 break;
             }
             let from = position.wrapping_sub(distance);
-            if self.ring.byte(from.wrapping_add(best.length as u32)) == wanted {
+            if self.ring.has(from, &tail) {
                 let length = self.ring.common(from, position, limit);
                 if length > best.length && (length > MIN || distance <= 4096) {
                     best = Match { length, distance: distance as usize };
                     if length >= nice {
                         break;
                     }
-                    wanted = self.ring.byte(position.wrapping_add(length as u32));
+                    tail = self.ring.tail(position, length);
                 }
             }
             let step = self.chains.back(from);

@@ -18,6 +18,14 @@ pub struct Ring {
     end: u64,
 }
 
+/// The last bytes, up to eight, of those that a match longer than another has: most candidates are passed over by
+/// one comparison.
+pub struct Tail {
+    offset: u32,
+    mask: u64,
+    bytes: u64,
+}
+
 impl Ring {
     /// A ring at a member's start.
     pub fn new() -> Self {
@@ -56,16 +64,18 @@ impl Ring {
         self.end = to;
     }
 
-    /// The byte at a position.
+    /// What a match at a position has if it is longer than `length`.
     #[inline]
-    pub fn byte(&self, position: u32) -> u8 {
-        self.bytes[position as usize & MASK]
+    pub fn tail(&self, position: u32, length: usize) -> Tail {
+        let offset = length.saturating_sub(7) as u32;
+        let mask = u64::MAX >> (8 * (7 - length.min(7)));
+        Tail { offset, mask, bytes: self.eight(position.wrapping_add(offset)) & mask }
     }
 
-    /// Two bytes, the first one lowest.
+    /// Whether the bytes at a position have this tail.
     #[inline]
-    pub fn two(&self, position: u32) -> u16 {
-        self.eight(position) as u16
+    pub fn has(&self, position: u32, tail: &Tail) -> bool {
+        self.eight(position.wrapping_add(tail.offset)) & tail.mask == tail.bytes
     }
 
     /// Four bytes, the first one lowest.
@@ -96,12 +106,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_longer_has_the_tail_and_of_what_is_not_a_byte_of_it_differs() {
+        let bytes: Vec<u8> = (0..2000u32).map(|n| (n % 500) as u8 ^ u8::from(n % 500 > 255)).collect();
+        for length in (0..20).chain(250..258) {
+            let mut bytes = bytes.clone();
+            for differs in [false, true] {
+                bytes[500 + length] ^= u8::from(differs);
+                let mut ring = Ring::new();
+                ring.reach(&View { bytes: &bytes, base: 0 }, 500);
+                assert_eq!(ring.has(0, &ring.tail(500, length)), !differs, "{length}");
+                assert_eq!(ring.common(0, 500, 258) > length, !differs);
+            }
+        }
+    }
+
+    #[test]
     fn a_ring_has_what_matches_reach_and_what_lies_ahead() {
         let bytes: Vec<u8> = (0..900_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let mut ring = Ring::new();
         let check = |ring: &Ring, at: usize| {
             for back in (1..MAX_DISTANCE.min(at)).step_by(97) {
-                assert_eq!(ring.byte((at - back) as u32), bytes[at - back]);
+                assert_eq!(ring.four((at - back) as u32) as u8, bytes[at - back]);
             }
             for ahead in (0..AHEAD as usize - 8).filter(|ahead| at + ahead + 8 <= bytes.len()) {
                 assert_eq!(ring.four((at + ahead) as u32), super::super::load32(&bytes, at + ahead));

@@ -204,10 +204,10 @@ impl Zlib {
         if distance > reach {
             return best;
         }
-        let mut wanted = self.ring.two(position.wrapping_add(length as u32 - 1));
+        let mut tail = self.ring.tail(position, length);
         for _ in 0..tries {
             let from = position.wrapping_sub(distance);
-            if self.ring.two(from.wrapping_add(length as u32 - 1)) == wanted {
+            if self.ring.has(from, &tail) {
                 let longer = self.ring.common(from, position, limit);
                 if longer > length {
                     length = longer;
@@ -215,7 +215,7 @@ impl Zlib {
                     if length >= nice {
                         break;
                     }
-                    wanted = self.ring.two(position.wrapping_add(length as u32 - 1));
+                    tail = self.ring.tail(position, length);
                 }
             }
             let step = self.chains.back(from);

@@ -1,0 +1,187 @@
+//! Recording with the encoder that a stream's first bytes point to, before it is known to be the right one: where it
+//! is, nothing was tried in vain. What is written is held back until then.
+
+use crate::choose::{candidates, choose, is_enough, Verdict, LONG};
+use crate::encoder::Encoder;
+use crate::error::{Error, Result};
+use crate::members::record_members;
+use crate::trial::Trial;
+use std::cell::Cell;
+use std::io::{self, Read, Write};
+
+/// Plain bytes that are held back at most, about.
+const MOST: u64 = 4 << 20;
+const GAVE_UP: Error = Error::Unsupported("another model may fit better");
+
+/// Whether the encoder is known to be the right one.
+type Sure<'a> = &'a Cell<bool>;
+
+/// Record with the model that fits best: the likeliest is not tried before.
+pub fn record_any(source: impl Read, plain: impl Write, side: impl Write) -> Result<Encoder> {
+    let sure = Cell::new(false);
+    let mut source = Kept::new(source, LONG as u64, &sure)?;
+    let (mut plain, mut side) = (Held::new(plain, &sure), Held::new(side, &sure));
+    let guess = candidates(&source.bytes)[0];
+    if record_guess(guess, &mut source, &mut plain, &mut side)? {
+        return Ok(guess);
+    }
+    let encoder = choose(&source.bytes[..source.bytes.len().min(LONG)]);
+    sure.set(true);
+    record_members(encoder, source, plain, side, |_| Ok(true))?;
+    Ok(encoder)
+}
+
+/// A stream whose first bytes can be read again.
+struct Kept<'a, R> {
+    bytes: Vec<u8>,
+    at: usize,
+    rest: R,
+    sure: Sure<'a>,
+}
+
+impl<'a, R: Read> Kept<'a, R> {
+    /// A stream of which so many bytes are read.
+    fn new(mut rest: R, first: u64, sure: Sure<'a>) -> Result<Self> {
+        let mut bytes = Vec::new();
+        rest.by_ref().take(first).read_to_end(&mut bytes)?;
+        Ok(Kept { bytes, at: 0, rest, sure })
+    }
+}
+
+impl<R: Read> Read for Kept<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at < self.bytes.len() {
+            let n = (&self.bytes[self.at..]).read(out)?;
+            self.at += n;
+            return Ok(n);
+        }
+        let n = self.rest.read(out)?;
+        if self.sure.get() {
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.extend_from_slice(&out[..n]);
+        }
+        self.at = self.bytes.len();
+        Ok(n)
+    }
+}
+
+/// Takes what is written, and writes it once that is known to be right.
+struct Held<'a, W> {
+    inner: W,
+    held: Vec<u8>,
+    sure: Sure<'a>,
+}
+
+impl<'a, W: Write> Held<'a, W> {
+    /// Nothing is held.
+    fn new(inner: W, sure: Sure<'a>) -> Self {
+        Held { inner, held: Vec::new(), sure }
+    }
+}
+
+impl<W: Write> Write for Held<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.sure.get() {
+            self.held.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
+        self.flush()?;
+        self.inner.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.sure.get() {
+            self.inner.write_all(&std::mem::take(&mut self.held))?;
+            self.inner.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// Record with this encoder's model unless it errs; false if it does, and the stream can be read again.
+fn record_guess<R: Read, P: Write, S: Write>(
+    encoder: Encoder,
+    source: &mut Kept<R>,
+    plain: &mut Held<P>,
+    side: &mut Held<S>,
+) -> Result<bool> {
+    let sure = source.sure;
+    let watch = |so_far: &Trial| {
+        match is_enough(encoder, so_far) {
+            _ if sure.get() => {}
+            Verdict::Wrong => return Err(GAVE_UP),
+            Verdict::Right => sure.set(true),
+            Verdict::Open if so_far.plain > MOST => return Err(GAVE_UP),
+            Verdict::Open => {}
+        }
+        Ok(sure.get())
+    };
+    let recorded = record_members(encoder, &mut *source, &mut *plain, &mut *side, watch);
+    match recorded {
+        Err(Error::Io(fault)) => Err(Error::Io(fault)),
+        Err(fault) if sure.get() => Err(fault),
+        Err(_) => {
+            source.at = 0;
+            plain.held.clear();
+            side.held.clear();
+            Ok(false)
+        }
+        Ok(()) => {
+            sure.set(true);
+            plain.flush()?;
+            side.flush()?;
+            Ok(true)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::first::First;
+    use std::path::Path;
+
+    fn vectors() -> Vec<(String, Vec<u8>)> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../fixtures/codec");
+        let entries = std::fs::read_dir(directory).expect("vectors").map(|entry| entry.expect("one").path());
+        let gzip = entries.filter(|path| path.extension().is_some_and(|extension| extension == "gz"));
+        gzip.map(|path| (path.display().to_string(), std::fs::read(path).expect("readable"))).collect()
+    }
+
+    /// What a blob is recorded as, by a guess and by choosing first.
+    fn both(blob: &[u8]) -> [(Encoder, Vec<u8>, Vec<u8>); 2] {
+        let (mut plain, mut side) = (Vec::new(), Vec::new());
+        let guessed = record_any(blob, &mut plain, &mut side).expect("recorded");
+        let chosen = choose(blob);
+        let (mut plain_of, mut side_of) = (Vec::new(), Vec::new());
+        record_members(chosen, blob, &mut plain_of, &mut side_of, |_| Ok(true)).expect("recorded");
+        [(guessed, plain, side), (chosen, plain_of, side_of)]
+    }
+
+    #[test]
+    fn a_guess_comes_to_what_choosing_does() {
+        let mut right = 0;
+        for (name, blob) in vectors() {
+            let [guessed, chosen] = both(&blob);
+            assert!(guessed == chosen, "{name}");
+            if guessed.2.len() < 200 {
+                assert!(First::of(&blob, true).suits(guessed.0), "{name}: {}", guessed.0);
+            }
+            right += u32::from(candidates(&blob)[..12].contains(&guessed.0));
+        }
+        assert!(right >= 30, "{right}"); // all but other levels than the usual, and what nobody modelled
+    }
+
+    #[test]
+    fn a_wrong_guess_leaves_no_trace() {
+        let all = vectors();
+        let (_, blob) = all.iter().find(|(name, _)| name.contains("zlib-memlevel-8-level-9")).expect("one");
+        let mut blob = blob.clone();
+        blob[8] = 0; // as if written at the default level
+        let [guessed, chosen] = both(&blob);
+        assert_ne!(candidates(&blob)[0], chosen.0);
+        assert!(guessed == chosen);
+    }
+}
