@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 from airstore.codec import KeptWholeError, rebuild, record
 from airstore.codec.opening import takes_every_core
+from scripts.codec.contents import Content
+from scripts.codec.encoders import Encoder
+from scripts.codec.tools import Write
 
 _OF_ZLIB = ("zlib, ", "GNU gzip", "pigz", "Java", "Node ")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import guards
 import pytest
-from guards import NOT_TRIED, NOTICED, SURVIVES, Guard, GuardCut
+
+from scripts import guards
+from scripts.guards import NOT_TRIED, NOTICED, SURVIVES, Guard, GuardCut
 
 ROOT = Path(__file__).parents[2]
 LISTED = guards.load()
