@@ -76,7 +76,9 @@ def test_what_a_key_alone_signed_is_by_no_identity(making: Making) -> None:
         identity.signer_of(SignedBytes((b"signature",), b"data", b"data", None))
 
 
-@pytest.mark.parametrize(("exact", "why"), [(False, None), (True, f"it is by {IDENTITY} of {ISSUER}")])
+@pytest.mark.parametrize(
+    ("exact", "why"), [(False, None), (True, f"it is by {IDENTITY} of {ISSUER}: another identity")]
+)
 def test_an_exact_identity_is_no_pattern(
     exact: bool, why: str | None, making: Making, tmp_path: Path
 ) -> None:
