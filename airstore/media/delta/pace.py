@@ -1,7 +1,7 @@
 """How long a site takes to make blobs of a delta, so that what is left of an import can be said. Pure.
 
-Measured with imports of full media of a Go program and of a Python application, seconds of one core. Other
-machines are slower or faster in about the same proportion for both kinds of work.
+Measured with an import of full media of a Go program, seconds of one core. Other machines are slower or
+faster in about the same proportion for both kinds of work.
 """
 
 from __future__ import annotations
