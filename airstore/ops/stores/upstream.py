@@ -48,12 +48,7 @@ def verify_held(link: VerifiedRelease, files: Mapping[str, bytes], blobs: BlobSt
     return _verify(held, link.release.version, files, blobs.read_bytes)
 
 
-def _verify(
-    signatures: Sequence[tuple[Image, UpstreamSignature]],
-    version: str,
-    files: Mapping[str, bytes],
-    read: Read,
-) -> int:
+def _verify(signatures: Sequence[_Recorded], version: str, files: Mapping[str, bytes], read: Read) -> int:
     if not signatures:
         return 0
     from airstore.ops.stores.attached import holds  # noqa: PLC0415 - it says itself why
