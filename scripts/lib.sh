@@ -26,7 +26,11 @@ step() {
 
 # What a script leaves behind is removed at its end, whatever ends it.
 STEP="" SCRATCH=""
-trap '[ $? -eq 0 ] || [ -z "$STEP" ] || printf "== FAILED: %s\n" "$STEP" >&2; [ -z "$SCRATCH" ] || rm -rf "$SCRATCH"' EXIT
+at_end() {
+    [ "$1" -eq 0 ] || [ -z "$STEP" ] || printf "== FAILED: %s\n" "$STEP" >&2
+    [ -z "$SCRATCH" ] || rm -rf "$SCRATCH"
+}
+trap 'at_end $?' EXIT
 
 # Print the first Python on PATH that is new enough.
 find_python() {
