@@ -14,17 +14,22 @@ import pytest
 from tests.support.night.night_paper import open_paper_night
 from tests.support.night.night_rows import ROWS, Row, Table
 
-pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(600)]
+# Its set-up takes as long as three rows: with --dist loadgroup it is done once.
+pytestmark = [
+    *(pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(600)),
+    pytest.mark.xdist_group("night"),
+]
 
 CORE = (
     *("adopted", "again", "edited", "helm-rollback", "two-back-twice"),
     *("killed", "migration", "crash", "uninstalled", "no-database"),
 )
+RELEASES = ("1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.5.0")  # that these rows apply
 
 
 @pytest.fixture(scope="module")
 def table(helm4: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Table]:
-    with open_paper_night(tmp_path_factory.mktemp("night"), helm4, "night") as night:
+    with open_paper_night(tmp_path_factory.mktemp("night"), helm4, "night", RELEASES) as night:
         yield Table(night)
 
 

@@ -16,8 +16,8 @@ _ROUND = 1  # seconds
 def changing(connection: Connection, path: str, ended: threading.Event) -> Iterator[dict[str, Any]]:
     """Every object under a path when it changes, and all of them each second, until ``ended`` is set.
 
-    Asking for the list several times a second would be simpler and take a twentieth of a core. A server that is
-    away is asked again.
+    Asking for the list several times a second would be simpler and take a twentieth of a core. A server that
+    is away is asked again.
     """
     while not ended.is_set():
         try:

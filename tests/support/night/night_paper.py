@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,15 +24,17 @@ from scripts.images import fixture_images
 from tests.support.kubernetes.apply_binder import binder
 from tests.support.kubernetes.cluster_server import api_server, programs
 from tests.support.night.cluster_pods import Fate, paper_cluster, runs
-from tests.support.night.night_world import CRASHES, Night, make_night, write_site_file
+from tests.support.night.night_world import CRASHES, RELEASES, Night, make_night, write_site_file
 
 _MIGRATES = 1.5  # seconds
 _CLAIM = "data-database-0"
 
 
 @contextmanager
-def open_paper_night(directory: Path, helm: Path, namespace: str) -> Iterator[Night]:
-    """A site with every release, on an API server of its own."""
+def open_paper_night(
+    directory: Path, helm: Path, namespace: str, versions: Collection[str] = tuple(RELEASES)
+) -> Iterator[Night]:
+    """A site with some of the releases, on an API server of its own."""
     found = programs()
     assert found, "etcd and kube-apiserver are not on PATH: run scripts/cluster build"
     volumes = directory / "volumes"
@@ -40,7 +42,7 @@ def open_paper_night(directory: Path, helm: Path, namespace: str) -> Iterator[Ni
     with pytest.MonkeyPatch.context() as patch, api_server(directory / "api", *found) as api:
         patch.setenv("PATH", f"{_kubectl(directory, volumes)}{os.pathsep}{os.environ['PATH']}")
         with binder(api), paper_cluster(api, _Programs(volumes)):
-            night = make_night(api, directory, helm, namespace, None)
+            night = make_night(api, directory, helm, namespace, None, versions)
             night.host, night.options = "registry.example.com", ("--no-push", "--no-check-images")
             write_site_file(night, mode="external")
             shutil.copytree(night.site.path, directory / "pristine")
