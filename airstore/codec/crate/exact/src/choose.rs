@@ -150,14 +150,16 @@ mod tests {
     use crate::rebuild::rebuild;
     use crate::side::{opening, Frame, Record};
 
-    /// What klauspost's level 5 makes of 2 MB, as one stream or as pgzip's blocks.
-    fn klauspost(parallel: bool) -> Vec<u8> {
+    const KLAUSPOST: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 9, 0x6e, 0x88, 0, 255];
+    const ZLIB: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+
+    /// What an encoder makes of words, flushed after each `size` bytes.
+    fn stream(encoder: Encoder, header: [u8; 10], total: usize, size: usize) -> Vec<u8> {
         let words = (0..600_000u32).map(|n| n.wrapping_mul(2_654_435_761) >> 22);
-        let plain: Vec<u8> = words.flat_map(|word| format!("{word} ").into_bytes()).take(2 << 20).collect();
+        let plain: Vec<u8> = words.flat_map(|word| format!("{word} ").into_bytes()).take(total).collect();
         let empty = |start, last| Plan { start, last, literals: false };
-        let mut side = opening(Encoder::Klauspost(5, Epoch::V1_18_2, parallel));
-        Record::Header(vec![0x1f, 0x8b, 8, 0, 0, 9, 0x6e, 0x88, 0, 255]).put(&mut side);
-        let size = if parallel { 1 << 20 } else { plain.len() };
+        let mut side = opening(encoder);
+        Record::Header(header.to_vec()).put(&mut side);
         for (index, block) in plain.chunks(size).enumerate() {
             let last = (index + 1) * size >= plain.len();
             let start = if last { Start::Fixed } else { Start::Stored(0) };
@@ -174,10 +176,18 @@ mod tests {
     #[test]
     fn what_ends_no_block_is_not_taken_for_pgzip() {
         for parallel in [false, true] {
-            let stream = klauspost(parallel);
             let encoder = Encoder::Klauspost(5, Epoch::V1_18_2, parallel);
+            let stream = stream(encoder, KLAUSPOST, 2 << 20, if parallel { 1 << 20 } else { 2 << 20 });
             let prefix = &stream[..stream.len().min(LONG)];
             assert_eq!((candidates(prefix)[0], choose(prefix)), (encoder, encoder));
+        }
+    }
+
+    #[test]
+    fn what_ends_a_piece_is_not_taken_for_zlib() {
+        for (variant, size) in [(Variant::Pigz, 1 << 17), (Variant::Zlib(8), 3 << 17)] {
+            let encoder = Encoder::Zlib(variant, 6);
+            assert_eq!(candidates(&stream(encoder, ZLIB, 3 << 17, size))[0], encoder);
         }
     }
 

@@ -11,7 +11,7 @@ const CHUNK: usize = 65535;
 /// pgzip ends its blocks after so many bytes unless it is told otherwise.
 const PGZIP_BLOCK: u64 = 1 << 20;
 /// As pigz does.
-const PIGZ_BLOCK: usize = 1 << 17;
+const PIGZ_BLOCK: u64 = 1 << 17;
 
 /// The first block of a stream, and the end of its first segment.
 #[derive(Default)]
@@ -22,10 +22,12 @@ pub struct First {
     full: Option<bool>,
     /// Whether the stream is flushed where pgzip does so; unknown if it is not so long.
     flushed: Option<bool>,
+    /// Whether it is flushed where pigz does so, and goes on.
+    pieces: bool,
 }
 
 impl First {
-    /// Read as much of a stream as says something; `whole`: also what tells pgzip.
+    /// Read as much of a stream as says something: what tells pigz, or, if `whole`, what tells pgzip.
     pub fn of(prefix: &[u8], whole: bool) -> First {
         let mut decoder = Decoder::new(prefix);
         let mut first = First::default();
@@ -39,10 +41,12 @@ impl First {
             first.size = Some((block.tokens.len(), block.span));
             first.full = full(block);
         }
-        if whole && decoder.read_to(PGZIP_BLOCK + 1).is_ok() {
+        let block = if whole { PGZIP_BLOCK } else { PIGZ_BLOCK };
+        if decoder.read_to(block + 1).is_ok() {
+            first.pieces = decoder.end == Some(PIGZ_BLOCK) && decoder.flushed;
             first.flushed = match decoder.end {
-                Some(end) if end < PGZIP_BLOCK => None,
-                end => Some(end == Some(PGZIP_BLOCK) && decoder.flushed),
+                Some(end) if end < block => None,
+                end => whole.then_some(end == Some(block) && decoder.flushed),
             };
             // A block that goes on to where the stream was flushed is not cut by its encoder.
             first.size = first.size.filter(|(_, span)| decoder.end != Some(*span as u64));
@@ -52,6 +56,10 @@ impl First {
 
     /// Whether an encoder's first block may look like this one.
     pub fn suits(&self, encoder: Encoder) -> bool {
+        // zlib's model would err where pigz's pieces start, if at all: their dictionary is all that matches reach.
+        if matches!(encoder, Encoder::Zlib(variant, _) if self.pieces && variant != Variant::Pigz) {
+            return false;
+        }
         let Some((tokens, span)) = self.size else { return true };
         match encoder {
             Encoder::Tokens => false,
@@ -59,7 +67,6 @@ impl First {
             Encoder::GoFast | Encoder::Go27(_) | Encoder::Klauspost(..) => span % CHUNK == 0,
             Encoder::Zlib(Variant::Gnu, _) => tokens == (1 << 15) - 1 || tokens % (1 << 12) == 0,
             Encoder::Zlib(Variant::Zlib(9) | Variant::Product(9), _) => tokens == (1 << 15) - 1,
-            Encoder::Zlib(Variant::Pigz, _) => tokens == (1 << 14) - 1 || span == PIGZ_BLOCK,
             Encoder::Zlib(..) => tokens == (1 << 14) - 1,
         }
     }

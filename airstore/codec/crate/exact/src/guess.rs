@@ -150,28 +150,36 @@ mod tests {
         gzip.map(|path| (path.display().to_string(), std::fs::read(path).expect("readable"))).collect()
     }
 
-    /// What a blob is recorded as, by a guess and by choosing first.
-    fn both(blob: &[u8]) -> [(Encoder, Vec<u8>, Vec<u8>); 2] {
-        let (mut plain, mut side) = (Vec::new(), Vec::new());
-        let guessed = record_any(blob, &mut plain, &mut side).expect("recorded");
-        let chosen = choose(blob);
-        let (mut plain_of, mut side_of) = (Vec::new(), Vec::new());
-        record_members(chosen, blob, &mut plain_of, &mut side_of, |_| Ok(true)).expect("recorded");
-        [(guessed, plain, side), (chosen, plain_of, side_of)]
+    /// An encoder, and what it records a blob as.
+    type Recorded = (Encoder, Vec<u8>, Vec<u8>);
+
+    /// What a blob is recorded as by the first guess, if that is right.
+    fn first_guess(blob: &[u8]) -> Option<Recorded> {
+        let (sure, guess) = (Cell::new(false), candidates(blob)[0]);
+        let mut source = Kept::new(blob, LONG as u64, &sure).expect("in memory");
+        let (mut plain, mut side) = (Held::new(Vec::new(), &sure), Held::new(Vec::new(), &sure));
+        let right = record_guess(guess, &mut source, &mut plain, &mut side).expect("in memory");
+        right.then_some((guess, plain.inner, side.inner))
     }
 
+    fn chosen(blob: &[u8]) -> Recorded {
+        let encoder = choose(blob);
+        let (mut plain, mut side) = (Vec::new(), Vec::new());
+        record_members(encoder, blob, &mut plain, &mut side, |_| Ok(true)).expect("recorded");
+        (encoder, plain, side)
+    }
+
+    /// Where it is wrong models are tried, and nothing else is done.
     #[test]
-    fn a_guess_comes_to_what_choosing_does() {
+    fn a_right_guess_comes_to_what_choosing_does() {
         let mut right = 0;
         for (name, blob) in vectors() {
-            let [guessed, chosen] = both(&blob);
-            assert!(guessed == chosen, "{name}");
-            if guessed.2.len() < 200 {
-                assert!(First::of(&blob, true).suits(guessed.0), "{name}: {}", guessed.0);
-            }
-            right += u32::from(candidates(&blob)[..12].contains(&guessed.0));
+            let Some(guessed) = first_guess(&blob) else { continue };
+            assert!(First::of(&blob, true).suits(guessed.0), "{name}: {}", guessed.0);
+            assert!(guessed == chosen(&blob), "{name}");
+            right += 1;
         }
-        assert!(right >= 30, "{right}"); // all but other levels than the usual, and what nobody modelled
+        assert!(right >= 20, "{right}"); // all but other levels and versions than the usual, and what nobody modelled
     }
 
     #[test]
@@ -180,8 +188,9 @@ mod tests {
         let (_, blob) = all.iter().find(|(name, _)| name.contains("zlib-memlevel-8-level-9")).expect("one");
         let mut blob = blob.clone();
         blob[8] = 0; // as if written at the default level
-        let [guessed, chosen] = both(&blob);
-        assert_ne!(candidates(&blob)[0], chosen.0);
-        assert!(guessed == chosen);
+        assert!(first_guess(&blob).is_none());
+        let (mut plain, mut side) = (Vec::new(), Vec::new());
+        let encoder = record_any(&blob[..], &mut plain, &mut side).expect("recorded");
+        assert!((encoder, plain, side) == chosen(&blob));
     }
 }

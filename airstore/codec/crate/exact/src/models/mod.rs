@@ -1,6 +1,5 @@
 //! Models of encoders. A model need not be right: whatever it says is compared with the real stream.
 
-pub mod castagnoli;
 pub mod chain;
 pub mod chunked;
 pub mod go_fast;

@@ -7,7 +7,10 @@
 //! And after `deflate.c` and `contrib/optimizations/insert_string.h` of Chromium's zlib 1.2.12.1 and 1.3.0.1, which
 //! Node has: the same with other hashes, of four bytes even where fewer are left.
 
-use super::castagnoli::CASTAGNOLI;
+mod castagnoli;
+mod hash;
+
+use self::hash::Hash;
 use super::chain::Chains;
 use super::ring::Ring;
 use super::{Model, View};
@@ -20,8 +23,6 @@ const NONE: usize = MIN - 1;
 const MAX_DISTANCE: u64 = 32768 - 262;
 const TOO_FAR: usize = 4096;
 const DICTIONARY: usize = 32768;
-/// Bytes of zlib's window.
-const WINDOW: usize = 65536;
 
 /// What a level does.
 struct Level {
@@ -57,55 +58,6 @@ pub enum Variant {
     Castagnoli,
     /// zlib as Chromium has it since 2022, which hashes four bytes by a product; with memLevel 8 or 9.
     Product(u8),
-}
-
-/// How a position is hashed.
-#[derive(Clone, Copy)]
-enum Hash {
-    Rolling(u32),
-    Castagnoli(u32),
-    Product,
-}
-
-impl Hash {
-    fn new(variant: Variant, level: usize, bits: u32) -> Self {
-        match variant {
-            Variant::Castagnoli if level < 6 => Hash::Castagnoli(u32::MAX),
-            Variant::Castagnoli => Hash::Castagnoli(0xff_ffff),
-            Variant::Product(_) => Hash::Product,
-            _ => Hash::Rolling(bits.div_ceil(3)),
-        }
-    }
-
-    /// The hash at an index, if enough bytes follow.
-    #[inline]
-    fn at(self, view: &View, ring: &Ring, at: usize) -> Option<usize> {
-        let left = view.bytes.len().saturating_sub(at);
-        let four = ring.four(view.position(at));
-        match self {
-            Hash::Rolling(shift) if left >= 3 => {
-                let [a, b, c, _] = four.to_le_bytes().map(usize::from);
-                Some((a << (2 * shift)) ^ (b << shift) ^ c)
-            }
-            Hash::Castagnoli(mask) if left >= 4 => Some(CASTAGNOLI.hash((four & mask).to_le_bytes())),
-            Hash::Product if left >= 4 => product(four),
-            Hash::Product => product(beyond(view, at)?),
-            _ => None,
-        }
-    }
-}
-
-#[inline]
-fn product(four: u32) -> Option<usize> {
-    Some((four.wrapping_mul(66521).wrapping_add(66521) >> 16) as usize)
-}
-
-/// Three bytes, and what the encoder's window holds behind them: what was there 32 KiB ago, if it was full once.
-fn beyond(view: &View, at: usize) -> Option<u32> {
-    let [a, b, c] = *view.bytes[at..].first_chunk::<3>()?;
-    let full = view.base + view.bytes.len() as u64 >= WINDOW as u64;
-    let d = if full { view.bytes[view.bytes.len() - WINDOW / 2] } else { 0 };
-    Some(u32::from_le_bytes([a, b, c, d]))
 }
 
 #[derive(Clone, Copy)]
