@@ -109,6 +109,15 @@ def test_what_cannot_be_opened_is_tried_once(store: BlobStore) -> None:
     assert [blob.digest for blob in openable(store)] == [Digest.of(UNKNOWN)]
 
 
+def test_only_those_that_are_asked_for_are_looked_at(
+    store: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import asks for the bases of a delta, and does not walk the store for them."""
+    monkeypatch.setattr(store.index, "blobs", lambda: pytest.fail("walked"))
+    held, absent = Digest.of(UNKNOWN), Digest.of(b"absent")
+    assert [blob.digest for blob in openable(store, {absent, held})] == [held]
+
+
 @pytest.mark.parametrize("operation", ["write", "sync", "publish"])
 def test_disks_that_fail(tmp_path: Path, operation: str) -> None:
     """Whatever fails, nothing is lost, and the next run does the rest."""

@@ -10,7 +10,6 @@ from airstore.core.errors import DamagedError
 from airstore.media.delta.format.layout import HEAD, Stream, check_segments, read_head
 from airstore.media.delta.format.segments import read_streams
 from airstore.media.delta.format.table import DeltaTable, decode
-from airstore.media.delta.notes import LARGEST, read_notes
 from airstore.store.blobs import Feed, solid_chunks
 
 
@@ -42,6 +41,8 @@ class DeltaFile:
         Raises:
             DamagedError: it is no such document.
         """
+        from airstore.media.delta.notes import LARGEST, read_notes  # noqa: PLC0415 - for `media inspect` alone
+
         size = sum(segment.plain for segment in self.table.segments if segment.stream is Stream.NOTES)
         if size > LARGEST:
             raise DamagedError(f"the notes of a delta are {size} bytes; at most {LARGEST} are read")

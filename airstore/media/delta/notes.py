@@ -100,7 +100,7 @@ def _why(held: PlacedPiece, base: PlacedPiece | None, *, whole: bool) -> str:
     if base is None:
         return "no base: nothing like it was found"
     if whole:
-        return "whole: a patch would save nothing"
+        return "whole: a patch would save nothing, or next to nothing"
     if held.file.path == base.file.path:
         return "base has the same path"
     if general(held.file.path) == general(base.file.path):

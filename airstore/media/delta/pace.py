@@ -1,7 +1,8 @@
 """How long a site takes to make blobs of a delta, so that what is left of an import can be said. Pure.
 
-Measured with an import of full media of a Go program, seconds of one core. Other machines are slower or
-faster in about the same proportion for both kinds of work.
+Measured with imports of full media, CPU time: applying took 35 ns a byte with 43 MB of a Go program and 40
+with 237 MB of Python packages, rebuilding 91 ns with the former. Other machines are slower or faster in about
+the same proportion for both kinds of work.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class MediaContent:
 
     def _open_held(self, staging: Staging, only: Collection[Digest] | None = None) -> bool:
         """Open what media brought whole, or only some of it: a delta may rest on the files in it."""
-        held = [blob for blob in openable(self._blobs) if only is None or blob.digest in only]
+        held = openable(self._blobs, only)
         with (
             suppress(DamagedError),  # then it is missing here, which is said next
             self._progress.task("opening layers held whole", sum(blob.size for blob in held)) as advance,

@@ -115,7 +115,7 @@ class MediaSource:
 
     def _open_bases(self, bases: Collection[Digest], staging: Staging, held: BlobStore) -> bool:
         """Open what the store has whole of that which a delta rests on: it refers to the files in it."""
-        found = [blob for blob in openable(held) if blob.digest in bases]
+        found = openable(held, bases)
         opened = False
         with self._progress.task("opening layers held whole", sum(blob.size for blob in found)) as advance:
             for blob in found:

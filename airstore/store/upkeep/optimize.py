@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from airstore.codec.opening import MAGIC
@@ -19,13 +19,19 @@ _BATCH = 256 * MIB  # gzip bytes; what has been opened becomes part of the store
 _ANY = "application/octet-stream"
 
 
-def openable(store: BlobStore) -> list[Descriptor]:
+def openable(store: BlobStore, only: Iterable[Digest] | None = None) -> list[Descriptor]:
     """Gzip blobs that the store holds whole only, but for those that are known to have to stay so.
 
     What cannot be read is left out; `check` names it.
+
+    Args:
+        store: the store.
+        only: the blobs that are looked at, held or not; None for all, which takes as long as there are many.
     """
     reader, kept = store.reader(), reasons(store.layout.kept_whole)
-    digests = (Digest.from_raw(row.digest) for row in store.index.blobs())
+    digests: Iterable[Digest] = sorted(only or ())
+    if only is None:
+        digests = (Digest.from_raw(row.digest) for row in store.index.blobs())
     found = ((digest, _size_of_whole(reader, digest)) for digest in digests if digest not in kept)
     return [Descriptor(_ANY, digest, size) for digest, size in found if size is not None]
 

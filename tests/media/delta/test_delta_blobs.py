@@ -30,6 +30,7 @@ from airstore.media.delta.format.layout import (
     write_head,
 )
 from airstore.media.delta.format.packing import Method, unpack
+from airstore.media.delta.format.patch import PieceKind
 from airstore.media.delta.format.table import decode, encode
 from airstore.media.delta.reader import Delta
 from airstore.media.delta.writer import Task, prepare
@@ -120,6 +121,17 @@ def test_all_that_a_release_has_travels(pair: Pair) -> None:
     path = pair.write(new, old)
     pair.put(pair.site, *old)
     pair.take_in(path, *new)
+
+
+@pytest.mark.parametrize(("lines", "kind"), [(20, PieceKind.WHOLE), (3000, PieceKind.PATCH)])
+def test_little_is_carried_whole_though_it_has_bases(pair: Pair, lines: int, kind: PieceKind) -> None:
+    """Whoever takes in a changed label need not load what applies patches."""
+    old = text(1, lines)
+    new = old.replace(b"self_3", b"itself")
+    path = pair.write([new], [old], Effort.NORMAL)
+    assert [piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces] == [kind]
+    pair.put(pair.site, old)
+    pair.take_in(path, new)
 
 
 def test_what_shares_nothing_travels_whole(pair: Pair) -> None:

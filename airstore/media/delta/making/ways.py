@@ -111,10 +111,12 @@ class Search(NamedTuple):
     Attributes:
         open_archives: see `patch.make`.
         spell: see `spelled`.
+        patches: whether pieces rest on old ones at all.
     """
 
     open_archives: bool
     spell: bool
+    patches: bool = True
 
 
 def maker(new: bytes, read: Callable[[int], bytes], room: Room, search: Search) -> Make:
@@ -129,7 +131,7 @@ def maker(new: bytes, read: Callable[[int], bytes], room: Room, search: Search) 
 
     def make(number: int | None, on: Sequence[int]) -> Way:
         goal = new if number is None else read(number)
-        olds = [read(n) for n in on]
+        olds = [read(n) for n in on] if search.patches else []
         carried = patch.make(goal, olds, open_archives=search.open_archives, room=room)
         way = Way(number, tuple(on), carried)
         if not is_patch(way):
