@@ -47,7 +47,7 @@ def _check_name(layout: StoreLayout, side: str, name: str) -> None:
     if signed not in {None, name}:
         raise DamagedError(
             f"{layout.config} has the name {name!r}; {file} is signed, and has {signed!r}",
-            hint=f"correct name in {layout.config}",
+            hint=f"correct name in {layout.config}, or put this store's own {file.name} back",
         )
 
 
