@@ -25,6 +25,7 @@ _LOCKS = ("lock", "packs.lock", "quarantine.lock")
 # Media of the first trust root carry none: a site gets it from its publisher's store, or by --trust.
 _OF_THE_PUBLISHER = "trust/root.json"
 _UNREAD = ("index.sqlite", "verified.json", "description", "exclude", "config", *_LOCKS)
+_LOST_PRODUCT = "correct productFile"  # that is no damage: a copy of a store may lie anywhere
 _LOOSE = 3  # of git's loose objects: they are all alike
 
 
@@ -51,7 +52,7 @@ def main() -> None:
             for name in _files(store, options.only):
                 asked = [*places, road.publisher] if name == _OF_THE_PUBLISHER else places
                 for damage in (*_WHOLE, *(f"flip {nth}/{options.flips}" for nth in range(options.flips))):
-                    tried = _try(store, name, damage, asked, Path(directory))
+                    tried = _try(store, road.product.parent, name, damage, asked, Path(directory))
                     print(f"{store.name}\t{name}\t{damage}\t{_in_words(tried)}", flush=True)
                     faults[tried.fault] += 1
     print(f"{faults.total()} damages, {faults.total() - faults['']} not as they should be")
@@ -72,13 +73,15 @@ def _files(store: Path, only: str) -> Iterator[str]:
                 yield name
 
 
-def _try(store: Path, name: str, damage: str, places: list[Path], directory: Path) -> Tried:
+def _try(store: Path, product: Path, name: str, damage: str, places: list[Path], directory: Path) -> Tried:
     copy = directory / "copy" / store.name
     shutil.rmtree(copy.parent, ignore_errors=True)
     shutil.copytree(store, copy)
+    shutil.copytree(product, copy.parent / product.name)
     data, mode = (copy / name).read_bytes(), (copy / name).stat().st_mode
     _damage(copy / name, data, damage)
-    noticed = airstore("-C", copy, "check").code
+    checked = airstore("-C", copy, "check")
+    noticed = bool(checked.code) or _LOST_PRODUCT in checked.err
     alone = airstore("-C", copy, "repair")
     fault = ""
     if alone.code:
@@ -95,7 +98,7 @@ def _try(store: Path, name: str, damage: str, places: list[Path], directory: Pat
     there = (copy / name).read_bytes() if (copy / name).exists() else None
     if not noticed and Path(name).name not in _UNREAD and _as_read(name, there) != _as_read(name, data):
         fault = "not noticed"
-    return Tried(bool(noticed), alone.code, asked.code, fault)
+    return Tried(noticed, alone.code, asked.code, fault)
 
 
 def _as_read(name: str, data: bytes | None) -> object:

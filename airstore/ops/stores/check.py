@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
 from airstore.core.image.digest import Digest
@@ -41,11 +42,14 @@ class Checked:
         unused: sizes in bytes of blobs that no release has, as a run leaves them that ended early; whoever
             makes or imports that release uses them.
         unindexed: packs that wait for the next run that adds packs, to be entered into the index.
+        lost_product: where a publisher's product file should be and is not, which is no damage: a copy of a
+            store may lie anywhere; None where nothing is wrong.
     """
 
     problems: list[Problem]
     unused: tuple[int, ...] = ()
     unindexed: int = 0
+    lost_product: Path | None = None
 
 
 def rebuild(store: StoreDirectory) -> None:
@@ -76,7 +80,7 @@ def check_store(store: StoreDirectory, progress: Progress) -> Checked:
         unused = () if problems else _unused(blobs, releases)
         problems += [_explain(damage, releases) for damage in damaged]
         problems += _check_complete(blobs, _expected(store, releases, gone), known)
-        return Checked(problems, unused, len(blobs.unindexed()))
+        return Checked(problems, unused, len(blobs.unindexed()), _lost_product(store))
 
 
 def check_quickly(store: StoreDirectory) -> Checked:
@@ -94,7 +98,12 @@ def check_quickly(store: StoreDirectory) -> Checked:
     with store.open_blobs() as blobs:
         problems += [Problem(damage.what, ()) for damage in pack_faults(blobs)]
         problems += _check_complete(blobs, newest, set())
-        return Checked(_merged(problems), (), len(blobs.unindexed()))
+        return Checked(_merged(problems), (), len(blobs.unindexed()), _lost_product(store))
+
+
+def _lost_product(store: StoreDirectory) -> Path | None:
+    file = store.product_file
+    return file if file and not file.exists() else None
 
 
 def _verify_newest(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[Problem]]:

@@ -25,17 +25,25 @@ from typing import Any
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors, write_file
 from airstore.core.errors import DamagedError, LockedError, NotFoundError, NotTrustedError, UsageError
 from airstore.core.location import CONFIG, absolute
-from airstore.core.parsing import schema, strictjson
+from airstore.core.parsing import strictjson
 from airstore.history.repository import History
+from airstore.ops.stores.configuration import CONFIG_HINT, PUBLISHER, SITE, SITE_KEY, read_config
 from airstore.ops.stores.verify import VerifiedRelease
 from airstore.store.blobs import BlobStore, FarPacks, StoreLayout
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import TrustRoot, verify_first
 
-PUBLISHER, SITE = "publisher", "site"
-SITE_KEY = "site"  # the name of a site's own key
+__all__ = [
+    "PUBLISHER",
+    "SITE",
+    "SITE_KEY",
+    "StoreDirectory",
+    "check_site_name",
+    "create_directory",
+    "open_directory",
+]
+
 _ROOT_HINT = "run `airstore repair --from PLACE`: another store of this product, or its media"
-_CONFIG_HINT = f"restore {CONFIG} from a backup, or write its few lines again (docs/repair.md)"
 
 
 @dataclass(frozen=True)
@@ -183,7 +191,7 @@ def open_directory(path: Path) -> StoreDirectory:
 
     Raises:
         NotFoundError: there is none.
-        DamagedError: its configuration is unreadable.
+        DamagedError: its configuration is unreadable, or has another name than what the store signed.
     """
     path = absolute(path)
     config = StoreLayout(path).config
@@ -191,16 +199,11 @@ def open_directory(path: Path) -> StoreDirectory:
         half = StoreLayout(path).history.is_dir()
         raise NotFoundError(
             f"{path} is not an airstore store: there is no {CONFIG}",
-            hint=f"run the `airstore init` again that was interrupted; was it a store: {_CONFIG_HINT}"
+            hint=f"run the `airstore init` again that was interrupted; was it a store: {CONFIG_HINT}"
             if half
             else "name one with `airstore -C STORE`, or make one with `airstore init`",
         )
-    document = _read_config(config)
-    if document.get("format") != 1:
-        raise DamagedError(
-            f"{config}: store format {document.get('format')!r} is not known to this version of airstore",
-            hint="use the airstore version that made the store, or a newer one",
-        )
+    document = read_config(StoreLayout(path))
     product_file = document.get("productFile")
     return StoreDirectory(
         path=path,
@@ -210,16 +213,6 @@ def open_directory(path: Path) -> StoreDirectory:
         marked=bool(document.get("marked")),
         anchor=document.get("anchor", ""),
     )
-
-
-def _read_config(config: Path) -> dict[str, Any]:
-    try:
-        document = strictjson.load_object(config.read_bytes(), str(config))
-        if document.get("format") == 1:
-            schema.check_json(document, "store", str(config))
-    except DamagedError as fault:
-        raise DamagedError(str(fault), hint=_CONFIG_HINT) from fault
-    return document
 
 
 def create_directory(

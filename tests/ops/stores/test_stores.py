@@ -105,22 +105,6 @@ def test_what_is_no_store_is_not_opened(road: Road, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "word"),
-    [
-        ("", "JSON"),
-        ("{}", "format"),
-        ('{"format": 2, "side": "site", "name": "acme"}', "format 2"),
-        ('{"format": 1, "side": "neither", "name": "acme"}', "side"),
-        ('{"format": 1, "side": "site", "name": "../acme"}', "name"),
-        ('{"format": 1, "format": 1, "side": "site", "name": "acme"}', "duplicate"),
-    ],
-)
-def test_a_store_of_another_form_is_damage(text: str, word: str, site: Path) -> None:
-    overwrite(site / "airstore.json", text.encode())
-    refused(airstore("-C", site, "release", "list"), 20, "airstore.json", word)
-
-
 def test_init_makes_nothing_in_a_place_that_is_in_use(road: Road, tmp_path: Path) -> None:
     used = tmp_path / "used"
     used.mkdir()

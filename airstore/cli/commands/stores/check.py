@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.options.files.productfile import moved_hint
 from airstore.cli.text import human, printable
 from airstore.cli.views.output import output_option, show_document
 from airstore.core.errors import DamagedError
 from airstore.ops.stores.check import Checked, check_quickly, check_store, rebuild
-from airstore.ops.stores.directory import PUBLISHER, SITE
+from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
 
 
 @click.command("check")
@@ -27,6 +29,7 @@ def command(context: Context, *, rebuilt: bool, quick: bool, output: str) -> Non
         context.say("index rebuilt from the packs")
     checked = check_quickly(store) if quick else check_store(store, context.progress)
     _say_left(context, checked, store.side)
+    _say_lost(context, store, checked.lost_product)
     _show(checked, output)
     if checked.problems:
         count = "1 fault" if len(checked.problems) == 1 else f"{len(checked.problems)} faults"
@@ -59,11 +62,20 @@ def _say_left(context: Context, checked: Checked, side: str) -> None:
         )
 
 
+def _say_lost(context: Context, store: StoreDirectory, product: Path | None) -> None:
+    if product:
+        context.say(
+            f"note: the product file {product} is not there, and `release create` needs it:"
+            f" {moved_hint(store)}"
+        )
+
+
 def _show(checked: Checked, output: str) -> None:
     if output != "table":
         unused = {"blobs": len(checked.unused), "bytes": sum(checked.unused), "packs": checked.unindexed}
         items = [asdict(problem) for problem in checked.problems]
-        show_document({"items": items, "unused": unused}, output)
+        lost = str(checked.lost_product) if checked.lost_product else None
+        show_document({"items": items, "unused": unused, "lostProductFile": lost}, output)
         return
     for problem in checked.problems:
         click.echo(printable(problem.fault))

@@ -16,6 +16,11 @@ def product_file(store: StoreDirectory) -> Path:
     if not store.product_file.exists():
         raise NotFoundError(
             f"the product file {store.product_file} is gone",
-            hint=f"if it or the store was moved, correct productFile in {store.path / CONFIG}",
+            hint=moved_hint(store),
         )
     return store.product_file
+
+
+def moved_hint(store: StoreDirectory) -> str:
+    """What to do where the product file is not where the store has it."""
+    return f"if it or the store was moved, correct productFile in {store.path / CONFIG}"
