@@ -15,7 +15,6 @@ from airstore.core.limits import LIMITS
 from airstore.trust.ssh.algorithm import KINDS, AnyPrivateKey, public_of, signature_of
 from airstore.trust.ssh.newfile import write_new
 from airstore.trust.ssh.publickey import PublicKey
-from airstore.trust.ssh.unencrypted import read_unencrypted
 
 # The library's reader and writer of key files takes a part of a short command's time to load, and who only
 # verifies does without.
@@ -53,7 +52,15 @@ class PrivateKey:
                 it needs.
         """
         data = _read_private(path)
-        key = read_unencrypted(data) or _by_library(path, data, passphrase)
+        key: object
+        from cryptography.hazmat.primitives.serialization import load_ssh_private_key  # noqa: PLC0415
+
+        try:
+            key = load_ssh_private_key(data, None)
+        except TypeError:  # how cryptography says that there is a passphrase
+            key = _decrypt(path, data, passphrase)
+        except (ValueError, UnsupportedAlgorithm) as fault:
+            raise _not_a_key(path, str(fault)) from fault
         if not isinstance(key, AnyPrivateKey) or public_of(key.public_key()) is None:
             raise _not_a_key(path, "it is a key of another type")
         loaded = cls(key)
@@ -114,17 +121,6 @@ def _check_private(path: Path, status: os.stat_result) -> None:
         raise NotTrustedError(
             f"the private key {path} is open to other users (mode {mode:04o})", hint=f"run: chmod 600 {path}"
         )
-
-
-def _by_library(path: Path, data: bytes, passphrase: Passphrase | None) -> object:
-    from cryptography.hazmat.primitives.serialization import load_ssh_private_key  # noqa: PLC0415
-
-    try:
-        return load_ssh_private_key(data, None)
-    except TypeError:  # how cryptography says that there is a passphrase
-        return _decrypt(path, data, passphrase)
-    except (ValueError, UnsupportedAlgorithm) as fault:
-        raise _not_a_key(path, str(fault)) from fault
 
 
 def _decrypt(path: Path, data: bytes, passphrase: Passphrase | None) -> object:
