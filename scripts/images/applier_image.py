@@ -8,6 +8,7 @@ Layers come from a cache in ``~/.cache/airstore/applier``; deleting it is always
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 from pathlib import Path
@@ -25,18 +26,25 @@ _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "air
 _TOOLS = Path(os.environ.get("AIRSTORE_TOOLS") or _CACHE / "tools" / "bin")
 
 
-def build(layout: Path, reference: str = NAME, cache: Path = _CACHE / "applier") -> Digest:
-    """Write an OCI layout with the applier's image; returns its manifest's digest."""
+def build(
+    layout: Path, reference: str = NAME, cache: Path = _CACHE / "applier", *, plain: bool = False
+) -> Digest:
+    """Write an OCI layout with the applier's image; returns its manifest's digest.
+
+    With ``plain`` its layers are not compressed, for tests that have no use for what opening gzip costs.
+    """
     writer = LayoutWriter(layout)
-    root = add(writer, reference, cache)
+    root = add(writer, reference, cache, plain=plain)
     writer.finish()
     return root
 
 
-def add(writer: LayoutWriter, reference: str = NAME, cache: Path = _CACHE / "applier") -> Digest:
-    """Put the applier's image into a layout that is being written."""
+def add(
+    writer: LayoutWriter, reference: str = NAME, cache: Path = _CACHE / "applier", *, plain: bool = False
+) -> Digest:
+    """Put the applier's image into a layout that is being written; ``plain`` as for `build`."""
     packed = layers(Cache(cache), _TOOLS)
-    described = [writer.blob(layer.path.read_bytes(), f"{OCI_LAYER}+gzip") for layer in packed]
+    described = [_layer(writer, layer, plain=plain) for layer in packed]
     manifest = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
@@ -46,6 +54,13 @@ def add(writer: LayoutWriter, reference: str = NAME, cache: Path = _CACHE / "app
     root = writer.document(manifest)
     writer.name(root, reference)
     return Digest(root["digest"])
+
+
+def _layer(writer: LayoutWriter, layer: Packed, *, plain: bool) -> dict[str, Any]:
+    data = layer.path.read_bytes()
+    if plain:
+        return writer.blob(gzip.decompress(data), OCI_LAYER)
+    return writer.blob(data, f"{OCI_LAYER}+gzip")
 
 
 def _config(packed: list[Packed]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from airstore.core.image.digest import Digest
-from airstore.core.image.oci import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
+from airstore.core.image.oci import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from scripts.images.fixture_layers import Layer, application, base, registry_layer, runtime
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +55,7 @@ def build(
     size: int = 0,
     busybox: Path | None = None,
     registry: Path | None = None,
+    plain: bool = False,
 ) -> dict[str, Digest]:
     """Write an OCI layout that holds ``references``, each named there in full.
 
@@ -64,6 +65,7 @@ def build(
         size: plain MB of the layer that changes; the layer that all images share is `_SHARED` times as large.
         busybox: what to put into the images; found by `find_busybox` where not given.
         registry: the program (Debian's docker-registry) that makes `REGISTRY` a real one.
+        plain: its layers are not compressed, for tests that have no use for what opening gzip costs.
 
     Returns:
         Reference to the digest of its manifest or index.
@@ -74,7 +76,7 @@ def build(
     for reference in references:
         repository, version = split(reference)
         if registry and repository.endswith(REGISTRY):
-            root = _registry(writer, repository, version, registry)
+            root = _registry(writer, repository, version, registry, plain=plain)
         else:
             make = _index if repository.endswith(MULTI_PLATFORM) else _single
             root = make(writer, repository, version, binary, size)
@@ -136,8 +138,11 @@ def _single(
     return _manifest(writer, repository, version, PLATFORMS[0], _layers(repository, version, busybox, size))
 
 
-def _registry(writer: LayoutWriter, repository: str, version: str, program: Path) -> dict[str, Any]:
+def _registry(
+    writer: LayoutWriter, repository: str, version: str, program: Path, *, plain: bool
+) -> dict[str, Any]:
     layers = [base(find_busybox()), registry_layer(program)]
+    layers = [layer.plain() for layer in layers] if plain else layers
     command = ["/usr/bin/docker-registry", "serve", "/etc/docker/registry/config.yml"]
     return _manifest(writer, repository, version, PLATFORMS[0], layers, command)
 
@@ -181,7 +186,7 @@ def _manifest(
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
             "config": writer.blob(json.dumps(config, separators=(",", ":")).encode(), OCI_CONFIG),
-            "layers": [writer.blob(layer.data, f"{OCI_LAYER}+gzip") for layer in layers],
+            "layers": [writer.blob(layer.data, layer.media_type) for layer in layers],
         }
     )
 

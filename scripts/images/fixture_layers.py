@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import random
 import re
@@ -16,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from airstore.core.image.digest import Digest
+from airstore.core.image.oci import OCI_LAYER
 
 EPOCH = 1_700_000_000  # seconds; every time in these images is this one or a whole number of days later
 _DAY = 86_400
@@ -26,10 +28,15 @@ _CHANGED = 12  # one application file in so many differs between two versions
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer as it is shipped, and the digest of its plain tar."""
+    """A layer as it is shipped, gzip or the plain tar, and the digest of its plain tar."""
 
     diff_id: Digest
     data: bytes
+    media_type: str = f"{OCI_LAYER}+gzip"
+
+    def plain(self) -> Layer:
+        """The same, not compressed."""
+        return Layer(self.diff_id, gzip.decompress(self.data), OCI_LAYER)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def bank(world: World, docker_registry: Path) -> Iterator[Bank]:
     product = directory / "product"
     product.mkdir(parents=True)
     registry = f"registry.example.com/bank/registry:{world.namespace}"
-    fixture_images.build(product / "images", [registry, PAGE], registry=docker_registry)
+    fixture_images.build(product / "images", [registry, PAGE], registry=docker_registry, plain=True)
     write_chart(product, "1.0.0")
     helm = {"name": "web", "namespace": f"{world.namespace}-bank", "chart": "web", "references": "rewrite"}
     document: dict[str, Any] = {

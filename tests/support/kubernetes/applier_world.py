@@ -137,7 +137,7 @@ def applier_world(cluster: RealCluster, airstore: Airstore, directory: Path) -> 
     registry = f"{NODE}:{free_ports(1)[0]}"
     product = directory / "product"
     describe(product, namespace, own, "1.0.0")
-    applier_image.build(product / "applier", APPLIER)
+    applier_image.build(product / "applier", APPLIER, plain=True)
     source = publisher(airstore, directory, make_product(namespace, own))
     target = Store(airstore, directory / "site")
     world = ApplierWorld(cluster, directory, source, target, namespace, own, registry)

@@ -93,7 +93,7 @@ def make_site(
     """
     product = directory / "product"
     product.mkdir(parents=True)
-    fixture_images.build(product / "images", [registry, API], registry=program, size=size)
+    fixture_images.build(product / "images", [registry, API], registry=program, size=size, plain=True)
     source = publisher(
         airstore,
         directory,
