@@ -55,19 +55,19 @@ def base(busybox: Path | None) -> Layer:
     return _layer(_base(busybox), EPOCH)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)
 def runtime(size: int) -> Layer:
     """The layer of libraries that all images share, of ``size`` plain MB; no version changes it."""
     return _layer(_runtime(size), EPOCH)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=16)
 def application(name: str, version: str, size: int) -> Layer:
     """The image's own files, of ``size`` plain MB; another version has a few other files and a new time."""
     return _layer(_application(name, version, size), EPOCH + _DAY * (1 + _number(version)))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)
 def registry_layer(program: Path) -> Layer:
     """A registry's program with the libraries it needs, laid out as the official image is."""
     return _layer(_registry(program), EPOCH)

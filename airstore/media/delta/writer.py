@@ -54,6 +54,7 @@ class Task:
         places: of a blob; those of the same place in two releases are like each other.
         kinds: what of the base each kind of sites has, those that are behind most first; empty where all
             sites have all of it.
+        kept: what of the base is in the release as it is.
         copied: blobs that travel beside the delta as the registry has them, and their bytes; its notes tell.
     """
 
@@ -61,6 +62,7 @@ class Task:
     base: Sequence[Digest]
     places: Mapping[Digest, str]
     kinds: Sequence[frozenset[Digest]] = ()
+    kept: frozenset[Digest] = frozenset()
     copied: Mapping[Digest, int] = field(default_factory=dict)
 
     @property
@@ -83,7 +85,7 @@ def prepare(store: BlobStore, task: Task) -> PreparedDelta:
     new = [outline(reader, digest, named=True) for digest in task.new]
     old = [outline(reader, digest, named=True) for digest in task.base]
     kinds = max(len(task.kinds), 1)
-    found = difference(new, old, task.places, task.holders, (1 << kinds) - 1)
+    found = difference(new, old, task.places, task.holders, (1 << kinds) - 1, task.kept)
     return PreparedDelta(reader, new, old, task, found)
 
 

@@ -91,7 +91,7 @@ def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, *bases: Base) -
         new=wanted - held,
         shared=held,
         selection=select(blobs, wanted - held, common),
-        task=_task(store, release.release, wanted - held, ordered, kinds),
+        task=_task(store, release.release, held, ordered, kinds),
     )
 
 
@@ -142,7 +142,7 @@ def _kinds(blobs: BlobStore, bases: Iterable[Base]) -> list[frozenset[Digest]]:
 def _task(
     store: StoreDirectory,
     release: Release,
-    new: Iterable[Digest],
+    shared: frozenset[Digest],
     bases: Iterable[Base],
     kinds: Sequence[frozenset[Digest]],
 ) -> Task:
@@ -150,7 +150,8 @@ def _task(
     for version in dict.fromkeys(base.release.version for base in bases):
         places |= _places(verified(store, version).release)
     held = sorted(frozenset().union(*kinds))
-    return Task(sorted(new), held, {**places, **_places(release)}, kinds if len(kinds) > 1 else ())
+    new = sorted(frozenset(release.blobs()) - shared)
+    return Task(new, held, {**places, **_places(release)}, kinds if len(kinds) > 1 else (), shared)
 
 
 def _places(release: Release) -> dict[Digest, str]:

@@ -46,6 +46,7 @@ def paired(news: dict[str, bytes], olds: dict[str, bytes]) -> dict[str, list[str
         [File(path, len(data)) for path, data in olds.items()],
         lambda number: news[after[number]],
         lambda number: olds[before[number]],
+        bool,
     )
     return {after[number]: [before[old] for old in bases] for number, bases in enumerate(found)}
 
@@ -101,12 +102,29 @@ def test_the_same_path_is_not_compared_with_others() -> None:
         raise AssertionError("no content is needed")
 
     files = [File("same", 4000)]
-    assert pair(files, [File("same", 5000, "b"), File("same", 4001, "b")], never, never) == [[1]]
+    assert pair(files, [File("same", 5000, "b"), File("same", 4001, "b")], never, never, bool) == [[1]]
 
 
 def test_the_same_place_comes_first() -> None:
-    found = pair([File("same", 9000, "b")], [File("same", 9000, "a"), File("same", 70, "b")], _none, _none)
+    olds = [File("same", 9000, "a"), File("same", 70, "b")]
+    found = pair([File("same", 9000, "b")], olds, _none, _none, bool)
     assert found == [[1]]
+
+
+@pytest.mark.parametrize(("size", "looked"), [(100, 4), (1 << 20, 4), (4 << 20, 16), (100 << 20, 50)])
+def test_what_is_looked_into_is_bounded_by_what_is_new_and_begins_with_what_is_gone(
+    size: int, looked: int
+) -> None:
+    asked: list[int] = []
+
+    def read(number: int) -> bytes:
+        asked.append(number)
+        return text(number)
+
+    olds = [File(f"old/{number}", 9 << 20) for number in range(50)]
+    found = pair([File("new", size)], olds, lambda _: text(40), read, lambda number: number >= 40)
+    assert asked == [*range(40, 50), *range(40)][:looked]
+    assert found[0][0] == 40
 
 
 def _none(_number: int) -> bytes:

@@ -111,6 +111,19 @@ def test_a_rebuilt_layer_travels_as_its_change(pair: Pair, effort: Effort) -> No
     pair.take_in(path, NEW)
 
 
+def test_what_stays_is_told_from_what_is_gone(pair: Pair) -> None:
+    """A blob that the release keeps, a file that moved within it, and one that is not there any more."""
+    stays, moved, gone = b"stays" * 1000, b"moved" * 1000, b"gone" * 1000
+    kept, old = layer({"a": stays}), layer({"b": moved, "c": gone})
+    new = layer({"elsewhere": moved, "d": b"new" * 1000})
+    pair.put(pair.publisher, kept, old, new)
+    digests = [Digest.of(blob) for blob in (kept, old)]
+    task = Task([Digest.of(new)], digests, {}, kept=frozenset(digests[:1]))
+    found = prepare(pair.publisher, task).found
+    names = [each.file.path.partition("\0")[0] for each in found.olds]
+    assert {names[n] for n in found.kept} & {"a", "b", "c"} == {"a", "b"}
+
+
 def test_all_that_a_release_has_travels(pair: Pair) -> None:
     """Documents, a layer that is not gzip, one that cannot be opened, an empty tar, and one that is gone."""
     noise = random.Random(3).randbytes(70_000)  # noqa: S311 - the same each time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
@@ -51,6 +51,7 @@ class Difference:
         firsts: of each of them the number of the first one that is the same.
         kinds: which sites hold each of them; of pieces that are the same, all say so.
         targets: pieces that are not everywhere, in order, each once.
+        kept: old pieces that are in the new blobs, or in some that are wanted as they are.
         references: for each piece of the new blobs, in order, its number; those that no site has follow the
             old ones in the order of the targets.
     """
@@ -61,6 +62,7 @@ class Difference:
     firsts: list[int] = field(default_factory=list)
     kinds: list[int] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
+    kept: set[int] = field(default_factory=set)
     references: dict[Digest, list[int]] = field(default_factory=dict)
 
 
@@ -70,6 +72,7 @@ def difference(
     places: Mapping[Digest, str],
     holders: Sequence[int],
     everyone: int = 1,
+    kept: Collection[Digest] = (),
 ) -> Difference:
     """Tell apart what is there and what is not, by the objects that pieces consist of.
 
@@ -79,6 +82,7 @@ def difference(
         places: of a blob; blobs of the same place in two releases are like each other.
         holders: the kinds of sites that hold each old blob, as bits.
         everyone: all kinds of sites.
+        kept: old blobs that are wanted as they are, beside the new ones.
     """
     found = Difference([held for each in old for held in _held(each, places)], holders, everyone)
     numbers = {held.piece.keys: number for number, held in reversed(list(enumerate(found.olds)))}
@@ -94,6 +98,8 @@ def difference(
                 found.targets.append(Target(held, number if number < end else None, lacking))
                 known.add(number)
             references.append(number)
+    found.kept = {number for each in found.references.values() for number in each if number < end}
+    found.kept |= {first for first, blob in zip(found.firsts, _blobs(old), strict=True) if blob in kept}
     return found
 
 
@@ -111,6 +117,7 @@ def paired(
         [found.olds[number].file for number in olds],
         lambda at: read(found.targets[targets[at]].held.piece),
         lambda at: read(found.olds[olds[at]].piece),
+        lambda at: found.firsts[olds[at]] not in found.kept,
     )
     return [[olds[at] for at in each] for each in pairs]
 
@@ -122,6 +129,11 @@ def _kinds(firsts: Sequence[int], old: Iterable[Outline], holders: Sequence[int]
     for first, kind in zip(firsts, own, strict=True):
         found[first] |= kind
     return [found[first] for first in firsts]
+
+
+def _blobs(old: Iterable[Outline]) -> Iterable[Digest]:
+    """The blob that each piece is one of."""
+    return chain.from_iterable(repeat(each.blob, len(list(each))) for each in old)
 
 
 def _held(blob: Outline, places: Mapping[Digest, str]) -> Iterable[PlacedPiece]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 _SIZE = 64  # numbers of one sketch at most
-_READ = 4 << 20  # bytes of a file that are looked at, from its beginning
+READ = 4 << 20  # bytes of a file that are looked at, from its beginning
 _LEAST = 2  # numbers in common that are more than chance
 # A piece begins where one of 12 bytes is followed by one of some others: in text and in machine code every
 # few hundred bytes.
@@ -25,7 +25,7 @@ _PIECE = re.compile(
 
 def sketch(data: bytes) -> frozenset[int]:
     """Numbers of a file's content; empty for what is too short to be compared."""
-    view = data[:_READ]
+    view = data[:READ]
     pieces = {zlib.crc32(view[at.end() : at.end() + 22]) for at in _PIECE.finditer(view)}
     return frozenset(heapq.nsmallest(_SIZE, (_mixed(piece) for piece in pieces)))
 
