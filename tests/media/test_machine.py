@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import pytest
 
 from airstore.core.image.digest import Digest
+from airstore.media.delta import effort as effort_module
 from airstore.media.delta.effort import Effort
 from airstore.media.delta.format.layout import Stream, StreamSegment
 from airstore.media.delta.format.packing import MachineCode, Method, Packing
@@ -88,6 +89,7 @@ def test_neither_what_has_a_base_nor_what_is_small_is_looked_at() -> None:
     [
         (Effort.NORMAL, 100, {MachineCode.X86: 51}, Packing(Method.XZ, 6, MachineCode.X86)),
         (Effort.NORMAL, 100, {MachineCode.X86: 50}, Packing(Method.ZSTD, 12)),
+        (Effort.NORMAL, 5, {MachineCode.X86: 4}, Packing(Method.ZSTD, 12)),
         (
             Effort.NORMAL,
             100,
@@ -102,8 +104,15 @@ def test_neither_what_has_a_base_nor_what_is_small_is_looked_at() -> None:
 def test_what_most_of_a_segment_is_says_how_it_is_compressed(
     effort: Effort, plain: int, code: dict[MachineCode, int], packing: Packing
 ) -> None:
-    assert effort.packing(Stream.WHOLE, plain, code) == packing
-    assert effort.packing(Stream.PATCHES, plain, code) == effort.packings[Stream.PATCHES]
+    found = {each: size << 20 for each, size in code.items()}
+    assert effort.packing(Stream.WHOLE, plain << 20, found) == packing
+    assert effort.packing(Stream.PATCHES, plain << 20, found) == effort.packings[Stream.PATCHES]
+
+
+@pytest.fixture
+def little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little code is compressed as much would be: xz takes seconds for that."""
+    monkeypatch.setattr(effort_module, "_LITTLE_CODE", 0)
 
 
 def carried_whole(pair: Pair, files: dict[str, bytes], effort: Effort) -> StreamSegment:
@@ -114,6 +123,7 @@ def carried_whole(pair: Pair, files: dict[str, bytes], effort: Effort) -> Stream
     return whole
 
 
+@pytest.mark.usefixtures("little")
 def test_calls_are_smaller_by_their_absolute_addresses(pair: Pair) -> None:
     code = program()
     whole = carried_whole(pair, {"usr/bin/app": code}, Effort.NORMAL)
@@ -121,10 +131,16 @@ def test_calls_are_smaller_by_their_absolute_addresses(pair: Pair) -> None:
     assert whole.stored < 0.8 * len(Packing(Method.XZ, 6).compress([code]))
 
 
+def test_little_code_is_like_all_else(pair: Pair) -> None:
+    assert carried_whole(pair, {"usr/bin/app": program()}, Effort.NORMAL).method is Method.ZSTD
+
+
+@pytest.mark.usefixtures("little")
 def test_a_program_among_more_of_other_things_is_one_of_them(pair: Pair) -> None:
     files = {"usr/bin/app": program(), **{f"usr/share/{n}": text(n) * 3 for n in range(20)}}
     assert carried_whole(pair, files, Effort.NORMAL).method is Method.ZSTD
 
 
+@pytest.mark.usefixtures("little")
 def test_the_fastest_effort_has_no_way_for_code(pair: Pair) -> None:
     assert carried_whole(pair, {"usr/bin/app": program()}, Effort.FAST).method is Method.ZSTD

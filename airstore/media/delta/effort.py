@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from airstore.core.limits import MIB
 from airstore.media.delta.format.layout import Stream
 from airstore.media.delta.format.packing import MachineCode, Method, Packing
 from airstore.media.delta.making.memory import Memory
 from airstore.media.delta.making.ways import Search
+
+_LITTLE_CODE = 4 * MIB  # bytes
 
 
 class Effort(StrEnum):
@@ -36,7 +39,10 @@ class Effort(StrEnum):
 
     @property
     def code(self) -> Mapping[MachineCode, Packing]:
-        """How segments are compressed that are machine code for the most part; none where like all others."""
+        """How segments are compressed that are machine code for the most part; none where like all others.
+
+        It takes eight times as long as zstd: for little code that is more than the bytes are worth.
+        """
         level = {Effort.NORMAL: 6, Effort.MAX: 9}.get(self)
         return {code: Packing(Method.XZ, level, code) for code in MachineCode} if level else {}
 
@@ -47,7 +53,7 @@ class Effort(StrEnum):
 
     def packing(self, stream: Stream, plain: int, code: Mapping[MachineCode, int]) -> Packing:
         """How a segment is compressed; see `Packer`."""
-        if stream is Stream.WHOLE and 2 * sum(code.values()) > plain:
+        if stream is Stream.WHOLE and sum(code.values()) > max(plain // 2, _LITTLE_CODE):
             return self.code.get(max(code, key=code.__getitem__), self.packings[stream])
         return self.packings[stream]
 

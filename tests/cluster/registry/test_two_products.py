@@ -83,7 +83,7 @@ def bank(world: World, docker_registry: Path) -> Iterator[Bank]:
     }
     source = publisher(world.store.airstore, directory, document)
     source("release", "create", "--version", "1.0.0")
-    made = Bank(world, source, site(source, directory, "1.0.0"), directory)
+    made = Bank(world, source, site(source, directory, "1.0.0", effort="fast"), directory)
     write_site_file(
         made.store, mode="cluster", host=world.host, namespace=world.namespace, storageClass=world.namespace
     )

@@ -95,7 +95,7 @@ class Shop:
         if (self.site.path / "airstore.json").exists():
             carry(self.publisher, self.site, self.directory, version)
         else:
-            site(self.publisher, self.directory, version, effort="fast" if self.applier else "normal")
+            site(self.publisher, self.directory, version, effort="fast")
 
     @property
     def registry_image(self) -> str:

@@ -197,7 +197,7 @@ def make_night(
             publisher("key", "generate", "release")
         publisher("release", "create", "--version", version)
         if version == "1.0.0":
-            site(publisher, directory, version)
+            site(publisher, directory, version, effort="fast")
         else:
             carry(publisher, store, directory, version)
     return night
