@@ -44,7 +44,7 @@ def run(  # noqa: PLR0913 - the bounds of one program, one each
     timeout: float,
     limit: int = LIMITS.yaml_document,
     guard: Path | None = None,
-    memory: int = MEMORY,
+    memory: int | None = None,
     watch: Callable[[], None] | None = None,
     limits: Confinement | None = None,
 ) -> Completed:
@@ -57,7 +57,7 @@ def run(  # noqa: PLR0913 - the bounds of one program, one each
         timeout: seconds before it is killed.
         limit: bytes of standard output before it is killed; standard error is cut at 1 MiB.
         guard: a lock file to hold while the program runs; it is free once the program is gone.
-        memory: bytes of address space; 0 for no bound.
+        memory: bytes of address space, `MEMORY` where not given; 0 for no bound.
         watch: called every second while the program runs; what it raises ends the program, and is raised.
         limits: what is taken from it, where the machine allows that; None for nothing.
 
@@ -73,7 +73,7 @@ def run(  # noqa: PLR0913 - the bounds of one program, one each
         given.write(stdin)
         given.seek(0)
         with guarded(argv, guard, limits) as (words, handles):
-            bounds = _Bounds(timeout, limit, memory, watch)
+            bounds = _Bounds(timeout, limit, MEMORY if memory is None else memory, watch)
             return _run(_start(words, environment, given, handles), name, bounds)
 
 
