@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,10 +11,6 @@ from typing import Any, Protocol
 from airstore.cluster.api.objects import Objects
 from airstore.cluster.api.transport.connection import Call, Connection, connect, path_of
 from airstore.core.errors import TransferError
-from tests.support.kubernetes.watching import changing
-
-_CLAIMS = path_of("api", "v1", "persistentvolumeclaims")
-_JOBS = path_of("apis", "batch", "v1", "jobs")
 
 
 class Cluster(Protocol):
@@ -38,31 +34,30 @@ def binder(api: Cluster) -> Iterator[None]:
     Marks volume claims as bound to volumes of their size, and lets Jobs go that are deleted with their pods.
     """
     ended = threading.Event()
-    rounds = [(_CLAIMS, _bind), (_JOBS, _let_go)]
-    threads = [threading.Thread(target=_each, args=(api, path, act, ended)) for path, act in rounds]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
+
+    def bind() -> None:
+        with connect(api.kubeconfig, retry_for=300) as connection:  # tests stop the server
+            while not ended.wait(0.5):
+                # A request copies the environment, which tests change meanwhile: the next round does it then.
+                with suppress(KeyError, RuntimeError):
+                    _round(connection)
+
+    thread = threading.Thread(target=bind)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
 
 
-def _each(
-    api: Cluster, path: str, act: Callable[[Connection, dict[str, Any]], None], ended: threading.Event
-) -> None:
-    with connect(api.kubeconfig, retry_for=300) as connection:  # tests stop the server
-        for found in changing(connection, path, ended):
-            act(connection, found)
-
-
-def _bind(connection: Connection, claim: dict[str, Any]) -> None:
-    asked = {"storage": claim["spec"]["resources"]["requests"]["storage"]}
-    wanted = {"phase": "Bound", "capacity": asked}
-    if not wanted.items() <= (claim.get("status") or {}).items():
-        _mark_bound(connection, claim, wanted)
+def _round(connection: Connection) -> None:
+    for claim in Objects(connection).list("v1", "PersistentVolumeClaim"):
+        asked = {"storage": claim["spec"]["resources"]["requests"]["storage"]}
+        wanted = {"phase": "Bound", "capacity": asked}
+        if not wanted.items() <= (claim.get("status") or {}).items():
+            _mark_bound(connection, claim, wanted)
+    for job in Objects(connection).list("batch/v1", "Job"):
+        if "deletionTimestamp" in job["metadata"]:
+            _let_go(connection, job)
 
 
 def _mark_bound(connection: Connection, claim: dict[str, Any], status: dict[str, Any]) -> None:
@@ -75,8 +70,6 @@ def _mark_bound(connection: Connection, claim: dict[str, Any], status: dict[str,
 
 
 def _let_go(connection: Connection, job: dict[str, Any]) -> None:
-    if "deletionTimestamp" not in job["metadata"]:
-        return
     metadata = {key: job["metadata"][key] for key in ("name", "namespace")} | {"finalizers": None}
     with suppress(TransferError):  # gone meanwhile
         Objects(connection).merge({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata})

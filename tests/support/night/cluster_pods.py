@@ -19,7 +19,6 @@ from airstore.cluster.api.objects import Objects
 from airstore.cluster.api.transport.connection import Call, Connection, connect, path_of
 from airstore.core.errors import TransferError
 from tests.support.kubernetes.cluster_server import ApiServer, free_ports, programs
-from tests.support.kubernetes.watching import changing
 
 NODE = "paper"
 _CONTROLLERS = (
@@ -86,9 +85,10 @@ def _command(api: ApiServer) -> list[str]:
 
 def _run_pods(api: ApiServer, fates: Fates, ended: threading.Event) -> None:
     with connect(api.kubeconfig, retry_for=60) as connection:
-        for pod in changing(connection, path_of("api", "v1", "pods"), ended):
-            with suppress(TransferError):  # gone meanwhile
-                _advance(connection, pod, fates)
+        while not ended.wait(0.4):
+            for pod in Objects(connection).list("v1", "Pod"):
+                with suppress(TransferError):  # gone meanwhile
+                    _advance(connection, pod, fates)
 
 
 def _advance(connection: Connection, pod: dict[str, Any], fates: Fates) -> None:
