@@ -231,7 +231,7 @@ def open_shop(
     airstore("init", publisher.path, "--product", product / "airstore.yaml")
     publisher("key", "generate", "release")
     if applier:
-        applier_image.build(product / "applier", APPLIER)
+        applier_image.build(product / "applier", APPLIER, plain=True)
     shop.release("1.0.0")
     shop.write_site_file()
     for document in volume(namespace, directory / "volume"):
