@@ -99,7 +99,9 @@ def difference(
                 known.add(number)
             references.append(number)
     found.kept = {number for each in found.references.values() for number in each if number < end}
-    found.kept |= {first for first, blob in zip(found.firsts, _blobs(old), strict=True) if blob in kept}
+    found.kept |= {
+        first for first, blob in zip(found.firsts, _owners(old), strict=True) if old[blob].blob in kept
+    }
     return found
 
 
@@ -125,15 +127,14 @@ def paired(
 def _kinds(firsts: Sequence[int], old: Iterable[Outline], holders: Sequence[int]) -> list[int]:
     """Which sites hold each old piece, in whatever blob."""
     found = Counter[int]()
-    own = chain.from_iterable(repeat(kind, len(list(each))) for kind, each in zip(holders, old, strict=True))
-    for first, kind in zip(firsts, own, strict=True):
-        found[first] |= kind
+    for first, blob in zip(firsts, _owners(old), strict=True):
+        found[first] |= holders[blob]
     return [found[first] for first in firsts]
 
 
-def _blobs(old: Iterable[Outline]) -> Iterable[Digest]:
-    """The blob that each piece is one of."""
-    return chain.from_iterable(repeat(each.blob, len(list(each))) for each in old)
+def _owners(old: Iterable[Outline]) -> Iterable[int]:
+    """For each piece the position of its blob."""
+    return chain.from_iterable(repeat(number, len(list(each))) for number, each in enumerate(old))
 
 
 def _held(blob: Outline, places: Mapping[Digest, str]) -> Iterable[PlacedPiece]:
