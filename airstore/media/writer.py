@@ -16,7 +16,7 @@ from airstore.core.model.release_id import ReleaseId
 from airstore.core.progress import Progress
 from airstore.history.exchange.bundle import create_bundle
 from airstore.history.repository import History
-from airstore.media.copies import divided
+from airstore.media.copies import divided, write_copies
 from airstore.media.delta.effort import Effort
 from airstore.media.delta.making.memory import DEFAULT
 from airstore.media.delta.writer import Task, prepare
@@ -35,7 +35,7 @@ from airstore.media.parity.erasure import Code
 from airstore.media.parity.shape import Shape
 from airstore.media.volumes.slices import plan, room
 from airstore.media.volumes.split import split, volume_directories
-from airstore.store.blobs import BlobStore, Selection, write_packs, write_whole
+from airstore.store.blobs import BlobStore, Selection, write_packs
 
 
 @dataclass(frozen=True)
@@ -186,11 +186,10 @@ def _delta(building: Path, contents: MediaContents, progress: Progress) -> dict[
 
 
 def _copied(building: Path, contents: MediaContents, task: Task, progress: Progress) -> dict[str, MediaFile]:
-    """Packs of the blobs that travel as the registry has them."""
+    """Packs of the blobs that travel as they are."""
     if not task.copied:
         return {}
-    with progress.task("rebuilding layers", sum(task.copied.values())) as advance:
-        packs = write_whole(contents.store, task.copied, _packs_of(building), advance)
+    packs = write_copies(contents.store, task.copied, _packs_of(building), progress)
     return {pack_path(pack.digest): MediaFile(pack.size, pack.digest) for pack in packs}
 
 

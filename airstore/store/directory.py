@@ -101,8 +101,11 @@ class BlobStore:
         return read_small(self.reader(), digest, limit)
 
     @contextmanager
-    def writer(self) -> Iterator[BlobWriter]:
+    def writer(self, *, opening: bool = True) -> Iterator[BlobWriter]:
         """Put blobs; they become visible together when the block ends well, and not at all otherwise.
+
+        Args:
+            opening: as `BlobWriter` has it.
 
         Raises:
             LockedError: someone else is adding packs to this store.
@@ -113,7 +116,7 @@ class BlobStore:
             ThreadPoolExecutor(WORKERS, thread_name_prefix="airstore-store") as pool,
             pack_writer(self.layout.temporary, self.disk, PACK_SIZE) as packs,
         ):
-            writer = BlobWriter(self.reader(), pool, packs, self.layout.temporary)
+            writer = BlobWriter(self.reader(), pool, packs, self.layout.temporary, opening=opening)
             try:
                 yield writer
                 writer.finish()

@@ -23,7 +23,7 @@ from airstore.ops.publish.diff import diff_releases
 from airstore.ops.publish.images.check_images import check_images
 from airstore.ops.publish.images.find_images import check_readable, find_images, resolve_charts
 from airstore.ops.publish.images.record_sizes import check_records, sizes_of, tight
-from airstore.ops.publish.ingest import Ingested, ingest
+from airstore.ops.publish.ingest import Ingested, Wanted, ingest
 from airstore.ops.publish.pending import Signing, add_signature, check_no_other, draft_of
 from airstore.ops.publish.tree import in_tree, tree_files
 from airstore.ops.publish.upstream.signatures import Vouched, verify_signatures, with_signatures
@@ -56,6 +56,19 @@ class ReleaseContents:
     unreadable: tuple[Unreadable, ...] = ()
     notices: tuple[Notice, ...] = ()
     records: Mapping[str, Record] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """How images are taken in.
+
+    Attributes:
+        complete: refuse a release that lacks an optional part of an image.
+        opening: open gzip layers now; otherwise when media rest on them, or by `optimize_store`.
+    """
+
+    complete: bool = False
+    opening: bool = True
 
 
 @dataclass(frozen=True)
@@ -110,8 +123,7 @@ def create_release(
     access: RegistryOptions,
     signing: Signing,
     progress: Progress,
-    *,
-    whole: bool = False,
+    intake: Intake = Intake(),
 ) -> Created:
     """Import everything, then commit and sign; with the store's lock.
 
@@ -124,13 +136,13 @@ def create_release(
         access: how images are reached.
         signing: who makes the release.
         progress: shows each image.
-        whole: refuse a release that lacks an optional part of an image.
+        intake: how images are taken in.
 
     Raises:
         LockedError: another process holds the lock.
         UsageError: no site could install it, or a rule for signatures cannot be meant.
         SequenceError: the version exists with other content.
-        NotFoundError: an image, or with ``whole`` an optional part of one, cannot be had.
+        NotFoundError: an image, or an optional part of one that ``intake`` asks for, cannot be had.
         NotTrustedError: an image is not signed upstream as the product file asks.
         TransferError, DamagedError: an image is not as its digests say, or its source broke off.
     """
@@ -145,8 +157,8 @@ def create_release(
             return _release(contents.product, version, signed, files, before)
 
         def accept(taken: Ingested) -> None:
-            if whole:
-                _check_whole(taken)
+            if intake.complete:
+                _check_complete(taken)
             if existing:
                 _check_same(existing, make(taken))
             else:
@@ -155,7 +167,7 @@ def create_release(
         check_no_other(store, version)
         with access.images(contents.product) as source:
             vouched = check_sources(source, contents)
-            ingested = _ingest(store, contents, source, progress, accept)
+            ingested = _ingest(store, contents, source, progress, accept, opening=intake.opening)
         if existing:
             return Created(existing, "", ingested)
         release = make(ingested)
@@ -203,10 +215,12 @@ def _ingest(
     source: Places,
     progress: Progress,
     accept: Callable[[Ingested], None],
+    *,
+    opening: bool,
 ) -> Ingested:
-    platforms = contents.product.platforms
+    wanted = Wanted(contents.references, contents.charts, contents.product.platforms)
     with store.open_blobs() as blobs:
-        return ingest(blobs, contents.references, contents.charts, source, platforms, progress, accept)
+        return ingest(blobs, wanted, source, progress, accept, opening=opening)
 
 
 def _check_acceptable(store: StoreDirectory, release: Release, files: Mapping[str, bytes]) -> None:
@@ -259,7 +273,7 @@ def _release(
     )
 
 
-def _check_whole(taken: Ingested) -> None:
+def _check_complete(taken: Ingested) -> None:
     lost = [f"{image.reference}: {part}: {part.why}" for image in taken.images for part in image.unavailable]
     if lost:
         raise NotFoundError(

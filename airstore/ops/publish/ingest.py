@@ -22,6 +22,19 @@ from airstore.store.blobs import BlobStore, BlobWriter
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What is to be ingested.
+
+    Attributes:
+        platforms: of images, those that travel; all where there are none.
+    """
+
+    references: Sequence[Reference]
+    charts: Sequence[ResolvedChart]
+    platforms: Sequence[Platform]
+
+
+@dataclass(frozen=True)
 class Ingested:
     """What was ingested.
 
@@ -38,23 +51,22 @@ class Ingested:
 
 def ingest(
     store: BlobStore,
-    references: Sequence[Reference],
-    charts: Sequence[ResolvedChart],
+    wanted: Wanted,
     source: ImageSource,
-    platforms: Sequence[Platform],
     progress: Progress,
     accept: Callable[[Ingested], None],
+    *,
+    opening: bool = True,
 ) -> Ingested:
     """Take everything in; nothing becomes visible unless all of it arrives.
 
     Args:
         store: gets the blobs.
-        references: images.
-        charts: charts.
+        wanted: images and charts.
         source: has the images.
-        platforms: those that travel; all where there are none.
         progress: shows each image.
         accept: looks at what would be ingested, and raises to refuse it.
+        opening: open gzip layers and charts; see `BlobWriter`.
 
     Raises:
         NotFoundError: an image is in no source.
@@ -62,10 +74,12 @@ def ingest(
         TransferError: a source refused or broke off.
         UsageError: two images claim one place in the site's registry.
     """
-    with store.writer() as writer:
+    with store.writer(opening=opening) as writer:
         taker = _Taker(writer, progress)
-        images = [taker.image(source, name, walk(source, name, platforms)) for name in references]
-        kept = [taker.chart(chart) for chart in charts]
+        images = [
+            taker.image(source, name, walk(source, name, wanted.platforms)) for name in wanted.references
+        ]
+        kept = [taker.chart(chart) for chart in wanted.charts]
         check_collisions([*images, *kept])
         taken = Ingested(tuple(images), tuple(kept), taker.new_blobs, writer.new_bytes)
         accept(taken)

@@ -56,16 +56,26 @@ class BlobWriter:
         pool: where objects are hashed, looked up and compressed.
         packs: takes the frames.
         temporary: a directory for what is needed only until the end of a blob.
+        opening: have `put` open gzip blobs; otherwise they stay as they come until `open` is asked.
 
     Attributes:
         kept_whole: gzip blobs that could not be opened, and why.
     """
 
-    def __init__(self, reader: ObjectReader, pool: Executor, packs: PackWriter, temporary: Path) -> None:
+    def __init__(
+        self,
+        reader: ObjectReader,
+        pool: Executor,
+        packs: PackWriter,
+        temporary: Path,
+        *,
+        opening: bool = True,
+    ) -> None:
         self._reader = reader
         self._pool = pool
         self._packs = packs
         self._temporary = temporary
+        self._opening = opening
         self.kept_whole: dict[Digest, str] = {}
         self._sink = FrameSink(pool, packs)
         self._objects = KeySet()  # kind and digest: written by this writer, or read and found good
@@ -164,7 +174,7 @@ class BlobWriter:
     def _take(self, expected: Descriptor, chunks: Iterator[bytes]) -> None:
         head = next(chunks, b"")
         chunks = chain((head,), chunks)
-        if not head.startswith(MAGIC):
+        if not self._opening or not head.startswith(MAGIC):
             self._whole(expected, chunks)
             return
         with Spool(self._temporary) as raw:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from airstore.core.errors import DamagedError, StorageError
 
+_IN_MEMORY = 50_000  # keys, some 6 MB; SQLite takes ten times as long
 REBUILD_HINT = "run 'airstore check --rebuild-index'; the packs hold everything that the index does"
 
 _HINTS = {
@@ -65,9 +66,10 @@ def marks(count: int, mark: str = "?") -> str:
 
 
 class KeySet:
-    """A set of byte strings that stays small in memory however many there are."""
+    """A set of byte strings that stays small in memory however many there are: the first ones are there."""
 
     def __init__(self) -> None:
+        self._first: set[bytes] = set()
         with sqlite_errors("temporary key set"):
             self._connection = connect("", durable=False)
             self._connection.execute("CREATE TABLE keys(key BLOB PRIMARY KEY) WITHOUT ROWID")
@@ -83,7 +85,10 @@ class KeySet:
         Few large statements: each of SQLite's steps lets go of the interpreter lock, and getting it back
         from busy threads takes longer than the step.
         """
-        new = set(keys)
+        new = set(keys) - self._first
+        if len(self._first) + len(new) <= _IN_MEMORY:
+            self._first |= new
+            return new
         for part in portions(list(new)):
             with sqlite_errors("temporary key set"):
                 run = self._connection.execute
@@ -95,6 +100,8 @@ class KeySet:
         return new
 
     def __contains__(self, key: bytes) -> bool:
+        if key in self._first:
+            return True
         with sqlite_errors("temporary key set"):
             query = self._connection.execute("SELECT 1 FROM keys WHERE key=?", (key,))
             return query.fetchone() is not None

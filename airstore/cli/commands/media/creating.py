@@ -17,11 +17,13 @@ from airstore.media.delta.effort import Effort
 from airstore.media.writer import Carriers
 from airstore.ops.media.bases import Base, base_from_receipt, base_from_release, is_collected, is_current
 from airstore.ops.media.create import MediaForm, create_media, rehearse_media
+from airstore.ops.media.opening import open_layers
 from airstore.ops.media.plan import Lack, lacks, plan_media
 from airstore.ops.media.receipts import read_receipt
 from airstore.ops.publish.keys import load_key
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.ops.tool import carry
+from airstore.store.blobs import BlobStore
 from airstore.trust import envelope
 from airstore.trust.statement import STATEMENT_TYPE
 
@@ -113,7 +115,10 @@ def command(
         sites = ", ".join(sorted(_named(store, receipts)))
         show_fields({"release": version, "site": sites, "state": "nothing to bring"}, output)
         return
+    chosen = None if effort == "none" else Effort(effort)
     with store.open_blobs() as blobs:
+        if bases or chosen is not Effort.FAST:  # full media of that effort carry layers as they are
+            _open(context, store, blobs, version, bases)
         plan = plan_media(store, blobs, version, *bases)
         _say_collected(context, [base for base in bases if is_collected(store, blobs, base)])
         summary: dict[str, Any] = {
@@ -126,7 +131,6 @@ def command(
             "plain_bytes": plan.selection.plain_bytes,
             **_shares(context, lacks(store, blobs, plan) if len(bases) > 1 else []),
         }
-        chosen = None if effort == "none" else Effort(effort)
         form = MediaForm(chosen, Carriers(volume_size, parity), memory)
         if dry_run:
             rehearsed = rehearse_media(store, blobs, plan, context.progress, form)
@@ -153,6 +157,14 @@ def command(
     volumes = {"volumes": len(index.volumes)} if index.volumes else {}
     carried = {"tool": ", ".join(tool.name for tool in tools)} if tools else {}
     _show({**summary, "media_bytes": index.size, **volumes, **carried, "out": str(out)}, output)
+
+
+def _open(context: Context, store: StoreDirectory, blobs: BlobStore, version: str, bases: list[Base]) -> None:
+    if opened := open_layers(store, blobs, version, *bases, progress=context.progress):
+        context.say(
+            f"{opened} blobs were held whole, and are opened now; `airstore store optimize` lets go of the"
+            " whole ones"
+        )
 
 
 def _say_collected(context: Context, bases: list[Base]) -> None:

@@ -20,6 +20,7 @@ from airstore.core.model.release import Release
 from airstore.history.git.names import check_version
 from airstore.ops.publish.create import (
     Created,
+    Intake,
     ReleaseContents,
     check_contents,
     create_release,
@@ -48,6 +49,14 @@ from airstore.ops.stores.directory import PUBLISHER
     is_flag=True,
     help="Fail where a signature, an SBOM or another optional part of an image cannot be had.",
 )
+@click.option(
+    "--effort",
+    type=click.Choice(["fast", "normal"]),
+    default="normal",
+    show_default=True,
+    help="How much time small updates are worth now; fast: layers stay as they come, and are opened when a"
+    " delta rests on them, or by `airstore store optimize`.",
+)
 @kube_version_option
 @helm_option
 @registry_access
@@ -65,6 +74,7 @@ def command(
     strict: bool,
     kube_versions: tuple[str, ...],
     require_attachments: bool,
+    effort: str,
     helm_path: Path | None,
     access: RegistryOptions,
     key_name: str,
@@ -85,8 +95,10 @@ def command(
         check_contents(store, contents, access)
         _show_places(contents, access, output)
         return
-    signing, whole = Signing(key, who, now), require_attachments or strict
-    created = create_release(store, contents, version, access, signing, context.progress, whole=whole)
+    intake = Intake(complete=require_attachments or strict, opening=effort != "fast")
+    created = create_release(
+        store, contents, version, access, Signing(key, who, now), context.progress, intake
+    )
     say_unavailable(context, created.release)
     _warn_sparse(context, created.release)
     if created.lacks:
@@ -101,7 +113,8 @@ def command(
             "cannot be locked out; move it away"
         )
     if created.commit:
-        context.next(f"airstore media create --to {version} OUT")
+        quick = " --effort fast" if effort == "fast" else ""
+        context.next(f"airstore media create --to {version}{quick} OUT")
     show_fields(_summary(created) | notice_fields(contents.notices, output), output)
 
 
