@@ -66,7 +66,7 @@ PARTS = st.recursive(
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(_keywords(PARTS), st.fixed_dictionaries({"type": TYPES}), VALUES)
 def test_what_it_says_yes_to_is_without_fault(
     schema: dict[str, Any], shared: dict[str, Any], value: Any
