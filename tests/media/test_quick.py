@@ -96,11 +96,21 @@ def test_a_delta_is_the_same_bytes_however_layers_were_taken_in(
 def test_what_was_taken_in_quickly_is_opened_once(published: dict[str, Path], tmp_path: Path) -> None:
     store = shutil.copytree(published["fast"], tmp_path / "store")
     words = ("-C", store, "media", "create", "--to", "1.1.0", "--from", "1.0.0", "--dry-run", "x")
-    assert "3 blobs were held whole, and are opened now" in done(*words).err
+    assert "2 blobs were held whole, and are opened now" in done(*words).err
     assert "opened now" not in done(*words).err
     done("-C", store, "store", "optimize")
     assert held(store, "1.1.0") == GZIP_HELD["normal"]
     done("-C", store, "check", "--quick")
+
+
+def test_for_a_chart_alone_no_layer_is_opened(published: dict[str, Path], tmp_path: Path) -> None:
+    tiny = Tiny(shutil.copytree(published["fast"].parent, tmp_path / "tiny"))
+    with (tiny.base / "app" / "templates" / "pod.yaml").open("a") as template:
+        template.write("  # another\n")
+    assert tiny.create("1.2.0", "--effort", "fast").code == 0
+    words = ("-C", tiny.store, "media", "create", "--to", "1.2.0", "--from", "1.1.0", tmp_path / "out")
+    assert "2 blobs were held whole, and are opened now" in done(*words).err
+    assert held(tiny.store, "1.2.0") == ["whole", "whole", "opened and whole"]
 
 
 def test_large_plain_blobs_are_copied_and_documents_are_not(pair: Pair) -> None:
