@@ -21,6 +21,7 @@ from airstore.store.format.recipe import RecipeBuilder, encode_root
 from airstore.store.ingest.feed import Feed
 from airstore.store.ingest.sink import WORKERS, FrameSink, in_order
 from airstore.store.ingest.spool import Spool
+from airstore.store.read.catalog import name_of
 
 _AHEAD = 1  # blobs on disk besides the one that is written
 
@@ -54,7 +55,7 @@ def write_whole(
                 with spool:
                     for count in whole.copied(digest, size, spool.read()):
                         advance(count)
-        return [PackFile(Digest.of_file(path), path.stat().st_size) for path in whole.finish()]
+        return [PackFile(Digest.from_raw(name_of(path)), path.stat().st_size) for path in whole.finish()]
 
 
 def _rebuilder(

@@ -43,6 +43,9 @@ WHERE packs.name = ? ORDER BY frames.offset, objects.offset
 _FRAMES_OF = "SELECT id FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?)"
 
 
+_SORTED = 50_000  # objects, some 10 MB
+
+
 class Location(NamedTuple):
     """One copy of an object: its frame, and where in the frame's plain bytes it lies.
 
@@ -238,24 +241,33 @@ class ObjectIndex:
         number = run("SELECT id FROM packs WHERE name = ?", (pack.name,)).fetchone()[0]
         # Frames are there already if the pack is known, but not if it could not be read when it was entered.
         if not run("SELECT 1 FROM frames WHERE pack = ? LIMIT 1", (number,)).fetchone():
+            rows: list[tuple[bytes, int, int, int]] = []
             for frame in pack.frames:
-                self._add_frame(number, frame)
+                rows += self._add_frame(number, frame)
+                if len(rows) >= _SORTED:
+                    self._add_objects(rows)
+            self._add_objects(rows)
         for blob in pack.blobs:
             run("DELETE FROM blobs WHERE digest = ? AND recipe = ?", (blob.digest, blob.recipe.digest))
             values = (blob.digest, blob.size, blob.recipe.digest, blob.recipe.size)
             run("INSERT INTO blobs(digest, size, recipe, recipe_size) VALUES(?,?,?,?)", values)
 
-    def _add_frame(self, pack: int, frame: PackFrame) -> None:
+    def _add_frame(self, pack: int, frame: PackFrame) -> Iterator[tuple[bytes, int, int, int]]:
+        """The rows of its objects, which are not added yet."""
         keys = list(frame.objects())
         added = self._connection.execute(
             "INSERT INTO frames(pack, kind, offset, stored, plain, objects) VALUES(?,?,?,?,?,?)",
             (pack, int(frame.kind), frame.offset, frame.stored, frame.plain, len(keys)),
         )
-        rows, at = [], 0
+        number, at = added.lastrowid or 0, 0
         for key in keys:
-            rows.append((key.digest, added.lastrowid, at, key.size))
+            yield key.digest, number, at, key.size
             at += key.size
-        self._connection.executemany("INSERT INTO objects VALUES(?,?,?,?)", rows)
+
+    def _add_objects(self, rows: list[tuple[bytes, int, int, int]]) -> None:
+        """Many at once in the order of the table: each page of it is then changed once."""
+        self._connection.executemany("INSERT INTO objects VALUES(?,?,?,?)", sorted(rows))
+        rows.clear()
 
     def _rows(self, where: str, *values: object) -> list[tuple[bytes, int, bytes, int]]:
         with self._lock, sqlite_errors("the store's index"):
