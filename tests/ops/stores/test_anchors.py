@@ -18,7 +18,7 @@ from airstore.ops.stores.site import anchors, ledgers
 from airstore.ops.stores.site.anchor_places import place_of
 from airstore.trust.mark import Mark
 from tests.support.product.repairs import broken, found_by_check, repaired
-from tests.support.product.road_parts import Road, airstore, done, write_site_file
+from tests.support.product.road_parts import Road, airstore, done, unchanged, write_site_file
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +102,8 @@ def test_an_anchor_that_is_gone_is_not_made_again_by_itself(anchored: Path, road
     file = Path(open_directory(anchored).anchor.removeprefix("file://"))
     file.unlink()
     for words in (("media", "import", road.delta), ("plan",)):
-        refused = airstore("-C", anchored, *words)
+        with unchanged(anchored):
+            refused = airstore("-C", anchored, *words)
         assert refused.code == 30, refused
         assert "is gone" in refused.err
         assert "anchor set" in refused.err

@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from airstore.ops.stores.directory import open_directory
+from airstore.trust.ssh.keys import PrivateKey
+from tests.support.faults.forged_media import sign_index
 from tests.support.product.output_documents import said
 from tests.support.product.repairs import broken, damage, repaired
+from tests.support.product.road_fixtures import Copy
 from tests.support.product.road_parts import (
     Road,
     airstore,
     done,
+    flipped,
     pack_of,
     rewrite,
     sound,
@@ -57,6 +61,16 @@ def test_a_wrong_place_is_named_and_changes_nothing(
     assert repaired(site, road.full).code == 0
 
 
+def test_media_that_somebody_else_signed_are_not_looked_into(road: Road, site: Path, copy: Copy) -> None:
+    media = copy(road.full)
+    sign_index(media, PrivateKey.generate())
+    (site / "packs" / pack_of(site).name).unlink()
+    with unchanged(site):
+        outcome = repaired(site, media)
+    assert outcome.code == 20, outcome
+    assert "signed by 0 of the 1 trusted keys" in outcome.err
+
+
 def test_a_damaged_place_gives_what_is_good_of_it(road: Road, own_road: Road) -> None:
     site, publisher = own_road.site, own_road.publisher
     for pack in (publisher / "packs").iterdir():
@@ -79,7 +93,7 @@ def test_a_registry_gives_back_what_was_pushed_to_it(
     done("-C", site, "registry", "push", place)
     blobs = open_directory(site).history.release("1.0.0").blobs().values()
     lost = next(blob for blob in blobs if "layer" in blob.media_type)
-    own_registry.blob_file(lost.digest).write_bytes(b"other bytes")
+    rewrite(own_registry.blob_file(lost.digest), lambda data: flipped(data, len(data) // 2))
     for path in (site / "packs").iterdir():
         path.unlink()
     outcome = airstore("-C", site, "repair", "--from", place, "-o", "json")
