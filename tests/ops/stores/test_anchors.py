@@ -178,6 +178,14 @@ def test_another_release_or_entry_in_the_same_place_is_named(anchored: Path) -> 
         assert said in fault
 
 
+def test_what_an_old_copy_notes_does_not_set_the_anchor_back(anchored: Path) -> None:
+    store, newer = open_directory(anchored), Digest.of(b"a release that the copy has not")
+    ahead = replace(mark(anchored), sequence=2, release=newer)
+    place_of(store, store.anchor).write(ahead.to_bytes(ledgers.site_key(store)))
+    write(anchored, 1)
+    assert (mark(anchored).sequence, mark(anchored).release, mark(anchored).entries) == (2, newer, 1)
+
+
 def test_a_mark_by_another_key_is_refused(anchored: Path, road: Road) -> None:
     other = anchored.parent / "other"
     done("init", other, "--site", "acme", "--trust", road.publisher / "trust" / "root.json")
