@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from airstore.core.parsing import strictjson
 from airstore.ops.stores.directory import open_directory
 from airstore.trust.ssh.keys import PrivateKey
 from tests.support.faults.forged_media import sign_index
@@ -22,6 +25,7 @@ from tests.support.product.road_parts import (
     sound,
     unchanged,
 )
+from tests.support.product.rotation import Rotation
 from tests.support.registry.servers import RegistryServer
 
 pytestmark = pytest.mark.slow
@@ -114,6 +118,25 @@ def other_publisher(road: Road, tmp_path: Path) -> Path:
     done("init", other, "--product", road.product)
     done("-C", other, "key", "generate", "release")
     return other
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_signatures_of_earlier_roots_are_missed_and_restored(
+    version: int, own_road: Road, tmp_path: Path
+) -> None:
+    """Later roots name them by content alone, and sites that have one before could not walk over them."""
+    rotation, publisher = Rotation.of(own_road), own_road.publisher
+    rotation.replace("release", "second")
+    rotation.replace("second", "third")
+    copy = shutil.copytree(publisher, tmp_path / "copy" / "publisher")
+    document = json.loads((publisher / "trust" / "roots" / f"{version}.json").read_text())
+    good = document["signatures"][0]["sig"]
+    document["signatures"][0]["sig"] = good[:10] + good[10:20].swapcase() + good[20:]
+    (publisher / "trust" / "roots" / f"{version}.json").write_bytes(strictjson.dumps(document))
+    assert broken(publisher) == {"sites that have an earlier trust root"}
+    assert "--from" in repaired(publisher).err
+    assert repaired(publisher, copy).out == f"restored {publisher}/trust/roots/{version}.json\n"
+    sound(publisher, "1.0.0", "1.1.0")
 
 
 def test_a_root_that_nothing_here_vouches_for_is_not_believed(road: Road, site: Path, tmp_path: Path) -> None:
