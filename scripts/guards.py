@@ -5,12 +5,16 @@
 What is taken out is in scripts/guards.d, by the threats of docs/security.md. A guard whose tests pass without
 it *survives*; where they fail without any change, or what is to be taken out is not there, nothing was tried.
 Exits 1 unless every guard is noticed.
+
+A guard may be what keeps a test from filling memory or a disk, so each program that tests run has a bound.
+The publisher, media and site that tests begin with are made once, by the tree as it is.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,13 +22,14 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 LIST = Path(__file__).parent / "guards.d"
 NOTICED, SURVIVES, NOT_TRIED = "noticed", "SURVIVES", "NOT TRIED"
 _PASSED, _FAILED = 0, 1  # pytest's exit codes; others are about no test
+_MEMORY = _FILE = 4 << 30  # bytes of one program, and of one file
 
 
 @dataclass(frozen=True)
@@ -104,31 +109,50 @@ def without(tree: Path, guard: Guard) -> Iterator[bool]:
         _write(tree, before)
 
 
-def judge(tree: Path, guard: Guard, sound: dict[tuple[str, ...], bool]) -> str:
-    """What becomes of a guard's tests without it.
+@dataclass(frozen=True)
+class Bench:
+    """Where guards are tried.
 
-    Args:
+    Attributes:
         tree: a copy that may be changed.
-        guard: to take out.
-        sound: tests that were run without any change, to whether they passed; added to.
+        scratch: a directory; what tests of several guards begin with stays in it.
+        memory: bytes that each program of a test may have.
+        sound: tests that were run without any change, to whether they passed.
     """
-    if guard.tests not in sound:
-        sound[guard.tests] = run(tree, guard.tests) == _PASSED
-    if not sound[guard.tests]:
-        return NOT_TRIED
-    with without(tree, guard) as there:
-        code = run(tree, guard.tests) if there else None
-    return {_PASSED: SURVIVES, _FAILED: NOTICED}.get(code, NOT_TRIED) if code is not None else NOT_TRIED
 
+    tree: Path
+    scratch: Path
+    memory: int = _MEMORY
+    sound: dict[tuple[str, ...], bool] = field(default_factory=dict)
 
-def run(tree: Path, tests: Sequence[str]) -> int:
-    """Run tests until the first failure; pytest's exit code."""
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    with tempfile.TemporaryDirectory(prefix="airstore-guards-") as scratch:
+    def judge(self, guard: Guard) -> str:
+        """What becomes of a guard's tests without it."""
+        if guard.tests not in self.sound:
+            self.sound[guard.tests] = self._run(guard.tests) == _PASSED
+        if not self.sound[guard.tests]:
+            return NOT_TRIED
+        with without(self.tree, guard) as there:
+            code = self._run(guard.tests) if there else None
+        return {_PASSED: SURVIVES, _FAILED: NOTICED}.get(code, NOT_TRIED) if code is not None else NOT_TRIED
+
+    def _run(self, tests: Sequence[str]) -> int:
+        """Run tests until the first failure; pytest's exit code."""
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.tree),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "AIRSTORE_ROAD": str(self.scratch),
+        }
         words = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not cluster"]
-        command = [sys.executable, *words, f"--basetemp={scratch}/tests", *tests]
-        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, check=False)
-    return done.returncode
+        command = [sys.executable, *words, f"--basetemp={self.scratch}/tests", *tests]
+        done = subprocess.run(
+            command, cwd=self.tree, env=environment, capture_output=True, check=False, preexec_fn=self._bound
+        )
+        return done.returncode
+
+    def _bound(self) -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, (self.memory, self.memory))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE, _FILE))
 
 
 def _write(tree: Path, files: dict[str, str]) -> None:
@@ -142,14 +166,16 @@ def main() -> None:
     parser.add_argument("tree", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="guards whose threat, test or file has it")
     options = parser.parse_args()
-    verdicts, sound = Counter[str](), dict[tuple[str, ...], bool]()
-    for guard in load():
-        about = " ".join((guard.threat, *guard.tests, str(guard)))
-        if options.texts and not any(text in about for text in options.texts):
-            continue
-        verdict = judge(options.tree, guard, sound)
-        verdicts[verdict] += 1
-        print(f"{verdict:9} {guard}\n{'':9} {guard.threat}: {' '.join(guard.tests)}", flush=True)
+    verdicts = Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="airstore-guards-") as scratch:
+        bench = Bench(options.tree, Path(scratch))
+        for guard in load():
+            about = " ".join((guard.threat, *guard.tests, str(guard)))
+            if options.texts and not any(text in about for text in options.texts):
+                continue
+            verdict = bench.judge(guard)
+            verdicts[verdict] += 1
+            print(f"{verdict:9} {guard}\n{'':9} {guard.threat}: {' '.join(guard.tests)}", flush=True)
     print(f"{verdicts.total()} guards, " + ", ".join(f"{count} {name}" for name, count in verdicts.items()))
     sys.exit(verdicts.total() != verdicts[NOTICED])
 

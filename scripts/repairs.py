@@ -1,7 +1,8 @@
 """Damage every file of a store in several places: is it named, is it restored, and is nothing else lost?
 
-Of each damage: `check` names it, or nothing that airstore reads has changed; after `repair` alone the file
-put back makes the store sound, so nothing was lost; `repair --from` restores it or says what would.
+The stores have all that years leave in them: earlier trust roots and a draft, a ledger, runs, lists of gc. Of
+each damage: `check` names it, or nothing that airstore reads has changed; after `repair` alone the file put
+back makes the store sound, so nothing was lost; `repair --from` restores it or says what would.
 """
 
 from __future__ import annotations
@@ -12,21 +13,34 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.product.lived import lived
 from tests.support.product.road_parts import Road, airstore, build_road, done, flipped, overwrite
 
 _WHOLE = ("gone", "empty", "cut", "zeros")
 # Nothing but a backup has them: `repair` has to say so.
-_ONLY_HERE = ("keys/site", "keys/release", "keys/root", "airstore.json")
+_ONLY_HERE = ("keys/", "airstore.json", "deploy/", "sites/", "trust/next.json", "collected.json")
+# The ledger is the site's own: another copy of its store has it.
+_OF_THE_SITE = ("history.git/refs/heads/ledger", "history.git/objects/")
 # Caches, locks, and what git alone reads: some damage there is none.
 _LOCKS = ("lock", "packs.lock", "quarantine.lock")
 # Media of the first trust root carry none: a site gets it from its publisher's store, or by --trust.
 _OF_THE_PUBLISHER = "trust/root.json"
 _UNREAD = ("index.sqlite", "verified.json", "description", "exclude", "config", *_LOCKS)
 _LOST_PRODUCT = "correct productFile"  # that is no damage: a copy of a store may lie anywhere
-_LOOSE = 3  # of git's loose objects: they are all alike
+_LOOSE = 8  # of git's loose objects: they are all alike
+
+
+class Case(NamedTuple):
+    """One damage, and the places that a repair is told of."""
+
+    store: Path
+    name: str
+    damage: str
+    places: list[Path]
 
 
 class Tried(NamedTuple):
@@ -42,25 +56,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/repairs", description=__doc__)
     parser.add_argument("--flips", type=int, default=9, help="bytes to flip in each file, evenly spread")
     parser.add_argument("--only", default="", metavar="TEXT", help="files whose path has this in it")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="try each Nth damage alone")
+    parser.add_argument("--seed", type=int, default=0, help="which of N it begins with")
     options = parser.parse_args()
     faults = Counter[str]()
     with tempfile.TemporaryDirectory(prefix="airstore-repairs-") as directory:
         road = build_road(Path(directory) / "road")
-        done("-C", road.site, "media", "import", road.delta)
-        for store, places in ((road.site, _media(road)), (road.publisher, [road.site, *_media(road)])):
-            done("-C", store, "release", "list")
-            for name in _files(store, options.only):
-                asked = [*places, road.publisher] if name == _OF_THE_PUBLISHER else places
-                for damage in (*_WHOLE, *(f"flip {nth}/{options.flips}" for nth in range(options.flips))):
-                    tried = _try(store, road.product.parent, name, damage, asked, Path(directory))
-                    print(f"{store.name}\t{name}\t{damage}\t{_in_words(tried)}", flush=True)
-                    faults[tried.fault] += 1
+        cases = _cases(road, lived(road), options.only, options.flips)
+        for case in islice(cases, options.seed % options.every, None, options.every):
+            tried = _try(case, road.product.parent, Path(directory))
+            print(f"{case.store.name}\t{case.name}\t{case.damage}\t{_in_words(tried)}", flush=True)
+            faults[tried.fault] += 1
     print(f"{faults.total()} damages, {faults.total() - faults['']} not as they should be")
     sys.exit(faults.total() != faults[""])
 
 
-def _media(road: Road) -> list[Path]:
-    return [road.full_new, road.full]
+def _cases(road: Road, newest: Path, only: str, flips: int) -> Iterator[Case]:
+    media = [newest, road.full_new, road.full]
+    for store, places in ((road.site, media), (road.publisher, [road.site, *media])):
+        done("-C", store, "release", "list")
+        for name in _files(store, only):
+            more = [road.publisher] if name == _OF_THE_PUBLISHER else []
+            more += [store] if name.startswith(_OF_THE_SITE) and store == road.site else []
+            for damage in (*_WHOLE, *(f"flip {nth}/{flips}" for nth in range(flips))):
+                yield Case(store, name, damage, [*places, *more])
 
 
 def _files(store: Path, only: str) -> Iterator[str]:
@@ -73,23 +92,23 @@ def _files(store: Path, only: str) -> Iterator[str]:
                 yield name
 
 
-def _try(store: Path, product: Path, name: str, damage: str, places: list[Path], directory: Path) -> Tried:
-    copy = directory / "copy" / store.name
+def _try(case: Case, product: Path, directory: Path) -> Tried:
+    copy, name = directory / "copy" / case.store.name, case.name
     shutil.rmtree(copy.parent, ignore_errors=True)
-    shutil.copytree(store, copy)
+    shutil.copytree(case.store, copy)
     shutil.copytree(product, copy.parent / product.name)
     data, mode = (copy / name).read_bytes(), (copy / name).stat().st_mode
-    _damage(copy / name, data, damage)
+    _damage(copy / name, data, case.damage)
     checked = airstore("-C", copy, "check")
     noticed = bool(checked.code) or _LOST_PRODUCT in checked.err
     alone = airstore("-C", copy, "repair")
     fault = ""
     if alone.code:
         fault = _lost(copy, directory / "backup", name, data, mode)
-    words = [word for place in places for word in ("--from", str(place))]
+    words = [word for place in case.places for word in ("--from", str(place))]
     asked = airstore("-C", copy, "repair", *words)
     after = airstore("-C", copy, "check").code
-    if asked.code and name not in _ONLY_HERE:
+    if asked.code and not _only_here(name):
         fault = f"not restored: {asked.out} {asked.err}"
     if asked.code and "hint:" not in asked.err:
         fault = f"no way out: {asked.err}"
@@ -99,6 +118,10 @@ def _try(store: Path, product: Path, name: str, damage: str, places: list[Path],
     if not noticed and Path(name).name not in _UNREAD and _as_read(name, there) != _as_read(name, data):
         fault = "not noticed"
     return Tried(noticed, alone.code, asked.code, fault)
+
+
+def _only_here(name: str) -> bool:
+    return name.startswith(_ONLY_HERE) and not (name.startswith("keys/") and name.endswith(".pub"))
 
 
 def _as_read(name: str, data: bytes | None) -> object:

@@ -15,6 +15,7 @@ from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.core.model.release import API_VERSION
 from airstore.core.parsing import schema, strictjson
+from airstore.core.parsing.checked import with_check
 
 _HINT = (
     "find out who or what did this; `airstore repair` restores the state from the newest release that is"
@@ -107,8 +108,7 @@ def _to_bytes(state: TrustState) -> bytes:
         "release": state.release,
         "commit": state.commit,
     }
-    # Not against an attacker, who could recompute it: against a disk that turns sequence 9 into 1.
-    return strictjson.dumps(fields | {"check": Digest.of(strictjson.dumps(fields))})
+    return strictjson.dumps(with_check(fields))
 
 
 def _parse(data: bytes, what: str) -> TrustState:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from airstore.core.errors import DamagedError
 from airstore.deploy.run.journal import Journal, load_all, unfinished
 from airstore.deploy.run.steps import End, Event, Status, Step, StepKind
+from tests.support.product.road_parts import flipped
 
 EVENTS = st.lists(
     st.builds(
@@ -73,6 +74,29 @@ def test_a_line_that_was_not_written_by_us_is_damage(tmp_path: Path, line: bytes
         file.write(line)
     with pytest.raises(DamagedError, match=r"journal\.jsonl:"):
         Journal.load(path.parent)
+
+
+def test_no_flipped_bit_is_taken_for_what_was_written(tmp_path: Path) -> None:
+    """A line break that goes takes the lines beside it along; of the last line, as a kill would."""
+    events = [Event(Status.BEGIN, Step(StepKind.UPGRADE, "shop/db")), Event(Status.DONE)]
+    path = write(tmp_path, events)
+    data, plan = path.read_bytes(), Journal.load(path.parent).plan
+    for place in range(len(data)):
+        path.write_bytes(flipped(data, place, 1 << place % 8))
+        try:
+            read = Journal.load(path.parent)
+        except DamagedError:
+            continue
+        assert (read.plan, read.end) == (plan, None)
+        assert read.events == (events if place < len(data) - 1 else events[:-1])
+
+
+@pytest.mark.parametrize(
+    "text", ['{"plan": {"mode": "apply"}}', '{"plan": {"mode": "apply"}}\n{"end": "untouched"}']
+)
+def test_lines_of_older_versions_are_read(tmp_path: Path, text: str) -> None:
+    (tmp_path / "journal.jsonl").write_text(f"{text}\n")
+    assert Journal.load(tmp_path).plan == {"mode": "apply"}
 
 
 def test_the_run_that_has_not_ended_is_found(tmp_path: Path) -> None:

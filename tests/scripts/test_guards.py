@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts import guards
-from scripts.guards import NOT_TRIED, NOTICED, SURVIVES, Guard, GuardCut
+from scripts.guards import NOT_TRIED, NOTICED, SURVIVES, Bench, Guard, GuardCut
 
 ROOT = Path(__file__).parents[2]
 LISTED = guards.load()
@@ -80,7 +80,7 @@ def tree(tmp_path: Path) -> Path:
 def test_what_becomes_of_a_guard(tree: Path, test: str, take: str, verdict: str) -> None:
     before = (tree / "door.py").read_text()
     guard = Guard("a thief", (test,), (GuardCut("door.py", take, "if False:"),))
-    assert guards.judge(tree, guard, {}) == verdict
+    assert Bench(tree, tree / "scratch").judge(guard) == verdict
     assert (tree / "door.py").read_text() == before
 
 
@@ -89,6 +89,15 @@ def test_guards_that_would_each_do_go_together(tree: Path) -> None:
     (tree / "door.py").write_text(text)
     one, other = (GuardCut("door.py", f"if key {sign} 7:", "if False:") for sign in (">", "!="))
     both = ((one,), (other,), (one, other))
-    verdicts = [guards.judge(tree, Guard("a thief", ("test_door.py",), cuts), {}) for cuts in both]
+    bench = Bench(tree, tree / "scratch")
+    verdicts = [bench.judge(Guard("a thief", ("test_door.py",), cuts)) for cuts in both]
     assert verdicts == [SURVIVES, SURVIVES, NOTICED]
     assert (tree / "door.py").read_text() == text
+
+
+def test_what_a_guard_kept_small_ends_at_the_bound(tree: Path) -> None:
+    """The test itself would take what it is given, and say nothing."""
+    taking = "import door\n\ndef test_it():\n    bytearray(door.opens(8) << 30)\n"
+    (tree / "test_door.py").write_text(taking)
+    guard = Guard("a thief", ("test_door.py",), (GuardCut("door.py", "if key != 7:", "if False:"),))
+    assert Bench(tree, tree / "scratch", memory=1 << 30).judge(guard) == NOTICED

@@ -2,7 +2,7 @@
 
 ::
 
-    RUN/journal.jsonl         its first line: {"plan": {mode, version, previous, items, skipBackup, ...}}
+    RUN/journal.jsonl         its first line: {"plan": {mode, version, previous, items, manifests, ...}}
     RUN/new|old/NS_NAME.yaml  manifests, Secrets redacted
 
 Everything that a killed run needs to be resumed is written before that line is.
@@ -10,16 +10,20 @@ Everything that a killed run needs to be resumed is written before that line is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airstore.core.durable import write_file
+from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
 from airstore.deploy.run.journal import Journal
 from airstore.deploy.run.steps import Mode
 from airstore.history.ledger import Running
+
+_MANIFESTS = "manifests"  # of the plan: files of the run to their digests
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,15 @@ class Intent:
         Raises:
             StorageError: the disk is full or failed.
         """
-        for side, all_running in (("new", self.new), ("old", self.old)):
-            for running in all_running:
-                write_file(directory / side / _file(running.key), running.rendered.encode(), mode=0o600)
-        return Journal.begin(directory, self._to_json())
+        manifests = self._manifests()
+        for name, rendered in manifests.items():
+            write_file(directory / name, rendered, mode=0o600)
+        digests = {name: Digest.of(rendered) for name, rendered in manifests.items()}
+        return Journal.begin(directory, {**self._to_json(), _MANIFESTS: digests})
+
+    def _manifests(self) -> dict[str, bytes]:
+        sides = (("new", self.new), ("old", self.old))
+        return {_file(side, each.key): each.rendered.encode() for side, found in sides for each in found}
 
     @classmethod
     def of(cls, journal: Journal) -> Intent:
@@ -73,14 +82,14 @@ class Intent:
             DamagedError: its first line, or a file that belongs to it, does not read.
         """
         try:
-            document = journal.plan
+            document, read = journal.plan, partial(_read_side, journal)
             return cls(
                 Mode(document["mode"]),
                 document["version"],
                 document["previous"],
                 tuple((str(key), str(action), str(backup)) for key, action, backup in document["items"]),
-                _read_side(journal.directory / "new", document["new"]),
-                _read_side(journal.directory / "old", document["old"]),
+                read("new", document["new"]),
+                read("old", document["old"]),
                 frozenset(map(str, document.get("skipBackup", ()))),
                 frozenset(map(str, document.get("skipReinstate", ()))),
             )
@@ -100,13 +109,30 @@ class Intent:
         }
 
 
-def _read_side(directory: Path, documents: Iterable[Mapping[str, str]]) -> tuple[Running, ...]:
-    found = []
+def altered_manifests(journal: Journal) -> Iterator[str]:
+    """The manifests of a run that are not what it began with; older runs do not say what they were.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    for name, digest in journal.plan.get(_MANIFESTS, {}).items():
+        path = journal.directory / name
+        with storage_errors(path):
+            data = path.read_bytes() if path.is_file() else b""
+        if Digest.of(data) != digest:
+            yield f"{path} is not the manifest that the run began with"
+
+
+def _read_side(journal: Journal, side: str, documents: Iterable[Mapping[str, str]]) -> tuple[Running, ...]:
+    found, digests = [], journal.plan.get(_MANIFESTS, {})
     for document in documents:
-        path = directory / _file(f"{document['namespace']}/{document['name']}")
-        found.append(Running.from_json(document, path.read_text(encoding="utf-8")))
+        name = _file(side, f"{document['namespace']}/{document['name']}")
+        data = (journal.directory / name).read_bytes()
+        if name in digests and Digest.of(data) != digests[name]:
+            raise ValueError(f"{name} is not the manifest that it began with")
+        found.append(Running.from_json(document, data.decode()))
     return tuple(found)
 
 
-def _file(key: str) -> str:
-    return key.replace("/", "_") + ".yaml"
+def _file(side: str, key: str) -> str:
+    return f"{side}/{key.replace('/', '_')}.yaml"

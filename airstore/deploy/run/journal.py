@@ -1,7 +1,8 @@
 """The journal of one run: one JSON document a line, each synced before what it announces is done.
 
 The first line holds the plan, the last one how the run ended; a run without such a line was killed, or needs
-an operator. A last line that was cut off by a kill is dropped; anything else that does not read is damage.
+an operator. A last line that was cut off by a kill is dropped; anything else that does not read is damage, as
+is a line that does not fit its ``check``.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from typing import Any
 from airstore.core.durable import make_directory, storage_errors, sync_directory
 from airstore.core.errors import DamagedError
 from airstore.core.parsing import strictjson
+from airstore.core.parsing.checked import with_check, without_check
 from airstore.deploy.run.steps import End, Event, Status, Step, StepKind
 
 _NAME = "journal.jsonl"
+# Lines as older versions wrote them, without a check.
+_UNCHECKED = (frozenset({"plan"}), frozenset({"end"}), frozenset({"status", "kind", "item", "detail"}))
 
 
 @dataclass
@@ -89,7 +93,8 @@ class Journal:
         path = directory / _NAME
         journal = cls(directory, {})
         for number, line in enumerate(whole.splitlines()):
-            journal._take(strictjson.load_object(line, f"{path}:{number + 1}"), f"{path}:{number + 1}")
+            what = f"{path}:{number + 1}"
+            journal._take(without_check(strictjson.load_object(line, what), what, _UNCHECKED), what)
         return journal
 
     def record(self, status: Status, step: Step | None = None, detail: str = "") -> None:
@@ -109,7 +114,7 @@ class Journal:
 
     def _append(self, document: dict[str, Any]) -> None:
         path = self.directory / _NAME
-        line = json.dumps(document, ensure_ascii=True, sort_keys=True).encode() + b"\n"
+        line = json.dumps(with_check(document), ensure_ascii=True, sort_keys=True).encode() + b"\n"
         with storage_errors(path):
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -156,37 +157,11 @@ class ObjectDatabase:
         return None
 
     def _packed(self, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
-        """From the first directory whose packs give it back: a damaged copy does not hide a good one."""
-        faults: list[DamagedError] = []
-        for packs in self._packs:
-            try:
-                with git_errors(what):
-                    found = _read_packed(packs, oid, limit, what)
-            except DamagedError as fault:
-                faults.append(fault)
-            else:
-                if found:
-                    return found
-        if faults:
-            raise faults[0]
-        return None
+        return _first_good(partial(_read_packed, packs, oid, limit, what) for packs in self._packs)
 
     def _loose(self, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
         paths = (objects / oid[:2] / oid[2:] for objects in self._directories)
-        path = next((path for path in paths if path.is_file()), None)
-        if path is None:
-            return None
-        try:
-            content = _inflate(path, limit + _HEADER)
-        except OSError as fault:
-            raise DamagedError(f"cannot read {path}: {fault.strerror}") from fault
-        except zlib.error as fault:
-            raise DamagedError(f"{what} is damaged: {path} is not a zlib stream") from fault
-        if content is None or _sha1(content) != oid:
-            raise DamagedError(f"{what} is damaged: {path} is truncated, too large or altered")
-        header, _, data = content.partition(b"\0")
-        word = header.split(b" ")[0].decode("ascii", "replace")
-        return next((kind for kind, name in _KINDS.items() if name == word), 0), data
+        return _first_good(partial(_read_loose, path, oid, limit, what) for path in paths)
 
     def _loose_path(self, oid: str) -> Path:
         return self._directory / oid[:2] / oid[2:]
@@ -198,15 +173,46 @@ def _packs_of(objects: Path) -> pygit2.Odb:
     return packs
 
 
+def _first_good(reads: Iterable[Callable[[], tuple[int, bytes] | None]]) -> tuple[int, bytes] | None:
+    """From the first directory that gives it back: a damaged copy does not hide a good one."""
+    faults: list[DamagedError] = []
+    for read in reads:
+        try:
+            if found := read():
+                return found
+        except DamagedError as fault:
+            faults.append(fault)
+    if faults:
+        raise faults[0]
+    return None
+
+
 def _read_packed(packs: pygit2.Odb, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
-    try:
-        _, size = packs.read_header(oid)
-    except KeyError:  # pygit2's is a GitError as well
+    with git_errors(what):
+        try:
+            _, size = packs.read_header(oid)
+        except KeyError:  # pygit2's is a GitError as well
+            return None
+        if size > limit:
+            raise DamagedError(f"{what} has {size} bytes; at most {limit} are accepted")
+        kind, data = packs.read(oid)
+        return int(kind), data
+
+
+def _read_loose(path: Path, oid: str, limit: int, what: str) -> tuple[int, bytes] | None:
+    if not path.is_file():
         return None
-    if size > limit:
-        raise DamagedError(f"{what} has {size} bytes; at most {limit} are accepted")
-    kind, data = packs.read(oid)
-    return int(kind), data
+    try:
+        content = _inflate(path, limit + _HEADER)
+    except OSError as fault:
+        raise DamagedError(f"cannot read {path}: {fault.strerror}") from fault
+    except zlib.error as fault:
+        raise DamagedError(f"{what} is damaged: {path} is not a zlib stream") from fault
+    if content is None or _sha1(content) != oid:
+        raise DamagedError(f"{what} is damaged: {path} is truncated, too large or altered")
+    header, _, data = content.partition(b"\0")
+    word = header.split(b" ")[0].decode("ascii", "replace")
+    return next((kind for kind, name in _KINDS.items() if name == word), 0), data
 
 
 def _inflate(path: Path, limit: int) -> bytes | None:

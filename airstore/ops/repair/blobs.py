@@ -54,7 +54,7 @@ def restore_blobs(
 def restore_index(store: StoreDirectory) -> Iterator[str]:
     """Rebuild the index from the packs where it is damaged or says something else than they.
 
-    The objects are not read for that.
+    Of the objects only recipes are read for that.
 
     Raises:
         LockedError: another process adds packs.

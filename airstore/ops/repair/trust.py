@@ -19,6 +19,7 @@ from airstore.history.inspection import readable_tags
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.releases.remembered import vouched_root
 from airstore.ops.stores.releases.trusted import read_root
+from airstore.ops.stores.site.states import broken_links, follow
 from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.trust.root.chain import RootChain
 from airstore.trust.root.sign import TrustRoot, allowed_signers, parse_root, verify_first
@@ -46,6 +47,8 @@ def restore_roots(store: StoreDirectory, offered: Offers, named: Path | None) ->
         _write(store.root_file, found, store)
         yield f"{store.root_file}"
     yield from _restore_earlier(store, offered)
+    with suppress(DamagedError, NotTrustedError):  # `check` names it
+        yield from _restore_links(store, offered)
 
 
 def restore_signers(store: StoreDirectory) -> Iterator[str]:
@@ -152,6 +155,16 @@ def _restore_earlier(store: StoreDirectory, offered: Offers) -> Iterator[str]:
             make_directory(file.parent)
         _write(file, found, store)
         yield f"{file}" if not missing else f"{file}, which was missing"
+
+
+def _restore_links(store: StoreDirectory, offered: Offers) -> Iterator[str]:
+    for broken in list(broken_links(store)):
+        for signed in (roots[broken.root.version] for roots in offered if broken.root.version in roots):
+            with suppress(DamagedError, NotTrustedError, SequenceError):
+                if follow(broken.before, signed) == broken.root:
+                    _write(broken.file, signed, store)
+                    yield f"{broken.file}"
+                    break
 
 
 def _fitting(chain: RootChain, candidates: Sequence[bytes]) -> Iterator[bytes]:

@@ -37,7 +37,8 @@ def holds(image: Image, signature: UpstreamSignature, files: Mapping[str, bytes]
     signer = _signer(signature, files)
     if carrier is None or signer is None:
         return False
-    claims = claims_of(carrier, lambda each: read(each.digest, LIMIT))
+    unread: list[str] = []  # what is not of a signature's form is not this one
+    claims = claims_of(carrier, lambda each: read(each.digest, LIMIT), unread.append)
     return any(_says(claim, image, signature) and claim.signed_by(signer) for claim in claims)
 
 

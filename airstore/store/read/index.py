@@ -36,7 +36,8 @@ FROM packs JOIN frames ON frames.pack = packs.id JOIN objects ON objects.frame =
 WHERE packs.name = ?
 """
 _PLACES_OF = """
-SELECT frames.kind, frames.offset, frames.stored, frames.plain, objects.offset, objects.size, objects.digest
+SELECT frames.kind, frames.offset, frames.stored, frames.plain, frames.objects, objects.offset, objects.size,
+       objects.digest
 FROM packs JOIN frames ON frames.pack = packs.id JOIN objects ON objects.frame = frames.id
 WHERE packs.name = ? ORDER BY frames.offset, objects.offset
 """
@@ -148,6 +149,13 @@ class ObjectIndex:
         ):
             yield from map(_blob_row, rows)
             after = rows[-1][0]
+
+    def recipes(self) -> Iterator[BlobRow]:
+        """Every recipe of every blob; read in portions."""
+        after = b"", b""
+        while rows := self._rows("WHERE (digest, recipe) > (?, ?) ORDER BY digest, recipe LIMIT 500", *after):
+            yield from map(_blob_row, rows)
+            after = rows[-1][0], rows[-1][2]
 
     def packs(self) -> list[tuple[int, bytes, int]]:
         """Number, name and size of every pack."""
@@ -286,11 +294,12 @@ def _frame(place: tuple[int, int, int, int], objects: list[tuple[int, bytes]]) -
     return PackFrame(ObjectKind(kind), offset, stored, plain, b"".join(map(frame_entry, keys)))
 
 
-def _places(frames: Iterable[PackFrame]) -> Iterator[tuple[int, int, int, int, int, int, bytes]]:
+def _places(frames: Iterable[PackFrame]) -> Iterator[tuple[int | bytes, ...]]:
     for frame in frames:
-        at = 0
-        for key in frame.objects():
-            yield int(frame.kind), frame.offset, frame.stored, frame.plain, at, key.size, key.digest
+        at, keys = 0, list(frame.objects())
+        for key in keys:
+            place = (int(frame.kind), frame.offset, frame.stored, frame.plain, len(keys))
+            yield *place, at, key.size, key.digest
             at += key.size
 
 

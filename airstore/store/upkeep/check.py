@@ -15,6 +15,7 @@ from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore
 from airstore.store.format.objects import ObjectKey, damaged
 from airstore.store.format.pack import PackFrame, file_size, read_at, read_frame, read_pack
+from airstore.store.format.recipe import decode_root
 from airstore.store.ingest.sink import WORKERS, in_order
 from airstore.store.read.catalog import is_partial
 from airstore.store.read.index import BlobRow
@@ -97,21 +98,36 @@ def check(store: BlobStore, advance: Advance) -> list[Damage]:
 
 
 def index_faults(store: BlobStore) -> list[str]:
-    """What is wrong with the index, by SQLite's own check and by what packs say of themselves.
+    """What is wrong with the index, by SQLite's own check, by what packs say of themselves, and by recipes.
 
     Raises:
         StorageError: the disk failed.
     """
     try:
         found = store.index.faults()
-        for _, name, _ in store.index.packs():
+        for _, name, size in store.index.packs():
+            path = store.path_of(name)
             with suppress(DamagedError):  # of the pack: that says nothing of the index
-                frames = read_pack(store.path_of(name))
-                if not store.index.agrees(name, frames):
+                frames = read_pack(path)
+                if file_size(path) != size or not store.index.agrees(name, frames):
                     found.append(f"it says something else of pack {name.hex()}.pack than the pack itself")
+        found += _recipe_faults(store)
     except DamagedError as fault:
         return [str(fault)]
     return found
+
+
+def _recipe_faults(store: BlobStore) -> Iterator[str]:
+    reader = store.reader()
+    for row in store.index.recipes():
+        said = f"it says that {row.recipe} rebuilds {Digest.from_raw(row.digest)} of {row.size} bytes, and "
+        if not store.index.locate(row.recipe):
+            yield f"{said}that no pack has it"
+            continue
+        with suppress(DamagedError):  # of the pack
+            recipe = decode_root(reader.object(row.recipe))
+            if (recipe.blob.raw, recipe.size) != (row.digest, row.size):
+                yield f"{said}it is of {recipe.blob} of {recipe.size} bytes"
 
 
 class _Inspection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from airstore.core.errors import DamagedError
+from airstore.core.errors import DamagedError, NotTrustedError
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.trust.upstream.claim import BUNDLE, LIMIT, SIMPLE_SIGNING, Claim, bundle_claim, simple_claim
@@ -12,15 +12,18 @@ from airstore.trust.upstream.claim import BUNDLE, LIMIT, SIMPLE_SIGNING, Claim, 
 _AT_MOST = 100  # layers that are looked at
 
 
-def claims_of(descriptor: Descriptor, read: Callable[[Descriptor], bytes]) -> Iterator[Claim]:
+def claims_of(
+    descriptor: Descriptor, read: Callable[[Descriptor], bytes], unread: Callable[[str], None]
+) -> Iterator[Claim]:
     """What a manifest that is attached to an image says by way of signatures; nothing is verified.
 
     Args:
         descriptor: of the manifest.
         read: the bytes of it and of its layers, of the right digest.
+        unread: told of what in it is not of the form of a signature, beside others that may be.
 
     Raises:
-        DamagedError, NotTrustedError: not a manifest, or a signature in it is not of its form.
+        DamagedError: not a manifest.
     """
     what = f"attachment {descriptor.digest.short}"
     manifest = oci.parse(read(descriptor), descriptor.media_type, what)
@@ -29,8 +32,13 @@ def claims_of(descriptor: Descriptor, read: Callable[[Descriptor], bytes]) -> It
         if not simple and not bundle:
             continue
         if layer.size > LIMIT:
-            raise DamagedError(f"{what} is {layer.size} bytes; a signature has a few thousand")
+            unread(f"{what} is {layer.size} bytes; a signature has a few thousand")
+            continue
         data = read(layer)
-        claim = simple_claim(data, layer.annotations, what) if simple else bundle_claim(data, what)
+        try:
+            claim = simple_claim(data, layer.annotations, what) if simple else bundle_claim(data, what)
+        except (DamagedError, NotTrustedError) as fault:
+            unread(str(fault))
+            continue
         if claim:
             yield claim

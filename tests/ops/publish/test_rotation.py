@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from airstore.ops.stores.directory import open_directory
-from airstore.trust.root.sign import parse_root, sign_root
+from airstore.trust import envelope
+from airstore.trust.root.sign import PAYLOAD_TYPE, parse_root, sign_root
 from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.state import TrustState
 from tests.ops.apply.test_plan import apply, plan
@@ -118,17 +119,18 @@ def test_without_the_roots_in_between_nothing_is_imported(rotation: Rotation) ->
         refused(airstore("-C", site, "media", "import", media), 30, "signed by 0 of the 1")
 
 
-@pytest.mark.parametrize("what", ["new key alone", "cut", "huge", "link", "bare"])
+@pytest.mark.parametrize("what", ["new key alone", "cut", "huge", "link", "bare", "another form"])
 def test_threat_a_root_on_media_that_is_none(what: str, rotation: Rotation, tmp_path: Path) -> None:
     rotation.replace("release", "second")
     media, site = rotation.media("1.1.0", "second"), rotation.road.site
     file = media / "roots" / "2.json"
     mallory = PrivateKey.generate()
-    root = parse_root(file.read_bytes()).root
+    root, own = parse_root(file.read_bytes()).root, PrivateKey.load(rotation.root_key)
     edits = {
         "new key alone": lambda _data: sign_root(root, [mallory]),
         "cut": lambda data: data[: len(data) // 2],
         "huge": lambda data: data + b" " * (1 << 20),
+        "another form": lambda _data: envelope.sign(root.to_bytes() + b" ", PAYLOAD_TYPE, [own]),
         "bare": lambda data: json.dumps({**json.loads(data), "signatures": []}).encode(),
     }
     if what == "link":
@@ -136,7 +138,7 @@ def test_threat_a_root_on_media_that_is_none(what: str, rotation: Rotation, tmp_
         file.symlink_to(tmp_path / "elsewhere")
     else:
         rewrite(file, edits[what])
-    codes = {"new key alone": 30, "cut": 20, "huge": 20, "link": 21, "bare": 30}
+    codes = {"new key alone": 30, "cut": 20, "huge": 20, "link": 21, "bare": 30, "another form": 20}
     with unchanged(site):
         refused(airstore("-C", site, "media", "import", media), codes[what])
         refused(airstore("-C", site, "media", "verify", media), codes[what])

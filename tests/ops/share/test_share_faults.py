@@ -15,6 +15,7 @@ import pytest
 
 from airstore.cli.options.remotes import make_remote_access
 from airstore.core.errors import StorageError
+from airstore.core.image.digest import Digest
 from airstore.core.poll import poll
 from airstore.core.progress import QUIET
 from airstore.ops.share.pull import PullScope, pull_store
@@ -235,6 +236,11 @@ def test_a_pack_that_the_registry_changed_is_refused(broken: Shared, own_registr
     rewrite(data, lambda old: flipped(old, len(old) - 60))  # its index
     refused(airstore(*broken.cloning(broken.base / "new")), 20, "damaged")
     assert not (broken.base / "new").exists()
+    rewrite(data, lambda old: flipped(old, len(old) - 60))
+    root = broken.root.read_bytes()
+    name = root.index(b'"keyid"') + 12  # whose signature it is said to be, which nobody else looks at
+    rewrite(blob_of(own_registry, Digest.of(root).hex), lambda old: flipped(old, name))
+    refused(airstore(*broken.cloning(broken.base / "new")), 20, "has other content")
 
 
 def test_a_pack_that_is_damaged_here_is_not_pushed(

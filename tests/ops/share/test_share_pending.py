@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from airstore.core.errors import NotTrustedError
+from airstore.ops.share.branches.drafts import Before, accept
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.releases.trusted import PENDING
 from airstore.trust.ssh.keys import PrivateKey
@@ -218,6 +220,9 @@ def test_what_does_not_continue_the_newest_release_does_not_count(two: Team) -> 
     assert "pending" not in done("-C", clone, "release", "list").err
     (note,) = done("-C", clone, "pull", "-o", "json").json()["notes"]
     assert "does not continue the newest release" in note
+    store = open_directory(two.store)
+    with pytest.raises(NotTrustedError, match=r"release 9\.9\.9 is tiny 1\.1\.0"):
+        accept(store.history.files(stale), f"{PENDING}9.9.9", store.trust_root(), Before())
 
 
 def test_more_pending_releases_than_anybody_has_are_refused(two: Team) -> None:

@@ -18,7 +18,7 @@ from airstore.ops.stores.site import anchors, ledgers
 from airstore.ops.stores.site.anchor_places import place_of
 from airstore.trust.mark import Mark
 from tests.support.product.repairs import broken, found_by_check, repaired
-from tests.support.product.road_parts import Road, airstore, done, write_site_file
+from tests.support.product.road_parts import Road, airstore, done, unchanged, write_site_file
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +102,8 @@ def test_an_anchor_that_is_gone_is_not_made_again_by_itself(anchored: Path, road
     file = Path(open_directory(anchored).anchor.removeprefix("file://"))
     file.unlink()
     for words in (("media", "import", road.delta), ("plan",)):
-        refused = airstore("-C", anchored, *words)
+        with unchanged(anchored):
+            refused = airstore("-C", anchored, *words)
         assert refused.code == 30, refused
         assert "is gone" in refused.err
         assert "anchor set" in refused.err
@@ -175,6 +176,14 @@ def test_another_release_or_entry_in_the_same_place_is_named(anchored: Path) -> 
         place_of(store, store.anchor).write(other.to_bytes(ledgers.site_key(store)))
         (fault,) = anchors.anchor_faults(store)
         assert said in fault
+
+
+def test_what_an_old_copy_notes_does_not_set_the_anchor_back(anchored: Path) -> None:
+    store, newer = open_directory(anchored), Digest.of(b"a release that the copy has not")
+    ahead = replace(mark(anchored), sequence=2, release=newer)
+    place_of(store, store.anchor).write(ahead.to_bytes(ledgers.site_key(store)))
+    write(anchored, 1)
+    assert (mark(anchored).sequence, mark(anchored).release, mark(anchored).entries) == (2, newer, 1)
 
 
 def test_a_mark_by_another_key_is_refused(anchored: Path, road: Road) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import SequenceError
+from airstore.core.parsing import strictjson
 from airstore.history import ledger, sealed
 from airstore.ops.stores.directory import StoreDirectory, open_directory
 from airstore.ops.stores.site import anchors, ledgers
 from tests.support.product.repairs import broken, found_by_check, repaired
-from tests.support.product.road_parts import airstore, done
+from tests.support.product.road_parts import airstore, done, flipped, rewrite
 
 pytestmark = pytest.mark.slow
 
@@ -98,6 +99,20 @@ def drop_beginning(site: Path) -> None:
     store.history.commit_entry(ledger.BRANCH, store.history.files(old[0]), "x", store.author, 3)
 
 
+def skip(site: Path) -> None:
+    """An entry that the site signed, and that says that there were others before it which there are not."""
+    store, entry = open_directory(site), ledger.Entry("push", "1.0.0", "succeeded", 9)
+    ledgers.append(store, entry, after=6)
+
+
+def damage_object(site: Path) -> None:
+    newest = commits(site)[0]
+    rewrite(
+        site / "history.git" / "objects" / newest[:2] / newest[2:],
+        lambda data: flipped(data, len(data) // 2),
+    )
+
+
 HARM: dict[str, tuple[Callable[[Path], None], str]] = {
     "deleted": (forget, "lacks entries 1 to 3"),
     "cut": (
@@ -109,6 +124,8 @@ HARM: dict[str, tuple[Callable[[Path], None], str]] = {
     "manifests changed": (change_manifests, "rendered/shop.yaml is not what it says"),
     "added to": (add_unsigned, "is not signed: it was not written by this site"),
     "cut in the middle": (drop_middle, "entries were cut out"),
+    "counted on": (skip, "follows entry 3: entries were cut out"),
+    "damaged": (damage_object, "is damaged"),
     "cut at its beginning": (drop_beginning, "begins at ledger entry 3"),
 }
 
@@ -178,6 +195,25 @@ def test_a_ledger_and_a_mark_that_are_both_deleted_are_missed(written: Path) -> 
     forget(written)
     (written / MARK).unlink()
     assert "nobody can say whether the ledger was cut" in faults(written)
+
+
+def test_a_mark_that_was_written_to_fit_a_ledger_that_was_cut_is_none_of_this_sites(written: Path) -> None:
+    old = sealed.read(open_directory(written).history, commits(written)[1])
+    cut(written)
+    document = json.loads((written / MARK).read_text())
+    (written / MARK).write_bytes(strictjson.dumps(document | {"entries": 2, "entry": str(old.digest)}))
+    assert "signature" in faults(written)
+    assert airstore("-C", written, "plan").code == 30
+
+
+def test_an_unsigned_entry_after_signed_ones_is_named_where_there_is_no_mark(written: Path) -> None:
+    """In a store of before there were marks, whose key was used since."""
+    config = json.loads((written / "airstore.json").read_text())
+    del config["marked"]
+    (written / "airstore.json").write_text(json.dumps(config))
+    add_unsigned(written)
+    (written / MARK).unlink()
+    assert "follows a signed entry, and is not signed" in faults(written)
 
 
 def test_what_another_key_signed_is_none_of_this_sites(written: Path, tmp_path: Path) -> None:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from airstore.core.parsing import strictjson
 from airstore.ops.stores.directory import open_directory
+from airstore.trust.ssh.keys import PrivateKey
+from tests.support.faults.forged_media import sign_index
 from tests.support.product.output_documents import said
 from tests.support.product.repairs import broken, damage, repaired
+from tests.support.product.road_fixtures import Copy
 from tests.support.product.road_parts import (
     Road,
     airstore,
     done,
+    flipped,
     pack_of,
     rewrite,
     sound,
     unchanged,
 )
+from tests.support.product.rotation import Rotation
 from tests.support.registry.servers import RegistryServer
 
 pytestmark = pytest.mark.slow
@@ -57,6 +65,16 @@ def test_a_wrong_place_is_named_and_changes_nothing(
     assert repaired(site, road.full).code == 0
 
 
+def test_media_that_somebody_else_signed_are_not_looked_into(road: Road, site: Path, copy: Copy) -> None:
+    media = copy(road.full)
+    sign_index(media, PrivateKey.generate())
+    (site / "packs" / pack_of(site).name).unlink()
+    with unchanged(site):
+        outcome = repaired(site, media)
+    assert outcome.code == 20, outcome
+    assert "signed by 0 of the 1 trusted keys" in outcome.err
+
+
 def test_a_damaged_place_gives_what_is_good_of_it(road: Road, own_road: Road) -> None:
     site, publisher = own_road.site, own_road.publisher
     for pack in (publisher / "packs").iterdir():
@@ -79,7 +97,7 @@ def test_a_registry_gives_back_what_was_pushed_to_it(
     done("-C", site, "registry", "push", place)
     blobs = open_directory(site).history.release("1.0.0").blobs().values()
     lost = next(blob for blob in blobs if "layer" in blob.media_type)
-    own_registry.blob_file(lost.digest).write_bytes(b"other bytes")
+    rewrite(own_registry.blob_file(lost.digest), lambda data: flipped(data, len(data) // 2))
     for path in (site / "packs").iterdir():
         path.unlink()
     outcome = airstore("-C", site, "repair", "--from", place, "-o", "json")
@@ -100,6 +118,25 @@ def other_publisher(road: Road, tmp_path: Path) -> Path:
     done("init", other, "--product", road.product)
     done("-C", other, "key", "generate", "release")
     return other
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_signatures_of_earlier_roots_are_missed_and_restored(
+    version: int, own_road: Road, tmp_path: Path
+) -> None:
+    """Later roots name them by content alone, and sites that have one before could not walk over them."""
+    rotation, publisher = Rotation.of(own_road), own_road.publisher
+    rotation.replace("release", "second")
+    rotation.replace("second", "third")
+    copy = shutil.copytree(publisher, tmp_path / "copy" / "publisher")
+    document = json.loads((publisher / "trust" / "roots" / f"{version}.json").read_text())
+    good = document["signatures"][0]["sig"]
+    document["signatures"][0]["sig"] = good[:10] + good[10:20].swapcase() + good[20:]
+    (publisher / "trust" / "roots" / f"{version}.json").write_bytes(strictjson.dumps(document))
+    assert broken(publisher) == {"sites that have an earlier trust root"}
+    assert "--from" in repaired(publisher).err
+    assert repaired(publisher, copy).out == f"restored {publisher}/trust/roots/{version}.json\n"
+    sound(publisher, "1.0.0", "1.1.0")
 
 
 def test_a_root_that_nothing_here_vouches_for_is_not_believed(road: Road, site: Path, tmp_path: Path) -> None:

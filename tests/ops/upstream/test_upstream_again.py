@@ -119,3 +119,4 @@ def test_each_thing_that_is_recorded_of_a_signature_counts(
     ask(tiny, signer)
     tiny.create("1.0.0")
     holds_but_for(tiny, change)
+    holds_but_for(tiny, {}, of=Digest.of(b"another image"))

@@ -19,13 +19,15 @@ Copy = Callable[[Path], Path]
 
 @pytest.fixture(scope="session")
 def road(helm4: Path, tmp_path_factory: pytest.TempPathFactory) -> Road:
-    """For reading only. The first of several workers builds it, the others wait for it.
+    """For reading only. The first of several workers builds it, the others wait for it. The directory
+    ``AIRSTORE_ROAD`` keeps it for later runs (scripts/guards).
 
     Commands of other workers leave marks in its ``tmp`` for as long as they run: what asks for a publisher
     that is unchanged takes ``own_road``.
     """
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    shared = Path(os.environ.get("AIRSTORE_ROAD", shared))
     with (shared / "road.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared / "road").exists():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import NotTrustedError
+from airstore.core.image.digest import Digest
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.releases.trusted import verified
 from airstore.ops.stores.upstream import verify_upstream
@@ -45,13 +46,16 @@ def released(tiny: Tiny, version: str = "1.0.0") -> Node:
     return image
 
 
-def holds_but_for(tiny: Tiny, change: Mapping[str, object]) -> None:
-    """A recorded signature is verified again as it is, and refused with another value in a field."""
+def holds_but_for(tiny: Tiny, change: Mapping[str, object], of: Digest | None = None) -> None:
+    """A recorded signature is verified again as it is, and refused with another value in a field, or ``of``
+    another image.
+    """
     store = open_directory(tiny.store)
     link = verified(store, "1.0.0")
     files = store.history.files(link.commit)
     (image,) = link.release.images
     other = replace(image, signatures=(replace(image.signatures[0], **change),))  # type: ignore[arg-type]
+    other = replace(other, root=replace(image.root, digest=of or image.root.digest))
     with store.open_blobs() as blobs:
         assert verify_upstream(link.release, files, blobs.read_bytes) == 1
         with pytest.raises(NotTrustedError, match="is no such signature"):

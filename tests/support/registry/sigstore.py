@@ -19,6 +19,7 @@ IDENTITY = "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/
 ISSUER = "https://token.actions.githubusercontent.com"
 WHEN = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 _STAMPS = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
+_OLD_ISSUER_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 _ISSUER_OID = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
 
 
@@ -126,8 +127,8 @@ class Sigstore:
         builder = builder.add_extension(_usage(signs=True), critical=True)
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.middle.public_key())
         builder = builder.add_extension(identifier, critical=False)
-        text = x509.UnrecognizedExtension(_ISSUER_OID, _der(0x0C, issuer.encode()))
-        builder = builder.add_extension(text, critical=False)
+        for oid, text in ((_OLD_ISSUER_OID, issuer.encode()), (_ISSUER_OID, _der(0x0C, issuer.encode()))):
+            builder = builder.add_extension(x509.UnrecognizedExtension(oid, text), critical=False)
         if not self.stamped:
             return builder.sign(self.middle, SHA256())
         bare = builder.sign(self.middle, SHA256()).tbs_certificate_bytes

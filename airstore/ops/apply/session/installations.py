@@ -22,9 +22,9 @@ from airstore.charts.images.rewrite import Rewriting
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.image.digest import Digest
-from airstore.core.parsing import strictjson
 from airstore.deploy.helm.kept import Kept
 from airstore.deploy.model.redact import Redactor
+from airstore.deploy.model.run_files import KEPT, VALUES, parse_run_file, write_run_file
 from airstore.deploy.plan.plan import beside
 from airstore.history.ledger import Running
 from airstore.ops.apply.session.prepare import PreparedRelease
@@ -64,7 +64,7 @@ class Installations:
         known = {"secrets": sorted(prepared.secrets), "kubeVersion": prepared.kube_version}
         document = {**known, **_inputs(prepared)}
         self._private(reference)
-        write_file(self._values_path(reference), strictjson.dumps(document), mode=0o600)
+        write_run_file(self._values_path(reference), document)
         return replace(prepared.running, values=reference)
 
     def renew(self, run: str, running: Running, prepared: PreparedRelease) -> Running:
@@ -102,7 +102,7 @@ class Installations:
         }
         self._private(reference)
         write_file(self._path(reference, "adopted", "tgz"), found.chart, mode=0o600)
-        write_file(self._values_path(reference), strictjson.dumps({**known, **given}), mode=0o600)
+        write_run_file(self._values_path(reference), {**known, **given})
         running = replace(found.running, values=reference)
         self.keep(running, found.kept)
         return running
@@ -175,13 +175,13 @@ class Installations:
         if path is None or not path.is_file():
             return None
         with storage_errors(path):
-            return Kept.from_json(strictjson.load_object(path.read_bytes(), str(path)))
+            return Kept.from_json(parse_run_file(path.read_bytes(), path))
 
     def keep(self, running: Running, kept: Kept) -> None:
         """Keep what Helm really installed, over what was kept of an earlier revision of it."""
         path = self._kept_path(running.values)
         self._private(running.values)
-        write_file(path, strictjson.dumps(kept.to_json()), mode=0o600)
+        write_run_file(path, kept.to_json())
 
     def _values(self, running: Running) -> dict[str, Any]:
         path = self._values_path(running.values)
@@ -191,13 +191,13 @@ class Installations:
             raise NotFoundError(
                 f"the values that {running.key} was applied with cannot be read: {path}: {fault.strerror}"
             ) from fault
-        return strictjson.load_object(data, str(path))
+        return parse_run_file(data, path)
 
     def _values_path(self, reference: str) -> Path:
-        return self._path(reference, "values")
+        return self._path(reference, VALUES)
 
     def _kept_path(self, reference: str) -> Path:
-        return self._path(reference, "kept")
+        return self._path(reference, KEPT)
 
     def _path(self, reference: str, folder: str, kind: str = "json") -> Path:
         match = _REFERENCE.fullmatch(reference)

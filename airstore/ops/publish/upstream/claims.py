@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
-from airstore.core.errors import NotTrustedError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
@@ -45,11 +45,13 @@ def attached_claims(source: ImageSource, reference: Reference, subject: Digest) 
         unread.append(f"of {len(listed)} attachments {_AT_MOST} were looked at")
     claims: list[Found] = []
     for descriptor in listed[:_AT_MOST]:
+        faults: list[object] = []
         try:
-            found = list(claims_of(descriptor, lambda each: read_document(source, reference, each)))
-        except (*SOURCE_FAULTS, NotTrustedError) as fault:
-            unread.append(f"{descriptor.digest.short} cannot be read: {fault}")
-            continue
+            read = partial(read_document, source, reference)
+            found = list(claims_of(descriptor, read, faults.append))
+        except SOURCE_FAULTS as fault:
+            found, faults = [], [fault]
+        unread += [f"{descriptor.digest.short} cannot be read: {fault}" for fault in faults]
         claims += [Found(descriptor.digest, claim) for claim in found]
     return Attached(tuple(claims), tuple(unread))
 

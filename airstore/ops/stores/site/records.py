@@ -7,13 +7,12 @@ from pathlib import Path
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import AirstoreError, DamagedError, StorageError, UsageError
-from airstore.core.parsing import strictjson
-from airstore.deploy.run.journal import Journal
 from airstore.history import ledger
 from airstore.history.exchange.restoration import longest_ledger
 from airstore.history.git.objects import ObjectDatabase
 from airstore.ops.stores.directory import SITE, SITE_KEY, StoreDirectory
 from airstore.ops.stores.site.ledgers import ledger_faults
+from airstore.ops.stores.site.run_faults import RunsLook, look_at_runs
 from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.ssh.publickey import PublicKey
 
@@ -26,9 +25,9 @@ def record_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:
     """
     yield from _key_faults(store)
     if store.side == SITE:
-        ended = set[str]()
-        yield from _run_faults(store.path / "deploy" / "runs", ended)
-        yield from _ledger_faults(store, ended)
+        runs = look_at_runs(store)
+        yield from runs.faults
+        yield from _ledger_faults(store, runs)
 
 
 def _key_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:
@@ -61,30 +60,12 @@ def _private(path: Path) -> None:
         raise DamagedError(f"{path} is not the key of {other.name}")
 
 
-def _run_faults(runs: Path, ended: set[str]) -> Iterator[tuple[str, str]]:
-    for run in sorted(runs.iterdir()) if runs.is_dir() else ():
-        breaks = f"run {run.name}"
-        try:
-            journal = Journal.look(run)
-            if journal and journal.end:
-                ended.add(run.name)
-        except DamagedError as fault:
-            yield str(fault), breaks
-        for path in sorted([*run.glob("values/*.json"), *run.glob("kept/*.json")]):
-            yield from _trying(path, _document, breaks)
-
-
-def _document(path: Path) -> None:
-    with storage_errors(path):
-        strictjson.load_object(path.read_bytes(), str(path))
-
-
-def _ledger_faults(store: StoreDirectory, ended: set[str]) -> Iterator[tuple[str, str]]:
+def _ledger_faults(store: StoreDirectory, runs: RunsLook) -> Iterator[tuple[str, str]]:
     """The ledger has a run before its journal says that it ended: without, something was lost."""
-    said = set[object]()
+    said = set[str]()
     try:
         for entry in ledger.entries(store.history):
-            said.add(entry.details.get("run"))
+            said.add(str(entry.details.get("run", "")))
     except StorageError:
         raise
     except AirstoreError as fault:
@@ -93,8 +74,10 @@ def _ledger_faults(store: StoreDirectory, ended: set[str]) -> Iterator[tuple[str
     if not said and longest_ledger(ObjectDatabase(store.layout.history / "objects")):
         yield "the ledger's branch is missing, and its entries are there", "the ledger"
     yield from ((fault, "the ledger") for fault in ledger_faults(store))
-    for run in sorted(ended - said):
+    for run in sorted(runs.ended - said):
         yield f"the ledger lacks run {run}, whose journal says that it ended", "the ledger"
+    for run in sorted(runs.silent & said):
+        yield f"the journal of run {run} is gone, which the ledger has", f"run {run}"
 
 
 def _trying(path: Path, read: Callable[[Path], None], breaks: str) -> Iterator[tuple[str, str]]:

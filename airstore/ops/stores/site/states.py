@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
-from airstore.core.errors import AirstoreError, DamagedError, StorageError
+from airstore.core.durable import storage_errors
+from airstore.core.errors import AirstoreError, DamagedError, NotTrustedError, SequenceError, StorageError
 from airstore.history.git.files import SIGNERS_FILE
 from airstore.history.git.names import MAIN
 from airstore.history.inspection import owner
 from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
 from airstore.trust.policy import check_root_version
 from airstore.trust.root.chain import RootChain
-from airstore.trust.root.sign import allowed_signers
+from airstore.trust.root.sign import TrustRoot, allowed_signers, verify_first, verify_next
 from airstore.trust.state import TrustState
 
 ALL = "every release"
@@ -27,12 +30,13 @@ def state_faults(store: StoreDirectory) -> Iterator[tuple[str, tuple[str, ...]]]
         return  # no key yet
     steps: tuple[tuple[Callable[[StoreDirectory], None], str], ...] = (
         (_roots, ALL),
+        (_links, "sites that have an earlier trust root"),
         (_signers, ALL),
         (_main, owner(MAIN)),
         (_state, "every import"),
         (_trusted_commit, owner(MAIN)),
     )
-    for step, breaks in steps if store.side == SITE else steps[:3]:
+    for step, breaks in steps if store.side == SITE else steps[:4]:
         try:
             step(store)
         except StorageError:
@@ -53,6 +57,49 @@ def _roots(store: StoreDirectory) -> None:
     if gap:
         missing = trust.oldest.version - 1
         raise DamagedError(f"{store.layout.earlier_root(missing)} is missing; the ones before cannot be used")
+
+
+class BrokenLink(NamedTuple):
+    """A root whose signatures do not hold, or do not continue the root before it; its content is right.
+
+    Attributes:
+        before: None where the store has none before it.
+    """
+
+    file: Path
+    before: TrustRoot | None
+    root: TrustRoot
+    fault: str
+
+
+def broken_links(store: StoreDirectory) -> Iterator[BrokenLink]:
+    """Roots that a site could not walk over: later ones name them by content, which has no signatures.
+
+    Raises:
+        NotFoundError, DamagedError, NotTrustedError: as `StoreDirectory.trust`.
+    """
+    roots, layout = store.trust().roots, store.layout
+    for before, root in zip((None, *roots), roots, strict=False):
+        file = layout.root_file if root is roots[-1] else layout.earlier_root(root.version)
+        try:
+            with storage_errors(file):
+                follow(before, file.read_bytes())
+        except (DamagedError, NotTrustedError, SequenceError) as fault:
+            yield BrokenLink(file, before, root, str(fault))
+
+
+def follow(before: TrustRoot | None, signed: bytes) -> TrustRoot:
+    """A root after another one, or alone.
+
+    Raises:
+        DamagedError, NotTrustedError, SequenceError: its signatures do not hold.
+    """
+    return verify_next(before, signed) if before else verify_first(signed)
+
+
+def _links(store: StoreDirectory) -> None:
+    for broken in broken_links(store):
+        raise DamagedError(f"{broken.file}: {broken.fault}")
 
 
 def _signers(store: StoreDirectory) -> None:
