@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
@@ -88,13 +88,15 @@ class ObjectReader:
                 found.add(key)
         return found
 
-    def has(self, key: ObjectKey) -> bool:
-        """Whether some pack that is there claims to hold the object; nothing is read."""
-        return any(
-            shelf.path_of(location.pack).exists()
-            for shelf in self._shelves
-            for location in shelf.index.locate(key)
-        )
+    def has_all(self, keys: Collection[ObjectKey]) -> bool:
+        """Whether for each object a pack that is there claims to hold it; nothing is read."""
+        lacking = set(keys)
+        for shelf in self._shelves:
+            found = shelf.index.locate_all(lacking)
+            packs = {copy.pack for copies in found.values() for copy in copies}
+            there = {pack for pack in packs if shelf.path_of(pack).exists()}
+            lacking -= {key for key, copies in found.items() if any(copy.pack in there for copy in copies)}
+        return not lacking
 
     def recipe(self, digest: Digest) -> Recipe:
         """The recipe that `root` finds."""
@@ -173,7 +175,7 @@ class ObjectReader:
     def _all_good(self, recipe: Recipe) -> bool:
         side = recipe.opened.side if recipe.opened else ()
         needed = (step for step in chain(side, self.steps(recipe)) if isinstance(step, ObjectKey))
-        return all(len(self.good(batch)) == len(set(batch)) for batch in _batches(needed))
+        return all(len(self.good(batch)) == len(set(batch)) for batch in batches(needed))
 
     def plain(self, digest: Digest) -> Iterator[bytes]:
         """What an opened blob holds, without its compression; of one that is whole, its bytes.
@@ -207,7 +209,7 @@ class ObjectReader:
     def _pieces(self, recipe: Recipe, start: int, end: int) -> Iterator[bytes]:
         """The bytes of a range; objects outside of it are not read."""
         skeleton: tuple[ObjectKey, bytes] | None = None  # many slices are of the same one
-        for slices in _batches(_slices(self.steps(recipe), start, end, recipe.steps_size)):
+        for slices in batches(_slices(self.steps(recipe), start, end, recipe.steps_size)):
             copies = self._copies([key for key, _, _ in slices])
             for key, first, last in slices:
                 kept = skeleton[1] if skeleton and skeleton[0] == key else None
@@ -261,7 +263,8 @@ def _slices(steps: Iterable[Step], start: int, end: int, whole: int) -> Iterator
             return  # to the very end only for a range that reaches it: there the recipe proves complete
 
 
-def _batches(items: Iterable[_Item], size: int = 250) -> Iterator[list[_Item]]:
+def batches(items: Iterable[_Item], size: int = 250) -> Iterator[list[_Item]]:
+    """Items in as many at a time as one statement of SQLite's should take."""
     items = iter(items)
     while batch := list(islice(items, size)):
         yield batch
