@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -23,6 +23,7 @@ from airstore.media.delta.making.carried import CarriedPieces
 from airstore.media.delta.making.difference import Difference, Target, difference
 from airstore.media.delta.making.machine import codes
 from airstore.media.delta.making.memory import DEFAULT, Workplace, body_memory
+from airstore.media.delta.making.narrowing import narrowed
 from airstore.media.delta.making.tabling import tabled
 from airstore.media.delta.making.ways import Offer, Way, choose, maker, offers
 from airstore.media.delta.making.work import Work
@@ -83,6 +84,8 @@ def prepare(store: BlobStore, task: Task) -> PreparedDelta:
     """
     reader = store.reader()
     new = [outline(reader, digest, named=True) for digest in task.new]
+    if task.kept and not task.kinds:
+        task = replace(task, base=narrowed(reader, new, task.base, task.kept, task.places))
     old = [outline(reader, digest, named=True) for digest in task.base]
     kinds = max(len(task.kinds), 1)
     found = difference(new, old, task.places, task.holders, (1 << kinds) - 1, task.kept)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from airstore.store.read.reader import ObjectReader, batches
 from airstore.store.read.sqlite import KeySet
 
 _KEY = struct.Struct("<BI32s")
+_FEW = 100_000  # objects whose digests are held in memory
 _PLACED = struct.Struct("<IBI32s")  # an object and where it starts in its frame
 
 
@@ -61,7 +62,7 @@ class PackFile:
     size: int
 
 
-def select(store: BlobStore, blobs: Iterable[Digest], base: Iterable[Digest] = ()) -> Selection:
+def select(store: BlobStore, blobs: Collection[Digest], base: Collection[Digest] = ()) -> Selection:
     """What ``blobs`` need beyond what the ``base`` blobs consist of already; their order does not matter.
 
     Raises:
@@ -72,7 +73,7 @@ def select(store: BlobStore, blobs: Iterable[Digest], base: Iterable[Digest] = (
     packed = bytearray()
     plain = stored = 0
     with closing(KeySet()) as known:
-        for keys in batches(_all_reachable(reader, base)):
+        for keys in batches(_all_reachable(reader, _overlapping(reader, blobs, base))):
             known.add_all([_name(key) for key in keys])
         # The caller may hold them in a set, which has no order.
         for keys in batches(_all_reachable(reader, sorted(set(blobs)))):
@@ -191,6 +192,14 @@ def _reachable(reader: ObjectReader, digest: Digest) -> Iterator[ObjectKey]:
         yield from recipe.opened.side
     yield from recipe.parts
     yield root
+
+
+def _overlapping(
+    reader: ObjectReader, blobs: Collection[Digest], base: Collection[Digest]
+) -> Collection[Digest]:
+    """Those of the base blobs that have an object of some blobs; all, where these have many."""
+    wanted = {key.digest for key in islice(_all_reachable(reader, blobs), _FEW)} if base else set()
+    return base if len(wanted) == _FEW else [digest for digest in base if reader.mentions(digest, wanted)]
 
 
 def _all_reachable(reader: ObjectReader, blobs: Iterable[Digest]) -> Iterator[ObjectKey]:

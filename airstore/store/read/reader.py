@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
@@ -14,7 +15,7 @@ from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.image.digest import Digest, verified
 from airstore.core.limits import KIB
 from airstore.store.format.objects import ObjectKey, ObjectKind, key_of
-from airstore.store.format.recipe import Opened, Recipe, Step, decode_root, walk
+from airstore.store.format.recipe import Opened, Recipe, Step, decode_root, digests, walk
 from airstore.store.read.index import BlobRow, Location
 from airstore.store.read.shelf import Shelf
 
@@ -199,6 +200,23 @@ class ObjectReader:
     def steps(self, recipe: Recipe) -> Iterator[Step]:
         """The steps of a recipe, see `walk`."""
         return walk(recipe, self.object)
+
+    def mentions(self, digest: Digest, wanted: AbstractSet[bytes]) -> bool:
+        """Whether the recipe that opens a blob names one of some objects.
+
+        Args:
+            digest: of the blob.
+            wanted: digests of objects.
+
+        Raises:
+            NotFoundError: there is no recipe for it.
+            DamagedError: none can be read.
+        """
+        recipe = self.root(digest, opened=True)[1]
+        if recipe.opened and any(key.digest in wanted for key in recipe.opened.side):
+            return True
+        parts = map(self.object, recipe.parts) if recipe.parts else (recipe.steps,)
+        return any(not wanted.isdisjoint(digests(part)) for part in parts)
 
     def _decode(self, row: BlobRow) -> Recipe:
         recipe = decode_root(self.object(row.recipe))
