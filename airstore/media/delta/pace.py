@@ -12,10 +12,10 @@ from airstore.core.image.digest import Digest
 from airstore.media.delta.format.table import DeltaTable
 
 UNIT = 1e-9  # seconds of one unit of work
-MAKING = 6  # units for a byte of a new piece
-JOINING = 28  # for a byte of what pieces are joined to, files that the site holds among them
-OPENING = 700e-9  # seconds for a byte of a compressed blob that is held whole
-_REBUILDING = 70e-9  # seconds for a byte that a compressed blob holds
+MAKING = 8  # units for a byte of a new piece
+JOINING = 24  # for a byte of what pieces are joined to, files that the site holds among them
+OPENING = 550e-9  # seconds for a byte of a compressed blob that is held whole
+_REBUILDING = 80e-9  # seconds for a byte that a compressed blob holds
 _READING = 5e-9  # for a byte of a blob that is not compressed, or came as the registry has it
 _BOTH_CORES = 2  # blobs are rebuilt two at a time
 
