@@ -49,6 +49,15 @@ class ObjectReader:
         """
         return self._first_good(key, self._copies([key])[key])
 
+    def objects(self, keys: Sequence[ObjectKey]) -> Iterator[bytes]:
+        """Plain bytes of some objects, in their order; the index is asked for all of them at once.
+
+        Raises:
+            DamagedError: of one of them no copy is good, or there is none.
+        """
+        copies = self._copies(keys)
+        return (self._first_good(key, copies[key]) for key in keys)
+
     def _first_good(self, key: ObjectKey, copies: Sequence[_Copy]) -> bytes:
         fault: DamagedError | None = None
         for copy in copies:
