@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -12,7 +12,7 @@ from airstore.core.progress import QUIET
 from airstore.media.delta.effort import Effort
 from airstore.media.delta.reader import Delta
 from airstore.media.delta.writer import Task, prepare
-from airstore.store.blobs import select
+from airstore.store.blobs import Piece, contents, select
 from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.recipe import Recipe, Step
 from airstore.store.read.reader import ObjectReader
@@ -87,3 +87,20 @@ def test_much_that_is_new_may_rest_on_what_stays(pair: Pair) -> None:
     base = [Digest.of(kept), Digest.of(OLD_CHART)]
     delta = written(pair, Task([Digest.of(new)], base, {}, kept=frozenset(base[:1])))
     assert sum(piece.carried for piece in delta.table.pieces) < 10_000
+
+
+def test_small_pieces_are_worked_on_together_and_not_too_many(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = list[list[int]]()
+
+    def watched(reader: ObjectReader, pieces: Sequence[Piece]) -> Iterator[bytes]:
+        groups.append([piece.size for piece in pieces])
+        return contents(reader, pieces)
+
+    monkeypatch.setattr("airstore.media.delta.writer.contents", watched)
+    new = layer({**IMAGE, "a": NOISE, **{f"z/{number}": text(number, 8) for number in range(300)}})
+    pair.put(pair.publisher, new)
+    written(pair, Task([Digest.of(new)], [], {}))
+    assert max(map(len, groups)) == 100
+    assert all(len(group) == 1 or sum(group) <= 256 << 10 for group in groups)
