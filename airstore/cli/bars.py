@@ -39,9 +39,9 @@ class Bars:
             yield advance
 
     @contextmanager
-    def work(self, label: str, total: int) -> Iterator[Advance]:
+    def work(self, label: str, total: int, after: Afterwards = NOTHING) -> Iterator[Advance]:
         """One bar without bytes, gone when the block ends."""
-        with self._bar(label, total, NOTHING, TaskProgressColumn()) as advance:
+        with self._bar(label, total, after, TaskProgressColumn()) as advance:
             yield advance
 
     @contextmanager

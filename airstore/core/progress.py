@@ -17,8 +17,8 @@ class Afterwards:
     Attributes:
         seconds: gives what it takes on the machine where that was measured; None where it is not known. Asked
             by those who show it, once.
-        pace: seconds that a byte of the work before it took there; what follows is slower or faster in
-            proportion. None where that says nothing about the machine, as copying from a carrier does.
+        pace: seconds that a byte or unit of the work before it took there; what follows is slower or faster
+            in proportion. None where that says nothing about the machine, as copying from a carrier does.
     """
 
     seconds: Callable[[], float | None]
@@ -36,7 +36,7 @@ class Progress(Protocol):
     ) -> AbstractContextManager[Advance]:
         """Show one piece of work of ``total`` bytes; call the result with every further count of bytes."""
 
-    def work(self, label: str, total: int) -> AbstractContextManager[Advance]:
+    def work(self, label: str, total: int, after: Afterwards = NOTHING) -> AbstractContextManager[Advance]:
         """The same of work of several kinds: ``total`` is in units that take the same time of either."""
 
 
@@ -48,9 +48,9 @@ class Quiet:
         """See `Progress`."""
         yield lambda _count: None
 
-    def work(self, label: str, total: int) -> AbstractContextManager[Advance]:
+    def work(self, label: str, total: int, after: Afterwards = NOTHING) -> AbstractContextManager[Advance]:
         """See `Progress`."""
-        return self.task(label, total)
+        return self.task(label, total, after)
 
 
 QUIET = Quiet()

@@ -3,7 +3,7 @@
 from airstore.store.directory import BlobStore
 from airstore.store.exchange.arriving import bring_outline, bring_whole, forget_outlines, pack_file
 from airstore.store.exchange.export import PackFile, Selection, select, write_packs
-from airstore.store.exchange.outline import Outline, Piece, content, outline
+from airstore.store.exchange.outline import Outline, Piece, content, contents, outline
 from airstore.store.exchange.staging import Staging
 from airstore.store.exchange.whole import write_whole
 from airstore.store.format.objects import ObjectKey
@@ -56,6 +56,7 @@ __all__ = [
     "compress_solid",
     "compression_memory",
     "content",
+    "contents",
     "decompression_memory",
     "drop_whole",
     "forget_outlines",

@@ -36,12 +36,12 @@ def write_image(directory: Path, objects: int, turn: str) -> None:
     """An image of so many small files, each another, and one layer that is another in each turn."""
     writer = LayoutWriter(directory)
     counts = [min(_FILES, objects - start) for start in range(0, objects, _FILES)]
-    layers = [_layer(f"{number}", count) for number, count in enumerate(counts)]
+    names = [*((f"{number}", count) for number, count in enumerate(counts)), (f"turn-{turn}", 10)]
     manifest = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "config": writer.blob(b'{"architecture":"amd64","os":"linux"}', OCI_CONFIG),
-        "layers": [writer.blob(layer, _LAYER) for layer in (*layers, _layer(f"turn-{turn}", 10))],
+        "layers": [writer.blob(_layer(name, count), _LAYER) for name, count in names],
     }
     writer.name(writer.document(manifest), IMAGE)
     writer.finish()
@@ -79,7 +79,8 @@ class Scale:
         run("airstore", "-C", base / "store", "release", "create", "--version", "1.0.1")
         grow(base / "store", self._releases)
         run("airstore", "init", base / "site", "--site", "a", "--trust", base / "store/trust/root.json")
-        run("airstore", "-C", base / "store", "media", "create", "--to", self._newest, base / "full")
+        words = "media", "create", "--effort", "none", "--to", self._newest
+        run("airstore", "-C", base / "store", *words, base / "full")
         run("airstore", "-C", base / "site", "media", "import", base / "full")
         shutil.rmtree(base / "full")
         (base / "made").write_text(self._newest)

@@ -143,6 +143,19 @@ def test_a_damaged_copy_is_not_exported_when_another_is_good(publisher: BlobStor
     assert packs
 
 
+def test_what_lay_in_a_pack_that_is_gone_is_missing(
+    publisher: BlobStore, site: BlobStore, tmp_path: Path
+) -> None:
+    """The index says of an object what it says; the pack's file has to be there as well."""
+    with Staging(site, export(publisher, tmp_path / "media", [OLD], [])) as staging:
+        staging.commit()
+    (pack,) = packs_of(site)
+    with Staging(site, export(publisher, tmp_path / "delta", [NEW], [OLD])) as staging:
+        assert staging.missing([Digest.of(NEW)]) == []
+        pack.rename(tmp_path / "gone")
+        assert staging.missing([Digest.of(NEW)]) == [Digest.of(NEW)]
+
+
 @pytest.mark.parametrize("operation", ["write", "sync", "publish"])
 def test_a_full_disk_leaves_no_packs(publisher: BlobStore, tmp_path: Path, operation: str) -> None:
     selection = select(publisher, [Digest.of(OLD), Digest.of(RAW)])

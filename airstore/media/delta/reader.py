@@ -21,6 +21,7 @@ from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.core.work import at_work
+from airstore.media.delta import pace
 from airstore.media.delta.file import DeltaFile
 from airstore.media.delta.format import patch
 from airstore.media.delta.format.layout import Stream
@@ -82,6 +83,10 @@ class Delta:
         check_bases(self.table, found, lambda number: self._size(number, found))
         return found
 
+    def work(self, wanted: Container[Digest]) -> int:
+        """Units of work that `restore` is; see `pace`."""
+        return pace.work(self.table, self.resolve(wanted).plain_bytes, wanted)
+
     @property
     def blobs(self) -> list[Digest]:
         """Digests of the new blobs."""
@@ -96,7 +101,7 @@ class Delta:
             writer: takes them.
             wanted: those that are stored; see `resolve`.
             temporary: a directory with room for the new pieces.
-            advance: called with every count of new plain bytes.
+            advance: called with every count of work.
 
         Raises:
             DamagedError: the delta does not fit what the site has.
@@ -110,7 +115,7 @@ class Delta:
             for blob in self.table.blobs:
                 if blob.digest in wanted:
                     with at_work("make blob %s from a delta", blob.digest):
-                        _restore(writer, blob, made)
+                        _restore(writer, blob, made, advance)
 
     def _pieces(self, resolution: Resolution, known: _Pieces) -> Iterator[tuple[int, Iterable[bytes]]]:
         """The new pieces that are made, in order, with their positions; each is taken before the next.
@@ -159,7 +164,7 @@ class _Pieces:
         start = self._spool.seek(0, os.SEEK_END)
         for part in parts:
             self._spool.write(part)
-            advance(len(part))
+            advance(len(part) * pace.MAKING)
         self._places[at] = start, self._spool.tell() - start
 
     def one(self, number: int) -> bytes:
@@ -198,7 +203,7 @@ def _pass_over(parts: Iterable[bytes]) -> None:
         pass
 
 
-def _restore(writer: BlobWriter, blob: NewBlob, made: _Pieces) -> None:
+def _restore(writer: BlobWriter, blob: NewBlob, made: _Pieces, advance: Advance) -> None:
     held = made.chunks(blob.pieces)
     if blob.bodies is not None:
         held = join_tar(Feed(held), Feed(made.chunks(blob.bodies)))
@@ -206,7 +211,13 @@ def _restore(writer: BlobWriter, blob: NewBlob, made: _Pieces) -> None:
     if blob.compressed:
         side = made.chunks(blob.compressed.side)
         compressed = BlobEncoding(blob.compressed.plain_size, blob.compressed.encoder, side)
-    writer.restore(Descriptor("", blob.digest, blob.size), held, compressed)
+    writer.restore(Descriptor("", blob.digest, blob.size), _counted(held, advance), compressed)
+
+
+def _counted(chunks: Iterable[bytes], advance: Advance) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        advance(len(chunk) * pace.JOINING)
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from itertools import repeat
+from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, NamedTuple
@@ -23,6 +23,7 @@ from airstore.media.delta.making.carried import CarriedPieces
 from airstore.media.delta.making.difference import Difference, Target, difference
 from airstore.media.delta.making.machine import codes
 from airstore.media.delta.making.memory import DEFAULT, Workplace, body_memory
+from airstore.media.delta.making.narrowing import narrowed
 from airstore.media.delta.making.tabling import tabled
 from airstore.media.delta.making.ways import Offer, Way, choose, maker, offers
 from airstore.media.delta.making.work import Work
@@ -34,11 +35,13 @@ from airstore.store.blobs import (
     Outline,
     Piece,
     content,
+    contents,
     in_order,
     outline,
 )
 
 _COPY = 1 << 20
+_GROUP, _MOST = 256 << 10, 100  # bytes and pieces that are worked on together
 # Bytes of all pieces that have bases from which on patches are made. What they save of less is a few KB, and
 # loading HDiffPatch takes either side a tenth of the time that such media take.
 _PATCHED = 16 << 10
@@ -83,6 +86,8 @@ def prepare(store: BlobStore, task: Task) -> PreparedDelta:
     """
     reader = store.reader()
     new = [outline(reader, digest, named=True) for digest in task.new]
+    if task.kept and not task.kinds:
+        task = replace(task, base=narrowed(reader, new, task.base, task.kept, task.places))
     old = [outline(reader, digest, named=True) for digest in task.base]
     kinds = max(len(task.kinds), 1)
     found = difference(new, old, task.places, task.holders, (1 << kinds) - 1, task.kept)
@@ -172,13 +177,16 @@ class PreparedDelta:
         pool, place = workers
         search = effort.search._replace(patches=_worth_patches(jobs))
 
-        def work(job: _Job) -> list[Way]:
-            new = content(self.reader, job.target.held.piece)
-            make = maker(new, self._old, place, search)
-            return choose(job.target, job.offered, make)
+        def work(group: Sequence[_Job]) -> list[tuple[_Job, list[Way]]]:
+            news = contents(self.reader, [job.target.held.piece for job in group])
+            return [
+                (job, choose(job.target, job.offered, maker(new, self._old, place, search)))
+                for job, new in zip(group, news, strict=True)
+            ]
 
-        carried, within = CarriedPieces(self.found), (lambda job: job.weight, place.shares.bodies)
-        for job, ways in zip(jobs, in_order(pool, work, jobs, within=within), strict=True):
+        carried = CarriedPieces(self.found)
+        within = (lambda group: sum(job.weight for job in group), place.shares.bodies)
+        for job, ways in chain.from_iterable(in_order(pool, work, _grouped(jobs), within=within)):
             advance(job.work.making)
             packing = job.work.packing
             for way in carried.add(job.target, job.offered, ways):
@@ -219,6 +227,19 @@ class _Job(NamedTuple):
         weight = body_memory(new, max(bases)) + new * len(offered)
         packing = effort.code[code] if code else None
         return cls(target, offered, weight, Work.of(new, sum(bases), effort.packings, packing), code)
+
+
+def _grouped(jobs: Iterable[_Job]) -> Iterator[Sequence[_Job]]:
+    """Jobs in their order, small ones together: asking the index for each by itself would take longest."""
+    group, size = list[_Job](), 0
+    for job in jobs:
+        if group and (size + job.target.held.piece.size > _GROUP or len(group) == _MOST):
+            yield group
+            group, size = [], 0
+        group.append(job)
+        size += job.target.held.piece.size
+    if group:
+        yield group
 
 
 def _worth_patches(jobs: Sequence[_Job]) -> bool:

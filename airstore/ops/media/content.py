@@ -10,8 +10,9 @@ from pathlib import Path
 from airstore.core.errors import DamagedError, IncompleteError, StorageError
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
-from airstore.core.progress import Afterwards, Progress
+from airstore.core.progress import NOTHING, Afterwards, Progress
 from airstore.media.delta import pace
+from airstore.media.delta.file import DeltaFile
 from airstore.media.delta.reader import Delta
 from airstore.media.index import MediaIndex
 from airstore.ops.media.arrivals import Arrivals
@@ -75,15 +76,16 @@ class MediaContent:
                 raise IncompleteError(text, hint=self._way_out()) from fault
 
     def _apply(self, path: Path, staging: Staging) -> None:
-        delta = Delta(path, staging.reader, lambda bases: self._open_held(staging, bases))
+        applied = Afterwards(lambda: _seconds(path), pace.OPENING)
+        delta = Delta(path, staging.reader, lambda bases: self._open_held(staging, bases, applied))
         wanted = {*staging.missing(delta.blobs), *self.damaged}
         if wanted.isdisjoint(delta.blobs):
             return  # an earlier run got as far as that
         plain = delta.resolve(wanted).plain_bytes
         self.require_space(2 * plain)
-        after = Afterwards(lambda: pace.rebuilding(delta.table, wanted), pace.APPLYING)
+        after = Afterwards(lambda: pace.rebuilding(delta.table, wanted), pace.UNIT)
         with (
-            self._progress.task("applying a delta", plain, after) as advance,
+            self._progress.work("applying a delta", delta.work(wanted), after) as advance,
             staging.writer() as writer,
         ):
             delta.restore(writer, wanted, self._blobs.layout.temporary, advance)
@@ -105,12 +107,15 @@ class MediaContent:
             if staging.size(digest) != blobs[digest].size:
                 raise DamagedError(f"blob {digest} is not of the size that release {release.version} says")
 
-    def _open_held(self, staging: Staging, only: Collection[Digest] | None = None) -> bool:
+    def _open_held(
+        self, staging: Staging, only: Collection[Digest] | None = None, after: Afterwards = NOTHING
+    ) -> bool:
         """Open what media brought whole, or only some of it: a delta may rest on the files in it."""
         held = openable(self._blobs, only)
+        size = sum(blob.size for blob in held)
         with (
             suppress(DamagedError),  # then it is missing here, which is said next
-            self._progress.task("opening layers held whole", sum(blob.size for blob in held)) as advance,
+            self._progress.task("opening layers held whole", size, after) as advance,
         ):
             return bool(held) and staging.open_held(held, advance)
         return False
@@ -130,3 +135,9 @@ class MediaContent:
             f"{asked} the publisher for `media create --to {version} --receipt FILE`, with what "
             "`airstore receipt` writes here"
         )
+
+
+def _seconds(path: Path) -> float:
+    """What applying a delta and rebuilding its blobs takes."""
+    table = DeltaFile(path).table
+    return pace.applying(table) + pace.rebuilding(table)

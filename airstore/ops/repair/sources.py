@@ -125,7 +125,7 @@ class MediaSource:
 
     def _make(self, delta: Delta, staging: Staging, held: BlobStore, wanted: Collection[Digest]) -> None:
         with (
-            self._progress.task("applying a delta", delta.resolve(wanted).plain_bytes) as advance,
+            self._progress.work("applying a delta", delta.work(wanted)) as advance,
             staging.writer() as writer,
         ):
             delta.restore(writer, wanted, held.layout.temporary, advance)

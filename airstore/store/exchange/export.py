@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,10 +22,11 @@ from airstore.store.format.pack import frame_entry, read_at
 from airstore.store.format.packwriter import Frame, pack_writer
 from airstore.store.ingest.sink import WORKERS, FrameSink
 from airstore.store.read.index import Location
-from airstore.store.read.reader import ObjectReader
+from airstore.store.read.reader import ObjectReader, batches
 from airstore.store.read.sqlite import KeySet
 
 _KEY = struct.Struct("<BI32s")
+_FEW = 100_000  # objects whose digests are held in memory
 _PLACED = struct.Struct("<IBI32s")  # an object and where it starts in its frame
 
 
@@ -60,7 +62,7 @@ class PackFile:
     size: int
 
 
-def select(store: BlobStore, blobs: Iterable[Digest], base: Iterable[Digest] = ()) -> Selection:
+def select(store: BlobStore, blobs: Collection[Digest], base: Collection[Digest] = ()) -> Selection:
     """What ``blobs`` need beyond what the ``base`` blobs consist of already; their order does not matter.
 
     Raises:
@@ -71,16 +73,16 @@ def select(store: BlobStore, blobs: Iterable[Digest], base: Iterable[Digest] = (
     packed = bytearray()
     plain = stored = 0
     with closing(KeySet()) as known:
-        for digest in base:
-            for key in _reachable(reader, digest):
-                known.add(_name(key))
-        for digest in sorted(set(blobs)):  # the caller may hold them in a set, which has no order
-            for key in _reachable(reader, digest):
-                if known.add(_name(key)):
-                    packed += _KEY.pack(key.kind, key.size, key.digest)
-                    place = _place(store, key)
-                    plain += key.size
-                    stored += -(-place.stored * key.size // place.plain) + _KEY.size
+        for keys in batches(_all_reachable(reader, _overlapping(reader, blobs, base))):
+            known.add_all([_name(key) for key in keys])
+        # The caller may hold them in a set, which has no order.
+        for keys in batches(_all_reachable(reader, sorted(set(blobs)))):
+            new = known.add_all([_name(key) for key in keys])
+            wanted = [key for key in dict.fromkeys(keys) if _name(key) in new]
+            for key, place in _places(store, wanted):
+                packed += _KEY.pack(key.kind, key.size, key.digest)
+                plain += key.size
+                stored += -(-place.stored * key.size // place.plain) + _KEY.size
     return Selection(bytes(packed), plain, stored)
 
 
@@ -142,10 +144,10 @@ class _Wanted(NamedTuple):
 def _by_frame(store: BlobStore, selection: Selection) -> Iterator[_Wanted]:
     """Frames in the order in which the selection first needs them."""
     places: dict[int, tuple[Location, bytearray]] = {}
-    for key in selection.objects():
-        place = _place(store, key)
-        _, objects = places.setdefault(place.frame, (place, bytearray()))
-        objects += _PLACED.pack(place.offset, key.kind, key.size, key.digest)
+    for keys in batches(selection.objects()):
+        for key, place in _places(store, keys):
+            _, objects = places.setdefault(place.frame, (place, bytearray()))
+            objects += _PLACED.pack(place.offset, key.kind, key.size, key.digest)
     for place, objects in places.values():
         ordered = sorted(_PLACED.iter_unpack(objects))
         yield _Wanted(place, tuple(ObjectKey(ObjectKind(kind), raw, size) for _, kind, size, raw in ordered))
@@ -192,11 +194,27 @@ def _reachable(reader: ObjectReader, digest: Digest) -> Iterator[ObjectKey]:
     yield root
 
 
-def _place(store: BlobStore, key: ObjectKey) -> Location:
-    copies = store.index.locate(key)
-    if not copies:
-        raise DamagedError(f"{key} is missing from the store", hint="fetch it again from media or registry")
-    return copies[0]
+def _overlapping(
+    reader: ObjectReader, blobs: Collection[Digest], base: Collection[Digest]
+) -> Collection[Digest]:
+    """Those of the base blobs that have an object of some blobs; all, where these have many."""
+    wanted = {key.digest for key in islice(_all_reachable(reader, blobs), _FEW)} if base else set()
+    return base if len(wanted) == _FEW else [digest for digest in base if reader.mentions(digest, wanted)]
+
+
+def _all_reachable(reader: ObjectReader, blobs: Iterable[Digest]) -> Iterator[ObjectKey]:
+    return chain.from_iterable(_reachable(reader, digest) for digest in blobs)
+
+
+def _places(store: BlobStore, keys: Sequence[ObjectKey]) -> Iterator[tuple[ObjectKey, Location]]:
+    """Each of some objects and its newest copy, in their order."""
+    found = store.index.locate_all(keys)
+    for key in keys:
+        if not found[key]:
+            raise DamagedError(
+                f"{key} is missing from the store", hint="fetch it again from media or registry"
+            )
+        yield key, found[key][0]
 
 
 def _name(key: ObjectKey) -> bytes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 
 from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
@@ -91,6 +91,16 @@ def content(reader: ObjectReader, piece: Piece) -> bytes:
         DamagedError: an object has no good copy.
     """
     return b"".join(map(reader.object, piece.keys))
+
+
+def contents(reader: ObjectReader, pieces: Sequence[Piece]) -> Iterator[bytes]:
+    """The bytes of each of some pieces, for which the store's index is asked once.
+
+    Raises:
+        DamagedError: an object has no good copy.
+    """
+    data = reader.objects([key for piece in pieces for key in piece.keys])
+    return (b"".join(islice(data, len(piece.keys))) for piece in pieces)
 
 
 def _files(steps: Iterable[Step]) -> Iterator[list[ObjectKey]]:

@@ -30,7 +30,7 @@ from airstore.store.ingest.writer import BlobWriter
 from airstore.store.layout import REBUILT
 from airstore.store.read.catalog import name_of, pack_rows, published_file
 from airstore.store.read.index import ObjectIndex
-from airstore.store.read.reader import ObjectReader
+from airstore.store.read.reader import ObjectReader, batches
 from airstore.store.read.shelf import Shelf
 
 
@@ -285,6 +285,6 @@ def _complete(reader: ObjectReader, digest: Digest) -> bool:
     try:
         recipe = reader.recipe(digest)
         needed = chain(recipe.opened.side if recipe.opened else (), reader.steps(recipe))
-        return all(reader.has(step) for step in needed if isinstance(step, ObjectKey))
+        return all(map(reader.has_all, batches(step for step in needed if isinstance(step, ObjectKey))))
     except (NotFoundError, DamagedError):
         return False  # without a readable recipe the blob is missing as a whole

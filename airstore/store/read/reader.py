@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
@@ -14,7 +15,7 @@ from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.image.digest import Digest, verified
 from airstore.core.limits import KIB
 from airstore.store.format.objects import ObjectKey, ObjectKind, key_of
-from airstore.store.format.recipe import Opened, Recipe, Step, decode_root, walk
+from airstore.store.format.recipe import Opened, Recipe, Step, decode_root, digests, walk
 from airstore.store.read.index import BlobRow, Location
 from airstore.store.read.shelf import Shelf
 
@@ -47,6 +48,15 @@ class ObjectReader:
             DamagedError: no copy is good, or there is none.
         """
         return self._first_good(key, self._copies([key])[key])
+
+    def objects(self, keys: Sequence[ObjectKey]) -> Iterator[bytes]:
+        """Plain bytes of some objects, in their order; the index is asked for all of them at once.
+
+        Raises:
+            DamagedError: of one of them no copy is good, or there is none.
+        """
+        copies = self._copies(keys)
+        return (self._first_good(key, copies[key]) for key in keys)
 
     def _first_good(self, key: ObjectKey, copies: Sequence[_Copy]) -> bytes:
         fault: DamagedError | None = None
@@ -88,13 +98,15 @@ class ObjectReader:
                 found.add(key)
         return found
 
-    def has(self, key: ObjectKey) -> bool:
-        """Whether some pack that is there claims to hold the object; nothing is read."""
-        return any(
-            shelf.path_of(location.pack).exists()
-            for shelf in self._shelves
-            for location in shelf.index.locate(key)
-        )
+    def has_all(self, keys: Collection[ObjectKey]) -> bool:
+        """Whether for each object a pack that is there claims to hold it; nothing is read."""
+        lacking = set(keys)
+        for shelf in self._shelves:
+            found = shelf.index.locate_all(lacking)
+            packs = {copy.pack for copies in found.values() for copy in copies}
+            there = {pack for pack in packs if shelf.path_of(pack).exists()}
+            lacking -= {key for key, copies in found.items() if any(copy.pack in there for copy in copies)}
+        return not lacking
 
     def recipe(self, digest: Digest) -> Recipe:
         """The recipe that `root` finds."""
@@ -173,7 +185,7 @@ class ObjectReader:
     def _all_good(self, recipe: Recipe) -> bool:
         side = recipe.opened.side if recipe.opened else ()
         needed = (step for step in chain(side, self.steps(recipe)) if isinstance(step, ObjectKey))
-        return all(len(self.good(batch)) == len(set(batch)) for batch in _batches(needed))
+        return all(len(self.good(batch)) == len(set(batch)) for batch in batches(needed))
 
     def plain(self, digest: Digest) -> Iterator[bytes]:
         """What an opened blob holds, without its compression; of one that is whole, its bytes.
@@ -198,6 +210,23 @@ class ObjectReader:
         """The steps of a recipe, see `walk`."""
         return walk(recipe, self.object)
 
+    def mentions(self, digest: Digest, wanted: AbstractSet[bytes]) -> bool:
+        """Whether the recipe that opens a blob names one of some objects.
+
+        Args:
+            digest: of the blob.
+            wanted: digests of objects.
+
+        Raises:
+            NotFoundError: there is no recipe for it.
+            DamagedError: none can be read.
+        """
+        recipe = self.root(digest, opened=True)[1]
+        if recipe.opened and any(key.digest in wanted for key in recipe.opened.side):
+            return True
+        parts = map(self.object, recipe.parts) if recipe.parts else (recipe.steps,)
+        return any(not wanted.isdisjoint(digests(part)) for part in parts)
+
     def _decode(self, row: BlobRow) -> Recipe:
         recipe = decode_root(self.object(row.recipe))
         if (recipe.blob.raw, recipe.size) != (row.digest, row.size):
@@ -207,7 +236,7 @@ class ObjectReader:
     def _pieces(self, recipe: Recipe, start: int, end: int) -> Iterator[bytes]:
         """The bytes of a range; objects outside of it are not read."""
         skeleton: tuple[ObjectKey, bytes] | None = None  # many slices are of the same one
-        for slices in _batches(_slices(self.steps(recipe), start, end, recipe.steps_size)):
+        for slices in batches(_slices(self.steps(recipe), start, end, recipe.steps_size)):
             copies = self._copies([key for key, _, _ in slices])
             for key, first, last in slices:
                 kept = skeleton[1] if skeleton and skeleton[0] == key else None
@@ -261,7 +290,8 @@ def _slices(steps: Iterable[Step], start: int, end: int, whole: int) -> Iterator
             return  # to the very end only for a range that reaches it: there the recipe proves complete
 
 
-def _batches(items: Iterable[_Item], size: int = 250) -> Iterator[list[_Item]]:
+def batches(items: Iterable[_Item], size: int = 250) -> Iterator[list[_Item]]:
+    """Items in as many at a time as one statement of SQLite's should take."""
     items = iter(items)
     while batch := list(islice(items, size)):
         yield batch

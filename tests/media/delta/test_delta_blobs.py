@@ -115,7 +115,7 @@ def test_what_stays_is_told_from_what_is_gone(pair: Pair) -> None:
     """A blob that the release keeps, a file that moved within it, and one that is not there any more."""
     stays, moved, gone = b"stays" * 1000, b"moved" * 1000, b"gone" * 1000
     kept, old = layer({"a": stays}), layer({"b": moved, "c": gone})
-    new = layer({"elsewhere": moved, "d": b"new" * 1000})
+    new = layer({"elsewhere": moved, "d": b"new" * 30_000})  # enough that all of the base is looked into
     pair.put(pair.publisher, kept, old, new)
     digests = [Digest.of(blob) for blob in (kept, old)]
     task = Task([Digest.of(new)], digests, {}, kept=frozenset(digests[:1]))

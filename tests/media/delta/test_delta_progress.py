@@ -36,8 +36,8 @@ class Shown:
         yield lambda count: self.done.update({label: count})
         self._open = False
 
-    def work(self, label: str, total: int) -> AbstractContextManager[Advance]:
-        return self.task(label, total)
+    def work(self, label: str, total: int, after: Afterwards = NOTHING) -> AbstractContextManager[Advance]:
+        return self.task(label, total, after)
 
 
 def test_the_search_for_bases_is_shown_by_what_it_reads(pair: Pair) -> None:

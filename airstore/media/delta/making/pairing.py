@@ -64,19 +64,29 @@ def pair(
         old_bytes: the same of an old one; asked only of those that no new one has the path of.
         gone: whether an old one, by its position, is not in what is new.
     """
-    by_path, by_general = _by(olds, lambda path: path), _by(olds, general)
-    found = [list(_named(new, by_path.get(new.path, ()), olds)) for new in news]
-    taken = {old for bases in found for old in bases}
-    for number, new in enumerate(news):
-        if not found[number]:
-            found[number] = list(_named(new, by_general.get(general(new.path), ()), olds))
+    found = _by_name(news, olds)
     open_news = [n for n, new in enumerate(news) if not found[n] or news[n].path != olds[found[n][0]].path]
-    rest = _others(olds, taken, {new.path for new in news}, gone) if open_news else []
+    rest = _others(olds, {new.path for new in news}, gone) if open_news else []
     pool = _pool(rest, olds, old_bytes, max(_LEAST_LOOKED, _LOOKED * sum(news[n].size for n in open_news)))
     for number in open_news:
         if pool.holders and news[number].size >= _SHORT:
             near = pool.nearest(sketch(new_bytes(number)), _BASES)
             found[number] = list(dict.fromkeys([*near, *found[number]]))[:_BASES]
+    return found
+
+
+def nameless(news: Sequence[File], olds: Sequence[File]) -> list[int]:
+    """Positions of the new files that none of the old ones has the name of, versions and hashes aside."""
+    return [number for number, bases in enumerate(_by_name(news, olds)) if not bases]
+
+
+def _by_name(news: Sequence[File], olds: Sequence[File]) -> list[list[int]]:
+    """For each new file the old one of its path that is likest it, or else of its path without versions."""
+    by_path, by_general = _by(olds, lambda path: path), _by(olds, general)
+    found = [list(_named(new, by_path.get(new.path, ()), olds)) for new in news]
+    for number, new in enumerate(news):
+        if not found[number]:
+            found[number] = list(_named(new, by_general.get(general(new.path), ()), olds))
     return found
 
 
@@ -98,9 +108,9 @@ def _named(new: File, candidates: Sequence[int], olds: Sequence[File]) -> Iterat
     yield from by_distance[:1]
 
 
-def _others(olds: Sequence[File], taken: set[int], paths: set[str], gone: Callable[[int], bool]) -> list[int]:
+def _others(olds: Sequence[File], paths: set[str], gone: Callable[[int], bool]) -> list[int]:
     """Old files whose path no new one has, those that are gone first: a file that moved is among them."""
-    found = [n for n, old in enumerate(olds) if n not in taken and old.path not in paths]
+    found = [n for n, old in enumerate(olds) if old.path not in paths]
     return sorted((n for n in found if olds[n].size >= _SHORT), key=lambda number: not gone(number))
 
 
