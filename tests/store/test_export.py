@@ -45,7 +45,7 @@ def ignore(_count: int) -> None:
 
 
 def export(store: BlobStore, out: Path, blobs: list[bytes], base: list[bytes]) -> list[Path]:
-    selection = select(store, map(Digest.of, blobs), map(Digest.of, base))
+    selection = select(store, [Digest.of(blob) for blob in blobs], [Digest.of(blob) for blob in base])
     return [out / f"{pack.digest.hex}.pack" for pack in write_packs(store, selection, out, ignore)]
 
 

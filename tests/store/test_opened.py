@@ -55,7 +55,7 @@ def recipe_of(store: BlobStore, blob: bytes, *, opened: bool = True) -> Recipe:
 
 
 def carried(store: BlobStore, out: Path, blobs: list[bytes], base: list[bytes]) -> list[Path]:
-    selection = select(store, map(Digest.of, blobs), map(Digest.of, base))
+    selection = select(store, [Digest.of(blob) for blob in blobs], [Digest.of(blob) for blob in base])
     return [out / f"{pack.digest.hex}.pack" for pack in write_packs(store, selection, out, ignore)]
 
 
