@@ -134,7 +134,7 @@ def add_site(store: StoreDirectory, name: str, key_file: Path) -> PublicKey:
             hint=f"if its key really changed: airstore site remove {name}, then add it again",
         )
     if not path.exists():
-        key.save(path, name)
+        key.save_named(path, name)
     return key
 
 
@@ -145,7 +145,7 @@ def list_sites(store: StoreDirectory) -> list[tuple[str, PublicKey]]:
 
 def _site_keys(store: StoreDirectory) -> Iterator[tuple[str, PublicKey]]:
     for path in sorted(store.sites.glob("*.pub")):
-        yield path.stem, PublicKey.parse_openssh(path.read_text())
+        yield path.stem, PublicKey.load_named(path)
 
 
 def _first_match(data: bytes, keys: tuple[tuple[str, PublicKey], ...], what: str) -> tuple[str, Statement]:

@@ -6,9 +6,14 @@ from airstore.ops.stores.check import Problem
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.releases.collected import WAY_OUT, WHAT
 from airstore.ops.stores.site.anchors import ANCHOR
-from airstore.ops.stores.site.states import ALL
+from airstore.ops.stores.site.states import ALL, DRAFT
 
-_OF_A_SITE = {
+_OF_KIND = {
+    "run ": "a backup of this file: nothing else has what a run wrote down",
+    "site ": "a backup of this file; without one, `airstore site remove`, and `site add` with the site's key",
+}
+_OF_ONE = {
+    (DRAFT,): "`airstore trust root create --replace` drafts it again, and whoever has signed it signs again",
     ("the ledger",): (
         "a copy of this site's store: `airstore repair --from COPY`; releases have no part in it. Where"
         " entries are lost and nobody has them, `airstore repair --accept-lost-entries` continues without"
@@ -27,10 +32,11 @@ def way_out(store: StoreDirectory, problem: Problem) -> str:
     breaks = problem.breaks
     if any(user.startswith("key ") for user in breaks):
         return _key(store)
-    if any(user.startswith("run ") for user in breaks):
-        return "a backup of this file: nothing else has what a run wrote down"
-    if breaks in _OF_A_SITE:
-        return _OF_A_SITE[breaks]
+    for kind, text in _OF_KIND.items():
+        if any(user.startswith(kind) for user in breaks):
+            return text
+    if breaks in _OF_ONE:
+        return _OF_ONE[breaks]
     if ALL in breaks:
         return _trust()
     if any(" in " in user for user in breaks):  # artifacts: blobs are what is damaged

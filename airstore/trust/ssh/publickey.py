@@ -7,11 +7,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError
 from airstore.trust.ssh.algorithm import ALGORITHMS, ED25519, Algorithm
 from airstore.trust.ssh.newfile import write_new
 from airstore.trust.wire import WireReader, decode_base64, put_string
 
+_FINGERPRINT = "SHA256:"
 _TYPES = " or ".join(ALGORITHMS)
 
 
@@ -85,7 +87,7 @@ class PublicKey:
     def fingerprint(self) -> str:
         """As ``ssh-keygen -l`` prints it, for people to compare."""
         digest = base64.b64encode(hashlib.sha256(self.wire).digest()).decode()
-        return "SHA256:" + digest.rstrip("=")
+        return _FINGERPRINT + digest.rstrip("=")
 
     def openssh(self, comment: str = "") -> str:
         """One line for ``.pub`` files, without a newline."""
@@ -100,6 +102,26 @@ class PublicKey:
             StorageError: the disk is full or failed.
         """
         write_new(path, (self.openssh(comment) + "\n").encode(), 0o644)
+
+    def save_named(self, path: Path, name: str) -> None:
+        """As `save`, with its holder and fingerprint beside the key, so that a changed letter is noticed."""
+        self.save(path, f"{name} {self.fingerprint}")
+
+    @classmethod
+    def load_named(cls, path: Path) -> PublicKey:
+        """What `save_named` wrote; files without a fingerprint are read as they are.
+
+        Raises:
+            DamagedError: it is no key, or another one than its fingerprint says.
+            StorageError: it cannot be read.
+        """
+        with storage_errors(path):
+            text = path.read_bytes().decode(errors="replace")
+        key = cls.parse_openssh(text, str(path))
+        *_, last = text.split()
+        if last.startswith(_FINGERPRINT) and last != key.fingerprint:
+            raise DamagedError(f"{path} is not the key that its fingerprint says: {last}")
+        return key
 
     def verifies(self, signature: bytes, data: bytes) -> bool:
         """Whether this key made the signature over exactly these bytes."""

@@ -171,6 +171,7 @@ def test_what_the_registry_changed_or_lost_is_refused_and_nothing_stays(
 
 def test_who_must_not_is_refused_before_anything_large_is_fetched(
     road: Road,
+    site: Path,
     new_site: Path,
     tmp_path: Path,
     before_registry: FaultProxy,
@@ -185,6 +186,11 @@ def test_who_must_not_is_refused_before_anything_large_is_fetched(
     before_registry.requests.clear()
     with unchanged(new_site):
         refused(airstore("-C", new_site, "media", "import", address, *plain), 30, "media index")
+    assert before_registry.count("GET .*blobs/") == 1
+    done("-C", site, "media", "import", road.delta)
+    done("media", "push", road.full, f"{address}:old", *plain)
+    before_registry.requests.clear()
+    refused(airstore("-C", site, "media", "import", f"{address}:old", *plain), 31, "stale")
     assert before_registry.count("GET .*blobs/") == 1
 
 

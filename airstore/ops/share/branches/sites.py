@@ -127,7 +127,7 @@ def take_register(store: StoreDirectory, register: Register, news: Register) -> 
         if entry.key is None or dict(list_sites(store)).get(site) not in {None, entry.key}:
             _forget(store, site)
         if entry.key is not None and not _file(store, site).exists():
-            entry.key.save(_file(store, site), site)
+            entry.key.save_named(_file(store, site), site)
     save_register(store, register)
 
 

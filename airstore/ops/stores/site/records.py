@@ -33,7 +33,9 @@ def record_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:
 def _key_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:
     needed = (store.keys / SITE_KEY, store.keys / f"{SITE_KEY}.pub") if store.side == SITE else ()
     yield from ((f"{path} is missing", f"key {SITE_KEY}") for path in needed if not path.exists())
-    for path in sorted([*store.sites.glob("*.pub"), *store.keys.glob("*.pub")]):
+    for path in sorted(store.sites.glob("*.pub")):
+        yield from _trying(path, PublicKey.load_named, f"site {path.stem}")
+    for path in sorted(store.keys.glob("*.pub")):
         yield from _trying(path, _public, f"key {path.stem}")
     for path in sorted(store.keys.iterdir()) if store.keys.is_dir() else ():
         if not path.suffix:
@@ -80,7 +82,7 @@ def _ledger_faults(store: StoreDirectory, runs: RunsLook) -> Iterator[tuple[str,
         yield f"the journal of run {run} is gone, which the ledger has", f"run {run}"
 
 
-def _trying(path: Path, read: Callable[[Path], None], breaks: str) -> Iterator[tuple[str, str]]:
+def _trying(path: Path, read: Callable[[Path], object], breaks: str) -> Iterator[tuple[str, str]]:
     try:
         read(path)
     except StorageError:

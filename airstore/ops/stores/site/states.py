@@ -14,10 +14,11 @@ from airstore.history.inspection import owner
 from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
 from airstore.trust.policy import check_root_version
 from airstore.trust.root.chain import RootChain
-from airstore.trust.root.sign import TrustRoot, allowed_signers, verify_first, verify_next
+from airstore.trust.root.sign import TrustRoot, allowed_signers, parse_root, verify_first, verify_next
 from airstore.trust.state import TrustState
 
 ALL = "every release"
+DRAFT = "the draft of the next trust root"
 
 
 def state_faults(store: StoreDirectory) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -36,7 +37,8 @@ def state_faults(store: StoreDirectory) -> Iterator[tuple[str, tuple[str, ...]]]
         (_state, "every import"),
         (_trusted_commit, owner(MAIN)),
     )
-    for step, breaks in steps if store.side == SITE else steps[:4]:
+    of_publisher = (*steps[:4], (_draft, DRAFT))
+    for step, breaks in steps if store.side == SITE else of_publisher:
         try:
             step(store)
         except StorageError:
@@ -100,6 +102,13 @@ def follow(before: TrustRoot | None, signed: bytes) -> TrustRoot:
 def _links(store: StoreDirectory) -> None:
     for broken in broken_links(store):
         raise DamagedError(f"{broken.file}: {broken.fault}")
+
+
+def _draft(store: StoreDirectory) -> None:
+    file = store.layout.root_draft
+    if file.is_file():
+        with storage_errors(file):
+            parse_root(file.read_bytes())
 
 
 def _signers(store: StoreDirectory) -> None:

@@ -1,0 +1,38 @@
+"""What only a publisher has besides releases: damage in it is named, with what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from airstore.core.errors import DamagedError
+from airstore.ops.media.receipts import list_sites
+from airstore.ops.stores.directory import open_directory
+from tests.support.product.repairs import broken, repaired
+from tests.support.product.road_parts import Road, done, flipped, overwrite, rewrite
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_changed_letter_in_the_key_of_a_site_is_named(own_road: Road) -> None:
+    """The letters are the key: most others in their place are a key as well."""
+    publisher, file = own_road.publisher, own_road.publisher / "sites" / "acme.pub"
+    done("-C", publisher, "site", "add", "acme", own_road.site / "keys" / "site.pub")
+    good = file.read_bytes()
+    overwrite(file, flipped(good, 50))
+    assert broken(publisher) == {"site acme"}
+    with pytest.raises(DamagedError, match="not the key that its fingerprint says"):
+        list_sites(open_directory(publisher))
+    assert "airstore site remove" in repaired(publisher).err
+    overwrite(file, b" ".join(good.split()[:3]) + b"\n")  # as it was written before
+    done("-C", publisher, "check")
+
+
+def test_a_draft_that_is_none_is_named(own_road: Road) -> None:
+    publisher = own_road.publisher
+    done("-C", publisher, "key", "generate", "second")
+    done("-C", publisher, "trust", "root", "add-key", "second")
+    rewrite(publisher / "trust" / "next.json", lambda data: data[:-20])
+    assert broken(publisher) == {"the draft of the next trust root"}
+    assert "trust root create --replace" in repaired(publisher).err
+    done("-C", publisher, "trust", "root", "create", "--replace")
+    done("-C", publisher, "check")
