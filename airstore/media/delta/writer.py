@@ -58,6 +58,7 @@ class Task:
         kinds: what of the base each kind of sites has, those that are behind most first; empty where all
             sites have all of it.
         kept: what of the base is in the release as it is.
+        older: what of the base only releases before the last one that sites have.
         copied: blobs that travel beside the delta as the registry has them, and their bytes; its notes tell.
     """
 
@@ -66,6 +67,7 @@ class Task:
     places: Mapping[Digest, str]
     kinds: Sequence[frozenset[Digest]] = ()
     kept: frozenset[Digest] = frozenset()
+    older: frozenset[Digest] = frozenset()
     copied: Mapping[Digest, int] = field(default_factory=dict)
 
     @property
@@ -86,8 +88,8 @@ def prepare(store: BlobStore, task: Task) -> PreparedDelta:
     """
     reader = store.reader()
     new = [outline(reader, digest, named=True) for digest in task.new]
-    if task.kept and not task.kinds:
-        task = replace(task, base=narrowed(reader, new, task.base, task.kept, task.places))
+    if (task.kept or task.older) and not task.kinds:
+        task = replace(task, base=narrowed(reader, new, task.base, task.kept, task.older, task.places))
     old = [outline(reader, digest, named=True) for digest in task.base]
     kinds = max(len(task.kinds), 1)
     found = difference(new, old, task.places, task.holders, (1 << kinds) - 1, task.kept)

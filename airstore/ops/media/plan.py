@@ -147,11 +147,21 @@ def _task(
     kinds: Sequence[frozenset[Digest]],
 ) -> Task:
     places: dict[Digest, str] = {}
+    last = set[Digest]()
     for version in dict.fromkeys(base.release.version for base in bases):
-        places |= _places(verified(store, version).release)
+        before = verified(store, version).release
+        places |= _places(before)
+        last |= before.blobs().keys()
     held = sorted(frozenset().union(*kinds))
     new = sorted(frozenset(release.blobs()) - shared)
-    return Task(new, held, {**places, **_places(release)}, kinds if len(kinds) > 1 else (), shared)
+    return Task(
+        new,
+        held,
+        {**places, **_places(release)},
+        kinds if len(kinds) > 1 else (),
+        shared,
+        frozenset(held) - last - shared,
+    )
 
 
 def _places(release: Release) -> dict[Digest, str]:

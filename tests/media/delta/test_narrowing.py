@@ -28,10 +28,12 @@ OLD_CHART, NEW_CHART = layer(CHART), layer({**CHART, "app/values.yaml": text(900
 NOISE = random.Random(5).randbytes(200_000)  # noqa: S311 - the same each time
 
 
-def of(new: bytes, old: bytes) -> Task:
-    """An update in which one blob follows another beside an image that stays."""
+def of(new: bytes, old: bytes, *, older: bool = False) -> Task:
+    """An update in which one blob follows another beside an image that stays, or that went long ago."""
     base = [Digest.of(KEPT), Digest.of(old)]
-    return Task([Digest.of(new)], base, {}, kept=frozenset(base[:1]))
+    beside = frozenset(base[:1])
+    none = frozenset[Digest]()
+    return Task([Digest.of(new)], base, {}, kept=none if older else beside, older=beside if older else none)
 
 
 def written(pair: Pair, task: Task) -> Delta:
@@ -40,8 +42,9 @@ def written(pair: Pair, task: Task) -> Delta:
     return Delta(path, pair.publisher.reader)
 
 
+@pytest.mark.parametrize("older", [False, True])
 def test_a_changed_chart_reads_nothing_of_the_image_beside_it(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, *, older: bool
 ) -> None:
     pair.put(pair.publisher, KEPT, OLD_CHART, NEW_CHART)
     read, walked = list[ObjectKey](), set[Digest]()
@@ -57,7 +60,7 @@ def test_a_changed_chart_reads_nothing_of_the_image_beside_it(
 
     monkeypatch.setattr(ObjectReader, "object", watched)
     monkeypatch.setattr(ObjectReader, "steps", followed)
-    task = of(NEW_CHART, OLD_CHART)
+    task = of(NEW_CHART, OLD_CHART, older=older)
     assert select(pair.publisher, task.new, task.base).plain_bytes < 20 * len(text(900))
     written(pair, task)
     documents = [key for key in read if key.kind in (ObjectKind.SKELETON, ObjectKind.BODY)]
@@ -78,6 +81,16 @@ def test_a_file_that_an_image_has_already_is_referred_to(pair: Pair) -> None:
     delta = written(pair, task)
     assert {base.digest for base in delta.table.bases} == set(task.base)
     assert all(piece.size != body.size for piece in delta.table.pieces)
+
+
+def test_where_much_is_new_a_release_of_long_ago_may_have_it(pair: Pair) -> None:
+    """The release before has a file of that name, and the one before that has the very content."""
+    old, new = layer({"app/tool": NOISE[::-1]}), layer({"app/tool": NOISE})
+    ancient = layer({"app/tool": NOISE, "other": text(1)})
+    base = pair.put(pair.publisher, ancient, old)
+    pair.put(pair.publisher, new)
+    delta = written(pair, Task([Digest.of(new)], base, {}, older=frozenset(base[:1])))
+    assert sum(piece.size for piece in delta.table.pieces) < len(NOISE) // 10
 
 
 def test_much_that_is_new_may_rest_on_what_stays(pair: Pair) -> None:

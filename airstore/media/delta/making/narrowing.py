@@ -10,9 +10,7 @@ from airstore.media.delta.making.difference import difference
 from airstore.media.delta.making.pairing import nameless
 from airstore.store.blobs import ObjectReader, Outline, outline
 
-_ALL = (
-    64 * KIB
-)  # bytes of new files without a base by their name from which on all of the base is looked into
+_MUCH = 64 * KIB  # bytes of new files
 
 
 def narrowed(
@@ -20,28 +18,36 @@ def narrowed(
     new: Sequence[Outline],
     base: Sequence[Digest],
     kept: Collection[Digest],
+    older: Collection[Digest],
     places: Mapping[Digest, str],
 ) -> list[Digest]:
     """Those blobs of a base that new ones may rest on, in their order.
 
-    A new layer, chart or manifest follows one that is gone. Blobs that the release keeps come into it where
-    they have an object that is new elsewhere; or, all of them, where much is new that none of those that
-    are gone has the name of: it may have moved, or be another version of what is kept.
+    A new layer, chart or manifest follows one that is gone since the release before. Blobs that the release
+    keeps come into it where they have an object that is new elsewhere; those that only releases before that
+    one have, where much is new. All come into it where much is new that none of those that are gone has the
+    name of: it may have moved, or be another version of what is kept.
 
     Args:
         reader: of the store that has all of it.
         new: what has to be made.
         base: what sites hold.
         kept: what of it the release has as it is.
+        older: what of it only releases before the last one have.
         places: of a blob; blobs of the same place in two releases are like each other.
 
     Raises:
         NotFoundError, DamagedError: the store lacks a blob, or cannot read it.
     """
-    gone = [outline(reader, digest, named=True) for digest in base if digest not in kept]
+    gone = [outline(reader, each, named=True) for each in base if each not in kept and each not in older]
     found = difference(new, gone, places, [1] * len(gone))
     files = [target.held.file for target in found.targets]
-    if sum(files[n].size for n in nameless(files, [old.file for old in found.olds])) >= _ALL:
+    if sum(files[n].size for n in nameless(files, [old.file for old in found.olds])) >= _MUCH:
         return list(base)
+    much = sum(file.size for file in files) >= _MUCH
     wanted = {key.digest for target in found.targets for key in target.held.piece.keys}
-    return [digest for digest in base if digest not in kept or reader.mentions(digest, wanted)]
+
+    def serves(blob: Digest) -> bool:
+        return reader.mentions(blob, wanted) if blob in kept else much or blob not in older
+
+    return list(filter(serves, base))
