@@ -1,7 +1,11 @@
 //! Bits in DEFLATE's order: the least significant bit of each byte first.
 
+mod writer;
+
 use crate::error::{Error, Result};
 use std::io::Read;
+
+pub use writer::BitWriter;
 
 const CHUNK: usize = 1 << 16;
 const SHORT: Error = Error::Unsupported("the gzip stream ends too early");
@@ -146,95 +150,6 @@ fn low(n: u32) -> u64 {
         u64::MAX
     } else {
         (1 << n) - 1
-    }
-}
-
-/// Collects bits into bytes.
-#[derive(Default)]
-pub struct BitWriter {
-    room: Vec<u8>,
-    at: usize,
-    bits: u64,
-    count: u32,
-}
-
-impl BitWriter {
-    /// Append the `n` low bits of `value`, at most 56; the others must be 0.
-    #[inline]
-    pub fn put(&mut self, value: u64, n: u32) {
-        self.bits |= value << self.count;
-        self.count += n;
-        if self.at + 8 > self.room.len() {
-            self.grow();
-        }
-        self.room[self.at..self.at + 8].copy_from_slice(&self.bits.to_le_bytes());
-        self.at += (self.count >> 3) as usize;
-        self.bits = self.bits.checked_shr(self.count & !7).unwrap_or(0);
-        self.count &= 7;
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        self.room.resize(self.room.len() * 2 + 4096, 0);
-    }
-
-    /// Fill what is left of the current byte with `value`, and start the next.
-    pub fn align(&mut self, value: u32) {
-        if self.count > 0 {
-            let free = self.free();
-            self.put(u64::from(value) & low(free), free);
-        }
-    }
-
-    /// Bits of the current byte that are still free: 0 to 7.
-    pub fn free(&self) -> u32 {
-        (8 - self.count) % 8
-    }
-
-    /// Append bytes at a byte's first bit.
-    pub fn put_bytes(&mut self, bytes: &[u8]) {
-        self.align(0);
-        self.room.truncate(self.at);
-        self.room.extend_from_slice(bytes);
-        self.at = self.room.len();
-    }
-
-    /// Append what another writer holds, at a byte's first bit.
-    pub fn append(&mut self, other: &BitWriter) {
-        self.put_bytes(other.bytes());
-        self.put(other.bits, other.count);
-    }
-
-    /// Append the first `n` bits of `bytes`.
-    pub fn put_packed(&mut self, bytes: &[u8], n: usize) {
-        let mut left = n;
-        for byte in bytes {
-            let now = left.min(8);
-            self.put(u64::from(*byte) & low(now as u32), now as u32);
-            left -= now;
-        }
-    }
-
-    /// How many bits are held.
-    pub fn length(&self) -> usize {
-        self.at * 8 + self.count as usize
-    }
-
-    /// The bytes that are complete.
-    pub fn bytes(&self) -> &[u8] {
-        &self.room[..self.at]
-    }
-
-    /// Forget the bytes that are complete; the bits of the current one stay.
-    pub fn clear_bytes(&mut self) {
-        self.at = 0;
-    }
-
-    /// All bits, the last byte filled with zeros.
-    pub fn into_packed(mut self) -> Vec<u8> {
-        self.align(0);
-        self.room.truncate(self.at);
-        self.room
     }
 }
 

@@ -7,44 +7,48 @@ use crate::huffman::{codes, Code};
 use crate::inflate::Start;
 use crate::tables::{Lengths, DISTANCES, LITERALS};
 use crate::token::{
-    distance_index, length_index, Token, DISTANCE_BASE, DISTANCE_EXTRA, END_OF_BLOCK, FIRST_LENGTH,
-    LENGTH_BASE, LENGTH_EXTRA,
+    distance_parts, length_index, Token, END_OF_BLOCK, FIRST_LENGTH, LENGTHS, LENGTH_BASE, LENGTH_EXTRA,
+    MAX_LENGTH, NO_DISTANCE, VALUES,
 };
 
 /// Writes one stream's blocks.
 pub struct BlockWriter {
     /// The bits.
     pub out: BitWriter,
-    literals: [Code; LITERALS],
-    distances: [Code; DISTANCES],
+    codes: Codes,
+    end: Code,
     open: bool,
 }
 
 impl Default for BlockWriter {
     fn default() -> Self {
-        let (literals, distances) = ([Code::default(); LITERALS], [Code::default(); DISTANCES]);
-        BlockWriter { out: BitWriter::default(), literals, distances, open: false }
+        let codes =
+            Codes { values: [Code::default(); VALUES], distances: [Code::default(); NO_DISTANCE + 1] };
+        BlockWriter { out: BitWriter::default(), codes, end: Code::default(), open: false }
     }
 }
 
-const NO_CODE: Error = Error::Damaged("side data: a block has no code for one of its tokens");
+/// Tokens that are written at once: room is made for all of them.
+const AT_ONCE: usize = 1 << 12;
 
 impl BlockWriter {
     /// End the block that is open, if one is.
     pub fn close(&mut self) -> Result<()> {
         if std::mem::take(&mut self.open) {
-            let end = self.literals[END_OF_BLOCK];
+            let end = self.end;
             ensure(end.length > 0, "side data: a block has no code for its end")?;
             self.out.put(u64::from(end.bits), end.length);
         }
         Ok(())
     }
 
-    /// Append what another writer wrote from a byte's first bit on.
+    /// Append what another writer wrote from a byte's first bit on; that starts anew.
     pub fn append(&mut self, other: &mut BlockWriter) -> Result<()> {
         self.close()?;
         ensure(self.out.free() == 0, "side data: a segment does not start with a byte")?;
         self.out.append(&other.out);
+        other.out.clear();
+        other.open = false;
         Ok(())
     }
 
@@ -55,9 +59,21 @@ impl BlockWriter {
             return Ok(());
         }
         if plan.literals {
-            return plain.iter().try_for_each(|byte| self.token(Token::literal(*byte)));
+            return self.tokens(plain, |byte| Token::literal(*byte));
         }
-        tokens.iter().try_for_each(|token| self.token(*token))
+        self.tokens(tokens, |token| *token)
+    }
+
+    fn tokens<T>(&mut self, all: &[T], token: impl Fn(&T) -> Token) -> Result<()> {
+        let mut lacking = false;
+        for part in all.chunks(AT_ONCE) {
+            self.out.put_each(part.iter().map(|one| {
+                let (bits, count, known) = self.codes.of(token(one));
+                lacking |= !known;
+                (bits, count)
+            }));
+        }
+        ensure(!lacking, "side data: a block has no code for one of its tokens")
     }
 
     /// Write a block that stands for no bytes.
@@ -103,37 +119,49 @@ impl BlockWriter {
 
     fn set(&mut self, lengths: &Lengths) -> Result<()> {
         let unsound = |_| Error::Damaged("side data: a block's codes make no sense");
-        codes(&lengths.literals, &mut self.literals).map_err(unsound)?;
-        codes(&lengths.distances, &mut self.distances).map_err(unsound)?;
+        let mut literals = [Code::default(); LITERALS];
+        codes(&lengths.literals, &mut literals).map_err(unsound)?;
+        codes(&lengths.distances, &mut self.codes.distances[..DISTANCES]).map_err(unsound)?;
+        self.codes.set(&literals);
+        self.end = literals[END_OF_BLOCK];
         self.open = true;
         Ok(())
     }
+}
 
-    #[inline]
-    fn token(&mut self, token: Token) -> Result<()> {
-        if token.is_literal() {
-            let code = self.literals[usize::from(token.byte())];
-            if code.length == 0 {
-                return Err(NO_CODE);
-            }
-            self.out.put(u64::from(code.bits), code.length);
-            return Ok(());
+/// The codes of a block that tokens are written with. What has no code has no bits.
+struct Codes {
+    /// Those of literals, and behind `LENGTHS` those of lengths with their extra bits.
+    values: [Code; VALUES],
+    /// Those of distances; the last is that of none.
+    distances: [Code; NO_DISTANCE + 1],
+}
+
+impl Codes {
+    fn set(&mut self, literals: &[Code; LITERALS]) {
+        self.values[..END_OF_BLOCK].copy_from_slice(&literals[..END_OF_BLOCK]);
+        for length in 3..=MAX_LENGTH {
+            let index = length_index(length);
+            let code = literals[FIRST_LENGTH + index];
+            let rest = length as u32 - u32::from(LENGTH_BASE[index]);
+            self.values[LENGTHS + length] = match code.length {
+                0 => code,
+                n => Code { bits: code.bits | rest << n, length: n + u32::from(LENGTH_EXTRA[index]) },
+            };
         }
-        let index = length_index(token.length());
-        let code = self.literals[FIRST_LENGTH + index];
-        let rest = token.length() as u64 - u64::from(LENGTH_BASE[index]);
-        let mut bits = u64::from(code.bits) | rest << code.length;
-        let mut count = code.length + u32::from(LENGTH_EXTRA[index]);
-        let index = distance_index(token.distance());
-        let distance = self.distances[index];
-        if code.length == 0 || distance.length == 0 {
-            return Err(NO_CODE);
-        }
-        bits |= u64::from(distance.bits) << count;
-        count += distance.length;
-        bits |= (token.distance() as u64 - u64::from(DISTANCE_BASE[index])) << count;
-        count += u32::from(DISTANCE_EXTRA[index]);
-        self.out.put(bits, count);
-        Ok(())
+    }
+
+    /// A token's bits, their number, and whether there are codes for it. Without branches: which kind comes next
+    /// cannot be foreseen.
+    #[inline(always)]
+    fn of(&self, token: Token) -> (u64, u32, bool) {
+        let copy = u32::from(!token.is_literal());
+        let value = self.values[token.value()];
+        let (index, extra, rest) = distance_parts(token.distance());
+        let (distance, extra, rest) = (self.distances[index & NO_DISTANCE], extra * copy, rest * copy);
+        let before = value.length + distance.length;
+        let bits =
+            u64::from(value.bits) | u64::from(distance.bits) << value.length | u64::from(rest) << before;
+        (bits, before + extra, value.length > 0 && distance.length >= copy)
     }
 }

@@ -1,6 +1,6 @@
 //! Which encoder wrote a stream: its header gives an order, the first blocks decide.
 
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, Epoch};
 use crate::first::First;
 use crate::models::zlib::Variant;
 use crate::trial::{try_encoder, try_until, Trial};
@@ -115,11 +115,15 @@ pub fn candidates(prefix: &[u8]) -> Vec<Encoder> {
         _ => ([0; 4], 0, 0),
     };
     let mut all = Encoder::all();
-    all.retain(|encoder| *encoder != Encoder::Tokens);
     // pgzip and klauspost write Go's zero time, cut to 32 bits.
     let klauspost = time == [0, 9, 0x6e, 0x88];
     let go = system == 255 && !klauspost;
     let first = First::of(prefix, klauspost);
+    all.retain(|encoder| match encoder {
+        Encoder::Tokens => false,
+        Encoder::Klauspost(_, Epoch::Since1_15_12, _) => first.is_open(),
+        _ => true,
+    });
     let by_header = |encoder: &Encoder| match encoder {
         Encoder::Klauspost(5, ..) if klauspost => 0,
         Encoder::Klauspost(..) if klauspost => 1,
@@ -144,19 +148,23 @@ pub fn candidates(prefix: &[u8]) -> Vec<Encoder> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoder::Epoch;
+    use crate::guess::record_any;
     use crate::guide::Plan;
     use crate::inflate::Start;
+    use crate::members::record_members;
     use crate::rebuild::rebuild;
     use crate::side::{opening, Frame, Record};
 
     const KLAUSPOST: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 9, 0x6e, 0x88, 0, 255];
     const ZLIB: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
 
-    /// What an encoder makes of words, flushed after each `size` bytes.
-    fn stream(encoder: Encoder, header: [u8; 10], total: usize, size: usize) -> Vec<u8> {
-        let words = (0..600_000u32).map(|n| n.wrapping_mul(2_654_435_761) >> 22);
-        let plain: Vec<u8> = words.flat_map(|word| format!("{word} ").into_bytes()).take(total).collect();
+    fn words(total: usize) -> Vec<u8> {
+        let words = (0..900_000u32).map(|n| n.wrapping_mul(2_654_435_761) >> 22);
+        words.flat_map(|word| format!("{word} ").into_bytes()).take(total).collect()
+    }
+
+    /// What an encoder makes of this, flushed after each `size` bytes.
+    fn stream(encoder: Encoder, header: [u8; 10], plain: &[u8], size: usize) -> Vec<u8> {
         let empty = |start, last| Plan { start, last, literals: false };
         let mut side = opening(encoder);
         Record::Header(header.to_vec()).put(&mut side);
@@ -169,7 +177,7 @@ mod tests {
         Record::Trailer(0, None).put(&mut side);
         Record::End.put(&mut side);
         let mut stream = Vec::new();
-        rebuild(&plain[..], &side[..], &mut stream).expect("a stream");
+        rebuild(plain, &side[..], &mut stream).expect("a stream");
         stream
     }
 
@@ -177,9 +185,30 @@ mod tests {
     fn what_ends_no_block_is_not_taken_for_pgzip() {
         for parallel in [false, true] {
             let encoder = Encoder::Klauspost(5, Epoch::V1_18_2, parallel);
-            let stream = stream(encoder, KLAUSPOST, 2 << 20, if parallel { 1 << 20 } else { 2 << 20 });
+            let size = if parallel { 1 << 20 } else { 2 << 20 };
+            let stream = stream(encoder, KLAUSPOST, &words(2 << 20), size);
             let prefix = &stream[..stream.len().min(LONG)];
             assert_eq!((candidates(prefix)[0], choose(prefix)), (encoder, encoder));
+        }
+    }
+
+    /// Blocks of the first 1.5 MiB use the last length and the last distance, later ones do not.
+    #[test]
+    fn headers_that_tell_late_cost_a_deviation_in_a_segment_and_not_each() {
+        let mut plain = words(3 << 20);
+        (40_000..3 << 19).step_by(20_000).for_each(|at| plain.copy_within(at - 30_000..at - 29_000, at));
+        for (parallel, size) in [(false, 3 << 20), (true, 1 << 20)] {
+            let [written, older, both] = [Epoch::V1_18_2, Epoch::V1_15_12, Epoch::Since1_15_12]
+                .map(|epoch| Encoder::Klauspost(5, epoch, parallel));
+            let stream = stream(written, KLAUSPOST, &plain, size);
+            let (mut side, mut side_of_older, mut back) = (Vec::new(), Vec::new(), Vec::new());
+            let chosen = record_any(&stream[..], std::io::sink(), &mut side).expect("recorded");
+            record_members(older, &stream[..], std::io::sink(), &mut side_of_older, |_| Ok(true))
+                .expect("recorded");
+            rebuild(&plain[..], &side[..], &mut back).expect("rebuilt");
+            assert!(chosen == both && back == stream, "{chosen}");
+            let (cost, before) = (side.len(), side_of_older.len());
+            assert!(cost < 250 && before > 4 * cost, "{cost} for {before}");
         }
     }
 
@@ -187,7 +216,7 @@ mod tests {
     fn what_ends_a_piece_is_not_taken_for_zlib() {
         for (variant, size) in [(Variant::Pigz, 1 << 17), (Variant::Zlib(8), 3 << 17)] {
             let encoder = Encoder::Zlib(variant, 6);
-            assert_eq!(candidates(&stream(encoder, ZLIB, 3 << 17, size))[0], encoder);
+            assert_eq!(candidates(&stream(encoder, ZLIB, &words(3 << 17), size))[0], encoder);
         }
     }
 
@@ -211,6 +240,7 @@ mod tests {
             Encoder::Klauspost(5, Epoch::V1_15_12, true)
         );
         assert!(matches!(first(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3]), Encoder::Zlib(_, 9)));
-        assert_eq!(candidates(&[]).len() + 1, Encoder::all().len());
+        // All but tokens, and the epoch that is for what goes on without a word.
+        assert_eq!(candidates(&[]).len() + 1 + 4, Encoder::all().len());
     }
 }

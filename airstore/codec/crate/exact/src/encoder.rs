@@ -10,7 +10,7 @@ use crate::models::klauspost6::Level6;
 use crate::models::null::Null;
 use crate::models::zlib::{Variant, Zlib};
 use crate::models::Model;
-use crate::rules::klauspost::Rules;
+use crate::rules::klauspost::{Headers, Rules};
 use std::fmt;
 
 /// An encoder and its level.
@@ -43,6 +43,8 @@ pub enum Epoch {
     V1_15_12,
     /// From 1.18.2 on.
     V1_18_2,
+    /// From 1.15.12 on: which of both the stream's headers tell, if any does.
+    Since1_15_12,
 }
 
 /// Something to do with a model, whichever it is.
@@ -62,12 +64,18 @@ const VARIANTS: [Variant; 7] = [
     Variant::Product(9),
     Variant::Castagnoli,
 ];
-const EPOCHS: [Epoch; 5] = [Epoch::V1_15_12, Epoch::V1_18_2, Epoch::V1_15_9, Epoch::V1_13_6, Epoch::V1_11_13];
+const EPOCHS: [Epoch; 6] =
+    [Epoch::Since1_15_12, Epoch::V1_15_12, Epoch::V1_18_2, Epoch::V1_15_9, Epoch::V1_13_6, Epoch::V1_11_13];
 
 impl Epoch {
     fn rules(self) -> Rules {
         let filled = matches!(self, Epoch::V1_11_13 | Epoch::V1_13_6);
-        Rules { full_headers: self != Epoch::V1_18_2, filled, penalty: if filled { 8 } else { 7 } }
+        let headers = match self {
+            Epoch::V1_18_2 => Headers::Used,
+            Epoch::Since1_15_12 => Headers::AsBefore,
+            _ => Headers::Full,
+        };
+        Rules { headers, filled, penalty: if filled { 8 } else { 7 } }
     }
 
     /// See `Level5`.
@@ -75,7 +83,7 @@ impl Epoch {
         match self {
             Epoch::V1_11_13 => None,
             Epoch::V1_13_6 | Epoch::V1_15_9 => Some(0),
-            Epoch::V1_15_12 | Epoch::V1_18_2 => Some(2),
+            Epoch::V1_15_12 | Epoch::V1_18_2 | Epoch::Since1_15_12 => Some(2),
         }
     }
 }
@@ -156,6 +164,7 @@ impl fmt::Display for Epoch {
             Epoch::V1_15_9 => "as 1.15.9",
             Epoch::V1_15_12 => "1.15.12 to 1.18.0",
             Epoch::V1_18_2 => "1.18.2 and later",
+            Epoch::Since1_15_12 => "1.15.12 and later",
         })
     }
 }

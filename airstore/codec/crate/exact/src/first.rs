@@ -5,6 +5,7 @@ use crate::encoder::{Encoder, Epoch};
 use crate::gzip::{self, Next};
 use crate::inflate::{Block, Start};
 use crate::models::zlib::Variant;
+use crate::rules::klauspost::{told, Headers};
 
 /// Go's encoders over chunks look for matches in so many bytes, and write what they found.
 const CHUNK: usize = 65535;
@@ -18,8 +19,10 @@ const PIGZ_BLOCK: u64 = 1 << 17;
 pub struct First {
     /// Tokens and plain bytes, of a block with tokens that is not the only one.
     size: Option<(usize, usize)>,
-    /// Whether it states all lengths there can be, if it states such of distances.
-    full: Option<bool>,
+    /// How the blocks' headers state lengths; unknown if all would be the same either way.
+    headers: Option<Headers>,
+    /// Whether there is more of the stream than the blocks that were read.
+    goes_on: bool,
     /// Whether the stream is flushed where pgzip does so; unknown if it is not so long.
     flushed: Option<bool>,
     /// Whether it is flushed where pigz does so, and goes on.
@@ -39,10 +42,13 @@ impl First {
         let _ = decoder.read_to(1);
         if let Some(block) = decoder.blocks.front().filter(|block| !block.last && !block.tokens.is_empty()) {
             first.size = Some((block.tokens.len(), block.span));
-            first.full = full(block);
         }
+        first.headers = decoder.blocks.front().filter(|block| !block.last).and_then(headers);
         let block = if whole { PGZIP_BLOCK } else { PIGZ_BLOCK };
-        if decoder.read_to(block + 1).is_ok() {
+        let read = decoder.read_to(block + 1);
+        first.headers = first.headers.or_else(|| all_headers(&decoder));
+        first.goes_on = !decoder.blocks.is_empty() && !decoder.ended();
+        if read.is_ok() {
             first.pieces = decoder.end == Some(PIGZ_BLOCK) && decoder.flushed;
             first.flushed = match decoder.end {
                 Some(end) if end < block => None,
@@ -71,17 +77,41 @@ impl First {
         }
     }
 
+    /// Whether nothing so far tells which headers come, and there is more of the stream.
+    pub fn is_open(&self) -> bool {
+        self.headers.is_none() && self.goes_on
+    }
+
     /// How much of what tells klauspost's encoders apart is otherwise: its version, and whether it is pgzip.
     pub fn strange(&self, epoch: Epoch, parallel: bool) -> u8 {
-        let other_version = self.full.is_some_and(|full| full == (epoch == Epoch::V1_18_2));
-        u8::from(other_version) + 2 * u8::from(self.flushed.is_some_and(|flushed| flushed != parallel))
+        let strange = match epoch {
+            Epoch::Since1_15_12 => false,
+            Epoch::V1_18_2 => self.headers == Some(Headers::Full),
+            _ => self.headers == Some(Headers::Used),
+        };
+        u8::from(strange) + 2 * u8::from(self.flushed.is_some_and(|flushed| flushed != parallel))
     }
 }
 
-/// Whether a block's header states all 286 and 30 lengths; `None` where it has none of copies.
-fn full(block: &Block) -> Option<bool> {
+/// How a block's header states lengths; `None` where it has none of copies.
+fn headers(block: &Block) -> Option<Headers> {
     let Start::Dynamic(header) = &block.start else { return None };
-    let sizes = u16::from_le_bytes(*header.packed.first_chunk::<2>()?);
-    let (literals, distances) = (sizes & 31, sizes >> 5 & 31);
-    (!block.plain).then_some((literals, distances) == (29, 29))
+    if block.plain {
+        None
+    } else {
+        told(header)
+    }
+}
+
+/// The first that tells, but for a block that ends where the stream was flushed: there all do alike.
+fn all_headers(decoder: &Decoder<&[u8]>) -> Option<Headers> {
+    let mut end = 0;
+    decoder.blocks.iter().find_map(|block| {
+        end += block.span as u64;
+        if block.last || decoder.end == Some(end) {
+            None
+        } else {
+            headers(block)
+        }
+    })
 }

@@ -10,7 +10,7 @@ use crate::error::{ensure, Error, Result};
 use crate::fixes::FixReader;
 use crate::models::{Model, View, LOOKAHEAD};
 use crate::plain::Plain;
-use crate::segment::{Done, Job, Later, MAX_APART};
+use crate::segment::{Done, Job, Later, Room, MAX_APART};
 use crate::side::{read_opening, Frame, Record};
 use crate::steer::Steer;
 use crate::wire::Wire;
@@ -83,6 +83,8 @@ struct Rebuild<P, O, M, F> {
     members: u64,
     /// What waits for segments that are rebuilt apart.
     later: VecDeque<Later>,
+    /// Memory of segments that were written.
+    spare: Vec<Room>,
     /// The position is a segment's start.
     fresh: bool,
     plain: Plain,
@@ -105,6 +107,7 @@ impl<P: Read, O: Write, M: Model, F: Fn(&Engine<M>) -> Workers<Job, Done>> Rebui
             segments,
             members: 0,
             later: VecDeque::new(),
+            spare: Vec::new(),
             fresh: true,
             plain: Plain::default(),
             position: 0,

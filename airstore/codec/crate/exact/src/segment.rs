@@ -13,10 +13,19 @@ use crate::steer::Steer;
 /// The most plain bytes of a segment that is rebuilt apart.
 pub const MAX_APART: u64 = 4 << 20;
 
+/// Memory of a segment that was written, for the next: fresh pages cost more than what is done in them.
+#[derive(Default)]
+pub struct Room {
+    /// For plain bytes.
+    pub bytes: Vec<u8>,
+    /// For blocks.
+    pub blocks: BlockWriter,
+}
+
 /// A segment to rebuild: its plain bytes, with their history in front.
 pub struct Job {
-    /// The bytes.
-    pub bytes: Vec<u8>,
+    /// The bytes, and where the blocks are written.
+    pub room: Room,
     /// The position of the first of them.
     pub base: u64,
     /// The index where the segment starts.
@@ -28,7 +37,7 @@ pub struct Job {
 /// A segment's blocks.
 pub struct Done {
     /// The blocks.
-    pub blocks: BlockWriter,
+    pub room: Room,
     /// Whether one of them is the stream's last.
     pub ended: bool,
 }
@@ -36,13 +45,13 @@ pub struct Done {
 impl Job {
     /// Rebuild the segment.
     pub fn run<M: Model>(self, engine: &mut Engine<M>) -> Result<Done> {
-        let mut blocks = BlockWriter::default();
+        let Room { bytes, mut blocks } = self.room;
         let Frame { fixes, tail, last, .. } = self.frame;
-        let view = View { bytes: &self.bytes, base: self.base };
+        let view = View { bytes: &bytes, base: self.base };
         let mut guide = Steer { fixes: FixReader::new(fixes)?, blocks: &mut blocks };
         let goal = if last { Goal::Last } else { Goal::Segment };
-        let at = engine.run(&view, self.from..self.bytes.len(), goal, &mut guide)?;
-        ensure(at == self.bytes.len(), "side data: a frame ends inside a token")?;
+        let at = engine.run(&view, self.from..bytes.len(), goal, &mut guide)?;
+        ensure(at == bytes.len(), "side data: a frame ends inside a token")?;
         ensure(guide.fixes.done(), "side data: deviations are left over")?;
         let mut ended = last;
         blocks.close()?;
@@ -51,7 +60,7 @@ impl Job {
             blocks.empty(plan)?;
             ended = plan.last;
         }
-        Ok(Done { blocks, ended })
+        Ok(Done { room: Room { bytes, blocks }, ended })
     }
 }
 

@@ -45,6 +45,14 @@ pub struct Header {
     pub lengths: Arc<Lengths>,
 }
 
+impl Header {
+    /// How many lengths it states, of literals and of distances.
+    pub fn stated(&self) -> (usize, usize) {
+        let sizes = self.packed.first_chunk().map_or(0, |two| u16::from_le_bytes(*two));
+        (usize::from(sizes & 31) + 257, usize::from(sizes >> 5 & 31) + 1)
+    }
+}
+
 impl PartialEq for Header {
     fn eq(&self, other: &Self) -> bool {
         self.bits == other.bits && self.packed == other.packed

@@ -9,6 +9,13 @@ pub const END_OF_BLOCK: usize = 256;
 /// The first symbol that stands for a length.
 pub const FIRST_LENGTH: usize = 257;
 
+/// Where lengths begin among `Token::value`s.
+pub const LENGTHS: usize = 256;
+/// How many of those there are at most.
+pub const VALUES: usize = 1024;
+/// What `distance_index` gives for no distance, 0.
+pub const NO_DISTANCE: usize = 63;
+
 /// One token, packed: the distance in the upper 16 bits, 0 for a literal; the length or the byte below.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Token(pub u32);
@@ -48,6 +55,12 @@ impl Token {
     #[inline]
     pub fn length(self) -> usize {
         (self.0 & 0xffff) as usize
+    }
+
+    /// The literal's byte, or the copy's length counted from `LENGTHS`: less than `VALUES`.
+    #[inline]
+    pub fn value(self) -> usize {
+        (self.length() + LENGTHS * usize::from(!self.is_literal())) & (VALUES - 1)
     }
 
     /// How many plain bytes the token stands for.
@@ -112,12 +125,19 @@ pub fn length_index(length: usize) -> usize {
 /// The distance's symbol.
 #[inline]
 pub fn distance_index(distance: usize) -> usize {
-    let below = distance as u32 - 1;
-    if below < 4 {
-        return below as usize;
+    distance_parts(distance).0
+}
+
+/// The distance's symbol, the number of its extra bits, and those.
+#[inline]
+pub fn distance_parts(distance: usize) -> (usize, u32, u32) {
+    let below = (distance as u32).wrapping_sub(1);
+    if below < 2 {
+        return (below as usize, 0, 0);
     }
-    let high = 31 - below.leading_zeros();
-    (2 * high + ((below >> (high - 1)) & 1)) as usize
+    let extra = 30 - below.leading_zeros();
+    let index = 2 * extra + (below >> extra);
+    (index as usize, extra, below & ((1 << extra) - 1))
 }
 
 #[cfg(test)]
@@ -135,7 +155,10 @@ mod tests {
             let symbol = distance_index(distance);
             let base = DISTANCE_BASE[symbol] as usize;
             assert!(base <= distance && distance < base + (1 << DISTANCE_EXTRA[symbol]), "{distance}");
+            let rest = (distance - base) as u32;
+            assert_eq!(distance_parts(distance), (symbol, u32::from(DISTANCE_EXTRA[symbol]), rest));
         }
         assert_eq!(length_index(MAX_LENGTH), 28);
+        assert_eq!(distance_index(0), NO_DISTANCE);
     }
 }

@@ -4,6 +4,7 @@
 //! After `flate/deflate.go` and `flate/fast_encoder.go` of klauspost/compress 1.18.0, `gzip.go` of
 //! klauspost/pgzip 1.2.6, and `src/compress/flate/deflate.go` of Go 1.27.3.
 
+use super::tagged::PLACES;
 use super::window::{Window, REACH, START};
 use super::{Model, View};
 use crate::guide::{Plan, Unit};
@@ -81,8 +82,8 @@ pub struct Chunked<M> {
 
 /// Between places farther apart than this no match reaches from one chunk into another.
 const APART: u32 = 1 << 17;
-/// Places are kept below this.
-const HIGH: u32 = 1 << 30;
+/// Where a chunk's window starts at most: its places are less than tables hold.
+const HIGH: u32 = PLACES - APART;
 
 impl<M: Matcher> Chunked<M> {
     /// The encoder; `parallel`: pgzip over it.

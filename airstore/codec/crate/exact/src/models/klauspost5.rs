@@ -3,7 +3,8 @@
 //! After `flate/level5.go` of klauspost/compress 1.18.0.
 
 use super::chunked::{Chunk, Found, Matcher};
-use super::tables::{distance, hash4, hash7, hashes, Seen, Span, Tables, MARGIN};
+use super::tables::{Seen, Span, Tables, MARGIN};
+use super::tagged::{Hashes, Tagged};
 
 /// The level's state.
 #[derive(Clone)]
@@ -23,18 +24,19 @@ impl Level5 {
     /// A match at `at`, or a longer one at the index after it.
     #[inline]
     fn candidates(&mut self, chunk: &Chunk, seen: &Seen) -> Option<Span> {
-        let Seen { at, bytes, known, next, next_bytes, next_slots } = *seen;
-        if let Some(found) = chunk.newest(at, bytes, known.1) {
-            self.tables.put(chunk.place(next), next_slots);
+        let Seen { at, here, bytes, next, next_bytes, next_hashes, .. } = *seen;
+        if let Some(found) = chunk.newest(at, here, bytes, seen.long) {
+            self.tables.put(chunk.place(next), next_hashes);
             return Some(found);
         }
-        let near = chunk.matching(at, known.0, bytes)?;
+        let near = chunk.matching(at, here, seen.short, bytes)?;
         let best = (at, chunk.short_length(at, near), near);
-        let after = self.tables.long[next_slots.1];
-        self.tables.put(chunk.place(next), next_slots);
-        if distance(chunk.place(next), after[0]).is_some() {
-            for place in after {
-                let Some(distance) = chunk.matching(next, place, next_bytes) else { continue };
+        let after = self.tables.long(next_hashes);
+        self.tables.put(chunk.place(next), next_hashes);
+        let there = Tagged::new(chunk.place(next), next_hashes);
+        if there.reaches(after.newest()) {
+            for known in [after.newest(), after.older()] {
+                let Some(distance) = chunk.matching(next, there, known, next_bytes) else { continue };
                 let length = chunk.short_length(next, distance);
                 if length > best.1 {
                     return Some((next, length, distance));
@@ -49,8 +51,8 @@ impl Level5 {
         let (at, length, _) = best;
         let behind = at + length;
         if let Some(skip) = self.skip.filter(|_| length < 30 && behind < chunk.end - MARGIN) {
-            let place = self.tables.long[hash7(chunk.window.eight(behind))][0];
-            let distance = chunk.end_distance(at, behind, length, place);
+            let known = self.tables.long(Hashes::of(chunk.window.eight(behind))).newest();
+            let distance = chunk.end_distance(at, behind, length, known);
             if let Some(longer) = chunk.longer(at + skip, distance, length) {
                 best = longer;
             }
@@ -86,19 +88,19 @@ impl Matcher for Level5 {
         if index < at - 1 {
             let bytes = chunk.window.eight(index);
             let place = chunk.place(index);
-            self.tables.put(place, hashes(bytes));
-            self.tables.put_long(hash7(bytes >> 8), place + 1);
-            self.tables.short[hash4(bytes >> 16)] = place + 2;
+            self.tables.put(place, Hashes::of(bytes));
+            self.tables.put_long(place + 1, Hashes::of(bytes >> 8));
+            self.tables.put_short(place + 2, Hashes::of(bytes >> 16));
             index += 4;
             while index < at - 1 {
                 let bytes = chunk.window.eight(index);
                 let place = chunk.place(index);
-                self.tables.put_long(hash7(bytes), place);
-                self.tables.short[hash4(bytes >> 8)] = place + 1;
+                self.tables.put_long(place, Hashes::of(bytes));
+                self.tables.put_short(place + 1, Hashes::of(bytes >> 8));
                 index += 3;
             }
         }
-        self.tables.put(chunk.place(at - 1), hashes(chunk.window.eight(at - 1)));
+        self.tables.put(chunk.place(at - 1), Hashes::of(chunk.window.eight(at - 1)));
         Some(at)
     }
 }

@@ -3,7 +3,8 @@
 //! After `src/compress/flate/level6.go` of Go 1.27.3; `flate/level6.go` of klauspost/compress 1.19.1 does the same.
 
 use super::chunked::{Chunk, Found, Matcher};
-use super::tables::{distance, hash7, hashes, Seen, Span, Tables, MARGIN};
+use super::tables::{Seen, Span, Tables, MARGIN};
+use super::tagged::{Hashes, Tagged};
 use super::window::REACH;
 use crate::token::MAX_LENGTH;
 
@@ -27,21 +28,22 @@ impl Level6 {
     /// A match at `at`, or a longer one at an index after it.
     #[inline]
     fn candidates(&mut self, chunk: &Chunk, seen: &Seen) -> Option<Span> {
-        let Seen { at, bytes, known, next, next_bytes, next_slots } = *seen;
-        if let Some(found) = chunk.newest(at, bytes, known.1) {
-            self.tables.put(chunk.place(next), next_slots);
+        let Seen { at, here, bytes, next, next_bytes, next_hashes, .. } = *seen;
+        if let Some(found) = chunk.newest(at, here, bytes, seen.long) {
+            self.tables.put(chunk.place(next), next_hashes);
             return Some(found);
         }
-        let near = chunk.matching(at, known.0, bytes)?;
+        let near = chunk.matching(at, here, seen.short, bytes)?;
         let mut best = (at, chunk.short_length(at, near), near);
-        let after = self.tables.long[next_slots.1];
-        self.tables.put(chunk.place(next), next_slots);
+        let after = self.tables.long(next_hashes);
+        self.tables.put(chunk.place(next), next_hashes);
         if let Some(repeated) = self.repeated(chunk, at + 1, bytes >> 8).filter(|found| found.1 > best.1) {
             return Some(repeated);
         }
-        if distance(chunk.place(next), after[0]).is_some() {
-            for place in after {
-                let Some(distance) = chunk.matching(next, place, next_bytes) else { continue };
+        let there = Tagged::new(chunk.place(next), next_hashes);
+        if there.reaches(after.newest()) {
+            for known in [after.newest(), after.older()] {
+                let Some(distance) = chunk.matching(next, there, known, next_bytes) else { continue };
                 let length = chunk.short_length(next, distance);
                 if length > best.1 {
                     best = (next, length, distance);
@@ -66,10 +68,10 @@ impl Level6 {
         let (at, length, _) = best;
         let behind = at + length;
         if behind < chunk.end - MARGIN {
-            let known = self.tables.long[hash7(chunk.window.eight(behind))];
-            if chunk.end_distance(at, behind, length, known[0]) < REACH as i64 {
-                for place in known {
-                    let distance = chunk.end_distance(at, behind, best.1, place);
+            let long = self.tables.long(Hashes::of(chunk.window.eight(behind)));
+            if chunk.end_distance(at, behind, length, long.newest()) < REACH as i64 {
+                for known in [long.newest(), long.older()] {
+                    let distance = chunk.end_distance(at, behind, best.1, known);
                     if let Some(longer) = chunk.longer(at + SKIP, distance, best.1) {
                         best = longer;
                     }
@@ -110,9 +112,9 @@ impl Matcher for Level6 {
         let mut index = found.next + 1;
         while index < stop {
             let bytes = chunk.window.eight(index);
-            self.tables.put(chunk.place(index), hashes(bytes));
+            self.tables.put(chunk.place(index), Hashes::of(bytes));
             if goes_on {
-                self.tables.put_long(hash7(bytes >> 8), chunk.place(index) + 1);
+                self.tables.put_long(chunk.place(index) + 1, Hashes::of(bytes >> 8));
             }
             index += 2;
         }

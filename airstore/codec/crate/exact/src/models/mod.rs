@@ -9,6 +9,7 @@ pub mod klauspost6;
 pub mod null;
 pub mod ring;
 pub mod tables;
+pub mod tagged;
 pub mod window;
 pub mod zlib;
 

@@ -2,67 +2,60 @@
 //! of klauspost/compress do with both alike.
 
 use super::chunked::Chunk;
+use super::tagged::{Hashes, Pair, Tagged, SLOTS};
 use super::window::REACH;
 use crate::token::MAX_LENGTH;
 
-const BITS: u32 = 15;
-const SLOTS: usize = 1 << BITS;
 /// A search ends so many bytes before a chunk does.
 pub const MARGIN: usize = 11;
-
-/// A slot of each table.
-pub type Hashes = (usize, usize);
 
 /// Both tables.
 #[derive(Clone)]
 pub struct Tables {
     /// Places by four bytes.
-    pub short: Box<[u32; SLOTS]>,
-    /// Places by seven bytes, the newest first.
-    pub long: Box<[[u32; 2]; SLOTS]>,
+    short: Box<[Tagged; SLOTS]>,
+    /// The two newest places by seven bytes.
+    long: Box<[Pair; SLOTS]>,
 }
 
 /// A match: where it starts, its length, its distance.
 pub type Span = (usize, usize, usize);
 
-#[inline]
-pub fn hash4(bytes: u64) -> usize {
-    ((bytes as u32).wrapping_mul(2_654_435_761) >> (32 - BITS)) as usize & (SLOTS - 1)
-}
-
-#[inline]
-pub fn hash7(bytes: u64) -> usize {
-    ((bytes << 8).wrapping_mul(58_295_818_150_454_627) >> (64 - BITS)) as usize & (SLOTS - 1)
-}
-
-#[inline]
-pub fn hashes(bytes: u64) -> Hashes {
-    (hash4(bytes), hash7(bytes))
-}
-
 impl Tables {
     /// Tables without places.
     pub fn new() -> Self {
-        Tables { short: Box::new([0; SLOTS]), long: Box::new([[0; 2]; SLOTS]) }
+        Tables { short: Box::new([Tagged::default(); SLOTS]), long: Box::new([Pair::default(); SLOTS]) }
     }
 
     /// See `Matcher::shift`.
     pub fn shift(&mut self, by: u32) {
-        let places = self.short.iter_mut().chain(self.long.iter_mut().flatten());
-        places.for_each(|place| *place = place.saturating_sub(by));
+        self.short.iter_mut().for_each(|entry| *entry = entry.lower(by));
+        self.long.iter_mut().for_each(|pair| *pair = pair.lower(by));
+    }
+
+    /// The places by the same seven bytes.
+    #[inline]
+    pub fn long(&self, hashes: Hashes) -> Pair {
+        self.long[hashes.seven]
+    }
+
+    /// Put a place into the table by four bytes.
+    #[inline]
+    pub fn put_short(&mut self, place: u32, hashes: Hashes) {
+        self.short[hashes.four] = Tagged::new(place, hashes);
     }
 
     /// Put a place into the table by seven bytes.
     #[inline]
-    pub fn put_long(&mut self, hash: usize, place: u32) {
-        self.long[hash] = [place, self.long[hash][0]];
+    pub fn put_long(&mut self, place: u32, hashes: Hashes) {
+        self.long[hashes.seven].put(Tagged::new(place, hashes));
     }
 
     /// Put a place into both tables.
     #[inline]
     pub fn put(&mut self, place: u32, hashes: Hashes) {
-        self.short[hashes.0] = place;
-        self.put_long(hashes.1, place);
+        self.put_short(place, hashes);
+        self.put_long(place, hashes);
     }
 }
 
@@ -70,58 +63,50 @@ impl Tables {
 pub struct Seen {
     /// The index.
     pub at: usize,
+    /// Its place.
+    pub here: Tagged,
     /// Eight bytes from it on.
     pub bytes: u64,
-    /// The places with the same four bytes, and with the same seven.
-    pub known: (u32, [u32; 2]),
+    /// The place with the same four bytes, ...
+    pub short: Tagged,
+    /// ... and those with the same seven.
+    pub long: Pair,
     /// The next index, ...
     pub next: usize,
     /// ... eight bytes from it on, ...
     pub next_bytes: u64,
-    /// ... and their slots.
-    pub next_slots: Hashes,
+    /// ... and their hashes.
+    pub next_hashes: Hashes,
 }
 
 impl Tables {
-    /// Put indexes into the tables, in steps that grow, up to one where a match may start: four bytes are the same.
+    /// Put indexes into the tables, in steps that grow, up to one where a match may start: four bytes look the same.
     #[inline]
     pub fn scan(&mut self, chunk: &Chunk, from: usize, literals: usize, skip: u32) -> Option<Seen> {
         let limit = chunk.limit();
-        let (short, long) = (&mut *self.short, &mut *self.long);
+        let (shorts, longs) = (&mut *self.short, &mut *self.long);
         let mut at = from;
         let mut bytes = chunk.window.eight(at);
-        let mut slots = hashes(bytes);
+        let mut hashes = Hashes::of(bytes);
         while at <= limit {
             let next = at + 1 + ((at - literals) >> skip);
             if next > limit {
                 return None;
             }
             let next_bytes = chunk.window.eight(next);
-            let known = (short[slots.0], long[slots.1]);
-            let here = chunk.place(at);
-            short[slots.0] = here;
-            long[slots.1] = [here, known.1[0]];
+            let (short, long) = (shorts[hashes.four], longs[hashes.seven]);
+            let here = Tagged::new(chunk.place(at), hashes);
+            shorts[hashes.four] = here;
+            longs[hashes.seven].put(here);
+            hashes = Hashes::of(next_bytes);
             // Without branches: which of them holds cannot be foreseen.
-            let same = |place: u32| {
-                let back = here.wrapping_sub(place);
-                let four = chunk.window.four(at.wrapping_sub(back as usize));
-                (back.wrapping_sub(1) < REACH as u32 - 1) & (four == bytes as u32)
-            };
-            slots = hashes(next_bytes);
-            if same(known.1[0]) | same(known.1[1]) | same(known.0) {
-                return Some(Seen { at, bytes, known, next, next_bytes, next_slots: slots });
+            if here.resembles(long.newest()) | here.resembles(long.older()) | here.resembles(short) {
+                return Some(Seen { at, here, bytes, short, long, next, next_bytes, next_hashes: hashes });
             }
             (at, bytes) = (next, next_bytes);
         }
         None
     }
-}
-
-/// The distance back to a place, if a match may be so far.
-#[inline]
-pub fn distance(here: u32, place: u32) -> Option<usize> {
-    let distance = here.wrapping_sub(place);
-    (distance.wrapping_sub(1) < REACH as u32 - 1).then_some(distance as usize)
 }
 
 impl Chunk<'_> {
@@ -139,8 +124,11 @@ impl Chunk<'_> {
 
     /// The distance to a place with the same four bytes.
     #[inline]
-    pub fn matching(&self, at: usize, place: u32, bytes: u64) -> Option<usize> {
-        let distance = distance(self.place(at), place)?;
+    pub fn matching(&self, at: usize, here: Tagged, known: Tagged, bytes: u64) -> Option<usize> {
+        if !here.resembles(known) {
+            return None;
+        }
+        let distance = here.back_to(known) as usize;
         (self.window.four(at - distance) == bytes as u32).then_some(distance)
     }
 
@@ -158,9 +146,12 @@ impl Chunk<'_> {
 
     /// A match with one of the two newest places by seven bytes; the longer one if both match.
     #[inline]
-    pub fn newest(&self, at: usize, bytes: u64, long: [u32; 2]) -> Option<Span> {
-        distance(self.place(at), long[0])?;
-        let (newest, older) = (self.matching(at, long[0], bytes), self.matching(at, long[1], bytes));
+    pub fn newest(&self, at: usize, here: Tagged, bytes: u64, long: Pair) -> Option<Span> {
+        if !here.reaches(long.newest()) {
+            return None;
+        }
+        let newest = self.matching(at, here, long.newest(), bytes);
+        let older = self.matching(at, here, long.older(), bytes);
         let distance = newest.or(older)?;
         let (Some(_), Some(other)) = (newest, older) else { return Some((at, 0, distance)) };
         let length = self.short_length(at, distance);
@@ -181,8 +172,8 @@ impl Chunk<'_> {
     /// A match of `length` at `at` ends at `behind`, and another place has the same bytes there: the distance
     /// to that place from `skip` bytes behind `at`, were the match as long. It may be out of reach.
     #[inline]
-    pub fn end_distance(&self, at: usize, behind: usize, length: usize, place: u32) -> i64 {
-        let back = i64::from(self.place(behind).wrapping_sub(place) as i32);
+    pub fn end_distance(&self, at: usize, behind: usize, length: usize, known: Tagged) -> i64 {
+        let back = i64::from(self.place(behind)) - i64::from(known.place());
         back + at as i64 + length as i64 - behind as i64
     }
 

@@ -16,8 +16,10 @@ impl<P: Read, O: Write, M: Model, F: Fn(&Engine<M>) -> Workers<Job, Done>> Rebui
         let end = self.position + frame.span;
         self.fetch(end)?;
         let start = self.position.saturating_sub(MAX_DISTANCE as u64).max(self.plain.base);
-        let bytes = self.plain.span(start, end).to_vec();
-        let job = Job { bytes, base: start, from: (self.position - start) as usize, frame };
+        let mut room = self.spare.pop().unwrap_or_default();
+        room.bytes.clear();
+        room.bytes.extend_from_slice(self.plain.span(start, end));
+        let job = Job { room, base: start, from: (self.position - start) as usize, frame };
         self.position = end;
         self.plain.forget_before(end);
         let (start, engine) = (&self.start_workers, &self.engine);
@@ -58,7 +60,9 @@ impl<P: Read, O: Write, M: Model, F: Fn(&Engine<M>) -> Workers<Job, Done>> Rebui
                 let mut done = done?;
                 ensure(!self.ended, "side data: blocks follow the last one")?;
                 self.ended = done.ended;
-                self.blocks.append(&mut done.blocks)
+                self.blocks.append(&mut done.room.blocks)?;
+                self.spare.push(done.room);
+                Ok(())
             }
             Later::Header(header) => {
                 self.ended = false;

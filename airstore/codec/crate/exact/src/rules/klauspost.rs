@@ -3,13 +3,16 @@
 //! After `flate/huffman_bit_writer.go`, `flate/token.go` and `flate/deflate.go` (`storeFast`) of
 //! klauspost/compress 1.18.0, and of 1.18.2 where that differs.
 
+mod estimate;
+
 use super::merge::lengths;
 use super::runs::Runs;
 use super::{code_bits, used, Counts};
 use crate::guide::{Plan, Unit};
 use crate::inflate::Start;
 use crate::tables::{Header, Lengths};
-use crate::token::{Token, DISTANCE_EXTRA, END_OF_BLOCK, FIRST_LENGTH, LENGTH_EXTRA};
+use crate::token::{Token, END_OF_BLOCK, FIRST_LENGTH};
+use estimate::{estimated_bits, flat};
 use std::sync::Arc;
 
 /// Units of fewer tokens may be written with the fixed codes.
@@ -17,11 +20,32 @@ const FEW: usize = 250;
 /// What a header of literals is thought to take.
 const GUESSED_HEADER: usize = 70 * 8;
 
+/// How many code lengths headers of blocks that may go on state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Headers {
+    /// All 286 and 30 (before 1.18.2).
+    Full,
+    /// As many as are used (from 1.18.2 on).
+    Used,
+    /// As the last header did that tells; before, all.
+    AsBefore,
+}
+
+/// Which of both a header was written as; `None` if it would be the same.
+pub fn told(header: &Header) -> Option<Headers> {
+    let (literals, distances) = header.stated();
+    if (literals, distances) != (286, 30) {
+        return Some(Headers::Used);
+    }
+    let Lengths { literals, distances } = &*header.lengths;
+    (literals[285] == 0 || distances[29] == 0).then_some(Headers::Full)
+}
+
 /// What differs between versions and levels.
 #[derive(Clone, Copy)]
 pub struct Rules {
-    /// Headers of blocks that may go on state all 286 and 30 lengths (before 1.18.2).
-    pub full_headers: bool,
+    /// What headers of blocks that may go on state.
+    pub headers: Headers,
     /// As before 1.15.0: symbols that do not occur get codes too, so that codes always fit; no fixed blocks;
     /// long matches are cut after 255 bytes.
     pub filled: bool,
@@ -41,18 +65,22 @@ struct Open {
 #[derive(Clone)]
 pub struct Planner {
     rules: Rules,
+    /// Whether headers state all lengths.
+    full: bool,
     open: Option<Open>,
 }
 
 impl Planner {
     /// A planner at a stream's start.
     pub fn new(rules: Rules) -> Self {
-        Planner { rules, open: None }
+        Planner { rules, full: rules.headers != Headers::Used, open: None }
     }
 
     /// The stream was flushed.
     pub fn begin(&mut self) {
         self.open = None;
+        // A segment knows nothing of the one before: they are rebuilt beside each other.
+        self.full = self.rules.headers != Headers::Used;
     }
 
     /// How a chunk is written; `flush`: it is the last before a flush.
@@ -81,6 +109,9 @@ impl Planner {
             Start::Continue => {}
             Start::Stored(_) | Start::Fixed => self.open = None,
             Start::Dynamic(header) => {
+                if self.rules.headers == Headers::AsBefore && !plan.literals {
+                    self.full = told(header).map_or(self.full, |headers| headers == Headers::Full);
+                }
                 let lengths = header.lengths.clone();
                 self.open = Some(Open { header_bits: header.bits + 3, lengths, literals: plan.literals });
             }
@@ -134,7 +165,7 @@ impl Planner {
         let stored = (span + 5) * 8;
         let open = self.open.as_ref().filter(|open| !open.literals && fits(&counts, &open.lengths));
         let estimate = estimated_bits(&counts, number);
-        let ended = !self.rules.full_headers;
+        let ended = !self.full;
         if ended {
             counts.literals[END_OF_BLOCK] = 1;
         }
@@ -153,7 +184,7 @@ impl Planner {
                 return Start::Continue;
             }
         }
-        let full = self.rules.full_headers && !flush;
+        let full = self.full && !flush;
         self.new_block(counts, number, extra, stored, full)
     }
 
@@ -229,51 +260,4 @@ fn header(counts: &Counts, (literals, distances): (usize, usize)) -> Header {
     let mut own = [0; 19];
     lengths(&runs.counts, 7, &mut own);
     runs.header(&lit[..literals], &dist[..distances], &own)
-}
-
-/// Whether all bytes occur about equally often.
-fn flat(counts: &Counts, size: usize) -> bool {
-    let average = size as f64 / 256.0;
-    let most = (size * 2) as f64;
-    let mut sum = 0.0;
-    for count in &counts.literals[..256] {
-        let off = f64::from(*count) - average;
-        sum += off * off;
-        if sum > most {
-            break;
-        }
-    }
-    sum < most
-}
-
-/// Bits that codes of their own would take, by the entropy, in single precision as the encoder does.
-fn estimated_bits(counts: &Counts, number: usize) -> usize {
-    let mut sum = 0f32;
-    let mut extra = 0;
-    let mut copies = 0;
-    let share = 1.0 / number as f32;
-    for count in counts.literals[..END_OF_BLOCK].iter().filter(|count| **count > 0) {
-        sum += symbol_bits(*count as f32 * share) * *count as f32;
-    }
-    sum += 15.0;
-    for (count, bits) in counts.literals[FIRST_LENGTH..].iter().zip(LENGTH_EXTRA).filter(|(n, _)| **n > 0) {
-        sum += symbol_bits(*count as f32 * share) * *count as f32;
-        extra += usize::from(bits) * *count as usize;
-        copies += count;
-    }
-    let share = 1.0 / copies as f32;
-    for (count, bits) in counts.distances.iter().zip(DISTANCE_EXTRA).filter(|(count, _)| **count > 0) {
-        sum += symbol_bits(*count as f32 * share) * *count as f32;
-        extra += usize::from(bits) * *count as usize;
-    }
-    sum as usize + extra
-}
-
-/// The negative logarithm of a share by a quadratic approximation, between 1 and 15.
-fn symbol_bits(share: f32) -> f32 {
-    let pattern = share.to_bits() as i32;
-    let exponent = (((pattern >> 23) & 255) - 128) as f32;
-    let mantissa = f32::from_bits(((pattern & !0x7f80_0000) + (127 << 23)) as u32);
-    let log = exponent + (((-0.344_848_43 * mantissa + 2.024_665_8) * mantissa) - 0.674_877_6);
-    (-log).clamp(1.0, 15.0)
 }
