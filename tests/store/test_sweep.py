@@ -229,14 +229,14 @@ def test_an_index_that_forgot_a_blob_is_not_believed(store: BlobStore) -> None:
 
 def test_an_unreadable_pack_of_which_the_index_knows_nothing_ends_it(store: BlobStore) -> None:
     """Neither of them can say that nobody needs it; whoever repairs the pack has everything back."""
-    path, blob = pack_with(store, NEW), Digest.of(NEW).raw
-    held = bytes.fromhex(path.stem)
-    for said, argument in (
-        ("DELETE FROM blobs WHERE digest = ?", blob),
-        ("DELETE FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?)", held),
-        ("DELETE FROM objects WHERE frame NOT IN (SELECT id FROM frames) AND ?1 IS NOT NULL", held),
+    path = pack_with(store, NEW)
+    for said in (
+        "DELETE FROM blobs WHERE recipe IN (SELECT digest FROM objects WHERE frame IN {of})",
+        "DELETE FROM objects WHERE frame IN {of}",
+        "DELETE FROM frames WHERE id IN {of}",
     ):
-        store.index._connection.execute(said, (argument,))
+        of = "(SELECT id FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?))"
+        store.index._connection.execute(said.format(of=of), (bytes.fromhex(path.stem),))
     flip(path, path.stat().st_size - 1)
     before = packs_of(store)
     with pytest.raises(DamagedError, match=path.name) as raised:

@@ -21,8 +21,9 @@ from airstore.store.format.objects import ObjectKey, ObjectKind, damaged
 from airstore.store.format.pack import frame_entry, read_at
 from airstore.store.format.packwriter import Frame, pack_writer
 from airstore.store.ingest.sink import WORKERS, FrameSink
-from airstore.store.read.index import Location
-from airstore.store.read.reader import ObjectReader, batches
+from airstore.store.read.reader import ObjectReader
+from airstore.store.read.rows import Location
+from airstore.store.read.slices import batches
 from airstore.store.read.sqlite import KeySet
 
 _KEY = struct.Struct("<BI32s")

@@ -12,7 +12,8 @@ from airstore.core.errors import DamagedError
 from airstore.store.format.objects import ObjectKind
 from airstore.store.format.pack import PackFrame, file_size, read_frame, read_pack
 from airstore.store.format.recipe import decode_root
-from airstore.store.read.index import BlobRow, ObjectIndex, PackRows
+from airstore.store.read.index import ObjectIndex
+from airstore.store.read.rows import BlobRow, PackRows
 
 _PACK_NAME = re.compile(r"([a-f0-9]{64})\.(pack|partial)")
 

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
-from typing import NamedTuple
 
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
 from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.pack import PackFrame, frame_entry
+from airstore.store.read.rows import BlobRow, Location, PackRows
 from airstore.store.read.sqlite import REBUILD_HINT, connect, marks, portions, sqlite_errors
 
 _VERSION = 1
@@ -45,47 +45,6 @@ _FRAMES_OF = "SELECT id FROM frames WHERE pack = (SELECT id FROM packs WHERE nam
 
 
 _SORTED = 50_000  # objects, some 10 MB
-
-
-class Location(NamedTuple):
-    """One copy of an object: its frame, and where in the frame's plain bytes it lies.
-
-    Attributes:
-        pack: the pack's name, 32 raw bytes.
-        frame: the frame's number in this index.
-        frame_offset: where the frame starts in the pack.
-        stored: the frame's bytes in the pack.
-        plain: the frame's plain bytes.
-        objects: how many objects the frame holds.
-        offset: where the object starts in the plain bytes.
-        size: the object's plain bytes.
-    """
-
-    pack: bytes
-    frame: int
-    frame_offset: int
-    stored: int
-    plain: int
-    objects: int
-    offset: int
-    size: int
-
-
-class BlobRow(NamedTuple):
-    """A blob that has a recipe."""
-
-    digest: bytes
-    size: int
-    recipe: ObjectKey
-
-
-class PackRows(NamedTuple):
-    """What the index takes from one pack; a pack that cannot be read has no frames."""
-
-    name: bytes
-    size: int
-    frames: list[PackFrame]
-    blobs: list[BlobRow]
 
 
 class ObjectIndex:

@@ -17,7 +17,7 @@ from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, IncompleteError
 from airstore.store.format import frames
 from airstore.store.format.pack import read_at
-from airstore.store.read.index import Location
+from airstore.store.read.rows import Location
 
 _PROBE = 64  # bytes; a frame begins with a magic number, so that many zeros are a hole
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.store.format.pack import read_frame
-from airstore.store.read.index import Location, ObjectIndex
+from airstore.store.read.index import ObjectIndex
 from airstore.store.read.partial import PartialPacks
+from airstore.store.read.rows import Location
 
 
 @dataclass(frozen=True)

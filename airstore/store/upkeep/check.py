@@ -18,7 +18,7 @@ from airstore.store.format.pack import PackFrame, file_size, read_at, read_frame
 from airstore.store.format.recipe import decode_root
 from airstore.store.ingest.sink import WORKERS, in_order
 from airstore.store.read.catalog import is_partial
-from airstore.store.read.index import BlobRow
+from airstore.store.read.rows import BlobRow
 
 
 @dataclass(frozen=True)
