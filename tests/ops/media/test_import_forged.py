@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from airstore.core.errors import DamagedError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
+from airstore.ops.stores.verify import verify_release
 from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.statement import MEDIA
 from tests.support.faults.forged_media import Edit, Forge, git, rename_pack, sign_index
@@ -217,6 +219,13 @@ def test_a_commit_under_another_version_than_its_tag_is_damage(forge: Forge, sit
     with unchanged(site):
         outcome = take_in(site, forge.media(out, "1.1.0", "1.0.0"))
         refused(outcome, 20, "1.9.0", "does not exist")
+
+
+def test_a_signed_tag_of_another_commit_vouches_for_nothing(forge: Forge) -> None:
+    commit = forge.next("1.1.0")
+    forge.retag("1.1.0", forge.history.find("1.0.0").commit)
+    with pytest.raises(DamagedError, match=r"1\.1\.0, but that tag points to"):
+        verify_release(forge.history, commit, forge.directory.trust())
 
 
 def test_a_tag_that_moved_is_refused(forge: Forge, site: Path, out: Path) -> None:

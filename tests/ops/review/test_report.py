@@ -238,7 +238,8 @@ def test_nothing_from_outside_is_markup_and_no_secret_is_shown(tiny: Tiny, tmp_p
             CHART + f"description: {json.dumps(EVIL + version)}\n".encode()
         )
         (templates / "secret.yaml").write_text(SECRET % f"{secret}-rendered")
-        (templates / "pod.yaml").write_text(POD % IMAGE + f"# {EVIL} \u202e {version} {secret}\n")
+        stays = f"# {EVIL} stays\n"  # beside what changes
+        (templates / "pod.yaml").write_text(POD % IMAGE + f"{stays}# {EVIL} \u202e {version} {secret}\n")
         (tiny.base / "app" / "values.yaml").write_text(
             f"# password: {secret}-in-a-comment\ndb: {{password: {secret}}}\nadminPassword: {secret}-short\n"
             f"token: |\n  {secret}-in-lines\nplain: {json.dumps(EVIL + version)}\n"

@@ -187,7 +187,7 @@ def forge(team: Team, change: dict[str, bytes]) -> None:
     git("-C", store.history.path, "push", "-q", "--force", team.shared.bare, f"{commit}:refs/heads/{branch}")
 
 
-@pytest.mark.parametrize("what", ["values", "envelope", "neither"])
+@pytest.mark.parametrize("what", ["values", "envelope", "neither", "by hand"])
 def test_what_the_server_puts_there_is_signed_by_nobody(two: Team, what: str) -> None:
     two.create("1.1.0", "more")
     store = open_directory(two.store)
@@ -196,7 +196,13 @@ def test_what_the_server_puts_there_is_signed_by_nobody(two: Team, what: str) ->
     signed = tree["signatures/release.dsse.json"]
     stranger = tree["signatures/release.dsse.json"].replace(b'"sig": "', b'"sig": "AAAA')
     forge(two, {"values": {name: tree[name] + b"\n"}, "envelope": {"signatures/release.dsse.json": stranger},
-                "neither": {"signatures/release.dsse.json": signed}}[what])  # fmt: skip
+                "neither": {"signatures/release.dsse.json": signed}, "by hand": {}}[what])  # fmt: skip
+    if what == "by hand":  # by who does not know how airstore writes such commits
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.example")
+        made = git(
+            "-C", two.shared.bare, *who, "commit-tree", f"{PENDING}1.1.0^{{tree}}", "-m", "mine"
+        ).strip()
+        git("-C", two.shared.bare, "update-ref", f"refs/heads/{PENDING}1.1.0", made)
     if what == "neither":
         git("-C", two.shared.bare, "update-ref", f"refs/heads/{PENDING}1.1.0", "main")
     clone = two.shared.clone("clone")

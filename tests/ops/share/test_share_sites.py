@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import SequenceError
+from airstore.core.parsing import strictjson
 from airstore.ops.share.branches.register import make_entry, merged, read_register
 from airstore.ops.share.branches.sites import own_register, save_register
 from airstore.ops.stores.directory import open_directory
+from airstore.trust import envelope
 from airstore.trust.ssh.keys import PrivateKey
+from airstore.trust.statement import STATEMENT_TYPE
 from tests.support.product.road_parts import airstore, done, refused, unchanged
 from tests.support.product.sharing import Shared, git, release
 
@@ -188,3 +191,8 @@ def test_an_entry_stands_for_its_own_product_and_site_alone(shared: Shared, file
     found, notes = read_register({file: entry.signed}, root)
     assert not found
     assert "is another one's" in notes[0]
+    signed = strictjson.loads(envelope.read(entry.signed, STATEMENT_TYPE, "it").payload, "it")
+    signed["subject"][0]["digest"]["sha256"] = "0" * 64
+    signed["predicate"]["product"] = store.name
+    other = envelope.sign(strictjson.dumps(signed), STATEMENT_TYPE, [signer])
+    assert not read_register({"a.json": other}, root)[0]

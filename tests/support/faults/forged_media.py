@@ -131,6 +131,11 @@ class Forge:
             None if unsigned == "tag" else tag_key or self.key,
         )
 
+    def retag(self, version: str, commit: str) -> None:
+        """Have the tag of a release name another commit, signed."""
+        tag = encode_tag(commit, version, _WHO, "again\n", lambda data: sshsig.sign(self.key, data, "git"))
+        self.history.refs.set(TAGS + version, self.history._objects.write(ObjectType.TAG, tag))
+
     def envelope(self, data: bytes, key: PrivateKey, predicate_type: str = RELEASE) -> bytes:
         signed = statement(predicate_type, {RELEASE_FILE: Digest.of(data)}, {"product": "shop"})
         return envelope.sign(signed, STATEMENT_TYPE, [key])
