@@ -30,8 +30,9 @@ from airstore.store.ingest.writer import BlobWriter
 from airstore.store.layout import REBUILT
 from airstore.store.read.catalog import name_of, pack_rows, published_file
 from airstore.store.read.index import ObjectIndex
-from airstore.store.read.reader import ObjectReader, batches
+from airstore.store.read.reader import ObjectReader
 from airstore.store.read.shelf import Shelf
+from airstore.store.read.sqlite import batches
 
 
 class Staging:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from itertools import chain, islice
-from typing import NamedTuple, TypeVar
+from itertools import chain
+from typing import NamedTuple
 
 from airstore.codec.opening import rebuilt
 from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.image.digest import Digest, verified
-from airstore.core.limits import KIB
 from airstore.store.format.objects import ObjectKey, ObjectKind, key_of
 from airstore.store.format.recipe import Opened, Recipe, Step, decode_root, digests, walk
 from airstore.store.read.index import BlobRow, Location
+from airstore.store.read.ranges import cut, joined, slices
 from airstore.store.read.shelf import Shelf
+from airstore.store.read.sqlite import batches
 
-_Item = TypeVar("_Item")
-
-_CHUNK = 256 * KIB  # bytes; smaller steps are joined before they are handed out
 _CACHED = 6  # frames: a tar alternates between skeleton and bodies, a changed layer between old and new
 
 
@@ -154,8 +152,8 @@ class ObjectReader:
         recipe = self.recipe(digest)
         end = recipe.size if stop is None else min(stop, recipe.size)
         if recipe.opened:  # a range is vouched for by the digest of the whole alone
-            return _cut(verified(self._rebuilt(recipe), digest, recipe.size), start, end)
-        pieces = _joined(self._pieces(recipe, start, end))
+            return cut(verified(self._rebuilt(recipe), digest, recipe.size), start, end)
+        pieces = joined(self._pieces(recipe, start, end))
         if start == 0 and end == recipe.size:
             return verified(pieces, digest, recipe.size)
         return pieces
@@ -195,12 +193,12 @@ class ObjectReader:
             DamagedError: an object has no good copy; possibly after bytes have been handed out.
         """
         recipe = self.root(digest, opened=True)[1]
-        return _joined(self._pieces(recipe, 0, recipe.opened.plain_size if recipe.opened else recipe.size))
+        return joined(self._pieces(recipe, 0, recipe.opened.plain_size if recipe.opened else recipe.size))
 
     def _rebuilt(self, recipe: Recipe) -> Iterator[bytes]:
         if recipe.opened is None:
             raise ValueError("only an opened blob is rebuilt")
-        plain = _joined(self._pieces(recipe, 0, recipe.opened.plain_size))
+        plain = joined(self._pieces(recipe, 0, recipe.opened.plain_size))
         return rebuilt(plain, self._side(recipe.opened))
 
     def _side(self, opened: Opened) -> Iterator[bytes]:
@@ -236,9 +234,9 @@ class ObjectReader:
     def _pieces(self, recipe: Recipe, start: int, end: int) -> Iterator[bytes]:
         """The bytes of a range; objects outside of it are not read."""
         skeleton: tuple[ObjectKey, bytes] | None = None  # many slices are of the same one
-        for slices in batches(_slices(self.steps(recipe), start, end, recipe.steps_size)):
-            copies = self._copies([key for key, _, _ in slices])
-            for key, first, last in slices:
+        for portion in batches(slices(self.steps(recipe), start, end, recipe.steps_size)):
+            copies = self._copies([key for key, _, _ in portion])
+            for key, first, last in portion:
                 kept = skeleton[1] if skeleton and skeleton[0] == key else None
                 data = self._first_good(key, copies[key]) if kept is None else kept
                 if key.kind is ObjectKind.SKELETON:
@@ -268,53 +266,3 @@ class ObjectReader:
             while len(self._frames) > _CACHED:
                 self._frames.popitem(last=False)
         return plain
-
-
-def _slices(steps: Iterable[Step], start: int, end: int, whole: int) -> Iterator[tuple[ObjectKey, int, int]]:
-    """Which bytes of which objects make up a range of a blob, in order."""
-    at = used = 0
-    skeleton: ObjectKey | None = None
-    for step in steps:
-        if isinstance(step, ObjectKey) and step.kind is ObjectKind.SKELETON:
-            skeleton, used = step, 0
-            continue
-        size = step if isinstance(step, int) else step.size
-        first, last = max(start - at, 0), min(end - at, size)
-        if first < last and isinstance(step, ObjectKey):
-            yield step, first, last
-        elif first < last and skeleton is not None:
-            yield skeleton, used + first, used + last
-        used += step if isinstance(step, int) else 0
-        at += size
-        if end <= at < whole:
-            return  # to the very end only for a range that reaches it: there the recipe proves complete
-
-
-def batches(items: Iterable[_Item], size: int = 250) -> Iterator[list[_Item]]:
-    """Items in as many at a time as one statement of SQLite's should take."""
-    items = iter(items)
-    while batch := list(islice(items, size)):
-        yield batch
-
-
-def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in fewer, larger chunks."""
-    waiting: list[bytes] = []
-    count = 0
-    for piece in pieces:
-        waiting.append(piece)
-        count += len(piece)
-        if count >= _CHUNK:
-            yield b"".join(waiting)
-            waiting, count = [], 0
-    if waiting:
-        yield b"".join(waiting)
-
-
-def _cut(chunks: Iterable[bytes], start: int, end: int) -> Iterator[bytes]:
-    """The bytes of a range; all chunks are read, so that whoever verifies them sees their end."""
-    at = 0
-    for chunk in chunks:
-        if piece := chunk[max(start - at, 0) : max(end - at, 0)]:
-            yield piece
-        at += len(chunk)
