@@ -23,8 +23,7 @@ from airstore.store.format.packwriter import Frame, pack_writer
 from airstore.store.ingest.sink import WORKERS, FrameSink
 from airstore.store.read.reader import ObjectReader
 from airstore.store.read.rows import Location
-from airstore.store.read.slices import batches
-from airstore.store.read.sqlite import KeySet
+from airstore.store.read.sqlite import KeySet, batches
 
 _KEY = struct.Struct("<BI32s")
 _FEW = 100_000  # objects whose digests are held in memory
@@ -63,7 +62,7 @@ class PackFile:
     size: int
 
 
-def select(store: BlobStore, blobs: Collection[Digest], base: Collection[Digest] = ()) -> Selection:
+def select(store: BlobStore, blobs: Iterable[Digest], base: Iterable[Digest] = ()) -> Selection:
     """What ``blobs`` need beyond what the ``base`` blobs consist of already; their order does not matter.
 
     Raises:
@@ -71,16 +70,16 @@ def select(store: BlobStore, blobs: Collection[Digest], base: Collection[Digest]
         DamagedError: a recipe is damaged, or an object is missing.
     """
     reader = store.reader()
+    wanted = sorted(set(blobs))  # the caller may hold them in a set, which has no order
     packed = bytearray()
     plain = stored = 0
     with closing(KeySet()) as known:
-        for keys in batches(_all_reachable(reader, _overlapping(reader, blobs, base))):
+        for keys in batches(_all_reachable(reader, _overlapping(reader, wanted, list(base)))):
             known.add_all([_name(key) for key in keys])
-        # The caller may hold them in a set, which has no order.
-        for keys in batches(_all_reachable(reader, sorted(set(blobs)))):
+        for keys in batches(_all_reachable(reader, wanted)):
             new = known.add_all([_name(key) for key in keys])
-            wanted = [key for key in dict.fromkeys(keys) if _name(key) in new]
-            for key, place in _places(store, wanted):
+            lacking = [key for key in dict.fromkeys(keys) if _name(key) in new]
+            for key, place in _places(store, lacking):
                 packed += _KEY.pack(key.kind, key.size, key.digest)
                 plain += key.size
                 stored += -(-place.stored * key.size // place.plain) + _KEY.size

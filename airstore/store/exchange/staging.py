@@ -32,7 +32,7 @@ from airstore.store.read.catalog import name_of, pack_rows, published_file
 from airstore.store.read.index import ObjectIndex
 from airstore.store.read.reader import ObjectReader
 from airstore.store.read.shelf import Shelf
-from airstore.store.read.slices import batches
+from airstore.store.read.sqlite import batches
 
 
 class Staging:

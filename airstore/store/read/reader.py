@@ -15,9 +15,10 @@ from airstore.core.errors import DamagedError, NotFoundError
 from airstore.core.image.digest import Digest, verified
 from airstore.store.format.objects import ObjectKey, ObjectKind, key_of
 from airstore.store.format.recipe import Opened, Recipe, Step, decode_root, digests, walk
+from airstore.store.read.ranges import cut, joined, slices
 from airstore.store.read.rows import BlobRow, Location
 from airstore.store.read.shelf import Shelf
-from airstore.store.read.slices import batches, cut, joined, sliced
+from airstore.store.read.sqlite import batches
 
 _CACHED = 6  # frames: a tar alternates between skeleton and bodies, a changed layer between old and new
 
@@ -233,9 +234,9 @@ class ObjectReader:
     def _pieces(self, recipe: Recipe, start: int, end: int) -> Iterator[bytes]:
         """The bytes of a range; objects outside of it are not read."""
         skeleton: tuple[ObjectKey, bytes] | None = None  # many slices are of the same one
-        for slices in batches(sliced(self.steps(recipe), start, end, recipe.steps_size)):
-            copies = self._copies([key for key, _, _ in slices])
-            for key, first, last in slices:
+        for portion in batches(slices(self.steps(recipe), start, end, recipe.steps_size)):
+            copies = self._copies([key for key, _, _ in portion])
+            for key, first, last in portion:
                 kept = skeleton[1] if skeleton and skeleton[0] == key else None
                 data = self._first_good(key, copies[key]) if kept is None else kept
                 if key.kind is ObjectKind.SKELETON:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
 
 from airstore.core.errors import DamagedError, StorageError
 
 _IN_MEMORY = 50_000  # keys, some 6 MB; SQLite takes ten times as long
 REBUILD_HINT = "run 'airstore check --rebuild-index'; the packs hold everything that the index does"
+
+_Item = TypeVar("_Item")
 
 _HINTS = {
     sqlite3.SQLITE_FULL: "free some space and run the same command again",
@@ -58,6 +62,13 @@ def connect(name: str, *, durable: bool) -> sqlite3.Connection:
 def portions(values: Sequence[bytes], most: int = 250) -> Iterator[Sequence[bytes]]:
     """Values in as many at a time as one statement should take; SQLite allows 999."""
     return (values[at : at + most] for at in range(0, len(values), most))
+
+
+def batches(items: Iterable[_Item], most: int = 250) -> Iterator[list[_Item]]:
+    """The same of items that come one by one."""
+    items = iter(items)
+    while batch := list(islice(items, most)):
+        yield batch
 
 
 def marks(count: int, mark: str = "?") -> str:

@@ -1,21 +1,17 @@
-"""Ranges of blobs: which bytes of which objects they are, and streams of bytes cut and joined."""
+"""Which bytes of which objects a range of a blob is, and bytes in chunks of a useful size. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import TypeVar
 
 from airstore.core.limits import KIB
 from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.recipe import Step
 
-_Item = TypeVar("_Item")
-
 _CHUNK = 256 * KIB  # bytes; smaller steps are joined before they are handed out
 
 
-def sliced(steps: Iterable[Step], start: int, end: int, whole: int) -> Iterator[tuple[ObjectKey, int, int]]:
+def slices(steps: Iterable[Step], start: int, end: int, whole: int) -> Iterator[tuple[ObjectKey, int, int]]:
     """Which bytes of which objects make up a range of a blob, in order."""
     at = used = 0
     skeleton: ObjectKey | None = None
@@ -33,13 +29,6 @@ def sliced(steps: Iterable[Step], start: int, end: int, whole: int) -> Iterator[
         at += size
         if end <= at < whole:
             return  # to the very end only for a range that reaches it: there the recipe proves complete
-
-
-def batches(items: Iterable[_Item], size: int = 250) -> Iterator[list[_Item]]:
-    """Items in as many at a time as one statement of SQLite's should take."""
-    items = iter(items)
-    while batch := list(islice(items, size)):
-        yield batch
 
 
 def joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
