@@ -11,6 +11,7 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.options.registries import registry_access
 from airstore.cli.views.output import Row, output_option, show_rows
 from airstore.core.errors import DamagedError, IncompleteError, NotTrustedError, SequenceError
+from airstore.core.heaps import one_heap
 from airstore.ops.media.import_many import Result, first_fault, import_all
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.share.media.fetch import Fetched, drop_fetched, fetch_media, is_address
@@ -40,6 +41,7 @@ def command(
     A site with a line outwards names oci://HOST/REPOSITORY[:TAG] (from airstore media push) or
     https://HOST/DIRECTORY: they are fetched, resumed where a line broke, and verified as from a carrier.
     """
+    one_heap()
     store = context.store(SITE, "media import")
     behind = list(anchor_faults(store))
     for fault_text in behind:

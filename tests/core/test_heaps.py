@@ -1,0 +1,41 @@
+"""Heaps of the C library, counted by itself in processes of their own."""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+import sys
+
+import pytest
+
+_PROGRAM = """
+import ctypes, sys, threading
+from airstore.core.heaps import one_heap
+if sys.argv[1] == "one":
+    one_heap()
+if sys.argv[1] == "import":
+    from airstore.cli.main import exit_code
+    assert exit_code(["-C", "/nowhere", "media", "import", "media"])
+library, gate = ctypes.CDLL(None), threading.Barrier(4)
+def work():
+    gate.wait()
+    kept = [ctypes.create_string_buffer(50_000) for _ in range(20)]
+    gate.wait()
+threads = [threading.Thread(target=work) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+library.malloc_info(0, ctypes.c_void_p.in_dll(library, "stdout"))
+library.fflush(None)
+"""
+
+
+def heaps(how: str) -> int:
+    said = subprocess.run([sys.executable, "-c", _PROGRAM, how], check=True, capture_output=True, text=True)
+    return len(re.findall("<heap nr=", said.stdout))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no other C library has several heaps")
+def test_threads_share_one_heap() -> None:
+    assert heaps("one") == heaps("import") == 1
+    assert heaps("each its own") > 1
