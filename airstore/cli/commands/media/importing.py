@@ -11,12 +11,12 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.options.registries import registry_access
 from airstore.cli.views.output import Row, output_option, show_rows
 from airstore.core.errors import DamagedError, IncompleteError, NotTrustedError, SequenceError
-from airstore.core.heaps import one_heap
 from airstore.ops.media.import_many import Result, first_fault, import_all
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.share.media.fetch import Fetched, drop_fetched, fetch_media, is_address
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.site.anchors import anchor_faults
+from airstore.process.heaps import one_heap
 
 _COLUMNS = {
     "media": "MEDIA", "release": "RELEASE", "kind": "KIND", "from": "FROM", "media_bytes": "SIZE",

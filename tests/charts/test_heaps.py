@@ -11,7 +11,7 @@ import pytest
 
 _PROGRAM = """
 import ctypes, sys, threading
-from airstore.core.heaps import one_heap
+from airstore.process.heaps import one_heap
 if sys.argv[1] == "one":
     one_heap()
 if sys.argv[1] == "import":

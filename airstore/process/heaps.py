@@ -1,4 +1,4 @@
-"""What the C library keeps of memory that was freed: with a heap for each thread, of each what it once held."""
+"""What the C library keeps of memory that was freed: with a heap for each thread, what each once held."""
 
 from __future__ import annotations
 
