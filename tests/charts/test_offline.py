@@ -56,7 +56,7 @@ def test_helm_that_renders_fetches_no_schema(server: socket.socket, tmp_path: Pa
     (chart / "values.schema.json").write_text(f'{{"$ref": "{address}"}}')
     server.settimeout(0.2)
     with pytest.raises(UsageError, match=r"unreachable|refused|dial"):
-        Helm(helm).template(chart, "shop", "default")
+        Helm(helm, timeout=60).template(chart, "shop", "default")
     with pytest.raises(TimeoutError):
         server.accept()
 
