@@ -6,6 +6,7 @@ import hashlib
 import struct
 from contextlib import closing
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import zstandard
@@ -22,6 +23,7 @@ from airstore.store.format.objects import PIECE, ObjectKey, ObjectKind
 from airstore.store.format.pack import HEADER, TRAILER_SIZE, frame_entry, read_pack, trailer
 from airstore.store.format.packwriter import Frame, pack_writer
 from airstore.store.format.recipe import Opened, Recipe, RecipeBuilder, Step, decode_root, encode_root, walk
+from airstore.store.read import sqlite
 from airstore.store.read.index import ObjectIndex
 from airstore.store.read.sqlite import KeySet
 from tests.store.store_support import PROPERTY, flip, make_tar, noise, packs_of, put, text
@@ -325,15 +327,19 @@ def test_a_recipe_beyond_the_limit_is_refused() -> None:
         decode_root(encode_root(Digest.of(b"x"), 1, b"", parts))
 
 
-@given(keys=st.lists(st.binary(min_size=1, max_size=3)))
+@given(
+    batches=st.lists(st.lists(st.binary(min_size=1, max_size=1), max_size=5)),
+    in_memory=st.sampled_from([0, 3, 50_000]),
+)
 @PROPERTY
-def test_key_sets_are_sets(keys: list[bytes]) -> None:
+def test_key_sets_are_sets(batches: list[list[bytes]], in_memory: int) -> None:
     seen: set[bytes] = set()
-    with closing(KeySet()) as found:
-        for key in keys:
-            assert (key in found) == (key in seen)
-            assert found.add(key) == (key not in seen)
-            seen.add(key)
+    with mock.patch.object(sqlite, "_IN_MEMORY", in_memory), closing(KeySet()) as found:
+        for keys in batches:
+            assert all((key in found) == (key in seen) for key in keys)
+            assert found.add_all(keys) == set(keys) - seen
+            seen.update(keys)
+            assert all(not found.add(key) for key in keys)
 
 
 def test_an_index_takes_all_packs_or_none(tmp_path: Path) -> None:

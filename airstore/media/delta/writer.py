@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from itertools import chain, repeat
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -87,10 +88,12 @@ def prepare(store: BlobStore, task: Task) -> PreparedDelta:
         NotFoundError, DamagedError: the store lacks a blob, or cannot read it.
     """
     reader = store.reader()
-    new = [outline(reader, digest, named=True) for digest in task.new]
+    outlined = cache(partial(outline, reader, named=True))
+    new = [outlined(digest) for digest in task.new]
     if (task.kept or task.older) and not task.kinds:
-        task = replace(task, base=narrowed(reader, new, task.base, task.kept, task.older, task.places))
-    old = [outline(reader, digest, named=True) for digest in task.base]
+        base = narrowed(reader, outlined, new, task.base, task.kept, task.older, task.places)
+        task = replace(task, base=base)
+    old = [outlined(digest) for digest in task.base]
     kinds = max(len(task.kinds), 1)
     found = difference(new, old, task.places, task.holders, (1 << kinds) - 1, task.kept)
     return PreparedDelta(reader, new, old, task, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airstore.core.errors import SequenceError
@@ -27,6 +28,11 @@ class Base:
     release: ReleaseId
     blobs: frozenset[Digest]
     site: str = ""
+
+
+def held_by_all(bases: Sequence[Base]) -> frozenset[Digest]:
+    """What every base has; nothing where there is none."""
+    return frozenset.intersection(*(base.blobs for base in bases)) if bases else frozenset()
 
 
 def is_current(store: StoreDirectory, base: Base, to: str) -> bool:

@@ -85,7 +85,7 @@ class MediaContent:
         self.require_space(2 * plain)
         after = Afterwards(lambda: pace.rebuilding(delta.table, wanted), pace.UNIT)
         with (
-            self._progress.work("applying a delta", delta.work(wanted), after) as advance,
+            self._progress.work("applying a delta", pace.work(delta.table, plain, wanted), after) as advance,
             staging.writer() as writer,
         ):
             delta.restore(writer, wanted, self._blobs.layout.temporary, advance)

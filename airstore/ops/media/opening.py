@@ -8,14 +8,13 @@ from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
 from airstore.core.model.release import Artifact, Release
 from airstore.core.progress import Progress
-from airstore.ops.media.bases import Base
+from airstore.ops.media.bases import Base, held_by_all
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.trusted import verified
 from airstore.store.blobs import BlobStore, open_blobs, openable
 
-_LITTLE = (
-    1 * MIB
-)  # bytes of new archives; for fewer, such as a chart's, no base is looked for in other places
+# Bytes of new archives; for fewer, such as a chart's, no base is looked for in other places.
+_LITTLE = 1 * MIB
 
 
 def open_layers(store: StoreDirectory, blobs: BlobStore, to: str, *bases: Base, progress: Progress) -> int:
@@ -34,17 +33,12 @@ def open_layers(store: StoreDirectory, blobs: BlobStore, to: str, *bases: Base, 
         StorageError: the disk is full or failed.
     """
     release = verified(store, to).release
-    new = frozenset(release.blobs()) - _shared(bases)
+    new = frozenset(release.blobs()) - held_by_all(bases)
     held = openable(blobs, new | _older(store, blobs, release, new, bases))
     if not held:
         return 0
     with progress.task("opening layers held whole", sum(blob.size for blob in held)) as advance:
         return len(open_blobs(blobs, held, advance))
-
-
-def _shared(bases: Sequence[Base]) -> frozenset[Digest]:
-    """What every site has already."""
-    return frozenset.intersection(*(base.blobs for base in bases)) if bases else frozenset()
 
 
 def _older(

@@ -10,7 +10,7 @@ from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.core.model.release_id import ReleaseId
 from airstore.media.delta.writer import Task
-from airstore.ops.media.bases import Base
+from airstore.ops.media.bases import Base, held_by_all
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.trusted import refuse_collected, verified
 from airstore.ops.stores.verify import VerifiedRelease
@@ -82,7 +82,7 @@ def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, *bases: Base) -
         )
     ordered = tuple(sorted(bases, key=lambda base: (base.release.sequence, base.site)))
     kinds = _kinds(blobs, ordered)
-    held = wanted.intersection(*(base.blobs for base in bases)) if bases else frozenset()
+    held = wanted & held_by_all(bases)
     common = frozenset.intersection(*kinds) if kinds else frozenset()
     return MediaPlan(
         product=release.release.product,

@@ -97,7 +97,7 @@ class KeySet:
         from busy threads takes longer than the step.
         """
         new = set(keys) - self._first
-        if len(self._first) + len(new) <= _IN_MEMORY:
+        if len(self._first) < _IN_MEMORY:  # and for good no more once there are so many
             self._first |= new
             return new
         for part in portions(list(new)):

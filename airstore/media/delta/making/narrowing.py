@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from airstore.core.image.digest import Digest
 from airstore.core.limits import KIB
 from airstore.media.delta.making.difference import difference
 from airstore.media.delta.making.pairing import nameless
-from airstore.store.blobs import ObjectReader, Outline, outline
+from airstore.store.blobs import ObjectReader, Outline
 
 _MUCH = 64 * KIB  # bytes of new files
 
 
 def narrowed(
     reader: ObjectReader,
+    outlined: Callable[[Digest], Outline],
     new: Sequence[Outline],
     base: Sequence[Digest],
     kept: Collection[Digest],
@@ -30,6 +31,7 @@ def narrowed(
 
     Args:
         reader: of the store that has all of it.
+        outlined: the outline of a blob of it, with names.
         new: what has to be made.
         base: what sites hold.
         kept: what of it the release has as it is.
@@ -39,7 +41,7 @@ def narrowed(
     Raises:
         NotFoundError, DamagedError: the store lacks a blob, or cannot read it.
     """
-    gone = [outline(reader, each, named=True) for each in base if each not in kept and each not in older]
+    gone = [outlined(each) for each in base if each not in kept and each not in older]
     found = difference(new, gone, places, [1] * len(gone))
     files = [target.held.file for target in found.targets]
     if sum(files[n].size for n in nameless(files, [old.file for old in found.olds])) >= _MUCH:
