@@ -8,7 +8,7 @@ from airstore.core.errors import DamagedError
 from airstore.ops.media.receipts import list_sites
 from airstore.ops.stores.directory import open_directory
 from tests.support.product.repairs import broken, repaired
-from tests.support.product.road_parts import Road, done, flipped, overwrite, rewrite
+from tests.support.product.road_parts import Road, done, overwrite, rewrite
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,8 @@ def test_a_changed_letter_in_the_key_of_a_site_is_named(own_road: Road) -> None:
     publisher, file = own_road.publisher, own_road.publisher / "sites" / "acme.pub"
     done("-C", publisher, "site", "add", "acme", own_road.site / "keys" / "site.pub")
     good = file.read_bytes()
-    overwrite(file, flipped(good, 50))
+    letter = b"B" if good[50:51] == b"A" else b"A"  # of base64 as well, which a flipped bit may not be
+    overwrite(file, good[:50] + letter + good[51:])
     assert broken(publisher) == {"site acme"}
     with pytest.raises(DamagedError, match="not the key that its fingerprint says"):
         list_sites(open_directory(publisher))
