@@ -3,9 +3,9 @@
     scripts/bench beside --work DIR [--layout DIR NAME] [--rounds N] [--small]
 
 Each round, for layers by gzip and for plain ones: the image out of a docker-registry (`release create` and
-`media create`, both with `--effort fast`; `skopeo copy docker>oci`) and into a new one (`media import` and
-`registry push`; `skopeo copy oci>docker`), then an image of which nothing but a label changed. Requests are
-those which a registry has in its access log for the image, not for the chart that airstore brings along.
+`media create`, both with `--effort fast`; `skopeo copy docker>oci`) and into a new one (`media import --push`; `skopeo copy oci>docker`), then an
+image of which nothing but a label changed. Requests are those which a registry has in its access log for
+the image, not for the chart that airstore brings along.
 """
 
 from __future__ import annotations
@@ -114,8 +114,7 @@ class Beside:
 
     def _take_in(self, ours: Registry, theirs: Registry, version: str, media: str, label: str) -> None:
         sides, before = self._sides, {each: each.requests(self._repository) for each in (ours, theirs)}
-        taken = measure(sides.import_media(media))
-        self._keep(label, taken, measure(sides.push(version, ours.host), servers=[ours.pid]))
+        self._keep(label, measure(sides.import_and_push(media, ours.host), servers=[ours.pid]))
         copied = skopeo_copy(self._oci(version), f"docker://{theirs.host}/{sides.place(version)}")
         self._keep(f"{label}, skopeo", measure(copied, servers=[theirs.pid]))
         for side, name in ((ours, label), (theirs, f"{label}, skopeo")):

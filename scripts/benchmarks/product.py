@@ -111,6 +111,10 @@ class Sides:
         command = ["registry", "push", f"http://{host}", "--release", version, "-o", "json"]
         return ["airstore", "-C", site or self.site, *command]
 
+    def import_and_push(self, name: str, host: str) -> list[str | Path]:
+        """Both in one command."""
+        return [*self.import_media(name), "--push", f"http://{host}"]
+
     def place(self, version: str) -> str:
         """Repository and tag of the first image in a site's registry."""
         return self._images[0].reference(version).partition("/")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,15 +10,18 @@ import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.registries import registry_access
-from airstore.cli.views.output import Row, output_option, show_rows
-from airstore.core.errors import DamagedError, IncompleteError, NotTrustedError, SequenceError
+from airstore.cli.views.output import Row, output_option, show_fields, show_rows
+from airstore.core.errors import DamagedError, IncompleteError, NotTrustedError, SequenceError, UsageError
 from airstore.ops.media.import_many import Result, first_fault, import_all
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.share.media.fetch import Fetched, drop_fetched, fetch_media, is_address
 from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.releases.trusted import held_release
 from airstore.ops.stores.site.anchors import anchor_faults
 from airstore.process.heaps import one_heap
 
+_JOBS = 4  # uploads at once, as of `registry push`
+_DRY = "import, then `airstore registry push URL --dry-run` says what a push would send"
 _COLUMNS = {
     "media": "MEDIA", "release": "RELEASE", "kind": "KIND", "from": "FROM", "media_bytes": "SIZE",
     "state": "STATE",
@@ -27,11 +31,12 @@ _COLUMNS = {
 @click.command("import")
 @click.argument("media", nargs=-1, required=True)
 @click.option("--dry-run", is_flag=True, help="Verify everything, change nothing.")
+@click.option("--push", "url", default="", metavar="URL", help="Then push to this registry, in one go.")
 @registry_access
 @output_option("media-import-list")
 @pass_context
 def command(
-    context: Context, media: tuple[str, ...], *, dry_run: bool, access: RegistryOptions, output: str
+    context: Context, media: tuple[str, ...], *, dry_run: bool, url: str, access: RegistryOptions, output: str
 ) -> None:
     """Verify MEDIA and take them in; a directory with media below it, such as a carrier's, will do.
 
@@ -40,7 +45,14 @@ def command(
 
     A site with a line outwards names oci://HOST/REPOSITORY[:TAG] (from airstore media push) or
     https://HOST/DIRECTORY: they are fetched, resumed where a line broke, and verified as from a carrier.
+
+    With --push the newest release is sent to the registry at URL afterwards, as airstore registry push
+    URL does. Where that fails, what was imported stays, and either command goes on.
     """
+    if url and dry_run:
+        raise UsageError("--dry-run imports nothing that --push could send", hint=_DRY)
+    if url:
+        _check_target(url, access)
     one_heap()
     store = context.store(SITE, "media import")
     behind = list(anchor_faults(store))
@@ -58,7 +70,8 @@ def command(
     if fault and len(results) == 1:
         raise fault
     rows = [_row(result, arrived) for result in results]
-    show_rows([*rows, *(_held(each) for each in fetched if each.directory is None)], output, _COLUMNS)
+    rows += [_held(each) for each in fetched if each.directory is None]
+    _show(rows, output, (lambda: _push(context, store, url, access, output)) if url and not fault else None)
     if fault:
         failed = next(result for result in results if result.fault is fault)
         raise type(fault)(f"{failed.source}: {fault}", hint=fault.hint)
@@ -67,7 +80,9 @@ def command(
         context.say("the store is as new as its anchor again")
     if newest:
         version = newest.index.release.version
-        context.next(f"airstore plan, or airstore registry push, for release {version}")
+        context.next(
+            "airstore plan" if url else f"airstore plan, or airstore registry push, for release {version}"
+        )
 
 
 # What fetching again would not change.
@@ -82,6 +97,45 @@ def _fetched(
     except _FINAL:
         drop_fetched(store)
         raise
+
+
+def _show(rows: list[Row], output: str, push: Callable[[], Row] | None) -> None:
+    """A table comes before the push, which takes its time; a document has both, also where the push fails."""
+    if output == "table":
+        show_rows(rows, output, _COLUMNS)
+        if push:
+            pushed = push()
+            click.echo()
+            show_fields(pushed, output)
+        return
+    beside: dict[str, Row] = {}
+    try:
+        if push:
+            beside["pushed"] = push()
+    finally:
+        show_rows(rows, output, _COLUMNS, beside=beside)
+
+
+def _check_target(url: str, access: RegistryOptions) -> None:
+    """Before gigabytes are copied; no registry is asked."""
+    from airstore.ops.registry.push import parse_target  # noqa: PLC0415 - loads requests
+
+    with parse_target(url, access)[0]:
+        pass
+
+
+def _push(context: Context, store: StoreDirectory, url: str, access: RegistryOptions, output: str) -> Row:
+    """What ``airstore registry push URL`` does; the trust root that the import left is the one in force."""
+    from airstore.cli.views.pushes import push_fields, say_refused  # noqa: PLC0415 - these load requests
+    from airstore.ops.registry.push import PushOptions, push_release  # noqa: PLC0415
+
+    store.trust_root().check_expiry(datetime.fromtimestamp(context.now(), UTC))
+    with store.open_blobs() as blobs:
+        release = held_release(store, blobs)
+        run = PushOptions(context.progress, _JOBS, context.now())
+        summary, result = push_release(store, blobs, release, url, access, run)
+    say_refused(context, result)
+    return push_fields(release.version, summary, result, output)
 
 
 def _row(result: Result, arrived: dict[Path, Fetched]) -> Row:

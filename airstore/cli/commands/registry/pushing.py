@@ -11,8 +11,8 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.options.files.kubeconfig import find_kubeconfig, kubeconfig_option
 from airstore.cli.options.files.sitefile import read_site_file, site_file_option
 from airstore.cli.options.registries import login_access
-from airstore.cli.views.attachments import say_unattached
 from airstore.cli.views.output import output_option, show_fields
+from airstore.cli.views.pushes import push_fields, say_refused
 from airstore.core.errors import TransferError
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.registry.push import PushOptions, plan_registry, push_release
@@ -72,24 +72,12 @@ def command(
             return
         run = PushOptions(context.progress, jobs, context.now(), keep_tags=shared)
         summary, result = push_release(store, blobs, release, url, access, run, name)
-    for other in result.substituted:
-        context.say(
-            f"the registry refuses incomplete indexes: {other.repository}:{other.tag} is "
-            f"{other.manifest.platform or other.manifest.digest.short} alone, not index {other.index.short}"
-        )
-    say_unattached(context, result)
-    done = {"uploaded": len(result.uploaded), "mounted": len(result.mounted), "tags": len(result.tags)}
-    refused = [{"repository": e.repository, "digest": str(e.digest), "why": e.why} for e in result.unattached]
-    left = {"unattached": [f"{e['repository']}@{e['digest']}" for e in refused]} if refused else {}
-    if output != "table":
-        left = {"unattached": refused}  # type: ignore[dict-item]
-    show_fields(
-        {"release": release.version, **summary.summary(), **done, **left, "state": "read back"}, output
-    )
+    say_refused(context, result)
+    show_fields(push_fields(release.version, summary, result, output), output)
     context.next(
         "airstore plan"
         if store.side == SITE
         else f"install it in a test cluster, then airstore images compare --release {release.version}"
     )
-    if refused and require_attachments:
-        raise TransferError(f"the registry lacks {len(refused)} of what is attached to the images")
+    if result.unattached and require_attachments:
+        raise TransferError(f"the registry lacks {len(result.unattached)} of what is attached to the images")
