@@ -18,7 +18,7 @@ from airstore.core.errors import DamagedError, StorageError
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS, MIB
 from airstore.store.blobs import BlobStore
-from airstore.store.format.frames import compress, decompress
+from airstore.store.format.frames import LEVEL, QUICK, compress, decompress
 from airstore.store.format.objects import PIECE, ObjectKey, ObjectKind
 from airstore.store.format.pack import HEADER, TRAILER_SIZE, frame_entry, read_pack, trailer
 from airstore.store.format.packwriter import Frame, pack_writer
@@ -26,7 +26,7 @@ from airstore.store.format.recipe import Opened, Recipe, RecipeBuilder, Step, de
 from airstore.store.read import sqlite
 from airstore.store.read.index import ObjectIndex
 from airstore.store.read.sqlite import KeySet
-from tests.store.store_support import PROPERTY, flip, make_tar, noise, packs_of, put, text
+from tests.store.store_support import PROPERTY, descriptor, flip, make_tar, noise, packs_of, put, text
 
 
 def key_of(kind: ObjectKind, data: bytes) -> ObjectKey:
@@ -195,13 +195,25 @@ def test_a_bomb_is_refused() -> None:
 
 
 def test_an_encoder_that_loses_bytes_is_caught() -> None:
-    def broken(plain: bytes) -> bytes:
+    def broken(plain: bytes, _level: int) -> bytes:
         return zstandard.ZstdCompressor().compress(plain[:-1] + b"?")
 
     with pytest.raises(StorageError, match="other bytes"):
-        compress(b"some bytes", broken)
+        compress(b"some bytes", encode=broken)
     with pytest.raises(StorageError, match="does not read back"):
-        compress(b"some bytes", lambda _plain: b"no frame")
+        compress(b"some bytes", encode=lambda _plain, _level: b"no frame")
+
+
+@pytest.mark.parametrize(("opening", "level"), [(True, LEVEL), (False, QUICK)])
+def test_what_somebody_waits_for_is_compressed_quickly(tmp_path: Path, *, opening: bool, level: int) -> None:
+    blob = text(100_000, 1)
+    with BlobStore.create(tmp_path) as store:
+        with store.writer(opening=opening) as writer:
+            writer.put(descriptor(blob), lambda: [blob])
+        (pack,) = packs_of(store)
+        assert compress(blob, level) in pack.read_bytes()
+        assert b"".join(store.read(Digest.of(blob))) == blob
+    assert compress(blob, LEVEL) != compress(blob, QUICK)
 
 
 def test_an_object_is_not_read_as_another_kind(tmp_path: Path) -> None:

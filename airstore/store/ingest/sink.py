@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future
 from typing import TypeVar
 
 from airstore.core.limits import KIB
-from airstore.store.format.frames import compress
+from airstore.store.format.frames import LEVEL, compress
 from airstore.store.format.objects import FRAME, ObjectKey, ObjectKind
 from airstore.store.format.pack import frame_entry
 from airstore.store.format.packwriter import Frame, PackWriter
@@ -68,7 +68,8 @@ class _Batch:
 class FrameSink:
     """Takes objects and whole frames; the order in which they reach the packs depends on nothing else."""
 
-    def __init__(self, pool: Executor, packs: PackWriter, ahead: int = _AHEAD) -> None:
+    def __init__(self, pool: Executor, packs: PackWriter, ahead: int = _AHEAD, level: int = LEVEL) -> None:
+        self._level = level
         self._pool = pool
         self._packs = packs
         self._ahead = ahead
@@ -110,9 +111,9 @@ class FrameSink:
 
     def _flush(self, kind: ObjectKind) -> None:
         batch = self._batches.pop(kind)
-        self.add_frame(lambda: _frame(kind, batch))
+        self.add_frame(lambda: _frame(kind, batch, self._level))
 
 
-def _frame(kind: ObjectKind, batch: _Batch) -> Frame:
-    stored = compress(b"".join(batch.data))
+def _frame(kind: ObjectKind, batch: _Batch, level: int) -> Frame:
+    stored = compress(b"".join(batch.data), level)
     return Frame(kind, stored, batch.plain, b"".join(map(frame_entry, batch.keys)))

@@ -15,6 +15,7 @@ from airstore.core.errors import NotFoundError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest, verified
 from airstore.core.work import at_work
+from airstore.store.format.frames import LEVEL, QUICK
 from airstore.store.format.objects import PIECE, ObjectKey, ObjectKind, key_of
 from airstore.store.format.packwriter import PackWriter
 from airstore.store.format.recipe import Opened, RecipeBuilder, Step, encode_root
@@ -56,7 +57,8 @@ class BlobWriter:
         pool: where objects are hashed, looked up and compressed.
         packs: takes the frames.
         temporary: a directory for what is needed only until the end of a blob.
-        opening: have `put` open gzip blobs; otherwise they stay as they come until `open` is asked.
+        opening: have `put` open gzip blobs; otherwise somebody waits: they stay as they come until `open` is
+            asked, and the rest is compressed quickly.
 
     Attributes:
         kept_whole: gzip blobs that could not be opened, and why.
@@ -77,7 +79,7 @@ class BlobWriter:
         self._temporary = temporary
         self._opening = opening
         self.kept_whole: dict[Digest, str] = {}
-        self._sink = FrameSink(pool, packs)
+        self._sink = FrameSink(pool, packs, level=LEVEL if opening else QUICK)
         self._objects = KeySet()  # kind and digest: written by this writer, or read and found good
         self._blobs = KeySet()
 
