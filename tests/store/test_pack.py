@@ -156,7 +156,8 @@ def test_an_index_larger_than_the_bound_is_not_read(tmp_path: Path) -> None:
 @given(plain=st.binary(min_size=1, max_size=5_000))
 @PROPERTY
 def test_frames_come_back(plain: bytes) -> None:
-    assert decompress(compress(plain), len(plain)) == plain
+    for level in (LEVEL, QUICK):
+        assert decompress(compress(plain, level), len(plain)) == plain
 
 
 def test_what_is_not_exactly_one_frame_is_refused() -> None:
@@ -202,6 +203,13 @@ def test_an_encoder_that_loses_bytes_is_caught() -> None:
         compress(b"some bytes", encode=broken)
     with pytest.raises(StorageError, match="does not read back"):
         compress(b"some bytes", encode=lambda _plain, _level: b"no frame")
+
+
+def test_what_is_compressed_already_is_copied_where_somebody_waits() -> None:
+    packed = noise(100_000, 1)
+    assert compress(packed, QUICK) == zstandard.ZstdCompressor(level=-5).compress(packed)
+    mixed = packed[:40_000] + text(60_000, 1)  # by its middle it is no such thing
+    assert compress(mixed, QUICK) == zstandard.ZstdCompressor(level=1).compress(mixed)
 
 
 @pytest.mark.parametrize(("opening", "level"), [(True, LEVEL), (False, QUICK)])

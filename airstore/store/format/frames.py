@@ -19,13 +19,17 @@ from airstore.core.limits import LIMITS
 # 5 116 (0.275), 9 58 (0.261). Random bytes: level 3 1350, as fast as hashing them.
 LEVEL = 3
 QUICK = 1  # of what somebody waits for
+# ... and of it what is compressed already, such as a gzip layer. MB/s and ratio there, 1 MiB frames: level 3
+# 450 (0.998), 1 660 (0.999), -5 1800 (1.000).
+_COPIED = -5
+_SAMPLE, _PACKED = 16 << 10, 0.97  # bytes that tell; what of them is left where there is nothing to gain
 
 
 class _Local(threading.local):
     """Compressors are not safe to share between threads."""
 
     def __init__(self) -> None:
-        self.compressors = {level: zstandard.ZstdCompressor(level=level) for level in (QUICK, LEVEL)}
+        self.compressors = {level: zstandard.ZstdCompressor(level=level) for level in (_COPIED, QUICK, LEVEL)}
         self.decompressor = zstandard.ZstdDecompressor(max_window_size=LIMITS.frame_size)
 
 
@@ -33,7 +37,15 @@ _LOCAL = _Local()
 
 
 def _compress(plain: bytes, level: int) -> bytes:
+    if level == QUICK and _is_packed(plain):
+        level = _COPIED
     return _LOCAL.compressors[level].compress(plain)
+
+
+def _is_packed(plain: bytes) -> bool:
+    """Whether the middle of it is hardly to be compressed."""
+    sample = plain[len(plain) // 2 :][:_SAMPLE]
+    return len(_LOCAL.compressors[QUICK].compress(sample)) > len(sample) * _PACKED
 
 
 def compress(plain: bytes, level: int = LEVEL, encode: Callable[[bytes, int], bytes] = _compress) -> bytes:
