@@ -12,7 +12,6 @@ from airstore.core.limits import LIMITS
 from airstore.core.model.product import Product, published
 from airstore.core.model.release import HelmRelease
 from airstore.deploy.hooks.jobs import is_job, read_job
-from airstore.ops.publish.upstream.signers import key_files
 
 
 def tree_files(
@@ -39,7 +38,10 @@ def tree_files(
             _check_hook(helm, path, files[tree_path(helm, path)])
     for path in product.variants:
         files[_below("values", path)] = _read(product.path(path))
-    files |= key_files(product)
+    if product.signatures:
+        from airstore.ops.publish.upstream.signers import key_files  # noqa: PLC0415 - loads certificates
+
+        files |= key_files(product)
     files |= {f"rendered/{name}.yaml": text.encode() for name, text in rendered.items()}
     return files
 
