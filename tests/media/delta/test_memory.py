@@ -63,6 +63,13 @@ def test_the_default_makes_what_a_site_can_take(effort: Effort) -> None:
     assert site_memory(shares.base, effort.every) <= SITE
 
 
+def test_a_patch_takes_its_suffixes_of_the_base_besides() -> None:
+    """Five bytes for each of the base, and one for each of what is new."""
+    assert patch_memory(VIEW, 0) == VIEW
+    assert patch_memory(0, LARGEST) == 5 * LARGEST
+    assert patch_memory(VIEW, LARGEST) == VIEW + 5 * LARGEST
+
+
 def test_a_site_takes_half_a_segment_for_a_stream_of_zstd() -> None:
     """As its writer asks for; what xz needs may be a segment."""
     zstd, xz = Packing(Method.ZSTD, 3), Packing(Method.XZ, 9)
