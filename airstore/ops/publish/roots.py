@@ -11,6 +11,7 @@ from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, SequenceError, UsageError
 from airstore.ops.publish.keys import write_root
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
+from airstore.ops.stores.noted import note_keys
 from airstore.ops.stores.releases.roots import adopt, disowned
 from airstore.ops.stores.releases.trusted import verified
 from airstore.trust.root.chain import RootChain
@@ -74,6 +75,7 @@ def draft(store: StoreDirectory, change: RootChange) -> TrustRoot:
     base = parse_root(store.layout.root_draft.read_bytes()).root if has_draft(store) else current
     root = _changed(store, base, current, change)
     with store.locked():
+        note_keys(store, [store.keys / f"{name}.pub" for name, _, _ in change.add])
         write_file(store.layout.root_draft, draft_root(root), mode=0o644, disk=store.disk)
     return root
 
@@ -132,6 +134,8 @@ def accept(store: StoreDirectory, signed: Sequence[bytes]) -> tuple[RootChain, t
         if store.side == PUBLISHER:
             _check_kept(store, chain, held.current.version)
         gone = adopt(store, chain, offered)
+        if store.side == PUBLISHER:
+            note_keys(store)
         if has_draft(store) and _version(store) <= chain.current.version:
             discard(store)
     return chain, gone

@@ -23,8 +23,10 @@ def test_a_changed_letter_in_the_key_of_a_site_is_named(own_road: Road) -> None:
     assert broken(publisher) == {"site acme"}
     with pytest.raises(DamagedError, match="not the key that its fingerprint says"):
         list_sites(open_directory(publisher))
+    (publisher / "noted.json").unlink()  # as in stores of before there was one
+    assert broken(publisher) == {"site acme"}
     assert "airstore site remove" in repaired(publisher).err
-    overwrite(file, b" ".join(good.split()[:3]) + b"\n")  # as it was written before
+    overwrite(file, b" ".join(good.split()[:3]) + b"\n")  # as it was written before that
     done("-C", publisher, "check")
 
 
