@@ -11,7 +11,7 @@ from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, SequenceError, UsageError
 from airstore.ops.publish.keys import write_root
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
-from airstore.ops.stores.noted import note_keys
+from airstore.ops.stores.noted import note_keys, noting
 from airstore.ops.stores.releases.roots import adopt, disowned
 from airstore.ops.stores.releases.trusted import verified
 from airstore.trust.root.chain import RootChain
@@ -76,7 +76,8 @@ def draft(store: StoreDirectory, change: RootChange) -> TrustRoot:
     root = _changed(store, base, current, change)
     with store.locked():
         note_keys(store, [store.keys / f"{name}.pub" for name, _, _ in change.add])
-        write_file(store.layout.root_draft, draft_root(root), mode=0o644, disk=store.disk)
+        with noting(store, store.layout.root_draft):
+            write_file(store.layout.root_draft, draft_root(root), mode=0o644, disk=store.disk)
     return root
 
 
@@ -87,7 +88,8 @@ def has_draft(store: StoreDirectory) -> bool:
 
 def discard(store: StoreDirectory) -> None:
     """Forget the draft, if there is one."""
-    store.layout.root_draft.unlink(missing_ok=True)
+    with noting(store, store.layout.root_draft):
+        store.layout.root_draft.unlink(missing_ok=True)
 
 
 def co_sign(signed: bytes, keys: Sequence[SigningKey], current: TrustRoot | None) -> PendingRoot:

@@ -1,8 +1,8 @@
 """``noted.json``: what lies in a store and nothing else there names by content, so that a loss is noticed.
 
-Public keys whose private half lies elsewhere, keys and receipts of sites, remotes, a registry's passwords and
-certificates. Whoever writes or removes one of them does so within `noting`; public keys are noted with their
-text, which restores them.
+Public keys whose private half lies elsewhere, keys and receipts of sites, remotes, the draft of a trust root,
+a registry's passwords and certificates. Whoever writes or removes one of them does so within `noting`; public
+keys are noted with their text, which restores them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from airstore.core.image.digest import Digest
 from airstore.core.parsing import strictjson
 from airstore.core.parsing.checked import with_check, without_check
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.site.states import DRAFT
+from airstore.trust.root.sign import parse_root
 from airstore.trust.ssh.publickey import PublicKey
 
 FILE = "noted.json"
@@ -24,10 +26,11 @@ _FILES, _TEXTS = "files", "texts"
 _WAY_OUT = "run `airstore repair`: the list is made again, of what is there"
 RECEIPT = ".receipt.json"
 _REGISTRY = "registry"
+_DRAFT = "next.json"  # noted without its signatures, which are added wherever it is
 _KINDS = {"keys": "key", "sites": "site", _REGISTRY: "registry"}
 APPLIER, REMOTES = "which applier has this store", "where this store is shared"
-_WORDS = {"applier.json": APPLIER, "remotes.json": REMOTES}
-_NOTABLE = ("keys/*.pub", "sites/*", "remotes.json", "applier.json", "registry/*")
+_WORDS = {"applier.json": APPLIER, "remotes.json": REMOTES, "trust/next.json": DRAFT}
+_NOTABLE = ("keys/*.pub", "sites/*", "remotes.json", "applier.json", "registry/*", "trust/next.json")
 
 
 @contextmanager
@@ -127,10 +130,12 @@ def is_same(path: Path, noted: str) -> bool:
 
 def breaks(name: str) -> str:
     """What cannot be used without a file that is noted."""
+    if name in _WORDS:
+        return _WORDS[name]
     folder, _, file = name.rpartition("/")
     if file.endswith(RECEIPT):
         return f"receipt of {file.removesuffix(RECEIPT)}"
-    return f"{_KINDS[folder]} {file.removesuffix('.pub')}" if folder else _WORDS.get(file, file)
+    return f"{_KINDS[folder]} {file.removesuffix('.pub')}"
 
 
 def _name(store: StoreDirectory, path: Path) -> str:
@@ -140,10 +145,12 @@ def _name(store: StoreDirectory, path: Path) -> str:
 def _content(path: Path) -> str:
     with storage_errors(path):
         data = path.read_bytes()
-    if path.suffix == ".pub":
-        with suppress(DamagedError):
+    with suppress(DamagedError):
+        if path.suffix == ".pub":
             PublicKey.parse_openssh(text := data.decode(errors="replace"), str(path))
             return text
+        if path.name == _DRAFT:
+            return str(parse_root(data).root.digest)
     return str(Digest.of(data))
 
 

@@ -20,6 +20,7 @@ from tests.support.product.road_parts import Road, airstore, done, overwrite, re
 
 pytestmark = pytest.mark.slow
 
+_MOVED = Moved("https://192.0.2.1:6443", "shop", "applier")
 _ACCESS = RegistryAccess("shop", "registry.acme.example", "shop", "", "s3cret-pull", "s3cret-push", "a CA")
 
 
@@ -169,14 +170,18 @@ def test_the_passwords_of_a_registry_are_named(own_road: Road) -> None:
 
 def test_which_applier_has_the_store_is_named(own_road: Road) -> None:
     store = open_directory(own_road.site)
-    mark(store, Moved("https://192.0.2.1:6443", "shop", "applier"), 0, arrived=True)
+    mark(store, _MOVED, 0, arrived=True)
     done("-C", own_road.site, "check")
     good = store.layout.applier.read_bytes()
     rewrite(store.layout.applier, lambda data: data.replace(b"192.0.2.1", b"192.0.2.9"))
     assert broken(own_road.site) == {"which applier has this store"}
     with pytest.raises(DamagedError):
         refuse_marked(store, "apply")
+    (own_road.site / FILE).unlink()  # its own digest says so, too
+    assert broken(own_road.site) == {"which applier has this store"}
     assert "that one counts" in repaired(own_road.site).err
+    unmark(store)
+    mark(store, _MOVED, 0, arrived=True)
     store.layout.applier.unlink()
     assert broken(own_road.site) == {"which applier has this store"}
     older = {key: value for key, value in json.loads(good).items() if key != "check"}
