@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -87,6 +88,7 @@ def test_threads_take_no_more_than_there_is_unless_one_is_alone() -> None:
             with lock:
                 held[0] += count
                 seen.append((held[0], count))
+            time.sleep(0.001)  # whoever may come in meanwhile does
             with lock:
                 held[0] -= count
 
