@@ -21,6 +21,8 @@ __all__ = [
     "ADOPTED",
     "BRANCH",
     "GAP",
+    "KEPT",
+    "SEAL",
     "Entry",
     "Running",
     "Sign",
@@ -33,6 +35,7 @@ __all__ = [
 
 Sign = Callable[[bytes], str]  # from ``entry.json`` to an armored SSH signature over it
 ADOPTED = "before airstore"  # no version of a release: what ran before the first one, and was adopted
+SEAL, KEPT = "journal", "kept"  # of details: what the run's journal is, and whose installations are kept
 _APPLIED = frozenset({"apply", "rollback", "uninstall", "adopt"})
 
 

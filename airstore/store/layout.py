@@ -117,6 +117,11 @@ class StoreLayout:
         """At a publisher, where its history and its packs are shared."""
         return self.root / "remotes.json"
 
+    @property
+    def applier(self) -> Path:
+        """At a site, which applier in the cluster has the store."""
+        return self.root / "applier.json"
+
     def arrivals(self, media: str) -> Path:
         """Where an import keeps its copies; ``media`` names them by content."""
         return self.temporary / f"{_ARRIVALS}{media}"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from airstore.core.errors import DamagedError
+from airstore.media.delta.file import DeltaFile
 from airstore.media.delta.format.layout import Stream, StreamSegment
 from airstore.media.delta.format.patch import PieceKind
 from airstore.media.delta.format.table import NewPiece
 from airstore.media.delta.making.carried import Noted
 from airstore.media.delta.making.difference import PlacedPiece
 from airstore.media.delta.making.pairing import File
-from airstore.media.delta.notes import read_notes, write_notes
+from airstore.media.delta.notes import LARGEST, read_notes, write_notes
 from airstore.store.blobs import Piece
 from tests.support.product.road_parts import Road, airstore, delta_of, done, overwrite
 
@@ -36,6 +38,16 @@ def test_a_dry_run_says_what_the_media_will_weigh(words: Words, road: Road, tmp_
     files = [path for path in out.rglob("*") if path.is_file() and not path.name.startswith("index.")]
     assert said == made
     assert made == sum(path.stat().st_size for path in files)
+
+
+def test_notes_that_say_they_are_huge_are_not_read_into_memory(road: Road) -> None:
+    file = DeltaFile(delta_of(road.delta))
+    assert file.notes()
+    notes = next(each for each in file.table.segments if each.stream is Stream.NOTES)
+    segments = (notes._replace(plain=LARGEST + 1 - notes.plain), *file.table.segments)
+    file.table = replace(file.table, segments=segments)
+    with pytest.raises(DamagedError, match=f"the notes of a delta are {LARGEST + 1} bytes"):
+        file.notes()
 
 
 def test_inspect_names_what_a_delta_is_made_of(road: Road) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from airstore.core.durable import make_directory, storage_errors, sync_directory
 from airstore.core.errors import DamagedError
+from airstore.core.image.digest import Digest
 from airstore.core.parsing import strictjson
 from airstore.core.parsing.checked import with_check, without_check
 from airstore.deploy.run.steps import End, Event, Status, Step, StepKind
@@ -83,9 +84,7 @@ class Journal:
         Raises:
             DamagedError: it is not what `begin`, `record` and `close` write.
         """
-        path = directory / _NAME
-        with storage_errors(path):
-            data = path.read_bytes() if path.is_file() else b""
+        data = _read(directory)
         return cls._parse(directory, data[: data.rfind(b"\n") + 1]) if b"\n" in data else None
 
     @classmethod
@@ -112,6 +111,15 @@ class Journal:
         self._append({"end": end})
         self.end = end
 
+    def seal(self) -> str:
+        """How many bytes it has, and their digest: for the ledger, which is signed.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        data = _read(self.directory)
+        return f"{len(data)} {Digest.of(data)}"
+
     def _append(self, document: dict[str, Any]) -> None:
         path = self.directory / _NAME
         line = json.dumps(with_check(document), ensure_ascii=True, sort_keys=True).encode() + b"\n"
@@ -137,6 +145,23 @@ class Journal:
                 self.events.append(_event(document))
         except (KeyError, ValueError, TypeError) as fault:
             raise DamagedError(f"{what} is not a line of a journal: {fault}") from fault
+
+
+def fits(directory: Path, seal: str) -> bool:
+    """Whether the journal of a run begins with what it was when it was sealed.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    count, _, digest = seal.partition(" ")
+    data = _read(directory)[: int(count)] if count.isdigit() else b""
+    return str(Digest.of(data)) == digest
+
+
+def _read(directory: Path) -> bytes:
+    path = directory / _NAME
+    with storage_errors(path):
+        return path.read_bytes() if path.is_file() else b""
 
 
 def unfinished(runs: Path) -> Journal | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from airstore.cluster.api.objects import Objects, describe
@@ -22,15 +22,17 @@ from airstore.ops.applier.manifests import Applier
 from airstore.ops.applier.orders import ApplierCluster, SilentContainerError, has_store, running_pod, send
 from airstore.ops.applier.receive import ledger_tip
 from airstore.ops.apply.session.at_work import refuse_unfinished
-from airstore.ops.apply.session.handover import MARKER, Moved, has_arrived, mark, unmark
+from airstore.ops.apply.session.handover import Moved, has_arrived, mark, unmark
 from airstore.ops.apply.session.runs import Runs
 from airstore.ops.registry.incluster.pull_credentials import pull_login
 from airstore.ops.registry.incluster.readiness import ReadinessWait
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.remembered import FILE as REMEMBERED
 from airstore.ops.stores.site.anchor_places import config_map_of
+from airstore.store.blobs import StoreLayout
 
 _PUSHED = "is the release in the registry that the nodes pull from? see `airstore registry push`"
+_MARKER = StoreLayout(Path()).applier.name
 _KILLED = 128  # and the signal's number: what became of the store is then not known
 # What another airstore finds out for itself, or belongs to a process: caches, half-written files, locks.
 _LEFT_OUT = ("index.sqlite*", REMEMBERED, "*.lock", "lock", ".tmp-*")
@@ -131,7 +133,7 @@ def _send_store(cluster: ApplierCluster, settings: ApplierSettings, store: Store
         raise UsageError(
             f"{_volume(settings)} is empty, but had the store; {store.path} may be behind it by now",
             hint="give the volume its store again; only if that is lost for good, delete"
-            f" {store.path / MARKER} to send this copy",
+            f" {store.layout.applier} to send this copy",
         )
     # Marked first: if we are killed while it arrives, nobody applies with this one unaware of the other.
     mark(store, _moved(cluster, settings), cluster.now, arrived=False)
@@ -200,6 +202,6 @@ def _moved(cluster: ApplierCluster, settings: ApplierSettings) -> Moved:
 
 def travels(path: PurePosixPath) -> bool:
     """Whether a path of the store is sent: not what is rebuilt there, nor what is of this one alone."""
-    if path.parts[0] == MARKER or (path.parts[0] == "tmp" and len(path.parts) > 1):
+    if path.parts[0] == _MARKER or (path.parts[0] == "tmp" and len(path.parts) > 1):
         return False
     return not any(path.match(pattern) for pattern in _LEFT_OUT)

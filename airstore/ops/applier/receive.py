@@ -17,6 +17,7 @@ from airstore.core.progress import Progress
 from airstore.core.treestream import unpack
 from airstore.history import ledger
 from airstore.media.found import find_one
+from airstore.ops.apply.session.handover import unmark
 from airstore.ops.media.importer import Imported, import_media
 from airstore.ops.stores.check import check_store
 from airstore.ops.stores.directory import StoreDirectory, open_directory
@@ -61,7 +62,9 @@ def receive_store(source: ByteSource, path: Path, progress: Progress) -> None:
         shutil.rmtree(arrived, ignore_errors=True)
         try:
             unpack(_stream(source), arrived)
-            _check(open_directory(arrived), progress)
+            store = open_directory(arrived)
+            unmark(store)
+            _check(store, progress)
             arrived.rename(path)
             sync_directory(path.parent)
         finally:

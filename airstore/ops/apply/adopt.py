@@ -58,6 +58,7 @@ def adopt(session: ApplySession, found: tuple[Adopted, ...]) -> tuple[Running, .
     running = (*(before.running if before else ()), *taken)
     version = before.version if before else ADOPTED
     details: dict[str, str | int] = {each.running.key: each.kept.revision for each in found}
+    details[ledger.KEPT] = " ".join(each.values for each in taken)
     entry = ledger.Entry("adopt", version, "succeeded", session.now(), details, running)
     anchors.record(session.store, entry)
     for each in found:

@@ -16,7 +16,7 @@ from airstore.deploy.run.steps import End, Mode
 from airstore.history import ledger
 from airstore.history.ledger import Running
 from airstore.ops.apply.adopt import adopt, find_adopted, not_adoptable
-from airstore.ops.apply.backups import prune_backups
+from airstore.ops.apply.backups import prune_by_policy
 from airstore.ops.apply.checks.preflight import stop_at
 from airstore.ops.apply.checks.pullable import Coming, ImageChecks
 from airstore.ops.apply.checks.regenerated import regenerated
@@ -230,16 +230,11 @@ class Apply:
 
 def _prune(session: ApplySession) -> None:
     """As the site's policy says; the release runs, whatever becomes of old backups."""
-    policy = session.file.backups
-    if (keep := policy.get("keep")) is None:
-        return
     try:
-        pruned = prune_backups(session.store, keep, policy.get("states"))
+        for line in prune_by_policy(session.store, session.file.backups):
+            session.say(line)
     except AirstoreError as fault:
         session.say(f"old backups were not pruned: {fault}")
-    else:
-        for run in pruned:
-            session.say(f"pruned the backups of run {run}, which no rollback needs")
 
 
 def _changed(planned: Planned) -> set[str]:

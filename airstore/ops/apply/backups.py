@@ -6,7 +6,7 @@ import calendar
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from airstore.ops.apply.session.session import ApplySession
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.trusted import state_release
 
+_LOGS = ("logs", "verify")  # of a run: what its hooks said, and what those said that looked at its backups
 _DIRECTORY, _GOING, _PRUNED = "backup", "backup.pruning", "backup.pruned"
 Releases = Callable[[str], Release | None]
 
@@ -146,6 +147,36 @@ def prune_backups(
         for left in directory.glob(f"*/{_GOING}"):  # of a prune that was killed
             _delete(left)
     return found
+
+
+def prune_by_policy(store: StoreDirectory, policy: Mapping[str, int]) -> Iterator[str]:
+    """Delete old backups and logs as the site file says, with the store's lock; yields what was deleted.
+
+    Raises:
+        StorageError: the disk failed.
+    """
+    if "keep" in policy:
+        for run in prune_backups(store, policy["keep"], policy.get("states")):
+            yield f"pruned the backups of run {run}, which no rollback needs"
+    if "logs" in policy:
+        for run in prune_logs(store, policy["logs"]):
+            yield f"deleted the logs of run {run}"
+
+
+def prune_logs(store: StoreDirectory, keep: int) -> list[str]:
+    """Delete what hooks said in all runs that have ended but the newest; returns those runs, oldest first.
+
+    Raises:
+        DamagedError: a journal does not read.
+        StorageError: the disk failed.
+    """
+    ended = [journal.directory for journal in load_all(Runs(store).directory) if journal.end]
+    old = [run for run in reversed(ended[keep:]) if any((run / folder).is_dir() for folder in _LOGS)]
+    for run in old:
+        for folder in _LOGS:
+            if (run / folder).is_dir():
+                _delete(run / folder)
+    return [run.name for run in old]
 
 
 def is_there(store: StoreDirectory, backup: Backup) -> bool:

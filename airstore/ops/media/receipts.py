@@ -14,6 +14,7 @@ from airstore.core.model.release_id import ReleaseId
 from airstore.core.parsing import schema
 from airstore.history import ledger
 from airstore.ops.stores.directory import SITE_KEY, StoreDirectory, check_site_name
+from airstore.ops.stores.noted import noting
 from airstore.ops.stores.releases.remembered import Remembered
 from airstore.ops.stores.site.applies import PastApply, moment, past_applies, seconds_of
 from airstore.store.blobs import BlobStore
@@ -134,7 +135,8 @@ def add_site(store: StoreDirectory, name: str, key_file: Path) -> PublicKey:
             hint=f"if its key really changed: airstore site remove {name}, then add it again",
         )
     if not path.exists():
-        key.save_named(path, name)
+        with noting(store, path):
+            key.save_named(path, name)
     return key
 
 

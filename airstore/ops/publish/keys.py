@@ -9,6 +9,7 @@ from pathlib import Path
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.noted import noting
 from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, allowed_signers, sign_root
 from airstore.trust.ssh.algorithm import KINDS as _GENERATORS
 from airstore.trust.ssh.keys import PrivateKey, PublicKey
@@ -84,7 +85,9 @@ def import_key(store: StoreDirectory, name: str, uri: str) -> KeyEntry:
     key, held = KmsKey.ask(uri), ([name], 1)
     # For what it refuses: it is what knows how a key may be called.
     TrustRoot.create(store.name, {name: key.public}, {ROOT_ROLE: held, RELEASE_ROLE: held})
-    key.public.save(store.keys / f"{name}.pub", key.uri)
+    public = store.keys / f"{name}.pub"
+    with noting(store, public):
+        key.public.save(public, key.uri)
     return next(entry for entry in list_keys(store) if entry.name == name)
 
 
@@ -99,8 +102,10 @@ def _check_new(store: StoreDirectory, name: str) -> None:
 
 
 def _save(store: StoreDirectory, name: str, key: PrivateKey, passphrase: bytes | None) -> None:
-    key.save(store.keys / name, passphrase)
-    key.public.save(store.keys / f"{name}.pub", name)
+    public = store.keys / f"{name}.pub"
+    with noting(store, public):
+        key.save(store.keys / name, passphrase)
+        key.public.save(public, name)
 
 
 def write_root(store: StoreDirectory, root: TrustRoot, signed: bytes) -> None:

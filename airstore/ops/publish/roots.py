@@ -11,6 +11,7 @@ from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, SequenceError, UsageError
 from airstore.ops.publish.keys import write_root
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
+from airstore.ops.stores.noted import note_keys, noting
 from airstore.ops.stores.releases.roots import adopt, disowned
 from airstore.ops.stores.releases.trusted import verified
 from airstore.trust.root.chain import RootChain
@@ -74,7 +75,9 @@ def draft(store: StoreDirectory, change: RootChange) -> TrustRoot:
     base = parse_root(store.layout.root_draft.read_bytes()).root if has_draft(store) else current
     root = _changed(store, base, current, change)
     with store.locked():
-        write_file(store.layout.root_draft, draft_root(root), mode=0o644, disk=store.disk)
+        note_keys(store, [store.keys / f"{name}.pub" for name, _, _ in change.add])
+        with noting(store, store.layout.root_draft):
+            write_file(store.layout.root_draft, draft_root(root), mode=0o644, disk=store.disk)
     return root
 
 
@@ -85,7 +88,8 @@ def has_draft(store: StoreDirectory) -> bool:
 
 def discard(store: StoreDirectory) -> None:
     """Forget the draft, if there is one."""
-    store.layout.root_draft.unlink(missing_ok=True)
+    with noting(store, store.layout.root_draft):
+        store.layout.root_draft.unlink(missing_ok=True)
 
 
 def co_sign(signed: bytes, keys: Sequence[SigningKey], current: TrustRoot | None) -> PendingRoot:
@@ -132,6 +136,8 @@ def accept(store: StoreDirectory, signed: Sequence[bytes]) -> tuple[RootChain, t
         if store.side == PUBLISHER:
             _check_kept(store, chain, held.current.version)
         gone = adopt(store, chain, offered)
+        if store.side == PUBLISHER:
+            note_keys(store)
         if has_draft(store) and _version(store) <= chain.current.version:
             discard(store)
     return chain, gone

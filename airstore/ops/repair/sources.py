@@ -130,10 +130,21 @@ class MediaSource:
         ):
             delta.restore(writer, wanted, held.layout.temporary, advance)
 
+    def _trusted_index(self, store: StoreDirectory) -> MediaIndex:
+        """By the trust root in force, else by one before it: media outlive the key that signed them.
+
+        All that they give is verified besides by what names it: whoever stole that key gains nothing.
+        """
+        *earlier, current = store.trust().roots
+        for root in earlier:
+            with suppress(NotTrustedError):
+                return self._media.trusted_index(root.media_role)
+        return self._media.trusted_index(current.media_role)
+
     @contextmanager
     def _copied(self, store: StoreDirectory) -> Iterator[tuple[Arrivals, MediaIndex]]:
         """The media's files in ``tmp/``, verified; what an interrupted run copied is not copied again."""
-        index = self._media.trusted_index(store.trust_root().media_role)
+        index = self._trusted_index(store)
         copies = store.layout.arrivals(Digest.of(self._media.envelope).hex[:16])
         arrivals = Arrivals(copies, self._media, index, store.disk)
         try:

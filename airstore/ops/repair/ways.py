@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from airstore.ops.stores.check import Problem
 from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.noted import APPLIER, FILE, REMOTES
 from airstore.ops.stores.releases.collected import WAY_OUT, WHAT
 from airstore.ops.stores.site.anchors import ANCHOR
 from airstore.ops.stores.site.states import ALL, DRAFT
 
 _OF_KIND = {
+    "receipt ": "a backup of this file, or a newer receipt of that site: `airstore fleet FILE`",
+    "registry ": (
+        "a backup of this file; without one, delete it: `airstore registry bootstrap` makes new ones, and"
+        " `airstore registry share` takes those of another product again"
+    ),
     "run ": "a backup of this file: nothing else has what a run wrote down",
     "site ": "a backup of this file; without one, `airstore site remove`, and `site add` with the site's key",
 }
 _OF_ONE = {
     (DRAFT,): "`airstore trust root create --replace` drafts it again, and whoever has signed it signs again",
+    (REMOTES,): "a backup of this file; without one, delete it, and `airstore remote add` names them again",
+    (APPLIER,): (
+        "a backup of this file; without one: where an applier has the store, that one counts, and this copy"
+        " can go; where none has, delete this file"
+    ),
+    (FILE,): "`airstore repair` makes the list again, of what is there",
     ("the ledger",): (
         "a copy of this site's store: `airstore repair --from COPY`; releases have no part in it. Where"
         " entries are lost and nobody has them, `airstore repair --accept-lost-entries` continues without"

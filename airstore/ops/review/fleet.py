@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import write_file
-from airstore.core.errors import AirstoreError, NotFoundError, NotTrustedError, SequenceError
+from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, NotTrustedError, SequenceError
 from airstore.core.image.digest import Digest
 from airstore.ops.media.bases import Base, base_from_receipt
 from airstore.ops.media.receipts import Receipt, list_sites, read_receipt
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.noted import noting
 from airstore.ops.stores.releases.summaries import summaries
 from airstore.ops.stores.releases.trusted import verified
 
@@ -91,15 +92,16 @@ def _keep(store: StoreDirectory, path: Path, receipt: Receipt, now: int) -> bool
     place = _place(store, receipt.site)
     if place.is_file() and _order(_kept(store, place), now) > _order(receipt, now):
         return False
-    write_file(place, path.read_bytes(), mode=0o644)
+    with noting(store, place):
+        write_file(place, path.read_bytes(), mode=0o644)
     return True
 
 
 def _kept(store: StoreDirectory, place: Path) -> Receipt | None:
-    """The receipt that is kept; None where nobody vouches for it, as after the site's key was replaced."""
+    """The receipt that is kept; None where nobody vouches for it: another key of the site, damage."""
     try:
         return read_receipt(store, place)
-    except NotTrustedError:
+    except (NotTrustedError, DamagedError):
         return None
 
 

@@ -16,6 +16,7 @@ from airstore.core.parsing import schema, strictjson
 from airstore.history.exchange.remote import forget_seen, is_name
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
+from airstore.ops.stores.noted import noting
 
 DEFAULT = "origin"
 _API_VERSION = "airstore/v1"
@@ -191,7 +192,8 @@ def remove_remote(store: StoreDirectory, name: str) -> None:
 def _save(store: StoreDirectory, remotes: Mapping[str, Remote]) -> None:
     document = {"apiVersion": _API_VERSION, "kind": "Remotes",
                 "remotes": {name: remote.to_json() for name, remote in remotes.items()}}  # fmt: skip
-    write_file(store.layout.remotes, strictjson.dumps(document), mode=0o644, disk=store.disk)
+    with noting(store, store.layout.remotes):
+        write_file(store.layout.remotes, strictjson.dumps(document), mode=0o644, disk=store.disk)
 
 
 def _parse(name: str, entry: Mapping[str, Any]) -> Remote:

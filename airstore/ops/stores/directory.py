@@ -6,6 +6,7 @@
     lock            held by whoever changes the store
     packs/ tmp/ index.sqlite     blobs
     verified.json   a cache: releases that were verified, for listings
+    noted.json      public keys, and digests of what nothing else here names (`.noted`)
     history.git/    releases; at a site the ledger too
     trust/          root.json, roots/ with the earlier ones, at a site state.json, at a publisher next.json
     keys/           private keys, mode 0600

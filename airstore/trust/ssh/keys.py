@@ -15,6 +15,7 @@ from airstore.core.limits import LIMITS
 from airstore.trust.ssh.algorithm import KINDS, AnyPrivateKey, public_of, signature_of
 from airstore.trust.ssh.newfile import write_new
 from airstore.trust.ssh.publickey import PublicKey
+from airstore.trust.wire import put_string
 
 # The library's reader and writer of key files takes a part of a short command's time to load, and who only
 # verifies does without.
@@ -67,6 +68,18 @@ class PrivateKey:
         if loaded.public.wire not in _body(data):  # the library takes any 32 bytes for a secret
             raise _not_a_key(path, "its secret part does not belong to its public one: it is damaged")
         return loaded
+
+    @staticmethod
+    def names(path: Path, key: PublicKey) -> bool:
+        """Whether a private key's file says that this is its public half; it does so before any passphrase.
+
+        Raises:
+            NotFoundError, NotTrustedError, UsageError: as `load`.
+        """
+        try:
+            return put_string(key.wire) in _body(_read_private(path))
+        except ValueError as fault:
+            raise _not_a_key(path, "it is damaged") from fault
 
     def save(self, path: Path, passphrase: bytes | None = None) -> None:
         """Write a key file that its owner alone can read; with a passphrase it is encrypted (bcrypt-kdf).

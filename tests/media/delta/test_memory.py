@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,6 +64,13 @@ def test_the_default_makes_what_a_site_can_take(effort: Effort) -> None:
     assert site_memory(shares.base, effort.every) <= SITE
 
 
+def test_a_patch_takes_its_suffixes_of_the_base_besides() -> None:
+    """Five bytes for each of the base, and one for each of what is new."""
+    assert patch_memory(VIEW, 0) == VIEW
+    assert patch_memory(0, LARGEST) == 5 * LARGEST
+    assert patch_memory(VIEW, LARGEST) == VIEW + 5 * LARGEST
+
+
 def test_a_site_takes_half_a_segment_for_a_stream_of_zstd() -> None:
     """As its writer asks for; what xz needs may be a segment."""
     zstd, xz = Packing(Method.ZSTD, 3), Packing(Method.XZ, 9)
@@ -80,6 +88,7 @@ def test_threads_take_no_more_than_there_is_unless_one_is_alone() -> None:
             with lock:
                 held[0] += count
                 seen.append((held[0], count))
+            time.sleep(0.001)  # whoever may come in meanwhile does
             with lock:
                 held[0] -= count
 

@@ -31,6 +31,7 @@ from airstore.ops.applier.receive import descends, has_arrived, ledger_tip, rece
 from airstore.ops.apply.session import handover
 from airstore.ops.apply.session.handover import Moved, mark, unmark
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.noted import read_noted
 from airstore.ops.stores.site import anchors
 from tests.support.product.road_parts import airstore, done, flipped, refused, rewrite, snapshot, sound
 from tests.support.product.tiny_product import IMAGE, Tiny, make_tiny
@@ -179,9 +180,12 @@ def test_a_store_arrives_whole_and_goes_on_there(site: Path, tiny: Tiny) -> None
     arrived = tiny.base / "volume" / "store"
     mark(open_directory(site), Moved("https://cluster", "deploy", "applier"), 0, arrived=True)
     receive(stream(site), arrived)
-    left_out = {"applier.json", "index.sqlite"}
+    left_out = {"applier.json", "index.sqlite", "noted.json"}
     kept = {name: digest for name, digest in snapshot(site).items() if name not in left_out}
-    assert {name: digest for name, digest in snapshot(arrived).items() if name != "index.sqlite"} == kept
+    there = snapshot(arrived)
+    assert "applier.json" not in there
+    assert {name: digest for name, digest in there.items() if name not in left_out} == kept
+    assert "applier.json" not in read_noted(open_directory(arrived))  # nobody misses it there
     sound(arrived, "1.0.0")
     assert tiny.create("1.1.0").code == 0
     done("-C", tiny.store, "media", "create", "--to", "1.1.0", "--from", "1.0.0", tiny.base / "delta")

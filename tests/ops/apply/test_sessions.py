@@ -6,34 +6,16 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
 from airstore.core.errors import AirstoreError, NotFoundError, NotTrustedError, SequenceError, UsageError
 from airstore.core.model.site import SiteFile
 from airstore.history import ledger
-from airstore.ops.apply.session.session import ApplySession, Invocation
 from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.site import anchors
 from tests.support.product.road_parts import done
-
-
-class Untouched:
-    """A cluster that nobody may ask for anything."""
-
-    def __getattr__(self, name: str) -> object:
-        raise AssertionError(f"the cluster was asked for {name}")
-
-
-def session(site: Path, file: SiteFile | None = None) -> ApplySession:
-    """Of a site whose cluster and Helm are not to be reached."""
-    file = file or SiteFile()
-    invocation = Invocation(None, {}, "airstore apply", lambda: 1)
-    console = cast("Any", SimpleNamespace(say=print))
-    nobody = cast("Any", Untouched())
-    return ApplySession(open_directory(site), nobody, file, nobody, nobody, invocation, console)
+from tests.support.product.sessions import session
 
 
 def cut(site: Path) -> None:

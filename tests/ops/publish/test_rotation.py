@@ -9,13 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from airstore.ops.stores.directory import open_directory
 from airstore.trust import envelope
 from airstore.trust.root.sign import PAYLOAD_TYPE, parse_root, sign_root
 from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.state import TrustState
-from tests.ops.apply.test_plan import apply, plan
-from tests.support.faults.forged_media import git
 from tests.support.product.road_parts import (
     Road,
     airstore,
@@ -27,20 +24,10 @@ from tests.support.product.road_parts import (
     snapshot,
     sound,
     unchanged,
-    write_site_file,
 )
-from tests.support.product.rotation import Rotation, held
+from tests.support.product.rotation import Rotation, root_of
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def rotation(own_road: Road) -> Rotation:
-    return Rotation.of(own_road)
-
-
-def root_of(store: Path) -> int:
-    return open_directory(store).trust_root().version
 
 
 def test_the_root_key_is_another_one_by_default(road: Road) -> None:
@@ -230,179 +217,3 @@ def test_a_release_made_after_the_draft_is_not_disowned_by_it(rotation: Rotation
     rotation.change("remove-key", "release")
     rotation.sign()
     sound(publisher, "1.0.0", "1.1.0", "1.2.0")
-
-
-def test_drafts_are_refused_where_they_cannot_be(rotation: Rotation) -> None:
-    publisher = rotation.road.publisher
-    root = ("-C", publisher, "trust", "root")
-    with unchanged(publisher):
-        refused(airstore(*root, "remove-key", "release"), 2, "no key would be left in the role release")
-        refused(airstore(*root, "remove-key", "nobody"), 10, "no key 'nobody'", "release, root")
-        refused(airstore(*root, "add-key", "release"), 2, "in the role release already")
-        refused(airstore(*root, "add-key", "nobody"), 10, "neither a public key's file")
-        refused(airstore(*root, "create", "--root-threshold", "2"), 2, "threshold of 2 cannot be met by 1")
-        assert airstore(*root, "create", "--expires", "soon").code == 2
-        refused(airstore(*root, "sign", "--key-file", rotation.root_key), 10, "no draft")
-    rotation.change("create", "--expires", "365d")
-    refused(airstore(*root, "create"), 2, "--replace")
-    refused(airstore(*root, "sign", "--key", "release"), 2, "release is no root key")
-    refused(airstore(*root, "sign"), 2, "nothing to sign with")
-    rotation.sign()
-    expires = done(*root, "show", "-o", "json").json()["expires"]
-    assert expires.startswith("20")
-    rotation.change("create", "--expires", "never")
-    rotation.sign()
-    assert done(*root, "show", "-o", "json").json()["expires"] == "never"
-
-
-def test_two_of_three_people_rotate_the_root(rotation: Rotation, tmp_path: Path) -> None:
-    """Each signs a copy of the draft on another machine, without a store; two are enough, one is not."""
-    road = rotation.road
-    people = {}
-    for name in ("anna", "ben", "cleo", "dora"):
-        key, people[name] = PrivateKey.generate(), tmp_path / name
-        key.save(people[name])
-        key.public.save(tmp_path / f"{name}.pub")
-    for name in ("anna", "ben", "cleo"):
-        rotation.change("add-key", tmp_path / f"{name}.pub", "--role", "root")
-    rotation.change("remove-key", "root", "--root-threshold", "2")
-    done("-C", road.publisher, "trust", "root", "sign", "--key-file", rotation.root_key)
-    draft, carried = road.publisher / "trust" / "next.json", tmp_path / "draft.json"
-
-    def in_turn(*names: str) -> Path:
-        shutil.copyfile(draft, carried)
-        for name in names:
-            done("trust", "root", "sign", carried, "--key-file", people[name])
-        return carried
-
-    importing = ("-C", road.publisher, "trust", "root", "import", carried)
-    in_turn("anna", "anna")
-    with unchanged(road.publisher):
-        refused(airstore(*importing), 30, "1 of the 3 trusted keys; 2 must sign")
-    in_turn("anna", "ben")
-    done(*importing)
-    assert not draft.exists()
-    rotation.change("add-key", tmp_path / "dora.pub", "--role", "root")
-    rotation.change("remove-key", "anna")
-    in_turn("dora", "cleo")  # two of the new ones, one of the old
-    with unchanged(road.publisher):
-        refused(airstore(*importing), 30, "1 of the 3 trusted keys; 2 must sign")
-    in_turn("dora", "cleo", "ben")
-    done(*importing)
-    shown = done("-C", road.publisher, "trust", "root", "show", "-o", "json").json()
-    assert (shown["version"], shown["signed_by"]) == (3, ["ben", "cleo", "dora"])
-    site = road.site
-    rotation.imports(site, rotation.media("1.1.0", "release"))
-    assert root_of(site) == 3
-    sound(site, "1.0.0", "1.1.0")
-
-
-def test_a_first_root_of_three_people(tmp_path: Path, road: Road) -> None:
-    store, root = tmp_path / "s", ("-C", tmp_path / "s", "trust", "root")
-    done("init", store, "--product", road.product)
-    options: list[str | Path] = []
-    for name in ("anna", "ben", "release"):
-        key = PrivateKey.generate()
-        key.save(tmp_path / name)
-        key.public.save(tmp_path / f"{name}.pub")
-        options += ["--release-key" if name == "release" else "--root-key", f"{name}={tmp_path / name}.pub"]
-    done(*root, "create", *options, "--root-threshold", "2")
-    done(*root, "sign", "--key-file", tmp_path / "anna")
-    refused(airstore("-C", store, "log"), 10, "has no trust root yet")
-    done(*root, "sign", "--key-file", tmp_path / "ben")
-    shown = done(*root, "show", "-o", "json").json()
-    assert (shown["version"], shown["signed_by"], shown["signatures_missing"]) == (1, ["anna", "ben"], 0)
-    done("init", tmp_path / "site", "--site", "acme", "--trust", store / "trust" / "root.json")
-
-
-def test_a_thief_of_the_release_key_is_locked_out(rotation: Rotation, new_site: Path) -> None:
-    """One site was fooled, one was not; the next genuine media put both right."""
-    road, thief = rotation.road, rotation.thief()
-    thief.next("1.2.0")
-    stolen = thief.media(road.base / "stolen", "1.2.0")
-    rotation.imports(road.site, stolen)
-    assert held(road.site) == ["1.0.0", "1.1.0", "1.2.0"]
-    rotation.replace("release", "second")
-    rotation.release("1.2.0", "second")
-    media = rotation.media("1.2.0", "second")
-    forged = open_directory(road.site).history.find("1.2.0").commit
-    with unchanged(road.site):
-        refused(airstore("-C", road.site, "media", "import", "--dry-run", media), 31, "disowns", "sequence 2")
-    said = rotation.imports(road.site, media)
-    assert "trust root 2 disowns what was imported as 1.2.0" in said
-    rotation.imports(new_site, media)
-    for site in (road.site, new_site):
-        sound(site, "1.0.0", "1.1.0", "1.2.0")
-        assert git(site / "history.git", "rev-parse", "main") == git(
-            road.publisher / "history.git", "rev-parse", "main"
-        )
-        with unchanged(site):
-            refused(airstore("-C", site, "media", "import", stolen), 30, "signed by 0 of the 1")
-            refused(airstore("-C", site, "media", "import", road.delta), 30, "signed by 0 of the 1")
-    assert git(road.site / "history.git", "for-each-ref", "--format=%(objectname)", "refs/disowned") == forged
-
-
-def test_what_runs_of_a_disowned_release_is_planned_away(rotation: Rotation, helm4: Path) -> None:
-    """The ledger says what was done, whoever signed it; the plan leads from there to what is genuine."""
-    road, thief = rotation.road, rotation.thief()
-    write_site_file(road.site)
-    thief.next("1.2.0")
-    thief.next("1.3.0")
-    rotation.imports(road.site, thief.media(road.base / "stolen", "1.3.0"))
-    apply(road.site, helm4, "1.3.0")
-    rotation.replace("release", "second")
-    rotation.imports(road.site, rotation.media("1.1.0", "second"))
-    planned = plan(road.site)
-    assert (planned["version"], planned["running"]) == ("1.1.0", "1.3.0")
-    assert done("-C", road.site, "history", "-o", "json").json()[0]["release"] == "1.3.0"
-    done("-C", road.site, "receipt", road.base / "receipt.json")
-
-
-def test_a_fork_that_a_later_release_overtook_is_recovered(rotation: Rotation) -> None:
-    """The publisher went on unaware; its root names a release that the fooled site never saw."""
-    road, thief = rotation.road, rotation.thief()
-    thief.next("1.2.0")
-    rotation.imports(road.site, thief.media(road.base / "stolen", "1.2.0"))
-    forged = git(road.site / "history.git", "rev-parse", "main")
-    rotation.release("1.2.0", "release")
-    rotation.release("1.3.0", "release")
-    rotation.release("1.4.0", "release")
-    before = rotation.media("1.4.0", "release")
-    refused(airstore("-C", road.site, "media", "import", before), 31)
-    rotation.replace("release", "second")
-    rotation.imports(road.site, rotation.media("1.4.0", "second"))
-    sound(road.site, "1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0")
-    assert root_of(road.site) == 2
-    evidence = git(road.site / "history.git", "for-each-ref", "--format=%(objectname)", "refs/disowned")
-    assert evidence == forged
-
-
-@pytest.mark.parametrize("renewed", [False, True])
-def test_another_release_in_the_place_that_a_root_names_is_a_fork(renewed: bool, rotation: Rotation) -> None:
-    """By a key that was good then: where it parted nobody can say, but for what an earlier root names."""
-    road, thief = rotation.road, rotation.thief()
-    thief.next("1.2.0")
-    rotation.imports(road.site, thief.media(road.base / "stolen", "1.2.0"))
-    if renewed:
-        rotation.change("create", "--expires", "365d")
-        rotation.sign()
-    rotation.release("1.2.0", "release")
-    rotation.replace("release", "second")
-    trust = road.publisher / "trust"
-    files = [*sorted((trust / "roots").glob("*.json")), trust / "root.json"]
-    done("-C", road.site, "trust", "root", "import", *files)
-    assert held(road.site) == (["1.0.0", "1.1.0"] if renewed else [])
-    assert TrustState.load(road.site / "trust" / "state.json").sequence == (2 if renewed else 0)
-    done("-C", road.site, "check")
-    rotation.imports(road.site, rotation.media("1.2.0", "second"))
-    sound(road.site, "1.0.0", "1.1.0", "1.2.0")
-
-
-def test_media_that_end_before_the_release_a_revocation_names_are_stale(
-    rotation: Rotation, new_site: Path
-) -> None:
-    """Whoever signs the index has a good key; the history could be by anybody who had the revoked one."""
-    rotation.replace("release", "second")
-    media = rotation.media("1.0.0", "second")
-    refused(airstore("-C", new_site, "media", "import", media), 31, "stale", "forge releases up to 2")
-    assert held(new_site) == []

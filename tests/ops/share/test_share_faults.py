@@ -1,44 +1,29 @@
-"""Remotes that refuse, lie, lose or break off, and machines that are killed or full, at every moment."""
+"""Remotes that refuse, lie or lose."""
 
 from __future__ import annotations
 
 import base64
 import json
 import shutil
-import signal
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from airstore.cli.options.remotes import make_remote_access
-from airstore.core.errors import StorageError
 from airstore.core.image.digest import Digest
-from airstore.core.poll import poll
-from airstore.core.progress import QUIET
-from airstore.ops.share.pull import PullScope, pull_store
-from airstore.ops.share.remotes import find_remote
-from airstore.ops.stores.directory import open_directory
 from airstore.registry.client.retry import Retry
-from tests.support.faults.faulty_disk import FaultyDisk
 from tests.support.product.road_parts import (
     airstore,
     done,
     flipped,
-    leftovers,
     pack_of,
-    process,
     refused,
     rewrite,
-    sound,
     unchanged,
 )
-from tests.support.product.sharing import Shared, git, release, share, versions
-from tests.support.product.sharing_fixtures import noise
+from tests.support.product.sharing import Shared, git, release, share
 from tests.support.product.tiny_product import Tiny, make_tiny
-from tests.support.registry.faults import Fault, FaultProxy
 from tests.support.registry.servers import PASSWORD, USER, RegistryServer, free_port, registry_server
 from tests.support.tools.git_http import git_http
 
@@ -49,69 +34,6 @@ SECRET = "sesame"  # what must never be shown
 
 def blob_of(server: RegistryServer, name: str) -> Path:
     return server.root / f"docker/registry/v2/blobs/sha256/{name[:2]}/{name}/data"
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "ext::sh -c touch% /tmp/x",
-        "ftp://git.example/shop.git",
-        "git://git.example/shop.git",
-        "/srv/git/shop.git",
-        "https://",
-        "--upload-pack=touch",
-        "-oProxyCommand=x@host:path",
-        "https://git.example/with space",
-        "https://[::1/shop.git",
-        "",
-    ],
-)
-def test_what_is_no_url_of_a_git_repository_is_refused(url: str, tiny: Tiny) -> None:
-    with unchanged(tiny.store):
-        words = ("remote", "add", "origin", f"--git={url}", "--objects", "oci://registry.example/shop")
-        refused(airstore("-C", tiny.store, *words), 2, "not the URL of a git repository", "https://HOST/PATH")
-
-
-@pytest.mark.parametrize(
-    "url", [f"https://bob:{SECRET}@git.example/s.git", f"https://{SECRET}@git.example/s.git"]
-)
-def test_credentials_in_a_url_are_refused_and_never_shown(url: str, tiny: Tiny) -> None:
-    words = ("remote", "add", "origin", "--git", url, "--objects", "oci://registry.example/shop")
-    with unchanged(tiny.store):
-        outcome = airstore("-C", tiny.store, *words)
-    refused(outcome, 2, "credential", "git.example")
-    assert SECRET not in outcome.err
-
-
-@pytest.mark.parametrize(
-    "url", ["git@git.example:shop.git", "ssh://git@git.example:2222/shop.git", "https://g/s"]
-)
-def test_urls_that_people_write_are_kept(url: str, tiny: Tiny) -> None:
-    done(
-        "-C", tiny.store, "remote", "add", "origin", "--git", url, "--objects", "oci://registry.example/shop"
-    )
-    assert done("-C", tiny.store, "remote", "list", "-o", "json").json()[0]["git"] == url
-    again = ("remote", "add", "origin", "--git", url, "--objects", "oci://registry.example/shop")
-    refused(airstore("-C", tiny.store, *again), 2, "already", "remote remove origin")
-    refused(airstore("-C", tiny.store, "push", "elsewhere"), 10, "no remote 'elsewhere'", "origin")
-
-
-@pytest.mark.parametrize(
-    "place",
-    ["registry.example/shop", "docker://r.example/shop", f"oci://u:{SECRET}@r.example/shop", "oci://r.example/Shop",
-     "oci://r.example/shop:tag", "oci://r.example", "oci://"],
-)  # fmt: skip
-def test_what_is_no_place_for_packs_is_refused(place: str, tiny: Tiny) -> None:
-    words = ("remote", "add", "origin", "--git", "https://git.example/s.git", "--objects", place)
-    with unchanged(tiny.store):
-        outcome = airstore("-C", tiny.store, *words)
-    refused(outcome, 2, "not a place for packs", "oci://HOST")
-    assert SECRET not in outcome.err
-
-
-def test_a_remote_file_that_was_edited_into_nonsense_is_named(shared: Shared) -> None:
-    (shared.store / "remotes.json").write_text('{"remotes": {}}')
-    refused(airstore("-C", shared.store, "push"), 20, "remotes.json")
 
 
 def test_an_empty_repository_is_named(shared: Shared, tmp_path: Path) -> None:
@@ -306,103 +228,6 @@ def test_a_registry_with_tokens_gets_dockers_credentials(
         known = {"DOCKER_CONFIG": str(tmp_path)}
         done("-C", tiny.store, "push", env=known)
         done(*shared.cloning(tmp_path / "new"), env=known)
-
-
-def through(shared: Shared, proxy: FaultProxy) -> None:
-    """The first machine reaches the registry through the proxy from now on."""
-    remote = replace(shared, objects=f"oci://{proxy.host}/{shared.objects.split('/', 3)[3]}")
-    done("-C", shared.store, "remote", "remove", "origin")
-    done("-C", shared.store, "remote", "add", "origin", *remote.places)
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "sent_before"),
-    [("PUT", "digest=", 0), ("PUT", "manifests", 1)],
-)
-def test_a_push_killed_anywhere_is_resumed(
-    method: str, path: str, sent_before: int, shared: Shared, before_registry: FaultProxy
-) -> None:
-    through(shared, before_registry)
-    assert release(shared.store, "1.1.0", noise(2)).code == 0
-    before = shared.commits()
-    before_registry.faults.append(Fault(method, path, stall=20))
-    with process("-C", shared.store, "push") as running:
-        for _ in poll(60, 0.05):
-            if before_registry.count(f"^{method} .*{path}"):
-                break
-        running.send_signal(signal.SIGKILL)
-    assert shared.commits() == before
-    pushed = done("-C", shared.store, "push", "-o", "json").json()
-    assert (pushed["releases"], pushed["packs"]) == (1, 1 - sent_before)
-    assert versions(shared.clone("runner")) == ["1.0.0", "1.1.0"]
-
-
-def test_a_push_killed_after_the_server_took_it_has_been_done(shared: Shared) -> None:
-    assert release(shared.store, "1.1.0", "more").code == 0
-    hook, mark = shared.bare / "hooks" / "post-receive", shared.base / "mark"
-    hook.write_text(f"#!/bin/sh\ntouch {mark}\nsleep 3\n")
-    hook.chmod(0o755)
-    with process("-C", shared.store, "push") as running:
-        for _ in poll(60, 0.05):
-            if mark.exists():
-                break
-        running.send_signal(signal.SIGKILL)
-    assert len(shared.commits()) == 2
-    assert done("-C", shared.store, "push", "-o", "json").json()["releases"] == 0
-    done("-C", shared.store, "pull")
-
-
-def test_a_pull_killed_while_it_fetches_is_resumed(shared: Shared, before_registry: FaultProxy) -> None:
-    runner = shared.clone("runner")
-    assert release(runner, "1.1.0", noise(3)).code == 0
-    done("-C", runner, "push")
-    through(shared, before_registry)
-    before_registry.faults.append(Fault("GET", "blobs/", stall=20))
-    with unchanged(shared.store, tmp=True), process("-C", shared.store, "pull") as running:
-        for _ in poll(60, 0.05):
-            if before_registry.count("^GET .*blobs/"):
-                break
-        running.send_signal(signal.SIGKILL)
-    done("-C", shared.store, "pull")
-    sound(shared.store, "1.0.0", "1.1.0")
-    assert leftovers(shared.store) == []
-
-
-@pytest.fixture
-def ahead(shared: Shared) -> Shared:
-    """The remote has a release with a large pack that the first machine lacks."""
-    runner = shared.clone("runner")
-    assert release(runner, "1.1.0", noise(4)).code == 0
-    done("-C", runner, "push")
-    return shared
-
-
-def test_a_full_disk_at_any_moment_leaves_what_was_there(ahead: Shared) -> None:
-    store = open_directory(ahead.store)
-    remote, access = find_remote(store, ""), make_remote_access()
-    nth, failed = 0, True
-    while failed:
-        nth += 1
-        disk = FaultyDisk(nth)
-        try:
-            pull_store(replace(store, disk=disk), remote, access, QUIET, PullScope(whole=nth % 2 == 0))
-        except StorageError:
-            assert disk.failed
-        failed = disk.failed
-        assert versions(ahead.store) in (["1.0.0"], ["1.0.0", "1.1.0"])
-    assert nth > 5
-    sound(ahead.store, "1.0.0", "1.1.0")
-
-
-def test_a_disk_that_is_full_when_a_hole_is_to_be_filled(large: Shared) -> None:
-    clone = large.clone("runner")
-    out = large.base / "out"
-    limited = f"ulimit -f 64; exec {sys.executable} -m airstore -C {clone} media create --to 1.0.0 {out}"
-    ended = subprocess.run(["sh", "-c", limited], check=False, capture_output=True, text=True)
-    assert ended.returncode == 41, ended
-    assert "File too large" in ended.stderr
-    assert not out.exists()
-    sound(clone, "1.0.0")
 
 
 def test_a_server_that_is_not_there_is_named_without_what_gits_configuration_adds(tiny: Tiny) -> None:

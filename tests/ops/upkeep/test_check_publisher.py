@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from airstore.core.errors import DamagedError
+from airstore.core.parsing import strictjson
 from airstore.ops.media.receipts import list_sites
 from airstore.ops.stores.directory import open_directory
 from tests.support.product.repairs import broken, repaired
@@ -23,8 +26,31 @@ def test_a_changed_letter_in_the_key_of_a_site_is_named(own_road: Road) -> None:
     assert broken(publisher) == {"site acme"}
     with pytest.raises(DamagedError, match="not the key that its fingerprint says"):
         list_sites(open_directory(publisher))
+    (publisher / "noted.json").unlink()  # as in stores of before there was one
+    assert broken(publisher) == {"site acme"}
     assert "airstore site remove" in repaired(publisher).err
-    overwrite(file, b" ".join(good.split()[:3]) + b"\n")  # as it was written before
+    overwrite(file, b" ".join(good.split()[:3]) + b"\n")  # as it was written before that
+    done("-C", publisher, "check")
+
+
+def test_a_changed_letter_in_a_draft_is_named_before_anybody_signs_it(own_road: Road) -> None:
+    """It is a draft still: nobody's signature says that it was another one. Signing it is no change."""
+    publisher, draft = own_road.publisher, own_road.publisher / "trust" / "next.json"
+    done("-C", publisher, "key", "generate", "second")
+    done("-C", publisher, "trust", "root", "add-key", "second")
+    good = draft.read_bytes()
+    payload = strictjson.load_object(good, "")["payload"]
+    other = base64.b64encode(base64.b64decode(payload).replace(b'"second"', b'"sekond"')).decode()
+    overwrite(draft, good.replace(payload.encode(), other.encode()))
+    assert broken(publisher) == {"the draft of the next trust root"}
+    assert "trust root create --replace" in repaired(publisher).err
+    overwrite(draft, good)
+    done("-C", publisher, "key", "generate", "third")
+    done("-C", publisher, "trust", "root", "sign", draft, "--key-file", publisher / "keys" / "root")
+    done("-C", publisher, "check")
+    draft.unlink()
+    assert broken(publisher) == {"the draft of the next trust root"}
+    done("-C", publisher, "trust", "root", "create", "--expires", "never")
     done("-C", publisher, "check")
 
 

@@ -195,8 +195,10 @@ def test_a_site_keeps_what_a_backup_serves(world: World) -> None:
 
 
 def test_a_site_keeps_what_an_open_run_needs(world: World) -> None:
-    begin(world.site, "20260101T000000Z-00000000", "1.1.0", "1.0.0", end=False)
-    why = ["run 20260101T000000Z-00000000 has not ended"]
+    run = "20260101T000000Z-00000000"
+    begin(world.site, run, "1.1.0", "1.0.0", end=False)
+    (world.site / "deploy" / "runs" / run / "backup" / "apps_app").mkdir(parents=True)
+    why = [f"run {run} has not ended"]
     assert kept(gc(world.site, 1, "--dry-run")) == {"1.0.0": why, "1.1.0": why, "1.3.0": NEWEST}
     gc(world.site, 1)
     readable(world.site, "1.0.0", "1.1.0", "1.3.0")

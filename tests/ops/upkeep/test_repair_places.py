@@ -139,6 +139,17 @@ def test_the_signatures_of_earlier_roots_are_missed_and_restored(
     sound(publisher, "1.0.0", "1.1.0")
 
 
+def test_media_outlive_the_key_that_signed_them(own_road: Road) -> None:
+    """As a carrier in a safe does: what it gives is verified by what the store has of it."""
+    rotation = Rotation.of(own_road)
+    rotation.replace("release", "second")
+    rotation.release("1.2.0", "second")
+    rotation.imports(own_road.site, rotation.media("1.2.0", "second"))
+    pack_of(own_road.site).unlink()
+    assert repaired(own_road.site, own_road.full, own_road.full_new).code == 0
+    sound(own_road.site, "1.0.0", "1.1.0", "1.2.0")
+
+
 def test_a_root_that_nothing_here_vouches_for_is_not_believed(road: Road, site: Path, tmp_path: Path) -> None:
     stranger = other_publisher(road, tmp_path)
     done("-C", site, "release", "list")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.product.collected import World, make_world
 from tests.support.product.road_parts import Road, build_road, under_construction
+from tests.support.product.rotation import Rotation
 from tests.support.product.tiny_product import Tiny, make_tiny
 
 Copy = Callable[[Path], Path]
@@ -40,6 +41,12 @@ def road(helm4: Path, tmp_path_factory: pytest.TempPathFactory) -> Road:
 def own_road(road: Road, tmp_path: Path) -> Road:
     """A whole road to damage."""
     return road.copied(tmp_path / "road")
+
+
+@pytest.fixture
+def rotation(own_road: Road) -> Rotation:
+    """A publisher whose root key lies elsewhere."""
+    return Rotation.of(own_road)
 
 
 @pytest.fixture

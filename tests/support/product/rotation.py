@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from airstore.ops.stores.directory import open_directory
 from airstore.trust.ssh.keys import PrivateKey
 from tests.support.faults.forged_media import Forge
 from tests.support.product.road_parts import Road, airstore, done
@@ -62,6 +63,11 @@ class Rotation:
 def held(site: Path) -> list[str]:
     """Versions of the releases of a store."""
     return [row["version"] for row in done("-C", site, "release", "list", "-o", "json").json()]
+
+
+def root_of(store: Path) -> int:
+    """Version of the trust root in force."""
+    return open_directory(store).trust_root().version
 
 
 def code_of(*words: str | Path) -> int:

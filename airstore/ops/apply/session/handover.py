@@ -8,14 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import shlex
 from dataclasses import dataclass
-from typing import Any
 
 from airstore.core.durable import write_file
 from airstore.core.errors import UsageError
 from airstore.core.parsing import strictjson
+from airstore.core.parsing.checked import with_check
 from airstore.ops.stores.directory import StoreDirectory
-
-MARKER = "applier.json"
+from airstore.ops.stores.noted import noting
+from airstore.ops.stores.site.records import read_applier
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,20 @@ def mark(store: StoreDirectory, moved: Moved, now: int, *, arrived: bool) -> Non
     """
     when = dt.datetime.fromtimestamp(now, dt.UTC).isoformat()
     where = {"cluster": moved.cluster, "name": moved.name, "namespace": moved.namespace}
-    document = {**where, "since": when, "arrived": arrived}
-    write_file(store.path / MARKER, strictjson.dumps(document), mode=0o644, disk=store.disk)
+    document = with_check({**where, "since": when, "arrived": arrived})
+    with noting(store, store.layout.applier):
+        write_file(store.layout.applier, strictjson.dumps(document), mode=0o644, disk=store.disk)
 
 
 def unmark(store: StoreDirectory) -> None:
     """The store has not gone after all, or has come back."""
-    (store.path / MARKER).unlink(missing_ok=True)
+    with noting(store, store.layout.applier):
+        store.layout.applier.unlink(missing_ok=True)
 
 
 def has_arrived(store: StoreDirectory) -> bool:
     """Whether the store has gone and is known to have arrived."""
-    return bool(_read(store).get("arrived"))
+    return bool(read_applier(store).get("arrived"))
 
 
 def refuse_marked(store: StoreDirectory, command: str) -> None:
@@ -60,7 +62,7 @@ def refuse_marked(store: StoreDirectory, command: str) -> None:
     Raises:
         UsageError: the applier in the cluster has the store.
     """
-    found = _read(store)
+    found = read_applier(store)
     if not found:
         return
     words = shlex.join(["airstore", "-C", str(store.path), "applier", "run", "--", command])
@@ -69,8 +71,3 @@ def refuse_marked(store: StoreDirectory, command: str) -> None:
         f"the store of site {store.name} is with the applier {applier} since {found.get('since')}",
         hint=f"run it there: {words}",
     )
-
-
-def _read(store: StoreDirectory) -> dict[str, Any]:
-    path = store.path / MARKER
-    return strictjson.load_object(path.read_bytes(), str(path)) if path.exists() else {}

@@ -23,6 +23,7 @@ from airstore.core.model.site_registry import CertificateFiles, ClusterRegistry
 from airstore.core.parsing import strictjson
 from airstore.ops.registry.incluster.shared import shared_access, shared_authority
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.noted import noting
 from airstore.tls.certificates import RENEW_DAYS, KeyPair, create_authority, days_left, issue, unusable
 from airstore.tls.htpasswd import generate_password, htpasswd, matches
 
@@ -141,7 +142,8 @@ def _credentials(store: StoreDirectory) -> dict[str, str]:
         "htpasswdPush": htpasswd({PUSH_USER: push}),
         "httpSecret": generate_password(),
     }
-    write_file(path, strictjson.dumps(made), mode=_PRIVATE, disk=store.disk)
+    with noting(store, path):
+        write_file(path, strictjson.dumps(made), mode=_PRIVATE, disk=store.disk)
     return made
 
 
@@ -202,9 +204,10 @@ def _load(directory: Path, name: str) -> KeyPair | None:
 
 
 def _save(store: StoreDirectory, name: str, pair: KeyPair) -> None:
-    directory = _directory(store)
-    write_file(directory / f"{name}.key", pair.key, mode=_PRIVATE, disk=store.disk)
-    write_file(directory / f"{name}.pem", pair.certificate, mode=0o644, disk=store.disk)
+    key, certificate = (_directory(store) / f"{name}.{kind}" for kind in ("key", "pem"))
+    with noting(store, key, certificate):
+        write_file(key, pair.key, mode=_PRIVATE, disk=store.disk)
+        write_file(certificate, pair.certificate, mode=0o644, disk=store.disk)
 
 
 def _read(path: Path) -> bytes:

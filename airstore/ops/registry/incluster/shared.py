@@ -14,6 +14,7 @@ from airstore.core.model.site import SiteFile
 from airstore.core.model.site_registry import ClusterRegistry
 from airstore.core.parsing import schema, strictjson
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.noted import noting
 
 _SCHEMA = "registry-access"
 _PRIVATE = 0o600
@@ -106,12 +107,13 @@ def keep_access(store: StoreDirectory, access: RegistryAccess) -> None:
     Raises:
         StorageError: the store cannot be written.
     """
-    authority = shared_authority(store)
-    if access.ca:
-        write_file(authority, access.ca.encode(), mode=0o644, disk=store.disk)
-    else:
-        authority.unlink(missing_ok=True)
-    write_file(_path(store), access.to_bytes(), mode=_PRIVATE, disk=store.disk)
+    authority, path = shared_authority(store), _path(store)
+    with noting(store, authority, path):
+        if access.ca:
+            write_file(authority, access.ca.encode(), mode=0o644, disk=store.disk)
+        else:
+            authority.unlink(missing_ok=True)
+        write_file(path, access.to_bytes(), mode=_PRIVATE, disk=store.disk)
 
 
 def write_access(access: RegistryAccess, path: Path) -> None:

@@ -13,6 +13,7 @@ from airstore.ops.share.branches.moves import SITES
 from airstore.ops.share.branches.register import Register, SiteEntry, make_entry, read_register
 from airstore.ops.share.branches.snapshots import Snapshot
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.noted import noting
 from airstore.trust.ssh.publickey import PublicKey
 from airstore.trust.ssh.signing import SigningKey
 
@@ -127,7 +128,8 @@ def take_register(store: StoreDirectory, register: Register, news: Register) -> 
         if entry.key is None or dict(list_sites(store)).get(site) not in {None, entry.key}:
             _forget(store, site)
         if entry.key is not None and not _file(store, site).exists():
-            entry.key.save_named(_file(store, site), site)
+            with noting(store, _file(store, site)):
+                entry.key.save_named(_file(store, site), site)
     save_register(store, register)
 
 
@@ -161,6 +163,8 @@ def _file(store: StoreDirectory, site: str) -> Path:
 
 
 def _forget(store: StoreDirectory, site: str) -> None:
-    for path in (_file(store, site), store.sites / f"{site}.receipt.json"):
-        with storage_errors(path):
-            path.unlink(missing_ok=True)
+    paths = (_file(store, site), store.sites / f"{site}.receipt.json")
+    with noting(store, *paths):
+        for path in paths:
+            with storage_errors(path):
+                path.unlink(missing_ok=True)

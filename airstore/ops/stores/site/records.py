@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import AirstoreError, DamagedError, StorageError, UsageError
+from airstore.core.parsing import strictjson
+from airstore.core.parsing.checked import without_check
 from airstore.history import ledger
 from airstore.history.exchange.restoration import longest_ledger
 from airstore.history.git.objects import ObjectDatabase
 from airstore.ops.stores.directory import SITE, SITE_KEY, StoreDirectory
+from airstore.ops.stores.noted import APPLIER, noted_faults
 from airstore.ops.stores.site.ledgers import ledger_faults
-from airstore.ops.stores.site.run_faults import RunsLook, look_at_runs
+from airstore.ops.stores.site.run_faults import RunsLook, look_at_runs, promised_faults
 from airstore.trust.ssh.keys import PrivateKey
 from airstore.trust.ssh.publickey import PublicKey
+
+_UNCHECKED = [frozenset({"cluster", "name", "namespace", "since", "arrived"})]  # as older versions wrote it
 
 
 def record_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:
@@ -24,10 +30,27 @@ def record_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:
         StorageError: the disk failed.
     """
     yield from _key_faults(store)
+    yield from noted_faults(store)
     if store.side == SITE:
+        yield from _trying(store.layout.applier, lambda _: read_applier(store), APPLIER)
         runs = look_at_runs(store)
         yield from runs.faults
         yield from _ledger_faults(store, runs)
+
+
+def read_applier(store: StoreDirectory) -> dict[str, Any]:
+    """Which applier in the cluster has a site's store; empty: none.
+
+    Raises:
+        DamagedError: the file is not what was written.
+        StorageError: it cannot be read.
+    """
+    path = store.layout.applier
+    with storage_errors(path):
+        if not path.exists():
+            return {}
+        data = path.read_bytes()
+    return without_check(strictjson.load_object(data, str(path)), str(path), _UNCHECKED)
 
 
 def _key_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:
@@ -49,25 +72,24 @@ def _public(path: Path) -> None:
 
 def _private(path: Path) -> None:
     try:
-        key = PrivateKey.load(path)
+        PrivateKey.load(path)
     except UsageError as fault:
-        if "passphrase" in str(fault):  # nobody can look into it without
-            return
-        raise DamagedError(str(fault)) from fault
+        if "passphrase" not in str(fault):  # nobody can look into it without, but for its public half
+            raise DamagedError(str(fault)) from fault
     other = path.with_name(f"{path.name}.pub")
-    if (
-        other.is_file()
-        and PublicKey.parse_openssh(other.read_text(errors="replace"), str(other)) != key.public
-    ):
-        raise DamagedError(f"{path} is not the key of {other.name}")
+    if other.is_file():
+        public = PublicKey.parse_openssh(other.read_text(errors="replace"), str(other))
+        if not PrivateKey.names(path, public):
+            raise DamagedError(f"{path} is not the key of {other.name}")
 
 
 def _ledger_faults(store: StoreDirectory, runs: RunsLook) -> Iterator[tuple[str, str]]:
     """The ledger has a run before its journal says that it ended: without, something was lost."""
-    said = set[str]()
+    said, promised = set[str](), dict[tuple[str, str], None]()
     try:
         for entry in ledger.entries(store.history):
             said.add(str(entry.details.get("run", "")))
+            promised |= dict.fromkeys(promised_faults(store, entry))
     except StorageError:
         raise
     except AirstoreError as fault:
@@ -80,6 +102,7 @@ def _ledger_faults(store: StoreDirectory, runs: RunsLook) -> Iterator[tuple[str,
         yield f"the ledger lacks run {run}, whose journal says that it ended", "the ledger"
     for run in sorted(runs.silent & said):
         yield f"the journal of run {run} is gone, which the ledger has", f"run {run}"
+    yield from ((fault, f"run {run}") for fault, run in promised)
 
 
 def _trying(path: Path, read: Callable[[Path], object], breaks: str) -> Iterator[tuple[str, str]]:

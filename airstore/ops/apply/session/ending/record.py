@@ -40,23 +40,24 @@ def close_recorded(session: ApplySession) -> Journal | None:
 def end_run(session: ApplySession, journal: Journal, intent: Intent, end: End) -> None:
     """Have the ledger say how a run ended; then it has, unless an operator is needed."""
     failures = report.failures(journal)
-    details: dict[str, str | int] = {"run": journal.name, "end": str(end)}
+    details: dict[str, str | int] = {"run": journal.name, "end": str(end), ledger.SEAL: journal.seal()}
     if failures:
         details["failure"] = failures[-1] if end is End.NEEDS_OPERATOR else failures[0]
     succeeded = end is End.SUCCEEDED
     version, running = intent.outcome
     if succeeded and intent.mode is Mode.ROLLBACK:
         stayed.keep(session.installations, intent)
-    hide = ledgers.redaction(session.store)
+    hide, kept = ledgers.redaction(session.store), session.installations.kept
+    after = running if succeeded else ()
+    if whole := " ".join(each.values for each in after if kept(each)):
+        details[ledger.KEPT] = whole
     entry = ledger.Entry(
         intent.mode,
         version if succeeded else (intent.version or intent.previous),
         "succeeded" if succeeded else "failed",
         session.now(),
         details,
-        tuple(as_installed(each, session.installations.kept(each), hide) for each in running)
-        if succeeded
-        else (),
+        tuple(as_installed(each, kept(each), hide) for each in after),
     )
     anchors.record(session.store, entry)
     if end is not End.NEEDS_OPERATOR:
@@ -64,9 +65,10 @@ def end_run(session: ApplySession, journal: Journal, intent: Intent, end: End) -
 
 
 def _recorded(session: ApplySession, journal: Journal) -> End | None:
-    """How the newest ledger entry says that this run ended; None if it does not."""
-    newest = next(ledger.entries(session.store.history), None)
-    if newest is None or newest.details.get("run") != journal.name:
+    """How the ledger says that this run ended; None if it does not. Pushes may have come after it."""
+    own = (each for each in ledger.entries(session.store.history) if each.details.get("run") == journal.name)
+    newest = next(own, None)
+    if newest is None:
         return None
     end = End(str(newest.details.get("end")))
     return None if end is End.NEEDS_OPERATOR else end
