@@ -1,7 +1,8 @@
 """Deltas of real pairs beside the tools that people use today: bytes, seconds, peak memory, exact or not.
 
     scripts/bench deltas --work DIR [--pairs debian,go] [--encoders docker,skopeo]
-        [--efforts normal,max,fast] [--tools all|quick|slow|least|none] [--resume] [--out docs/benchmarks]
+        [--efforts normal,max,fast] [--tools all|quick|slow|least|none] [--resume] [--run TEXT]
+        [--out docs/benchmarks]
 
 Every pair is two images, by Docker Engine's encoder and by skopeo's. airstore's figure is the whole of its
 media, from the command line, and what a site rebuilt of it is checked. The others get the plain tars; what
@@ -33,10 +34,15 @@ _OTHERS = "others"
 
 
 class Figures:
-    """All figures of a work directory: of a pair, by an encoder or of the others, by what was measured."""
+    """All figures of a work directory: of a pair, by an encoder or of the others, by what was measured.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Args:
+        path: the file that has them.
+        run: is said of each one that is added.
+    """
+
+    def __init__(self, path: Path, run: str) -> None:
+        self._path, self._run = path, run
 
     def all(self) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
         """Everything that was written down."""
@@ -49,7 +55,7 @@ class Figures:
     def keep(self, pair: str, side: str, name: str, row: dict[str, Any]) -> None:
         """Write one down at once: a run that ends early has what it measured, and two may add to the same."""
         found = self.all()
-        found.setdefault(pair, {}).setdefault(side, {})[name] = row
+        found.setdefault(pair, {}).setdefault(side, {})[name] = {**row, "run": self._run}
         new = self._path.with_suffix(f".{os.getpid()}")
         new.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
         new.replace(self._path)
@@ -118,6 +124,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--efforts", default=",".join(_EFFORTS), help="of deltas (default: all)")
     parser.add_argument("--tools", choices=TOOLS, default="all", help="the others")
     parser.add_argument("--resume", action="store_true", help="do not measure again what has figures")
+    parser.add_argument("--run", default="", help="said of it in the tables: version, machine")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write tables, plots and figures there")
     return parser.parse_args()
 
@@ -127,7 +134,7 @@ def main() -> None:
     efforts = options.efforts.split(",")
     find_helm()
     work = options.work.resolve()
-    figures = Figures(work / "figures.json")
+    figures = Figures(work / "figures.json", options.run)
     for pair in make_pairs(work, options.pairs.split(",")):
         for encoder in filter(None, options.encoders.split(",")):
             if not (options.resume and figures.has(pair.name, encoder, efforts[-1])):

@@ -16,7 +16,7 @@ OTHERS = "others"
 _WHOLE, _FULL, _REGISTRY = "whole layers", "full media", "registry"
 _LABEL = "label"  # the pair of one image with another label
 _STEPS = ("first release", _FULL, "import full", "next release", *EFFORTS, "import delta")
-_HEAD = ("pair", "layers by")
+_HEAD = ("pair", "layers by", "run")
 _RATIOS = ("set by", "normal / limit", "max / limit", "whole layers / normal", "full media / registry")
 _NONE = "not run"
 
@@ -59,7 +59,7 @@ def _tables(found: Figures) -> Iterator[str]:
             [what, *tools], [[pair, *(show(r, tool) for tool in tools)] for pair, r in others.items()]
         )
     ours = [
-        [pair, encoder, *(_cost(sides[encoder], step) for step in _STEPS)]
+        [pair, encoder, _run(sides[encoder]), *(_cost(sides[encoder], step) for step in _STEPS)]
         for pair, encoder, sides in measured
     ]
     yield _table([*_HEAD, *(f"{step}: CPU seconds, peak MiB" for step in _STEPS)], ours)
@@ -68,6 +68,12 @@ def _tables(found: Figures) -> Iterator[str]:
 def _is_whole(rows: Rows) -> bool:
     """Whether the default effort was measured: what a run that ended early has of a pair says nothing."""
     return "normal" in rows
+
+
+def _run(rows: Rows) -> str:
+    """What is said of the run that measured the default effort."""
+    said: str = rows["normal"].get("run", "")
+    return said
 
 
 def _goals(found: Figures, encoders: list[str]) -> Iterator[list[str]]:
@@ -116,7 +122,7 @@ def _line(pair: str, encoder: str, sides: Mapping[str, Rows]) -> list[str]:
         _over(_bytes(rows, _FULL), _bytes(rows, _REGISTRY)),
     )
     counts = [_count(rows, name) for name in (_WHOLE, *EFFORTS)]
-    return [pair, encoder, *counts, f"{least:,}" if least else _NONE, tool or _NONE,
+    return [pair, encoder, _run(rows), *counts, f"{least:,}" if least else _NONE, tool or _NONE,
             *(f"{ratio:.2f}" if ratio else _NONE for ratio in ratios)]  # fmt: skip
 
 

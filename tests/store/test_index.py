@@ -1,4 +1,7 @@
-"""The index is compared with the packs, field by field: what a disk changes in it is named and made again."""
+"""The index is compared with the packs, field by field: what a disk changes in it is named and made again.
+
+And what a store has is believed of packs that are whole and of an index that agrees with them, not read.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from airstore.core.limits import MIB
 from airstore.store.blobs import BlobStore, check, index_faults, rebuild_index
-from tests.store.store_support import make_tar, noise, put, read, text
+from airstore.store.read.rows import Location
+from airstore.store.read.shelf import Shelf
+from tests.store.store_support import chunked, descriptor, flip, make_tar, noise, packs_of, put, read, text
 
 FIELDS = {
     "packs": ("name", "size"),
@@ -34,6 +40,60 @@ def test_a_changed_field_is_named_and_made_again_from_the_packs(table: str, tmp_
             rebuild_index(store)
             assert check(store, lambda _: None) == []
             assert [read(store, digest) for digest in digests] == blobs
+
+
+LARGE = noise(24 * MIB, 4)  # in 24 frames
+
+
+def test_a_blob_that_is_there_is_not_read_object_by_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames: list[int] = []
+    frame = Shelf.frame
+
+    def counted(shelf: Shelf, place: Location) -> bytes:
+        frames.append(place.stored)
+        return frame(shelf, place)
+
+    with BlobStore.create(tmp_path) as store:
+        put(store, LARGE)
+        monkeypatch.setattr(Shelf, "frame", counted)
+        assert not written_again(store, LARGE)
+        assert sum(frames) < len(LARGE) // 4
+        again = noise(100, 5) + LARGE[100:]  # its other pieces are there
+        frames.clear()
+        put(store, again)
+        assert sum(frames) < len(LARGE) // 4
+        assert read(store, descriptor(again).digest) == again
+
+
+@pytest.mark.parametrize("at", [0.02, 0.5, 0.99])
+def test_of_a_pack_with_another_bit_everything_is_read(tmp_path: Path, at: float) -> None:
+    """0.02 is in what is read before the pack is hashed."""
+    other = noise(MIB, 6)
+    with BlobStore.create(tmp_path) as store:
+        put(store, LARGE, other)
+        (pack,) = packs_of(store)
+        flip(pack, int(24 * MIB * at))
+        assert written_again(store, LARGE)
+        assert not written_again(store, other)
+        assert read(store, descriptor(LARGE).digest) == LARGE
+
+
+def test_an_index_that_differs_from_its_pack_is_not_believed(tmp_path: Path) -> None:
+    with BlobStore.create(tmp_path) as store:
+        put(store, LARGE)
+    with sqlite3.connect(tmp_path / "index.sqlite") as database:
+        database.execute("UPDATE frames SET offset = offset + 1 WHERE id = (SELECT max(id) - 2 FROM frames)")
+    database.close()
+    with BlobStore(tmp_path) as store:
+        assert written_again(store, LARGE)
+        assert read(store, descriptor(LARGE).digest) == LARGE
+
+
+def written_again(store: BlobStore, blob: bytes) -> bool:
+    with store.writer() as writer:
+        return writer.put(descriptor(blob), lambda: chunked(blob))
 
 
 def change(index: Path, table: str, field: str) -> None:

@@ -90,8 +90,9 @@ def prepare(store: BlobStore, task: Task) -> PreparedDelta:
     reader = store.reader()
     outlined = cache(partial(outline, reader, named=True))
     new = [outlined(digest) for digest in task.new]
-    if (task.kept or task.older) and not task.kinds:
-        base = narrowed(reader, outlined, new, task.base, task.kept, task.older, task.places)
+    if task.kept or task.older:
+        held = dict(zip(task.base, task.holders, strict=True))
+        base = narrowed(reader, outlined, new, held, task.kept, task.older, task.places)
         task = replace(task, base=base)
     old = [outlined(digest) for digest in task.base]
     kinds = max(len(task.kinds), 1)

@@ -23,6 +23,7 @@ from airstore.store.ingest.feed import Feed
 from airstore.store.ingest.sink import FrameSink, in_order
 from airstore.store.ingest.split import BlobSegment, split
 from airstore.store.ingest.spool import Spool
+from airstore.store.read.presence import Presence
 from airstore.store.read.reader import ObjectReader
 from airstore.store.read.sqlite import KeySet
 
@@ -74,6 +75,7 @@ class BlobWriter:
         opening: bool = True,
     ) -> None:
         self._reader = reader
+        self._presence = Presence(reader)
         self._pool = pool
         self._packs = packs
         self._temporary = temporary
@@ -89,7 +91,7 @@ class BlobWriter:
         return self._packs.written
 
     def put(self, expected: Descriptor, source: Callable[[], Iterable[bytes]]) -> bool:
-        """Store a blob, unless it is present and every byte of it reads back.
+        """Store a blob, unless it is present and every byte of it reads back; see `Presence`.
 
         A damaged blob is written anew. When this fails there is no recipe of the blob; objects that came
         before the fault are good by their own digests and save work when it is put again.
@@ -169,7 +171,7 @@ class BlobWriter:
 
     def _present(self, expected: Descriptor) -> bool:
         try:
-            return self._reader.intact(expected.digest) == expected.size
+            return self._presence.size(expected.digest) == expected.size
         except NotFoundError:
             return False
 
@@ -223,7 +225,7 @@ class BlobWriter:
 
     def _add_object(self, kind: ObjectKind, data: bytes) -> ObjectKey:
         key = key_of(kind, data)
-        self._add(_Found((), {key: data}, self._reader.good([key])))
+        self._add(_Found((), {key: data}, self._presence.good([key])))
         return key
 
     def _add(self, found: _Found) -> None:
@@ -249,4 +251,4 @@ class BlobWriter:
                 steps.append(key)
             else:
                 steps.append(step)
-        return _Found(steps, objects, self._reader.good(list(objects)))
+        return _Found(steps, objects, self._presence.good(list(objects)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
@@ -141,8 +141,8 @@ class ObjectIndex:
     def agrees(self, pack: bytes, frames: Iterable[PackFrame]) -> bool:
         """Whether the index says of a pack what the pack itself says."""
         with self._lock, sqlite_errors("the store's index"):
-            said = self._connection.execute(_PLACES_OF, (pack,)).fetchall()
-        return said == list(_places(frames))
+            said = self._connection.execute(_PLACES_OF, (pack,))
+            return all(mine == theirs for mine, theirs in zip_longest(said, _places(frames)))
 
     def count_objects(self) -> int:
         """How many objects there are, every copy counted."""

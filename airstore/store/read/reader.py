@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from itertools import chain
 from typing import NamedTuple
 
 from airstore.codec.opening import rebuilt
@@ -23,7 +22,7 @@ from airstore.store.read.sqlite import batches
 _CACHED = 6  # frames: a tar alternates between skeleton and bodies, a changed layer between old and new
 
 
-class _Copy(NamedTuple):
+class Copy(NamedTuple):
     """A copy of an object, and the shelf it is on."""
 
     number: int
@@ -45,7 +44,7 @@ class ObjectReader:
         Raises:
             DamagedError: no copy is good, or there is none.
         """
-        return self._first_good(key, self._copies([key])[key])
+        return self._first_good(key, self.copies([key])[key])
 
     def objects(self, keys: Sequence[ObjectKey]) -> Iterator[bytes]:
         """Plain bytes of some objects, in their order; the index is asked for all of them at once.
@@ -53,17 +52,17 @@ class ObjectReader:
         Raises:
             DamagedError: of one of them no copy is good, or there is none.
         """
-        copies = self._copies(keys)
+        copies = self.copies(keys)
         return (self._first_good(key, copies[key]) for key in keys)
 
-    def _first_good(self, key: ObjectKey, copies: Sequence[_Copy]) -> bytes:
+    def _first_good(self, key: ObjectKey, copies: Sequence[Copy]) -> bytes:
         fault: DamagedError | None = None
         for copy in copies:
             try:
                 return self._read(key, copy)
             except DamagedError as damage:
                 fault = fault or damage
-        moved = [copy for copy in self._copies([key])[key] if copy not in copies]
+        moved = [copy for copy in self.copies([key])[key] if copy not in copies]
         if moved:  # a pack was replaced since it was asked where the object lies
             return self._first_good(key, moved)
         if fault is None:
@@ -72,14 +71,14 @@ class ObjectReader:
             )
         raise DamagedError(f"{key}: {fault}", hint="fetch it again from media or registry") from fault
 
-    def _copies(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, list[_Copy]]:
-        """All copies of some objects, the preferred one first."""
-        found: dict[ObjectKey, list[_Copy]] = {key: [] for key in keys}
+    def copies(self, keys: Sequence[ObjectKey]) -> dict[ObjectKey, list[Copy]]:
+        """All copies of some objects, the preferred one first; nothing is read."""
+        found: dict[ObjectKey, list[Copy]] = {key: [] for key in keys}
         for number, shelf in enumerate(self._shelves):
             for key, locations in shelf.index.locate_all(keys).items():
                 if shelf.partial:  # what lies here first
                     locations.sort(key=shelf.is_far)
-                found[key].extend(_Copy(number, shelf, location) for location in locations)
+                found[key].extend(Copy(number, shelf, location) for location in locations)
         return found
 
     def good(self, keys: Sequence[ObjectKey]) -> set[ObjectKey]:
@@ -89,7 +88,7 @@ class ObjectReader:
         asked for it at every push since.
         """
         found = set()
-        for key, copies in self._copies(keys).items():
+        for key, copies in self.copies(keys).items():
             with suppress(DamagedError):
                 if not any(copy.shelf.is_far(copy.location) for copy in copies[:1]):
                     self._first_good(key, copies)
@@ -158,33 +157,6 @@ class ObjectReader:
             return verified(pieces, digest, recipe.size)
         return pieces
 
-    def intact(self, digest: Digest) -> int | None:
-        """Bytes of a blob if all that it is rebuilt from reads back; opened blobs are not compressed again.
-
-        What an opened blob is rebuilt from was proven when it was recorded. What lies only at a remote is not
-        fetched for this: see `good`.
-
-        Raises:
-            NotFoundError: there is no recipe for it.
-        """
-        try:
-            recipe = self.recipe(digest)
-            if any(shelf.partial for shelf in self._shelves):
-                return recipe.size if self._all_good(recipe) else None
-            if recipe.opened is None:
-                return sum(map(len, self.blob(digest)))
-            for _ in self._side(recipe.opened):
-                pass
-            plain = sum(map(len, self._pieces(recipe, 0, recipe.opened.plain_size)))
-        except DamagedError:
-            return None
-        return recipe.size if plain == recipe.opened.plain_size else None
-
-    def _all_good(self, recipe: Recipe) -> bool:
-        side = recipe.opened.side if recipe.opened else ()
-        needed = (step for step in chain(side, self.steps(recipe)) if isinstance(step, ObjectKey))
-        return all(len(self.good(batch)) == len(set(batch)) for batch in batches(needed))
-
     def plain(self, digest: Digest) -> Iterator[bytes]:
         """What an opened blob holds, without its compression; of one that is whole, its bytes.
 
@@ -235,7 +207,7 @@ class ObjectReader:
         """The bytes of a range; objects outside of it are not read."""
         skeleton: tuple[ObjectKey, bytes] | None = None  # many slices are of the same one
         for portion in batches(slices(self.steps(recipe), start, end, recipe.steps_size)):
-            copies = self._copies([key for key, _, _ in portion])
+            copies = self.copies([key for key, _, _ in portion])
             for key, first, last in portion:
                 kept = skeleton[1] if skeleton and skeleton[0] == key else None
                 data = self._first_good(key, copies[key]) if kept is None else kept
@@ -243,7 +215,7 @@ class ObjectReader:
                     skeleton = key, data
                 yield data[first:last]
 
-    def _read(self, key: ObjectKey, copy: _Copy) -> bytes:
+    def _read(self, key: ObjectKey, copy: Copy) -> bytes:
         shelf, location = copy.shelf, copy.location
         plain = self._frame(copy)
         data = plain[location.offset : location.offset + location.size]
@@ -252,7 +224,7 @@ class ObjectReader:
             raise DamagedError(f"pack {name}, byte {location.frame_offset}: other content")
         return data
 
-    def _frame(self, copy: _Copy) -> bytes:
+    def _frame(self, copy: Copy) -> bytes:
         location = copy.location
         # By its place: an index gives the number of a frame that is gone to another one.
         mark = (copy.number, location.pack, location.frame_offset)

@@ -127,6 +127,27 @@ def test_what_is_looked_into_is_bounded_by_what_is_new_and_begins_with_what_is_g
     assert found[0][0] == 40
 
 
+def test_what_has_a_base_by_its_name_is_looked_for_only_in_what_is_gone() -> None:
+    asked: list[int] = []
+
+    def read(number: int) -> bytes:
+        asked.append(number)
+        return text(number)
+
+    olds = [File("lib/x-1.0.js", 40_000), File("other", 40_000), File("gone", 40_000)]
+    looked = [[2], [1, 2]]
+    for name, expected in zip(("lib/x-1.1.js", "elsewhere"), looked, strict=True):
+        pair([File(name, 40_000)], olds, lambda _: text(40), read, lambda number: number == 2)
+        assert sorted(set(asked) - {0}) == expected
+
+
+def test_a_file_and_most_of_it_have_most_numbers_in_common() -> None:
+    """Of the shorter one other pieces are looked at, too, which must not take the place of what both have."""
+    whole = text(1, 2400).replace(b" self", b" file", 64)
+    part = whole[: whole.rindex(b" file")]
+    assert len(sketch(whole) & sketch(part)) > 60
+
+
 def _none(_number: int) -> bytes:
     return b""
 

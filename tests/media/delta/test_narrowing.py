@@ -42,6 +42,41 @@ def written(pair: Pair, task: Task) -> Delta:
     return Delta(path, pair.publisher.reader)
 
 
+def for_two(new: bytes, one: bytes, other: bytes) -> Task:
+    """An update for sites on two releases, beside an image that stays."""
+    base = [Digest.of(KEPT), Digest.of(one), Digest.of(other)]
+    return Task(
+        [Digest.of(new)], base, {}, [frozenset(base[:2]), frozenset(base[::2])], kept=frozenset(base[:1])
+    )
+
+
+def test_sites_on_two_releases_need_nothing_of_the_image_either(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oldest = layer({**CHART, "app/a.yaml": text(902)})
+    pair.put(pair.publisher, KEPT, OLD_CHART, NEW_CHART, oldest)
+    walked, steps = set[Digest](), ObjectReader.steps
+
+    def followed(self: ObjectReader, recipe: Recipe) -> Iterator[Step]:
+        walked.add(recipe.blob)
+        return steps(self, recipe)
+
+    monkeypatch.setattr(ObjectReader, "steps", followed)
+    delta = written(pair, for_two(NEW_CHART, oldest, OLD_CHART))
+    assert walked == {Digest.of(blob) for blob in (NEW_CHART, OLD_CHART, oldest)}
+    assert {base.digest for base in delta.table.bases} == walked - {Digest.of(NEW_CHART)}
+
+
+def test_what_one_of_two_sites_has_no_file_of_that_name_for_may_rest_on_what_stays(pair: Pair) -> None:
+    kept = layer({**IMAGE, "usr/bin/tool": NOISE})
+    new, old = (layer({"opt/other": NOISE[:150_000] + end}) for end in (b"!", b"?"))
+    pair.put(pair.publisher, kept, OLD_CHART, old, new)
+    base = [Digest.of(blob) for blob in (kept, OLD_CHART, old)]
+    kinds = [frozenset(base[:2]), frozenset(base[::2])]
+    delta = written(pair, Task([Digest.of(new)], base, {}, kinds, kept=frozenset(base[:1])))
+    assert sum(piece.carried for piece in delta.table.pieces) < 20_000
+
+
 @pytest.mark.parametrize("older", [False, True])
 def test_a_changed_chart_reads_nothing_of_the_image_beside_it(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, *, older: bool

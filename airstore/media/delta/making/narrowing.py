@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
 
 from airstore.core.image.digest import Digest
 from airstore.core.limits import KIB
-from airstore.media.delta.making.difference import difference
+from airstore.media.delta.making.difference import Difference, difference
 from airstore.media.delta.making.pairing import nameless
 from airstore.store.blobs import ObjectReader, Outline
 
@@ -17,7 +19,7 @@ def narrowed(
     reader: ObjectReader,
     outlined: Callable[[Digest], Outline],
     new: Sequence[Outline],
-    base: Sequence[Digest],
+    base: Mapping[Digest, int],
     kept: Collection[Digest],
     older: Collection[Digest],
     places: Mapping[Digest, str],
@@ -27,13 +29,13 @@ def narrowed(
     A new layer, chart or manifest follows one that is gone since the release before. Blobs that the release
     keeps come into it where they have an object that is new elsewhere; those that only releases before that
     one have, where much is new. All come into it where much is new that none of those that are gone has the
-    name of: it may have moved, or be another version of what is kept.
+    name of, at one kind of sites: it may have moved, or be another version of what is kept.
 
     Args:
         reader: of the store that has all of it.
         outlined: the outline of a blob of it, with names.
         new: what has to be made.
-        base: what sites hold.
+        base: what sites hold, and which kinds of them hold it, as bits.
         kept: what of it the release has as it is.
         older: what of it only releases before the last one have.
         places: of a blob; blobs of the same place in two releases are like each other.
@@ -42,14 +44,22 @@ def narrowed(
         NotFoundError, DamagedError: the store lacks a blob, or cannot read it.
     """
     gone = [outlined(each) for each in base if each not in kept and each not in older]
-    found = difference(new, gone, places, [1] * len(gone))
-    files = [target.held.file for target in found.targets]
-    if sum(files[n].size for n in nameless(files, [old.file for old in found.olds])) >= _MUCH:
+    everyone = reduce(or_, base.values(), 0)
+    found = difference(new, gone, places, [base[each.blob] for each in gone], everyone)
+    if any(size >= _MUCH for size in _nameless(found)):
         return list(base)
-    much = sum(file.size for file in files) >= _MUCH
+    much = sum(target.held.file.size for target in found.targets) >= _MUCH
     wanted = {key.digest for target in found.targets for key in target.held.piece.keys}
 
     def serves(blob: Digest) -> bool:
         return reader.mentions(blob, wanted) if blob in kept else much or blob not in older
 
     return list(filter(serves, base))
+
+
+def _nameless(found: Difference) -> Iterator[int]:
+    """For each kind of sites the bytes of what it lacks that nothing it holds has the name of."""
+    for kind in (1 << number for number in range(found.everyone.bit_length())):
+        files = [target.held.file for target in found.targets if target.lacking & kind]
+        olds = [old.file for number, old in enumerate(found.olds) if found.kinds[number] & kind]
+        yield sum(files[number].size for number in nameless(files, olds))

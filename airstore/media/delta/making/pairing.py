@@ -3,24 +3,25 @@
 The same path first; then the path without what changes from version to version; then what shares content,
 which a file that is gone does more likely than one that is still there. A missed base costs more than a
 needless one: a new file is offered a few. How much is looked into is bounded by what is new, for a release
-may be a thousand times that.
+may be a thousand times that; among files that are still there only what has no name like any is looked for.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from airstore.core.limits import MIB
 from airstore.media.delta.making.sketch import READ, Pool, sketch
 
 _BASES = 2  # old files that one new file is compared with
 _SHORT = 64  # bytes; for less a base saves nothing
-_LOOKED = (
-    16  # bytes of old files that are looked into, for each byte of new ones without a base of their path
-)
-_LEAST_LOOKED = 16 << 20  # bytes, however little is new
+_LOOKED = 16  # bytes of old files that are looked into, for each byte of new ones that want a base
+_LEAST_GONE, _LEAST_KEPT = 16 * MIB, MIB  # bytes, however little is new
+_PATHS = 30_000  # whose general form is kept: narrowing a base asks for most of those that pairing asks for
 # A number with dots and what is glued to it, and what looks like a hash: a version or a content's name.
 _CHANGING = re.compile(
     r"(?<![0-9A-Za-z])(?=[0-9A-Fa-f]*[0-9])[0-9A-Fa-f]{6,}(?![0-9A-Za-z])|[0-9]+(?:[.+~_-]?[0-9]+)*"
@@ -43,6 +44,7 @@ class File:
     place: str = ""
 
 
+@lru_cache(_PATHS)
 def general(path: str) -> str:
     """A path without version numbers and content hashes."""
     return _CHANGING.sub("#", _HASHED.sub(r"\1#\2", path))
@@ -66,8 +68,8 @@ def pair(
     """
     found = _by_name(news, olds)
     open_news = [n for n, new in enumerate(news) if not found[n] or news[n].path != olds[found[n][0]].path]
-    rest = _others(olds, {new.path for new in news}, gone) if open_news else []
-    pool = _pool(rest, olds, old_bytes, max(_LEAST_LOOKED, _LOOKED * sum(news[n].size for n in open_news)))
+    wanting = sum(news[n].size for n in open_news), sum(news[n].size for n in open_news if not found[n])
+    pool = _pool(_others(olds, news) if open_news else [], olds, old_bytes, gone, wanting)
     for number in open_news:
         if pool.holders and news[number].size >= _SHORT:
             near = pool.nearest(sketch(new_bytes(number)), _BASES)
@@ -108,18 +110,49 @@ def _named(new: File, candidates: Sequence[int], olds: Sequence[File]) -> Iterat
     yield from by_distance[:1]
 
 
-def _others(olds: Sequence[File], paths: set[str], gone: Callable[[int], bool]) -> list[int]:
-    """Old files whose path no new one has, those that are gone first: a file that moved is among them."""
-    found = [n for n, old in enumerate(olds) if old.path not in paths]
-    return sorted((n for n in found if olds[n].size >= _SHORT), key=lambda number: not gone(number))
+def _others(olds: Sequence[File], news: Sequence[File]) -> list[int]:
+    """Old files whose path no new one has: a file that moved is among them."""
+    paths = {new.path for new in news}
+    return [n for n, old in enumerate(olds) if old.size >= _SHORT and old.path not in paths]
 
 
-def _pool(numbers: Sequence[int], olds: Sequence[File], old_bytes: Callable[[int], bytes], room: int) -> Pool:
-    """Those of some old files that there is room to look into, bytes."""
+def _pool(
+    numbers: Sequence[int],
+    olds: Sequence[File],
+    old_bytes: Callable[[int], bytes],
+    gone: Callable[[int], bool],
+    wanting: tuple[int, int],
+) -> Pool:
+    """Those of some old files that new ones are compared with.
+
+    Args:
+        numbers: of the files.
+        olds: all of them.
+        old_bytes: a file's content.
+        gone: whether it is not in what is new.
+        wanting: bytes of all new files that want a base, and of those that have none by their name.
+    """
+    every, nowhere = wanting
+    lost, kept = (n for n in numbers if gone(n)), (n for n in numbers if not gone(n))
     pool = Pool()
+    spent = _look(pool, lost, olds, old_bytes, max(_LEAST_GONE, _LOOKED * every))
+    if nowhere:
+        _look(pool, kept, olds, old_bytes, max(_LEAST_KEPT, _LOOKED * nowhere) - spent)
+    return pool
+
+
+def _look(
+    pool: Pool,
+    numbers: Iterable[int],
+    olds: Sequence[File],
+    old_bytes: Callable[[int], bytes],
+    room: int,
+) -> int:
+    """Look into those files that there is room for; returns the bytes that were taken of it."""
+    left = room
     for number in numbers:
         cost = min(olds[number].size, READ)
-        if cost <= room:
-            room -= cost
+        if cost <= left:
+            left -= cost
             pool.add(number, sketch(old_bytes(number)))
-    return pool
+    return room - left
