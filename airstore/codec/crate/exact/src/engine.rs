@@ -5,6 +5,7 @@ use crate::guide::{Guide, Step, Unit};
 use crate::inflate::MAX_TOKENS;
 use crate::models::{Model, View};
 use crate::token::{Token, MAX_DISTANCE};
+use std::ops::Range;
 
 /// The end of a segment.
 #[derive(Clone, Copy, PartialEq)]
@@ -36,7 +37,7 @@ impl<M: Model> Engine<M> {
     pub fn run<G: Guide>(
         &mut self,
         view: &View,
-        span: std::ops::Range<usize>,
+        span: Range<usize>,
         goal: Goal,
         guide: &mut G,
     ) -> Result<usize> {
@@ -48,6 +49,10 @@ impl<M: Model> Engine<M> {
         while at < stop {
             if self.unit.tokens.is_empty() {
                 guide.open(self.model.hidden(view, at));
+            }
+            at = self.glide(view, at..stop, guide);
+            if at >= stop {
+                break;
             }
             let predicted = self.model.predict(view, at);
             match guide.token(predicted, view.bytes[at])? {
@@ -77,6 +82,15 @@ impl<M: Model> Engine<M> {
             self.fresh = true;
         }
         Ok(at)
+    }
+
+    /// Tokens that nobody need be asked about.
+    #[inline]
+    fn glide<G: Guide>(&mut self, view: &View, span: Range<usize>, guide: &mut G) -> usize {
+        let before = self.unit.tokens.len();
+        let at = self.model.glide(view, span, guide.sure(), &mut self.unit);
+        guide.unasked(self.unit.tokens.len() - before);
+        at
     }
 
     /// Literals that follow this one: the unit takes all but the last.

@@ -167,6 +167,12 @@ impl FixReader {
         right
     }
 
+    /// How many answers are as expected before one is not.
+    #[inline]
+    pub fn sure(&self) -> usize {
+        usize::try_from(self.left).unwrap_or(usize::MAX)
+    }
+
     /// How many of the next `n` answers are as expected before one is not.
     #[inline]
     pub fn all_right(&mut self, n: u64) -> u64 {

@@ -51,6 +51,12 @@ pub trait Guide {
     fn literals(&mut self, bytes: &[u8]) -> usize {
         bytes.len().min(1)
     }
+    /// How many answers are sure to be as expected: the model need not ask.
+    fn sure(&self) -> usize {
+        0
+    }
+    /// So many of those were not asked for.
+    fn unasked(&mut self, _: usize) {}
     /// The model expects the unit to end here. `chunked`: that a unit ends need not end a block.
     fn end(&mut self, chunked: bool) -> Result<bool>;
     /// The model expects the unit to be written so. Returns how it was.

@@ -39,6 +39,16 @@ impl Guide for Steer<'_> {
         1 + self.fixes.all_right(bytes.len() as u64 - 1) as usize
     }
 
+    #[inline]
+    fn sure(&self) -> usize {
+        self.fixes.sure()
+    }
+
+    #[inline]
+    fn unasked(&mut self, answers: usize) {
+        self.fixes.all_right(answers as u64);
+    }
+
     fn end(&mut self, _: bool) -> Result<bool> {
         if self.fixes.is_right() {
             return Ok(true);

@@ -15,6 +15,7 @@ pub mod zlib;
 
 use crate::guide::{Plan, Unit};
 use crate::token::Token;
+use std::ops::Range;
 
 /// Models look at most this far ahead; a segment's end that is farther away makes no difference to them.
 pub const LOOKAHEAD: usize = 1 << 17;
@@ -49,6 +50,12 @@ pub trait Model: Clone + Send {
     #[inline]
     fn literals(&self, _: &View, _: usize) -> usize {
         1
+    }
+    /// Append tokens, at most so many, from a span's start as long as all that would be asked about each is its kind:
+    /// the unit is not full, the view's end is far. Returns where that ends. A model that cannot appends none.
+    #[inline(always)]
+    fn glide(&mut self, _: &View, span: Range<usize>, _: usize, _: &mut Unit) -> usize {
+        span.start
     }
     /// The token that was written.
     fn commit(&mut self, view: &View, at: usize, token: Token);

@@ -3,11 +3,11 @@
 use super::{common_eights, View};
 use crate::token::MAX_DISTANCE;
 
-const MASK: usize = (1 << 17) - 1;
+const MASK: usize = (1 << 16) - 1;
 /// The first bytes follow the last ones once more.
 const AGAIN: usize = 8;
 /// What is taken at once; with the farthest distance and what lies ahead it is less than the ring.
-const STEP: u64 = 1 << 15;
+const STEP: u64 = 1 << 12;
 /// Bytes that lie ahead at least, if there are so many.
 const AHEAD: u64 = 1 << 10;
 
@@ -37,12 +37,14 @@ impl Ring {
         self.end = position.saturating_sub(MAX_DISTANCE as u64);
     }
 
-    /// Have the bytes around an index.
+    /// Have the bytes around an index. Returns whether they had to be taken, as it is every few KiB.
     #[inline]
-    pub fn reach(&mut self, view: &View, at: usize) {
-        if view.base + at as u64 + AHEAD > self.end {
+    pub fn reach(&mut self, view: &View, at: usize) -> bool {
+        let lacks = view.base + at as u64 + AHEAD > self.end;
+        if lacks {
             self.fill(view, at);
         }
+        lacks
     }
 
     #[inline(never)]

@@ -8,15 +8,21 @@
 //! Node has: the same with other hashes, of four bytes even where fewer are left.
 
 mod castagnoli;
+mod early;
+mod glide;
 mod hash;
+mod places;
+mod search;
 
+use self::early::{Early, EVERY};
 use self::hash::Hash;
-use super::chain::Chains;
+use self::places::Places;
 use super::ring::Ring;
 use super::{Model, View};
 use crate::guide::{Plan, Unit};
 use crate::rules::zlib;
-use crate::token::{distance_index, Token, DISTANCE_EXTRA, MAX_LENGTH};
+use crate::token::{Token, MAX_LENGTH};
+use std::ops::Range;
 
 const MIN: usize = 3;
 const NONE: usize = MIN - 1;
@@ -76,13 +82,14 @@ pub struct Zlib {
     slow: bool,
     hash: Hash,
     block_tokens: usize,
-    chains: Chains,
+    places: Places,
     ring: Ring,
     here: Option<Match>,
     next: Match,
     hashed: u64,
     /// The first position of the window; no match starts there.
     origin: u64,
+    early: Early,
 }
 
 impl Zlib {
@@ -100,100 +107,53 @@ impl Zlib {
             slow: number > 3,
             hash: Hash::new(variant, number, bits),
             block_tokens,
-            chains: Chains::new(bits),
+            places: Places::new(bits),
             ring: Ring::new(),
             here: None,
             next: NO_MATCH,
             hashed: 0,
             origin: 0,
+            early: Early::default(),
         }
     }
 
     /// A pigz block starts: nothing is known but its dictionary.
     fn restart(&mut self, view: &View, at: usize) {
         let from = at.saturating_sub(DICTIONARY);
-        self.chains.clear();
         self.ring.restart(view.base + at as u64);
         self.origin = view.base + from as u64;
+        self.places.restart(self.origin);
         self.hashed = self.origin;
     }
 
-    /// Hash this index; returns the newest of the same hash, plus one.
+    /// Have the bytes around an index, and room for its place.
     #[inline]
-    fn insert(&mut self, view: &View, at: usize) -> u32 {
-        self.hashed = view.base + at as u64 + 1;
-        match self.hash.at(view, &self.ring, at) {
-            Some(hash) => self.chains.insert(view, at, hash),
-            None => 0,
+    fn reach(&mut self, view: &View, at: usize) {
+        if self.ring.reach(view, at) {
+            self.places.reach(view.base + at as u64);
         }
+    }
+
+    /// Hash this index; returns the newest of the same hash, if there are enough bytes for one.
+    #[inline]
+    fn insert(&mut self, view: &View, at: usize) -> Option<u16> {
+        let position = view.base + at as u64;
+        self.hashed = position + 1;
+        let hash = self.hash.at(view, &self.ring, at)?;
+        Some(self.places.insert(position, hash))
     }
 
     #[inline]
     fn look(&mut self, view: &View, at: usize, length_before: usize) -> Match {
-        let entry = self.insert(view, at);
+        let newest = self.insert(view, at);
         let ahead = view.bytes.len() - at;
-        if entry == 0 || ahead <= length_before || self.slow && length_before >= self.level.lazy {
-            return NO_MATCH;
-        }
-        let newest = view.position(at).wrapping_sub(entry.wrapping_sub(1));
-        let found = self.search(view, at, newest, length_before);
-        if self.slow && found.length == MIN && found.distance > TOO_FAR {
-            return NO_MATCH;
-        }
-        found
-    }
-
-    /// The longest match that is longer than the one before, if there is one; the newest candidate is so far away.
-    #[inline]
-    fn search(&self, view: &View, at: usize, newest: u32, length_before: usize) -> Match {
-        let limit = MAX_LENGTH.min(view.bytes.len() - at);
-        let nice = self.level.nice.min(limit);
-        let position = view.position(at);
-        let reach = (view.base + at as u64 - self.origin).saturating_sub(1).min(MAX_DISTANCE) as u32;
-        let (mut best, mut length) = (NO_MATCH, length_before);
-        let tries = if length_before >= self.level.good { self.level.chain >> 2 } else { self.level.chain };
-        let mut distance = newest;
-        if distance > reach {
-            return best;
-        }
-        let mut tail = self.ring.tail(position, length);
-        for _ in 0..tries {
-            let from = position.wrapping_sub(distance);
-            if self.ring.has(from, &tail) {
-                let longer = self.ring.common(from, position, limit);
-                if longer > length {
-                    length = longer;
-                    best = Match { length, distance: distance as usize };
-                    if length >= nice {
-                        break;
-                    }
-                    tail = self.ring.tail(position, length);
-                }
+        let newest = match newest {
+            Some(newest) if ahead > length_before && !(self.slow && length_before >= self.level.lazy) => {
+                newest
             }
-            let step = self.chains.back(from);
-            distance += step;
-            if step == 0 || distance > reach.min(MAX_DISTANCE as u32 - 1) {
-                break;
-            }
-        }
-        best
-    }
-
-    /// GNU gzip ends a block early if matches are few but worth much.
-    fn ends_early(&self, unit: &Unit) -> bool {
-        let tokens = unit.tokens.len();
-        if self.level.chain <= 8 || tokens & 0xfff != 0 {
-            return false;
-        }
-        let mut copies = 0;
-        let mut out = tokens * 8;
-        for token in unit.tokens.iter().filter(|token| !token.is_literal()) {
-            copies += 1;
-            out += 5 + usize::from(DISTANCE_EXTRA[distance_index(token.distance())]);
-        }
-        let last = unit.tokens.last().map_or(0, |token| token.span());
-        let read = unit.span - last + usize::from(self.slow);
-        copies < tokens / 2 && out >> 3 < read / 2
+            _ => return NO_MATCH,
+        };
+        self.worth(self.search(view.base + at as u64, newest, ahead.min(MAX_LENGTH), length_before))
     }
 }
 
@@ -203,13 +163,13 @@ impl Model for Zlib {
     fn begin(&mut self, view: &View, at: usize) {
         let start = view.base + at as u64;
         if start == 0 {
-            self.chains.clear();
+            self.places.restart(0);
             self.ring.restart(0);
             (self.origin, self.hashed) = (0, 0);
         } else if self.variant == Variant::Pigz {
             self.restart(view, at);
         }
-        self.ring.reach(view, at);
+        self.reach(view, at);
         // What could not be hashed for want of bytes behind it is hashed now.
         let first = self.hashed.max(start.saturating_sub(DICTIONARY as u64)).max(view.base) - view.base;
         for index in first as usize..at {
@@ -225,7 +185,7 @@ impl Model for Zlib {
 
     #[inline]
     fn predict(&mut self, view: &View, at: usize) -> Token {
-        self.ring.reach(view, at);
+        self.reach(view, at);
         let here = match self.here {
             Some(here) => here,
             None => self.look(view, at, NONE),
@@ -264,25 +224,19 @@ impl Model for Zlib {
 
     #[inline]
     fn full(&mut self, _: &View, unit: &Unit, _: usize) -> bool {
-        unit.tokens.len() == self.block_tokens || self.variant == Variant::Gnu && self.ends_early(unit)
+        let tokens = unit.tokens.len();
+        let asks = self.variant == Variant::Gnu && tokens % EVERY == 0 && self.level.chain > 8;
+        tokens == self.block_tokens || asks && self.early.ends(unit, self.slow)
+    }
+
+    fn glide(&mut self, view: &View, span: Range<usize>, most: usize, unit: &mut Unit) -> usize {
+        self.alone(view, span, most, unit)
     }
 
     fn plan(&mut self, _: &View, unit: &Unit, _: usize, last: bool) -> Plan {
+        self.early = Early::default();
         Plan { start: zlib::smallest(&unit.tokens, unit.span), last, literals: false }
     }
 
     fn follow(&mut self, _: &Plan) {}
-}
-
-impl Zlib {
-    /// Look again at an index that is hashed already, as if nothing had been found before it.
-    fn again(&self, view: &View, at: usize) -> Match {
-        if at + MIN > view.bytes.len() {
-            return NO_MATCH;
-        }
-        match self.chains.back(view.position(at)) {
-            0 => NO_MATCH,
-            newest => self.search(view, at, newest, NONE),
-        }
-    }
 }

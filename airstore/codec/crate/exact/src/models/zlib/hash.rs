@@ -36,21 +36,30 @@ impl Hash {
         let left = view.bytes.len().saturating_sub(at);
         let four = ring.four(view.position(at));
         match self {
-            Hash::Rolling(shift) if left >= 3 => {
-                let [a, b, c, _] = four.to_le_bytes().map(usize::from);
-                Some((a << (2 * shift)) ^ (b << shift) ^ c)
-            }
-            Hash::Castagnoli(mask) if left >= 4 => Some(CASTAGNOLI.hash((four & mask).to_le_bytes())),
-            Hash::Product if left >= 4 => product(four),
-            Hash::Product => product(beyond(view, at)?),
+            Hash::Rolling(_) if left >= 3 => Some(self.of(four)),
+            Hash::Castagnoli(_) | Hash::Product if left >= 4 => Some(self.of(four)),
+            Hash::Product => Some(product(beyond(view, at)?)),
             _ => None,
+        }
+    }
+
+    /// The hash of four bytes, or of as many of them as it takes.
+    #[inline(always)]
+    pub fn of(self, four: u32) -> usize {
+        match self {
+            Hash::Rolling(shift) => {
+                let [a, b, c, _] = four.to_le_bytes().map(usize::from);
+                (a << (2 * shift)) ^ (b << shift) ^ c
+            }
+            Hash::Castagnoli(mask) => CASTAGNOLI.hash((four & mask).to_le_bytes()),
+            Hash::Product => product(four),
         }
     }
 }
 
 #[inline]
-fn product(four: u32) -> Option<usize> {
-    Some((four.wrapping_mul(66521).wrapping_add(66521) >> 16) as usize)
+fn product(four: u32) -> usize {
+    (four.wrapping_mul(66521).wrapping_add(66521) >> 16) as usize
 }
 
 /// Three bytes, and what the encoder's window holds behind them: what was there 32 KiB ago, if it was full once.
