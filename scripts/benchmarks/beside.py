@@ -3,9 +3,9 @@
     scripts/bench beside --work DIR [--layout DIR NAME] [--rounds N] [--small]
 
 Each round, for layers by gzip and for plain ones: the image out of a docker-registry (`release create` and
-`media create`, both with `--effort fast`; `skopeo copy docker>oci`) and into a new one (`media import --push`; `skopeo copy oci>docker`), then an
-image of which nothing but a label changed. Requests are those which a registry has in its access log for
-the image, not for the chart that airstore brings along.
+`media create`, both with `--effort fast`; `skopeo copy docker>oci`) and into a new one (`media import
+--push`; `skopeo copy oci>docker`), then an image of which nothing but a label changed. Requests are those
+which a registry has in its access log for the image, not for the chart that airstore brings along.
 """
 
 from __future__ import annotations

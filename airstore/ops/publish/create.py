@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.images.finding import ImageFinding, Unreadable, wanted
@@ -27,14 +26,12 @@ from airstore.ops.publish.images.record_sizes import check_records, sizes_of, ti
 from airstore.ops.publish.ingest import Ingested, Wanted, ingest
 from airstore.ops.publish.pending import Signing, add_signature, check_no_other, draft_of
 from airstore.ops.publish.tree import in_tree, tree_files
+from airstore.ops.publish.upstream.asked import VouchedFor, check_rules, vouched_for, with_vouched
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.trusted import verified
 from airstore.ops.stores.verify import RELEASE_FILE
 from airstore.registry.sources.places import Places
-
-if TYPE_CHECKING:
-    from airstore.ops.publish.upstream.signatures import Vouched
 
 
 @dataclass(frozen=True)
@@ -155,7 +152,7 @@ def create_release(
         existing = verified(store, version).release if store.history.lookup(version) else None
 
         def make(taken: Ingested) -> Release:
-            return _release(contents.product, version, _signed(taken, vouched), files, before)
+            return _release(contents.product, version, with_vouched(taken, vouched), files, before)
 
         def accept(taken: Ingested) -> None:
             if intake.complete:
@@ -192,7 +189,7 @@ def check_contents(store: StoreDirectory, contents: ReleaseContents, access: Reg
         check_sources(source, contents)
 
 
-def check_sources(source: Places, contents: ReleaseContents) -> dict[Reference, Vouched]:
+def check_sources(source: Places, contents: ReleaseContents) -> VouchedFor:
     """Ask for every image, then for the signatures that the product file asks for.
 
     Raises:
@@ -201,27 +198,12 @@ def check_sources(source: Places, contents: ReleaseContents) -> dict[Reference, 
         NotTrustedError: images are not signed as they must be; all of them are named.
     """
     check_images(source, contents.references, contents.findings)
-    if not contents.product.signatures:
-        return {}
-    from airstore.ops.publish.upstream.signatures import verify_signatures  # noqa: PLC0415 - loads certificates
-
-    return verify_signatures(contents.product, contents.references, source)
-
-
-def _signed(taken: Ingested, vouched: Mapping[Reference, Vouched]) -> Ingested:
-    if not vouched:
-        return taken
-    from airstore.ops.publish.upstream.signatures import with_signatures  # noqa: PLC0415 - see above
-
-    return replace(taken, images=with_signatures(taken.images, vouched))
+    return vouched_for(contents.product, contents.references, source)
 
 
 def _check_installable(contents: ReleaseContents) -> None:
     check_readable(contents.unreadable)
-    if contents.product.signatures:
-        from airstore.ops.publish.upstream.signers import Signers  # noqa: PLC0415 - see above
-
-        Signers.of(contents.product, contents.references)
+    check_rules(contents.product, contents.references)
     check_records(contents.records)
 
 

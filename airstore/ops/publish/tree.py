@@ -12,6 +12,7 @@ from airstore.core.limits import LIMITS
 from airstore.core.model.product import Product, published
 from airstore.core.model.release import HelmRelease
 from airstore.deploy.hooks.jobs import is_job, read_job
+from airstore.ops.publish.upstream.asked import key_files
 
 
 def tree_files(
@@ -38,10 +39,7 @@ def tree_files(
             _check_hook(helm, path, files[tree_path(helm, path)])
     for path in product.variants:
         files[_below("values", path)] = _read(product.path(path))
-    if product.signatures:
-        from airstore.ops.publish.upstream.signers import key_files  # noqa: PLC0415 - loads certificates
-
-        files |= key_files(product)
+    files |= key_files(product)
     files |= {f"rendered/{name}.yaml": text.encode() for name, text in rendered.items()}
     return files
 
