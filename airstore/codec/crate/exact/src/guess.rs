@@ -141,6 +141,7 @@ fn record_guess<R: Read, P: Write, S: Write>(
 mod tests {
     use super::*;
     use crate::first::First;
+    use std::cell::RefCell;
     use std::path::Path;
 
     fn vectors() -> Vec<(String, Vec<u8>)> {
@@ -180,6 +181,34 @@ mod tests {
             right += 1;
         }
         assert!(right >= 20, "{right}"); // all but other levels and versions than the usual, and what nobody modelled
+    }
+
+    /// Writes down which of two streams were written, in turn.
+    struct Order<'a>(&'static str, &'a RefCell<Vec<&'static str>>);
+
+    impl Write for Order<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.1.borrow_mut().push(self.0);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The proof takes a few records of side data, and then needs the plain bytes of the first.
+    #[test]
+    fn plain_bytes_that_were_held_are_written_before_side_data() {
+        for (name, blob) in vectors() {
+            let (sure, order) = (Cell::new(false), RefCell::new(Vec::new()));
+            let mut source = Kept::new(&blob[..], LONG as u64, &sure).expect("in memory");
+            let mut plain = Held::new(Order("plain", &order), &sure);
+            let mut side = Held::new(Order("side", &order), &sure);
+            if record_guess(candidates(&blob)[0], &mut source, &mut plain, &mut side).expect("in memory") {
+                assert_eq!(order.borrow()[0], "plain", "{name}");
+            }
+        }
     }
 
     #[test]

@@ -216,7 +216,12 @@ impl<R: Read, P: Write, S: Write, W: FnMut(&Trial) -> Result<bool>> Recorder<R, 
         if fixes > MAX_FIXES {
             return Err(Error::Unsupported("the model does not fit at all"));
         }
-        self.settled = (self.watch)(&self.so_far)?;
+        let settled = (self.watch)(&self.so_far)?;
+        if settled && !self.settled {
+            // Whoever rebuilds beside this waits for plain bytes that were held, and would take no more side data.
+            self.plain_out.flush()?;
+        }
+        self.settled = settled;
         Ok(())
     }
 

@@ -58,6 +58,23 @@ fn real_encoders_come_back_at_the_promised_cost() {
     }
 }
 
+/// What a model expects is part of the format: side data that are in stores come back for ever.
+#[test]
+fn side_data_that_were_recorded_once_are_rebuilt() {
+    let mut seen = std::collections::BTreeSet::new();
+    for (name, blob) in vectors() {
+        let path = format!("{}/../../../../fixtures/codec/{name}.side", env!("CARGO_MANIFEST_DIR"));
+        let pinned = std::fs::read(path).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        let (mut plain, mut side, mut back) = (Vec::new(), Vec::new(), Vec::new());
+        exact::record(&blob[..], &mut plain, &mut side).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        exact::rebuild(&plain[..], &pinned[..], &mut back).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        assert!(back == blob, "{name}");
+        seen.insert([pinned[6], pinned[7]]);
+    }
+    // Both of the newest model, by klauspost's gzip and by pgzip, are among them.
+    assert!(seen.contains(&[26, 5]) && seen.contains(&[27, 5]), "{seen:?}");
+}
+
 #[test]
 fn damage_is_an_error_or_another_stream_but_never_a_panic() {
     let mut chance = 0x2545_F491_4F6C_DD1Du64;
