@@ -110,10 +110,13 @@ def test_a_dry_run_has_nothing_to_push(road: Road, new_site: Path) -> None:
         )
 
 
-def test_an_address_that_is_none_is_said_before_anything_is_read(road: Road, new_site: Path) -> None:
+@pytest.mark.parametrize("url", ["ftp://host/x", ""])  # such as a variable that is not set
+def test_an_address_that_is_none_is_said_before_anything_is_read(
+    road: Road, new_site: Path, url: str
+) -> None:
     with unchanged(new_site):
         refused(
-            airstore("-C", new_site, "media", "import", road.full.parent / "none", "--push", "ftp://host/x"),
+            airstore("-C", new_site, "media", "import", road.full.parent / "none", "--push", url),
             2,
             "not a registry",
         )

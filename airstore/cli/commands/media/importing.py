@@ -31,12 +31,18 @@ _COLUMNS = {
 @click.command("import")
 @click.argument("media", nargs=-1, required=True)
 @click.option("--dry-run", is_flag=True, help="Verify everything, change nothing.")
-@click.option("--push", "url", default="", metavar="URL", help="Then push to this registry, in one go.")
+@click.option("--push", "url", metavar="URL", help="Then push to this registry, in one go.")
 @registry_access
 @output_option("media-import-list")
 @pass_context
 def command(
-    context: Context, media: tuple[str, ...], *, dry_run: bool, url: str, access: RegistryOptions, output: str
+    context: Context,
+    media: tuple[str, ...],
+    *,
+    dry_run: bool,
+    url: str | None,
+    access: RegistryOptions,
+    output: str,
 ) -> None:
     """Verify MEDIA and take them in; a directory with media below it, such as a carrier's, will do.
 
@@ -49,9 +55,9 @@ def command(
     With --push the newest release is sent to the registry at URL afterwards, as airstore registry push
     URL does. Where that fails, what was imported stays, and either command goes on.
     """
-    if url and dry_run:
+    if url is not None and dry_run:
         raise UsageError("--dry-run imports nothing that --push could send", hint=_DRY)
-    if url:
+    if url is not None:
         _check_target(url, access)
     one_heap()
     store = context.store(SITE, "media import")
@@ -71,7 +77,11 @@ def command(
         raise fault
     rows = [_row(result, arrived) for result in results]
     rows += [_held(each) for each in fetched if each.directory is None]
-    _show(rows, output, (lambda: _push(context, store, url, access, output)) if url and not fault else None)
+    _show(
+        rows,
+        output,
+        (lambda: _push(context, store, url, access, output)) if url is not None and not fault else None,
+    )
     if fault:
         failed = next(result for result in results if result.fault is fault)
         raise type(fault)(f"{failed.source}: {fault}", hint=fault.hint)
