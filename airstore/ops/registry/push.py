@@ -21,6 +21,7 @@ from airstore.registry.push.plan import PushPlan, plan_push
 from airstore.registry.push.push import PushResult, push
 from airstore.store.blobs import BlobStore
 
+UPLOADS = 4  # at once, where nobody says how many
 _TIMEOUT = 600.0  # seconds that an import may take while a push that is done waits to say so in the ledger
 
 

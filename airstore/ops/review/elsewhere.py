@@ -30,6 +30,6 @@ def applied(store: StoreDirectory, version: str) -> tuple[PastApply, ...]:
 def _received(store: StoreDirectory) -> Iterator[PastApply]:
     for name, _ in list_sites(store):
         try:
-            yield from read_receipt(store, store.sites / f"{name}.receipt.json").applies
+            yield from read_receipt(store, store.receipt_file(name)).applies
         except (NotFoundError, NotTrustedError, DamagedError):  # `airstore fleet` says what is wrong with it
             continue

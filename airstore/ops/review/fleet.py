@@ -89,7 +89,7 @@ def keep(store: StoreDirectory, files: Sequence[Path], now: int) -> list[tuple[s
 
 
 def _keep(store: StoreDirectory, path: Path, receipt: Receipt, now: int) -> bool:
-    place = _place(store, receipt.site)
+    place = store.receipt_file(receipt.site)
     if place.is_file() and _order(_kept(store, place), now) > _order(receipt, now):
         return False
     with noting(store, place):
@@ -112,10 +112,6 @@ def _order(receipt: Receipt | None, now: int) -> tuple[int, int]:
     when = receipt.when or 0
     sequence = receipt.release.sequence if receipt.release else 0
     return sequence, -1 if when > now + _DAY else when
-
-
-def _place(store: StoreDirectory, site: str) -> Path:
-    return store.sites / f"{site}.receipt.json"
 
 
 def fleet(store: StoreDirectory, now: int, stale_days: int) -> Fleet:
@@ -152,7 +148,7 @@ class _World:
 def _rows(world: _World) -> Iterator[SiteRow]:
     for name, _ in list_sites(world.store):
         try:
-            receipt = read_receipt(world.store, _place(world.store, name))
+            receipt = read_receipt(world.store, world.store.receipt_file(name))
         except NotFoundError:
             yield SiteRow(name, SILENT, stale=True)
             continue
@@ -189,7 +185,7 @@ def _row(world: _World, receipt: Receipt) -> SiteRow:
         else sum(size for digest, size in world.blobs.items() if digest not in held),
         media=media,
         base=base if media.startswith("delta") else None,
-        file=_place(world.store, receipt.site),
+        file=world.store.receipt_file(receipt.site),
         note=fault,
     )
 

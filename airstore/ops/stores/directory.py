@@ -36,6 +36,7 @@ from airstore.trust.root.sign import TrustRoot, verify_first
 
 __all__ = [
     "PUBLISHER",
+    "RECEIPT_FILE",
     "SITE",
     "SITE_KEY",
     "StoreDirectory",
@@ -44,6 +45,7 @@ __all__ = [
     "open_directory",
 ]
 
+RECEIPT_FILE = ".receipt.json"  # behind the name of a site
 _ROOT_HINT = "run `airstore repair --from PLACE`: another store of this product, or its media"
 
 
@@ -104,6 +106,10 @@ class StoreDirectory:
     def sites(self) -> Path:
         """Directory of the public keys of sites."""
         return self.layout.sites
+
+    def receipt_file(self, site: str) -> Path:
+        """At a publisher, the newest receipt of a site."""
+        return self.sites / f"{site}{RECEIPT_FILE}"
 
     @property
     def root_file(self) -> Path:

@@ -16,7 +16,7 @@ from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
 from airstore.core.parsing import strictjson
 from airstore.core.parsing.checked import with_check, without_check
-from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.directory import RECEIPT_FILE, StoreDirectory
 from airstore.ops.stores.site.states import DRAFT
 from airstore.trust.root.sign import parse_root
 from airstore.trust.ssh.publickey import PublicKey
@@ -24,7 +24,6 @@ from airstore.trust.ssh.publickey import PublicKey
 FILE = "noted.json"
 _FILES, _TEXTS = "files", "texts"
 _WAY_OUT = "run `airstore repair`: the list is made again, of what is there"
-RECEIPT = ".receipt.json"
 _REGISTRY = "registry"
 _DRAFT = "next.json"  # noted without its signatures, which are added wherever it is
 _KINDS = {"keys": "key", "sites": "site", _REGISTRY: "registry"}
@@ -133,8 +132,8 @@ def breaks(name: str) -> str:
     if name in _WORDS:
         return _WORDS[name]
     folder, _, file = name.rpartition("/")
-    if file.endswith(RECEIPT):
-        return f"receipt of {file.removesuffix(RECEIPT)}"
+    if file.endswith(RECEIPT_FILE):
+        return f"receipt of {file.removesuffix(RECEIPT_FILE)}"
     return f"{_KINDS[folder]} {file.removesuffix('.pub')}"
 
 

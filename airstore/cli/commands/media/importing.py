@@ -20,7 +20,6 @@ from airstore.ops.stores.releases.trusted import held_release
 from airstore.ops.stores.site.anchors import anchor_faults
 from airstore.process.heaps import one_heap
 
-_JOBS = 4  # uploads at once, as of `registry push`
 _DRY = "import, then `airstore registry push URL --dry-run` says what a push would send"
 _COLUMNS = {
     "media": "MEDIA", "release": "RELEASE", "kind": "KIND", "from": "FROM", "media_bytes": "SIZE",
@@ -137,12 +136,12 @@ def _check_target(url: str, access: RegistryOptions) -> None:
 def _push(context: Context, store: StoreDirectory, url: str, access: RegistryOptions, output: str) -> Row:
     """What ``airstore registry push URL`` does; the trust root that the import left is the one in force."""
     from airstore.cli.views.pushes import push_fields, say_refused  # noqa: PLC0415 - these load requests
-    from airstore.ops.registry.push import PushOptions, push_release  # noqa: PLC0415
+    from airstore.ops.registry.push import UPLOADS, PushOptions, push_release  # noqa: PLC0415
 
     store.trust_root().check_expiry(datetime.fromtimestamp(context.now(), UTC))
     with store.open_blobs() as blobs:
         release = held_release(store, blobs)
-        run = PushOptions(context.progress, _JOBS, context.now())
+        run = PushOptions(context.progress, UPLOADS, context.now())
         summary, result = push_release(store, blobs, release, url, access, run)
     say_refused(context, result)
     return push_fields(release.version, summary, result, output)

@@ -15,7 +15,7 @@ from airstore.cli.views.output import output_option, show_fields
 from airstore.cli.views.pushes import push_fields, say_refused
 from airstore.core.errors import TransferError
 from airstore.ops.registry.access import RegistryOptions
-from airstore.ops.registry.push import PushOptions, plan_registry, push_release
+from airstore.ops.registry.push import UPLOADS, PushOptions, plan_registry, push_release
 from airstore.ops.stores.directory import SITE
 from airstore.ops.stores.releases.trusted import held_release
 
@@ -23,7 +23,7 @@ from airstore.ops.stores.releases.trusted import held_release
 @click.command("push")
 @click.argument("url", default="")
 @click.option("--release", "version", default="", help="The release to push; default: the newest.")
-@click.option("--jobs", type=click.IntRange(1, 32), default=4, help="Uploads at once.")
+@click.option("--jobs", type=click.IntRange(1, 32), default=UPLOADS, help="Uploads at once.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
 @click.option(
     "--require-attachments",

@@ -163,7 +163,7 @@ def _file(store: StoreDirectory, site: str) -> Path:
 
 
 def _forget(store: StoreDirectory, site: str) -> None:
-    paths = (_file(store, site), store.sites / f"{site}.receipt.json")
+    paths = (_file(store, site), store.receipt_file(site))
     with noting(store, *paths):
         for path in paths:
             with storage_errors(path):

@@ -47,6 +47,7 @@ impl Zlib {
         }
         best
     }
+
     /// Look again at an index that is hashed already, as if nothing had been found before it.
     pub(super) fn again(&self, view: &View, at: usize) -> Match {
         if at + MIN > view.bytes.len() {
