@@ -28,6 +28,9 @@ class Limits:
     chart_archive: int = 100 * MIB  # plain bytes of a chart, as Helm bounds it
     chart_file: int = 100 * MIB  # one file of a chart; Helm 3 refuses more than 5 MiB, Helm 4 does not
     chart_files: int = 20_000  # count
+    chart_schema: int = 5 * MIB  # a values schema with all that it refers to; Helm 3 reads no larger file
+    schema_document: int = 4 * MIB  # one schema that charts refer to by URL
+    schema_documents: int = 64  # count; those of one release
     object_size: int = 4 * MIB  # one object's plain bytes
     frame_size: int = 8 * MIB  # one frame's plain bytes
     recipe: int = 256 * MIB  # one recipe's plain bytes

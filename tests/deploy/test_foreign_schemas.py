@@ -16,6 +16,8 @@ from airstore.charts.helm.command import Helm
 from airstore.charts.packages.tarball import write_tarball
 from airstore.charts.rendering.live import LiveCluster, render_live
 from airstore.charts.rendering.render import RenderTarget
+from airstore.charts.schemas.documents import SchemaDocuments
+from airstore.charts.schemas.references import foreign_references
 from airstore.core.errors import UsageError
 from airstore.core.model.release import HelmRelease
 from airstore.deploy.helm.actions import HelmActions
@@ -113,6 +115,20 @@ def test_a_plan_fetches_no_schema(helm: Path, cluster: SmallCluster, tmp_path: P
             packed, "shop", "default", what="chart shop", cluster=ClusterAccess(cluster.kubeconfig)
         )
     assert f"GET {ELSEWHERE}" in cluster.asked  # so this is what the guard is for
+
+
+def test_a_plan_holds_values_against_a_schema_that_came_along(helm: Path, cluster: SmallCluster) -> None:
+    live = LiveCluster(cluster.kubeconfig, "v1.33.0", lambda: ())
+    (url,) = foreign_references(cluster.chart)
+
+    def plan(schema: object, values: bytes) -> None:
+        target = RenderTarget("shop", schemas=SchemaDocuments({url: schema}))
+        render_live(Helm(helm), cluster.chart, target, (values,), live, "chart shop")
+
+    plan({"properties": {"a": {"type": "integer"}}}, b"a: 1")
+    with pytest.raises(UsageError, match="values don't meet the specifications"):
+        plan({"properties": {"a": {"type": "integer"}}}, b"a: text")
+    assert f"GET {ELSEWHERE}" not in cluster.asked
 
 
 def test_a_run_fetches_no_schema(helm: Path, cluster: SmallCluster, tmp_path: Path) -> None:

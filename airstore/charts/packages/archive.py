@@ -21,6 +21,9 @@ from airstore.core.errors import DamagedError, NotFoundError, UsageError
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import yamlfile
 
+SCHEMA = "values.schema.json"
+"""A chart's schema of its values, within the chart."""
+
 _NAME = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _VERSION = re.compile(r"v?\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
 _DRIVE = re.compile("[A-Za-z]:")

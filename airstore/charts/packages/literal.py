@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airstore.charts.packages.archive import ChartArchive, read_chart
-from airstore.charts.packages.schemas import SCHEMA
+from airstore.charts.packages.archive import SCHEMA, ChartArchive, read_chart
 from airstore.charts.packages.tarball import write_tarball
 from airstore.core.parsing import yamlfile
 
@@ -64,14 +63,19 @@ def _without_templates(files: Mapping[str, bytes]) -> dict[str, bytes]:
         inner = innermost(path)
         if inner.startswith("templates/") or inner == SCHEMA:
             continue
-        packed = inner.startswith("charts/") and inner.endswith(".tgz") and inner.count("/") == 1
-        kept[path] = _packed_without(data) if packed else data
+        kept[path] = _packed_without(data) if is_packed(path) else data
     return kept
 
 
 def _packed_without(archive: bytes) -> bytes:
     chart = read_chart(archive)
     return write_tarball(chart.name, _without_templates(chart.files))
+
+
+def is_packed(path: str) -> bool:
+    """Whether a path within a chart is that of a packed subchart."""
+    inner = innermost(path)
+    return inner.startswith("charts/") and inner.endswith(".tgz") and inner.count("/") == 1
 
 
 def innermost(path: str) -> str:

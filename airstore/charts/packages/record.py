@@ -17,9 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airstore.charts.packages.archive import ChartArchive
+from airstore.charts.packages.archive import SCHEMA, ChartArchive
 from airstore.charts.packages.literal import innermost
-from airstore.charts.packages.schemas import SCHEMA
 
 LARGEST = 1 << 20  # bytes of a Secret's data
 _SOURCE = re.compile(r"^---\n# Source: [^/\n]*/(.*)\n", re.MULTILINE)

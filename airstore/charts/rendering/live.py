@@ -10,7 +10,6 @@ from typing import Any
 
 from airstore.charts.helm.access import ClusterAccess
 from airstore.charts.helm.command import Helm
-from airstore.charts.packages.schemas import foreign_references
 from airstore.charts.rendering.render import Document, RenderTarget, parse
 from airstore.core.errors import DamagedError, UsageError
 from airstore.core.leftovers import scratch_directory
@@ -68,11 +67,11 @@ def render_live(
     """
     with scratch_directory("render") as directory:
         chart = Path(directory, "chart.tgz")
-        chart.write_bytes(archive)
+        content, check_values = target.held(archive)
+        chart.write_bytes(content)
+        target = replace(target, check_values=check_values)
         files = list(_private_files(Path(directory), values))
         place = (chart, target.name, target.namespace, files)
-        # No site can fetch a schema from elsewhere; the publisher was told.
-        target = replace(target, check_values=target.check_values and not foreign_references(archive))
         try:
             text = helm.rehearse(*place, what=what, cluster=cluster.access, check_values=target.check_values)
         except UsageError as fault:

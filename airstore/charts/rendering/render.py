@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from airstore.charts.helm.command import Helm
-from airstore.charts.packages.schemas import foreign_references
+from airstore.charts.schemas.checkable import checkable
+from airstore.charts.schemas.documents import NONE, SchemaDocuments
 from airstore.core.errors import NotFoundError, UsageError
 from airstore.core.leftovers import scratch_directory
 from airstore.core.parsing import yamlfile
@@ -61,6 +62,8 @@ class RenderTarget:
         upgrade: as for an upgrade instead of a first installation.
         check_values: hold the values against the chart's JSON schema.
         api_versions: what it is told the cluster serves, besides Helm's own defaults.
+        schemas: what the release brings along of schemas that the chart's refers to; where one is lacking the
+            values are held against none. It is never fetched: what it says tomorrow is in no release.
     """
 
     name: str
@@ -69,6 +72,18 @@ class RenderTarget:
     upgrade: bool = False
     check_values: bool = True
     api_versions: tuple[str, ...] = ()
+    schemas: SchemaDocuments = field(default=NONE, compare=False, repr=False)
+
+    def held(self, archive: bytes) -> tuple[bytes, bool]:
+        """The archive to render in a chart's place, and whether Helm may hold the values against its schemas.
+
+        Raises:
+            DamagedError: it is no chart.
+        """
+        if not self.check_values:
+            return archive, False
+        found = checkable(archive, self.schemas)
+        return found.archive, not found.faults
 
 
 @dataclass(frozen=True)
@@ -118,7 +133,8 @@ def render(
     what = f"chart {chart}" + (f" with {variant}" if variant else "")
     with scratch_directory("render") as directory:
         packed = Path(directory, "chart.tgz")
-        packed.write_bytes(archive)
+        content, check_values = target.held(archive)
+        packed.write_bytes(content)
         extra = Path(directory, "set.yaml")
         extra.touch(mode=0o600)
         extra.write_text(yamlfile.dump(dict(set_values or {})), encoding="utf-8")
@@ -132,8 +148,7 @@ def render(
             what=what,
             kube_version=target.kube_version,
             upgrade=target.upgrade,
-            # A schema elsewhere is never fetched: what it says tomorrow is in no release.
-            check_values=target.check_values and not foreign_references(archive),
+            check_values=check_values,
             api_versions=target.api_versions,
         )
         return Rendered(chart, target, variant, text, tuple(parse(text, what)), merged)

@@ -10,10 +10,13 @@ from pathlib import Path
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.packages.resolve import ResolvedChart
-from airstore.charts.packages.schemas import foreign_references
 from airstore.charts.rendering.kubeversion import candidates, complains
 from airstore.charts.rendering.randomness import may_be_random, settled
 from airstore.charts.rendering.render import Rendered, RenderTarget, render
+from airstore.charts.schemas.checkable import checkable
+from airstore.charts.schemas.collect import NOTHING, FoundSchemas
+from airstore.charts.schemas.documents import shown
+from airstore.charts.schemas.told import told
 from airstore.core.errors import UsageError
 from airstore.core.model.product import Product
 from airstore.core.model.release import HelmRelease
@@ -22,6 +25,7 @@ from airstore.core.notice import Notice
 _AT_ONCE = 2  # Helm is a program of its own; each takes a core and some 60 MB
 _RANDOM = 3  # times that a chart which may be random is rendered again
 _NAMED = 3  # random values that are named
+_DISAGREES = "values don't meet the specifications"  # Helm, of a schema
 _SHOWN = 300  # characters of what a chart says that are repeated
 
 
@@ -39,7 +43,9 @@ class Survey:
     manifests: Mapping[str, str]
 
 
-def survey(helm: Helm, product: Product, charts: Mapping[str, ResolvedChart]) -> Survey:
+def survey(
+    helm: Helm, product: Product, charts: Mapping[str, ResolvedChart], schemas: FoundSchemas = NOTHING
+) -> Survey:
     """Render each Helm release without and with each variant, as a first installation and as an upgrade.
 
     Some images, those of migrations above all, are named only on an upgrade; a chart that refuses to be
@@ -50,6 +56,7 @@ def survey(helm: Helm, product: Product, charts: Mapping[str, ResolvedChart]) ->
         helm: renders.
         product: names the Helm releases, the variants, and the clusters of its sites.
         charts: the product's charts by name.
+        schemas: what their values schemas refer to elsewhere, as far as it can be had.
 
     Raises:
         NotFoundError: a values file does not exist.
@@ -62,29 +69,19 @@ def survey(helm: Helm, product: Product, charts: Mapping[str, ResolvedChart]) ->
         cases[0] for cases in groups[: len(product.helm_releases)] for _ in range(_repeats(cases[0], charts))
     ]
     cases = [case for group in groups for case in group]
+
+    def attempt(case: _Case) -> tuple[Rendered | None, list[Notice]]:
+        held = replace(case, target=replace(case.target, schemas=schemas.documents))
+        return _render(helm, held, charts[case.release.chart])
+
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="airstore-render") as pool:
-        results = list(
-            pool.map(lambda case: _render(helm, case, charts[case.release.chart]), [*cases, *again])
-        )
+        results = list(pool.map(attempt, [*cases, *again]))
     first, repeated = results[: len(cases)], results[len(cases) :]
     manifests, random = _manifests([found for found, _ in first if found], [found for found, _ in repeated])
     rendered = tuple(found for found, _ in first if found)
     said = [notice for _, notices in first for notice in notices]
-    said += [notice for chart in charts.values() for notice in _foreign(chart)]
+    said += [notice for chart in charts.values() for notice in told(chart.name, chart.archive, schemas)]
     return Survey(rendered, tuple(dict.fromkeys([*said, *random])), manifests)
-
-
-def _foreign(chart: ResolvedChart) -> Iterator[Notice]:
-    references = foreign_references(chart.archive)
-    if references:
-        places = ", ".join(references[:_NAMED]) + (", ..." if len(references) > _NAMED else "")
-        yield Notice(
-            "schema",
-            f"chart {chart.name}: its values schema refers to {places}, which is not in the chart: values are"
-            " held against no schema of it, here and at every site",
-            "a chart directory whose schema has it under $defs is checked",
-            strict=False,
-        )
 
 
 def _repeats(case: _Case, charts: Mapping[str, ResolvedChart]) -> int:
@@ -164,7 +161,7 @@ def _render(helm: Helm, case: _Case, chart: ResolvedChart) -> tuple[Rendered | N
             return _on_another(chart, case, attempt, fault)
         if case.target.upgrade:
             return None, [_refused(chart, fault)]
-        raise _explained(case, fault) from fault
+        raise _explained(case, fault, chart) from fault
 
 
 def _refused(chart: ResolvedChart, fault: UsageError) -> Notice:
@@ -189,7 +186,7 @@ def _on_another(
             if not complains(str(other)):
                 if case.target.upgrade:
                     return None, [_refused(chart, other)]
-                raise _explained(case, other) from other
+                raise _explained(case, other, chart) from other
             continue
         return found, [
             Notice(
@@ -204,12 +201,18 @@ def _on_another(
     )
 
 
-def _explained(case: _Case, fault: UsageError) -> UsageError:
+def _explained(case: _Case, fault: UsageError, chart: ResolvedChart) -> UsageError:
     if complains(str(fault)):
         hint = "the product file's kubeVersions and the chart's kubeVersion have to agree"
         return UsageError(str(fault), hint=hint)
-    if not case.release.bind:
-        return fault
-    bound = ", ".join(sorted(case.release.bind))
-    hint = f"only sites set {bound}; if one of them is required, give it a default in a values file"
-    return UsageError(str(fault), hint=hint)
+    hints = []
+    if case.release.bind:
+        bound = ", ".join(sorted(case.release.bind))
+        hints.append(
+            f"only sites set {bound}; if one of them is required, give it a default in a values file"
+        )
+    used = sorted(checkable(chart.archive, case.target.schemas).used) if _DISAGREES in str(fault) else []
+    if used:
+        read = ", ".join(shown(url) for url in used[:_NAMED])
+        hints.append(f"of its schema, this was read where the chart refers to: {read}")
+    return UsageError(str(fault), hint="; ".join(hints)) if hints else fault

@@ -17,7 +17,7 @@ from airstore.charts.images.rewrite import Rewriting
 from airstore.charts.images.rewrite_stream import post_renderer
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.literal import literal_chart
-from airstore.charts.packages.schemas import foreign_references
+from airstore.charts.schemas.references import foreign_references
 from airstore.core.durable import write_file
 from airstore.core.leftovers import scratch_directory
 from airstore.core.parsing import strictjson

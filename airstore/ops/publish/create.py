@@ -2,59 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
-from airstore.charts.helm.command import Helm
-from airstore.charts.images.finding import ImageFinding, Unreadable, wanted
-from airstore.charts.packages.record import Record
-from airstore.charts.packages.resolve import ResolvedChart
-from airstore.charts.rendering.survey import survey
 from airstore.core.errors import DamagedError, NotFoundError, SequenceError, UsageError
 from airstore.core.image.digest import Digest
-from airstore.core.image.reference import Reference
-from airstore.core.model.product import Product, load_product
+from airstore.core.model.product import Product
 from airstore.core.model.release import Release
-from airstore.core.notice import Notice
 from airstore.core.progress import Progress
 from airstore.history.exchange.rehearsal import rehearse
+from airstore.ops.publish.contents import ReleaseContents
 from airstore.ops.publish.diff import diff_releases
 from airstore.ops.publish.images.check_images import check_images
-from airstore.ops.publish.images.find_images import check_readable, find_images, resolve_charts
-from airstore.ops.publish.images.record_sizes import check_records, sizes_of, tight
+from airstore.ops.publish.images.find_images import check_readable
+from airstore.ops.publish.images.record_sizes import check_records
 from airstore.ops.publish.ingest import Ingested, Wanted, ingest
 from airstore.ops.publish.pending import Signing, add_signature, check_no_other, draft_of
-from airstore.ops.publish.tree import in_tree, tree_files
+from airstore.ops.publish.tree import in_tree
 from airstore.ops.publish.upstream.asked import VouchedFor, check_rules, vouched_for, with_vouched
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.trusted import verified
 from airstore.ops.stores.verify import RELEASE_FILE
 from airstore.registry.sources.places import Places
-
-
-@dataclass(frozen=True)
-class ReleaseContents:
-    """What a release would consist of, before anything is fetched.
-
-    Attributes:
-        references: images to ingest, sorted.
-        findings: everything discovery saw, excluded and doubtful places too.
-        manifests: Helm release name to what Helm would install without any site's values.
-        unreadable: what containers have for an image and is none.
-        notices: what a person should know or decide.
-        records: Helm release name to the record that Helm would keep of it.
-    """
-
-    product: Product
-    charts: tuple[ResolvedChart, ...]
-    references: tuple[Reference, ...]
-    findings: tuple[ImageFinding, ...]
-    manifests: Mapping[str, str]
-    unreadable: tuple[Unreadable, ...] = ()
-    notices: tuple[Notice, ...] = ()
-    records: Mapping[str, Record] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,36 +53,6 @@ class Created:
     commit: str
     ingested: Ingested
     lacks: int = 0
-
-
-def gather(
-    product_file: Path, helm: Helm, access: RegistryOptions, kube_versions: Sequence[str] = ()
-) -> ReleaseContents:
-    """Resolve charts and find images; nothing is written.
-
-    Args:
-        product_file: of the product.
-        helm: packages and renders.
-        access: how chart repositories and registries are reached.
-        kube_versions: in place of those that the product file names.
-
-    Raises:
-        UsageError: product file or charts are wrong.
-        NotFoundError, TransferError: a chart cannot be had.
-    """
-    helm.version()
-    product = load_product(product_file)
-    if kube_versions:
-        product = replace(product, kube_versions=tuple(kube_versions))
-    charts = resolve_charts(product, helm, access)
-    surveyed = survey(helm, product, {chart.name: chart for chart in charts})
-    found = find_images(product, charts, surveyed)
-    references = tuple(wanted(found.findings))
-    records = sizes_of(product, charts, surveyed.rendered)
-    notices = (*found.notices, *tight(records))
-    return ReleaseContents(
-        product, charts, references, found.findings, surveyed.manifests, found.unreadable, notices, records
-    )
 
 
 def create_release(
@@ -148,7 +88,7 @@ def create_release(
     with store.locked():
         _check_installable(contents)
         before = _before(store)
-        files = tree_files(contents.product, contents.charts, contents.manifests)
+        files = contents.files()
         existing = verified(store, version).release if store.history.lookup(version) else None
 
         def make(taken: Ingested) -> Release:
@@ -183,7 +123,7 @@ def check_contents(store: StoreDirectory, contents: ReleaseContents, access: Reg
         NotTrustedError: images are not signed upstream as the product file asks; all of them are named.
     """
     _check_installable(contents)
-    files = tree_files(contents.product, contents.charts, contents.manifests)
+    files = contents.files()
     rehearse(store.history, files)
     with access.images(contents.product) as source:
         check_sources(source, contents)

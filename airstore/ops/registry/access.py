@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from airstore.charts.packages.resolve import FetchedChart
     from airstore.core.image.reference import Reference
     from airstore.core.model.product import Product
+    from airstore.registry.client.documents import DocumentSource
     from airstore.registry.client.registry import RegistryClient
     from airstore.registry.sources.places import Places
+
+_PATIENCE = 15.0  # seconds without a byte of a document, as Helm has it
 
 # Requests, under `RegistryClient`, takes a part of a short command's time to load, and so do readers of
 # archives. What needs none of them does without: their imports are in the methods that use them.
@@ -71,6 +74,13 @@ class RegistryOptions:
         known = self.credentials.find(host, "") if self.credentials else None
         user, password = (known.username, known.password) if known else ("", "")
         return RepositoryLogin(url, user, password, self.ca, host in self.plain_http)
+
+    def documents(self) -> DocumentSource:
+        """Where documents are fetched that charts refer to by URL; nobody's credentials go there."""
+        from airstore.registry.client.documents import DocumentSource  # noqa: PLC0415
+        from airstore.registry.client.endpoint import Endpoint  # noqa: PLC0415
+
+        return DocumentSource(Endpoint("", False, self.ca, self.insecure, _PATIENCE, proxies=self.proxies))
 
     def chart(self, source: str, version: str) -> FetchedChart:
         """A chart from ``oci://host/path/name``.

@@ -13,7 +13,8 @@ from airstore.charts.helm.command import Helm
 from airstore.core.durable import Disk
 from airstore.core.errors import StorageError
 from airstore.core.progress import QUIET
-from airstore.ops.publish.create import create_release, gather
+from airstore.ops.publish.contents import gather
+from airstore.ops.publish.create import create_release
 from airstore.ops.publish.pending import Signing
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory, open_directory

@@ -23,7 +23,8 @@ from airstore.core.errors import DamagedError, StorageError
 from airstore.core.progress import QUIET
 from airstore.media.reader import Media
 from airstore.ops.media.importer import import_media
-from airstore.ops.publish.create import create_release, gather
+from airstore.ops.publish.contents import gather
+from airstore.ops.publish.create import create_release
 from airstore.ops.publish.pending import Signing
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory, open_directory

@@ -18,14 +18,8 @@ from airstore.cli.views.notices import notice_fields, say_notices
 from airstore.cli.views.output import output_option, show_fields, show_rows
 from airstore.core.model.release import Release
 from airstore.history.git.names import check_version
-from airstore.ops.publish.create import (
-    Created,
-    Intake,
-    ReleaseContents,
-    check_contents,
-    create_release,
-    gather,
-)
+from airstore.ops.publish.contents import ReleaseContents, gather
+from airstore.ops.publish.create import Created, Intake, check_contents, create_release
 from airstore.ops.publish.keys import load_key, root_keys_here
 from airstore.ops.publish.pending import Signing, check_no_other
 from airstore.ops.registry.access import RegistryOptions
@@ -88,7 +82,7 @@ def command(
     who, now = read_author(author, store), context.now()
     helm = find_helm(helm_path)
     access = with_sources(access, sources)
-    contents = gather(product_file(store), helm, access, kube_versions)
+    contents = gather(product_file(store), helm, access, kube_versions, store)
     say_notices(context, contents.notices, strict=strict)
     key = load_key(store, key_name, ask_passphrase(passphrase_file), agent_socket())
     if dry_run:

@@ -21,7 +21,7 @@ from airstore.cli.views.output import output_option, show_rows
 from airstore.core.errors import NotFoundError
 from airstore.core.image.reference import Reference
 from airstore.core.notice import Notice
-from airstore.ops.publish.create import ReleaseContents, gather
+from airstore.ops.publish.contents import ReleaseContents, gather
 from airstore.ops.publish.images.record_sizes import SMALLER, oversized
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import PUBLISHER
@@ -58,7 +58,7 @@ def find(
     `possible` ones are not included: name them under images.include if they are images.
     """
     store = context.store(PUBLISHER, "images find")
-    contents = gather(product_file(store), find_helm(helm_path), access, kube_versions)
+    contents = gather(product_file(store), find_helm(helm_path), access, kube_versions, store)
     if image:
         _show_why(contents, image, output)
         return

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from airstore.charts.schemas.documents import shown
 from airstore.cli.context import Context, pass_context
 from airstore.cli.group import Group
 from airstore.cli.text import human, printable
@@ -31,6 +32,7 @@ from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.collected import collected
 from airstore.ops.stores.releases.layers import layers_of
 from airstore.ops.stores.releases.pending import pending
+from airstore.ops.stores.releases.schemas import schemas_of
 from airstore.ops.stores.releases.summaries import Holding, holdings, summaries
 from airstore.ops.stores.releases.trusted import all_releases, count_held, trusted_release, verified
 from airstore.ops.stores.upstream import recorded, verify_held
@@ -118,10 +120,12 @@ def show(context: Context, version: str, sbom: str | None, output: str) -> None:
         layers = [layer_row(layer) for layer in layers_of(link.release, blobs)]
         held, every = count_held(blobs, link.release), len(link.release.blobs())
     gone = held < every and link.digest in collected(store)
+    schemas = sorted(schemas_of(store, link.release).by_url)
     if output != "table":
         document = {"version": version, "sequence": link.release.sequence, "commit": link.commit}
         helm = [asdict(entry) for entry in link.release.helm_releases]
         contents = {"collected": gone, "artifacts": rows, "layers": layers, "releases": helm}
+        contents |= {"schemas": schemas} if schemas else {}
         show_document({**document, "digest": link.digest, **contents}, output)
         return
     click.echo(
@@ -140,6 +144,8 @@ def show(context: Context, version: str, sbom: str | None, output: str) -> None:
     for image in link.release.images:
         for part in image.unavailable:
             click.echo(f"{image.reference} travels without {part}")
+    for url in schemas:
+        click.echo(f"schema of values: {shown(url)}, as it was there")
     for entry in link.release.helm_releases:
         needs = f", after {', '.join(entry.needs)}" if entry.needs else ""
         click.echo(f"helm release {entry.name}: chart {entry.chart} in namespace {entry.namespace}{needs}")

@@ -14,6 +14,7 @@ from airstore.charts.images.rewrite import Rewriting, leftovers, rewrite
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.rendering.live import LiveCluster, render_live
 from airstore.charts.rendering.render import Document, RenderTarget, render
+from airstore.charts.schemas.documents import SchemaDocuments
 from airstore.core.durable import write_file
 from airstore.core.errors import UsageError
 from airstore.core.leftovers import scratch_directory
@@ -29,6 +30,7 @@ from airstore.deploy.plan.plan import normalise
 from airstore.deploy.plan.values import site_values
 from airstore.history.ledger import Running
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.releases.schemas import schemas_of
 from airstore.ops.stores.site.ledgers import redaction
 from airstore.store.blobs import BlobStore
 
@@ -89,6 +91,7 @@ def prepare_release(
     """
     charts = {chart.name: chart for chart in release.charts}
     commit = store.history.find(release.version).commit
+    schemas = schemas_of(store, release)
     hide, prepared = redaction(store), []
     for wanted in release.helm_releases:
         if only is not None and wanted.name not in only:
@@ -100,7 +103,7 @@ def prepare_release(
         rules = rewriting_of(wanted, release, site)
         if extra:
             values.append(yamlfile.dump(extra).encode())
-        rendered = _render(rendering, wanted, archive, values)
+        rendered = _render(rendering, _target(rendering, wanted, schemas), archive, values, chart.name)
         documents, left = (
             _rewritten(rendered, rules, sees_hooks(rendering.helm.version()[0])) if rules else (rendered, ())
         )
@@ -171,13 +174,17 @@ def _running(wanted: HelmRelease, chart: Chart, documents: Sequence[Document], h
     )
 
 
+def _target(rendering: Rendering, wanted: HelmRelease, schemas: SchemaDocuments) -> RenderTarget:
+    upgrade = f"{wanted.namespace}/{wanted.name}" in rendering.installed
+    return RenderTarget(wanted.name, wanted.namespace, upgrade=upgrade, schemas=schemas)
+
+
 def _render(
-    rendering: Rendering, wanted: HelmRelease, archive: bytes, values: Sequence[bytes]
+    rendering: Rendering, target: RenderTarget, archive: bytes, values: Sequence[bytes], chart: str
 ) -> tuple[Document, ...]:
-    target = RenderTarget(wanted.name, wanted.namespace, upgrade=_key(wanted) in rendering.installed)
-    variant = f"release {wanted.name}"
+    variant = f"release {target.name}"
     if rendering.cluster:
-        what = f"chart {wanted.chart} with {variant}"
+        what = f"chart {chart} with {variant}"
         live = render_live(rendering.helm, archive, target, values, rendering.cluster, what)
         definitions = (Document("crds/", each) for each in chart_crds(read_chart(archive, what)))
         return (*definitions, *live)
@@ -187,8 +194,4 @@ def _render(
         for number, content in enumerate(values):
             files.append(Path(scratch) / f"values-{number}.yaml")
             write_file(files[-1], content, mode=0o600)
-        return render(rendering.helm, wanted.chart, archive, target, files, variant=variant).documents
-
-
-def _key(wanted: HelmRelease) -> str:
-    return f"{wanted.namespace}/{wanted.name}"
+        return render(rendering.helm, chart, archive, target, files, variant=variant).documents

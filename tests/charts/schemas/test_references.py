@@ -3,59 +3,33 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.charts.helm.command import Helm
-from airstore.charts.packages.schemas import foreign_references
 from airstore.charts.packages.tarball import write_tarball
 from airstore.charts.rendering.render import RenderTarget, render
+from airstore.charts.schemas.references import foreign_references
 from airstore.core.errors import UsageError
 from airstore.process.confinement import network_taken_by
-from tests.support.tools.http_server import listening
-
-CHART_YAML = b"apiVersion: v2\nname: shop\nversion: 1.0.0\n"
-CONFIG_MAP = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
-FILES = {"Chart.yaml": CHART_YAML, "values.yaml": b"a: text\n", "templates/a.yaml": CONFIG_MAP}
-FAR = "https://schemas.example/v1.json"
-
-
-def packed(schema: object, **more: bytes) -> bytes:
-    text = schema if isinstance(schema, bytes) else json.dumps(schema).encode()
-    return write_tarball("shop", {**FILES, "values.schema.json": text, **more})
+from tests.charts.schemas.served import CHART_YAML, DRAFT_4, FAR, FILES, Served, online, packed, serving
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[tuple[str, list[str]]]:
-    """A schema somebody serves, and who asked for it."""
-    asked: list[str] = []
-
-    class Serving(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"$defs": {"number": {"type": "number"}}}')
-
-        def log_message(self, *_: Any) -> None:
-            """Not to the terminal."""
-
-    with listening(ThreadingHTTPServer(("127.0.0.1", 0), Serving)) as host:
-        yield f"http://{host}/v1.json", asked
+def elsewhere() -> Iterator[Served]:
+    with serving() as server:
+        server.put({"/v1.json": {"$defs": {"number": {"type": "number"}}}})
+        yield server
 
 
 def test_helm_alone_would_fetch_it_and_airstore_does_not(
-    helm: Path, tmp_path: Path, elsewhere: tuple[str, list[str]]
+    helm: Path, tmp_path: Path, elsewhere: Served
 ) -> None:
-    place, asked = elsewhere
+    place, asked = f"{elsewhere.host}/v1.json", elsewhere.asked
     archive = packed({"properties": {"a": {"$ref": f"{place}#/$defs/number"}}})
     found = render(Helm(helm), "shop", archive, RenderTarget("shop"))
     assert [each.kind for each in found.documents] == ["ConfigMap"]
@@ -64,10 +38,7 @@ def test_helm_alone_would_fetch_it_and_airstore_does_not(
     with pytest.raises(UsageError):
         Helm(helm).template(tmp_path / "c.tgz", "shop", "default")
     assert bool(asked) == (not network_taken_by())  # what needs no network has none, where it can be taken
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    command = [str(helm), "template", "shop", str(tmp_path / "c.tgz")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert "values don't meet the specifications" in done.stderr
+    assert not online(helm, archive, {"a": "text"}, tmp_path)
     assert asked  # so this is what both guards are for
 
 
@@ -87,6 +58,14 @@ def test_a_schema_of_the_charts_own_is_still_held_against_the_values(helm: Path)
         ({"$id": FAR, "properties": {"a": {"$ref": "#/$defs/a"}}}, ()),
         ({"$id": FAR, "$defs": {"b": {"$id": "b.json"}}, "$ref": "b.json"}, ()),
         ({"properties": {"$ref": {"type": "string"}}}, ()),
+        ({"properties": {"default": {"$ref": FAR}}}, (FAR,)),  # a property, and no default
+        ({"$defs": {"enum": {"$ref": FAR}}}, (FAR,)),
+        ({"default": {"a": {"$ref": FAR}}, "$ref": "#/default/a"}, (FAR,)),
+        ({"default": {"a": {"$ref": FAR}}, "$ref": "#/%64efault/a"}, (FAR,)),
+        ({"$schema": DRAFT_4, "id": FAR, "$ref": "a.json"}, ("https://schemas.example/a.json",)),
+        ({"$schema": DRAFT_4, "id": FAR, "properties": {"a": {"$ref": f"{FAR}#/b"}}}, ()),
+        ({"$schema": "http://json-schema.org/draft-05/schema#"}, ("http://json-schema.org/draft-05/schema",)),
+        ({"$ref": "https://json-schema.org/learn/a.json"}, ("https://json-schema.org/learn/a.json",)),
         ({"default": {"$ref": FAR}, "enum": [{"$ref": FAR}], "const": {"$ref": FAR}}, ()),
         ({"$ref": FAR}, (FAR,)),
         ({"$ref": f"{FAR}#/$defs/a"}, (FAR,)),
