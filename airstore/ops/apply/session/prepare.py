@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from airstore.charts.images.rewrite import Rewriting, leftovers, rewrite
 from airstore.charts.packages.archive import read_chart
 from airstore.charts.rendering.live import LiveCluster, render_live
 from airstore.charts.rendering.render import Document, RenderTarget, render
-from airstore.charts.schemas.documents import SchemaDocuments
+from airstore.charts.schemas.documents import NONE, SchemaDocuments
+from airstore.charts.schemas.references import foreign_references
 from airstore.core.durable import write_file
 from airstore.core.errors import UsageError
 from airstore.core.leftovers import scratch_directory
@@ -91,7 +93,7 @@ def prepare_release(
     """
     charts = {chart.name: chart for chart in release.charts}
     commit = store.history.find(release.version).commit
-    schemas = schemas_of(store, release)
+    far = cache(lambda: schemas_of(store, release))  # one may be of a megabyte, and few charts need any
     hide, prepared = redaction(store), []
     for wanted in release.helm_releases:
         if only is not None and wanted.name not in only:
@@ -103,7 +105,8 @@ def prepare_release(
         rules = rewriting_of(wanted, release, site)
         if extra:
             values.append(yamlfile.dump(extra).encode())
-        rendered = _render(rendering, _target(rendering, wanted, schemas), archive, values, chart.name)
+        target = _target(rendering, wanted, far() if foreign_references(archive) else NONE)
+        rendered = _render(rendering, target, archive, values, chart.name)
         documents, left = (
             _rewritten(rendered, rules, sees_hooks(rendering.helm.version()[0])) if rules else (rendered, ())
         )
