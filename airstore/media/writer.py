@@ -103,7 +103,7 @@ def write_media(
         IncompleteError: parity needs zfec, which is not installed.
         StorageError: the disk is full; nothing is left behind.
     """
-    _check_free(out)
+    check_free(out)
     with storage_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     with building_directory(out) as building:
@@ -250,7 +250,12 @@ def _known(base: ReleaseId | None) -> str | None:
     return base.version if base else None
 
 
-def _check_free(out: Path) -> None:
+def check_free(out: Path) -> None:
+    """See that media can be written there.
+
+    Raises:
+        UsageError: something is there.
+    """
     if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
         raise UsageError(f"{out} exists already", hint="name a new directory, or remove the old media first")
 

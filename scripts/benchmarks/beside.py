@@ -2,8 +2,8 @@
 
     scripts/bench beside --work DIR [--layout DIR NAME] [--rounds N] [--small]
 
-Each round, for layers by gzip and for plain ones: the image out of a docker-registry (`release create` and
-`media create`, both with `--effort fast`; `skopeo copy docker>oci`) and into a new one (`media import
+Each round, for layers by gzip and for plain ones: the image out of a docker-registry (`release create
+--media`, with `--effort fast`; `skopeo copy docker>oci`) and into a new one (`media import
 --push`; `skopeo copy oci>docker`), then an image of which nothing but a label changed. Requests are those
 which a registry has in its access log for the image, not for the chart that airstore brings along.
 """
@@ -103,12 +103,13 @@ class Beside:
             OLD,
             "--effort",
             "fast",
+            "--media",
+            sides.media("fast"),
             "-o",
             "json",
         ]
         create += ["--image-source", place, "--plain-http", upstream.host]
-        made = measure(create, servers=[upstream.pid])
-        self._keep("publish full", made, measure(sides.create_media("fast", OLD, effort="fast")))
+        self._keep("publish full", measure(create, servers=[upstream.pid]))
         copied = skopeo_copy(f"docker://{upstream.host}/{sides.place(OLD)}", f"oci:{target}:x")
         self._keep("publish full, skopeo", measure(copied, servers=[upstream.pid]))
 

@@ -123,6 +123,25 @@ def show_fields(document: Row, output: str, *, schema: str = "") -> None:
         click.echo(f"{field:<{width}}  {_cell(field, value)}")
 
 
+def show_with(
+    document: Row, name: str, make: Callable[[], Row] | None, output: str, *, schema: str = ""
+) -> None:
+    """`show_fields`, then what takes its time and is made now; a document has both, also where it fails."""
+    if output == "table":
+        show_fields(document, output)
+        if make:
+            made = make()
+            click.echo()
+            show_fields(made, output)
+        return
+    beside: Row = {}
+    try:
+        if make:
+            beside = {name: make()}
+    finally:
+        show_fields({**document, **beside}, output, schema=schema)
+
+
 def _cell(field: str, value: object) -> str:
     if value is None:
         return "-"

@@ -32,6 +32,9 @@ def two(own_road: Road, tmp_path: Path) -> Rotation:
 
 def test_a_release_is_pending_until_enough_have_signed_it(two: Rotation, tmp_path: Path) -> None:
     publisher = ("-C", two.road.publisher)
+    with unchanged(two.road.publisher):
+        both = ("release", "create", "--version", "1.2.0", "--key", "release", "--media", tmp_path / "m")
+        refused(airstore(*publisher, *both), 2, "--media cannot wait for the others", "media create")
     created = done(*publisher, "release", "create", "--version", "1.2.0", "--key", "release")
     assert "release 1.2.0 is pending: it needs 1 more signatures" in created.err
     assert held(two.road.publisher) == ["1.0.0", "1.1.0"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from airstore.cli.options.registries import registry_access, with_sources
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.views.attachments import say_unavailable
 from airstore.cli.views.notices import notice_fields, say_notices
-from airstore.cli.views.output import output_option, show_fields, show_rows
+from airstore.cli.views.output import output_option, show_rows, show_with
+from airstore.core.errors import UsageError
 from airstore.core.model.release import Release
 from airstore.history.git.names import check_version
 from airstore.ops.publish.contents import ReleaseContents, gather
@@ -23,7 +26,9 @@ from airstore.ops.publish.create import Created, Intake, check_contents, create_
 from airstore.ops.publish.keys import load_key, root_keys_here
 from airstore.ops.publish.pending import Signing, check_no_other
 from airstore.ops.registry.access import RegistryOptions
-from airstore.ops.stores.directory import PUBLISHER
+from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
+from airstore.ops.stores.releases.trusted import verified
+from airstore.trust.ssh.signing import SigningKey
 
 
 @click.command("create")
@@ -51,6 +56,29 @@ from airstore.ops.stores.directory import PUBLISHER
     help="How much time small updates are worth now; fast: layers stay as they come, and are opened when a"
     " delta rests on them, or by `airstore store optimize`.",
 )
+@click.option(
+    "--media",
+    "out",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Then write media for it into the new directory OUT, in one go, with the same effort: full ones, or"
+    " what --from and --receipt lack.",
+)
+@click.option(
+    "--from",
+    "base_versions",
+    multiple=True,
+    metavar="V",
+    help="With --media, as media create has it: the release that sites hold already.",
+)
+@click.option(
+    "--receipt",
+    "receipts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --media, as media create has it: a site's receipt.",
+)
 @kube_version_option
 @helm_option
 @registry_access
@@ -69,16 +97,24 @@ def command(
     kube_versions: tuple[str, ...],
     require_attachments: bool,
     effort: str,
+    out: Path | None,
+    base_versions: tuple[str, ...],
+    receipts: tuple[Path, ...],
     helm_path: Path | None,
     access: RegistryOptions,
     key_name: str,
     passphrase_file: Path | None,
     output: str,
 ) -> None:
-    """Resolve charts, find and ingest images, then commit and sign the release."""
+    """Resolve charts, find and ingest images, then commit and sign the release.
+
+    With --media the release's media are written afterwards, as airstore media create does. Where that fails,
+    the release stays, and that command makes them.
+    """
     store = context.store(PUBLISHER, "release create", current=True)
     check_version(version)
     check_no_other(store, version)
+    making = _making(store, version, out, (base_versions, receipts), dry_run=dry_run)
     who, now = read_author(author, store), context.now()
     helm = find_helm(helm_path)
     access = with_sources(access, sources)
@@ -106,10 +142,82 @@ def command(
             f"warning: the root key {', '.join(lying)} lies in {store.keys}: whoever steals this machine "
             "cannot be locked out; move it away"
         )
-    if created.commit:
-        quick = " --effort fast" if effort == "fast" else ""
+    quick = " --effort fast" if effort == "fast" else ""
+    if created.commit and not making:
         context.next(f"airstore media create --to {version}{quick} OUT")
-    show_fields(_summary(created) | notice_fields(contents.notices, output), output)
+    made = (lambda: _media(context, store, key, effort, making)) if making else None
+    show_with(_summary(created) | notice_fields(contents.notices, output), "media", made, output)
+
+
+@dataclass(frozen=True)
+class _MediaAsked:
+    version: str
+    out: Path
+    base_versions: tuple[str, ...]
+    receipts: tuple[Path, ...]
+
+    def words(self, effort: str) -> str:
+        """As arguments of ``media create``."""
+        since = [word for each in self.base_versions for word in ("--from", each)]
+        since += [word for each in self.receipts for word in ("--receipt", str(each))]
+        return shlex.join(["--to", self.version, "--effort", effort, *since, str(self.out)])
+
+
+def _making(
+    store: StoreDirectory,
+    version: str,
+    out: Path | None,
+    base: tuple[tuple[str, ...], tuple[Path, ...]],
+    *,
+    dry_run: bool,
+) -> _MediaAsked | None:
+    """What media are asked for, refused before anything is taken in where they could not be made."""
+    if out is None:
+        if any(base):
+            raise UsageError("--from and --receipt are about media", hint="name a directory with --media OUT")
+        return None
+    if dry_run:
+        hint = "create the release, then `airstore media create --dry-run` says what media would be"
+        raise UsageError("--dry-run takes nothing in that --media could carry", hint=hint)
+    if store.trust_root().release_role.threshold > 1:
+        hint = "make them with `airstore media create` once enough keys have signed the release"
+        raise UsageError("--media cannot wait for the others who sign a release here", hint=hint)
+    from airstore.media.writer import check_free  # noqa: PLC0415 - who makes no media does without
+    from airstore.ops.media.receipts import read_receipt  # noqa: PLC0415
+
+    check_free(out)
+    versions, receipts = base
+    for each in versions:
+        verified(store, each)
+    for receipt in receipts:
+        read_receipt(store, receipt)
+    return _MediaAsked(version, out, versions, receipts)
+
+
+def _media(
+    context: Context, store: StoreDirectory, key: SigningKey, effort: str, making: _MediaAsked
+) -> dict[str, Any]:
+    """What ``airstore media create`` does, and is left to do where this fails; its fields."""
+    from airstore.cli.views.mediamaking import (  # noqa: PLC0415 - who makes no media does without
+        media_bases,
+        nothing_to_bring,
+        plan_said,
+        written,
+    )
+    from airstore.media.delta.effort import Effort  # noqa: PLC0415
+    from airstore.ops.media.create import MediaForm  # noqa: PLC0415
+
+    version, receipts = making.version, making.receipts
+    try:
+        bases = media_bases(context, store, version, making.base_versions, receipts)
+        if bases is None:
+            return nothing_to_bring(store, version, receipts)
+        with store.open_blobs() as blobs:
+            plan, summary = plan_said(context, store, blobs, version, bases, Effort(effort))
+            return summary | written(context, store, blobs, plan, making.out, key, MediaForm(Effort(effort)))
+    except BaseException:
+        context.next(f"airstore media create {making.words(effort)}")
+        raise
 
 
 def _show_places(contents: ReleaseContents, access: RegistryOptions, output: str) -> None:
