@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import NotTrustedError
-from airstore.ops.share.branches.drafts import Before, accept
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.releases.pending import Before, accept
 from airstore.ops.stores.releases.trusted import PENDING
 from airstore.trust.ssh.keys import PrivateKey
 from tests.support.product.road_parts import airstore, done, refused, sound, unchanged

@@ -47,7 +47,7 @@ def test_a_delta_restores_what_it_brought(road: Road, site: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "code", "words"),
     [
-        ("nonsense", 2, "is no directory, and no registry HOST"),
+        ("nonsense", 2, "is no directory, no registry HOST"),
         ("./nonsense", 10, "is the carrier mounted?"),
         ("", 2, "is the store that is to be repaired"),
         ("127.0.0.1:9", 20, "note: 127.0.0.1:9: "),
