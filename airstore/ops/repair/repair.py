@@ -21,7 +21,7 @@ from airstore.history.exchange.restoration import restore_files
 from airstore.ops.repair.blobs import restore_blobs, restore_index
 from airstore.ops.repair.branches import restore_ref_list
 from airstore.ops.repair.history import is_whole, newest_release, restore_history
-from airstore.ops.repair.keys import restore_noted, restore_public_keys
+from airstore.ops.repair.keys import restore_journals, restore_noted, restore_public_keys
 from airstore.ops.repair.marks import restore_mark
 from airstore.ops.repair.sources import RepairSource
 from airstore.ops.repair.trust import restore_roots, restore_signers, restore_state
@@ -112,6 +112,7 @@ def _restore(
     yield from restore_public_keys(store)
     yield from restore_noted(store)
     yield from restore_ref_list(store)
+    yield from restore_journals(store)
     yield from restore_roots(store, list(_offered(request.sources, refused)), request.root)
     try:
         store.trust()
