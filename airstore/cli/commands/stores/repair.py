@@ -19,7 +19,7 @@ from airstore.media.found import find_media
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.repair.registries import RegistrySource
 from airstore.ops.repair.repair import RepairOutcome, RepairRequest, repair
-from airstore.ops.repair.sources import MediaSource, RepairSource, StoreSource
+from airstore.ops.repair.sources import MediaSource, RepairSource, StoreSource, require_plain
 from airstore.ops.share.lending import RemoteSource
 from airstore.ops.share.remotes import load_remotes
 from airstore.ops.stores.directory import StoreDirectory, open_directory
@@ -93,6 +93,7 @@ def _sources(
     if (path / CONFIG).is_file():
         if path.resolve() == context.store_path.resolve():
             raise UsageError(f"{place} is the store that is to be repaired")
+        require_plain(path)
         yield StoreSource(open_directory(path))
     elif path.exists() or place.startswith(("/", ".")):
         yield from (MediaSource(media, context.progress) for media in find_media([path]))

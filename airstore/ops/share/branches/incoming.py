@@ -188,9 +188,13 @@ class Receiving:
         incoming.notes += notes
 
     def _draft(self, place: Place, theirs: Draft, incoming: Incoming) -> None:
-        draft = theirs
-        if place.ours and place.way is BranchMove.BOTH:
-            own = load_draft(self._store, place.name.removeprefix(PENDING))
+        draft, version = theirs, place.name.removeprefix(PENDING)
+        own = load_draft(self._store, version) if place.ours else None
+        if own and place.way is BranchMove.BOTH:
             draft = combine(own, theirs, self._root, self._remote.git)
+        elif own and own.release != theirs.release:
+            incoming.notes.append(
+                f"another release {version} is pending than before: who has looked at that looks again"
+            )
         incoming.drafts[place.name] = draft
         incoming.commits[place.name] = str(place.theirs)
