@@ -87,7 +87,7 @@ class Refs:
 
         Raises:
             DamagedError: the list of where refs were set does not read; the ref is as it was.
-            StorageError: the disk is full or failed; the ref is as it was.
+            StorageError: the disk is full or failed; the ref is as it was, or has moved and is not noted.
         """
         with self._moving(name, oid):
             self._set(name, oid)

@@ -47,6 +47,7 @@ from tests.support.tools.http_server import listening
 
 pytestmark = pytest.mark.slow
 
+_NOTE = 3  # operations that note where main is, once it has moved: write, sync and rename
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -129,7 +130,7 @@ def test_a_release_that_fails_anywhere_leaves_a_sound_store(
         tried = shutil.copytree(tiny.store, tmp_path / f"tried-{nth}")
         with pytest.raises(error):
             create(tried, FaultyDisk(nth, fail))
-        sound(tried)
+        sound(tried, *(["1.0.0"] if nth > total - _NOTE else []))
         create(tried, FaultyDisk(1 << 30))
         sound(tried, "1.0.0")
         assert leftovers(tried) == []
