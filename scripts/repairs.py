@@ -189,8 +189,8 @@ def _only_here(name: str) -> bool:
 def _is_same(name: str, there: bytes | None, data: bytes) -> bool:
     """Whether nothing that airstore reads has changed, or it is as a kill may leave it.
 
-    A run may have been killed before the copy of its journal had a line, too; a store of an older version notes
-    nothing, and a private key may be taken to where it is safe.
+    A run may have been killed before the copy of its journal had a line, too; an older version notes nothing,
+    and a private key may be taken to where it is safe.
     """
     if Path(name).name in _UNREAD or (there is None and name.startswith((*_NOTED, "keys/"))):
         return True

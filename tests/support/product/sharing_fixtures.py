@@ -35,22 +35,22 @@ def released_large(tiny_made: Tiny, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def shared(released: Tiny, registry: RegistryServer, prefix: str, tmp_path: Path) -> Shared:
     """A remote that has release 1.0.0."""
-    return _pushed(released, tmp_path, registry.host, f"{prefix}/store")
+    return pushed(released, tmp_path, registry.host, f"{prefix}/store")
 
 
 @pytest.fixture
 def large(released_large: Tiny, registry: RegistryServer, prefix: str, tmp_path: Path) -> Shared:
     """A remote whose only pack is too large for a clone to bring it as a whole."""
-    return _pushed(released_large, tmp_path, registry.host, f"{prefix}/store")
+    return pushed(released_large, tmp_path, registry.host, f"{prefix}/store")
 
 
 @pytest.fixture
 def broken(released_large: Tiny, own_registry: RegistryServer, tmp_path: Path) -> Shared:
     """As ``large``, in a registry whose files the test may remove."""
-    return _pushed(released_large, tmp_path, own_registry.host, "store")
+    return pushed(released_large, tmp_path, own_registry.host, "store")
 
 
-def _pushed(made: Tiny, base: Path, host: str, repository: str) -> Shared:
+def pushed(made: Tiny, base: Path, host: str, repository: str) -> Shared:
     """A copy of a store, to spoil, and a remote that has what it has."""
     tiny = Tiny(shutil.copytree(made.base, base / "tiny"))
     shared = share(tiny, base, host, repository)
