@@ -50,6 +50,7 @@ _LOCKS = ("lock", "packs.lock", "quarantine.lock")
 _OF_THE_PUBLISHER = "trust/root.json"
 _DROPPED = "collected.json"  # what it says nobody has; without it all is missed, and comes back
 _UNREAD = ("index.sqlite", "verified.json", "description", "exclude", "config", *_LOCKS)
+_NOTED = ("noted.json", "history.git/noted.json")
 _LOST_PRODUCT = "correct productFile"  # that is no damage: a copy of a store may lie anywhere
 _LOOSE = 8  # of git's loose objects: they are all alike
 _ANCHOR, _RECEIPT = "../anchor.json", "../receipt.json"  # beside the store, not in it
@@ -188,12 +189,12 @@ def _only_here(name: str) -> bool:
 def _is_same(name: str, there: bytes | None, data: bytes) -> bool:
     """Whether nothing that airstore reads has changed, or it is as a kill may leave it.
 
-    A run under way may have written less; a store of an older version notes nothing, and a private key may be
-    taken to where it is safe.
+    A run may have been killed before the copy of its journal had a line, too; an older version notes nothing,
+    and a private key may be taken to where it is safe.
     """
-    if Path(name).name in _UNREAD or (there is None and (name == "noted.json" or name.startswith("keys/"))):
+    if Path(name).name in _UNREAD or (there is None and name.startswith((*_NOTED, "keys/"))):
         return True
-    if name.endswith(f"{UNDER_WAY}/journal.jsonl"):
+    if name.endswith(f"{UNDER_WAY}/journal.jsonl") or Path(name).name == "journal.copy.jsonl":
         return data.startswith((there or b"")[: (there or b"").rfind(b"\n") + 1])
     if name.endswith(f"{UNDER_WAY}/kept/app.json") and there is None:
         return True

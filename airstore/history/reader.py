@@ -67,8 +67,13 @@ class ReleaseRef:
 class Reader:
     """A bare repository of releases; methods that take ``commit`` take a version as well."""
 
-    def __init__(self, path: Path, *, disk: Disk = LOCAL_DISK) -> None:
+    def __init__(self, path: Path, *, disk: Disk = LOCAL_DISK, noting: bool = False) -> None:
         """Open it.
+
+        Args:
+            path: of the repository.
+            disk: makes what is written durable.
+            noting: keep a list of where refs were set.
 
         Raises:
             NotFoundError: there is no repository.
@@ -81,7 +86,7 @@ class Reader:
             self._repository = pygit2.Repository(str(self.path), flags)
         self.disk = disk
         self._objects = ObjectDatabase(self.path / "objects", disk)
-        self.refs = Refs(self._repository, disk)
+        self.refs = Refs(self._repository, disk, noting=noting)
         self._parents: dict[str, str | None] = {}  # of commits that were read; an object never changes
 
     @property

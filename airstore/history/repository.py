@@ -79,7 +79,7 @@ class History(Reader):
 
         Raises:
             UsageError: the version exists, or a name, path, message or time cannot be stored.
-            StorageError: the disk is full or failed; main is as it was.
+            StorageError: the disk is full or failed; main is as it was, or has moved and is not noted.
         """
         check_version(version)
         if self.lookup(version):

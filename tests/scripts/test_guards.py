@@ -55,8 +55,9 @@ def test_every_guard_names_tests_that_are_there() -> None:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A package with a guard, a test of it, and one that looks at nothing."""
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package with a guard, a test of it, and one that looks at nothing; none needs a plugin of pytest."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (tmp_path / "door.py").write_text(
         "def opens(key):\n    if key != 7:\n        return False\n    return True\n"
     )

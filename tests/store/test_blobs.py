@@ -199,7 +199,7 @@ def test_damage_is_found_and_written_anew(store: BlobStore, name: str, where: fl
         assert writer.put(descriptor(blob), lambda: chunked(blob))
     assert read(store, digest) == blob
     assert {damage.blobs for damage in check(store, lambda _count: None)} == {()}  # it breaks nothing now
-    assert retire_damaged(store, lacking=False) == [pack.name]
+    assert retire_damaged(store, lacking=False, needed=()) == [pack.name]
     assert check(store, lambda _count: None) == []
     assert read(store, digest) == blob
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from airstore.core.errors import DamagedError
 from airstore.core.limits import MIB
 from airstore.store.blobs import BlobStore, check, index_faults, rebuild_index
+from airstore.store.read.index import ObjectIndex
 from airstore.store.read.rows import Location
 from airstore.store.read.shelf import Shelf
 from tests.store.store_support import chunked, descriptor, flip, make_tar, noise, packs_of, put, read, text
@@ -22,6 +24,27 @@ FIELDS = {
     "objects": ("digest", "frame", "offset", "size"),
     "blobs": ("digest", "size", "recipe", "recipe_size"),
 }
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "VIEW frames AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n FROM c) SELECT n AS id FROM c",
+        "TRIGGER frames AFTER INSERT ON packs BEGIN DELETE FROM blobs; END",
+        "TABLE frames(id INTEGER PRIMARY KEY, pack INTEGER GENERATED ALWAYS AS (abs(id)))",
+        "VIRTUAL TABLE frames USING fts5(id)",
+    ],
+)
+def test_an_index_that_would_be_computed_is_none(made: str, tmp_path: Path) -> None:
+    """A view may never end; somebody handed it in as a store to repair from."""
+    BlobStore.create(tmp_path).close()
+    with sqlite3.connect(tmp_path / "index.sqlite") as database:
+        if not made.startswith("TRIGGER"):
+            database.execute("DROP TABLE frames")
+        database.execute(f"CREATE {made}")
+    database.close()
+    with pytest.raises(DamagedError, match="which is no table"):
+        ObjectIndex(str(tmp_path / "index.sqlite"), create=False)
 
 
 @pytest.mark.parametrize("table", FIELDS)

@@ -139,8 +139,10 @@ def remember_seen(history: History, name: str, commit: str | None, branch: str =
 
 def forget_seen(history: History, name: str) -> None:
     """A remote of that name is another one from now on."""
-    for branch in seen_branches(history, name):
-        history.refs.remove(_seen(name, branch))
+    noted = history.refs.noted.read() if history.refs.noted else {}
+    lost = [ref for ref in noted if ref.startswith(_seen(name, ""))]
+    for ref in {*history.refs.below(_seen(name, "")), *lost}:
+        history.refs.remove(ref)
 
 
 def is_name(text: str) -> bool:

@@ -252,7 +252,7 @@ def _with_alternates(directory: Path, depth: int) -> Iterator[Path]:
     yield directory
     try:
         lines = (directory / "info" / "alternates").read_text().splitlines() if depth else []
-    except FileNotFoundError:
+    except (OSError, UnicodeDecodeError):  # what is not there is missed by whoever needs it
         return
     for line in lines:
         if line and not line.startswith("#"):

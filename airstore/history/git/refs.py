@@ -7,6 +7,7 @@ and renamed needs none. Two writers are kept apart by the store's lock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pygit2
@@ -14,16 +15,26 @@ import pygit2
 from airstore.core.durable import LOCAL_DISK, Disk, storage_errors, sync_directory, temporary_file
 from airstore.core.errors import DamagedError, SequenceError
 from airstore.history.git.names import HEADS, MAIN, TAGS, is_version
+from airstore.history.git.noted import NotedRefs
 from airstore.history.git.objects import git_errors
 
 
 class Refs:
-    """The direct refs of one bare repository."""
+    """The direct refs of one bare repository.
 
-    def __init__(self, repository: pygit2.Repository, disk: Disk = LOCAL_DISK) -> None:
+    Args:
+        repository: it is read with.
+        disk: makes what is set durable.
+        noting: keep a list of where refs were set.
+    """
+
+    def __init__(
+        self, repository: pygit2.Repository, disk: Disk = LOCAL_DISK, *, noting: bool = False
+    ) -> None:
         self._repository = repository
         self._directory = Path(repository.path)
         self._disk = disk
+        self.noted = NotedRefs(self._directory, disk) if noting else None
 
     def get(self, name: str) -> str | None:
         """The object a ref points to, or None.
@@ -75,8 +86,13 @@ class Refs:
         """Point a ref at an object, durably.
 
         Raises:
-            StorageError: the disk is full or failed; the ref is as it was.
+            DamagedError: the list of where refs were set does not read; the ref is as it was.
+            StorageError: the disk is full or failed; the ref is as it was, or has moved and is not noted.
         """
+        with self._moving(name, oid):
+            self._set(name, oid)
+
+    def _set(self, name: str, oid: str) -> None:
         final = self._directory / name
         # Not written aside in refs/ itself: what a killed run leaves there would count as a ref.
         with temporary_file(self._directory, self._disk) as file:
@@ -93,8 +109,16 @@ class Refs:
         """Remove a ref, durably; one that is not there is none.
 
         Raises:
+            DamagedError: the list of where refs were set does not read; the ref is as it was.
             StorageError: the disk failed.
         """
+        with self._moving(name, None):
+            self._remove(name)
+
+    def _moving(self, name: str, oid: str | None) -> AbstractContextManager[None]:
+        return self.noted.moving(name, oid) if self.noted else nullcontext()
+
+    def _remove(self, name: str) -> None:
         with git_errors(f"ref {name} of the history"), storage_errors(self._directory / name):
             if name in self._repository.references:
                 self._repository.references.delete(name)

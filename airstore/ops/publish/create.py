@@ -22,6 +22,7 @@ from airstore.ops.publish.tree import in_tree
 from airstore.ops.publish.upstream.asked import VouchedFor, check_rules, vouched_for, with_vouched
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
+from airstore.ops.stores.releases.lost import require_refs
 from airstore.ops.stores.releases.trusted import verified
 from airstore.ops.stores.verify import RELEASE_FILE
 from airstore.registry.sources.places import Places
@@ -86,6 +87,7 @@ def create_release(
         TransferError, DamagedError: an image is not as its digests say, or its source broke off.
     """
     with store.locked():
+        require_refs(store)
         _check_installable(contents)
         before = _before(store)
         files = contents.files()

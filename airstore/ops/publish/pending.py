@@ -10,7 +10,15 @@ from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.history.packing import pack_loose
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.releases.pending import Done, Draft, judge, load_draft, pending_versions
+from airstore.ops.stores.releases.lost import is_lost, require_refs
+from airstore.ops.stores.releases.pending import (
+    Done,
+    Draft,
+    judge,
+    load_draft,
+    none_pending,
+    pending_versions,
+)
 from airstore.ops.stores.releases.trusted import PENDING, verified
 from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
 from airstore.trust import envelope
@@ -67,19 +75,23 @@ def sign_pending(store: StoreDirectory, version: str, signing: Signing) -> Done:
         DamagedError: what is pending is not what was signed.
     """
     with store.locked():
+        require_refs(store)
         draft = load_draft(store, version)
         _check_next(store, draft.release)
         return add_signature(store, draft, signing)
 
 
 def discard_pending(store: StoreDirectory, version: str) -> None:
-    """Give a pending release up; with the store's lock. What it brought into the store stays there.
+    """Give a pending release up, damaged or lost as it may be; with the store's lock.
+
+    What it brought into the store stays there.
 
     Raises:
         NotFoundError: no release of that version is pending.
     """
     with store.locked():
-        load_draft(store, version)
+        if not is_lost(store, PENDING + version) and store.history.branch(PENDING + version) is None:
+            raise none_pending(store, version)
         store.history.drop_branch(PENDING + version)
 
 

@@ -12,6 +12,7 @@ from airstore.core.errors import NotFoundError, SequenceError, UsageError
 from airstore.ops.publish.keys import write_root
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.ops.stores.noted import note_keys, noting
+from airstore.ops.stores.releases.lost import require_refs
 from airstore.ops.stores.releases.roots import adopt, disowned
 from airstore.ops.stores.releases.trusted import verified
 from airstore.trust.root.chain import RootChain
@@ -213,6 +214,7 @@ def _add(
 def _newest(store: StoreDirectory) -> Pin | None:
     if store.history.tip is None:
         return None
+    require_refs(store)  # a main branch that was set back would have the next root disown what came after
     newest = verified(store)
     return Pin(newest.release.sequence, newest.release.version, newest.digest, newest.commit)
 

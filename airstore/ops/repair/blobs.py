@@ -47,7 +47,7 @@ def restore_blobs(
         for source in sources:
             if lost:
                 yield from _refill(store, held, lost, source, refused)
-        retired = retire_damaged(held, lacking=bool(lost))
+        retired = retire_damaged(held, lacking=bool(lost), needed=wanted)
         yield from (f"pack {name}, replaced by what is good of it" for name in retired)
 
 

@@ -12,8 +12,10 @@ from airstore.history.exchange.restoration import drop_damaged_packs, longest_le
 from airstore.history.git.names import MAIN, TAGS
 from airstore.history.git.objects import ObjectDatabase
 from airstore.history.inspection import inspect, packed_refs, ref_files
+from airstore.ops.repair.branches import lost_branches, noted_tip
 from airstore.ops.repair.trust import readable_state
 from airstore.ops.stores.directory import SITE, StoreDirectory
+from airstore.ops.stores.releases.lost import lost_refs
 from airstore.ops.stores.site.anchors import read_anchor
 from airstore.ops.stores.site.ledgers import ledger_faults
 from airstore.ops.stores.site.records import record_faults
@@ -60,7 +62,7 @@ def is_whole(store: StoreDirectory) -> bool:
         StorageError: the disk failed.
     """
     ledger = _is_ledger_whole(store, _anchor(store))
-    return not inspect(store.layout.history) and _is_main_whole(store) and ledger
+    return not inspect(store.layout.history) and _is_main_whole(store) and ledger and not lost_refs(store)
 
 
 def _is_ledger_whole(store: StoreDirectory, anchor: Mark | None) -> bool:
@@ -114,6 +116,7 @@ def _lost_refs(store: StoreDirectory, lenders: Sequence[Lender]) -> Iterator[tup
                 yield MAIN, tip
     if store.side == SITE and (ledger := _ledger(store, lenders, own)) and files.get(LEDGER) != ledger:
         yield LEDGER, ledger
+    yield from lost_branches(store, lenders)
 
 
 def _is_main_whole(store: StoreDirectory) -> bool:
@@ -127,7 +130,7 @@ def _is_main_whole(store: StoreDirectory) -> bool:
         return False
     if store.side == SITE:
         return state is not None and (state.commit is None or state.commit in commits)
-    return bool(commits) or not history.refs.tags()
+    return noted_tip(store) is None and (bool(commits) or not history.refs.tags())
 
 
 def _releases(
@@ -165,10 +168,13 @@ def _verified(
 
 
 def _tip(store: StoreDirectory, found: dict[str, VouchedRelease], own: ObjectDatabase) -> str | None:
-    """What main has to name: what the state says; without it the newest of the own releases."""
+    """What main has to name: what the state says, or the publisher noted; else the newest own release."""
     state = readable_state(store) if store.side == SITE else None
     if state:
         return state.commit
+    vouched = {each.release.commit for each in found.values()}
+    if (noted := noted_tip(store)) in vouched:
+        return noted
     mine = [each for each in found.values() if own.is_readable(each.tag)]
     newest = max(mine or found.values(), key=lambda each: each.release.release.sequence, default=None)
     return newest.release.commit if newest else None

@@ -1,4 +1,4 @@
-"""Public keys of a store, restored from the private ones beside them, or as they were noted."""
+"""What a store has twice: public keys beside private ones or as they were noted, and journals of runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError, UsageError
+from airstore.deploy.run.journal import restore_journal
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.noted import is_same, note_again, read_noted
 from airstore.trust.ssh.keys import PrivateKey
@@ -50,6 +51,17 @@ def restore_noted(store: StoreDirectory) -> Iterator[str]:
             path.parent.mkdir(mode=0o700, exist_ok=True)
         write_file(path, content.encode(), mode=0o644, disk=store.disk)
         yield f"{path}"
+
+
+def restore_journals(store: StoreDirectory) -> Iterator[str]:
+    """Write a run's journal again from its copy, or the copy from it; yields what was restored.
+
+    Raises:
+        StorageError: the disk is full or failed.
+    """
+    for run in sorted((store.path / "deploy" / "runs").glob("*/")):
+        with suppress(DamagedError):  # `check` names it
+            yield from map(str, restore_journal(run))
 
 
 def _is_another(path: Path, noted: str) -> bool:

@@ -19,8 +19,9 @@ from airstore.core.progress import Progress
 from airstore.history.exchange.lending import Lender
 from airstore.history.exchange.restoration import restore_files
 from airstore.ops.repair.blobs import restore_blobs, restore_index
+from airstore.ops.repair.branches import restore_ref_list
 from airstore.ops.repair.history import is_whole, newest_release, restore_history
-from airstore.ops.repair.keys import restore_noted, restore_public_keys
+from airstore.ops.repair.keys import restore_journals, restore_noted, restore_public_keys
 from airstore.ops.repair.marks import restore_mark
 from airstore.ops.repair.sources import RepairSource
 from airstore.ops.repair.trust import restore_roots, restore_signers, restore_state
@@ -28,6 +29,7 @@ from airstore.ops.repair.ways import way_out
 from airstore.ops.stores.check import Problem, check_store
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.releases.collected import collected, forget_whole
+from airstore.ops.stores.releases.pending import load_draft, readable_drafts
 from airstore.ops.stores.releases.trusted import all_releases, count_held, trusted_release
 from airstore.store.blobs import BlobStore
 
@@ -109,6 +111,8 @@ def _restore(
     )
     yield from restore_public_keys(store)
     yield from restore_noted(store)
+    yield from restore_ref_list(store)
+    yield from restore_journals(store)
     yield from restore_roots(store, list(_offered(request.sources, refused)), request.root)
     try:
         store.trust()
@@ -174,24 +178,33 @@ def _still_gone(store: StoreDirectory, back: Sequence[str]) -> Iterator[Problem]
 
 
 def _wanted(store: StoreDirectory, back: Sequence[str]) -> dict[Digest, Descriptor]:
-    """Blobs that have to be here: of every release at a publisher, of the newest one at a site.
+    """Blobs that have to be here: of every release at a publisher, pending ones too, of a site's newest one.
 
     Not what was collected, but for what is asked to come ``back``.
     """
     try:
-        releases, gone = all_releases(store), _gone(store, back)
+        releases, gone, waiting = all_releases(store), _gone(store, back), _waiting(store)
     except StorageError:
         raise
     except AirstoreError:  # `check` names it
         return {}
     with store.open_blobs() as held:
-        expected = {d: blob for link in releases for d, blob in link.release.blobs().items()}
+        expected = {d: blob for link in releases for d, blob in link.release.blobs().items()} | waiting
         whole = (
             [link for link in releases if link.digest not in gone] if store.side != SITE else releases[-1:]
         )
         whole += [link for link in releases if link.release.version in back]
         needed = {digest for link in whole for digest in link.release.blobs()}
+        needed |= waiting.keys()
         return {d: blob for d, blob in expected.items() if d in needed or _holds(held, d)}
+
+
+def _waiting(store: StoreDirectory) -> dict[Digest, Descriptor]:
+    found: dict[Digest, Descriptor] = {}
+    for version in readable_drafts(store):
+        with suppress(DamagedError, NotTrustedError):  # `check` names it
+            found |= load_draft(store, version).release.blobs()
+    return found
 
 
 def _gone(store: StoreDirectory, back: Sequence[str]) -> set[Digest]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
@@ -34,6 +36,29 @@ class RepairSource(Protocol):
         self, store: StoreDirectory, held: BlobStore, wanted: Collection[Digest]
     ) -> AbstractContextManager[Read]:
         """Reads its blobs, each verified by its digest; raises NotFoundError for one that it lacks."""
+
+
+def require_plain(place: Path) -> None:
+    """Refuse what somebody hands in as a store and has pipes or devices in it: reading those never ends.
+
+    Raises:
+        DamagedError: there is such a thing.
+        StorageError: it cannot be read.
+    """
+    seen = set[tuple[int, int]]()
+    with storage_errors(place):
+        for parent, directories, names in os.walk(place, followlinks=True):
+            found = Path(parent).stat()
+            if (found.st_dev, found.st_ino) in seen:  # a link that leads back
+                directories.clear()
+                continue
+            seen.add((found.st_dev, found.st_ino))
+            for path in (Path(parent) / name for name in names):
+                if path.exists() and not path.is_file():
+                    raise DamagedError(
+                        f"{path} is neither a file nor a directory",
+                        hint="no store has that: who made it?",
+                    )
 
 
 class StoreSource:

@@ -6,10 +6,16 @@ from airstore.ops.stores.check import Problem
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.noted import APPLIER, FILE, REMOTES
 from airstore.ops.stores.releases.collected import WAY_OUT, WHAT
+from airstore.ops.stores.releases.lost import NOTED, SEEN, SHARED_SITES
 from airstore.ops.stores.site.anchors import ANCHOR
 from airstore.ops.stores.site.states import ALL, DRAFT
 
 _OF_KIND = {
+    "pending release ": (
+        "`airstore repair --from PLACE`: a remote's name, or the store of somebody who shares this one; else"
+        " `airstore release discard`, and create it again"
+    ),
+    SEEN: "`airstore remote remove`, and `remote add`: what is there now is looked at anew",
     "receipt ": "a backup of this file, or a newer receipt of that site: `airstore fleet FILE`",
     "registry ": (
         "a backup of this file; without one, delete it: `airstore registry bootstrap` makes new ones, and"
@@ -24,6 +30,11 @@ _OF_ONE = {
     (APPLIER,): (
         "a backup of this file; without one: where an applier has the store, that one counts, and this copy"
         " can go; where none has, delete this file"
+    ),
+    (NOTED,): "`airstore repair` makes the list again, of what is there",
+    (SHARED_SITES,): (
+        "`airstore repair --from PLACE`: a remote's name, or the store of somebody who shares this one; else"
+        " `airstore site share` signs the keys of sites that are here again"
     ),
     (FILE,): "`airstore repair` makes the list again, of what is there",
     ("the ledger",): (

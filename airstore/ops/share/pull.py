@@ -22,7 +22,6 @@ from airstore.history.exchange.remote import RemoteGit, remember_seen
 from airstore.history.git.names import MAIN
 from airstore.ops.share.access import Access
 from airstore.ops.share.arrival import Arrival, Arriving
-from airstore.ops.share.branches.drafts import Before
 from airstore.ops.share.branches.incoming import Incoming, Receiving
 from airstore.ops.share.branches.moves import PATTERNS, pending_commits
 from airstore.ops.share.bringing import Bringing
@@ -31,6 +30,8 @@ from airstore.ops.share.remotes import Remote
 from airstore.ops.share.rewind import check_rewind
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.ops.stores.releases.collected import forget_whole, mark_dropped
+from airstore.ops.stores.releases.lost import require_refs
+from airstore.ops.stores.releases.pending import Before
 from airstore.ops.stores.releases.roots import adopt
 from airstore.ops.stores.releases.summaries import remember
 from airstore.ops.stores.releases.trusted import verified
@@ -116,6 +117,7 @@ def pull_store(
     store.require(PUBLISHER, "pull")
     with ExitStack() as stack:
         stack.enter_context(store.locked())
+        require_refs(store)
         packs = RemotePacks(remote, access.registries)
         stack.callback(packs.close)
         blobs = stack.enter_context(store.open_blobs())

@@ -25,6 +25,7 @@ from airstore.ops.share.remotes import Remote
 from airstore.ops.share.rewind import check_rewind
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.ops.stores.releases.collected import collected, whole_of, write_list
+from airstore.ops.stores.releases.lost import require_refs
 from airstore.ops.stores.releases.pending import pending_versions
 from airstore.ops.stores.releases.roots import signed_roots
 from airstore.ops.stores.releases.trusted import PENDING, verified
@@ -84,6 +85,7 @@ def push_store(
     store.require(PUBLISHER, "push")
     git = RemoteGit(remote.git, access.environment)
     with store.locked():
+        require_refs(store)  # else what is lost here would be removed there
         newest = _newest(store)
         theirs = git.refs(*PATTERNS)
         behind = _check_continues(store, remote, theirs.get(MAIN))

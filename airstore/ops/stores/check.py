@@ -14,6 +14,7 @@ from airstore.history.git.names import MAIN
 from airstore.history.inspection import inspect, owner, readable_tags
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.releases.collected import WHAT, collected
+from airstore.ops.stores.releases.pending import load_draft, readable_drafts
 from airstore.ops.stores.site.anchors import ANCHOR, anchor_faults
 from airstore.ops.stores.site.records import record_faults
 from airstore.ops.stores.site.states import state_faults
@@ -71,15 +72,17 @@ def check_store(store: StoreDirectory, progress: Progress) -> Checked:
     """
     releases, problems = _check_history(store)
     gone, unread = _dropped(store)
-    problems += unread
+    waiting, damaged_drafts = _pending(store)
+    problems += [*unread, *damaged_drafts]
+    whole = [link.release for link in releases] + waiting
     with store.open_blobs() as blobs:
         total = sum(size for _, _, size in blobs.index.packs())
         with progress.task("reading all objects", total) as advance:
             damaged = check(blobs, advance)
         known = {digest for damage in damaged for digest in damage.blobs}
-        unused = () if problems else _unused(blobs, releases)
-        problems += [_explain(damage, releases) for damage in damaged]
-        problems += _check_complete(blobs, _expected(store, releases, gone), known)
+        unused = () if problems else _unused(blobs, whole)
+        problems += [_explain(damage, whole) for damage in damaged]
+        problems += _check_complete(blobs, [*_expected(store, releases, gone), *waiting], known)
         return Checked(problems, unused, len(blobs.unindexed()), _lost_product(store))
 
 
@@ -97,7 +100,7 @@ def check_quickly(store: StoreDirectory) -> Checked:
     problems += [each for each in refused if not broken.intersection(each.breaks or "-")]
     with store.open_blobs() as blobs:
         problems += [Problem(damage.what, ()) for damage in pack_faults(blobs)]
-        problems += _check_complete(blobs, newest, set())
+        problems += _check_complete(blobs, [link.release for link in newest], set())
         return Checked(_merged(problems), (), len(blobs.unindexed()), _lost_product(store))
 
 
@@ -116,8 +119,8 @@ def _verify_newest(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[P
         return [], [Problem(str(fault), (owner(MAIN),))]
 
 
-def _unused(blobs: BlobStore, releases: list[VerifiedRelease]) -> tuple[int, ...]:
-    used = {digest for link in releases for digest in link.release.blobs()}
+def _unused(blobs: BlobStore, releases: list[Release]) -> tuple[int, ...]:
+    used = {digest for release in releases for digest in release.blobs()}
     return tuple(size for digest, size in blobs.sizes() if digest not in used)
 
 
@@ -167,8 +170,22 @@ def _verify_all(store: StoreDirectory) -> tuple[list[VerifiedRelease], list[Prob
     return sorted(verified, key=lambda link: link.release.sequence), problems
 
 
-def _explain(damage: Damage, releases: list[VerifiedRelease]) -> Problem:
-    return Problem(damage.what, _users(set(damage.blobs), [link.release for link in releases]))
+def _explain(damage: Damage, releases: list[Release]) -> Problem:
+    return Problem(damage.what, _users(set(damage.blobs), releases))
+
+
+def _pending(store: StoreDirectory) -> tuple[list[Release], list[Problem]]:
+    """Releases that are signed by too few so far, which need their blobs too; what is wrong with others."""
+    found: list[Release] = []
+    problems: list[Problem] = []
+    for version in readable_drafts(store):
+        try:
+            found.append(load_draft(store, version).release)
+        except StorageError:
+            raise
+        except AirstoreError as fault:
+            problems.append(Problem(str(fault), (f"pending release {version}",)))
+    return found, problems
 
 
 def _dropped(store: StoreDirectory) -> tuple[Collection[Digest], list[Problem]]:
@@ -181,20 +198,20 @@ def _dropped(store: StoreDirectory) -> tuple[Collection[Digest], list[Problem]]:
 
 def _expected(
     store: StoreDirectory, releases: list[VerifiedRelease], gone: Collection[Digest]
-) -> list[VerifiedRelease]:
+) -> list[Release]:
     """A site holds only what media brought; releases it skipped are not faults, its newest one is whole."""
-    return releases[-1:] if store.side == SITE else [link for link in releases if link.digest not in gone]
+    whole = releases[-1:] if store.side == SITE else [link for link in releases if link.digest not in gone]
+    return [link.release for link in whole]
 
 
-def _check_complete(blobs: BlobStore, expected: list[VerifiedRelease], known: set[Digest]) -> list[Problem]:
+def _check_complete(blobs: BlobStore, expected: list[Release], known: set[Digest]) -> list[Problem]:
     missing = {
         digest
-        for link in expected
-        for digest in link.release.blobs()
+        for release in expected
+        for digest in release.blobs()
         if digest not in known and blobs.size(digest) is None
     }
-    users = [link.release for link in expected]
-    return [Problem(f"blob {digest} is missing", _users({digest}, users)) for digest in sorted(missing)]
+    return [Problem(f"blob {digest} is missing", _users({digest}, expected)) for digest in sorted(missing)]
 
 
 def _users(digests: set[Digest], releases: list[Release]) -> tuple[str, ...]:

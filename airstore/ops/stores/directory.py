@@ -94,8 +94,8 @@ class StoreDirectory:
 
     @property
     def history(self) -> History:
-        """The history repo."""
-        return History(self.layout.history, disk=self.disk)
+        """The history repo; a site's state and mark say where its branches end, a publisher notes it."""
+        return History(self.layout.history, disk=self.disk, noting=self.side == PUBLISHER)
 
     @property
     def keys(self) -> Path:

@@ -151,6 +151,7 @@ def check_file(path: Path, carried: CarriedTool) -> None:
         DamagedError: it is not what the checksums say.
         IncompleteError: it is not there.
     """
+    _require_plain(path)
     try:
         digest = Digest.of_file(path)
     except OSError as fault:
@@ -159,7 +160,14 @@ def check_file(path: Path, carried: CarriedTool) -> None:
         raise DamagedError(f"{path} is not what its signed checksum says", hint="copy the media again")
 
 
+def _require_plain(path: Path) -> None:
+    """No index names these files: a pipe or a device in place of one would be read for ever."""
+    if path.is_symlink() or not path.is_file():
+        raise IncompleteError(f"the tool on the media cannot be read: {path} is missing or not a plain file")
+
+
 def _read(path: Path) -> bytes:
+    _require_plain(path)
     try:
         with path.open("rb") as file:
             data = file.read(_LIMIT + 1)

@@ -44,6 +44,12 @@ WHERE packs.name = ? ORDER BY frames.offset, objects.offset
 _FRAMES_OF = "SELECT id FROM frames WHERE pack = (SELECT id FROM packs WHERE name = ?)"
 
 
+# What a table reads as, and runs without end or does something else when it is asked.
+_FOREIGN = """
+SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%'
+    OR sql LIKE '%GENERATED%' OR sql LIKE '% AS %'
+"""
+
 _SORTED = 50_000  # objects, some 10 MB
 
 
@@ -75,6 +81,8 @@ class ObjectIndex:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version != _VERSION:
             raise DamagedError(f"the store's index is of version {version}", hint=REBUILD_HINT)
+        if foreign := self._connection.execute(_FOREIGN).fetchone():
+            raise DamagedError(f"the store's index has {foreign[0]!r}, which is no table", hint=REBUILD_HINT)
         self._connection.execute("SELECT 1 FROM packs, frames, objects, blobs LIMIT 1").fetchone()
 
     def locate(self, key: ObjectKey) -> list[Location]:

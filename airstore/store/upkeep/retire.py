@@ -6,7 +6,7 @@ then the damaged pack is removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,12 +22,13 @@ from airstore.store.read.catalog import name_of, pack_rows
 from airstore.store.upkeep.check import check
 
 
-def retire_damaged(store: BlobStore, *, lacking: bool) -> list[str]:
+def retire_damaged(store: BlobStore, *, lacking: bool, needed: Collection[Digest]) -> list[str]:
     """Replace every damaged pack that holds nothing which is needed and nowhere else.
 
     Args:
         store: nobody else changes it meanwhile.
         lacking: blobs are missing that nobody has: what cannot be read may be theirs.
+        needed: blobs that somebody needs; where it is not known, none, and then all count.
 
     Returns:
         The file names of packs that are gone.
@@ -41,7 +42,8 @@ def retire_damaged(store: BlobStore, *, lacking: bool) -> list[str]:
         damaged = [n for n in _names(store) if n not in store.partial and not is_whole(store, n)]
         if not damaged:
             return []
-        broken = lacking or any(damage.blobs for damage in check(store, lambda _count: None))
+        users = (set(damage.blobs) for damage in check(store, lambda _count: None))
+        broken = lacking or any(blobs & set(needed) if needed else blobs for blobs in users)
         return [store.layout.pack(name).name for name in damaged if _retire(store, name, broken=broken)]
 
 

@@ -77,8 +77,8 @@ def test_what_moved_and_changed_its_name_is_found_by_its_content() -> None:
         f"elsewhere/{seed * 7 % 20}x": text(seed)[:9000] + b"\nadded\n" + text(seed)[9000:]
         for seed in range(20)
     }
-    for number, seed in enumerate(range(20)):
-        assert paired(news, olds)[list(news)[number]][0] == f"old/{seed}"
+    found = paired(news, olds)
+    assert [found[name][0] for name in news] == [f"old/{seed}" for seed in range(20)]
 
 
 def test_a_joined_file_finds_both_of_its_parts() -> None:

@@ -157,9 +157,9 @@ def test_what_shares_nothing_travels_whole(pair: Pair) -> None:
 
 
 def test_files_larger_than_a_piece_are_cut(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airstore.store.exchange.outline.PIECE", 2 << 20)
-    large = random.Random(5).randbytes(7 << 20)  # noqa: S311 - the same each time
-    changed = large[: 3 << 20] + b"here" + large[3 << 20 :]
+    monkeypatch.setattr("airstore.store.exchange.outline.PIECE", 2 << 18)
+    large = random.Random(5).randbytes(7 << 18)  # noqa: S311 - the same each time
+    changed = large[: 3 << 18] + b"here" + large[3 << 18 :]
     old, new = layer({"large": large}, level=1), layer({"large": changed}, level=1)
     path = pair.write([new], [old])
     pair.put(pair.site, old)

@@ -11,7 +11,6 @@ from airstore.core.durable import exclusive_lock
 from tests.support.product.road_parts import airstore, done, pack_of, refused, snapshot, sound, unchanged
 from tests.support.product.sharing import Shared, git, release, versions
 from tests.support.product.sharing_fixtures import noise
-from tests.support.product.tiny_product import Tiny
 
 pytestmark = pytest.mark.slow
 
@@ -197,9 +196,9 @@ def test_a_site_shares_nothing(shared: Shared, new_site: Path) -> None:
     refused(airstore("-C", new_site, "remote", "add", "origin", *shared.places), 2, "is for a publisher")
 
 
-def test_nothing_is_pushed_before_there_is_a_release(tiny: Tiny, shared: Shared) -> None:
+def test_nothing_is_pushed_before_there_is_a_release(shared: Shared) -> None:
     fresh = shared.base / "fresh"
-    done("init", fresh, "--product", tiny.product)
+    done("init", fresh, "--product", shared.tiny.product)
     done("-C", fresh, "key", "generate", "release")
     refused(airstore("-C", fresh, "push"), 10, "no remote", "remote add")
     done("-C", fresh, "remote", "add", "origin", *shared.places)

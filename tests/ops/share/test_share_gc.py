@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,21 +14,26 @@ from airstore.ops.stores.releases.collected import write_list
 from tests.support.product.collected import states
 from tests.support.product.road_parts import airstore, done, refused, sound, unchanged
 from tests.support.product.sharing import Shared, git, release, share, versions
-from tests.support.product.sharing_fixtures import noise
+from tests.support.product.sharing_fixtures import noise, pushed
 from tests.support.product.tiny_product import Tiny
 from tests.support.registry.servers import RegistryServer, registry_server
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def three(own_registry: RegistryServer, tiny: Tiny, tmp_path: Path) -> Shared:
-    """Releases whose images have nothing in common, all of them pushed."""
-    shared = share(tiny, tmp_path, own_registry.host, "store")
+@pytest.fixture(scope="module")
+def three_made(tiny_made: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """Releases whose images have nothing in common."""
+    tiny = Tiny(shutil.copytree(tiny_made.base, tmp_path_factory.mktemp("three") / "tiny"))
     for number, version in enumerate(("1.0.0", "1.1.0", "1.2.0")):
         assert release(tiny.store, version, noise(number)).code == 0
-    done("-C", tiny.store, "push")
-    return shared
+    return tiny
+
+
+@pytest.fixture
+def three(own_registry: RegistryServer, three_made: Tiny, tmp_path: Path) -> Shared:
+    """All of them pushed."""
+    return pushed(three_made, tmp_path, own_registry.host, "store")
 
 
 def drop(store: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from airstore.core.errors import NotTrustedError
-from airstore.ops.share.branches.drafts import Before, accept
 from airstore.ops.stores.directory import open_directory
+from airstore.ops.stores.releases.pending import Before, accept
 from airstore.ops.stores.releases.trusted import PENDING
 from airstore.trust.ssh.keys import PrivateKey
 from tests.support.product.road_parts import airstore, done, refused, sound, unchanged
@@ -120,7 +120,10 @@ def test_a_pending_release_that_is_made_anew_replaces_what_nobody_has_touched(tw
     ben = two.machine("ben")
     two.create("1.1.0", "otherwise")
     done("-C", two.store, "push")
-    assert done("-C", ben, "pull", "-o", "json").json()["pending"] == ["1.1.0"]
+    pulled = done("-C", ben, "pull", "-o", "json").json()
+    assert pulled["pending"] == ["1.1.0"]
+    (note,) = pulled["notes"]  # ben may have looked at the one before
+    assert "another release 1.1.0 is pending than before" in note
     done("-C", ben, "release", "sign", "1.1.0")
     done("-C", ben, "push")
     done("-C", two.store, "pull")

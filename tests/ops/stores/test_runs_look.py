@@ -18,7 +18,7 @@ from airstore.ops.stores.directory import open_directory
 from airstore.ops.stores.site import anchors
 from airstore.ops.stores.site.records import record_faults
 from tests.support.product.lived import ENDED, UNDER_WAY, adopted, run
-from tests.support.product.repairs import broken
+from tests.support.product.repairs import broken, repaired
 from tests.support.product.road_parts import flipped, rewrite
 from tests.support.product.sessions import session
 
@@ -33,18 +33,28 @@ def lived_in(site: Path) -> Path:
     return site
 
 
+_BOTH = "journal.*"
+
 HARM: dict[str, tuple[str, Callable[[bytes], bytes] | None, str]] = {
     "journal, a letter": (
-        "journal.jsonl",
+        _BOTH,
         lambda data: data.replace(b"backed up", b"backed op", 1),
         "not what",
     ),
-    "journal, gone": ("journal.jsonl", None, "is gone, which the ledger has"),
-    "journal, cut": ("journal.jsonl", lambda data: data[:40], "is gone, which the ledger has"),
+    "journal, gone": (_BOTH, None, "is gone, which the ledger has"),
+    "journal, cut": (_BOTH, lambda data: data[:40], "is gone, which the ledger has"),
     "journal, its end": (
-        "journal.jsonl",
+        _BOTH,
         lambda data: data[: data.rstrip().rfind(b"\n") + 1],
         "lacks its end: a later run",
+    ),
+    "one journal, gone": ("journal.jsonl", None, "journal.jsonl is gone"),
+    "one journal, cut": ("journal.jsonl", lambda data: data[:40], "journal.jsonl is not what was written"),
+    "its copy, gone": ("journal.copy.jsonl", None, "journal.copy.jsonl is gone"),
+    "its copy, a letter": (
+        "journal.copy.jsonl",
+        lambda data: data.replace(b"backed up", b"backed op", 1),
+        "journal.copy.jsonl is not what was written",
     ),
     "manifest, a letter": (
         "new/apps_app.yaml",
@@ -63,12 +73,13 @@ def test_what_was_done_to_the_records_of_a_run_is_named(lived_in: Path) -> None:
     store = open_directory(lived_in)
     assert list(record_faults(store)) == []
     for name, (file, harm, said) in HARM.items():
-        path = lived_in / "deploy" / "runs" / ENDED / file
-        good = path.read_bytes()
-        path.unlink() if harm is None else rewrite(path, harm)
+        good = {path: path.read_bytes() for path in (lived_in / "deploy" / "runs" / ENDED).glob(file)}
+        for path in good:
+            path.unlink() if harm is None else rewrite(path, harm)
         faults = [(fault, breaks) for fault, breaks in record_faults(store) if breaks == f"run {ENDED}"]
         assert [fault for fault, _ in faults if said in fault], (name, faults)
-        path.write_bytes(good)
+        for path, data in good.items():
+            path.write_bytes(data)
     assert list(record_faults(store)) == []
 
 
@@ -85,7 +96,9 @@ def test_check_says_so_and_nothing_uses_it(lived_in: Path) -> None:
 
 
 def _lines(path: Path, count: int) -> None:
-    rewrite(path, lambda data: b"".join(data.splitlines(keepends=True)[:count]))
+    """Of both files, as nothing but somebody's hand would cut them."""
+    for each in path.parent.glob(_BOTH):
+        rewrite(each, lambda data: b"".join(data.splitlines(keepends=True)[:count]))
 
 
 def test_a_run_that_ended_and_looks_as_if_it_had_been_killed_is_named(site: Path) -> None:
@@ -120,10 +133,24 @@ def test_a_journal_that_is_gone_is_noticed_by_what_its_hooks_left(site: Path) ->
     """Before its first line nothing is called; the run is in no ledger yet."""
     run(site, UNDER_WAY, "1.0.0", "1.0.0", end=False)
     journal = site / "deploy" / "runs" / UNDER_WAY / "journal.jsonl"
-    journal.write_bytes(b"")
+    _lines(journal, 0)
     assert broken(site) == {f"run {UNDER_WAY}"}
     shutil.rmtree(journal.parent / "backup")
     assert list(record_faults(open_directory(site))) == []
+
+
+@pytest.mark.parametrize("file", ["journal.jsonl", "journal.copy.jsonl"])
+@pytest.mark.parametrize("name", [ENDED, UNDER_WAY])
+def test_a_journal_is_restored_from_its_copy_and_the_copy_from_it(
+    lived_in: Path, name: str, file: str
+) -> None:
+    path = lived_in / "deploy" / "runs" / name / file
+    whole = path.read_bytes()
+    for data in (None, b"", whole[: whole.find(b"\n") + 1], flipped(whole, len(whole) // 2)):
+        path.unlink() if data is None else path.write_bytes(data)
+        assert broken(lived_in) == {f"run {name}"}
+        assert repaired(lived_in).code == 0
+        assert path.read_bytes() == whole
 
 
 def test_a_backup_that_is_gone_is_named_and_one_that_was_pruned_is_not(lived_in: Path) -> None:

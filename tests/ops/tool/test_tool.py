@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import platform
 import subprocess
 import tarfile
@@ -13,7 +14,12 @@ import pytest
 
 from airstore import __version__
 from airstore.cli.commands.tool.update import BUNDLE
+from airstore.core.errors import NotTrustedError
+from airstore.ops.stores.directory import open_directory
+from airstore.ops.tool import carry
 from airstore.ops.tool.platforms import of_machine
+from airstore.trust.role import Role
+from airstore.trust.ssh.keys import PrivateKey
 from tests.support.product.road_parts import Outcome, Road, airstore, done, refused
 
 NEWER, OLDER = "9.9.9", "0.0.1"
@@ -119,6 +125,12 @@ def damage(media: Path, how: str, tmp_path: Path, road: Road) -> None:
         signature.write_text("-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n")
     elif how == "no signature":
         signature.unlink()
+    elif how == "pipe for a signature":
+        signature.unlink()
+        os.mkfifo(signature)
+    elif how == "device for an archive":
+        packed.unlink()
+        packed.symlink_to("/dev/zero")
     elif how == "foreign key":
         key = tmp_path / "other"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
@@ -137,6 +149,8 @@ def damage(media: Path, how: str, tmp_path: Path, road: Road) -> None:
         ("sums", 30),
         ("signature", 30),
         ("no signature", 21),
+        ("pipe for a signature", 21),
+        ("device for an archive", 21),
         ("foreign key", 30),
         ("namespace", 30),
     ],
@@ -150,6 +164,14 @@ def test_a_tool_that_is_not_what_was_signed_changes_nothing(
     refused(airstore("media", "verify", media, "--trust", road.root), code, str(media / "tool"))
     assert sorted(running.parent.iterdir()) == before
     assert says(running) == __version__
+
+
+def test_one_key_of_several_cannot_have_a_tool_installed(media: Path, road: Road) -> None:
+    """It is code that runs at the site: more than a release that a second person has to sign."""
+    keys = (*open_directory(road.publisher).trust_root().release_role.keys, PrivateKey.generate().public)
+    assert carry.verified(media / "tool", Role(keys, 1))
+    with pytest.raises(NotTrustedError, match="asks for 2 signatures"):
+        carry.verified(media / "tool", Role(keys, 2))
 
 
 def carrying(road: Road, tmp_path: Path, *archives: Path) -> Path:

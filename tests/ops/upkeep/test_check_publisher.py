@@ -63,3 +63,16 @@ def test_a_draft_that_is_none_is_named(own_road: Road) -> None:
     assert "trust root create --replace" in repaired(publisher).err
     done("-C", publisher, "trust", "root", "create", "--replace")
     done("-C", publisher, "check")
+
+
+def test_a_trust_root_that_is_gone_is_named_where_its_root_key_is_elsewhere(own_road: Road) -> None:
+    """Without root and root key a store looks as if it had none yet; releases say that it had."""
+    publisher, root = own_road.publisher, own_road.root.read_bytes()
+    for name in ("root", "root.pub"):
+        (publisher / "keys" / name).unlink(missing_ok=True)
+    own_road.root.unlink()
+    assert "every release" in broken(publisher)
+    assert "--trust root.json" in repaired(publisher).err
+    vouched = ("--trust", own_road.site / "trust" / "root.json")
+    assert repaired(publisher, more=vouched).code == 0
+    assert own_road.root.read_bytes() == root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.support.product.road_parts import (
     done,
     flipped,
     pack_of,
+    refused,
     rewrite,
     sound,
     unchanged,
@@ -47,7 +49,7 @@ def test_a_delta_restores_what_it_brought(road: Road, site: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "code", "words"),
     [
-        ("nonsense", 2, "is no directory, and no registry HOST"),
+        ("nonsense", 2, "is no directory, no registry HOST"),
         ("./nonsense", 10, "is the carrier mounted?"),
         ("", 2, "is the store that is to be repaired"),
         ("127.0.0.1:9", 20, "note: 127.0.0.1:9: "),
@@ -73,6 +75,32 @@ def test_media_that_somebody_else_signed_are_not_looked_into(road: Road, site: P
         outcome = repaired(site, media)
     assert outcome.code == 20, outcome
     assert "signed by 0 of the 1 trusted keys" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "name", ["trust/root.json", "history.git/refs/heads/main", "index.sqlite", "packs/more.pack", "new"]
+)
+def test_a_store_with_pipes_or_devices_is_not_looked_into(name: str, site: Path, own_road: Road) -> None:
+    """Whoever carries it would have a command that never ends, or takes all memory."""
+    (site / "packs" / pack_of(site).name).unlink()
+    path = own_road.publisher / name
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        path.unlink(missing_ok=True)
+        make(path)
+        with unchanged(site):
+            refused(repaired(site, own_road.publisher), 20, f"{path} is neither a file nor a directory")
+
+
+def test_a_store_may_lead_elsewhere(site: Path, own_road: Road) -> None:
+    """Packs on another disk, and a link that leads back; objects that are to be read where nothing is."""
+    (site / "packs" / pack_of(site).name).unlink()
+    publisher = own_road.publisher
+    (publisher / "packs").rename(own_road.base / "elsewhere")
+    (publisher / "packs").symlink_to(own_road.base / "elsewhere")
+    (publisher / "history.git" / "back").symlink_to(publisher)
+    (publisher / "history.git" / "objects" / "info" / "alternates").write_text("/dev/null\n\n/etc\n")
+    assert repaired(site, publisher).code == 0
+    sound(site, "1.0.0")
 
 
 def test_a_damaged_place_gives_what_is_good_of_it(road: Road, own_road: Road) -> None:

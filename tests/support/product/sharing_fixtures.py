@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,31 +16,46 @@ from tests.support.registry.faults import FaultProxy, fault_proxy
 from tests.support.registry.servers import RegistryServer
 
 
+@pytest.fixture(scope="session")
+def released(tiny_made: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """The tiny product with release 1.0.0."""
+    made = Tiny(shutil.copytree(tiny_made.base, tmp_path_factory.mktemp("released") / "tiny"))
+    assert made.create().code == 0
+    return made
+
+
+@pytest.fixture(scope="session")
+def released_large(tiny_made: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """The same with an image that makes its only pack too large for a clone to bring it as a whole."""
+    made = Tiny(shutil.copytree(tiny_made.base, tmp_path_factory.mktemp("large") / "tiny"))
+    assert release(made.store, "1.0.0", noise(1)).code == 0
+    return made
+
+
 @pytest.fixture
-def shared(tiny: Tiny, registry: RegistryServer, prefix: str, tmp_path: Path) -> Shared:
+def shared(released: Tiny, registry: RegistryServer, prefix: str, tmp_path: Path) -> Shared:
     """A remote that has release 1.0.0."""
-    made = share(tiny, tmp_path, registry.host, f"{prefix}/store")
-    assert tiny.create().code == 0
-    done("-C", tiny.store, "push")
-    return made
+    return pushed(released, tmp_path, registry.host, f"{prefix}/store")
 
 
 @pytest.fixture
-def large(tiny: Tiny, registry: RegistryServer, prefix: str, tmp_path: Path) -> Shared:
+def large(released_large: Tiny, registry: RegistryServer, prefix: str, tmp_path: Path) -> Shared:
     """A remote whose only pack is too large for a clone to bring it as a whole."""
-    made = share(tiny, tmp_path, registry.host, f"{prefix}/store")
-    assert release(tiny.store, "1.0.0", noise(1)).code == 0
-    done("-C", tiny.store, "push")
-    return made
+    return pushed(released_large, tmp_path, registry.host, f"{prefix}/store")
 
 
 @pytest.fixture
-def broken(tiny: Tiny, own_registry: RegistryServer, tmp_path: Path) -> Shared:
+def broken(released_large: Tiny, own_registry: RegistryServer, tmp_path: Path) -> Shared:
     """As ``large``, in a registry whose files the test may remove."""
-    made = share(tiny, tmp_path, own_registry.host, "store")
-    assert release(tiny.store, "1.0.0", noise(1)).code == 0
+    return pushed(released_large, tmp_path, own_registry.host, "store")
+
+
+def pushed(made: Tiny, base: Path, host: str, repository: str) -> Shared:
+    """A copy of a store, to spoil, and a remote that has what it has."""
+    tiny = Tiny(shutil.copytree(made.base, base / "tiny"))
+    shared = share(tiny, base, host, repository)
     done("-C", tiny.store, "push")
-    return made
+    return shared
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from airstore.cli.context import Context, pass_context
 from airstore.cli.options.registries import login_access
+from airstore.cli.options.remotes import make_remote_access
 from airstore.cli.text import printable
 from airstore.cli.views.output import output_option, show_document
 from airstore.core.errors import DamagedError, UsageError
@@ -17,8 +19,10 @@ from airstore.media.found import find_media
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.repair.registries import RegistrySource
 from airstore.ops.repair.repair import RepairOutcome, RepairRequest, repair
-from airstore.ops.repair.sources import MediaSource, RepairSource, StoreSource
-from airstore.ops.stores.directory import open_directory
+from airstore.ops.repair.sources import MediaSource, RepairSource, StoreSource, require_plain
+from airstore.ops.share.lending import RemoteSource
+from airstore.ops.share.remotes import load_remotes
+from airstore.ops.stores.directory import StoreDirectory, open_directory
 
 _MOST = 5  # notes that people read
 
@@ -29,7 +33,7 @@ _MOST = 5  # notes that people read
     "places",
     multiple=True,
     metavar="PLACE",
-    help="Media, another store, or a registry HOST[:PORT][/PREFIX]; repeatable, asked in this order.",
+    help="Media, another store, a registry HOST[:PORT][/PREFIX] or a remote's name; repeatable, in order.",
 )
 @click.option(
     "--trust",
@@ -69,7 +73,7 @@ def command(
     be restored is named with what would restore it. Stopped at any moment, it goes on when it is run again.
     """
     store = context.store()
-    sources = [source for place in places for source in _sources(context, place, access)]
+    sources = [source for place in places for source in _sources(context, store, place, access)]
     when = context.now() if accept_lost else None
     done = repair(store, RepairRequest(sources, root, releases, when), context.progress)
     _show(context, done, output)
@@ -82,20 +86,25 @@ def command(
     context.say(f"{store.path}: all signatures and objects are sound")
 
 
-def _sources(context: Context, place: str, access: RegistryOptions) -> Iterator[RepairSource]:
+def _sources(
+    context: Context, store: StoreDirectory, place: str, access: RegistryOptions
+) -> Iterator[RepairSource]:
     path = Path(place)
     if (path / CONFIG).is_file():
         if path.resolve() == context.store_path.resolve():
             raise UsageError(f"{place} is the store that is to be repaired")
+        require_plain(path)
         yield StoreSource(open_directory(path))
     elif path.exists() or place.startswith(("/", ".")):
         yield from (MediaSource(media, context.progress) for media in find_media([path]))
     elif "://" in place or set(place.partition("/")[0]) & set(".:") or place.startswith("localhost"):
         yield RegistrySource(place, access)
+    elif store.layout.remotes.exists() and (remote := load_remotes(store).get(place)):
+        yield RemoteSource(remote, replace(make_remote_access(), registries=access))
     else:
         raise UsageError(
-            f"{place} is no directory, and no registry HOST[:PORT][/PREFIX]",
-            hint="name media, another store or a registry",
+            f"{place} is no directory, no registry HOST[:PORT][/PREFIX], and no remote of this store",
+            hint="name media, another store, a registry, or a remote as `airstore remote list` does",
         )
 
 

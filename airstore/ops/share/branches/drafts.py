@@ -1,43 +1,17 @@
-"""Pending releases of others: looked at before anything of them is kept, and merged with one's own.
-
-A server, or whoever can write there, could put anything on such a branch, for somebody to sign. So what no
-release key has signed does not count, nor what does not continue the newest release.
-"""
+"""Pending releases as they are shared, and those of others merged with one's own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from airstore.core.errors import NotTrustedError, SequenceError
-from airstore.core.image.digest import Digest
+from airstore.core.errors import SequenceError
 from airstore.core.model.release import Release
 from airstore.ops.share.branches.snapshots import Snapshot
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.releases.pending import Draft, judge, load_draft, pending_versions, read_draft
+from airstore.ops.stores.releases.pending import Draft, load_draft, pending_versions
 from airstore.ops.stores.releases.trusted import PENDING
-from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE, VerifiedRelease
+from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
 from airstore.trust import envelope
 from airstore.trust.root.model import TrustRoot
 from airstore.trust.statement import STATEMENT_TYPE
-
-
-@dataclass(frozen=True)
-class Before:
-    """What a pending release has to continue.
-
-    Attributes:
-        sequence: of the newest release; 0 where there is none.
-        digest: of it.
-    """
-
-    sequence: int = 0
-    digest: Digest | None = None
-
-    @classmethod
-    def of(cls, newest: VerifiedRelease | None) -> Before:
-        """The newest release, if there is one."""
-        return cls(newest.release.sequence, newest.digest) if newest else cls()
 
 
 def own_drafts(store: StoreDirectory) -> dict[str, Snapshot]:
@@ -52,26 +26,6 @@ def own_drafts(store: StoreDirectory) -> dict[str, Snapshot]:
 def snapshot(draft: Draft) -> Snapshot:
     """A pending release as it is shared."""
     return Snapshot(draft.tree, f"{draft.release.product} {draft.release.version}, pending")
-
-
-def accept(tree: Mapping[str, bytes], branch: str, root: TrustRoot, before: Before) -> Draft:
-    """What others have made and signed, if the next signature may be added to it.
-
-    Raises:
-        DamagedError: it is not what was signed.
-        NotTrustedError: no release key has signed it, or it is another product's.
-        SequenceError: it does not continue the newest release.
-    """
-    what = f"pending release {branch.removeprefix(PENDING)}"
-    draft = read_draft(tree, what)
-    release = draft.release
-    if not judge(root, release, tree[ENVELOPE_FILE]).signed_by:
-        raise NotTrustedError(f"{what} is signed by no key that the trust root lets sign releases")
-    if (release.product, PENDING + release.version) != (root.product, branch):
-        raise NotTrustedError(f"{what} is {release.product} {release.version}")
-    if (release.sequence - 1, release.previous) != (before.sequence, before.digest):
-        raise SequenceError(f"{what} does not continue the newest release")
-    return draft
 
 
 def combine(ours: Draft, theirs: Draft, root: TrustRoot, where: str) -> Draft:

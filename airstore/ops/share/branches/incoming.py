@@ -11,14 +11,14 @@ from airstore.core.model.release import Release
 from airstore.history.exchange.remote import RemoteGit, remember_seen
 from airstore.history.git.scratch import scratch
 from airstore.history.repository import History
-from airstore.ops.share.branches.drafts import Before, accept, combine, given_up, own_drafts, snapshot
+from airstore.ops.share.branches.drafts import combine, given_up, own_drafts, snapshot
 from airstore.ops.share.branches.moves import SITES, BranchMove, Place, places
 from airstore.ops.share.branches.register import Register, merged, read_register
 from airstore.ops.share.branches.sites import check_taken, news_of, own_register, take_register
 from airstore.ops.share.branches.snapshots import Snapshot
 from airstore.ops.share.remotes import Remote
 from airstore.ops.stores.directory import StoreDirectory
-from airstore.ops.stores.releases.pending import Draft, load_draft
+from airstore.ops.stores.releases.pending import Before, Draft, accept, load_draft
 from airstore.ops.stores.releases.trusted import PENDING
 from airstore.trust.root.model import TrustRoot
 
@@ -188,9 +188,13 @@ class Receiving:
         incoming.notes += notes
 
     def _draft(self, place: Place, theirs: Draft, incoming: Incoming) -> None:
-        draft = theirs
-        if place.ours and place.way is BranchMove.BOTH:
-            own = load_draft(self._store, place.name.removeprefix(PENDING))
+        draft, version = theirs, place.name.removeprefix(PENDING)
+        own = load_draft(self._store, version) if place.ours else None
+        if own and place.way is BranchMove.BOTH:
             draft = combine(own, theirs, self._root, self._remote.git)
+        elif own and own.release != theirs.release:
+            incoming.notes.append(
+                f"another release {version} is pending than before: who has looked at that looks again"
+            )
         incoming.drafts[place.name] = draft
         incoming.commits[place.name] = str(place.theirs)

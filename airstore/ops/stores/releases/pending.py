@@ -9,12 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.errors import (
+    AirstoreError,
+    DamagedError,
+    NotFoundError,
+    NotTrustedError,
+    SequenceError,
+    StorageError,
+)
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.trusted import PENDING
-from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE
+from airstore.ops.stores.verify import ENVELOPE_FILE, RELEASE_FILE, VerifiedRelease
 from airstore.trust import envelope
 from airstore.trust.root.model import TrustRoot
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, Statement
@@ -64,6 +71,16 @@ def pending_versions(store: StoreDirectory) -> Iterator[str]:
             yield version
 
 
+def readable_drafts(store: StoreDirectory) -> list[str]:
+    """As `pending_versions`, of a history that may be damaged: what does not read is named by others."""
+    try:
+        return list(pending_versions(store))
+    except StorageError:
+        raise
+    except AirstoreError:
+        return []
+
+
 def load_draft(store: StoreDirectory, version: str) -> Draft:
     """What is pending, compared with what was signed: the next signature is over that and nothing else.
 
@@ -73,8 +90,13 @@ def load_draft(store: StoreDirectory, version: str) -> Draft:
     """
     commit = store.history.branch(PENDING + version)
     if commit is None:
-        raise NotFoundError(f"no release {version} is pending in {store.path}")
+        raise none_pending(store, version)
     return read_draft(store.history.files(commit), f"pending release {version}")
+
+
+def none_pending(store: StoreDirectory, version: str) -> NotFoundError:
+    """The error for a release that nobody has made, or that is signed by enough."""
+    return NotFoundError(f"no release {version} is pending in {store.path}")
 
 
 def read_draft(tree: Mapping[str, bytes], what: str) -> Draft:
@@ -100,3 +122,44 @@ def judge(root: TrustRoot, release: Release, signed: bytes) -> Done:
     signers = envelope.read(signed, STATEMENT_TYPE, ENVELOPE_FILE).signed_by(root.release_role.keys)
     lacks = max(0, root.release_role.threshold - len(signers))
     return Done(release, tuple(root.name_of(key) for key in signers), lacks, "")
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a pending release has to continue.
+
+    Attributes:
+        sequence: of the newest release; 0 where there is none.
+        digest: of it.
+    """
+
+    sequence: int = 0
+    digest: Digest | None = None
+
+    @classmethod
+    def of(cls, newest: VerifiedRelease | None) -> Before:
+        """The newest release, if there is one."""
+        return cls(newest.release.sequence, newest.digest) if newest else cls()
+
+
+def accept(tree: Mapping[str, bytes], branch: str, root: TrustRoot, before: Before) -> Draft:
+    """What others have made and signed, if the next signature may be added to it.
+
+    A server, or whoever can write there, could put anything on such a branch, for somebody to sign. So what
+    no release key has signed does not count, nor what does not continue the newest release.
+
+    Raises:
+        DamagedError: it is not what was signed.
+        NotTrustedError: no release key has signed it, or it is another product's.
+        SequenceError: it does not continue the newest release.
+    """
+    what = f"pending release {branch.removeprefix(PENDING)}"
+    draft = read_draft(tree, what)
+    release = draft.release
+    if not judge(root, release, tree[ENVELOPE_FILE]).signed_by:
+        raise NotTrustedError(f"{what} is signed by no key that the trust root lets sign releases")
+    if (release.product, PENDING + release.version) != (root.product, branch):
+        raise NotTrustedError(f"{what} is {release.product} {release.version}")
+    if (release.sequence - 1, release.previous) != (before.sequence, before.digest):
+        raise SequenceError(f"{what} does not continue the newest release")
+    return draft

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from airstore.core.durable import storage_errors
-from airstore.core.errors import AirstoreError, DamagedError, StorageError, UsageError
+from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, StorageError, UsageError
 from airstore.core.parsing import strictjson
 from airstore.core.parsing.checked import without_check
 from airstore.history import ledger
@@ -15,6 +16,7 @@ from airstore.history.exchange.restoration import longest_ledger
 from airstore.history.git.objects import ObjectDatabase
 from airstore.ops.stores.directory import SITE, SITE_KEY, StoreDirectory
 from airstore.ops.stores.noted import APPLIER, noted_faults
+from airstore.ops.stores.releases.lost import NOTED, lost_refs
 from airstore.ops.stores.site.ledgers import ledger_faults
 from airstore.ops.stores.site.run_faults import RunsLook, look_at_runs, promised_faults
 from airstore.trust.ssh.keys import PrivateKey
@@ -31,6 +33,7 @@ def record_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:
     """
     yield from _key_faults(store)
     yield from noted_faults(store)
+    yield from _ref_faults(store)
     if store.side == SITE:
         yield from _trying(store.layout.applier, lambda _: read_applier(store), APPLIER)
         runs = look_at_runs(store)
@@ -51,6 +54,15 @@ def read_applier(store: StoreDirectory) -> dict[str, Any]:
             return {}
         data = path.read_bytes()
     return without_check(strictjson.load_object(data, str(path)), str(path), _UNCHECKED)
+
+
+def _ref_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:
+    """A history that does not read is named by whoever reads it as a whole."""
+    with suppress(NotFoundError):
+        try:
+            yield from ((lost.fault, lost.breaks) for lost in lost_refs(store))
+        except DamagedError as fault:
+            yield str(fault), NOTED
 
 
 def _key_faults(store: StoreDirectory) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from airstore.core.image.digest import Digest
 from airstore.deploy.model.run_files import KEPT as KEPT_FILES
 from airstore.deploy.model.run_files import VALUES, parse_run_file
 from airstore.deploy.run.intent import altered_manifests
-from airstore.deploy.run.journal import Journal, fits
+from airstore.deploy.run.journal import Journal, fits, journal_faults
 from airstore.deploy.run.steps import Event, Status, StepKind
 from airstore.history.ledger import KEPT, SEAL, Entry
 from airstore.ops.stores.directory import StoreDirectory
@@ -51,7 +51,8 @@ def look_at_runs(store: StoreDirectory) -> RunsLook:
             look.faults.append((f"{going.directory} lacks its end: a later run began", f"run {going.name}"))
         if journal:
             going = None if journal.end else journal
-            faults += [*altered_manifests(journal), *_absent(runs, journal), *_lost_backups(run, journal)]
+            faults += [*journal_faults(run), *altered_manifests(journal)]
+            faults += [*_absent(runs, journal), *_lost_backups(run, journal)]
         elif not faults:
             look.silent.add(run.name)
             faults += _begun(run)

@@ -10,7 +10,7 @@ from airstore.core.durable import storage_errors
 from airstore.core.errors import AirstoreError, DamagedError, NotTrustedError, SequenceError, StorageError
 from airstore.history.git.files import SIGNERS_FILE
 from airstore.history.git.names import MAIN
-from airstore.history.inspection import owner
+from airstore.history.inspection import owner, packed_refs, ref_files
 from airstore.ops.stores.directory import PUBLISHER, SITE, StoreDirectory
 from airstore.trust.policy import check_root_version
 from airstore.trust.root.chain import RootChain
@@ -27,7 +27,7 @@ def state_faults(store: StoreDirectory) -> Iterator[tuple[str, tuple[str, ...]]]
     Raises:
         StorageError: the disk failed.
     """
-    if store.side == PUBLISHER and not store.root_file.exists() and not (store.keys / "root").exists():
+    if store.side == PUBLISHER and not _has_begun(store):
         return  # no key yet
     steps: tuple[tuple[Callable[[StoreDirectory], None], str], ...] = (
         (_roots, ALL),
@@ -47,6 +47,13 @@ def state_faults(store: StoreDirectory) -> Iterator[tuple[str, tuple[str, ...]]]
             yield str(fault), (breaks,)
             if step in {_roots, _state}:  # the next ones read the same
                 return
+
+
+def _has_begun(store: StoreDirectory) -> bool:
+    """Whether there was a trust root, whose root key may lie elsewhere since."""
+    layout = store.layout
+    traces = (layout.root_file.exists(), (store.keys / "root").exists(), bool(layout.earlier_roots()))
+    return any(traces) or bool(ref_files(layout.history) or packed_refs(layout.history))
 
 
 def _roots(store: StoreDirectory) -> None:
