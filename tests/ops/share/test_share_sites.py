@@ -147,7 +147,7 @@ def test_what_no_release_key_has_signed_does_not_count(shared: Shared, tmp_path:
     save_register(store, {"evil": forged})
     assert own_register(store) == {}
     git("-C", shared.store / "history.git", "push", "-q", shared.bare, "sites")
-    git("-C", shared.store / "history.git", "update-ref", "-d", "refs/heads/sites")
+    store.history.drop_branch("sites")
     pulled = done("-C", shared.store, "pull", "-o", "json").json()
     assert pulled["sites"] == []
     (note,) = pulled["notes"]

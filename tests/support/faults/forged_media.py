@@ -85,7 +85,7 @@ class Forge:
         keep = self.history.find(version)
         for release in self.history.releases()[len(self.history.releases()) - keep.later :]:
             git(self.history.path, "update-ref", "-d", f"refs/tags/{release.version}")
-        git(self.history.path, "update-ref", "refs/heads/main", keep.commit)
+        self.history.refs.set("refs/heads/main", keep.commit)
         self.history = self.directory.history
 
     def next(

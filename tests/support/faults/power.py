@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +57,17 @@ class Change:
 
     def touches(self, directory: Node) -> bool:
         return any(side is not None and side[0] is directory for side in (self.taken, self.given))
+
+    def before(self, done: Sequence[Change], order: Sequence[Change]) -> Change:
+        """What is left of it once later ones are safe: a name that one of them took does not come after that.
+
+        A file that was renamed into another directory has gone from the first one with that, synced or not.
+        """
+        later = order[order.index(self) + 1 :]
+        took = [each.taken for each in done if each in later and each.taken]
+        if self.given and any(self.given[0] is place and self.given[1] == name for place, name in took):
+            return Change(self.taken, None)
+        return self
 
 
 class Disk:
@@ -151,7 +162,8 @@ class Disk:
         elif node:
             done = [change for change in self._waiting if change.touches(node)]
             _Names(done).make_safe()
-            self._waiting = [change for change in self._waiting if change not in done]
+            left = (change.before(done, self._waiting) for change in self._waiting if change not in done)
+            self._waiting = [change for change in left if change.taken or change.given]
 
     def _write(self, call: Call) -> None:
         node = self._node(call.paths[0])
