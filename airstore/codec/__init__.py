@@ -1,12 +1,16 @@
-"""The exact gzip codec: a gzip blob becomes plain bytes and small side data, and comes back bit for bit."""
+"""The exact gzip codec: a gzip blob becomes plain bytes and small side data, and comes back bit for bit.
+
+And what else is computed natively: patches are applied.
+"""
 
 from airstore.codec.native import (
     KeptWholeError,
     Readable,
     Recorded,
     Writable,
+    patch,
     rebuild,
     record,
 )
 
-__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "rebuild", "record"]
+__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "patch", "rebuild", "record"]

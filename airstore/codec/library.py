@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from airstore.core.errors import IncompleteError
 
 DONE, STREAM, UNSUPPORTED, DAMAGED = range(4)
-_INTERFACE = 1
+_INTERFACE = 2
 _PATH = Path(__file__).with_name("libairstore_codec.so")
 
 Function = Any  # what a prototype makes of a Python function: a type of ctypes without a public name
@@ -58,4 +58,6 @@ def library() -> ctypes.CDLL:
     sizes, text = ctypes.POINTER(Sizes), ctypes.POINTER(Text)
     loaded.airstore_codec_record.argtypes = [Read, Write, Write, sizes, text]
     loaded.airstore_codec_rebuild.argtypes = [Read, Read, Write, text]
+    data, size = ctypes.c_char_p, ctypes.c_size_t
+    loaded.airstore_codec_patch.argtypes = [data, size, data, size, ctypes.c_uint64, Write, text]
     return loaded

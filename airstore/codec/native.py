@@ -1,4 +1,4 @@
-"""The native codec's functions, typed. Both release the GIL while they compute."""
+"""The native codec's functions, typed. They release the GIL while they compute."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airstore.codec.library import DAMAGED, DONE, STREAM, UNSUPPORTED, Sizes, Te
 from airstore.codec.streams import Readable, Streams, Writable
 from airstore.core.errors import DamagedError
 
-__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "rebuild", "record"]
+__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "patch", "rebuild", "record"]
 
 
 class KeptWholeError(Exception):
@@ -84,5 +84,30 @@ def rebuild(plain: Readable, side: Readable, gzip: Writable) -> None:
             f"a gzip blob cannot be rebuilt: {text.value}",
             hint="the store or the media it comes from are damaged: airstore check, or media verify",
         )
+    if code != DONE:
+        raise RuntimeError(text.value)
+
+
+def patch(base: bytes, data: bytes, size: int, out: Writable) -> None:
+    """Apply a patch of HDiffPatch; what comes of it is written as it is made.
+
+    Args:
+        base: what it is for.
+        data: what follows the magic of its format, HDIFF13 without compression.
+        size: bytes that come of it.
+        out: takes them, 64 KiB at most at a time.
+
+    Raises:
+        DamagedError: the patch is damaged, or for another base; what was written is worth nothing.
+    """
+    text = Text()
+    with Streams() as streams:
+        code = library().airstore_codec_patch(
+            base, len(base), data, len(data), size, streams.writer(out), ctypes.byref(text)
+        )
+        if code == STREAM:
+            streams.reraise()
+    if code == DAMAGED:
+        raise DamagedError(f"a patch cannot be applied: {text.value}")
     if code != DONE:
         raise RuntimeError(text.value)

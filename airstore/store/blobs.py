@@ -8,7 +8,7 @@ from airstore.store.exchange.staging import Staging
 from airstore.store.exchange.whole import write_whole
 from airstore.store.format.objects import ObjectKey
 from airstore.store.format.solid import compress_solid, compression_memory, decompression_memory, solid_chunks
-from airstore.store.ingest.feed import Feed
+from airstore.store.ingest.feed import Feed, gather
 from airstore.store.ingest.sink import WORKERS, in_order
 from airstore.store.ingest.tar import join as join_tar
 from airstore.store.ingest.writer import BlobEncoding, BlobWriter
@@ -60,6 +60,7 @@ __all__ = [
     "decompression_memory",
     "drop_whole",
     "forget_outlines",
+    "gather",
     "in_order",
     "index_faults",
     "join_tar",

@@ -9,12 +9,14 @@ import resource
 import zlib
 from pathlib import Path
 
+import hdiffpatch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airstore.codec import KeptWholeError, Recorded, rebuild, record
+from airstore.codec import KeptWholeError, Recorded, patch, rebuild, record
 from airstore.core.errors import DamagedError
+from airstore.media.delta.making.spelling import spell
 
 TEXT = b"".join(
     b"line %d of a file that repeats itself, more or less\n" % (n * n % 977) for n in range(40_000)
@@ -207,3 +209,29 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
         record(source, plain, io.BytesIO())
     assert plain.size == 256 << 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+
+
+@given(st.lists(st.tuples(st.integers(0, 60_000), PIECES), max_size=8), st.booleans())
+def test_patches_make_what_their_library_made_them_of(
+    changes: list[tuple[int, bytes]], spelled: bool
+) -> None:
+    base = new = TEXT[:60_000] + noise(9000)
+    for at, piece in changes:
+        new = new[:at] + piece + new[at + len(piece) // 2 :]
+    data = hdiffpatch.diff(base, new, validate=False)[9:]
+    out = Parts()
+    patch(base, spell(data) if spelled else data, len(new), out)
+    assert b"".join(out.parts) == new
+    assert max(map(len, out.parts), default=0) <= 65536
+    with pytest.raises(DamagedError, match="another base"):
+        patch(base[:-1], data, len(new), Parts())
+
+
+class Parts:
+    """Keeps what is written, part by part."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def write(self, data: bytes, /) -> None:
+        self.parts.append(data)

@@ -31,9 +31,9 @@ class DeltaFile:
             check_segments(head, self.table.segments, path.stat().st_size)
         self._start = head.size + head.table[0]
 
-    def streams(self) -> dict[Stream, Feed]:
-        """The plain bytes of each stream."""
-        return read_streams(self._path, self._start, self.table.segments)
+    def streams(self, temporary: Path | None = None) -> dict[Stream, Feed]:
+        """The plain bytes of each stream; see `read_streams`."""
+        return read_streams(self._path, self._start, self.table.segments, temporary)
 
     def notes(self) -> dict[str, Any] | None:
         """What is said about it for people; None where an older version wrote it.

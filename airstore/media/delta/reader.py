@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
+from airstore.codec import Writable
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError
 from airstore.core.image.descriptor import Descriptor
@@ -37,6 +38,7 @@ from airstore.store.blobs import (
     ObjectReader,
     Piece,
     content,
+    gather,
     join_tar,
     outline,
 )
@@ -110,31 +112,36 @@ class Delta:
         resolution = self.resolve(wanted)
         with storage_errors(temporary), TemporaryFile(dir=temporary) as spool:
             made = _Pieces(self._reader, self._olds, resolution, spool)
-            for at, parts in self._pieces(resolution, made):
-                made.add(at, parts, advance)
+            # What is carried whole needs nothing else; what unpacks it is let go before patches are applied.
+            for which in (Stream.WHOLE, Stream.PATCHES):
+                self._make(self._file.streams(temporary), which, made, advance)
             for blob in self.table.blobs:
                 if blob.digest in wanted:
                     with at_work("make blob %s from a delta", blob.digest):
                         _restore(writer, blob, made, advance)
 
-    def _pieces(self, resolution: Resolution, known: _Pieces) -> Iterator[tuple[int, Iterable[bytes]]]:
-        """The new pieces that are made, in order, with their positions; each is taken before the next.
+    def _make(self, feeds: Mapping[Stream, Feed], which: Stream, known: _Pieces, advance: Advance) -> None:
+        """Make the new pieces of one stream, in order.
 
         What is carried whole is most of full media, and passes in parts: a piece in memory beside the window
         of its stream would be most of what an import takes.
         """
-        feeds = self._file.streams()
+        stream = feeds[which]
         for at, piece in enumerate(self.table.pieces):
-            control, stream = feeds[Stream.CONTROLS].take(piece.control), feeds[STREAM[piece.kind]]
-            if at not in resolution.made:
+            control = feeds[Stream.CONTROLS].take(piece.control)
+            if STREAM[piece.kind] is not which:
+                continue
+            if at not in known.made:
                 _pass_over(stream.parts(piece.carried))
                 continue
             if piece.kind is PieceKind.WHOLE:
-                yield at, patch.parts_of_size(stream.parts(piece.carried), piece.size)
+                with known.adding(at, advance) as out:
+                    for part in patch.parts_of_size(stream.parts(piece.carried), piece.size):
+                        out.write(part)
                 continue
-            bases = [known.one(number) for number in piece.bases]
-            # Once it has been taken, nothing holds it while the next is made.
-            yield at, iter((_patched(piece, stream, bases, control),))
+            bases = [known.one(number) for number in piece.bases if which is Stream.PATCHES]
+            with known.adding(at, advance) as out:
+                _patch(piece, stream, bases, control, out)
 
     def _size(self, number: int, resolution: Resolution) -> int:
         held = self._olds.get(number)
@@ -157,14 +164,14 @@ class _Pieces:
         self, reader: ObjectReader, olds: Mapping[int, Piece], resolution: Resolution, spool: BinaryIO
     ) -> None:
         self._reader, self._olds, self._ways, self._spool = reader, olds, resolution.ways, spool
+        self.made = resolution.made
         self._places: dict[int, tuple[int, int]] = {}
 
-    def add(self, at: int, parts: Iterable[bytes], advance: Advance) -> None:
-        """Keep the new piece of this position."""
+    @contextmanager
+    def adding(self, at: int, advance: Advance) -> Iterator[Writable]:
+        """What takes the new piece of this position; others cannot be read meanwhile."""
         start = self._spool.seek(0, os.SEEK_END)
-        for part in parts:
-            self._spool.write(part)
-            advance(len(part) * pace.MAKING)
+        yield _Counting(self._spool, advance)
         self._places[at] = start, self._spool.tell() - start
 
     def one(self, number: int) -> bytes:
@@ -193,9 +200,24 @@ class _Pieces:
             yield self._spool.read(min(_PART, start + size - at))
 
 
-def _patched(piece: NewPiece, stream: Feed, bases: list[bytes], control: bytes) -> bytes:
-    made = patch.apply(piece.kind, stream.take(piece.carried), bases, piece.view or piece.size)
-    return patch.of_size(close_streams(made, control, piece.size), piece.size)
+class _Counting:
+    """A file, and whoever hears of what is written to it."""
+
+    def __init__(self, file: BinaryIO, advance: Advance) -> None:
+        self._file, self._advance = file, advance
+
+    def write(self, data: bytes, /) -> None:
+        self._file.write(data)
+        self._advance(len(data) * pace.MAKING)
+
+
+def _patch(piece: NewPiece, stream: Feed, bases: list[bytes], control: bytes, out: Writable) -> None:
+    data = gather(stream.parts(piece.carried))
+    if not control:
+        patch.apply_to(out, piece.kind, data, bases, piece.size)
+        return
+    made = patch.apply(piece.kind, data, bases, piece.view or piece.size)
+    out.write(patch.of_size(close_streams(made, control, piece.size), piece.size))
 
 
 def _pass_over(parts: Iterable[bytes]) -> None:

@@ -11,7 +11,7 @@ from airstore.core.limits import MIB
 from airstore.store.format.objects import ObjectKey, ObjectKind
 from airstore.store.format.recipe import Opened, Step
 from airstore.store.ingest import tar
-from airstore.store.ingest.feed import Feed
+from airstore.store.ingest.feed import Feed, gather
 from airstore.store.read.reader import ObjectReader
 
 PIECE = 32 * MIB  # bytes of a piece at most; a few times that is in memory while a delta is made or read
@@ -90,7 +90,7 @@ def content(reader: ObjectReader, piece: Piece) -> bytes:
     Raises:
         DamagedError: an object has no good copy.
     """
-    return b"".join(map(reader.object, piece.keys))
+    return gather(map(reader.object, piece.keys))
 
 
 def contents(reader: ObjectReader, pieces: Sequence[Piece]) -> Iterator[bytes]:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
+
+
+def gather(chunks: Iterable[bytes]) -> bytes:
+    """All of these in one, with no more than one of them in memory beside it."""
+    out = io.BytesIO()
+    for chunk in chunks:
+        out.write(chunk)
+    return out.getvalue()
 
 
 class Feed:

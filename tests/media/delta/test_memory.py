@@ -7,19 +7,21 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airstore import codec
 from airstore.core.errors import UsageError
 from airstore.core.image.digest import Digest
 from airstore.core.limits import GIB
 from airstore.media.delta.effort import Effort
-from airstore.media.delta.format import patch
+from airstore.media.delta.format import patch, segments
 from airstore.media.delta.format.nested import VIEW
-from airstore.media.delta.format.packing import Method, Packing
+from airstore.media.delta.format.packing import Method, Packing, unpack
 from airstore.media.delta.format.patch import BASE, PIECE
 from airstore.media.delta.format.segments import SEGMENT
 from airstore.media.delta.making.memory import (
@@ -139,6 +141,35 @@ def test_too_little_is_said_before_anything_is_made(road: Road, tmp_path: Path) 
     refused(airstore(*words, "--memory", "1G", "--effort", "max"), 2, "at least", "--effort")
     assert not list(tmp_path.iterdir())
     done(*words, "--memory", "1G")
+
+
+def test_nothing_is_unpacked_while_a_patch_is_applied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What unpacks a stream takes up to 64 MiB, whole files' as well as patches'."""
+    fleet = Fleet(tmp_path)
+    old = layer({f"f{n}": text(n) for n in range(9)})
+    new = layer({f"f{n}": text(n)[100:] for n in range(9)} | {f"g{n}": noise(n) for n in range(9)})
+    delta = fleet.write([new], [old])
+    active, applied = list[object](), list[int]()
+
+    def unpacking(*arguments: Any) -> Iterator[bytes]:
+        active.append(arguments)
+        try:
+            yield from unpack(*arguments)
+        finally:
+            active.remove(arguments)
+
+    def applying(*arguments: Any) -> None:
+        applied.append(len(active))
+        codec.patch(*arguments)
+
+    monkeypatch.setattr(segments, "unpack", unpacking)
+    monkeypatch.setattr(patch, "apply_patch", applying)
+    fleet.take_in(delta, [old], [new])
+    fleet.publisher.close()
+    assert len(applied) >= 9
+    assert not any(applied)
 
 
 def test_bases_are_let_go_of_before_a_patch_is_applied() -> None:

@@ -1,17 +1,20 @@
 """One new piece of bytes as what it takes to make it of old ones. Pure.
 
 Patches are HDiffPatch's, uncompressed (github.com/sisong/HDiffPatch, format HDIFF13): matches by suffix
-array, differences inside of them byte by byte; a solid stream of many compresses better than each alone. The
-library believes the sizes that a patch states, so they are first compared with what the signed table says.
+array, differences inside of them byte by byte; a solid stream of many compresses better than each alone.
+They are applied by the codec, which holds the base and the patch and not what it makes.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from airstore.codec import Writable
+from airstore.codec import patch as apply_patch
 from airstore.core.errors import DamagedError
 from airstore.media.delta.format.nested import VIEW, may_have_streams, open_streams, streams, view
 from airstore.media.delta.format.wire import Numbers
@@ -100,19 +103,28 @@ def make(
 
 
 def apply(kind: PieceKind, data: bytes, bases: list[bytes], size: int) -> bytes:
-    """The piece again, or its view, if archives in it are opened.
+    """The piece again, or its view, if archives in it are opened. See `apply_to`."""
+    out = io.BytesIO()
+    apply_to(out, kind, data, bases, size)
+    return out.getvalue()
+
+
+def apply_to(out: Writable, kind: PieceKind, data: bytes, bases: list[bytes], size: int) -> None:
+    """Write the piece, or its view, as it is made: it is as large as what it is made of.
 
     Args:
+        out: takes it.
         kind: how it is carried.
         data: what `make` gave.
         bases: its bases; the list is emptied, for what is joined is a copy.
         size: of the piece or its view, as the table says.
 
     Raises:
-        DamagedError: the patch is damaged, or not for these bases.
+        DamagedError: the patch is damaged, or not for these bases; what was written is worth nothing.
     """
     if kind in {PieceKind.WHOLE, PieceKind.OPENED}:
-        return of_size(data, size)
+        out.write(of_size(data, size))
+        return
     base = _viewed(bases, BASE) if kind is PieceKind.OPENED_PATCH else b"".join(bases)
     bases.clear()
     if base is None:
@@ -120,14 +132,7 @@ def apply(kind: PieceKind, data: bytes, bases: list[bytes], size: int) -> bytes:
     sizes = Numbers(data[:20])
     if sizes.take(max(PIECE, VIEW)) != size or sizes.take(BASE) != len(base):
         raise DamagedError("a delta's patch is for another base than this site has")
-    import hdiffpatch  # noqa: PLC0415 - as below
-
-    whole = _MAGIC + data
-    del data  # which nobody else needs, and which is as large
-    try:
-        return of_size(hdiffpatch.apply(base, whole), size)
-    except hdiffpatch.HDiffPatchError as fault:
-        raise DamagedError(f"a delta's patch cannot be applied: {fault}") from fault
+    apply_patch(base, data, size, out)
 
 
 def _against(new: bytes, base: bytes, whole: PieceKind, room: Room) -> Carried:

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO, NamedTuple, Protocol
 
 from airstore.core.durable import storage_errors
-from airstore.core.limits import MIB
+from airstore.core.limits import KIB, MIB
 from airstore.core.progress import Advance
 from airstore.media.delta.format.layout import Stream, StreamSegment
 from airstore.media.delta.format.packing import MachineCode, Method, Packing, unpack
 from airstore.store.blobs import Feed
 
+_PART = 256 * KIB  # bytes that are read at once
 SEGMENT = 64 * MIB  # plain bytes; as much is in a reader's memory
 
 
@@ -113,21 +115,41 @@ class SegmentWriter:
         self._advance(job.segment.count)
 
 
-def read_streams(path: Path, start: int, segments: Sequence[StreamSegment]) -> dict[Stream, Feed]:
+def read_streams(
+    path: Path, start: int, segments: Sequence[StreamSegment], temporary: Path | None = None
+) -> dict[Stream, Feed]:
     """The plain bytes of each stream.
 
     Args:
         path: the file.
         start: where its first segment is.
         segments: all of them, in order.
+        temporary: a directory with room for a segment. Patches are unpacked there before the first is
+            given: what unpacks them takes as much memory as applying them does.
     """
-    return {stream: Feed(_chunks(path, start, segments, stream)) for stream in Stream}
+    return {stream: Feed(_chunks(path, start, segments, stream, temporary)) for stream in Stream}
 
 
-def _chunks(path: Path, start: int, segments: Sequence[StreamSegment], stream: Stream) -> Iterator[bytes]:
+def _chunks(
+    path: Path, start: int, segments: Sequence[StreamSegment], stream: Stream, temporary: Path | None
+) -> Iterator[bytes]:
     with storage_errors(path), path.open("rb") as file:
         for segment in segments:
             if segment.stream is stream:
                 file.seek(start)
-                yield from unpack(file, segment.method, segment.stored, segment.plain)
+                plain = unpack(file, segment.method, segment.stored, segment.plain)
+                if temporary and stream is Stream.PATCHES:
+                    plain = _at_rest(plain, temporary)
+                yield from plain
             start += segment.stored
+
+
+def _at_rest(parts: Iterator[bytes], temporary: Path) -> Iterator[bytes]:
+    """The same bytes, when all of them are on disk."""
+    with TemporaryFile(dir=temporary) as file:
+        for part in parts:
+            with storage_errors(temporary):
+                file.write(part)
+        file.seek(0)
+        while part := file.read(_PART):
+            yield part

@@ -96,7 +96,7 @@ fn outcome<T>(
 /// The version of this interface.
 #[no_mangle]
 pub extern "C" fn airstore_codec_interface() -> u32 {
-    1
+    2
 }
 
 /// Record a gzip stream; see `exact::record`. The text is the encoder's name, or what is wrong.
@@ -139,4 +139,34 @@ pub unsafe extern "C" fn airstore_codec_rebuild(
     let text = unsafe { &mut *text };
     let work = move || exact::rebuild(Source(plain), BufReader::new(Source(side)), Sink(gzip));
     outcome(work, text).map_or_else(|code| code, |()| DONE)
+}
+
+/// Apply a patch; see `exact::patch::apply`. The text is what is wrong.
+///
+/// # Safety
+/// `base` and `patch` point to so many bytes, `text` to a `Text` of the caller, for this call.
+#[no_mangle]
+pub unsafe extern "C" fn airstore_codec_patch(
+    base: *const u8,
+    base_size: usize,
+    patch: *const u8,
+    patch_size: usize,
+    size: u64,
+    out: WriteFn,
+    text: *mut Text,
+) -> i32 {
+    // SAFETY: by the contract above; nothing else refers to the text, and nobody changes the bytes during the call.
+    let (base, patch, text) = unsafe { (bytes(base, base_size), bytes(patch, patch_size), &mut *text) };
+    outcome(move || exact::patch::apply(base, patch, size, Sink(out)), text)
+        .map_or_else(|code| code, |()| DONE)
+}
+
+/// # Safety
+/// As of `slice::from_raw_parts`, but that nothing may be nowhere.
+unsafe fn bytes<'a>(start: *const u8, size: usize) -> &'a [u8] {
+    if size == 0 {
+        return &[];
+    }
+    // SAFETY: by the contract above.
+    unsafe { std::slice::from_raw_parts(start, size) }
 }

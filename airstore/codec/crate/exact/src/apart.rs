@@ -29,14 +29,22 @@ pub struct Job {
     pub last: bool,
 }
 
+/// A segment that was recorded.
+pub struct Done {
+    /// What the model missed.
+    fixes: Vec<u8>,
+    /// The job's memory, for the next: fresh pages cost more than what is done in them.
+    bytes: Vec<u8>,
+}
+
 impl Job {
-    /// What the model misses in the segment.
-    pub fn run<M: Model>(self, engine: &mut Engine<M>) -> Result<Vec<u8>> {
+    /// Record the segment.
+    pub fn run<M: Model>(self, engine: &mut Engine<M>) -> Result<Done> {
         let mut follow = Follow::of(self.blocks);
         let view = View { bytes: &self.bytes, base: self.base };
         let goal = if self.last { Goal::Last } else { Goal::Segment };
         engine.run(&view, self.from..self.bytes.len(), goal, &mut follow)?;
-        Ok(follow.fixes.take())
+        Ok(Done { fixes: follow.fixes.take(), bytes: self.bytes })
     }
 
     /// Bytes that it takes, about.
@@ -55,7 +63,7 @@ enum Later {
 }
 
 /// What records segments apart, if anything may.
-pub type Crew = Option<Workers<Job, Vec<u8>>>;
+pub type Crew = Option<Workers<Job, Done>>;
 
 /// Records in their order, some of them of segments that are recorded apart.
 #[derive(Default)]
@@ -63,6 +71,8 @@ pub struct Queue {
     workers: Crew,
     later: VecDeque<Later>,
     weight: usize,
+    /// Memory of segments that were recorded.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Queue {
@@ -84,6 +94,14 @@ impl Queue {
         self.workers.is_some()
     }
 
+    /// A copy of a segment's bytes.
+    pub fn copy(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut copy = self.spare.pop().unwrap_or_default();
+        copy.clear();
+        copy.extend_from_slice(bytes);
+        copy
+    }
+
     /// Have a segment recorded; `frame` has no deviations yet.
     pub fn give(&mut self, job: Job, frame: Frame) -> Result<()> {
         let weight = job.weight();
@@ -103,8 +121,11 @@ impl Queue {
             Later::Record(record) => Ok(record),
             Later::Segment(frame, weight) => {
                 self.weight -= weight;
-                let fixes = self.workers.as_mut().and_then(Workers::take).unwrap_or(Err(NOBODY));
-                fixes.map(|fixes| Record::Frame(Frame { fixes, ..frame }))
+                let done = self.workers.as_mut().and_then(Workers::take).unwrap_or(Err(NOBODY));
+                done.map(|Done { fixes, bytes }| {
+                    self.spare.push(bytes);
+                    Record::Frame(Frame { fixes, ..frame })
+                })
             }
         })
     }

@@ -94,6 +94,22 @@ impl<R: Read> BitReader<R> {
         Ok(())
     }
 
+    /// Whether the source's end was met.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The bytes that are at hand behind the bits that are, those bits, and how many: those above are 0.
+    pub fn at_hand(&self) -> (&[u8], u64, u32) {
+        (&self.chunk[self.at..self.end], self.bits & low(self.count), self.count)
+    }
+
+    /// Leave so many of those bytes behind; these bits are at hand.
+    pub fn leave(&mut self, bytes: usize, bits: u64, count: u32) {
+        self.at += bytes;
+        (self.bits, self.count) = (bits, count);
+    }
+
     /// The next `n` bits, at most 32.
     pub fn take(&mut self, n: u32) -> Result<u32> {
         self.refill()?;

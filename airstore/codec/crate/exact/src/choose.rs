@@ -22,11 +22,11 @@ const EVIDENCE: u64 = 1 << 16;
 /// Deviations of more than this part of the stream are worse than its tokens, which delta better.
 const WORTHWHILE: u64 = 2;
 
-/// The encoder whose model errs least over a stream's first bytes.
-pub fn choose(prefix: &[u8]) -> Encoder {
+/// Of these encoders the one whose model errs least over a stream's first bytes.
+pub fn choose(prefix: &[u8], candidates: Vec<Encoder>) -> Encoder {
     let mut tried = Vec::new();
     let mut best = u64::MAX;
-    for encoder in candidates(prefix) {
+    for encoder in candidates {
         let (cost, right) = glance(encoder, prefix, enough(best));
         if right {
             return encoder;
@@ -108,17 +108,23 @@ fn well(mut tried: Vec<(u64, Encoder)>, most: usize) -> Vec<(u64, Encoder)> {
     tried
 }
 
+/// Go's zero time, cut to 32 bits, which pgzip and klauspost write.
+const ZERO_TIME: [u8; 4] = [0, 9, 0x6e, 0x88];
+
+/// Whether a header is like those of pgzip and klauspost.
+pub fn like_klauspost(header: &[u8]) -> bool {
+    header.get(4..8) == Some(&ZERO_TIME)
+}
+
 /// All encoders, those first that write such headers and blocks.
-pub fn candidates(prefix: &[u8]) -> Vec<Encoder> {
+pub fn candidates(prefix: &[u8], first: &First) -> Vec<Encoder> {
     let (time, speed, system) = match prefix {
         [0x1f, 0x8b, 8, _, a, b, c, d, speed, system, ..] => ([*a, *b, *c, *d], *speed, *system),
         _ => ([0; 4], 0, 0),
     };
     let mut all = Encoder::all();
-    // pgzip and klauspost write Go's zero time, cut to 32 bits.
-    let klauspost = time == [0, 9, 0x6e, 0x88];
+    let klauspost = time == ZERO_TIME;
     let go = system == 255 && !klauspost;
-    let first = First::of(prefix, klauspost);
     all.retain(|encoder| match encoder {
         Encoder::Tokens => false,
         Encoder::Klauspost(_, Epoch::Since1_15_12, _) => first.is_open(),
@@ -148,12 +154,17 @@ pub fn candidates(prefix: &[u8]) -> Vec<Encoder> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Stream;
     use crate::guess::record_any;
     use crate::guide::Plan;
     use crate::inflate::Start;
     use crate::members::record_members;
     use crate::rebuild::rebuild;
     use crate::side::{opening, Frame, Record};
+
+    fn candidates(prefix: &[u8]) -> Vec<Encoder> {
+        super::candidates(prefix, &First::of(prefix, like_klauspost(prefix)))
+    }
 
     const KLAUSPOST: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 9, 0x6e, 0x88, 0, 255];
     const ZLIB: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
@@ -188,7 +199,8 @@ mod tests {
             let size = if parallel { 1 << 20 } else { 2 << 20 };
             let stream = stream(encoder, KLAUSPOST, &words(2 << 20), size);
             let prefix = &stream[..stream.len().min(LONG)];
-            assert_eq!((candidates(prefix)[0], choose(prefix)), (encoder, encoder));
+            let order = candidates(prefix);
+            assert_eq!((order[0], choose(prefix, order)), (encoder, encoder));
         }
     }
 
@@ -203,8 +215,10 @@ mod tests {
             let stream = stream(written, KLAUSPOST, &plain, size);
             let (mut side, mut side_of_older, mut back) = (Vec::new(), Vec::new(), Vec::new());
             let chosen = record_any(&stream[..], std::io::sink(), &mut side).expect("recorded");
-            record_members(older, &stream[..], std::io::sink(), &mut side_of_older, |_| Ok(true))
-                .expect("recorded");
+            record_members(older, Stream::new(&stream[..]), std::io::sink(), &mut side_of_older, |_| {
+                Ok(true)
+            })
+            .expect("recorded");
             rebuild(&plain[..], &side[..], &mut back).expect("rebuilt");
             assert!(chosen == both && back == stream, "{chosen}");
             let (cost, before) = (side.len(), side_of_older.len());

@@ -12,6 +12,55 @@ use std::io::Read;
 /// pigz may end its blocks without a trace but their length.
 const PIGZ_BLOCK: u64 = 1 << 17;
 
+/// What is known behind a block.
+#[derive(Clone, Copy, Default)]
+struct State {
+    /// It goes on.
+    open: bool,
+    /// It was the stream's last.
+    ended: bool,
+}
+
+/// A block that was read, and what was known behind it.
+type Seen = (Block, State);
+
+/// What is read again.
+#[derive(Default)]
+struct Again {
+    blocks: VecDeque<Seen>,
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Again {
+    /// The next block; its bytes are appended.
+    fn take(&mut self, plain: &mut Plain) -> Option<Seen> {
+        let seen = self.blocks.pop_front()?;
+        let end = self.at + seen.0.span;
+        plain.bytes.extend_from_slice(&self.bytes[self.at..end]);
+        self.at = end;
+        if self.blocks.is_empty() {
+            self.bytes = Vec::new();
+        }
+        Some(seen)
+    }
+}
+
+/// A stream to be recorded.
+pub struct Stream<R> {
+    /// What reads it.
+    pub decoder: Decoder<R>,
+    /// The first member's header, if it was read.
+    pub header: Option<Vec<u8>>,
+}
+
+impl<R: Read> Stream<R> {
+    /// One that stands at its beginning.
+    pub fn new(source: R) -> Self {
+        Stream { decoder: Decoder::new(source), header: None }
+    }
+}
+
 /// What reads blocks.
 pub struct Decoder<R> {
     /// The stream.
@@ -29,6 +78,11 @@ pub struct Decoder<R> {
     /// Whether a segment ended and another followed.
     pub flushed: bool,
     inflate: Inflate,
+    /// Blocks that were read before, with their bytes; and what is read now, if that is to be read again.
+    again: Again,
+    log: Option<VecDeque<Seen>>,
+    /// What is known behind the last block that was read.
+    state: State,
     /// The first block of the next segment, if it was read.
     waiting: Option<Block>,
     /// Where the current segment starts.
@@ -49,6 +103,9 @@ impl<R: Read> Decoder<R> {
             copied: 0,
             flushed: false,
             inflate: Inflate::default(),
+            again: Again::default(),
+            log: None,
+            state: State::default(),
             waiting: None,
             segment: 0,
             piecewise: true,
@@ -58,15 +115,36 @@ impl<R: Read> Decoder<R> {
     /// A member's blocks start here.
     pub fn start(&mut self) {
         self.inflate = Inflate::default();
+        self.restart();
+    }
+
+    fn restart(&mut self) {
+        self.state = State::default();
         self.plain.clear();
         self.end = None;
         self.segment = 0;
         self.piecewise = true;
     }
 
+    /// Keep what is read from here on: it can be read again.
+    pub fn keep(&mut self) {
+        self.log = Some(VecDeque::new());
+    }
+
+    /// Stand again where keeping began: at a stream's first block.
+    pub fn rewind(&mut self) {
+        let blocks = self.log.take().unwrap_or_default();
+        self.again = Again { blocks, bytes: std::mem::take(&mut self.plain.bytes), at: 0 };
+        self.restart();
+        self.blocks.clear();
+        self.tail.clear();
+        self.waiting = None;
+        (self.copied, self.flushed) = (0, false);
+    }
+
     /// Whether the member's last block was read, and none is left for another segment.
     pub fn ended(&self) -> bool {
-        self.inflate.ended() && self.waiting.is_none()
+        self.state.ended && self.waiting.is_none()
     }
 
     /// Whether the current segment starts at this position.
@@ -98,9 +176,19 @@ impl<R: Read> Decoder<R> {
         if let Some(block) = self.waiting.take() {
             return Ok(Some(block));
         }
-        let block = self.inflate.block(&mut self.reader, &mut self.plain)?;
+        let (block, state) = match self.again.take(&mut self.plain) {
+            Some(seen) => seen,
+            None => {
+                let block = self.inflate.block(&mut self.reader, &mut self.plain)?;
+                (block, State { open: self.inflate.open(), ended: self.inflate.ended() })
+            }
+        };
+        self.state = state;
+        if let Some(log) = &mut self.log {
+            log.push_back((block.clone(), state));
+        }
         let nothing = block.span == 0 && block.start == Start::Continue;
-        if nothing && self.inflate.ended() {
+        if nothing && self.state.ended {
             self.end = Some(self.plain.end());
         }
         Ok((!nothing).then_some(block))
@@ -114,9 +202,9 @@ impl<R: Read> Decoder<R> {
         self.copied += (block.span - block.tokens.len().min(block.span)) as u64;
         self.blocks.push_back(block);
         let end = self.plain.end();
-        if self.inflate.ended() {
+        if self.state.ended {
             self.end = Some(end);
-        } else if !self.inflate.open() && self.piecewise && end - self.segment == PIGZ_BLOCK {
+        } else if !self.state.open && self.piecewise && end - self.segment == PIGZ_BLOCK {
             return self.segment_end(None, end);
         } else if end - self.segment > PIGZ_BLOCK {
             self.piecewise = false;
@@ -129,7 +217,7 @@ impl<R: Read> Decoder<R> {
         self.end = Some(end);
         self.piecewise &= end - self.segment == PIGZ_BLOCK;
         self.tail.extend(block.map(|block| Plan { start: block.start, last: block.last, literals: false }));
-        while !self.inflate.ended() {
+        while !self.state.ended {
             if let Some(block) = self.next_block()? {
                 if block.span > 0 {
                     self.waiting = Some(block);

@@ -1,7 +1,7 @@
 //! Runs a model over plain bytes, asking a guide at each step.
 
 use crate::error::{ensure, Error, Result};
-use crate::guide::{Guide, Step, Unit};
+use crate::guide::{Glide, Guide, Step, Unit};
 use crate::inflate::MAX_TOKENS;
 use crate::models::{Model, View};
 use crate::token::{Token, MAX_DISTANCE};
@@ -84,12 +84,16 @@ impl<M: Model> Engine<M> {
         Ok(at)
     }
 
-    /// Tokens that nobody need be asked about.
+    /// Tokens that need no more than to be agreed to.
     #[inline]
     fn glide<G: Guide>(&mut self, view: &View, span: Range<usize>, guide: &mut G) -> usize {
         let before = self.unit.tokens.len();
-        let at = self.model.glide(view, span, guide.sure(), &mut self.unit);
-        guide.unasked(self.unit.tokens.len() - before);
+        let most = before.saturating_add(guide.quick()).min(2 * MAX_TOKENS - 1);
+        if before >= most {
+            return span.start;
+        }
+        let at = self.model.glide(view, span, Glide { most, unit: &mut self.unit, guide });
+        guide.agreed(self.unit.tokens.len() - before);
         at
     }
 

@@ -2,10 +2,10 @@
 
 use crate::decode::Decoder;
 use crate::encoder::{Encoder, Epoch};
-use crate::gzip::{self, Next};
 use crate::inflate::{Block, Start};
 use crate::models::zlib::Variant;
 use crate::rules::klauspost::{told, Headers};
+use std::io::Read;
 
 /// Go's encoders over chunks look for matches in so many bytes, and write what they found.
 const CHUNK: usize = 65535;
@@ -30,23 +30,19 @@ pub struct First {
 }
 
 impl First {
-    /// Read as much of a stream as says something: what tells pigz, or, if `whole`, what tells pgzip.
-    pub fn of(prefix: &[u8], whole: bool) -> First {
-        let mut decoder = Decoder::new(prefix);
+    /// Read as much from a member's first block on as says something: what tells pigz, or, if `whole`, what tells
+    /// pgzip. And whether what was read is sound: if not, recording says why.
+    pub fn read<R: Read>(decoder: &mut Decoder<R>, whole: bool) -> (First, bool) {
         let mut first = First::default();
-        if !matches!(gzip::read_header(&mut decoder.reader), Ok(Next::Member(_))) {
-            return first;
-        }
-        decoder.start();
-        // What cannot be read says nothing here; recording says why.
-        let _ = decoder.read_to(1);
+        // What cannot be read says nothing here.
+        let begun = decoder.read_to(1);
         if let Some(block) = decoder.blocks.front().filter(|block| !block.last && !block.tokens.is_empty()) {
             first.size = Some((block.tokens.len(), block.span));
         }
         first.headers = decoder.blocks.front().filter(|block| !block.last).and_then(headers);
         let block = if whole { PGZIP_BLOCK } else { PIGZ_BLOCK };
         let read = decoder.read_to(block + 1);
-        first.headers = first.headers.or_else(|| all_headers(&decoder));
+        first.headers = first.headers.or_else(|| all_headers(decoder));
         first.goes_on = !decoder.blocks.is_empty() && !decoder.ended();
         if read.is_ok() {
             first.pieces = decoder.end == Some(PIGZ_BLOCK) && decoder.flushed;
@@ -57,7 +53,18 @@ impl First {
             // A block that goes on to where the stream was flushed is not cut by its encoder.
             first.size = first.size.filter(|(_, span)| decoder.end != Some(*span as u64));
         }
-        first
+        (first, begun.is_ok() && read.is_ok())
+    }
+
+    /// What the first bytes of a stream say.
+    #[cfg(test)]
+    pub fn of(prefix: &[u8], whole: bool) -> First {
+        let mut decoder = Decoder::new(prefix);
+        if !matches!(crate::gzip::read_header(&mut decoder.reader), Ok(crate::gzip::Next::Member(_))) {
+            return First::default();
+        }
+        decoder.start();
+        First::read(&mut decoder, whole).0
     }
 
     /// Whether an encoder's first block may look like this one.
@@ -104,7 +111,7 @@ fn headers(block: &Block) -> Option<Headers> {
 }
 
 /// The first that tells, but for a block that ends where the stream was flushed: there all do alike.
-fn all_headers(decoder: &Decoder<&[u8]>) -> Option<Headers> {
+fn all_headers<R: Read>(decoder: &Decoder<R>) -> Option<Headers> {
     let mut end = 0;
     decoder.blocks.iter().find_map(|block| {
         end += block.span as u64;

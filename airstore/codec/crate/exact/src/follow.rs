@@ -122,15 +122,45 @@ impl Guide for Follow {
 
     #[inline]
     fn literals(&mut self, bytes: &[u8]) -> usize {
-        let shown = self.hidden == 0 && self.unit.as_ref().is_some_and(|unit| !unit.literals);
-        let (true, Some(block)) = (shown, &self.current) else { return 1 };
-        let real = &block.tokens[self.next..];
-        let same = real.iter().zip(&bytes[1..]).take_while(|(token, byte)| **token == Token::literal(**byte));
-        let more = same.count();
-        self.next += more;
-        self.left -= more;
-        self.fixes.all_right(more as u64);
+        if self.quick() == 0 {
+            return 1;
+        }
+        let more = self.agrees_to(&bytes[1..]);
+        self.agreed(more);
         1 + more
+    }
+
+    #[inline]
+    fn quick(&self) -> usize {
+        let shown = self.hidden == 0 && self.unit.as_ref().is_some_and(|unit| !unit.literals);
+        usize::from(shown) * self.current.as_ref().map_or(0, |block| block.tokens.len() - self.next)
+    }
+
+    #[inline]
+    fn agrees(&mut self, token: Token) -> bool {
+        let real = self.current.as_ref().and_then(|block| block.tokens.get(self.next));
+        let same = real == Some(&token);
+        if same {
+            self.next += 1;
+            self.left -= token.span();
+        }
+        same
+    }
+
+    #[inline]
+    fn agrees_to(&mut self, bytes: &[u8]) -> usize {
+        let Some(block) = &self.current else { return 0 };
+        let real = &block.tokens[self.next..];
+        let same =
+            real.iter().zip(bytes).take_while(|(token, byte)| **token == Token::literal(**byte)).count();
+        self.next += same;
+        self.left -= same;
+        same
+    }
+
+    #[inline]
+    fn agreed(&mut self, tokens: usize) {
+        self.fixes.all_right(tokens as u64);
     }
 
     fn end(&mut self, chunked: bool) -> Result<bool> {

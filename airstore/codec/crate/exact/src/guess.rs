@@ -1,12 +1,15 @@
 //! Recording with the encoder that a stream's first bytes point to, before it is known to be the right one: where it
 //! is, nothing was tried in vain. What is written is held back until then.
 
-use crate::choose::{candidates, choose, is_enough, Verdict, LONG};
+use crate::choose::{candidates, choose, is_enough, like_klauspost, Verdict, LONG};
+use crate::decode::{Decoder, Stream};
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
+use crate::first::First;
+use crate::gzip::{self, Next};
 use crate::members::record_members;
 use crate::trial::Trial;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
 
 /// Plain bytes that are held back at most, about.
@@ -19,16 +22,44 @@ type Sure<'a> = &'a Cell<bool>;
 /// Record with the model that fits best: the likeliest is not tried before.
 pub fn record_any(source: impl Read, plain: impl Write, side: impl Write) -> Result<Encoder> {
     let sure = Cell::new(false);
-    let mut source = Kept::new(source, LONG as u64, &sure)?;
+    let source = RefCell::new(Kept::new(source, LONG as u64, &sure)?);
     let (mut plain, mut side) = (Held::new(plain, &sure), Held::new(side, &sure));
-    let guess = candidates(&source.bytes)[0];
-    if record_guess(guess, &mut source, &mut plain, &mut side)? {
-        return Ok(guess);
+    let (order, stream) = look(&source)?;
+    if record_guess(order[0], stream, &mut plain, &mut side, &sure)? {
+        return Ok(order[0]);
     }
-    let encoder = choose(&source.bytes[..source.bytes.len().min(LONG)]);
+    let encoder = choose(source.borrow().first(), order);
+    source.borrow_mut().at = 0;
     sure.set(true);
-    record_members(encoder, source, plain, side, |_| Ok(true))?;
+    record_members(encoder, Stream::new(Again(&source)), plain, side, |_| Ok(true))?;
     Ok(encoder)
+}
+
+/// The encoders in the order of what the first blocks say, and the stream, which reads those blocks no second time.
+fn look<'a, 'b, R: Read>(
+    source: &'a RefCell<Kept<'b, R>>,
+) -> Result<(Vec<Encoder>, Stream<Again<'a, 'b, R>>)> {
+    let mut decoder = Decoder::new(Again(source));
+    let header = match gzip::read_header(&mut decoder.reader)? {
+        Next::Member(header) => Some(header),
+        _ => None,
+    };
+    let (mut first, mut sound) = (First::default(), false);
+    if let Some(header) = &header {
+        decoder.start();
+        decoder.keep();
+        (first, sound) = First::read(&mut decoder, like_klauspost(header));
+    }
+    let mut source_again = source.borrow_mut();
+    let order = candidates(source_again.first(), &first);
+    source_again.open = true;
+    // What was read ends where the first bytes do, whatever follows them.
+    if sound && (!decoder.reader.ended() || source_again.whole) {
+        decoder.rewind();
+        return Ok((order, Stream { decoder, header }));
+    }
+    source_again.at = 0;
+    Ok((order, Stream::new(Again(source))))
 }
 
 /// A stream whose first bytes can be read again.
@@ -36,6 +67,10 @@ struct Kept<'a, R> {
     bytes: Vec<u8>,
     at: usize,
     rest: R,
+    /// Whether more than the first bytes may be read.
+    open: bool,
+    /// Whether there is no more.
+    whole: bool,
     sure: Sure<'a>,
 }
 
@@ -44,7 +79,13 @@ impl<'a, R: Read> Kept<'a, R> {
     fn new(mut rest: R, first: u64, sure: Sure<'a>) -> Result<Self> {
         let mut bytes = Vec::new();
         rest.by_ref().take(first).read_to_end(&mut bytes)?;
-        Ok(Kept { bytes, at: 0, rest, sure })
+        let whole = (bytes.len() as u64) < first;
+        Ok(Kept { bytes, at: 0, rest, open: false, whole, sure })
+    }
+
+    /// The first bytes.
+    fn first(&self) -> &[u8] {
+        &self.bytes[..self.bytes.len().min(LONG)]
     }
 }
 
@@ -55,6 +96,9 @@ impl<R: Read> Read for Kept<'_, R> {
             self.at += n;
             return Ok(n);
         }
+        if !self.open {
+            return Ok(0);
+        }
         let n = self.rest.read(out)?;
         if self.sure.get() {
             self.bytes = Vec::new();
@@ -63,6 +107,15 @@ impl<R: Read> Read for Kept<'_, R> {
         }
         self.at = self.bytes.len();
         Ok(n)
+    }
+}
+
+/// Reads what is kept, one after the other.
+struct Again<'a, 'b, R>(&'a RefCell<Kept<'b, R>>);
+
+impl<R: Read> Read for Again<'_, '_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.0.borrow_mut().read(out)
     }
 }
 
@@ -100,14 +153,14 @@ impl<W: Write> Write for Held<'_, W> {
     }
 }
 
-/// Record with this encoder's model unless it errs; false if it does, and the stream can be read again.
+/// Record with this encoder's model unless it errs; false if it does, and nothing was written.
 fn record_guess<R: Read, P: Write, S: Write>(
     encoder: Encoder,
-    source: &mut Kept<R>,
+    source: Stream<R>,
     plain: &mut Held<P>,
     side: &mut Held<S>,
+    sure: Sure,
 ) -> Result<bool> {
-    let sure = source.sure;
     let watch = |so_far: &Trial| {
         match is_enough(encoder, so_far) {
             _ if sure.get() => {}
@@ -118,12 +171,11 @@ fn record_guess<R: Read, P: Write, S: Write>(
         }
         Ok(sure.get())
     };
-    let recorded = record_members(encoder, &mut *source, &mut *plain, &mut *side, watch);
+    let recorded = record_members(encoder, source, &mut *plain, &mut *side, watch);
     match recorded {
         Err(Error::Io(fault)) => Err(Error::Io(fault)),
         Err(fault) if sure.get() => Err(fault),
         Err(_) => {
-            source.at = 0;
             plain.held.clear();
             side.held.clear();
             Ok(false)
@@ -140,8 +192,6 @@ fn record_guess<R: Read, P: Write, S: Write>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::first::First;
-    use std::cell::RefCell;
     use std::path::Path;
 
     fn vectors() -> Vec<(String, Vec<u8>)> {
@@ -156,17 +206,18 @@ mod tests {
 
     /// What a blob is recorded as by the first guess, if that is right.
     fn first_guess(blob: &[u8]) -> Option<Recorded> {
-        let (sure, guess) = (Cell::new(false), candidates(blob)[0]);
-        let mut source = Kept::new(blob, LONG as u64, &sure).expect("in memory");
+        let sure = Cell::new(false);
+        let source = RefCell::new(Kept::new(blob, LONG as u64, &sure).expect("in memory"));
         let (mut plain, mut side) = (Held::new(Vec::new(), &sure), Held::new(Vec::new(), &sure));
-        let right = record_guess(guess, &mut source, &mut plain, &mut side).expect("in memory");
-        right.then_some((guess, plain.inner, side.inner))
+        let (order, stream) = look(&source).expect("in memory");
+        let right = record_guess(order[0], stream, &mut plain, &mut side, &sure).expect("in memory");
+        right.then_some((order[0], plain.inner, side.inner))
     }
 
     fn chosen(blob: &[u8]) -> Recorded {
-        let encoder = choose(blob);
+        let encoder = choose(blob, candidates(blob, &First::of(blob, like_klauspost(blob))));
         let (mut plain, mut side) = (Vec::new(), Vec::new());
-        record_members(encoder, blob, &mut plain, &mut side, |_| Ok(true)).expect("recorded");
+        record_members(encoder, Stream::new(blob), &mut plain, &mut side, |_| Ok(true)).expect("recorded");
         (encoder, plain, side)
     }
 
@@ -202,10 +253,11 @@ mod tests {
     fn plain_bytes_that_were_held_are_written_before_side_data() {
         for (name, blob) in vectors() {
             let (sure, order) = (Cell::new(false), RefCell::new(Vec::new()));
-            let mut source = Kept::new(&blob[..], LONG as u64, &sure).expect("in memory");
+            let source = RefCell::new(Kept::new(&blob[..], LONG as u64, &sure).expect("in memory"));
+            let (candidates, stream) = look(&source).expect("in memory");
             let mut plain = Held::new(Order("plain", &order), &sure);
             let mut side = Held::new(Order("side", &order), &sure);
-            if record_guess(candidates(&blob)[0], &mut source, &mut plain, &mut side).expect("in memory") {
+            if record_guess(candidates[0], stream, &mut plain, &mut side, &sure).expect("in memory") {
                 assert_eq!(order.borrow()[0], "plain", "{name}");
             }
         }

@@ -51,14 +51,58 @@ pub trait Guide {
     fn literals(&mut self, bytes: &[u8]) -> usize {
         bytes.len().min(1)
     }
-    /// How many answers are sure to be as expected: the model need not ask.
-    fn sure(&self) -> usize {
+    /// How many tokens `agrees` may be asked about.
+    fn quick(&self) -> usize {
         0
     }
-    /// So many of those were not asked for.
-    fn unasked(&mut self, _: usize) {}
+    /// Whether the encoder wrote this token. If not, it is still to be asked for.
+    fn agrees(&mut self, _: Token) -> bool {
+        false
+    }
+    /// As `agrees`, for literals: how many of these, from the first on.
+    fn agrees_to(&mut self, _: &[u8]) -> usize {
+        0
+    }
+    /// So many tokens were agreed to.
+    fn agreed(&mut self, _: usize) {}
     /// The model expects the unit to end here. `chunked`: that a unit ends need not end a block.
     fn end(&mut self, chunked: bool) -> Result<bool>;
     /// The model expects the unit to be written so. Returns how it was.
     fn plan(&mut self, predicted: Plan, unit: &Unit, plain: &[u8]) -> Result<Plan>;
+}
+
+/// Where a model's tokens go as long as a guide agrees to each.
+pub struct Glide<'a, G> {
+    /// How many tokens the unit may have.
+    pub most: usize,
+    /// The unit.
+    pub unit: &'a mut Unit,
+    /// The guide.
+    pub guide: &'a mut G,
+}
+
+impl<G: Guide> Glide<'_, G> {
+    /// How many tokens may be taken.
+    #[inline(always)]
+    pub fn room(&self) -> usize {
+        self.most.saturating_sub(self.unit.tokens.len())
+    }
+
+    /// Take a token; false if the guide does not agree.
+    #[inline(always)]
+    pub fn take(&mut self, token: Token) -> bool {
+        let agreed = self.guide.agrees(token);
+        if agreed {
+            self.unit.tokens.push(token);
+        }
+        agreed
+    }
+
+    /// Take literals; how many of them the guide agrees to.
+    #[inline(always)]
+    pub fn take_literals(&mut self, bytes: &[u8]) -> usize {
+        let agreed = self.guide.agrees_to(bytes);
+        self.unit.tokens.extend(bytes[..agreed].iter().map(|byte| Token::literal(*byte)));
+        agreed
+    }
 }

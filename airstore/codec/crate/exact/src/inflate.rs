@@ -1,5 +1,7 @@
 //! Reads the blocks of a DEFLATE stream (RFC 1951) into tokens and plain bytes.
 
+mod quick;
+
 use crate::bits::BitReader;
 use crate::error::{Error, Result};
 use crate::huffman::Decoder;
@@ -8,6 +10,7 @@ use crate::tables::{read_header, Header, Lengths};
 use crate::token::{
     Token, DISTANCE_BASE, DISTANCE_EXTRA, END_OF_BLOCK, FIRST_LENGTH, LENGTH_BASE, LENGTH_EXTRA, MAX_LENGTH,
 };
+use quick::{BYTES, TOKENS};
 use std::io::Read;
 
 /// A part of a block holds at most this many tokens, ...
@@ -111,7 +114,17 @@ impl Inflate {
         let before = plain.end();
         let mut copies = 0;
         self.open = true;
-        while tokens.len() < MAX_TOKENS && plain.end() - before < MAX_SPAN as u64 {
+        // Whether there is room for so many tokens, and for these bytes before the last of them.
+        let room = |tokens: &[Token], plain: &Plain, more: usize, bytes: usize| {
+            tokens.len() + more <= MAX_TOKENS && plain.end() - before + bytes as u64 <= MAX_SPAN as u64
+        };
+        while room(&tokens, plain, 1, 1) {
+            if room(&tokens, plain, TOKENS, BYTES) {
+                copies += self.quick(reader, plain, &mut tokens);
+                if !room(&tokens, plain, 1, 1) {
+                    break;
+                }
+            }
             reader.refill()?;
             let (symbol, length) = self.literals.decode(reader.peek());
             if symbol < END_OF_BLOCK && length > 0 {
@@ -129,6 +142,10 @@ impl Inflate {
             plain.copy(token.length(), token.distance())?;
             tokens.push(token);
             copies += 1;
+        }
+        if tokens.len() < TOKENS {
+            // There may be as many blocks as bytes, and they wait together.
+            tokens.shrink_to_fit();
         }
         let span = (plain.end() - before) as usize;
         Ok(Block { start, last: self.last, tokens, span, plain: copies == 0 })
@@ -155,5 +172,32 @@ impl Inflate {
         let rest = (reader.peek() >> bits) & ((1 << extra) - 1);
         reader.skip(bits + extra)?;
         Ok(Token::copy(length, usize::from(DISTANCE_BASE[index]) + rest as usize))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bits::BitWriter;
+
+    /// Literals with the fixed codes: eight bits each, the highest first.
+    fn block(bytes: &[u8]) -> Vec<u8> {
+        let mut out = BitWriter::default();
+        out.put(0b011, 3);
+        bytes.iter().for_each(|byte| out.put(u64::from((byte + 0x30).reverse_bits()), 8));
+        out.put(0, 7);
+        out.into_packed()
+    }
+
+    #[test]
+    fn blocks_of_few_tokens_take_little_memory() {
+        for size in [0, 1, 40, 300, 10_000] {
+            let bytes: Vec<u8> = (0..size).map(|n| (n % 140) as u8).collect();
+            let (mut inflate, mut plain) = (Inflate::default(), Plain::default());
+            let mut reader = BitReader::new(std::io::Cursor::new(block(&bytes)));
+            let read = inflate.block(&mut reader, &mut plain).expect("sound");
+            assert!(inflate.ended() && plain.bytes == bytes && read.tokens.len() == size);
+            assert!(size > TOKENS || read.tokens.capacity() < 2 * size + 8, "{size}");
+        }
     }
 }

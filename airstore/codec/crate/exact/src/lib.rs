@@ -24,6 +24,7 @@ mod huffman;
 mod inflate;
 mod members;
 mod models;
+pub mod patch;
 mod plain;
 mod prove;
 mod rebuild;

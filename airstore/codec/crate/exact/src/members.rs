@@ -1,6 +1,7 @@
 //! Recording with one encoder's model, with threads for what may be recorded apart.
 
 use crate::apart::Job;
+use crate::decode::Stream;
 use crate::encoder::{Encoder, WithModel};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -17,7 +18,7 @@ const STEP: u64 = 4 << 20;
 /// Record a stream with this encoder's model, as long as `watch` agrees.
 pub fn record_members(
     encoder: Encoder,
-    source: impl Read,
+    source: Stream<impl Read>,
     plain: impl Write,
     side: impl Write,
     watch: impl FnMut(&Trial) -> Result<bool>,
@@ -69,7 +70,8 @@ mod tests {
                     Some(Workers::new(scope, engine, Job::run::<M>))
                 };
                 let watch = |_: &Trial| Ok(self.settled);
-                let mut recorder = Recorder::new(self.blob, std::io::sink(), &mut side, STEP, watch);
+                let mut recorder =
+                    Recorder::new(Stream::new(self.blob), std::io::sink(), &mut side, STEP, watch);
                 recorder.all(self.encoder, engine, &start).expect("recorded");
             });
             side

@@ -5,10 +5,10 @@ use crate::error::{Error, Result};
 /// How much stays in memory behind the current position: the farthest distance, and whatever a unit may store.
 pub const HISTORY: usize = (1 << 20) + (1 << 16);
 
-/// What a short copy takes at once, ...
+/// What a copy takes at once: most are short, and a few bytes too many cost less than a call.
 const AT_ONCE: usize = 16;
-/// ... and the longest of them.
-const SHORT: usize = 64;
+/// What is written beyond a copy's end at most.
+pub const ROOM: usize = 512;
 
 /// Consecutive plain bytes; positions count from the member's start.
 #[derive(Default)]
@@ -45,39 +45,15 @@ impl Plain {
     }
 
     /// Append a copy of what lies `distance` back.
-    #[inline]
     pub fn copy(&mut self, length: usize, distance: usize) -> Result<()> {
         let end = self.bytes.len();
-        if distance > end {
-            return Err(Error::Unsupported("a distance reaches before the start"));
-        }
-        let from = end - distance;
-        if distance >= AT_ONCE && length <= SHORT {
-            self.copy_short(from, length);
-        } else if distance >= length {
-            self.bytes.extend_from_within(from..from + length);
+        self.bytes.resize(end + length + ROOM, 0);
+        let copied = copy_within(&mut self.bytes, end, length, distance);
+        self.bytes.truncate(end + length);
+        if copied {
+            Ok(())
         } else {
-            self.repeat(from, length);
-        }
-        Ok(())
-    }
-
-    /// Most copies are short: a few bytes too many cost less than a call.
-    #[inline]
-    fn copy_short(&mut self, from: usize, length: usize) {
-        let end = self.bytes.len() + length;
-        for from in (from..from + length).step_by(AT_ONCE) {
-            let bytes: [u8; AT_ONCE] = self.bytes[from..].first_chunk().copied().unwrap_or_default();
-            self.bytes.extend_from_slice(&bytes);
-        }
-        self.bytes.truncate(end);
-    }
-
-    fn repeat(&mut self, from: usize, length: usize) {
-        let end = self.bytes.len() + length;
-        while self.bytes.len() < end {
-            let now = (self.bytes.len() - from).min(end - self.bytes.len());
-            self.bytes.extend_from_within(from..from + now);
+            Err(Error::Unsupported("a distance reaches before the start"))
         }
     }
 
@@ -95,6 +71,32 @@ impl Plain {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.base = 0;
+    }
+}
+
+/// Copy to an index what lies `distance` before it; false if nothing lies there. At most `ROOM` bytes behind are
+/// overwritten; they have to be there.
+#[inline(always)]
+pub fn copy_within(bytes: &mut [u8], end: usize, length: usize, distance: usize) -> bool {
+    let Some(from) = end.checked_sub(distance) else { return false };
+    if distance >= AT_ONCE {
+        for n in (0..length).step_by(AT_ONCE) {
+            let some: [u8; AT_ONCE] = bytes[from + n..].first_chunk().copied().unwrap_or_default();
+            bytes[end + n..end + n + AT_ONCE].copy_from_slice(&some);
+        }
+    } else {
+        repeat(bytes, end, length, distance);
+    }
+    true
+}
+
+/// As `copy_within`, where what is copied is among what is copied: what was written repeats itself twice as far each time.
+fn repeat(bytes: &mut [u8], end: usize, length: usize, distance: usize) {
+    let (from, mut have) = (end - distance, distance);
+    while have < distance + length {
+        let now = have.min(distance + length - have);
+        bytes.copy_within(from..from + now, from + have);
+        have += now;
     }
 }
 

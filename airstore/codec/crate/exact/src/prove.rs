@@ -1,5 +1,6 @@
 //! Recording that proves itself: what is recorded is rebuilt beside it, by another thread, and compared.
 
+use crate::decode::Stream;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::guess::record_any;
@@ -52,7 +53,7 @@ pub fn record(source: impl Read, plain: impl Write, side: impl Write) -> Result<
 /// As `record`.
 pub fn record_as(encoder: Encoder, source: impl Read, plain: impl Write, side: impl Write) -> Result<Report> {
     proven(source, plain, side, |source, plain, side| {
-        record_members(encoder, source, plain, side, |_| Ok(true))?;
+        record_members(encoder, Stream::new(source), plain, side, |_| Ok(true))?;
         Ok(encoder)
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::apart::{Crew, Job, Queue, MAX_APART};
 use crate::crc::Trailer;
-use crate::decode::Decoder;
+use crate::decode::{Decoder, Stream};
 use crate::encoder::Encoder;
 use crate::engine::{Engine, Goal};
 use crate::error::{Error, Result};
@@ -20,6 +20,8 @@ const NEAR: u64 = 1 << 17;
 /// What reads a gzip stream and writes what it is recorded as.
 pub struct Recorder<R, P, S, W> {
     decoder: Decoder<R>,
+    /// The first header, if it was read.
+    ready: Option<Vec<u8>>,
     plain_out: P,
     side_out: S,
     written: u64,
@@ -45,9 +47,10 @@ pub type Start<'a, M> = &'a dyn Fn(&Engine<M>) -> Crew;
 
 impl<R: Read, P: Write, S: Write, W: FnMut(&Trial) -> Result<bool>> Recorder<R, P, S, W> {
     /// A recorder of one stream, in frames of so many plain bytes.
-    pub fn new(source: R, plain: P, side: S, step: u64, watch: W) -> Self {
+    pub fn new(source: Stream<R>, plain: P, side: S, step: u64, watch: W) -> Self {
         Recorder {
-            decoder: Decoder::new(source),
+            decoder: source.decoder,
+            ready: source.header,
             plain_out: plain,
             side_out: side,
             written: 0,
@@ -67,15 +70,16 @@ impl<R: Read, P: Write, S: Write, W: FnMut(&Trial) -> Result<bool>> Recorder<R, 
 
     /// Record all members.
     pub fn all<M: Model>(&mut self, encoder: Encoder, mut engine: Engine<M>, start: Start<M>) -> Result<()> {
-        let Next::Member(header) = gzip::read_header(&mut self.decoder.reader)? else {
-            return Err(Error::Unsupported("not a gzip stream"));
-        };
+        let header = self.first_header()?;
         self.side_out.write_all(&opening(encoder))?;
-        self.next_member(header)?;
+        self.begin(header)?;
         loop {
             self.member(&mut engine, encoder.is_parallel(), start)?;
             match gzip::read_header(&mut self.decoder.reader)? {
-                Next::Member(header) => self.next_member(header)?,
+                Next::Member(header) => {
+                    self.decoder.start();
+                    self.begin(header)?;
+                }
                 Next::Other(bytes) => {
                     self.rest(bytes)?;
                     break;
@@ -90,23 +94,29 @@ impl<R: Read, P: Write, S: Write, W: FnMut(&Trial) -> Result<bool>> Recorder<R, 
         Ok(())
     }
 
-    fn start(&mut self) {
-        self.members += 1;
-        self.decoder.start();
-        self.position = 0;
-        self.from = 0;
-        self.written = 0;
-        self.trailer = Trailer::default();
+    fn first_header(&mut self) -> Result<Vec<u8>> {
+        if let Some(header) = self.ready.take() {
+            return Ok(header);
+        }
+        match gzip::read_header(&mut self.decoder.reader)? {
+            Next::Member(header) => Ok(header),
+            _ => Err(Error::Unsupported("not a gzip stream")),
+        }
     }
 
-    fn next_member(&mut self, header: Vec<u8>) -> Result<()> {
+    /// The decoder stands at the first block of a member.
+    fn begin(&mut self, header: Vec<u8>) -> Result<()> {
         if header == self.header {
             self.put(Record::SameHeader)?;
         } else {
             self.put(Record::Header(header.clone()))?;
             self.header = header;
         }
-        self.start();
+        self.members += 1;
+        self.position = 0;
+        self.from = 0;
+        self.written = 0;
+        self.trailer = Trailer::default();
         Ok(())
     }
 
@@ -181,7 +191,7 @@ impl<R: Read, P: Write, S: Write, W: FnMut(&Trial) -> Result<bool>> Recorder<R, 
         let base = self.position.saturating_sub(MAX_DISTANCE as u64).max(decoder.plain.base);
         let tail = std::mem::take(&mut decoder.tail);
         let last = decoder.ended() && tail.is_empty();
-        let bytes = decoder.plain.span(base, end).to_vec();
+        let bytes = self.queue.copy(decoder.plain.span(base, end));
         let blocks = std::mem::take(&mut decoder.blocks);
         let job = Job { bytes, base, from: (self.position - base) as usize, blocks, last };
         let frame = Frame { span: end - self.position, ahead: 0, fixes: Vec::new(), tail, last };

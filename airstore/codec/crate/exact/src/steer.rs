@@ -40,13 +40,23 @@ impl Guide for Steer<'_> {
     }
 
     #[inline]
-    fn sure(&self) -> usize {
+    fn quick(&self) -> usize {
         self.fixes.sure()
     }
 
+    #[inline(always)]
+    fn agrees(&mut self, _: Token) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn agrees_to(&mut self, bytes: &[u8]) -> usize {
+        bytes.len()
+    }
+
     #[inline]
-    fn unasked(&mut self, answers: usize) {
-        self.fixes.all_right(answers as u64);
+    fn agreed(&mut self, tokens: usize) {
+        self.fixes.all_right(tokens as u64);
     }
 
     fn end(&mut self, _: bool) -> Result<bool> {

@@ -1,5 +1,6 @@
 //! Trying an encoder's model on a stream's first bytes.
 
+use crate::decode::Stream;
 use crate::encoder::{Encoder, WithModel};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -51,7 +52,8 @@ impl<F: FnMut(&Trial) -> bool> WithModel for Attempt<'_, F> {
                 Ok(false)
             }
         };
-        let mut recorder = Recorder::new(self.prefix, std::io::sink(), std::io::sink(), STEP, watch);
+        let prefix = Stream::new(self.prefix);
+        let mut recorder = Recorder::new(prefix, std::io::sink(), std::io::sink(), STEP, watch);
         // The prefix may end anywhere, and limits end the run as errors do: what the error says is of no use.
         let _ended = recorder.all(self.encoder, engine, &|_| None);
         drop(recorder);

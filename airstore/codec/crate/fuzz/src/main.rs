@@ -1,4 +1,5 @@
-//! Feeds the codec whatever the fuzzer makes up: as a gzip stream, and as plain bytes with side data.
+//! Feeds the codec whatever the fuzzer makes up: as a gzip stream, as plain bytes with side data,
+//! and as a base with a patch.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -15,4 +16,5 @@ fuzz_target!(|data: &[u8]| {
     }
     let cut = (usize::from(*which) * 4).min(data.len());
     let _ = exact::rebuild(&data[..cut], &data[cut..], std::io::sink());
+    let _ = exact::patch::apply(&data[..cut], &data[cut..], u64::from(*which), std::io::sink());
 });

@@ -4,12 +4,15 @@
 //! After `flate/deflate.go` and `flate/fast_encoder.go` of klauspost/compress 1.18.0, `gzip.go` of
 //! klauspost/pgzip 1.2.6, and `src/compress/flate/deflate.go` of Go 1.27.3.
 
+mod glide;
+
 use super::tagged::PLACES;
 use super::window::{Window, REACH, START};
 use super::{Model, View};
-use crate::guide::{Plan, Unit};
+use crate::guide::{Glide, Guide, Plan, Unit};
 use crate::rules::klauspost::{Planner, Rules};
 use crate::token::Token;
+use std::ops::Range;
 
 const CHUNK: usize = 65535;
 /// The encoder keeps up to so many bytes before it forgets all but 32 KiB.
@@ -268,6 +271,10 @@ impl<M: Matcher> Model for Chunked<M> {
     #[inline]
     fn full(&mut self, view: &View, _: &Unit, at: usize) -> bool {
         view.base + at as u64 >= self.chunk_end
+    }
+
+    fn glide<G: Guide>(&mut self, view: &View, span: Range<usize>, glide: Glide<G>) -> usize {
+        self.alone(view, span, glide)
     }
 
     fn plan(&mut self, view: &View, unit: &Unit, at: usize, _: bool) -> Plan {

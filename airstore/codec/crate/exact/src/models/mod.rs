@@ -13,7 +13,7 @@ pub mod tagged;
 pub mod window;
 pub mod zlib;
 
-use crate::guide::{Plan, Unit};
+use crate::guide::{Glide, Guide, Plan, Unit};
 use crate::token::Token;
 use std::ops::Range;
 
@@ -51,10 +51,10 @@ pub trait Model: Clone + Send {
     fn literals(&self, _: &View, _: usize) -> usize {
         1
     }
-    /// Append tokens, at most so many, from a span's start as long as all that would be asked about each is its kind:
-    /// the unit is not full, the view's end is far. Returns where that ends. A model that cannot appends none.
+    /// Append tokens from a span's start as long as the guide agrees to each, and that is all that would be asked about
+    /// it: the unit is not full, the view's end is far. Returns where that ends. A model that cannot appends none.
     #[inline(always)]
-    fn glide(&mut self, _: &View, span: Range<usize>, _: usize, _: &mut Unit) -> usize {
+    fn glide<G: Guide>(&mut self, _: &View, span: Range<usize>, _: Glide<G>) -> usize {
         span.start
     }
     /// The token that was written.

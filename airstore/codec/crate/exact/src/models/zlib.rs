@@ -19,7 +19,7 @@ use self::hash::Hash;
 use self::places::Places;
 use super::ring::Ring;
 use super::{Model, View};
-use crate::guide::{Plan, Unit};
+use crate::guide::{Glide, Guide, Plan, Unit};
 use crate::rules::zlib;
 use crate::token::{Token, MAX_LENGTH};
 use std::ops::Range;
@@ -72,6 +72,12 @@ struct Match {
     distance: usize,
 }
 
+impl Match {
+    fn token(self) -> Token {
+        Token::copy(self.length, self.distance)
+    }
+}
+
 const NO_MATCH: Match = Match { length: NONE, distance: 0 };
 
 /// The encoder's state.
@@ -86,6 +92,8 @@ pub struct Zlib {
     ring: Ring,
     here: Option<Match>,
     next: Match,
+    /// What `next` will be, if it was looked for already.
+    looked: Option<Match>,
     hashed: u64,
     /// The first position of the window; no match starts there.
     origin: u64,
@@ -111,6 +119,7 @@ impl Zlib {
             ring: Ring::new(),
             here: None,
             next: NO_MATCH,
+            looked: None,
             hashed: 0,
             origin: 0,
             early: Early::default(),
@@ -193,10 +202,13 @@ impl Model for Zlib {
         self.here = Some(here);
         self.next = NO_MATCH;
         if self.slow && at + 1 < view.bytes.len() {
-            self.next = self.look(view, at + 1, here.length);
+            self.next = match self.looked.take() {
+                Some(next) => next,
+                None => self.look(view, at + 1, here.length),
+            };
         }
         if here.length >= MIN && self.next.length <= here.length {
-            return Token::copy(here.length, here.distance);
+            return here.token();
         }
         Token::literal(view.bytes[at])
     }
@@ -229,8 +241,8 @@ impl Model for Zlib {
         tokens == self.block_tokens || asks && self.early.ends(unit, self.slow)
     }
 
-    fn glide(&mut self, view: &View, span: Range<usize>, most: usize, unit: &mut Unit) -> usize {
-        self.alone(view, span, most, unit)
+    fn glide<G: Guide>(&mut self, view: &View, span: Range<usize>, glide: Glide<G>) -> usize {
+        self.alone(view, span, glide)
     }
 
     fn plan(&mut self, _: &View, unit: &Unit, _: usize, last: bool) -> Plan {

@@ -1,9 +1,9 @@
-//! The model where it is sure to be right: far from the end of what is to be compressed, and without a guide, the
-//! encoder's loop needs no question at each token.
+//! The model where it is likely to be right: far from the end of what is to be compressed the encoder's own loop does,
+//! with one short question at each token.
 
 use super::early::EVERY;
 use super::{Match, Variant, Zlib, MIN, NO_MATCH};
-use crate::guide::Unit;
+use crate::guide::{Glide, Guide, Unit};
 use crate::models::View;
 use crate::token::{Token, MAX_LENGTH};
 use std::ops::Range;
@@ -23,68 +23,74 @@ impl Zlib {
     }
 
     /// See `Model::glide`.
-    pub(super) fn alone(&mut self, view: &View, span: Range<usize>, most: usize, unit: &mut Unit) -> usize {
-        let end = span.end.min(view.bytes.len().saturating_sub(NEAR));
-        let room = self.room(unit).min(most);
-        if room == 0 || span.start >= end {
-            return span.start;
-        }
-        let tokens = unit.tokens.len() + room;
+    pub(super) fn alone<G: Guide>(&mut self, view: &View, span: Range<usize>, glide: Glide<G>) -> usize {
+        let Glide { most, unit, guide } = glide;
+        let span = span.start..span.end.min(view.bytes.len().saturating_sub(NEAR));
+        let start = span.start;
+        let most = most.min(unit.tokens.len() + self.room(unit));
+        let mut glide = Glide { most, unit, guide };
         let at = match self.slow {
-            true => self.slowly(view, span.start..end, tokens, unit),
-            false => self.fast(view, span.start..end, tokens, unit),
+            true => self.slowly(view, span, &mut glide),
+            false => self.fast(view, span, &mut glide),
         };
-        unit.span += at - span.start;
+        glide.unit.span += at - start;
         at
     }
 
     /// Matches are put off for longer ones a byte later.
-    fn slowly(&mut self, view: &View, span: Range<usize>, tokens: usize, unit: &mut Unit) -> usize {
+    fn slowly<G: Guide>(&mut self, view: &View, span: Range<usize>, glide: &mut Glide<G>) -> usize {
         let mut at = span.start;
         let mut here = self.here.take();
-        while at < span.end && unit.tokens.len() < tokens {
+        while at < span.end && glide.room() > 0 {
             let before = here.unwrap_or(NO_MATCH);
             let next = self.find(view, at + usize::from(here.is_some()), before.length);
             if here.is_none() {
                 here = Some(next);
                 continue;
             }
-            if before.length >= MIN && next.length <= before.length {
-                unit.tokens.push(Token::copy(before.length, before.distance));
+            let copy = before.length >= MIN && next.length <= before.length;
+            if !glide.take(if copy { before.token() } else { Token::literal(view.bytes[at]) }) {
+                self.looked = Some(next);
+                break;
+            }
+            if copy {
                 self.hash_to(view, at + 2..at + before.length);
                 at += before.length;
                 here = None;
             } else {
-                unit.tokens.push(Token::literal(view.bytes[at]));
                 at += 1;
                 here = Some(next);
             }
         }
-        self.hashed = view.base + at as u64 + u64::from(here.is_some());
+        let found = u64::from(here.is_some()) + u64::from(self.looked.is_some());
+        self.hashed = view.base + at as u64 + found;
         self.here = here;
         at
     }
 
     /// The first match is taken.
-    fn fast(&mut self, view: &View, span: Range<usize>, tokens: usize, unit: &mut Unit) -> usize {
+    fn fast<G: Guide>(&mut self, view: &View, span: Range<usize>, glide: &mut Glide<G>) -> usize {
         let mut at = span.start;
-        while at < span.end && unit.tokens.len() < tokens {
+        while at < span.end && glide.room() > 0 {
             let here = match self.here.take() {
                 Some(here) => here,
                 None => self.find(view, at, NO_MATCH.length),
             };
-            if here.length < MIN {
-                unit.tokens.push(Token::literal(view.bytes[at]));
+            let copy = here.length >= MIN;
+            if !glide.take(if copy { here.token() } else { Token::literal(view.bytes[at]) }) {
+                self.here = Some(here);
+                break;
+            }
+            if !copy {
                 at += 1;
                 continue;
             }
-            unit.tokens.push(Token::copy(here.length, here.distance));
             if here.length <= self.level.lazy {
                 self.hash_to(view, at + 1..at + here.length);
             }
             at += here.length;
         }
-        self.hashed = view.base + at as u64;
+        self.hashed = view.base + at as u64 + u64::from(self.here.is_some());
         at
     }
 
