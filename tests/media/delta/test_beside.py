@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airstore.media.delta.format import patch
 from airstore.media.delta.format.beside import diff_beside
-from airstore.media.delta.format.hdiff import Cover
+from airstore.media.delta.format.hdiff import Cover, Kind, Parts, control
 from airstore.media.delta.format.patch import NO_BOUNDS, PieceKind
 from airstore.media.delta.format.runs import LEAST, shared_runs
 from airstore.media.delta.making.difference import Difference, PlacedPiece, Target
@@ -47,6 +47,38 @@ _parts = st.one_of(
 def test_whatever_was_moved_repeated_or_changed_comes_back(new: bytes, size: int, own: int) -> None:
     old = _OLD[size:]
     made = diff_beside(old, new, shared_runs(old, new), min(own, len(old)), diff)
+    assert hdiffpatch.apply(old, _MAGIC + made) == new
+
+
+_RUN, _LEFT, _RIGHT = noise(11, 2 * LEAST), noise(12, LEAST // 2), noise(13, LEAST // 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(_LEFT + _RUN + _RIGHT, _RUN + _LEFT + _RIGHT), (_RUN + _LEFT + _RIGHT, _LEFT + _RUN + _RIGHT)],
+    ids=["apart in the old side", "apart in the new side"],
+)
+def test_a_match_of_what_is_joined_is_cut_where_it_was_apart(old: bytes, new: bytes) -> None:
+    [run] = shared_runs(old, new)
+    assert run.size == len(_RUN)
+    made = diff_beside(old, new, [run], len(old), diff)
+    assert len(made) < 100
+    assert hdiffpatch.apply(old, _MAGIC + made) == new
+
+
+@pytest.mark.parametrize(
+    ("kind", "differences", "data"),
+    [
+        (Kind.SAME, b"\5" * LEAST, b"\5"),
+        (Kind.ONES, b"\xff" * LEAST, b""),
+        (Kind.SPELLED, noise(14, LEAST), noise(14, LEAST)),
+    ],
+)
+def test_a_run_of_differences_is_cut_where_it_was_apart(kind: Kind, differences: bytes, data: bytes) -> None:
+    joined = bytes(a + b & 0xFF for a, b in zip(_LEFT + _RIGHT, differences, strict=True))
+    old, new = _LEFT + _RUN + _RIGHT, joined[: len(_LEFT)] + _RUN + joined[len(_LEFT) :]
+    parts = Parts.of((LEAST, LEAST), [Cover(0, 0, LEAST)], (control(LEAST, kind), data), b"")
+    made = diff_beside(old, new, shared_runs(old, new), len(old), lambda _old, _new: parts.written())
     assert hdiffpatch.apply(old, _MAGIC + made) == new
 
 
