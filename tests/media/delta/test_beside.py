@@ -105,6 +105,11 @@ def test_runs_are_the_same_long_and_in_order(new: bytes) -> None:
         end = run.new + run.size
 
 
+def test_runs_of_what_repeats_itself_do_not_meet() -> None:
+    first, second = shared_runs(noise(1, 1000) + bytes(40_000) + b"end", bytes(70_000))
+    assert second.new == first.new + first.size
+
+
 def test_a_run_that_is_shorter_is_left_to_others() -> None:
     new = noise(3, 20_000) + _OLD[1000 : 1000 + LEAST - 1] + noise(4, 20_000)
     assert shared_runs(_OLD, new) == []
