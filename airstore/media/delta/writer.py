@@ -229,7 +229,11 @@ class _Job(NamedTuple):
         code: MachineCode | None,
     ) -> _Job:
         new = target.held.piece.size
-        bases = [sum(found.olds[n].piece.size for n in offer.bases) for offer in offered]
+        bases = [
+            sum(found.olds[n].piece.size for n in offer.bases)
+            + max((found.olds[n].piece.size for n in offer.beside), default=0)
+            for offer in offered
+        ]
         weight = body_memory(new, max(bases)) + new * len(offered)
         packing = effort.code[code] if code else None
         return cls(target, offered, weight, Work.of(new, sum(bases), effort.packings, packing), code)

@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from airstore.codec import Writable
 from airstore.codec import patch as apply_patch
@@ -20,10 +20,14 @@ from airstore.media.delta.format.nested import VIEW, may_have_streams, open_stre
 from airstore.media.delta.format.wire import Numbers
 from airstore.store.blobs import compress_solid
 
+if TYPE_CHECKING:
+    from airstore.media.delta.format.hdiff import Cover
+
 PIECE = 33 << 20  # bytes of a piece that are believed
 BASE = 96 << 20  # bytes of all its bases at most
 _MAGIC = b"HDIFF13&\0"
 _GAIN = 16  # bytes that a patch must save
+_LARGE = 4 << 20  # bytes of what is worth a look for long runs
 
 
 class PieceKind(IntEnum):
@@ -80,17 +84,25 @@ NO_BOUNDS: Room = _NoBounds()
 
 
 def make(
-    new: bytes, bases: Sequence[bytes], *, open_archives: bool = True, room: Room = NO_BOUNDS
+    new: bytes,
+    bases: Sequence[bytes],
+    *,
+    near: bytes = b"",
+    open_archives: bool = True,
+    room: Room = NO_BOUNDS,
 ) -> Carried:
     """What has to be carried of a piece; its own bytes where a patch saves nothing.
 
     Args:
         new: at most `PIECE` bytes.
         bases: what a patch may rest on.
+        near: one more base, the last one; what is near to what moved is looked into; see `reaches`.
         open_archives: look whether less is carried with the archives in it opened: about 2 ms for each file.
         room: the memory for it.
     """
-    closed = _against(new, b"".join(bases), PieceKind.WHOLE, room)
+    own = sum(map(len, bases))
+    bases = [*bases, near] if near else bases
+    closed = _against(new, b"".join(bases), PieceKind.WHOLE, room, own)
     if not open_archives or not may_have_streams(new):
         return closed
     known = {base[each.start : each.end] for base in bases for each in streams(base)}
@@ -135,15 +147,45 @@ def apply_to(out: Writable, kind: PieceKind, data: bytes, bases: list[bytes], si
     apply_patch(base, data, size, out)
 
 
-def _against(new: bytes, base: bytes, whole: PieceKind, room: Room) -> Carried:
+def _against(new: bytes, base: bytes, whole: PieceKind, room: Room, own: int | None = None) -> Carried:
     if base:
-        import hdiffpatch  # noqa: PLC0415 - with bz2 and lzma it takes longer to load than most commands run
-
         with room.patching(len(new), len(base)):
-            patch: bytes = hdiffpatch.diff(base, new, validate=False)
-        if len(patch) + _GAIN < len(new) and patch.startswith(_MAGIC):
-            return Carried(PieceKind(whole + 1), patch[len(_MAGIC) :])
+            patch = _patch(base, new, len(base) if own is None else own)
+        if len(patch) + _GAIN < len(new):
+            return Carried(PieceKind(whole + 1), patch)
     return Carried(whole, new)
+
+
+def _patch(base: bytes, new: bytes, own: int) -> bytes:
+    if runs := long_runs(base, new):
+        from airstore.media.delta.format.beside import diff_beside  # noqa: PLC0415 - a site makes no patch
+
+        return diff_beside(base, new, runs, own, _diff)
+    return _diff(base, new)
+
+
+def _diff(old: bytes, new: bytes) -> bytes:
+    import hdiffpatch  # noqa: PLC0415 - with bz2 and lzma it takes longer to load than most commands run
+
+    patch: bytes = hdiffpatch.diff(old, new, validate=False)
+    if not patch.startswith(_MAGIC):
+        raise ValueError("HDiffPatch made a patch of another format than HDIFF13")
+    return patch.removeprefix(_MAGIC)
+
+
+def reaches(new: bytes, base: bytes, beside: bytes) -> bool:
+    """Whether a patch on ``base`` makes more of a piece with what was beside that: some of it moved there."""
+    return any(run.old + run.size > len(base) for run in long_runs(base + beside, new))
+
+
+def long_runs(base: bytes, new: bytes) -> list[Cover]:
+    """Runs that both have, where much is the same for the most part; none for what HDiffPatch gets whole."""
+    if len(new) < _LARGE:
+        return []
+    from airstore.media.delta.format.runs import shared_runs  # noqa: PLC0415 - a site makes no patch
+
+    runs = shared_runs(base, new)
+    return runs if 2 * sum(run.size for run in runs) >= len(new) else []
 
 
 def _viewed(bases: Sequence[bytes], most: int) -> bytes | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from airstore.media.delta.format import patch
 from airstore.media.delta.format.layout import Stream
+from airstore.media.delta.format.nested import may_have_streams
 from airstore.media.delta.format.patch import BASE, Carried, Room
 from airstore.media.delta.format.table import STREAM
-from airstore.media.delta.making.difference import Difference, Target, bases, paired
+from airstore.media.delta.making.difference import Difference, PlacedPiece, Target, bases, paired
 from airstore.media.delta.making.spelling import spelled
 from airstore.store.blobs import Piece, compress_solid
 
@@ -26,11 +27,13 @@ class Offer(NamedTuple):
         bases: their numbers; none where nothing like the new piece was found.
         wanting: kinds of sites that have nothing better.
         able: kinds of sites that hold them.
+        beside: old pieces next to the only one, of the same file: what moved within it may be there.
     """
 
     bases: tuple[int, ...]
     wanting: int
     able: int
+    beside: tuple[int, ...] = ()
 
 
 class Way(NamedTuple):
@@ -46,7 +49,11 @@ class Way(NamedTuple):
     carried: Carried
 
 
-Make = Callable[[int | None, Sequence[int]], Way]  # of an old piece, or of the target, on some old ones
+class Make(Protocol):
+    """Makes ways of one target."""
+
+    def __call__(self, number: int | None, on: Sequence[int], beside: Sequence[int] = ()) -> Way:
+        """Of an old piece, or of the target, on old ones, and on one of those beside where that helps."""
 
 
 def offers(
@@ -61,7 +68,8 @@ def offers(
         most: bytes that one patch may rest on.
     """
     if kinds == 1:
-        return [(Offer(_fitting(numbers, found, most), 1, 1),) for numbers in bases(found, read)]
+        fitting = [_fitting(numbers, found, most) for numbers in bases(found, read)]
+        return [(Offer(numbers, 1, 1, _beside(numbers, found, most)),) for numbers in fitting]
     wanting: list[dict[tuple[int, ...], int]] = [defaultdict(int) for _ in found.targets]
     everyone = (1 << kinds) - 1
     for kind in [*(1 << n for n in range(kinds)), 0]:  # and on what all of them hold
@@ -85,7 +93,7 @@ def _offers(wanting: Mapping[tuple[int, ...], int], found: Difference, everyone:
 def choose(target: Target, offered: Sequence[Offer], make: Make) -> list[Way]:
     """The ways that make a target at all sites that lack it, in the order in which they are gone."""
     if len(offered) == 1:
-        return [make(target.number, offered[0].bases)]
+        return [make(target.number, offered[0].bases, offered[0].beside)]
     ways = {offer: make(target.number, offer.bases) for offer in offered}
     own = [offer for offer in offered if offer.wanting]
     plans = [[make(target.number, ())]]
@@ -129,10 +137,16 @@ def maker(new: bytes, read: Callable[[int], bytes], room: Room, search: Search) 
         search: what is tried.
     """
 
-    def make(number: int | None, on: Sequence[int]) -> Way:
+    def make(number: int | None, on: Sequence[int], beside: Sequence[int] = ()) -> Way:
         goal = new if number is None else read(number)
         olds = [read(n) for n in on] if search.patches else []
-        carried = patch.make(goal, olds, open_archives=search.open_archives, room=room)
+        # With archives opened in it a piece rests on views of its bases: there is no room for those of more.
+        opened = search.open_archives and may_have_streams(goal)
+        more = ((other, read(other)) for other in beside if olds and not opened)
+        moved = next((each for each in more if patch.reaches(goal, olds[0], each[1])), None)
+        other, near = moved or (None, b"")
+        on = on if other is None else (*on, other)
+        carried = patch.make(goal, olds, near=near, open_archives=search.open_archives, room=room)
         way = Way(number, tuple(on), carried)
         if not is_patch(way):
             return way._replace(bases=())
@@ -151,6 +165,23 @@ def _chained(own: Sequence[Offer], ways: dict[Offer, Way], make: Make) -> Iterat
             if len(pivot) == 1 and pivot[0] not in offer.bases
         ]
         yield min([ways[offer], *steps], key=weight)
+
+
+def _beside(numbers: Sequence[int], found: Difference, most: int) -> tuple[int, ...]:
+    """The pieces before and behind a lone base, of the same file, for one of which there is room."""
+    if len(numbers) != 1:
+        return ()
+    base = found.olds[numbers[0]]
+    near = [n for n in (numbers[0] - 1, numbers[0] + 1) if 0 <= n < len(found.olds)]
+    return tuple(
+        n
+        for n in near
+        if _file(found.olds[n]) == _file(base) and found.olds[n].piece.size + base.piece.size <= most
+    )
+
+
+def _file(held: PlacedPiece) -> tuple[str, str]:
+    return held.file.place, held.file.path.rpartition("\0")[0]
 
 
 def _fitting(numbers: Iterable[int], found: Difference, most: int) -> tuple[int, ...]:
