@@ -124,7 +124,7 @@ def _write_image(directory: Path) -> None:
 
 def grow(store: Path, count: int) -> None:
     """Continue a publisher's one release 1.0.1 up to ``count``; each changes a value of the chart."""
-    history = History(store / "history.git", disk=_Quick())
+    history = History(store / "history.git", disk=_Quick(), noting=True)
     key = PrivateKey.load(store / "keys" / "release")
     files = history.files(str(history.tip))
     release = Release.parse(files[RELEASE_FILE])
