@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from airstore.core.errors import TransferError
+from airstore.registry.client import documents
 from airstore.registry.client.documents import DocumentSource, followed
 from airstore.registry.client.endpoint import Endpoint
 from tests.support.tools.http_server import listening
@@ -139,15 +141,15 @@ def test_nobodys_password_is_sent(web: Site, tmp_path: Path, monkeypatch: pytest
 
 
 def test_who_does_not_answer_is_not_asked_again(web: Site) -> None:
-    documents = source()
+    fetching = source()
     with listening(ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)) as gone:
         pass
     for path in ("a", "b"):
         with pytest.raises(TransferError, match="/a: connection refused"):
-            documents.fetch(f"http://{gone}/{path}", LIMIT)
+            fetching.fetch(f"http://{gone}/{path}", LIMIT)
     with pytest.raises(TransferError, match="404"):
-        documents.fetch(f"http://{web.host}/none", LIMIT)
-    assert documents.fetch(web.url("/a", body=b"{}"), LIMIT) == b"{}"  # who says no is there
+        fetching.fetch(f"http://{web.host}/none", LIMIT)
+    assert fetching.fetch(web.url("/a", body=b"{}"), LIMIT) == b"{}"  # who says no is there
 
 
 def test_words_in_a_url_are_not_told(web: Site) -> None:
@@ -155,3 +157,26 @@ def test_words_in_a_url_are_not_told(web: Site) -> None:
         source().fetch(f"http://anna:word@{web.host}/none?token=abc", LIMIT)
     assert "word" not in str(told.value)
     assert "abc" not in str(told.value)
+
+
+def test_who_sends_a_byte_now_and_then_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "_WHOLE", 0.3)
+    over = threading.Event()
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "900")
+            self.end_headers()
+            while not over.wait(0.05):
+                self.wfile.write(b" ")
+
+        def log_message(self, *_: Any) -> None:
+            """Not to the terminal."""
+
+    with listening(ThreadingHTTPServer(("127.0.0.1", 0), Dripping)) as host:
+        try:
+            with pytest.raises(TransferError, match=r"took longer than 0\.3 seconds"):
+                source().fetch(f"http://{host}/", LIMIT)
+        finally:
+            over.set()

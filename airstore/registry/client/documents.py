@@ -72,10 +72,9 @@ class DocumentSource:
             raise TransferError(f"{what}: answered {response.status_code} {response.reason or ''}".rstrip())
         body, until = bytearray(), time.monotonic() + _WHOLE
         with network_errors(what, self._endpoint.stall), at_work("GET %s", what):
-            for piece in response.iter_content(_STEP):
+            # What has arrived, and not when a whole piece has: who sends a byte now and then takes for ever.
+            while len(body) <= limit and (piece := response.raw.read1(_STEP, decode_content=True)):
                 body += piece
-                if len(body) > limit:
-                    break
                 if time.monotonic() > until:
                     raise TransferError(f"{what}: took longer than {_WHOLE:g} seconds")
         response.close()
