@@ -174,7 +174,11 @@ def test_facts(api: ApiServer, objects: Objects, namespace: str) -> None:
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"node-{namespace}"}}
     api.kubectl("create", "-f", "-", stdin=storage)
     api.kubectl("create", "-f", "-", stdin=node)
-    facts = gather(objects)
+    try:
+        facts = gather(objects)
+    finally:  # neither belongs to a namespace, and other tests begin with a cluster that has none
+        api.kubectl("delete", "node", f"node-{namespace}")
+        api.kubectl("delete", "storageclass", f"fast-{namespace}")
     assert {entry.name: entry.default for entry in facts.storage_classes}[f"fast-{namespace}"]
     found = facts.node(f"node-{namespace}")
     assert found

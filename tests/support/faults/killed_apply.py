@@ -6,25 +6,33 @@ Odd lines are killed before they are written, even ones right after.
 import os
 import signal
 import sys
-from typing import Any
 
 from airstore.cli.main import exit_code
-from airstore.deploy.run.journal import Journal
+from airstore.deploy.model.twofold import TwofoldLines
 
-_append = Journal._append
+_WRITERS = TwofoldLines.begin, TwofoldLines.append
+_LINE = int(sys.argv[1])
 _count = 0
 
 
-def _killed(self: Journal, document: dict[str, Any]) -> None:
+def _begin(self: TwofoldLines, line: bytes) -> None:
+    _write(0, self, line)
+
+
+def _append(self: TwofoldLines, line: bytes) -> None:
+    _write(1, self, line)
+
+
+def _write(writer: int, lines: TwofoldLines, line: bytes) -> None:
     global _count  # noqa: PLW0603
     _count += 1
     if _count == (_LINE + 1) // 2 and _LINE % 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    _append(self, document)
+    _WRITERS[writer](lines, line)
     if _count == (_LINE + 1) // 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-_LINE = int(sys.argv[1])
-Journal._append = _killed  # type: ignore[method-assign]
+TwofoldLines.begin = _begin  # type: ignore[method-assign]
+TwofoldLines.append = _append  # type: ignore[method-assign]
 sys.exit(exit_code(sys.argv[2:]))
