@@ -73,6 +73,11 @@ def plan_said(
     }
 
 
+def as_shown(fields: dict[str, Any], output: str) -> dict[str, Any]:
+    """The fields for this output; `plan_said` has said to people already what each site lacks."""
+    return {key: value for key, value in fields.items() if output != "table" or key != "shares"}
+
+
 def written(
     context: Context,
     store: StoreDirectory,

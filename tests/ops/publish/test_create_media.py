@@ -59,6 +59,17 @@ def test_a_site_takes_a_delta_that_was_made_with_its_release(tiny: Tiny, effort:
     assert {row["version"] for row in rows} == {"1.0.0", "1.1.0"}
 
 
+def test_what_each_site_lacks_is_said_once(tiny: Tiny) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        make_layout(tiny.layout, text=version)
+        assert tiny.create(version).code == 0
+    make_layout(tiny.layout, text="newest")
+    made = tiny.create("1.2.0", "--media", tiny.base / "m", "--from", "1.0.0", "--from", "1.1.0")
+    assert made.code == 0, made
+    assert [made.err.count(f"sites on {each}: lacks") for each in ("1.0.0", "1.1.0")] == [1, 1]
+    assert "shares" not in made.out
+
+
 def test_sites_that_hold_the_release_need_nothing(tiny: Tiny) -> None:
     assert tiny.create().code == 0
     site = site_of(tiny)

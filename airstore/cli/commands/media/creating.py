@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from airstore.cli.context import Context, pass_context
+from airstore.cli.options.mediabase import base_options
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.options.sizes import Percent, Size
-from airstore.cli.views.mediamaking import media_bases, nothing_to_bring, plan_said, written
+from airstore.cli.views.mediamaking import (
+    as_shown,
+    media_bases,
+    nothing_to_bring,
+    plan_said,
+    written,
+)
 from airstore.cli.views.output import output_option, show_fields
 from airstore.media.delta.effort import Effort
 from airstore.media.writer import Carriers
@@ -24,20 +30,9 @@ from airstore.ops.tool import carry
 @click.command("create")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--to", "version", required=True, help="The release a site shall hold.")
-@click.option(
-    "--from",
-    "base_versions",
-    multiple=True,
-    metavar="V",
-    help="Delta: the release the site holds already. May be repeated: one delta for sites on several.",
-)
-@click.option(
-    "--receipt",
-    "receipts",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Delta: the site's receipt. May be repeated: one delta for several sites.",
+@base_options(
+    "Delta: the release the site holds already. May be repeated: one delta for sites on several.",
+    "Delta: the site's receipt. May be repeated: one delta for several sites.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would travel; takes as long.")
 @click.option(
@@ -113,17 +108,11 @@ def command(
         form = MediaForm(chosen, Carriers(volume_size, parity), memory)
         if dry_run:
             rehearsed = rehearse_media(store, blobs, plan, context.progress, form)
-            _show({**summary, "estimated_bytes": rehearsed.size}, output)
+            show_fields(as_shown({**summary, "estimated_bytes": rehearsed.size}, output), output)
             return
         key = load_key(store, key_name, ask_passphrase(passphrase_file), agent_socket())
         if tools:
             form = replace(form, beside=lambda directory: carry.put(directory, tools, key))
         made = written(context, store, blobs, plan, out, key, form)
     carried = {"tool": ", ".join(tool.name for tool in tools)} if tools else {}
-    _show({**summary, **made, **carried}, output)
-
-
-def _show(document: dict[str, Any], output: str) -> None:
-    if output == "table":  # what each site lacks was said before
-        document.pop("shares", None)
-    show_fields(document, output)
+    show_fields(as_shown({**summary, **made, **carried}, output), output)

@@ -13,6 +13,7 @@ from airstore.cli.context import Context, pass_context
 from airstore.cli.options.author import author_option, read_author
 from airstore.cli.options.files.productfile import product_file
 from airstore.cli.options.helm import find_helm, helm_option, kube_version_option
+from airstore.cli.options.mediabase import base_options
 from airstore.cli.options.registries import registry_access, with_sources
 from airstore.cli.options.secrets import agent_socket, ask_passphrase, key_option, passphrase_option
 from airstore.cli.views.attachments import say_unavailable
@@ -64,20 +65,9 @@ from airstore.trust.ssh.signing import SigningKey
     help="Then write media for it into the new directory OUT, in one go, with the same effort: full ones, or"
     " what --from and --receipt lack.",
 )
-@click.option(
-    "--from",
-    "base_versions",
-    multiple=True,
-    metavar="V",
-    help="With --media, as media create has it: the release that sites hold already.",
-)
-@click.option(
-    "--receipt",
-    "receipts",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="With --media, as media create has it: a site's receipt.",
+@base_options(
+    "With --media, as media create has it: the release that sites hold already.",
+    "With --media, as media create has it: a site's receipt.",
 )
 @kube_version_option
 @helm_option
@@ -114,7 +104,7 @@ def command(
     store = context.store(PUBLISHER, "release create", current=True)
     check_version(version)
     check_no_other(store, version)
-    making = _making(store, version, out, (base_versions, receipts), dry_run=dry_run)
+    making = _making(store, version, effort, out, (base_versions, receipts), dry_run=dry_run)
     who, now = read_author(author, store), context.now()
     helm = find_helm(helm_path)
     access = with_sources(access, sources)
@@ -145,27 +135,29 @@ def command(
     quick = " --effort fast" if effort == "fast" else ""
     if created.commit and not making:
         context.next(f"airstore media create --to {version}{quick} OUT")
-    made = (lambda: _media(context, store, key, effort, making)) if making else None
+    made = (lambda: _media(context, store, key, making, output)) if making else None
     show_with(_summary(created) | notice_fields(contents.notices, output), "media", made, output)
 
 
 @dataclass(frozen=True)
 class _MediaAsked:
     version: str
+    effort: str
     out: Path
     base_versions: tuple[str, ...]
     receipts: tuple[Path, ...]
 
-    def words(self, effort: str) -> str:
+    def words(self) -> str:
         """As arguments of ``media create``."""
         since = [word for each in self.base_versions for word in ("--from", each)]
         since += [word for each in self.receipts for word in ("--receipt", str(each))]
-        return shlex.join(["--to", self.version, "--effort", effort, *since, str(self.out)])
+        return shlex.join(["--to", self.version, "--effort", self.effort, *since, str(self.out)])
 
 
 def _making(
     store: StoreDirectory,
     version: str,
+    effort: str,
     out: Path | None,
     base: tuple[tuple[str, ...], tuple[Path, ...]],
     *,
@@ -191,14 +183,15 @@ def _making(
         verified(store, each)
     for receipt in receipts:
         read_receipt(store, receipt)
-    return _MediaAsked(version, out, versions, receipts)
+    return _MediaAsked(version, effort, out, versions, receipts)
 
 
 def _media(
-    context: Context, store: StoreDirectory, key: SigningKey, effort: str, making: _MediaAsked
+    context: Context, store: StoreDirectory, key: SigningKey, making: _MediaAsked, output: str
 ) -> dict[str, Any]:
     """What ``airstore media create`` does, and is left to do where this fails; its fields."""
     from airstore.cli.views.mediamaking import (  # noqa: PLC0415 - who makes no media does without
+        as_shown,
         media_bases,
         nothing_to_bring,
         plan_said,
@@ -207,16 +200,17 @@ def _media(
     from airstore.media.delta.effort import Effort  # noqa: PLC0415
     from airstore.ops.media.create import MediaForm  # noqa: PLC0415
 
-    version, receipts = making.version, making.receipts
+    version, receipts, effort = making.version, making.receipts, Effort(making.effort)
     try:
         bases = media_bases(context, store, version, making.base_versions, receipts)
         if bases is None:
             return nothing_to_bring(store, version, receipts)
         with store.open_blobs() as blobs:
-            plan, summary = plan_said(context, store, blobs, version, bases, Effort(effort))
-            return summary | written(context, store, blobs, plan, making.out, key, MediaForm(Effort(effort)))
+            plan, summary = plan_said(context, store, blobs, version, bases, effort)
+            made = written(context, store, blobs, plan, making.out, key, MediaForm(effort))
+            return as_shown(summary | made, output)
     except BaseException:
-        context.next(f"airstore media create {making.words(effort)}")
+        context.next(f"airstore media create {making.words()}")
         raise
 
 
