@@ -1,6 +1,6 @@
 """The exact gzip codec: a gzip blob becomes plain bytes and small side data, and comes back bit for bit.
 
-And what else is computed natively: patches are applied.
+And what else is computed natively: patches are applied, contents are compared by sketches.
 """
 
 from airstore.codec.native import (
@@ -11,6 +11,7 @@ from airstore.codec.native import (
     patch,
     rebuild,
     record,
+    sketch,
 )
 
-__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "patch", "rebuild", "record"]
+__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "patch", "rebuild", "record", "sketch"]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from airstore.core.errors import IncompleteError
 
 DONE, STREAM, UNSUPPORTED, DAMAGED = range(4)
-_INTERFACE = 2
+_INTERFACE = 3
 _PATH = Path(__file__).with_name("libairstore_codec.so")
 
 Function = Any  # what a prototype makes of a Python function: a type of ctypes without a public name
@@ -25,6 +25,14 @@ class Sizes(ctypes.Structure):
     gzip: int
     plain: int
     side: int
+
+
+class Sketch(ctypes.Structure):
+    """Numbers of some content, 64 at most."""
+
+    _fields_: ClassVar = [("count", ctypes.c_size_t), ("numbers", ctypes.c_uint64 * 64)]
+    count: int
+    numbers: ctypes.Array[ctypes.c_uint64]
 
 
 class Text(ctypes.Structure):
@@ -60,4 +68,5 @@ def library() -> ctypes.CDLL:
     loaded.airstore_codec_rebuild.argtypes = [Read, Read, Write, text]
     data, size = ctypes.c_char_p, ctypes.c_size_t
     loaded.airstore_codec_patch.argtypes = [data, size, data, size, ctypes.c_uint64, Write, text]
+    loaded.airstore_codec_sketch.argtypes = [data, size, ctypes.POINTER(Sketch), text]
     return loaded

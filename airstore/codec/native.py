@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 from typing import NamedTuple
 
-from airstore.codec.library import DAMAGED, DONE, STREAM, UNSUPPORTED, Sizes, Text, library
+from airstore.codec.library import DAMAGED, DONE, STREAM, UNSUPPORTED, Sizes, Sketch, Text, library
 from airstore.codec.streams import Readable, Streams, Writable
 from airstore.core.errors import DamagedError
 
-__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "patch", "rebuild", "record"]
+__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "patch", "rebuild", "record", "sketch"]
 
 
 class KeptWholeError(Exception):
@@ -111,3 +111,14 @@ def patch(base: bytes, data: bytes, size: int, out: Writable) -> None:
         raise DamagedError(f"a patch cannot be applied: {text.value}")
     if code != DONE:
         raise RuntimeError(text.value)
+
+
+def sketch(data: bytes) -> frozenset[int]:
+    """Up to 64 numbers of some content: contents that have parts in common have some of them in common.
+
+    Empty for what is too short to be compared.
+    """
+    found, text = Sketch(), Text()
+    if library().airstore_codec_sketch(data, len(data), ctypes.byref(found), ctypes.byref(text)) != DONE:
+        raise RuntimeError(text.value)
+    return frozenset(found.numbers[: found.count])

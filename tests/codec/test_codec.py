@@ -235,3 +235,21 @@ class Parts:
 
     def write(self, data: bytes, /) -> None:
         self.parts.append(data)
+
+
+_RARE = re.compile(rb"[\x0a\x20\x48\x8b](?=([\x66\x77\x83\xec].{21}).)", re.DOTALL)
+_COMMON = re.compile(
+    rb"[\x00\x0a\x20\x48\x89\x2e\x74\x5f\xe8\x8b\xff\x65](?=([\x01-\x08aceilmnoprstu-wABC].{21}).)", re.DOTALL
+)
+
+
+@given(st.lists(st.sampled_from([b" where", b"\x8b\x83", b"\xe8\x01", b"\ntext", b"\x00", b"abcdefgh"]), max_size=900))
+def test_a_sketch_has_the_smallest_numbers_of_rare_pieces_then_of_common_ones(words: list[bytes]) -> None:
+    data = b"".join(words)
+
+    def smallest(begins: re.Pattern[bytes]) -> list[int]:
+        found = {zlib.crc32(piece) * 2654435761 % 2**32 for piece in begins.findall(data)}
+        return sorted(found)[:64]
+
+    rare, common = smallest(_RARE), smallest(_COMMON)
+    assert sketch(data) == {*rare, *(number + 2**32 for number in common[: 64 - len(rare)])}

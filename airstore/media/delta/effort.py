@@ -9,10 +9,14 @@ from typing import NamedTuple
 from airstore.core.limits import MIB
 from airstore.media.delta.format.layout import Stream
 from airstore.media.delta.format.packing import MachineCode, Method, Packing
+from airstore.media.delta.format.segments import SEGMENT
 from airstore.media.delta.making.memory import Memory
 from airstore.media.delta.making.ways import Search
 
 _LITTLE_CODE = 4 * MIB  # bytes
+# Bytes of patches that xz compresses as one: the first while others are still made, the last on several
+# cores. Of 23 MB 1.3 % more than as a whole, in three quarters of the CPU time.
+_PATCHES = 4 * MIB
 
 
 class Effort(StrEnum):
@@ -50,6 +54,10 @@ class Effort(StrEnum):
     def every(self) -> set[Packing]:
         """All of them."""
         return {*self.packings.values(), *self.code.values(), self.table}
+
+    def most(self, stream: Stream) -> int:
+        """See `Packer`."""
+        return _PATCHES if self is Effort.NORMAL and stream is Stream.PATCHES else SEGMENT
 
     def packing(self, stream: Stream, plain: int, code: Mapping[MachineCode, int]) -> Packing:
         """How a segment is compressed; see `Packer`."""

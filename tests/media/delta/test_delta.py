@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airstore.codec import sketch
 from airstore.core.errors import DamagedError
 from airstore.core.image.digest import Digest
 from airstore.media.delta.format import patch
@@ -28,7 +29,7 @@ from airstore.media.delta.format.table import (
 )
 from airstore.media.delta.format.wire import Numbers, put, put_signed
 from airstore.media.delta.making.pairing import File, general, pair
-from airstore.media.delta.making.sketch import Pool, sketch
+from airstore.media.delta.making.pool import Pool
 
 _words = [f"{word}_{number}" for number in range(40) for word in ("get", "Response", "self", "name", "  ")]
 

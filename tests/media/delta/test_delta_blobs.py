@@ -283,7 +283,7 @@ def test_a_first_release_travels_smaller_than_its_layers_and_each_file_once(pair
 
 def test_streams_are_cut_and_the_workers_do_not_show(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many segments of both kinds, and the same bytes by one worker and by three."""
-    monkeypatch.setattr("airstore.media.delta.format.segments.SEGMENT", 16 << 10)
+    monkeypatch.setattr(Effort, "most", lambda *_: 16 << 10)
     fresh = {f"srv/{number}.{'py' if number % 2 else 'txt'}": text(50 + number) for number in range(8)}
     new = layer({**CHANGED, **fresh})
     written = set()

@@ -154,7 +154,7 @@ def test_a_kind_that_holds_nothing_is_brought_all(fleet: Fleet) -> None:
 
 
 def test_the_workers_do_not_show(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airstore.media.delta.format.segments.SEGMENT", 16 << 10)
+    monkeypatch.setattr(Effort, "most", lambda *_: 16 << 10)
     written = set()
     for workers in (1, 2, 5):
         monkeypatch.setattr("airstore.media.delta.writer.WORKERS", workers)

@@ -18,7 +18,7 @@ from airstore.media.delta.format.packing import MachineCode, Method, Packing, un
 from airstore.store.blobs import Feed
 
 _PART = 256 * KIB  # bytes that are read at once
-SEGMENT = 64 * MIB  # plain bytes; as much is in a reader's memory
+SEGMENT = 64 * MIB  # plain bytes at most
 
 
 @dataclass
@@ -33,6 +33,9 @@ class _Open:
 
 class Packer(Protocol):
     """Says how segments are compressed."""
+
+    def most(self, stream: Stream) -> int:
+        """Plain bytes of one at most."""
 
     def packing(self, stream: Stream, plain: int, code: Mapping[MachineCode, int]) -> Packing:
         """How one of so many bytes is, so many of which are machine code."""
@@ -77,7 +80,7 @@ class SegmentWriter:
         """Append to a stream what `advance` hears of as so much, once it is compressed."""
         if not data and not count:
             return
-        if self._open[stream].plain + len(data) > SEGMENT:
+        if self._open[stream].plain + len(data) > self._packer.most(stream):
             self._close(stream)
         segment = self._open[stream]
         segment.parts.append(data)

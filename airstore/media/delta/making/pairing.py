@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from airstore.codec import sketch
 from airstore.core.limits import MIB
-from airstore.media.delta.making.sketch import READ, Pool, sketch
+from airstore.media.delta.making.pool import Pool
 
+_READ = 4 * MIB  # bytes of a file that are looked at, from its beginning
 _BASES = 2  # old files that one new file is compared with
 _SHORT = 64  # bytes; for less a base saves nothing
 _LOOKED = 16  # bytes of old files that are looked into, for each byte of new ones that want a base
@@ -72,7 +74,7 @@ def pair(
     pool = _pool(_others(olds, news) if open_news else [], olds, old_bytes, gone, wanting)
     for number in open_news:
         if pool.holders and news[number].size >= _SHORT:
-            near = pool.nearest(sketch(new_bytes(number)), _BASES)
+            near = pool.nearest(sketch(new_bytes(number)[:_READ]), _BASES)
             found[number] = list(dict.fromkeys([*near, *found[number]]))[:_BASES]
     return found
 
@@ -151,8 +153,8 @@ def _look(
     """Look into those files that there is room for; returns the bytes that were taken of it."""
     left = room
     for number in numbers:
-        cost = min(olds[number].size, READ)
+        cost = min(olds[number].size, _READ)
         if cost <= left:
             left -= cost
-            pool.add(number, sketch(old_bytes(number)))
+            pool.add(number, sketch(old_bytes(number)[:_READ]))
     return room - left

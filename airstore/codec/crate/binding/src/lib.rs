@@ -3,6 +3,7 @@
 //! Streams are functions of the caller, called by the calling thread only. A panic does not cross the border.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+use exact::sketch::{sketch, SIZE};
 use exact::{Error, Report};
 use std::io::{self, BufReader, Read, Write};
 use std::panic::catch_unwind;
@@ -96,7 +97,7 @@ fn outcome<T>(
 /// The version of this interface.
 #[no_mangle]
 pub extern "C" fn airstore_codec_interface() -> u32 {
-    2
+    3
 }
 
 /// Record a gzip stream; see `exact::record`. The text is the encoder's name, or what is wrong.
@@ -159,6 +160,36 @@ pub unsafe extern "C" fn airstore_codec_patch(
     let (base, patch, text) = unsafe { (bytes(base, base_size), bytes(patch, patch_size), &mut *text) };
     outcome(move || exact::patch::apply(base, patch, size, Sink(out)), text)
         .map_or_else(|code| code, |()| DONE)
+}
+
+/// Numbers of some content.
+#[repr(C)]
+pub struct Sketch {
+    count: usize,
+    numbers: [u64; SIZE],
+}
+
+/// What some content is made of; see `exact::sketch`. The text is what is wrong.
+///
+/// # Safety
+/// `data` points to so many bytes, `found` and `text` to a `Sketch` and a `Text` of the caller, for this call.
+#[no_mangle]
+pub unsafe extern "C" fn airstore_codec_sketch(
+    data: *const u8,
+    size: usize,
+    found: *mut Sketch,
+    text: *mut Text,
+) -> i32 {
+    // SAFETY: by the contract above; nothing else refers to what is written, and nobody changes the bytes during the call.
+    let (data, found, text) = unsafe { (bytes(data, size), &mut *found, &mut *text) };
+    match outcome(move || Ok(sketch(data)), text) {
+        Ok(numbers) => {
+            found.count = numbers.len();
+            found.numbers[..numbers.len()].copy_from_slice(&numbers);
+            DONE
+        }
+        Err(code) => code,
+    }
 }
 
 /// # Safety

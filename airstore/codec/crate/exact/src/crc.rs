@@ -38,6 +38,13 @@ pub struct Trailer {
     size: u32,
 }
 
+/// The CRC of some bytes.
+pub fn crc_32(bytes: &[u8]) -> u32 {
+    let mut trailer = Trailer::default();
+    trailer.update(bytes);
+    trailer.crc
+}
+
 impl Trailer {
     /// More plain bytes.
     pub fn update(&mut self, bytes: &[u8]) {

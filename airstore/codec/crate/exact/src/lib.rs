@@ -32,6 +32,7 @@ mod record;
 mod rules;
 mod segment;
 mod side;
+pub mod sketch;
 mod steer;
 mod tables;
 mod token;
