@@ -5,7 +5,7 @@
 //! what is added to each byte of it; between covers bytes are carried.
 
 use crate::error::{ensure, Error, Result};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 
 /// Bytes that are written at once.
 const AT_ONCE: usize = 1 << 16;
@@ -24,11 +24,11 @@ pub fn apply(base: &[u8], patch: &[u8], size: u64, out: impl Write) -> Result<()
     let mut runs = Runs { controls, codes, run: Run::Same(0), left: 0 };
     let mut fresh = Bytes(rest.take(head.fresh)?);
     ensure(rest.0.is_empty(), "a patch goes on behind its end")?;
-    let mut out = BufWriter::with_capacity(AT_ONCE, out);
+    let mut out = Made { waiting: Vec::with_capacity(2 * AT_ONCE), out };
     let (mut from, mut made) = (0u64, 0u64);
     for _ in 0..head.count {
         let cover = Cover::read(&mut covers, from)?;
-        put(&mut out, fresh.take(cover.gap)?)?;
+        out.put(fresh.take(cover.gap)?)?;
         runs.pass(cover.gap)?;
         from = cover.from.saturating_add(cover.length);
         made = made.saturating_add(cover.gap).saturating_add(cover.length);
@@ -40,11 +40,11 @@ pub fn apply(base: &[u8], patch: &[u8], size: u64, out: impl Write) -> Result<()
         runs.add(old, &mut out)?;
     }
     let left = fresh.0.len() as u64;
-    put(&mut out, fresh.0)?;
+    out.put(fresh.0)?;
     runs.pass(left)?;
     ensure(made + left == size, "a patch makes less than it says")?;
     ensure(covers.0.is_empty() && runs.ended(), "a patch has more parts than it needs")?;
-    Ok(out.flush()?)
+    out.flush()
 }
 
 /// The sizes of a patch's parts.
@@ -171,32 +171,49 @@ impl<'a> Runs<'a> {
     }
 
     /// Write bytes of the base with what is added to them.
-    fn add(&mut self, old: &[u8], out: &mut impl Write) -> Result<()> {
+    fn add(&mut self, old: &[u8], out: &mut Made<impl Write>) -> Result<()> {
         let mut old = old;
         while !old.is_empty() {
             let (run, n) = self.next(old.len().min(AT_ONCE) as u64)?;
             let (now, later) = old.split_at(n as usize);
             old = later;
             match run {
-                Run::Same(0) => out.write_all(now)?,
-                Run::Same(by) => sums(now, std::iter::repeat(&by), out)?,
-                Run::Each(all) => sums(now, all.iter(), out)?,
+                Run::Same(0) => out.put(now)?,
+                Run::Same(by) => out.extend(now.iter().map(|byte| byte.wrapping_add(by)))?,
+                Run::Each(all) => out.extend(now.iter().zip(all).map(|(byte, by)| byte.wrapping_add(*by)))?,
             }
         }
         Ok(())
     }
 }
 
-fn sums<'a>(bytes: &[u8], added: impl Iterator<Item = &'a u8>, out: &mut impl Write) -> Result<()> {
-    let mut made = [0; AT_ONCE];
-    let made = &mut made[..bytes.len()];
-    made.iter_mut().zip(bytes.iter().zip(added)).for_each(|(to, (byte, by))| *to = byte.wrapping_add(*by));
-    Ok(out.write_all(made)?)
+/// What was made and is not written yet: most runs are a few bytes.
+struct Made<W> {
+    waiting: Vec<u8>,
+    out: W,
 }
 
-/// Write bytes, not too many at once: whoever takes them copies them.
-fn put(out: &mut impl Write, bytes: &[u8]) -> Result<()> {
-    Ok(bytes.chunks(AT_ONCE).try_for_each(|part| out.write_all(part))?)
+impl<W: Write> Made<W> {
+    /// Bytes, `AT_ONCE` at most.
+    fn extend(&mut self, bytes: impl Iterator<Item = u8>) -> Result<()> {
+        self.waiting.extend(bytes);
+        if self.waiting.len() < AT_ONCE {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    /// Any bytes.
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        bytes.chunks(AT_ONCE).try_for_each(|part| self.extend(part.iter().copied()))
+    }
+
+    /// Write what waits, not too much at once: whoever takes it copies it.
+    fn flush(&mut self) -> Result<()> {
+        self.waiting.chunks(AT_ONCE).try_for_each(|part| self.out.write_all(part))?;
+        self.waiting.clear();
+        Ok(self.out.flush()?)
+    }
 }
 
 #[cfg(test)]
