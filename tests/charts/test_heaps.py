@@ -25,17 +25,33 @@ def work():
 threads = [threading.Thread(target=work) for _ in range(4)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
+ctypes.create_string_buffer(8 << 20)
+large = ctypes.create_string_buffer(8 << 20)
 library.malloc_info(0, ctypes.c_void_p.in_dll(library, "stdout"))
 library.fflush(None)
 """
 
 
+def said(how: str) -> str:
+    ran = subprocess.run([sys.executable, "-c", _PROGRAM, how], check=True, capture_output=True, text=True)
+    return ran.stdout
+
+
 def heaps(how: str) -> int:
-    said = subprocess.run([sys.executable, "-c", _PROGRAM, how], check=True, capture_output=True, text=True)
-    return len(re.findall("<heap nr=", said.stdout))
+    return len(re.findall("<heap nr=", said(how)))
+
+
+def beside_heaps(how: str) -> int:
+    """Bytes that go back to the system as soon as they are freed."""
+    return sum(map(int, re.findall('<total type="mmap" count="[0-9]+" size="([0-9]+)"', said(how))))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no other C library has several heaps")
 def test_threads_share_one_heap() -> None:
     assert heaps("one") == heaps("import") == 1
     assert heaps("each its own") > 1
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others give back what is large in any case")
+def test_what_is_large_goes_back_when_it_is_freed() -> None:
+    assert beside_heaps("one") >= 8 << 20 > beside_heaps("each its own")

@@ -5,6 +5,7 @@ import functools
 import gzip
 import io
 import random
+import re
 import resource
 import zlib
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airstore.codec import KeptWholeError, Recorded, patch, rebuild, record
+from airstore.codec import KeptWholeError, Recorded, patch, rebuild, record, sketch
 from airstore.core.errors import DamagedError
 from airstore.media.delta.making.spelling import spell
 
@@ -243,7 +244,11 @@ _COMMON = re.compile(
 )
 
 
-@given(st.lists(st.sampled_from([b" where", b"\x8b\x83", b"\xe8\x01", b"\ntext", b"\x00", b"abcdefgh"]), max_size=900))
+@given(
+    st.lists(
+        st.sampled_from([b" where", b"\x8b\x83", b"\xe8\x01", b"\ntext", b"\x00", b"abcdefgh"]), max_size=900
+    )
+)
 def test_a_sketch_has_the_smallest_numbers_of_rare_pieces_then_of_common_ones(words: list[bytes]) -> None:
     data = b"".join(words)
 

@@ -7,9 +7,9 @@ digest, when it is rebuilt before it becomes visible.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -37,13 +37,13 @@ from airstore.store.blobs import (
     Feed,
     ObjectReader,
     Piece,
-    content,
     gather,
     join_tar,
     outline,
 )
 
 _PART = MIB  # bytes of a piece that are read at once where it passes through
+_TOGETHER = 200  # pieces that the store's index is asked for at once
 
 
 class Delta:
@@ -126,7 +126,7 @@ class Delta:
         What is carried whole is most of full media, and passes in parts: a piece in memory beside the window
         of its stream would be most of what an import takes.
         """
-        stream = feeds[which]
+        stream, bases = feeds[which], known.bases(self.table.pieces)
         for at, piece in enumerate(self.table.pieces):
             control = feeds[Stream.CONTROLS].take(piece.control)
             if STREAM[piece.kind] is not which:
@@ -139,9 +139,9 @@ class Delta:
                     for part in patch.parts_of_size(stream.parts(piece.carried), piece.size):
                         out.write(part)
                 continue
-            bases = [known.one(number) for number in piece.bases if which is Stream.PATCHES]
+            olds = next(bases) if which is Stream.PATCHES else []
             with known.adding(at, advance) as out:
-                _patch(piece, stream, bases, control, out)
+                _patch(piece, stream, olds, control, out)
 
     def _size(self, number: int, resolution: Resolution) -> int:
         held = self._olds.get(number)
@@ -174,30 +174,47 @@ class _Pieces:
         yield _Counting(self._spool, advance)
         self._places[at] = start, self._spool.tell() - start
 
-    def one(self, number: int) -> bytes:
-        """The bytes of a piece."""
-        held = self._olds.get(number)
-        if held:
-            with _of_the_site():
-                return content(self._reader, held)
-        start, size = self._places[self._ways[number]]
-        self._spool.seek(start)
-        return self._spool.read(size)
+    def bases(self, pieces: Sequence[NewPiece]) -> Iterator[list[bytes]]:
+        """The bytes of the bases of each patch that is made, when it is its turn.
+
+        As one where nothing is asked of each: joining them takes as much memory again.
+        """
+        patches = (at for at, piece in enumerate(pieces) if STREAM[piece.kind] is Stream.PATCHES)
+        for group in _groups(at for at in patches if at in self.made):
+            held = self._held(number for at in group for number in pieces[at].bases)
+            for at in group:
+                each = [self._parts(number, held) for number in pieces[at].bases]
+                opened = pieces[at].kind is PieceKind.OPENED_PATCH
+                yield list(map(gather, each if opened else [chain.from_iterable(each)]))
 
     def chunks(self, numbers: Iterable[int]) -> Iterator[bytes]:
         """The bytes of some pieces, one after the other."""
-        return chain.from_iterable(map(self._parts, numbers))
+        for group in _groups(numbers):
+            held = self._held(group)
+            for number in group:
+                yield from self._parts(number, held)
 
-    def _parts(self, number: int) -> Iterator[bytes]:
-        held = self._olds.get(number)
-        if held:
-            with _of_the_site():
-                yield from map(self._reader.object, held.keys)
+    def _held(self, numbers: Iterable[int]) -> Iterator[bytes]:
+        """The objects of those pieces that the site has; its index is asked for all of them at once."""
+        keys = [key for number in numbers if number in self._olds for key in self._olds[number].keys]
+        with _of_the_site():
+            yield from self._reader.objects(keys)
+
+    def _parts(self, number: int, held: Iterator[bytes]) -> Iterator[bytes]:
+        """The bytes of a piece, whose objects come next of those that the site has if it is one of them."""
+        if number in self._olds:
+            yield from islice(held, len(self._olds[number].keys))
             return
         start, size = self._places[self._ways[number]]
         for at in range(start, start + size, _PART):
             self._spool.seek(at)
             yield self._spool.read(min(_PART, start + size - at))
+
+
+def _groups(numbers: Iterable[int]) -> Iterator[list[int]]:
+    rest = iter(numbers)
+    while group := list(islice(rest, _TOGETHER)):
+        yield group
 
 
 class _Counting:

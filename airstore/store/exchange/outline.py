@@ -100,7 +100,7 @@ def contents(reader: ObjectReader, pieces: Sequence[Piece]) -> Iterator[bytes]:
         DamagedError: an object has no good copy.
     """
     data = reader.objects([key for piece in pieces for key in piece.keys])
-    return (b"".join(islice(data, len(piece.keys))) for piece in pieces)
+    return (gather(islice(data, len(piece.keys))) for piece in pieces)
 
 
 def _files(steps: Iterable[Step]) -> Iterator[list[ObjectKey]]:
