@@ -12,9 +12,9 @@ def one_heap() -> None:
     """Have threads that are started from now on share one heap, and give back what is large once it is freed.
 
     An import of layers that are rebuilt took 172 MB at its peak with a heap for each thread and 115 with one,
-    for a tenth more CPU time. Once what is large was freed glibc takes the next from the heap as well, where its
-    place stays: an import of a delta took 35 MB more. Other C libraries, such as musl, have one heap, and no
-    `mallopt`.
+    for a tenth more CPU time. Once what is large was freed glibc takes the next from the heap as well, where
+    its place stays: an import of a delta took 35 MB more. Other C libraries, such as musl, have one heap,
+    and no `mallopt`.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
