@@ -4,6 +4,7 @@ And what else is computed natively: patches are applied, contents are compared b
 """
 
 from airstore.codec.native import (
+    AtRest,
     KeptWholeError,
     Readable,
     Recorded,
@@ -14,4 +15,14 @@ from airstore.codec.native import (
     sketch,
 )
 
-__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "patch", "rebuild", "record", "sketch"]
+__all__ = [
+    "AtRest",
+    "KeptWholeError",
+    "Readable",
+    "Recorded",
+    "Writable",
+    "patch",
+    "rebuild",
+    "record",
+    "sketch",
+]

@@ -68,5 +68,7 @@ def library() -> ctypes.CDLL:
     loaded.airstore_codec_rebuild.argtypes = [Read, Read, Write, text]
     data, size = ctypes.c_char_p, ctypes.c_size_t
     loaded.airstore_codec_patch.argtypes = [data, size, data, size, ctypes.c_uint64, Write, text]
+    at_rest = [ctypes.c_int, ctypes.c_uint64]
+    loaded.airstore_codec_patch_file.argtypes = [*at_rest, data, size, ctypes.c_uint64, Write, text]
     loaded.airstore_codec_sketch.argtypes = [data, size, ctypes.POINTER(Sketch), text]
     return loaded

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import ctypes
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from airstore.codec.library import DAMAGED, DONE, STREAM, UNSUPPORTED, Sizes, Sketch, Text, library
 from airstore.codec.streams import Readable, Streams, Writable
 from airstore.core.errors import DamagedError
 
-__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "patch", "rebuild", "record", "sketch"]
+__all__ = [
+    "AtRest",
+    "KeptWholeError",
+    "Readable",
+    "Recorded",
+    "Writable",
+    "patch",
+    "rebuild",
+    "record",
+    "sketch",
+]
 
 
 class KeptWholeError(Exception):
@@ -88,7 +98,14 @@ def rebuild(plain: Readable, side: Readable, gzip: Writable) -> None:
         raise RuntimeError(text.value)
 
 
-def patch(base: bytes, data: bytes, size: int, out: Writable) -> None:
+class AtRest(NamedTuple):
+    """Bytes that a file begins with, all of them written."""
+
+    file: BinaryIO
+    size: int
+
+
+def patch(base: bytes | AtRest, data: bytes, size: int, out: Writable) -> None:
     """Apply a patch of HDiffPatch; what comes of it is written as it is made.
 
     Args:
@@ -99,14 +116,18 @@ def patch(base: bytes, data: bytes, size: int, out: Writable) -> None:
 
     Raises:
         DamagedError: the patch is damaged, or for another base; what was written is worth nothing.
+        OSError: the base cannot be read.
     """
-    text = Text()
+    text, rest = Text(), (data, len(data), size)
     with Streams() as streams:
-        code = library().airstore_codec_patch(
-            base, len(base), data, len(data), size, streams.writer(out), ctypes.byref(text)
-        )
+        ends = streams.writer(out), ctypes.byref(text)
+        if isinstance(base, AtRest):
+            code = library().airstore_codec_patch_file(base.file.fileno(), base.size, *rest, *ends)
+        else:
+            code = library().airstore_codec_patch(base, len(base), *rest, *ends)
         if code == STREAM:
             streams.reraise()
+            raise OSError(text.value)
     if code == DAMAGED:
         raise DamagedError(f"a patch cannot be applied: {text.value}")
     if code != DONE:

@@ -7,6 +7,7 @@ import io
 import random
 import re
 import resource
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airstore.codec import KeptWholeError, Recorded, patch, rebuild, record, sketch
+from airstore.codec import AtRest, KeptWholeError, Recorded, patch, rebuild, record, sketch
 from airstore.core.errors import DamagedError
 from airstore.media.delta.making.spelling import spell
 
@@ -258,3 +259,27 @@ def test_a_sketch_has_the_smallest_numbers_of_rare_pieces_then_of_common_ones(wo
 
     rare, common = smallest(_RARE), smallest(_COMMON)
     assert sketch(data) == {*rare, *(number + 2**32 for number in common[: 64 - len(rare)])}
+
+
+@given(st.lists(PIECES, max_size=8), st.lists(PIECES, max_size=8), st.integers(0, 2**16))
+def test_a_base_at_rest_serves_as_one_in_memory(old: list[bytes], new: list[bytes], behind: int) -> None:
+    base, made = b"".join(old), b"".join([*old[1:], *new, *old])
+    data = hdiffpatch.diff(base, made, validate=False)[9:]
+    with tempfile.TemporaryFile() as file:
+        file.write(base + bytes(behind))
+        file.flush()
+        out = io.BytesIO()
+        patch(AtRest(file, len(base)), data, len(made), out)
+        assert (out.getvalue(), file.tell()) == (made, len(base) + behind)
+        with pytest.raises(DamagedError, match="another base"):
+            patch(AtRest(file, len(base) + 1), data, len(made), io.BytesIO())
+
+
+def test_a_base_at_rest_that_ends_early_is_a_failure_of_its_file() -> None:
+    base = noise(100_000)
+    data = hdiffpatch.diff(base, base[::-1] + base, validate=False)[9:]
+    with tempfile.TemporaryFile() as file:
+        file.write(base[:-1])
+        file.flush()
+        with pytest.raises(OSError, match="fill whole buffer"):
+            patch(AtRest(file, len(base)), data, 2 * len(base), io.BytesIO())

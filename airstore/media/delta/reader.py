@@ -6,20 +6,15 @@ digest, when it is rebuilt before it becomes visible.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import chain, islice
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO
 
-from airstore.codec import Writable
+from airstore.codec import AtRest, Writable
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
-from airstore.core.limits import MIB
 from airstore.core.progress import Advance
 from airstore.core.work import at_work
 from airstore.media.delta import pace
@@ -30,6 +25,7 @@ from airstore.media.delta.format.nested import close_streams
 from airstore.media.delta.format.patch import PieceKind
 from airstore.media.delta.format.references import Aliases
 from airstore.media.delta.format.table import STREAM, BaseBlob, DeltaTable, NewBlob, NewPiece
+from airstore.media.delta.pieces import Pieces
 from airstore.media.delta.resolving import Resolution, check_bases, resolve
 from airstore.store.blobs import (
     BlobEncoding,
@@ -41,9 +37,6 @@ from airstore.store.blobs import (
     join_tar,
     outline,
 )
-
-_PART = MIB  # bytes of a piece that are read at once where it passes through
-_TOGETHER = 200  # pieces that the store's index is asked for at once
 
 
 class Delta:
@@ -110,8 +103,12 @@ class Delta:
             StorageError: the disk is full or failed.
         """
         resolution = self.resolve(wanted)
-        with storage_errors(temporary), TemporaryFile(dir=temporary) as spool:
-            made = _Pieces(self._reader, self._olds, resolution, spool)
+        with (
+            storage_errors(temporary),
+            TemporaryFile(dir=temporary) as spool,
+            TemporaryFile(dir=temporary) as bases,
+        ):
+            made = Pieces(self._reader, self._olds, resolution, (spool, bases))
             # What is carried whole needs nothing else; what unpacks it is let go before patches are applied.
             for which in (Stream.WHOLE, Stream.PATCHES):
                 self._make(self._file.streams(temporary), which, made, advance)
@@ -120,7 +117,7 @@ class Delta:
                     with at_work("make blob %s from a delta", blob.digest):
                         _restore(writer, blob, made, advance)
 
-    def _make(self, feeds: Mapping[Stream, Feed], which: Stream, known: _Pieces, advance: Advance) -> None:
+    def _make(self, feeds: Mapping[Stream, Feed], which: Stream, known: Pieces, advance: Advance) -> None:
         """Make the new pieces of one stream, in order.
 
         What is carried whole is most of full media, and passes in parts: a piece in memory beside the window
@@ -139,7 +136,7 @@ class Delta:
                     for part in patch.parts_of_size(stream.parts(piece.carried), piece.size):
                         out.write(part)
                 continue
-            olds = next(bases) if which is Stream.PATCHES else []
+            olds = next(bases) if which is Stream.PATCHES else list[bytes]()
             with known.adding(at, advance) as out:
                 _patch(piece, stream, olds, control, out)
 
@@ -157,78 +154,7 @@ class Delta:
         return IncompleteError("this site holds none of the states that a delta starts from")
 
 
-class _Pieces:
-    """Every piece by its number, old and new."""
-
-    def __init__(
-        self, reader: ObjectReader, olds: Mapping[int, Piece], resolution: Resolution, spool: BinaryIO
-    ) -> None:
-        self._reader, self._olds, self._ways, self._spool = reader, olds, resolution.ways, spool
-        self.made = resolution.made
-        self._places: dict[int, tuple[int, int]] = {}
-
-    @contextmanager
-    def adding(self, at: int, advance: Advance) -> Iterator[Writable]:
-        """What takes the new piece of this position; others cannot be read meanwhile."""
-        start = self._spool.seek(0, os.SEEK_END)
-        yield _Counting(self._spool, advance)
-        self._places[at] = start, self._spool.tell() - start
-
-    def bases(self, pieces: Sequence[NewPiece]) -> Iterator[list[bytes]]:
-        """The bytes of the bases of each patch that is made, when it is its turn.
-
-        As one where nothing is asked of each: joining them takes as much memory again.
-        """
-        patches = (at for at, piece in enumerate(pieces) if STREAM[piece.kind] is Stream.PATCHES)
-        for group in _groups(at for at in patches if at in self.made):
-            held = self._held(number for at in group for number in pieces[at].bases)
-            for at in group:
-                each = [self._parts(number, held) for number in pieces[at].bases]
-                opened = pieces[at].kind is PieceKind.OPENED_PATCH
-                yield list(map(gather, each if opened else [chain.from_iterable(each)]))
-
-    def chunks(self, numbers: Iterable[int]) -> Iterator[bytes]:
-        """The bytes of some pieces, one after the other."""
-        for group in _groups(numbers):
-            held = self._held(group)
-            for number in group:
-                yield from self._parts(number, held)
-
-    def _held(self, numbers: Iterable[int]) -> Iterator[bytes]:
-        """The objects of those pieces that the site has; its index is asked for all of them at once."""
-        keys = [key for number in numbers if number in self._olds for key in self._olds[number].keys]
-        with _of_the_site():
-            yield from self._reader.objects(keys)
-
-    def _parts(self, number: int, held: Iterator[bytes]) -> Iterator[bytes]:
-        """The bytes of a piece, whose objects come next of those that the site has if it is one of them."""
-        if number in self._olds:
-            yield from islice(held, len(self._olds[number].keys))
-            return
-        start, size = self._places[self._ways[number]]
-        for at in range(start, start + size, _PART):
-            self._spool.seek(at)
-            yield self._spool.read(min(_PART, start + size - at))
-
-
-def _groups(numbers: Iterable[int]) -> Iterator[list[int]]:
-    rest = iter(numbers)
-    while group := list(islice(rest, _TOGETHER)):
-        yield group
-
-
-class _Counting:
-    """A file, and whoever hears of what is written to it."""
-
-    def __init__(self, file: BinaryIO, advance: Advance) -> None:
-        self._file, self._advance = file, advance
-
-    def write(self, data: bytes, /) -> None:
-        self._file.write(data)
-        self._advance(len(data) * pace.MAKING)
-
-
-def _patch(piece: NewPiece, stream: Feed, bases: list[bytes], control: bytes, out: Writable) -> None:
+def _patch(piece: NewPiece, stream: Feed, bases: list[bytes] | AtRest, control: bytes, out: Writable) -> None:
     data = gather(stream.parts(piece.carried))
     if not control:
         patch.apply_to(out, piece.kind, data, bases, piece.size)
@@ -242,7 +168,7 @@ def _pass_over(parts: Iterable[bytes]) -> None:
         pass
 
 
-def _restore(writer: BlobWriter, blob: NewBlob, made: _Pieces, advance: Advance) -> None:
+def _restore(writer: BlobWriter, blob: NewBlob, made: Pieces, advance: Advance) -> None:
     held = made.chunks(blob.pieces)
     if blob.bodies is not None:
         held = join_tar(Feed(held), Feed(made.chunks(blob.bodies)))
@@ -257,15 +183,6 @@ def _counted(chunks: Iterable[bytes], advance: Advance) -> Iterator[bytes]:
     for chunk in chunks:
         yield chunk
         advance(len(chunk) * pace.JOINING)
-
-
-@contextmanager
-def _of_the_site() -> Iterator[None]:
-    """What the site has is not believed either, and is not the delta's fault."""
-    try:
-        yield
-    except (NotFoundError, DamagedError) as fault:
-        raise IncompleteError(f"what a delta rests on is missing here or damaged: {fault}") from fault
 
 
 def _is_cut(base: BaseBlob, reader: ObjectReader) -> bool | None:

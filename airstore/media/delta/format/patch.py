@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from airstore.codec import Writable
+from airstore.codec import AtRest, Writable
 from airstore.codec import patch as apply_patch
 from airstore.core.errors import DamagedError
 from airstore.media.delta.format.nested import VIEW, may_have_streams, open_streams, streams, view
@@ -114,21 +114,22 @@ def make(
     return min(closed, found, key=_weight)
 
 
-def apply(kind: PieceKind, data: bytes, bases: list[bytes], size: int) -> bytes:
+def apply(kind: PieceKind, data: bytes, bases: list[bytes] | AtRest, size: int) -> bytes:
     """The piece again, or its view, if archives in it are opened. See `apply_to`."""
     out = io.BytesIO()
     apply_to(out, kind, data, bases, size)
     return out.getvalue()
 
 
-def apply_to(out: Writable, kind: PieceKind, data: bytes, bases: list[bytes], size: int) -> None:
+def apply_to(out: Writable, kind: PieceKind, data: bytes, bases: list[bytes] | AtRest, size: int) -> None:
     """Write the piece, or its view, as it is made: it is as large as what it is made of.
 
     Args:
         out: takes it.
         kind: how it is carried.
         data: what `make` gave.
-        bases: its bases; the list is emptied, for what is joined is a copy.
+        bases: its bases; a list is emptied, for what is joined is a copy. All of them may be at rest, where
+            none is opened.
         size: of the piece or its view, as the table says.
 
     Raises:
@@ -137,14 +138,19 @@ def apply_to(out: Writable, kind: PieceKind, data: bytes, bases: list[bytes], si
     if kind in {PieceKind.WHOLE, PieceKind.OPENED}:
         out.write(of_size(data, size))
         return
-    base = _viewed(bases, BASE) if kind is PieceKind.OPENED_PATCH else b"".join(bases)
+    base = bases if isinstance(bases, AtRest) else _joined(bases, opened=kind is PieceKind.OPENED_PATCH)
+    sizes, base_size = Numbers(data[:20]), base.size if isinstance(base, AtRest) else len(base)
+    if sizes.take(max(PIECE, VIEW)) != size or sizes.take(BASE) != base_size:
+        raise DamagedError("a delta's patch is for another base than this site has")
+    apply_patch(base, data, size, out)
+
+
+def _joined(bases: list[bytes], *, opened: bool) -> bytes:
+    base = _viewed(bases, BASE) if opened else b"".join(bases)
     bases.clear()
     if base is None:
         raise DamagedError(f"a delta's piece rests on more than {BASE} bytes")
-    sizes = Numbers(data[:20])
-    if sizes.take(max(PIECE, VIEW)) != size or sizes.take(BASE) != len(base):
-        raise DamagedError("a delta's patch is for another base than this site has")
-    apply_patch(base, data, size, out)
+    return base
 
 
 def _against(new: bytes, base: bytes, whole: PieceKind, room: Room, own: int | None = None) -> Carried:

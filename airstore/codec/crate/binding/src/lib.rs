@@ -4,8 +4,12 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 use exact::sketch::{sketch, SIZE};
-use exact::{Error, Report};
+use exact::{patch, Error, Report};
+use std::fs;
 use std::io::{self, BufReader, Read, Write};
+use std::mem::ManuallyDrop;
+use std::os::fd::{FromRawFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::panic::catch_unwind;
 
 /// Fill a buffer; returns how many bytes, 0 at the end, or a negative number if reading failed.
@@ -158,8 +162,37 @@ pub unsafe extern "C" fn airstore_codec_patch(
 ) -> i32 {
     // SAFETY: by the contract above; nothing else refers to the text, and nobody changes the bytes during the call.
     let (base, patch, text) = unsafe { (bytes(base, base_size), bytes(patch, patch_size), &mut *text) };
-    outcome(move || exact::patch::apply(base, patch, size, Sink(out)), text)
-        .map_or_else(|code| code, |()| DONE)
+    outcome(move || patch::apply(base, patch, size, Sink(out)), text).map_or_else(|code| code, |()| DONE)
+}
+
+/// As `airstore_codec_patch`, to a base of so many bytes that a file begins with.
+///
+/// # Safety
+/// `file` is a descriptor that is open for reading, `patch` points to so many bytes, `text` to a `Text` of the caller, for
+/// this call.
+#[no_mangle]
+pub unsafe extern "C" fn airstore_codec_patch_file(
+    file: RawFd,
+    base_size: u64,
+    patch: *const u8,
+    patch_size: usize,
+    size: u64,
+    out: WriteFn,
+    text: *mut Text,
+) -> i32 {
+    // SAFETY: by the contract above; the descriptor is not closed here, and nothing else refers to the text.
+    let (file, patch, text) =
+        unsafe { (ManuallyDrop::new(fs::File::from_raw_fd(file)), bytes(patch, patch_size), &mut *text) };
+    let base = patch::File { bytes: AtRest(&file), size: base_size, part: Vec::new() };
+    outcome(move || patch::apply(base, patch, size, Sink(out)), text).map_or_else(|code| code, |()| DONE)
+}
+
+struct AtRest<'a>(&'a fs::File);
+
+impl patch::ReadAt for AtRest<'_> {
+    fn read_at(&self, out: &mut [u8], from: u64) -> io::Result<()> {
+        self.0.read_exact_at(out, from)
+    }
 }
 
 /// Numbers of some content.

@@ -9,16 +9,72 @@ use std::io::Write;
 
 /// Bytes that are written at once.
 const AT_ONCE: usize = 1 << 16;
+const BEYOND_ITS_BASE: &str = "a patch reaches beyond its base";
+const BEYOND: Error = Error::Damaged(BEYOND_ITS_BASE);
 const SHORT: Error = Error::Damaged("a patch ends too early");
+
+/// What a patch is for.
+pub trait Base {
+    /// Its bytes.
+    fn size(&self) -> u64;
+    /// So many of them, `AT_ONCE` at most, all of which there are.
+    ///
+    /// # Errors
+    /// `Io` if they cannot be read.
+    fn part(&mut self, from: u64, n: usize) -> Result<&[u8]>;
+}
+
+impl Base for &[u8] {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn part(&mut self, from: u64, n: usize) -> Result<&[u8]> {
+        self.get(from as usize..from as usize + n).ok_or(BEYOND)
+    }
+}
+
+/// A base that is not in memory.
+pub struct File<R> {
+    /// Has its bytes.
+    pub bytes: R,
+    /// How many.
+    pub size: u64,
+    /// Those that were read last.
+    pub part: Vec<u8>,
+}
+
+/// Reads bytes from a place on, all that are asked for.
+pub trait ReadAt {
+    /// Fill `out`.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn read_at(&self, out: &mut [u8], from: u64) -> std::io::Result<()>;
+}
+
+impl<R: ReadAt> Base for File<R> {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn part(&mut self, from: u64, n: usize) -> Result<&[u8]> {
+        if self.part.len() < n {
+            self.part.resize(n, 0);
+        }
+        self.bytes.read_at(&mut self.part[..n], from)?;
+        Ok(&self.part[..n])
+    }
+}
 
 /// Apply to a base what follows a patch's magic, `HDIFF13&` and a zero; it has to make so many bytes.
 ///
 /// # Errors
-/// `Damaged` if it is damaged, or not for this base; `Io` if writing fails. What was written until then is worth nothing.
-pub fn apply(base: &[u8], patch: &[u8], size: u64, out: impl Write) -> Result<()> {
+/// `Damaged` if it is damaged, or not for this base; `Io` if a stream fails. What was written until then is worth nothing.
+pub fn apply(mut base: impl Base, patch: &[u8], size: u64, out: impl Write) -> Result<()> {
     let mut rest = Bytes(patch);
     let head = Head::read(&mut rest)?;
-    ensure(head.new == size && head.old == base.len() as u64, "a patch is for another base than this one")?;
+    ensure(head.new == size && head.old == base.size(), "a patch is for another base than this one")?;
     let mut covers = Bytes(rest.take(head.covers)?);
     let (controls, codes) = (Bytes(rest.take(head.controls)?), Bytes(rest.take(head.codes)?));
     let mut runs = Runs { controls, codes, run: Run::Same(0), left: 0 };
@@ -33,11 +89,10 @@ pub fn apply(base: &[u8], patch: &[u8], size: u64, out: impl Write) -> Result<()
         from = cover.from.saturating_add(cover.length);
         made = made.saturating_add(cover.gap).saturating_add(cover.length);
         ensure(made <= size, "a patch makes more than it says")?;
-        let old = usize::try_from(cover.from).ok().zip(usize::try_from(from).ok());
-        let old = old
-            .and_then(|(from, to)| base.get(from..to))
-            .ok_or(Error::Damaged("a patch reaches beyond its base"))?;
-        runs.add(old, &mut out)?;
+        ensure(from <= head.old, BEYOND_ITS_BASE)?;
+        for at in (cover.from..from).step_by(AT_ONCE) {
+            runs.add(base.part(at, (from - at).min(AT_ONCE as u64) as usize)?, &mut out)?;
+        }
     }
     let left = fresh.0.len() as u64;
     out.put(fresh.0)?;
@@ -83,7 +138,7 @@ impl Cover {
     fn read(bytes: &mut Bytes, from: u64) -> Result<Cover> {
         let (back, distance) = bytes.number(1)?;
         let from = if back == 1 { from.checked_sub(distance) } else { from.checked_add(distance) };
-        let from = from.ok_or(Error::Damaged("a patch reaches beyond its base"))?;
+        let from = from.ok_or(BEYOND)?;
         Ok(Cover { from, gap: bytes.number(0)?.1, length: bytes.number(0)?.1 })
     }
 }
@@ -230,9 +285,21 @@ mod tests {
         all
     }
 
+    /// The same of a base in memory and of one that is not.
     fn made(patch: &[u8], size: u64) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
-        apply(BASE, patch, size, &mut out).map(|()| out)
+        let (mut near, mut far) = (Vec::new(), Vec::new());
+        let file = File { bytes: BASE, size: BASE.len() as u64, part: Vec::new() };
+        let read = apply(file, patch, size, &mut far);
+        let done = apply(BASE, patch, size, &mut near);
+        assert_eq!((read.is_ok(), &far), (done.is_ok(), &near));
+        done.map(|()| near)
+    }
+
+    impl ReadAt for &[u8] {
+        fn read_at(&self, out: &mut [u8], from: u64) -> std::io::Result<()> {
+            out.copy_from_slice(&self[from as usize..][..out.len()]);
+            Ok(())
+        }
     }
 
     /// "xy", four bytes from 10 on, "z", five from 2 on: two more of each of the first two, then one more, two more and the
