@@ -21,7 +21,6 @@ from airstore.store.blobs import ObjectReader, Piece, gather
 
 _PART = MIB  # bytes of a piece that are read at once where it passes through
 _LARGE = 4 * MIB  # bytes of bases that are at rest while a patch is applied
-_TOGETHER = 200  # pieces that the store's index is asked for at once
 
 
 class Pieces:
@@ -55,15 +54,18 @@ class Pieces:
 
     def bases(self, pieces: Sequence[NewPiece]) -> Iterator[list[bytes] | AtRest]:
         """The bases of each patch that is made, when it is its turn; large ones at rest until the next."""
-        patches = (at for at, piece in enumerate(pieces) if STREAM[piece.kind] is Stream.PATCHES)
-        for group in _groups(at for at in patches if at in self.made):
-            held = self._held(number for at in group for number in pieces[at].bases)
-            for piece in (pieces[at] for at in group):
-                each = [self._parts(number, held) for number in piece.bases]
-                if piece.kind is PieceKind.OPENED_PATCH or sum(map(self.size, piece.bases)) < _LARGE:
-                    yield list(map(gather, each))
-                else:
-                    yield self._at_rest(chain.from_iterable(each))
+        patches = [
+            piece
+            for at, piece in enumerate(pieces)
+            if STREAM[piece.kind] is Stream.PATCHES and at in self.made
+        ]
+        held = self._held([number for piece in patches for number in piece.bases])
+        for piece in patches:
+            each = [self._parts(number, held) for number in piece.bases]
+            if piece.kind is PieceKind.OPENED_PATCH or sum(map(self.size, piece.bases)) < _LARGE:
+                yield list(map(gather, each))
+            else:
+                yield self._at_rest(chain.from_iterable(each))
 
     def _at_rest(self, parts: Iterable[bytes]) -> AtRest:
         self._bases.seek(0)
@@ -76,18 +78,17 @@ class Pieces:
         held = self._olds.get(number)
         return held.size if held else self._places[self._ways[number]][1]
 
-    def chunks(self, numbers: Iterable[int]) -> Iterator[bytes]:
+    def chunks(self, numbers: Sequence[int]) -> Iterator[bytes]:
         """The bytes of some pieces, one after the other."""
-        for group in _groups(numbers):
-            held = self._held(group)
-            for number in group:
-                yield from self._parts(number, held)
+        held = self._held(numbers)
+        return chain.from_iterable(self._parts(number, held) for number in numbers)
 
-    def _held(self, numbers: Iterable[int]) -> Iterator[bytes]:
-        """The objects of those pieces that the site has; its index is asked for all of them at once."""
-        keys = [key for number in numbers if number in self._olds for key in self._olds[number].keys]
+    def _held(self, numbers: Sequence[int]) -> Iterator[bytes]:
+        """The objects of those pieces that the site has; its index is asked for many at once."""
         with _of_the_site():
-            yield from self._reader.objects(keys)
+            yield from self._reader.objects(
+                key for number in numbers if number in self._olds for key in self._olds[number].keys
+            )
 
     def _parts(self, number: int, held: Iterator[bytes]) -> Iterator[bytes]:
         """The bytes of a piece, whose objects come next of those that the site has if it is one of them."""
@@ -98,12 +99,6 @@ class Pieces:
         for at in range(start, start + size, _PART):
             self._spool.seek(at)
             yield self._spool.read(min(_PART, start + size - at))
-
-
-def _groups(numbers: Iterable[int]) -> Iterator[list[int]]:
-    rest = iter(numbers)
-    while group := list(islice(rest, _TOGETHER)):
-        yield group
 
 
 class _Counting:

@@ -153,10 +153,10 @@ class PreparedDelta:
         # How much is read is not known before: what is not found by its path is looked into.
         with progress.task("looking for bases", None) as advance:
 
-            def read(piece: Piece) -> bytes:
-                data = content(self.reader, piece)
-                advance(len(data))
-                return data
+            def read(pieces: Sequence[Piece]) -> Iterator[bytes]:
+                for data in contents(self.reader, pieces):
+                    advance(len(data))
+                    yield data
 
             offered = offers(found, kinds, read, most)
         carried = [

@@ -94,12 +94,12 @@ def content(reader: ObjectReader, piece: Piece) -> bytes:
 
 
 def contents(reader: ObjectReader, pieces: Sequence[Piece]) -> Iterator[bytes]:
-    """The bytes of each of some pieces, for which the store's index is asked once.
+    """The bytes of each of some pieces; the store's index is asked for many objects at once.
 
     Raises:
         DamagedError: an object has no good copy.
     """
-    data = reader.objects([key for piece in pieces for key in piece.keys])
+    data = reader.objects(key for piece in pieces for key in piece.keys)
     return (gather(islice(data, len(piece.keys))) for piece in pieces)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import NamedTuple
@@ -46,14 +46,15 @@ class ObjectReader:
         """
         return self._first_good(key, self.copies([key])[key])
 
-    def objects(self, keys: Sequence[ObjectKey]) -> Iterator[bytes]:
-        """Plain bytes of some objects, in their order; the index is asked for all of them at once.
+    def objects(self, keys: Iterable[ObjectKey]) -> Iterator[bytes]:
+        """Plain bytes of some objects, in their order; the index is asked for many of them at once.
 
         Raises:
             DamagedError: of one of them no copy is good, or there is none.
         """
-        copies = self.copies(keys)
-        return (self._first_good(key, copies[key]) for key in keys)
+        for batch in batches(keys):
+            copies = self.copies(batch)
+            yield from (self._first_good(key, copies[key]) for key in batch)
 
     def _first_good(self, key: ObjectKey, copies: Sequence[Copy]) -> bytes:
         fault: DamagedError | None = None

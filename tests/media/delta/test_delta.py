@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 import pytest
@@ -45,8 +45,8 @@ def paired(news: dict[str, bytes], olds: dict[str, bytes]) -> dict[str, list[str
     found = pair(
         [File(path, len(data)) for path, data in news.items()],
         [File(path, len(data)) for path, data in olds.items()],
-        lambda number: news[after[number]],
-        lambda number: olds[before[number]],
+        lambda numbers: [news[after[number]] for number in numbers],
+        lambda numbers: [olds[before[number]] for number in numbers],
         bool,
     )
     return {after[number]: [before[old] for old in bases] for number, bases in enumerate(found)}
@@ -103,7 +103,8 @@ def test_the_same_path_is_not_compared_with_others() -> None:
         raise AssertionError("no content is needed")
 
     files = [File("same", 4000)]
-    assert pair(files, [File("same", 5000, "b"), File("same", 4001, "b")], never, never, bool) == [[1]]
+    olds = [File("same", 5000, "b"), File("same", 4001, "b")]
+    assert pair(files, olds, each(never), each(never), bool) == [[1]]
 
 
 def test_the_same_place_comes_first() -> None:
@@ -123,7 +124,7 @@ def test_what_is_looked_into_is_bounded_by_what_is_new_and_begins_with_what_is_g
         return text(number)
 
     olds = [File(f"old/{number}", 9 << 20) for number in range(50)]
-    found = pair([File("new", size)], olds, lambda _: text(40), read, lambda number: number >= 40)
+    found = pair([File("new", size)], olds, each(lambda _: text(40)), each(read), lambda number: number >= 40)
     assert asked == [*range(40, 50), *range(40)][:looked]
     assert found[0][0] == 40
 
@@ -138,7 +139,7 @@ def test_what_has_a_base_by_its_name_is_looked_for_only_in_what_is_gone() -> Non
     olds = [File("lib/x-1.0.js", 40_000), File("other", 40_000), File("gone", 40_000)]
     looked = [[2], [1, 2]]
     for name, expected in zip(("lib/x-1.1.js", "elsewhere"), looked, strict=True):
-        pair([File(name, 40_000)], olds, lambda _: text(40), read, lambda number: number == 2)
+        pair([File(name, 40_000)], olds, each(lambda _: text(40)), each(read), lambda number: number == 2)
         assert sorted(set(asked) - {0}) == expected
 
 
@@ -149,8 +150,12 @@ def test_a_file_and_most_of_it_have_most_numbers_in_common() -> None:
     assert len(sketch(whole) & sketch(part)) > 60
 
 
-def _none(_number: int) -> bytes:
-    return b""
+def _none(numbers: Sequence[int]) -> Iterable[bytes]:
+    return (b"" for _ in numbers)
+
+
+def each(content: Callable[[int], bytes]) -> Callable[[Sequence[int]], Iterable[bytes]]:
+    return lambda numbers: map(content, numbers)
 
 
 _bytes = st.binary(max_size=400)

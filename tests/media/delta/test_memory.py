@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from airstore.media.delta.making.memory import (
 )
 from airstore.media.delta.making.ways import offers
 from airstore.media.delta.writer import Task, prepare
-from airstore.store.blobs import BlobStore, content, in_order
+from airstore.store.blobs import BlobStore, contents, in_order
 from tests.media.delta.test_delta import text
 from tests.media.delta.test_delta_blobs import layer
 from tests.media.delta.test_shared_delta import Fleet, noise, put
@@ -192,7 +193,7 @@ def test_a_body_whose_bases_are_too_large_for_a_site_rests_on_less(tmp_path: Pat
         found = prepare(store, task).found
         read = store.reader()
         sizes = [
-            max(len(offer[0].bases) for offer in offers(found, 1, lambda piece: content(read, piece), most))
+            max(len(offer[0].bases) for offer in offers(found, 1, partial(contents, read), most))
             for most in (2 * larger, larger, 1)
         ]
     assert sizes == [2, 1, 0]

@@ -105,20 +105,23 @@ def difference(
     return found
 
 
-def bases(found: Difference, read: Callable[[Piece], bytes]) -> list[list[int]]:
+def bases(found: Difference, read: Callable[[Sequence[Piece]], Iterable[bytes]]) -> list[list[int]]:
     """For each target the numbers of old pieces that a patch may rest on, where all sites hold all."""
     return paired(found, range(len(found.targets)), range(len(found.olds)), read)
 
 
 def paired(
-    found: Difference, targets: Sequence[int], olds: Sequence[int], read: Callable[[Piece], bytes]
+    found: Difference,
+    targets: Sequence[int],
+    olds: Sequence[int],
+    read: Callable[[Sequence[Piece]], Iterable[bytes]],
 ) -> list[list[int]]:
     """For some targets the numbers of those of some old pieces that a patch may rest on; see `pair`."""
     pairs = pair(
         [found.targets[number].held.file for number in targets],
         [found.olds[number].file for number in olds],
-        lambda at: read(found.targets[targets[at]].held.piece),
-        lambda at: read(found.olds[olds[at]].piece),
+        lambda news: read([found.targets[targets[at]].held.piece for at in news]),
+        lambda others: read([found.olds[olds[at]].piece for at in others]),
         lambda at: found.firsts[olds[at]] not in found.kept,
     )
     return [[olds[at] for at in each] for each in pairs]

@@ -31,6 +31,10 @@ _CHANGING = re.compile(
 _HASHED = re.compile(r"([.-])[0-9A-Za-z_-]{8,}(\.[a-z0-9]+)$")
 
 
+Contents = Callable[[Sequence[int]], Iterable[bytes]]
+"""Contents of files by their positions, in that order, each when it is its turn."""
+
+
 @dataclass(frozen=True)
 class File:
     """A file of one side.
@@ -55,8 +59,8 @@ def general(path: str) -> str:
 def pair(
     news: Sequence[File],
     olds: Sequence[File],
-    new_bytes: Callable[[int], bytes],
-    old_bytes: Callable[[int], bytes],
+    new_bytes: Contents,
+    old_bytes: Contents,
     gone: Callable[[int], bool],
 ) -> list[list[int]]:
     """For each new file the positions of old ones that may serve it, the likeliest first.
@@ -64,18 +68,18 @@ def pair(
     Args:
         news: files that have to be carried.
         olds: files that the site has.
-        new_bytes: a new file's content, by its position.
-        old_bytes: the same of an old one; asked only of those that no new one has the path of.
+        new_bytes: of new files.
+        old_bytes: the same of old ones; asked only of those that no new one has the path of.
         gone: whether an old one, by its position, is not in what is new.
     """
     found = _by_name(news, olds)
     open_news = [n for n, new in enumerate(news) if not found[n] or news[n].path != olds[found[n][0]].path]
     wanting = sum(news[n].size for n in open_news), sum(news[n].size for n in open_news if not found[n])
     pool = _pool(_others(olds, news) if open_news else [], olds, old_bytes, gone, wanting)
-    for number in open_news:
-        if pool.holders and news[number].size >= _SHORT:
-            near = pool.nearest(sketch(new_bytes(number)[:_READ]), _BASES)
-            found[number] = list(dict.fromkeys([*near, *found[number]]))[:_BASES]
+    compared = [number for number in open_news if pool.holders and news[number].size >= _SHORT]
+    for number, content in zip(compared, new_bytes(compared), strict=True):
+        near = pool.nearest(sketch(content[:_READ]), _BASES)
+        found[number] = list(dict.fromkeys([*near, *found[number]]))[:_BASES]
     return found
 
 
@@ -121,7 +125,7 @@ def _others(olds: Sequence[File], news: Sequence[File]) -> list[int]:
 def _pool(
     numbers: Sequence[int],
     olds: Sequence[File],
-    old_bytes: Callable[[int], bytes],
+    old_bytes: Contents,
     gone: Callable[[int], bool],
     wanting: tuple[int, int],
 ) -> Pool:
@@ -130,7 +134,7 @@ def _pool(
     Args:
         numbers: of the files.
         olds: all of them.
-        old_bytes: a file's content.
+        old_bytes: contents of some.
         gone: whether it is not in what is new.
         wanting: bytes of all new files that want a base, and of those that have none by their name.
     """
@@ -147,14 +151,16 @@ def _look(
     pool: Pool,
     numbers: Iterable[int],
     olds: Sequence[File],
-    old_bytes: Callable[[int], bytes],
+    old_bytes: Contents,
     room: int,
 ) -> int:
     """Look into those files that there is room for; returns the bytes that were taken of it."""
-    left = room
+    left, looked = room, list[int]()
     for number in numbers:
         cost = min(olds[number].size, _READ)
         if cost <= left:
             left -= cost
-            pool.add(number, sketch(old_bytes(number)[:_READ]))
+            looked.append(number)
+    for number, content in zip(looked, old_bytes(looked), strict=True):
+        pool.add(number, sketch(content[:_READ]))
     return room - left

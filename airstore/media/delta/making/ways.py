@@ -57,14 +57,14 @@ class Make(Protocol):
 
 
 def offers(
-    found: Difference, kinds: int, read: Callable[[Piece], bytes], most: int = BASE
+    found: Difference, kinds: int, read: Callable[[Sequence[Piece]], Iterable[bytes]], most: int = BASE
 ) -> list[tuple[Offer, ...]]:
     """For each target what patches may rest on, that of the first kind of sites first.
 
     Args:
         found: what has to be made.
         kinds: how many kinds of sites there are; the first one is of those that are behind most.
-        read: a piece's bytes.
+        read: the bytes of some pieces.
         most: bytes that one patch may rest on.
     """
     if kinds == 1:
