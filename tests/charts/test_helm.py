@@ -32,6 +32,20 @@ def test_a_program_that_is_not_helm_is_refused(tmp_path: Path) -> None:
         Helm(tmp_path / "none").version()
 
 
+def test_a_program_is_asked_for_its_version_once_until_it_is_another_one(tmp_path: Path) -> None:
+    program, home = tmp_path / "helm", tmp_path / "home"
+    home.mkdir(mode=0o700)
+    for count, version in enumerate(("v3.9.0", "v4.0.1"), 1):
+        program.write_text(f"#!/bin/sh\necho once >>$HOME/asked\necho {version}\n")
+        program.chmod(0o755)
+        assert {Helm(program, home).version()[1] for _ in range(3)} == {version}
+        assert len((home / "asked").read_text().split()) == count
+    program.write_text("#!/bin/sh\nexit 3\n")
+    for _ in range(2):
+        with pytest.raises(AirstoreError):
+            Helm(program).version()
+
+
 def test_helm_sees_nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HELM_PLUGINS", "/somewhere")
     monkeypatch.setenv("KUBECONFIG", "/secret")

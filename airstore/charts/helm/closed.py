@@ -11,6 +11,7 @@ import re
 import shutil
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -30,6 +31,15 @@ from airstore.process.confinement import Confinement
 _SHORT_LIVED = {"GOGC": "400", "GOMEMLIMIT": "256MiB"}
 _SIGNALLED = 128  # and the signal's number: how a shell, and our supervisor, say that a program was ended
 _VERSION = re.compile(r"v([34])\.\d+\.\d+\S*")
+_VERSIONS: dict[tuple[Path, int, int, int], tuple[int, str]] = {}  # what programs said, as long as they stay
+
+
+def _identity(binary: Path) -> tuple[Path, int, int, int]:
+    """Another one when the file is replaced or changed; of one that is not there, its path."""
+    with suppress(OSError):
+        stat = binary.stat()
+        return binary, stat.st_ino, stat.st_size, stat.st_ctime_ns
+    return binary, 0, 0, 0
 
 
 class HelmProgram:
@@ -56,7 +66,6 @@ class HelmProgram:
         self._environment = dict(environment or {})
         self._home = home or make_scratch("helm")
         self._added: set[RepositoryLogin] = set()
-        self._version: tuple[int, str] | None = None
         if home is None:
             weakref.finalize(self, shutil.rmtree, self._home, ignore_errors=True)
 
@@ -146,18 +155,22 @@ class HelmProgram:
         return self._sight.online((self._home, *write), read)
 
     def version(self) -> tuple[int, str]:
-        """Major version and full version text; the program is asked once.
+        """Major version and full version text; a program is asked once in a process, however many use it.
 
         Raises:
             NotFoundError: no such program.
             UsageError: not Helm 3 or 4.
         """
-        if self._version is None:
-            text = self.run(
-                ["version", "--template", "{{.Version}}"], str(self._binary), limits=self._offline()
-            ).strip()
-            match = _VERSION.fullmatch(text)
-            if not match:
-                raise UsageError(f"{self._binary} says it is {text!r}", hint="airstore needs Helm 3 or 4")
-            self._version = int(match[1]), text
-        return self._version
+        file = _identity(self._binary)
+        if file not in _VERSIONS:
+            _VERSIONS[file] = self._asked()
+        return _VERSIONS[file]
+
+    def _asked(self) -> tuple[int, str]:
+        text = self.run(
+            ["version", "--template", "{{.Version}}"], str(self._binary), limits=self._offline()
+        ).strip()
+        match = _VERSION.fullmatch(text)
+        if not match:
+            raise UsageError(f"{self._binary} says it is {text!r}", hint="airstore needs Helm 3 or 4")
+        return int(match[1]), text
