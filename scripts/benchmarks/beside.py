@@ -22,7 +22,7 @@ from pathlib import Path
 from airstore.core.image.oci import OCI_CONFIG, OCI_MANIFEST
 from scripts.benchmarks.images import VERSIONS, Images, make_images
 from scripts.benchmarks.process import Measured, measure
-from scripts.benchmarks.product import Sides, find_helm, run, skopeo_copy, tree_size
+from scripts.benchmarks.product import Sides, compile_modules, find_helm, run, skopeo_copy, tree_size
 from scripts.benchmarks.servers import Registry, registry
 from scripts.images.fixture_images import LayoutWriter
 
@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="repetitions (default: 3)")
     options = parser.parse_args()
     find_helm()
+    compile_modules()
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     given = options.layout

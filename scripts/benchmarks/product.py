@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import airstore
 from scripts.benchmarks.images import Images
 
 _PRODUCT = """\
@@ -140,6 +142,15 @@ def find_helm() -> None:
     found = next(filter(None, map(shutil.which, ("helm", "helm4", "helm3"))), None)
     if not os.environ.get("AIRSTORE_HELM"):
         os.environ["AIRSTORE_HELM"] = found or sys.exit("no helm on PATH: run scripts/tools")
+
+
+def compile_modules() -> None:
+    """Compile airstore's modules, as an installation does; else commands may do so again and again.
+
+    With ``PYTHONDONTWRITEBYTECODE`` no command keeps what it has compiled.
+    """
+    if not compileall.compile_dir(Path(airstore.__file__).parent, quiet=1):
+        sys.exit("airstore's modules cannot be compiled")
 
 
 def tree_size(directory: Path) -> int:

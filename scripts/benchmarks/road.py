@@ -19,7 +19,7 @@ from typing import Any
 
 from scripts.benchmarks.images import VERSIONS, Images, make_images
 from scripts.benchmarks.process import Measured, measure
-from scripts.benchmarks.product import Sides, find_helm, run, skopeo_copy, tree_size
+from scripts.benchmarks.product import Sides, compile_modules, find_helm, run, skopeo_copy, tree_size
 from scripts.benchmarks.report import Row, report
 from scripts.benchmarks.servers import Docker, Registry, docker, registry
 
@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--no-docker", action="store_true", help="leave docker out")
     options = parser.parse_args()
     find_helm()
+    compile_modules()
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     images = make_images(work, small=options.small)
