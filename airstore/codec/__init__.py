@@ -1,19 +1,17 @@
 """The exact gzip codec: a gzip blob becomes plain bytes and small side data, and comes back bit for bit.
 
-And what else is computed natively: patches are applied, contents are compared by sketches.
+And what else is computed natively: patches are made and applied, contents are compared by sketches.
 """
 
 from airstore.codec.native import (
-    AtRest,
     KeptWholeError,
     Readable,
     Recorded,
     Writable,
-    patch,
     rebuild,
     record,
-    sketch,
 )
+from airstore.codec.patches import AtRest, make_patch, patch, shared, sketch
 
 __all__ = [
     "AtRest",
@@ -21,8 +19,10 @@ __all__ = [
     "Readable",
     "Recorded",
     "Writable",
+    "make_patch",
     "patch",
     "rebuild",
     "record",
+    "shared",
     "sketch",
 ]

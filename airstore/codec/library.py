@@ -71,4 +71,7 @@ def library() -> ctypes.CDLL:
     at_rest = [ctypes.c_int, ctypes.c_uint64]
     loaded.airstore_codec_patch_file.argtypes = [*at_rest, data, size, ctypes.c_uint64, Write, text]
     loaded.airstore_codec_sketch.argtypes = [data, size, ctypes.POINTER(Sketch), text]
+    sizes_of_two = ctypes.POINTER(ctypes.c_uint64 * 2)
+    loaded.airstore_codec_make_patch.argtypes = [data, size, size, data, size, Write, text]
+    loaded.airstore_codec_shared.argtypes = [data, size, size, data, size, sizes_of_two, text]
     return loaded

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
-from airstore.codec.library import DAMAGED, DONE, STREAM, UNSUPPORTED, Sizes, Sketch, Text, library
+from airstore.codec.library import DAMAGED, DONE, STREAM, UNSUPPORTED, Sizes, Text, library
 from airstore.codec.streams import Readable, Streams, Writable
 from airstore.core.errors import DamagedError
 
-__all__ = [
-    "AtRest",
-    "KeptWholeError",
-    "Readable",
-    "Recorded",
-    "Writable",
-    "patch",
-    "rebuild",
-    "record",
-    "sketch",
-]
+__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "rebuild", "record"]
 
 
 class KeptWholeError(Exception):
@@ -96,50 +86,3 @@ def rebuild(plain: Readable, side: Readable, gzip: Writable) -> None:
         )
     if code != DONE:
         raise RuntimeError(text.value)
-
-
-class AtRest(NamedTuple):
-    """Bytes that a file begins with, all of them written."""
-
-    file: BinaryIO
-    size: int
-
-
-def patch(base: bytes | AtRest, data: bytes, size: int, out: Writable) -> None:
-    """Apply a patch of HDiffPatch; what comes of it is written as it is made.
-
-    Args:
-        base: what it is for.
-        data: what follows the magic of its format, HDIFF13 without compression.
-        size: bytes that come of it.
-        out: takes them, 64 KiB at most at a time.
-
-    Raises:
-        DamagedError: the patch is damaged, or for another base; what was written is worth nothing.
-        OSError: the base cannot be read.
-    """
-    text, rest = Text(), (data, len(data), size)
-    with Streams() as streams:
-        ends = streams.writer(out), ctypes.byref(text)
-        if isinstance(base, AtRest):
-            code = library().airstore_codec_patch_file(base.file.fileno(), base.size, *rest, *ends)
-        else:
-            code = library().airstore_codec_patch(base, len(base), *rest, *ends)
-        if code == STREAM:
-            streams.reraise()
-            raise OSError(text.value)
-    if code == DAMAGED:
-        raise DamagedError(f"a patch cannot be applied: {text.value}")
-    if code != DONE:
-        raise RuntimeError(text.value)
-
-
-def sketch(data: bytes) -> frozenset[int]:
-    """Up to 64 numbers of some content: contents that have parts in common have some of them in common.
-
-    Empty for what is too short to be compared.
-    """
-    found, text = Sketch(), Text()
-    if library().airstore_codec_sketch(data, len(data), ctypes.byref(found), ctypes.byref(text)) != DONE:
-        raise RuntimeError(text.value)
-    return frozenset(found.numbers[: found.count])

@@ -11,12 +11,11 @@ import tempfile
 import zlib
 from pathlib import Path
 
-import hdiffpatch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airstore.codec import AtRest, KeptWholeError, Recorded, patch, rebuild, record, sketch
+from airstore.codec import AtRest, KeptWholeError, Recorded, make_patch, patch, rebuild, record, sketch
 from airstore.core.errors import DamagedError
 from airstore.media.delta.making.spelling import spell
 
@@ -220,7 +219,7 @@ def test_patches_make_what_their_library_made_them_of(
     base = new = TEXT[:60_000] + noise(9000)
     for at, piece in changes:
         new = new[:at] + piece + new[at + len(piece) // 2 :]
-    data = hdiffpatch.diff(base, new, validate=False)[9:]
+    data = make_patch(base, new)
     out = Parts()
     patch(base, spell(data) if spelled else data, len(new), out)
     assert b"".join(out.parts) == new
@@ -264,7 +263,7 @@ def test_a_sketch_has_the_smallest_numbers_of_rare_pieces_then_of_common_ones(wo
 @given(st.lists(PIECES, max_size=8), st.lists(PIECES, max_size=8), st.integers(0, 2**16))
 def test_a_base_at_rest_serves_as_one_in_memory(old: list[bytes], new: list[bytes], behind: int) -> None:
     base, made = b"".join(old), b"".join([*old[1:], *new, *old])
-    data = hdiffpatch.diff(base, made, validate=False)[9:]
+    data = make_patch(base, made)
     with tempfile.TemporaryFile() as file:
         file.write(base + bytes(behind))
         file.flush()
@@ -277,7 +276,7 @@ def test_a_base_at_rest_serves_as_one_in_memory(old: list[bytes], new: list[byte
 
 def test_a_base_at_rest_that_ends_early_is_a_failure_of_its_file() -> None:
     base = noise(100_000)
-    data = hdiffpatch.diff(base, base[::-1] + base, validate=False)[9:]
+    data = make_patch(base, base[::-1] + base)
     with tempfile.TemporaryFile() as file:
         file.write(base[:-1])
         file.flush()

@@ -43,9 +43,6 @@ from airstore.store.blobs import (
 
 _COPY = 1 << 20
 _GROUP, _MOST = 256 << 10, 100  # bytes and pieces that are worked on together
-# Bytes of all pieces that have bases from which on patches are made. What they save of less is a few KB, and
-# loading HDiffPatch takes either side a tenth of the time that such media take.
-_PATCHED = 16 << 10
 
 
 @dataclass(frozen=True)
@@ -181,12 +178,11 @@ class PreparedDelta:
     ) -> CarriedPieces:
         """Hand every new piece to the sink, in order."""
         pool, place = workers
-        search = effort.search._replace(patches=_worth_patches(jobs))
 
         def work(group: Sequence[_Job]) -> list[tuple[_Job, list[Way]]]:
             news = contents(self.reader, [job.target.held.piece for job in group])
             return [
-                (job, choose(job.target, job.offered, maker(new, self._old, place, search)))
+                (job, choose(job.target, job.offered, maker(new, self._old, place, effort.search)))
                 for job, new in zip(group, news, strict=True)
             ]
 
@@ -250,12 +246,6 @@ def _grouped(jobs: Iterable[_Job]) -> Iterator[Sequence[_Job]]:
         size += job.target.held.piece.size
     if group:
         yield group
-
-
-def _worth_patches(jobs: Sequence[_Job]) -> bool:
-    """Whether patches save enough that both sides load what makes and applies them."""
-    based = (job for job in jobs if any(offer.bases for offer in job.offered))
-    return sum(job.target.held.piece.size for job in based) >= _PATCHED
 
 
 def _publish(out: Path, table: DeltaTable, segments: BinaryIO, effort: Effort) -> None:

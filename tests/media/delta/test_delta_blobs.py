@@ -136,13 +136,12 @@ def test_all_that_a_release_has_travels(pair: Pair) -> None:
     pair.take_in(path, *new)
 
 
-@pytest.mark.parametrize(("lines", "kind"), [(20, PieceKind.WHOLE), (3000, PieceKind.PATCH)])
-def test_little_is_carried_whole_though_it_has_bases(pair: Pair, lines: int, kind: PieceKind) -> None:
-    """Whoever takes in a changed label need not load what applies patches."""
+@pytest.mark.parametrize("lines", [20, 3000])
+def test_what_has_a_base_is_a_patch_however_little_it_is(pair: Pair, lines: int) -> None:
     old = text(1, lines)
     new = old.replace(b"self_3", b"itself")
     path = pair.write([new], [old], Effort.NORMAL)
-    assert [piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces] == [kind]
+    assert [piece.kind for piece in Delta(path, pair.publisher.reader).table.pieces] == [PieceKind.PATCH]
     pair.put(pair.site, old)
     pair.take_in(path, new)
 

@@ -13,6 +13,7 @@ from airstore.store.blobs import compress_solid, compression_memory, decompressi
 
 _READ = 256 * KIB
 _LEAST_DICTIONARY = 4 * KIB
+_HIGHEST = 9
 _DICTIONARY = 64 * MIB  # of the highest level
 _DECODER = _DICTIONARY + MIB  # what reading may take; liblzma needs some 100 KiB beside the dictionary
 _ENCODER = (
@@ -112,9 +113,11 @@ def _filters(packing: Packing, size: int) -> list[dict[str, int]]:
         case MachineCode.OTHER:  # as xz's manual has it for instructions of four bytes
             return [{**last, "preset": packing.level, "lc": 2, "lp": 2, "pb": 2}]
         case None:
-            return [{**last, "preset": packing.level | lzma.PRESET_EXTREME, "pb": 0}]
+            # Of patches the preset "extreme" makes 0.06 to 0.26 % less, in a tenth to two fifths more time.
+            extreme = lzma.PRESET_EXTREME if packing.level == _HIGHEST else 0
+            return [{**last, "preset": packing.level | extreme, "pb": 0}]
 
 
 def _dictionary(level: int, size: int) -> int:
     """Bytes of it: the preset's (xz's manual: 8 MiB at 6, doubled with each) where so many are needed."""
-    return max(min(_DICTIONARY >> (9 - level), 1 << max(size - 1, 0).bit_length()), _LEAST_DICTIONARY)
+    return max(min(_DICTIONARY >> (_HIGHEST - level), 1 << max(size - 1, 0).bit_length()), _LEAST_DICTIONARY)

@@ -119,12 +119,10 @@ class Search(NamedTuple):
     Attributes:
         open_archives: see `patch.make`.
         spell: see `spelled`.
-        patches: whether pieces rest on old ones at all.
     """
 
     open_archives: bool
     spell: bool
-    patches: bool = True
 
 
 def maker(new: bytes, read: Callable[[int], bytes], room: Room, search: Search) -> Make:
@@ -139,7 +137,7 @@ def maker(new: bytes, read: Callable[[int], bytes], room: Room, search: Search) 
 
     def make(number: int | None, on: Sequence[int], beside: Sequence[int] = ()) -> Way:
         goal = new if number is None else read(number)
-        olds = [read(n) for n in on] if search.patches else []
+        olds = [read(n) for n in on]
         # With archives opened in it a piece rests on views of its bases: there is no room for those of more.
         opened = search.open_archives and may_have_streams(goal)
         more = ((other, read(other)) for other in beside if olds and not opened)
