@@ -1,6 +1,6 @@
 """The exact gzip codec: a gzip blob becomes plain bytes and small side data, and comes back bit for bit.
 
-And what else is computed natively: patches are applied.
+And what else is computed natively: patches are made and applied.
 """
 
 from airstore.codec.native import (
@@ -8,9 +8,21 @@ from airstore.codec.native import (
     Readable,
     Recorded,
     Writable,
+    make_patch,
     patch,
     rebuild,
     record,
+    shared,
 )
 
-__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "patch", "rebuild", "record"]
+__all__ = [
+    "KeptWholeError",
+    "Readable",
+    "Recorded",
+    "Writable",
+    "make_patch",
+    "patch",
+    "rebuild",
+    "record",
+    "shared",
+]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from airstore.core.errors import IncompleteError
 
 DONE, STREAM, UNSUPPORTED, DAMAGED = range(4)
-_INTERFACE = 2
+_INTERFACE = 3
 _PATH = Path(__file__).with_name("libairstore_codec.so")
 
 Function = Any  # what a prototype makes of a Python function: a type of ctypes without a public name
@@ -60,4 +60,7 @@ def library() -> ctypes.CDLL:
     loaded.airstore_codec_rebuild.argtypes = [Read, Read, Write, text]
     data, size = ctypes.c_char_p, ctypes.c_size_t
     loaded.airstore_codec_patch.argtypes = [data, size, data, size, ctypes.c_uint64, Write, text]
+    sizes_of_two = ctypes.POINTER(ctypes.c_uint64 * 2)
+    loaded.airstore_codec_make_patch.argtypes = [data, size, size, data, size, Write, text]
+    loaded.airstore_codec_shared.argtypes = [data, size, size, data, size, sizes_of_two, text]
     return loaded

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import ctypes
+import io
 from typing import NamedTuple
 
 from airstore.codec.library import DAMAGED, DONE, STREAM, UNSUPPORTED, Sizes, Text, library
 from airstore.codec.streams import Readable, Streams, Writable
 from airstore.core.errors import DamagedError
 
-__all__ = ["KeptWholeError", "Readable", "Recorded", "Writable", "patch", "rebuild", "record"]
+__all__ = [
+    "KeptWholeError",
+    "Readable",
+    "Recorded",
+    "Writable",
+    "make_patch",
+    "patch",
+    "rebuild",
+    "record",
+    "shared",
+]
 
 
 class KeptWholeError(Exception):
@@ -89,7 +100,7 @@ def rebuild(plain: Readable, side: Readable, gzip: Writable) -> None:
 
 
 def patch(base: bytes, data: bytes, size: int, out: Writable) -> None:
-    """Apply a patch of HDiffPatch; what comes of it is written as it is made.
+    """Apply a patch of HDiffPatch's format; what comes of it is written as it is made.
 
     Args:
         base: what it is for.
@@ -111,3 +122,46 @@ def patch(base: bytes, data: bytes, size: int, out: Writable) -> None:
         raise DamagedError(f"a patch cannot be applied: {text.value}")
     if code != DONE:
         raise RuntimeError(text.value)
+
+
+def make_patch(base: bytes, new: bytes, own: int | None = None) -> bytes:
+    """Make a patch that `patch` applies.
+
+    Args:
+        base: what it rests on, less than 128 MiB. Making it takes five times as much beside it.
+        new: what it makes.
+        own: bytes of the base that are looked into; behind them only what is near to what moved from there.
+    """
+    text, made = Text(), io.BytesIO()
+    with Streams() as streams:
+        code = library().airstore_codec_make_patch(
+            base,
+            len(base),
+            len(base) if own is None else own,
+            new,
+            len(new),
+            streams.writer(made),
+            ctypes.byref(text),
+        )
+        if code == STREAM:
+            streams.reraise()
+    if code != DONE:
+        raise RuntimeError(text.value)
+    return made.getvalue()
+
+
+def shared(base: bytes, new: bytes, own: int) -> tuple[int, int]:
+    """Bytes in long runs that both sides have, and of them in runs that end behind the base's own bytes.
+
+    Args:
+        base: less than 128 MiB.
+        new: the new side.
+        own: bytes of the base that are its own.
+    """
+    sizes, text = (ctypes.c_uint64 * 2)(), Text()
+    code = library().airstore_codec_shared(
+        base, len(base), own, new, len(new), ctypes.byref(sizes), ctypes.byref(text)
+    )
+    if code != DONE:
+        raise RuntimeError(text.value)
+    return sizes[0], sizes[1]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 LIBRARIES = (
     *("jsonschema", "yaml", "pygit2", "cryptography", "bcrypt", "securesystemslib", "zstandard"),
     *("requests", "urllib3", "h11", "kubernetes", "websocket", "rich", "jinja2", "segno"),
-    *("hvac", "boto3", "hdiffpatch"),  # of key services, and of deltas
+    *("hvac", "boto3"),  # of key services
     "cryptography.x509",  # of certificates, a fifth of what `release create` would load
 )
 STORE = {"yaml", "pygit2", "cryptography", "bcrypt", "zstandard"}

@@ -9,12 +9,11 @@ import resource
 import zlib
 from pathlib import Path
 
-import hdiffpatch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airstore.codec import KeptWholeError, Recorded, patch, rebuild, record
+from airstore.codec import KeptWholeError, Recorded, make_patch, patch, rebuild, record
 from airstore.core.errors import DamagedError
 from airstore.media.delta.making.spelling import spell
 
@@ -218,7 +217,7 @@ def test_patches_make_what_their_library_made_them_of(
     base = new = TEXT[:60_000] + noise(9000)
     for at, piece in changes:
         new = new[:at] + piece + new[at + len(piece) // 2 :]
-    data = hdiffpatch.diff(base, new, validate=False)[9:]
+    data = make_patch(base, new)
     out = Parts()
     patch(base, spell(data) if spelled else data, len(new), out)
     assert b"".join(out.parts) == new

@@ -43,8 +43,8 @@ from airstore.store.blobs import (
 
 _COPY = 1 << 20
 _GROUP, _MOST = 256 << 10, 100  # bytes and pieces that are worked on together
-# Bytes of all pieces that have bases from which on patches are made. What they save of less is a few KB, and
-# loading HDiffPatch takes either side a tenth of the time that such media take.
+# Bytes of all pieces that have bases from which on patches are made. What they save of less is a few KB, for
+# which a site would read bases and inflate another stream.
 _PATCHED = 16 << 10
 
 

@@ -1,8 +1,8 @@
 """One new piece of bytes as what it takes to make it of old ones. Pure.
 
-Patches are HDiffPatch's, uncompressed (github.com/sisong/HDiffPatch, format HDIFF13): matches by suffix
-array, differences inside of them byte by byte; a solid stream of many compresses better than each alone.
-They are applied by the codec, which holds the base and the patch and not what it makes.
+Patches are of HDiffPatch's format, uncompressed (github.com/sisong/HDiffPatch, HDIFF13): matches, and
+differences inside of them byte by byte; a solid stream of many compresses better than each alone.
+The codec makes them, and applies them: there it holds the base and the patch and not what it makes.
 """
 
 from __future__ import annotations
@@ -11,21 +11,17 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from airstore.codec import Writable
+from airstore.codec import Writable, make_patch, shared
 from airstore.codec import patch as apply_patch
 from airstore.core.errors import DamagedError
 from airstore.media.delta.format.nested import VIEW, may_have_streams, open_streams, streams, view
 from airstore.media.delta.format.wire import Numbers
 from airstore.store.blobs import compress_solid
 
-if TYPE_CHECKING:
-    from airstore.media.delta.format.hdiff import Cover
-
 PIECE = 33 << 20  # bytes of a piece that are believed
 BASE = 96 << 20  # bytes of all its bases at most
-_MAGIC = b"HDIFF13&\0"
 _GAIN = 16  # bytes that a patch must save
 _LARGE = 4 << 20  # bytes of what is worth a look for long runs
 
@@ -150,42 +146,21 @@ def apply_to(out: Writable, kind: PieceKind, data: bytes, bases: list[bytes], si
 def _against(new: bytes, base: bytes, whole: PieceKind, room: Room, own: int | None = None) -> Carried:
     if base:
         with room.patching(len(new), len(base)):
-            patch = _patch(base, new, len(base) if own is None else own)
+            patch = make_patch(base, new, own)
         if len(patch) + _GAIN < len(new):
             return Carried(PieceKind(whole + 1), patch)
     return Carried(whole, new)
 
 
-def _patch(base: bytes, new: bytes, own: int) -> bytes:
-    if runs := long_runs(base, new):
-        from airstore.media.delta.format.beside import diff_beside  # noqa: PLC0415 - a site makes no patch
-
-        return diff_beside(base, new, runs, own, _diff)
-    return _diff(base, new)
-
-
-def _diff(old: bytes, new: bytes) -> bytes:
-    import hdiffpatch  # noqa: PLC0415 - with bz2 and lzma it takes longer to load than most commands run
-
-    patch: bytes = hdiffpatch.diff(old, new, validate=False)
-    if not patch.startswith(_MAGIC):
-        raise ValueError("HDiffPatch made a patch of another format than HDIFF13")
-    return patch.removeprefix(_MAGIC)
-
-
 def reaches(new: bytes, base: bytes, beside: bytes) -> bool:
-    """Whether a patch on ``base`` makes more of a piece with what was beside that: some of it moved there."""
-    return any(run.old + run.size > len(base) for run in long_runs(base + beside, new))
+    """Whether a patch on ``base`` makes more of a piece with what was beside that: some of it moved there.
 
-
-def long_runs(base: bytes, new: bytes) -> list[Cover]:
-    """Runs that both have, where much is the same for the most part; none for what HDiffPatch gets whole."""
+    Where more than half of it is in long runs: of what changed more the patch would hardly be smaller.
+    """
     if len(new) < _LARGE:
-        return []
-    from airstore.media.delta.format.runs import shared_runs  # noqa: PLC0415 - a site makes no patch
-
-    runs = shared_runs(base, new)
-    return runs if 2 * sum(run.size for run in runs) >= len(new) else []
+        return False
+    both, moved = shared(base + beside, new, len(base))
+    return moved > 0 and 2 * both >= len(new)
 
 
 def _viewed(bases: Sequence[bytes], most: int) -> bytes | None:

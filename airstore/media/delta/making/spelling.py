@@ -1,6 +1,6 @@
 """A patch whose differences are spelled out, where that takes less once it is compressed. Pure.
 
-HDiffPatch keeps the differences along its matches as runs: controls in one place, bytes in another. One
+Differences along matches are kept as runs: controls in one place, bytes in another. One
 byte for each of the new, mostly zeros, is ten times as much, but what repeats in it is in one place. Two Go
 programs took 13 % less so in xz, a Rust library as much as before. Either way it is a patch of the same
 format, which the same reader applies.

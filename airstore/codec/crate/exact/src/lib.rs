@@ -11,6 +11,7 @@ mod blocks;
 mod choose;
 mod crc;
 mod decode;
+pub mod differ;
 mod encoder;
 mod engine;
 mod error;

@@ -1,5 +1,5 @@
 //! Feeds the codec whatever the fuzzer makes up: as a gzip stream, as plain bytes with side data,
-//! and as a base with a patch.
+//! as a base with a patch, and as both sides of one.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -17,4 +17,8 @@ fuzz_target!(|data: &[u8]| {
     let cut = (usize::from(*which) * 4).min(data.len());
     let _ = exact::rebuild(&data[..cut], &data[cut..], std::io::sink());
     let _ = exact::patch::apply(&data[..cut], &data[cut..], u64::from(*which), std::io::sink());
+    let (mut patch, mut back) = (Vec::new(), Vec::new());
+    exact::differ::make(&data[..cut], cut / 2, &data[cut..], &mut patch).expect("a small base");
+    exact::patch::apply(&data[..cut], &patch, (data.len() - cut) as u64, &mut back).expect("a sound patch");
+    assert!(back == data[cut..], "what a patch was made of comes back");
 });
