@@ -10,6 +10,7 @@ from airstore.codec.native import (
     Writable,
     rebuild,
     record,
+    shared,
 )
 from airstore.codec.patches import AtRest, make_patch, patch, shared, sketch
 
