@@ -10,7 +10,6 @@ from airstore.codec.native import (
     Writable,
     rebuild,
     record,
-    shared,
 )
 from airstore.codec.patches import AtRest, make_patch, patch, shared, sketch
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import io
 from typing import NamedTuple
 
 from airstore.codec.library import DAMAGED, DONE, STREAM, UNSUPPORTED, Sizes, Text, library

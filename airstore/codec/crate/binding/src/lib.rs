@@ -271,52 +271,6 @@ pub unsafe extern "C" fn airstore_codec_shared(
     )
 }
 
-/// Make a patch; see `exact::differ::make`. The text is what is wrong.
-///
-/// # Safety
-/// `base` and `new` point to so many bytes, `text` to a `Text` of the caller, for this call.
-#[no_mangle]
-pub unsafe extern "C" fn airstore_codec_make_patch(
-    base: *const u8,
-    base_size: usize,
-    own: usize,
-    new: *const u8,
-    new_size: usize,
-    out: WriteFn,
-    text: *mut Text,
-) -> i32 {
-    // SAFETY: by the contract above; nothing else refers to the text, and nobody changes the bytes during the call.
-    let (base, new, text) = unsafe { (bytes(base, base_size), bytes(new, new_size), &mut *text) };
-    outcome(move || exact::differ::make(base, own, new, Sink(out)), text).map_or_else(|code| code, |()| DONE)
-}
-
-/// How much is in long runs that both sides of a patch have; see `exact::differ::shared`. The text is what is wrong.
-///
-/// # Safety
-/// `base` and `new` point to so many bytes, `sizes` to two numbers and `text` to a `Text` of the caller, for this call.
-#[no_mangle]
-pub unsafe extern "C" fn airstore_codec_shared(
-    base: *const u8,
-    base_size: usize,
-    own: usize,
-    new: *const u8,
-    new_size: usize,
-    sizes: *mut [u64; 2],
-    text: *mut Text,
-) -> i32 {
-    // SAFETY: as above, and nothing else refers to the sizes.
-    let (base, new) = unsafe { (bytes(base, base_size), bytes(new, new_size)) };
-    // SAFETY: as above.
-    let (sizes, text) = unsafe { (&mut *sizes, &mut *text) };
-    outcome(move || exact::differ::shared(base, own, new), text).map_or_else(
-        |code| code,
-        |found| {
-            *sizes = found;
-            DONE
-        },
-    )
-}
-
 /// # Safety
 /// As of `slice::from_raw_parts`, but that nothing may be nowhere.
 unsafe fn bytes<'a>(start: *const u8, size: usize) -> &'a [u8] {

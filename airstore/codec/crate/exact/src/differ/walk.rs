@@ -20,7 +20,7 @@ const LONGER: usize = 8;
 const AROUND: usize = 64;
 const BETTER: i64 = 24;
 /// Bytes that a cover must be worth: its numbers take some, and cutting what is carried takes others.
-const LEAST: usize = 20;
+const LEAST: i64 = 20;
 /// How often the new side is gone over to see how far back covers reach; from then on, so many bytes for each.
 const OFTEN: usize = 16;
 const BACK: usize = 4 << 10;
@@ -164,8 +164,8 @@ impl Walk<'_> {
     /// A cover, if it is worth its numbers.
     fn keep(&mut self, cover: Cover) {
         let (old, new) = (&self.old[cover.old..], &self.new[cover.new..]);
-        let same = count(&old[..cover.size], &new[..cover.size]);
-        if 2 * same >= cover.size + LEAST {
+        let sum: i64 = kinds(old, &new[..cover.size]).map(worth).sum();
+        if sum >= LEAST {
             self.found.push(cover);
         }
     }
