@@ -154,7 +154,7 @@ def test_what_is_no_program_is_said_before_anything_is_run(tmp_path: Path) -> No
 
 
 def test_the_machine_is_not_asked_where_nobody_listens(
-    helm4: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It takes a process of its own, and every command that runs Helm would pay for it."""
     asked = list[str]()
@@ -164,8 +164,12 @@ def test_the_machine_is_not_asked_where_nobody_listens(
         return ""
 
     monkeypatch.setattr(confinement, "network_taken_by", note)
-    Helm(helm4).version()
+    quiet, told = tmp_path / "quiet", tmp_path / "told"  # each of them is asked for its version once
+    for program in (quiet, told):
+        program.write_text("#!/bin/sh\necho v4.0.1\n")
+        program.chmod(0o755)
+    Helm(quiet).version()
     assert not asked
     with caplog.at_level("DEBUG", "airstore"):
-        Helm(helm4).version()
+        Helm(told).version()
     assert asked
