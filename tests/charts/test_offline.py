@@ -165,9 +165,9 @@ def test_the_machine_is_not_asked_where_nobody_listens(
 
     monkeypatch.setattr(confinement, "network_taken_by", note)
     quiet, told = tmp_path / "quiet", tmp_path / "told"  # each of them is asked for its version once
-    for program in (quiet, told):
-        program.write_text("#!/bin/sh\necho v4.0.1\n")
-        program.chmod(0o755)
+    for each in (quiet, told):
+        each.write_text("#!/bin/sh\necho v4.0.1\n")
+        each.chmod(0o755)
     Helm(quiet).version()
     assert not asked
     with caplog.at_level("DEBUG", "airstore"):
