@@ -62,7 +62,7 @@ class Pieces:
         held = self._held([number for piece in patches for number in piece.bases])
         for piece in patches:
             each = [self._parts(number, held) for number in piece.bases]
-            if piece.kind is PieceKind.OPENED_PATCH or sum(map(self.size, piece.bases)) < _LARGE:
+            if piece.kind is PieceKind.OPENED_PATCH or sum(map(self._size, piece.bases)) < _LARGE:
                 yield list(map(gather, each))
             else:
                 yield self._at_rest(chain.from_iterable(each))
@@ -73,8 +73,7 @@ class Pieces:
         self._bases.flush()
         return AtRest(self._bases, self._bases.tell())
 
-    def size(self, number: int) -> int:
-        """Bytes of a piece that is here."""
+    def _size(self, number: int) -> int:
         held = self._olds.get(number)
         return held.size if held else self._places[self._ways[number]][1]
 
