@@ -9,7 +9,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ import click
 
 from airstore.cli.text import LAST_SECOND, printable
 from airstore.core.errors import AirstoreError, NotTrustedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.location import absolute
 from airstore.core.progress import QUIET, Progress
 
@@ -32,7 +32,7 @@ _RENEW_HERE = "renew it: `airstore trust root create --expires 365d`, then `trus
 _RENEW = "get media that the publisher made since it was renewed, or the next root alone"
 
 
-@dataclass(frozen=True)
+@frozen
 class Context:
     """Global options, and the environment read once.
 

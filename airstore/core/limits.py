@@ -1,11 +1,11 @@
 """Upper bounds on everything read from outside, in one place."""
 
-from dataclasses import dataclass
+from airstore.core.frozen import frozen
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 
-@dataclass(frozen=True)
+@frozen
 class Limits:
     """Bounds in bytes unless a comment says otherwise."""
 

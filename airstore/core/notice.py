@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from airstore.core.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Notice:
     """One such thing.
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Protocol
+
+from airstore.core.frozen import frozen
 
 Advance = Callable[[int], None]
 _KNOWN = 0.01  # of the work that has to be done before anything is said of the rest
 _WATCHED = 2.0  # seconds that have to have passed
 
 
-@dataclass(frozen=True)
+@frozen
 class Afterwards:
     """What comes after a piece of work: the time that is left is that of both.
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from pygit2 import Patch
 
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 
 Status = Literal["added", "removed", "changed"]
 ReadBlob = Callable[[str], bytes]
 
 
-@dataclass(frozen=True)
+@frozen
 class FileChange:
     """One file that differs.
 
@@ -29,7 +29,7 @@ class FileChange:
     removed: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Pair:
     """A differing file's blob on either side; None where it does not exist."""
 

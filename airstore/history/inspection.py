@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import AirstoreError
+from airstore.core.frozen import frozen
 from airstore.history.git.closure import closure
 from airstore.history.git.files import head_faults, pack_faults
 from airstore.history.git.names import HEADS, MAIN, TAGS
@@ -20,7 +20,7 @@ _REF = re.compile(rb"[0-9a-f]{40}\n")
 _PACKED = re.compile(r"^([0-9a-f]{40}) (refs/\S+)$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@frozen
 class HistoryFault:
     """One fault.
 

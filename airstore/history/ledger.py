@@ -7,10 +7,11 @@ manifests as they were applied, Secrets redacted. ``entry.json.sig`` is the site
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import API_VERSION
 from airstore.core.parsing import schema, strictjson
 from airstore.history import sealed
@@ -39,7 +40,7 @@ SEAL, KEPT = "journal", "kept"  # of details: what the run's journal is, and who
 _APPLIED = frozenset({"apply", "rollback", "uninstall", "adopt"})
 
 
-@dataclass(frozen=True)
+@frozen
 class Running:
     """One Helm release as it was last applied.
 
@@ -90,7 +91,7 @@ class Running:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """One line of the ledger.
 

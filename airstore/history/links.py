@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.history.git.names import REPAIR_HINT
 
 
-@dataclass(frozen=True)
+@frozen
 class ReleaseLink:
     """One release on main.
 
@@ -28,7 +28,7 @@ class ReleaseLink:
 Links = Mapping[str, ReleaseLink]
 
 
-@dataclass(frozen=True)
+@frozen
 class Sights:
     """How links are read where they are not known.
 

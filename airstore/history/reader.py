@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from pygit2.enums import ObjectType, RepositoryOpenFlag
 
 from airstore.core.durable import LOCAL_DISK, Disk
 from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 from airstore.core.model.release import Release
 from airstore.history import changes
@@ -36,7 +36,7 @@ from airstore.history.links import Links, ReleaseLink, Sights, only_name, read_l
 _RELEASE_FILE = "release.json"
 
 
-@dataclass(frozen=True)
+@frozen
 class FoundRelease:
     """One release on main, as it is found by its version.
 
@@ -50,7 +50,7 @@ class FoundRelease:
     later: int
 
 
-@dataclass(frozen=True)
+@frozen
 class ReleaseRef:
     """One release on main.
 

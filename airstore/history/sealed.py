@@ -7,10 +7,10 @@ seal; the first sealed one after it pins it by content.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.parsing import strictjson
 from airstore.history.repository import History
@@ -20,7 +20,7 @@ ENTRY, SIGNATURE = "entry.json", "entry.json.sig"
 GAP = "gap"  # an entry that says which ones are lost
 
 
-@dataclass(frozen=True)
+@frozen
 class LedgerPlace:
     """One entry's place in the ledger.
 
@@ -33,7 +33,7 @@ class LedgerPlace:
     digest: Digest
 
 
-@dataclass(frozen=True)
+@frozen
 class Sealed:
     """One entry as it lies there, not verified.
 

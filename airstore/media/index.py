@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release_id import ReleaseId
 from airstore.core.parsing import schema
@@ -58,7 +58,7 @@ def _older_delta_path(digest: Digest) -> str:
     return f"deltas/{digest.hex}.delta"
 
 
-@dataclass(frozen=True)
+@frozen
 class MediaFile:
     """One file on media: its size in bytes and its SHA-256."""
 
@@ -66,7 +66,7 @@ class MediaFile:
     digest: Digest
 
 
-@dataclass(frozen=True)
+@frozen
 class MediaIndex:
     """What media carry.
 

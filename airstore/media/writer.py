@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from airstore.core.durable import storage_errors, sync_directory, write_file
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.leftovers import building_directory
 from airstore.core.limits import LIMITS
@@ -38,7 +39,7 @@ from airstore.media.volumes.split import split, volume_directories
 from airstore.store.blobs import BlobStore, Selection, write_packs
 
 
-@dataclass(frozen=True)
+@frozen
 class MediaContents:
     """What media shall carry.
 
@@ -61,7 +62,7 @@ class MediaContents:
     roots: Mapping[int, bytes] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen
 class Carriers:
     """What media are carried on.
 

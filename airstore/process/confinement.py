@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from airstore.core.frozen import frozen
 from airstore.process.landlock import READ, RUN, WRITE
 
 NAMESPACE, LANDLOCK_TCP, LANDLOCK = "a network namespace", "Landlock (TCP only)", "Landlock"
@@ -20,7 +20,7 @@ _ASKED = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class PathRules:
     """The files that a program may see, each with what is below it.
 
@@ -57,7 +57,7 @@ def files_closed_by() -> str | None:
     return LANDLOCK if _is_allowed(LANDLOCK) else None
 
 
-@dataclass(frozen=True)
+@frozen
 class Confinement:
     """What a program needs of the machine; the rest is taken from it, where the machine allows that.
 

@@ -12,11 +12,11 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from airstore.core.errors import NotFoundError, ProgramError
+from airstore.core.frozen import frozen
 from airstore.core.limits import GIB, LIMITS, MIB
 from airstore.process.confinement import Confinement
 from airstore.process.guard import guarded
@@ -27,7 +27,7 @@ _READ = 1 << 16
 _LOOK = 1.0  # seconds between looks of a watch
 
 
-@dataclass(frozen=True)
+@frozen
 class Completed:
     """How a program ended and what it wrote."""
 
@@ -84,7 +84,7 @@ def _check_runs(path: str) -> None:
         raise NotFoundError(f"cannot run {path}: {why}", hint="install it, or name another one")
 
 
-@dataclass(frozen=True)
+@frozen
 class _Bounds:
     timeout: float
     limit: int

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-import requests
 import urllib3
 
 from airstore.core.errors import TransferError
 from airstore.core.limits import KIB
+from airstore.registry.answer import HttpAnswer
 
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 _ERROR_BODY = 16 * KIB  # bytes of an error answer that are read
@@ -75,7 +75,7 @@ def redact(text: str) -> str:
     return _SECRET.sub(lambda found: "://" if found[0].startswith("://") else "[redacted]", text)
 
 
-def refusal(response: requests.Response, what: str) -> TransientError | RefusedError:
+def refusal(response: HttpAnswer, what: str) -> TransientError | RefusedError:
     """The error for an answer that was not expected; reads a bounded part of its body."""
     status = response.status_code
     codes, said = _explanation(response)
@@ -89,28 +89,28 @@ def refusal(response: requests.Response, what: str) -> TransientError | RefusedE
 
 @contextmanager
 def network_errors(what: str, stall: float) -> Iterator[None]:
-    """Turn what requests, urllib3 and the socket raise into `TransferError`; ``stall`` is in seconds."""
+    """Turn what urllib3 and the socket raise into `TransferError`; ``stall`` is in seconds."""
     try:
         yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as fault:
+    except (urllib3.exceptions.HTTPError, OSError, UnicodeError) as fault:
         raise _network_fault(fault, what, stall) from fault
 
 
 def _network_fault(fault: BaseException, what: str, stall: float) -> TransferError:
     chain = list(_causes(fault))
-    if any(isinstance(cause, ssl.SSLError | requests.exceptions.SSLError) for cause in chain):
+    if any(isinstance(cause, ssl.SSLError | urllib3.exceptions.SSLError) for cause in chain):
         return _tls_fault(chain, what)
     if _any(chain, ConnectionRefusedError):
         hint = "is the registry running, and are host and port right?"
         return TransientError(f"{what}: connection refused", hint=hint)
     if _any(chain, urllib3.exceptions.NewConnectionError):  # to urllib3 a timeout, whatever the reason
         return _unreachable(chain, what)
-    if _any(chain, TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout):
+    if _any(chain, TimeoutError, urllib3.exceptions.TimeoutError):
         hint = "the connection stalled; check the network, or a proxy that waits for something"
         return TransientError(f"{what}: no byte moved for {stall:g} seconds", hint=hint)
-    if _any(chain, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError):
+    if _any(chain, urllib3.exceptions.LocationValueError, UnicodeError):
         return TransferError(f"{what}: the registry sent an address that cannot be used")
-    if _any(chain, OSError, urllib3.exceptions.HTTPError, requests.ConnectionError):
+    if _any(chain, OSError, urllib3.exceptions.HTTPError):
         hint = "if this repeats at the same size, a proxy before the registry may limit uploads"
         return TransientError(f"{what}: the connection broke: {redact(_reason(chain))}", hint=hint)
     return TransferError(f"{what}: {redact(str(fault))}")
@@ -137,7 +137,7 @@ def _tls_fault(chain: list[BaseException], what: str) -> TransferError:
 
 
 def _causes(fault: BaseException) -> Iterator[BaseException]:
-    """The fault, what it wraps and what caused it; requests and urllib3 use arguments for wrapping."""
+    """The fault, what it wraps and what caused it; urllib3 uses arguments for wrapping."""
     pending, seen = [fault], set()
     while pending:
         cause = pending.pop(0)
@@ -158,7 +158,7 @@ def _reason(chain: list[BaseException]) -> str:
     return str(system[-1].strerror if system else chain[-1])[:_SAID]
 
 
-def _explanation(response: requests.Response) -> tuple[tuple[str, ...], str]:
+def _explanation(response: HttpAnswer) -> tuple[tuple[str, ...], str]:
     try:
         body = response.raw.read(_ERROR_BODY, decode_content=True)
         text = body.decode("utf-8", "replace")
@@ -190,7 +190,7 @@ def _errors(text: str) -> list[dict[str, object]]:
     return [entry for entry in errors if isinstance(entry, dict)] if isinstance(errors, list) else []
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def _retry_after(response: HttpAnswer) -> float | None:
     # The other form, a date, needs both clocks to agree; the usual backoff serves there.
     value = response.headers.get("Retry-After", "")
     return float(value) if value.isdecimal() else None

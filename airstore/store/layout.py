@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from airstore.core.frozen import frozen
 from airstore.store.format.packwriter import pack_name
 
 _ARRIVALS = "import-"
 REBUILT = "rebuilt-"  # directories of blobs that an import writes down whole
 
 
-@dataclass(frozen=True)
+@frozen
 class StoreLayout:
     """The paths of a store.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 
 CA_DAYS = 3650
 SERVER_DAYS = 825  # what Apple's platforms accept at most for an own authority
@@ -26,7 +27,7 @@ _SLACK = dt.timedelta(hours=1)  # clocks at sites differ
 _LONGEST = 64  # characters of a common name
 
 
-@dataclass(frozen=True)
+@frozen
 class KeyPair:
     """A certificate (PEM, with the chain where there is one) and its private key (PEM, PKCS#8)."""
 

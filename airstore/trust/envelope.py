@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import AirstoreError, DamagedError, NotTrustedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import strictjson
 from airstore.trust.role import Role
@@ -21,7 +21,7 @@ from airstore.trust.ssh.signing import SigningKey
 from airstore.trust.wire import decode_base64
 
 
-@dataclass(frozen=True)
+@frozen
 class Envelope:
     """An envelope as read; nothing in it is trusted yet."""
 

@@ -6,10 +6,10 @@ its anchor, where it shows that of the whole store.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.core.model.release import API_VERSION
@@ -21,7 +21,7 @@ from airstore.trust.ssh.signing import SigningKey
 NAMESPACE = "airstore-mark"
 
 
-@dataclass(frozen=True)
+@frozen
 class Mark:
     """How far a site had come.
 

@@ -7,10 +7,10 @@ fast-forward, mix-and-match) on a chain in which every release names the digest 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from airstore.core.errors import SequenceError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS, Limits
 from airstore.core.model.release import Release
@@ -20,7 +20,7 @@ from airstore.trust.state import TrustState
 Link = tuple[Release, Digest]  # a release and the digest of its release.json
 
 
-@dataclass(frozen=True)
+@frozen
 class NewlyTrusted:
     """What becomes trusted once everything else about an import has succeeded.
 

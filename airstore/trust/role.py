@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.trust.ssh.keys import PublicKey
 
 
-@dataclass(frozen=True)
+@frozen
 class Role:
     """Keys of which at least ``threshold`` must sign.
 

@@ -5,12 +5,12 @@ Forgetting it would let old media in again, so a missing or damaged file is an e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airstore.core.durable import LOCAL_DISK, Disk, write_file
 from airstore.core.errors import DamagedError, NotTrustedError, SequenceError, StorageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.core.model.release import API_VERSION
@@ -23,7 +23,7 @@ _HINT = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class TrustState:
     """What the site trusts now (schemas/trust-state.schema.json).
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import strictjson
@@ -38,7 +39,7 @@ _NAME = re.compile(
 _HEX = re.compile(r"[a-f0-9]{64}")
 
 
-@dataclass(frozen=True)
+@frozen
 class Statement:
     """A parsed statement.
 

@@ -20,7 +20,7 @@ LIBRARIES = (
     "cryptography.x509",  # of certificates, a fifth of what `release create` would load
 )
 STORE = {"yaml", "pygit2", "cryptography", "bcrypt", "zstandard"}
-SOURCES = STORE | {"requests", "urllib3"}
+SOURCES = STORE | {"urllib3"}
 CLUSTER = STORE | {"kubernetes", "websocket", "requests", "urllib3", "cryptography.x509"}
 LOADS = {
     "--version": set(),

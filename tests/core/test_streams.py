@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airstore.core.errors import AirstoreError, DamagedError, IncompleteError, StorageError, UsageError
-from airstore.core.framing import FRAME, Unframed, framed
-from airstore.core.treestream import files_of, tar_chunks, unpack
+from airstore.core.streams.framing import FRAME, Unframed, framed
+from airstore.core.streams.treestream import files_of, tar_chunks, unpack
 
 
 def read(data: bytes) -> bytes:

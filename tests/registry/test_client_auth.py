@@ -201,7 +201,7 @@ class _Challenged:
 
     def __init__(self, challenge: str) -> None:
         self.headers = {"Www-Authenticate": challenge}
-        self.request = self
+        self.authorization = None
 
     def close(self) -> None:
         pass
@@ -215,14 +215,9 @@ def test_a_token_never_leaves_for_another_host(
         client.resolve(UNKNOWN)
     repository = client.repository(UNKNOWN.path)
     with fault_proxy(registry.host) as other:
-        seen = _headers_seen(client, repository, f"http://{other.host}/v2/")
-    assert "Authorization" not in seen
-
-
-def _headers_seen(client: RegistryClient, repository: str, url: str) -> dict[str, str]:
-    response = client.transport.once(RegistryRequest("GET", repository, url))
-    response.close()
-    return dict(response.request.headers)
+        response = client.transport.once(RegistryRequest("GET", repository, f"http://{other.host}/v2/"))
+        response.close()
+    assert response.authorization is None
 
 
 def test_nothing_is_printed_or_logged(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airstore.registry.client.noproxy import bypasses
+from airstore.registry.client.http.noproxy import bypasses
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from airstore.core.frozen import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class RepositoryLogin:
     """How to reach one chart repository or registry.
 
@@ -37,7 +39,7 @@ class RepositoryLogin:
         return [f"--ca-file={self.ca_file.resolve()}"] if self.ca_file else []
 
 
-@dataclass(frozen=True)
+@frozen
 class ClusterAccess:
     """How Helm reaches a cluster.
 

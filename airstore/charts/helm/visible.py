@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from airstore.core.errors import AirstoreError
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import yamlfile
 from airstore.process.confinement import Confinement, PathRules
@@ -35,7 +36,7 @@ _POD = "/var/run/secrets/kubernetes.io/serviceaccount"
 _IN_USERS = ("certificate-authority", "client-certificate", "client-key")  # of clusters and users
 
 
-@dataclass(frozen=True)
+@frozen
 class HelmView:
     """What a Helm sees, by what is asked of it.
 

@@ -7,7 +7,7 @@ Sources: HIP-15 (``helm.sh/images``), Artifact Hub (``artifacthub.io/images``), 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from airstore.charts.images.candidate import named
@@ -16,13 +16,14 @@ from airstore.charts.images.finding import Confidence, Hit
 from airstore.charts.packages.archive import ChartArchive
 from airstore.charts.rendering.render import merge
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.parsing import yamlfile
 
 _ANNOTATIONS = ("helm.sh/images", "artifacthub.io/images", "images")
 _LOCKS = ("Images.lock", "images.lock", ".imgpkg/images.yml")
 
 
-@dataclass(frozen=True)
+@frozen
 class PlacedChart:
     """A chart or subchart with the values it sees.
 

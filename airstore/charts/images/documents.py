@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from airstore.charts.images.candidate import mentions_image, named, says_image
@@ -13,6 +13,7 @@ from airstore.charts.images.finding import Confidence, Hit, Path, is_tagged
 from airstore.charts.images.splitref import Scope, split_references
 from airstore.charts.images.text import scan, scan_words
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.reference import Reference
 from airstore.core.parsing import strictjson, yamlfile
 
@@ -39,7 +40,7 @@ _DEPTH = 5  # documents within strings within documents
 _LONGEST = 100  # keys and indexes to a string that is still looked into; keeps the recursion bounded
 
 
-@dataclass(frozen=True)
+@frozen
 class _Position:
     """Where a search stands.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.reference import Reference
 
 Confidence = Literal["certain", "likely", "possible"]
@@ -22,7 +23,7 @@ def is_tagged(text: str) -> bool:
     return "@" in text or ":" in text.rpartition("/")[2]
 
 
-@dataclass(frozen=True)
+@frozen
 class Hit:
     """An image named somewhere in one document.
 
@@ -46,7 +47,7 @@ class Hit:
         return is_tagged(self.text) if self.text else self.reference.tag != "latest"
 
 
-@dataclass(frozen=True)
+@frozen
 class ImageFinding:
     """One image at one place.
 
@@ -91,7 +92,7 @@ class ImageFinding:
         return bool(self.text) and not is_tagged(self.text)
 
 
-@dataclass(frozen=True)
+@frozen
 class Unreadable:
     """What a container has for an image and nobody could pull.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.charts.images.documents import find_images
@@ -18,6 +17,7 @@ from airstore.charts.images.finding import Hit, Path, show_path
 from airstore.charts.images.podspec import with_pull_secret
 from airstore.charts.images.splitref import Split, split_references
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
 
@@ -28,7 +28,7 @@ _OCI = "oci://"
 Change = Callable[[Any], Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class Rewriting:
     """Where a site has the images of a release.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from airstore.charts.images.candidate import is_bare, named, says_image
 from airstore.charts.images.finding import Confidence, is_tagged
+from airstore.core.frozen import frozen
 from airstore.core.image.reference import Reference
 
 _KEY = re.compile(
@@ -21,7 +22,7 @@ _VERSION = re.compile(r"v?\d+\.[\w.+-]+|[a-z]+-v?\d[\w.+-]*")
 _PINS = frozenset({"tag", "version", "digest"})
 
 
-@dataclass(frozen=True)
+@frozen
 class Split:
     """One reference put together.
 
@@ -40,7 +41,7 @@ class Split:
     text: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Scope:
     """What the mappings above say of all images below.
 

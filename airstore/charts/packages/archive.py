@@ -18,6 +18,7 @@ from typing import Any
 
 from airstore.charts.packages.metadata import as_helm_reads
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import yamlfile
 
@@ -38,7 +39,7 @@ _WAY_OUT = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class ChartArchive:
     """A packaged chart, read.
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.charts.packages.archive import ChartArchive, read_chart
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
@@ -30,7 +31,7 @@ _NO_MORE: Mapping[Descriptor, bytes] = {}
 _MAINTAINER = ("name", "email", "url")
 
 
-@dataclass(frozen=True)
+@frozen
 class ChartArtifact:
     """What a registry holds of a chart.
 

@@ -14,11 +14,12 @@ import gzip
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.charts.packages.archive import SCHEMA, ChartArchive
 from airstore.charts.packages.literal import innermost
+from airstore.core.frozen import frozen
 
 LARGEST = 1 << 20  # bytes of a Secret's data
 _SOURCE = re.compile(r"^---\n# Source: [^/\n]*/(.*)\n", re.MULTILINE)
@@ -27,7 +28,7 @@ _OWN = frozenset({"Chart.yaml", "Chart.lock", "values.yaml", SCHEMA})
 _SHOWN = 5
 
 
-@dataclass(frozen=True)
+@frozen
 class Record:
     """The record that an installation writes.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from airstore.charts.helm.access import Reach, RepositoryLogin
@@ -12,13 +12,14 @@ from airstore.charts.packages.archive import ChartArchive, read_chart
 from airstore.charts.packages.artifact import ChartArtifact, chart_artifact, upstream_artifact
 from airstore.charts.packages.package import package_directory
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.leftovers import scratch_directory
 from airstore.core.limits import LIMITS
 from airstore.core.model.product import ChartSource, Product
 
 
-@dataclass(frozen=True)
+@frozen
 class FetchedChart:
     """A chart's OCI artifact as a registry served it."""
 
@@ -32,7 +33,7 @@ class FetchedChart:
 FetchOci = Callable[[str, str], FetchedChart]  # source (``oci://host/path``) and version
 
 
-@dataclass(frozen=True)
+@frozen
 class ResolvedChart:
     """One chart of the product, with its bytes.
 

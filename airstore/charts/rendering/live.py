@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from airstore.charts.helm.access import ClusterAccess
 from airstore.charts.helm.command import Helm
 from airstore.charts.rendering.render import Document, RenderTarget, parse
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.leftovers import scratch_directory
 from airstore.core.parsing import strictjson, yamlfile
 
@@ -25,7 +26,7 @@ _Place = tuple[Path, str, str, Sequence[Path]]
 _FORBIDDEN = re.compile(r"forbidden|unauthorized|must be logged in", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@frozen
 class LiveCluster:
     """A cluster that charts are rendered against.
 

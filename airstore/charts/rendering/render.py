@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ from airstore.charts.helm.command import Helm
 from airstore.charts.schemas.checkable import checkable
 from airstore.charts.schemas.documents import NONE, SchemaDocuments
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.leftovers import scratch_directory
 from airstore.core.parsing import yamlfile
 
 _MANIFEST = re.compile(r"^---\n# Source: (.*)\n", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@frozen
 class Document:
     """One rendered object.
 
@@ -51,7 +52,7 @@ class Document:
         return bool(events) and events <= {"test", "test-success", "test-failure"}
 
 
-@dataclass(frozen=True)
+@frozen
 class RenderTarget:
     """What a chart is rendered for.
 
@@ -86,7 +87,7 @@ class RenderTarget:
         return found.archive, not found.faults
 
 
-@dataclass(frozen=True)
+@frozen
 class Rendered:
     """A rendered chart.
 

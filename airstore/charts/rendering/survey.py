@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from airstore.charts.helm.command import Helm
@@ -18,6 +18,7 @@ from airstore.charts.schemas.collect import NOTHING, FoundSchemas
 from airstore.charts.schemas.documents import shown
 from airstore.charts.schemas.told import told
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.model.product import Product
 from airstore.core.model.release import HelmRelease
 from airstore.core.notice import Notice
@@ -29,7 +30,7 @@ _DISAGREES = "values don't meet the specifications"  # Helm, of a schema
 _SHOWN = 300  # characters of what a chart says that are repeated
 
 
-@dataclass(frozen=True)
+@frozen
 class Survey:
     """Every rendering, and what was noticed on the way.
 
@@ -114,7 +115,7 @@ def _manifests(
     return manifests, notices
 
 
-@dataclass(frozen=True)
+@frozen
 class _Case:
     release: HelmRelease
     target: RenderTarget

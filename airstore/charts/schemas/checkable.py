@@ -14,10 +14,11 @@ from airstore.charts.packages.tarball import write_tarball
 from airstore.charts.schemas.bundle import EMBEDDED, bundle, needed
 from airstore.charts.schemas.documents import SchemaDocuments
 from airstore.charts.schemas.references import TOO_DEEP, foreign_references, outside, parsed
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 
 
-@dataclass(frozen=True)
+@frozen
 class Checkable:
     """What is rendered in the place of a chart; nobody installs it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.charts.packages.archive import read_chart
@@ -12,6 +12,7 @@ from airstore.charts.schemas.documents import NONE, SchemaDocuments, shown
 from airstore.charts.schemas.references import outside, parsed, schemas_of
 from airstore.charts.schemas.walk import DIALECT, REFERENCES, spots
 from airstore.core.errors import DamagedError, NotFoundError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import strictjson
 
@@ -23,7 +24,7 @@ _KNOWN = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True)
+@frozen
 class FoundSchemas:
     """What was found.
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from airstore.charts.packages.archive import SCHEMA, ChartArchive, read_chart
 from airstore.charts.schemas.walk import DIALECT, REFERENCES, Spot, built_in, joined, spots
+from airstore.core.frozen import frozen
 
 TOO_DEEP = "a schema that is nested too deep to be looked through"
 
 
-@dataclass(frozen=True)
+@frozen
 class Outward:
     """A reference that leads out of a document.
 

@@ -8,11 +8,11 @@ either would take for a schema counts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urljoin
 
 from airstore.charts.packages.archive import SCHEMA
+from airstore.core.frozen import frozen
 
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 DIALECT = "$schema"
@@ -32,7 +32,7 @@ _MAPS = frozenset(
 _DATA = frozenset({"const", "enum", "default", "examples"})  # no schemas, unless somebody points there
 
 
-@dataclass(frozen=True)
+@frozen
 class Spot:
     """What may be a schema, a part of its document, and the URL that its references are relative to.
 

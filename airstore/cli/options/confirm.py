@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 
 import click
 
 from airstore.cli.context import Context
 from airstore.cli.options.gathered import gathered
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Losses:
     """``--skip-backup`` and ``--skip-reinstate``, names of Helm releases; and ``--yes``."""
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import click
 
 from airstore.cli.options.gathered import gathered
+from airstore.core.frozen import frozen
 from airstore.core.model.site import SiteFile
 from airstore.core.model.site_registry import ServedRegistry
 from airstore.ops.apply.checks.pullable import ImageChecks
 from airstore.ops.registry.access import RegistryOptions
 
 
-@dataclass(frozen=True)
+@frozen
 class ImageWishes:
     """``--push``, ``--check-images``, ``--check-nodes``."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.cli.options.files.kubeconfig import kubeconfig_option
 from airstore.cli.options.files.sitefile import site_file_option
 from airstore.cli.options.gathered import gathered
 from airstore.cli.options.helm import helm_option
+from airstore.core.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Reach:
     """``--kubeconfig``, ``--site-file`` and ``--helm``; None: the usual place."""
 

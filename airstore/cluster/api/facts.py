@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.cluster.api.objects import Objects
 from airstore.cluster.api.transport.connection import Call
+from airstore.core.frozen import frozen
 
 _CONTROL = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 _CLASSES = {"StorageClass": "storage.k8s.io/v1", "IngressClass": "networking.k8s.io/v1"}
 _REPELS = frozenset({"NoSchedule", "NoExecute"})
 
 
-@dataclass(frozen=True)
+@frozen
 class Node:
     """One node.
 
@@ -34,7 +35,7 @@ class Node:
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class ClassOf:
     """A storage or ingress class."""
 
@@ -42,7 +43,7 @@ class ClassOf:
     default: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class VolumeClaim:
     """A PersistentVolumeClaim as it exists.
 
@@ -58,7 +59,7 @@ class VolumeClaim:
     access_modes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Facts:
     """A cluster at one moment.
 

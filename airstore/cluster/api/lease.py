@@ -14,13 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airstore.cluster.api.labels import PRODUCT
 from airstore.cluster.api.transport.connection import ApiError, Call, Connection, path_of
 from airstore.core.errors import AirstoreError, LockedError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.poll import poll
 
 DURATION = 30  # seconds without a renewal after which others may take over
@@ -28,7 +28,7 @@ _RENEW = 8.0  # seconds between renewals
 _GROUP = ("apis", "coordination.k8s.io", "v1", "namespaces")
 
 
-@dataclass(frozen=True)
+@frozen
 class Holder:
     """A process on a host since a boot; threads of one process are one holder.
 

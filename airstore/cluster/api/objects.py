@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.cluster.api.transport.connection import ApiError, Call, Connection, path_of
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.kube.documents import Document
 
 MANAGER = "airstore"
@@ -19,7 +19,7 @@ _PAGE = "500"  # objects of one answer
 _OWNER = re.compile(r'conflict with "([^"]+)"')
 
 
-@dataclass(frozen=True)
+@frozen
 class ResourceKind:
     """What discovery says of a kind."""
 

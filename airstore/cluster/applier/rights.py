@@ -7,11 +7,12 @@ nobody make a Role with rights that he lacks, so what the charts' Roles give, th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from airstore.cluster.workloads.workloads import service_of
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.kube.documents import Document
 from airstore.core.kube.rights import Right
 
@@ -25,7 +26,7 @@ _MAKES_PODS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet",
 _RISKY = frozenset({"escalate", "impersonate"})
 
 
-@dataclass(frozen=True)
+@frozen
 class ReleaseManifests:
     """One Helm release, as far as rights go.
 
@@ -46,7 +47,7 @@ class ReleaseManifests:
     urls: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Rights:
     """Everything that is allowed.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Image, Release
 from airstore.core.model.sections import ProductApplier
 from airstore.core.model.site import SiteFile
@@ -12,7 +11,7 @@ from airstore.core.model.site import SiteFile
 _NAMESPACE, _STORAGE = "airstore", "10Gi"
 
 
-@dataclass(frozen=True)
+@frozen
 class ApplierSettings:
     """The applier in the cluster.
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.cluster.api.facts import ClassOf, Facts, Node, VolumeClaim
 from airstore.cluster.registry.objects import NAME, NODE_LABEL
 from airstore.cluster.registry.settings import RegistrySettings
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.frozen import frozen
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50}
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)")
 
 
-@dataclass(frozen=True)
+@frozen
 class BootstrapStep:
     """One step.
 
@@ -30,7 +30,7 @@ class BootstrapStep:
     needed: bool = True
 
 
-@dataclass(frozen=True)
+@frozen
 class BootstrapPlan:
     """What a bootstrap will do.
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from airstore.core.frozen import frozen
 from airstore.core.parsing import yamlfile
 
 _CERTS = "/etc/containerd/certs.d"
@@ -35,7 +36,7 @@ _NOTE = """\
 """
 
 
-@dataclass(frozen=True)
+@frozen
 class Mirror:
     """The site's registry as nodes use it.
 
@@ -67,7 +68,7 @@ class Mirror:
         return base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
 
 
-@dataclass(frozen=True)
+@frozen
 class NodeFile:
     """A file on every node, or for OpenShift a file of objects to apply.
 

@@ -10,12 +10,12 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 from airstore.core.durable import durable_file
 from airstore.core.errors import AirstoreError, NotFoundError, TransferError, UsageError
+from airstore.core.frozen import frozen
 
 DEFAULT_SOCKET = "/run/containerd/containerd.sock"
 K3S_SOCKET = "/run/k3s/containerd/containerd.sock"
@@ -54,7 +54,7 @@ class Loader(Protocol):
         """Import the archive that ``write`` writes."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Ctr:
     """containerd's own client, on this machine or over ssh.
 
@@ -134,7 +134,7 @@ class Ctr:
         return TransferError(f"{where}: {shown}", hint=hint.format(target=self.target, host=host))
 
 
-@dataclass(frozen=True)
+@frozen
 class ImageDirectory:
     """A directory whose archives k3s or RKE2 imports by itself."""
 

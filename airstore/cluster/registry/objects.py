@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.cluster.api.labels import PASSWORDS, PRODUCT
 from airstore.cluster.registry.settings import RegistrySettings
+from airstore.core.frozen import frozen
 from airstore.core.kube.documents import Manifest
 from airstore.core.model.site_registry import REGISTRY_PULL
 from airstore.tls.certificates import KeyPair
@@ -42,7 +43,7 @@ _UNLIMITED = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class RegistrySecrets:
     """What only the cluster and the store's private files may know.
 

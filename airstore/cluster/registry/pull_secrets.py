@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.cluster.api.labels import PRODUCTS, annotation
@@ -13,6 +13,7 @@ from airstore.cluster.api.objects import ConflictError, Objects
 from airstore.cluster.api.transport.connection import ApiError
 from airstore.cluster.registry.objects import PULL_SECRET, SELECTOR, encoded, namespace
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.kube.documents import Manifest
 from airstore.core.poll import poll
 
@@ -22,7 +23,7 @@ _ATTEMPTS = 10
 _TIMEOUT = 30.0  # seconds until a controller has made a new namespace's ServiceAccount
 
 
-@dataclass(frozen=True)
+@frozen
 class PullLogin:
     """Who pods are to the site's registry.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Image, Release
 from airstore.core.model.site import SiteFile
 from airstore.core.model.site_registry import ClusterRegistry, ExternalRegistry, ServedRegistry, SiteRegistry
@@ -14,7 +13,7 @@ _ONCE = "ReadWriteOnce"
 _NAMESPACE, _REPLICAS, _STORAGE = "registry", 3, "20Gi"
 
 
-@dataclass(frozen=True)
+@frozen
 class RegistrySettings:
     """The registry in the cluster.
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.cluster.api.objects import Objects
+from airstore.core.frozen import frozen
 
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _STATUSES = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 _SHA256 = re.compile(r"(?:^|@)sha256:[0-9a-f]{64}$")
 
 
-@dataclass(frozen=True)
+@frozen
 class RunningImage:
     """One container's image.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest, is_other_hash
 
 _SYSTEMS = {"macos": "darwin"}
@@ -38,7 +39,7 @@ _OTHER_HASH = (
 _VARIANTS = {"arm64": "v8", "amd64": "v1", "arm": "v7"}  # what an architecture alone means
 
 
-@dataclass(frozen=True)
+@frozen
 class Platform:
     """Operating system and architecture, with the variant where one is given."""
 
@@ -85,7 +86,7 @@ class Platform:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
 
 
-@dataclass(frozen=True)
+@frozen
 class Descriptor:
     """What a registry needs to know of a blob: media type, digest, size in bytes.
 

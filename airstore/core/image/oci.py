@@ -6,10 +6,10 @@ CVE-2021-41190 for why a document that is both a manifest and an index is refuse
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor, annotations_of
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import strictjson
@@ -46,7 +46,7 @@ _FIELDS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Manifest:
     """A manifest or an index: what it is and what it refers to.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 
 
-@dataclass(frozen=True)
+@frozen
 class Unavailable:
     """A signature, an SBOM, a platform nobody can ship: an image is whole without it.
 

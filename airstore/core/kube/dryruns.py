@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from airstore.core.frozen import frozen
 from airstore.core.kube.documents import Document
 
 
-@dataclass(frozen=True)
+@frozen
 class Change:
     """One object as Helm would install it.
 
@@ -27,7 +28,7 @@ class Change:
     applied: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Refusal:
     """What the API server says to a dry run that it does not accept.
 
@@ -42,7 +43,7 @@ class Refusal:
     fixed: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Demand:
     """So many pods more; less than none of pods that go.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from airstore.core.frozen import frozen
 
 
 class Cause(StrEnum):
@@ -17,7 +18,7 @@ class Cause(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True)
+@frozen
 class Trouble:
     """Something that keeps a pod or a workload from running.
 
@@ -37,7 +38,7 @@ class Trouble:
     restarted: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Sight:
     """How the pods of one workload are.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.parsing.jsonpath import JsonPath
 
 _WORKLOADS = ("deployment", "statefulset", "daemonset", "job")
@@ -14,7 +14,7 @@ _KINDS = (*_WORKLOADS, "http", "resource")
 _TESTS = ("condition", "jsonPath")
 
 
-@dataclass(frozen=True)
+@frozen
 class WorkloadGate:
     """A workload that must be rolled out, or a Job that must have completed.
 
@@ -29,7 +29,7 @@ class WorkloadGate:
         return f"{self.kind} {self.name}"
 
 
-@dataclass(frozen=True)
+@frozen
 class HttpGate:
     """A URL inside the cluster that must answer with a status from 200 to 299."""
 
@@ -39,14 +39,14 @@ class HttpGate:
         return f"http {self.url}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Condition:
     """A condition of an object's status that must be True, seen for its present generation."""
 
     type: str
 
 
-@dataclass(frozen=True)
+@frozen
 class ValueAt:
     """What must be found at a JSONPath, wherever it leads.
 
@@ -59,7 +59,7 @@ class ValueAt:
     equals: str | int | bool
 
 
-@dataclass(frozen=True)
+@frozen
 class ResourceGate:
     """An object of any kind, and what must be so of it.
 

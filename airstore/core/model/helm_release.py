@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from airstore.core.frozen import frozen
 from airstore.core.model.gates import Gate, gate_to_json, parse_gate
 
 
-@dataclass(frozen=True)
+@frozen
 class HelmRelease:
     """One Helm release of the product, in the order of the product file.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Platform
 from airstore.core.model.gates import parse_gate
 from airstore.core.model.helm_release import HelmRelease, helm_from_json
@@ -16,7 +17,7 @@ from airstore.core.model.signers import SignatureRule
 from airstore.core.parsing import schema, yamlfile
 
 
-@dataclass(frozen=True)
+@frozen
 class ChartSource:
     """Where a chart comes from.
 
@@ -31,7 +32,7 @@ class ChartSource:
     version: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Product:
     """A validated product file.
 

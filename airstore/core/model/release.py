@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor, parse_all
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
@@ -22,7 +23,7 @@ __all__ = ["API_VERSION", "Artifact", "Chart", "HelmRelease", "Image", "Release"
 API_VERSION = "airstore/v1"
 
 
-@dataclass(frozen=True)
+@frozen
 class Image:
     """One image reference and everything that travels for it.
 
@@ -55,7 +56,7 @@ class Image:
         return (self.reference.tag,) if self.reference.tag else ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Chart:
     """One chart, kept as the OCI artifact that Helm pushes and pulls.
 
@@ -87,7 +88,7 @@ class Chart:
 Artifact = Image | Chart
 
 
-@dataclass(frozen=True)
+@frozen
 class Release:
     """One version of the product.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 
 
-@dataclass(frozen=True)
+@frozen
 class ReleaseId:
     """One release, named so that nothing else can be meant.
 

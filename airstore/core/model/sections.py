@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from airstore.core.frozen import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class ProductRegistry:
     """The registry that a site may run; None is what the product leaves open."""
 
@@ -26,7 +27,7 @@ class ProductRegistry:
         return cls(**section)
 
 
-@dataclass(frozen=True)
+@frozen
 class ProductApplier:
     """The applier that a site may run; None is what the product leaves open."""
 

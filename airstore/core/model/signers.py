@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 
 
-@dataclass(frozen=True)
+@frozen
 class RuleIdentity:
     """Whose certificates a rule takes.
 
@@ -24,7 +24,7 @@ class RuleIdentity:
     trusted_root: str
 
 
-@dataclass(frozen=True)
+@frozen
 class SignatureRule:
     """One rule of ``images.signatures``.
 
@@ -50,7 +50,7 @@ class SignatureRule:
         return cls(tuple(entry["images"]), keys, signed_as, identity)
 
 
-@dataclass(frozen=True)
+@frozen
 class CertificateHolder:
     """Whom a certificate is for, and the OIDC provider that vouched for that."""
 
@@ -61,7 +61,7 @@ class CertificateHolder:
         return f"{self.identity} of {self.issuer}"
 
 
-@dataclass(frozen=True)
+@frozen
 class UpstreamSignature:
     """An upstream signature of an image that the publisher verified.
 

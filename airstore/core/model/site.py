@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.model.site_registry import ClusterRegistry, SiteRegistry, registry_from_section
 from airstore.core.parsing import schema, yamlfile
 
 
-@dataclass(frozen=True)
+@frozen
 class SiteFile:
     """A validated site file; every field has a default so that a site can begin without one.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from airstore.core.frozen import frozen
 
 REGISTRY_PULL = "registry-pull"  # what airstore calls the imagePullSecrets that it makes
 
 
-@dataclass(frozen=True)
+@frozen
 class PullUser:
     """A user of an existing registry; the file, relative to the site file, begins with the password."""
 
@@ -17,7 +19,7 @@ class PullUser:
     password_file: str
 
 
-@dataclass(frozen=True)
+@frozen
 class CertificateFiles:
     """PEM files of a certificate chain and its private key, relative to the site file."""
 
@@ -25,7 +27,7 @@ class CertificateFiles:
     key: str
 
 
-@dataclass(frozen=True)
+@frozen
 class SiteRegistry:
     """What every registry of a site has; None is what the site file does not say.
 
@@ -69,7 +71,7 @@ class SiteRegistry:
         return tuple(each for each in named if each)
 
 
-@dataclass(frozen=True)
+@frozen
 class ClusterRegistry(SiteRegistry):
     """One that airstore runs in the cluster; it knows nobody without a password.
 
@@ -102,12 +104,12 @@ class ClusterRegistry(SiteRegistry):
         return (*super().files, *own)
 
 
-@dataclass(frozen=True)
+@frozen
 class ExternalRegistry(SiteRegistry):
     """One that the site has already."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ServedRegistry(SiteRegistry):
     """``airstore registry serve`` on a host: the store itself; nothing is pushed to it."""
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 
 _NAME = re.compile(r"(?:\\.|[^\\.\[\]{}()'\"\s?*@$,:=<>!])+")
 _INDEX = re.compile(r"\[\s*(-?[0-9]{1,9})\s*\]")
@@ -34,7 +34,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 _Select = Callable[[Any], Iterator[Any]]
 
 
-@dataclass(frozen=True)
+@frozen
 class JsonPath:
     """A path, ready to be followed.
 

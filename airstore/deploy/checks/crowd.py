@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from airstore.core.frozen import frozen
 from airstore.core.kube.documents import Document
 from airstore.core.kube.dryruns import Demand
 from airstore.deploy.checks.pods import makes_more, pod_of, wanted_pods
@@ -26,7 +27,7 @@ class CrowdedCluster(Protocol):
         """Which quota has no room for all of this together, in words; None where each has."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Batch:
     """What one Helm release installs, in one go.
 

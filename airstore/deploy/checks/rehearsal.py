@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from airstore.core.excerpt import excerpt
+from airstore.core.frozen import frozen
 from airstore.core.kube.documents import Document
 from airstore.core.kube.dryruns import Change, Refusal
 from airstore.deploy.checks.crowd import Batch, crowded
@@ -41,7 +42,7 @@ class RehearsalCluster(Rehearsing, Protocol):
         """The live object of the document's apiVersion, kind and name; None where there is none."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Move:
     """One Helm release that is about to be installed, in this order among others.
 
@@ -60,7 +61,7 @@ class Move:
     back: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class RehearsalFinding:
     """Something that the API server would refuse."""
 
@@ -73,7 +74,7 @@ class RehearsalFinding:
         return f"{self.move.target.running.key}: {way}{self.what}: {excerpt(self.words, _WORDS)}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Rehearsed:
     """What came of it.
 
@@ -118,7 +119,7 @@ def _crowded(cluster: RehearsalCluster, moves: Sequence[Move], coming: _Coming) 
             yield index, words
 
 
-@dataclass(frozen=True)
+@frozen
 class _Coming:
     """What the Helm releases bring: refusals because of its absence, or its old form, say nothing.
 

@@ -7,7 +7,6 @@ have lost, with hooks of the wrong release. The rollback is the engine's, from t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +18,7 @@ from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.literal import literal_chart
 from airstore.charts.schemas.references import foreign_references
 from airstore.core.durable import write_file
+from airstore.core.frozen import frozen
 from airstore.core.leftovers import scratch_directory
 from airstore.core.parsing import strictjson
 from airstore.deploy.helm import secret
@@ -55,7 +55,7 @@ class Keeping(Protocol):
         """Keep it, durably."""
 
 
-@dataclass(frozen=True)
+@frozen
 class HelmActions:
     """Helm on one cluster."""
 

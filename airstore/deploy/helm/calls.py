@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 
 from airstore.charts.helm.access import ClusterAccess
 from airstore.charts.helm.command import Helm
+from airstore.core.frozen import frozen
 from airstore.deploy.model.target import ReleaseTarget
 
 _GRACE = 60.0  # seconds for Helm to notice its own time-out
 
 
-@dataclass(frozen=True)
+@frozen
 class HelmCalls:
     """Runs Helm for one Helm release at a time.
 

@@ -6,10 +6,11 @@ A record is the JSON of helm.sh/helm pkg/release/v1 (`Release`), which `airstore
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.parsing import yamlfile
 
 _TESTS = frozenset({"test", "test-success", "test-failure"})
@@ -17,7 +18,7 @@ _INSTALLING = frozenset({"pre-install", "post-install", "pre-upgrade", "post-upg
 _ACTING = frozenset({"Job", "Pod"})  # what runs to an end; Helm awaits these
 
 
-@dataclass(frozen=True)
+@frozen
 class Kept:
     """One revision of a Helm release.
 
@@ -87,7 +88,7 @@ class Kept:
             raise DamagedError(f"this is not a kept Helm release: {fault}") from fault
 
 
-@dataclass(frozen=True)
+@frozen
 class Standing:
     """What Helm has of a Helm release, and how it will go on.
 

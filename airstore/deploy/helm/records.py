@@ -8,10 +8,10 @@ docs/decisions/0007.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.deploy.helm import secret
 from airstore.deploy.model.protocols import ClusterObjects
 from airstore.deploy.model.target import ReleaseTarget
@@ -19,7 +19,7 @@ from airstore.deploy.model.target import ReleaseTarget
 _TURNED = "turned back by airstore: what it changed is compared with the chart before it"
 
 
-@dataclass(frozen=True)
+@frozen
 class HelmStatus:
     """What Helm says about a release.
 
@@ -35,7 +35,7 @@ class HelmStatus:
     description: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class HelmRecords:
     """Helm's records on one cluster."""
 

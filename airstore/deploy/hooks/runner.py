@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from airstore.charts.images.rewrite import Rewriting, rewrite
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DeployError
 from airstore.core.excerpt import excerpt_lines
+from airstore.core.frozen import frozen
 from airstore.core.kube.documents import Document
 from airstore.core.limits import MIB
 from airstore.core.work import at_work
@@ -32,7 +33,7 @@ _LINES = 20  # of output in an error; the log has all of it
 _LIMIT = 16 * MIB
 
 
-@dataclass(frozen=True)
+@frozen
 class Hook:
     """One hook to run.
 
@@ -59,7 +60,7 @@ class Scripts(Protocol):
         """Where the images of its Jobs are at this site; None where they stay as written."""
 
 
-@dataclass(frozen=True)
+@frozen
 class HookRunner:
     """Runs hooks on this machine, or as Jobs in the cluster.
 

@@ -9,8 +9,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from airstore.core.frozen import frozen
 
 SECRET = re.compile(
     r"pass(word|wd|phrase)?$|pwd$|secret|token|credential|(api|private|access|encryption|signing)[_-]?key",
@@ -25,7 +26,7 @@ Hide = Callable[[str, str, Any], str]
 """From a Secret's name, key and value to what stands in its place."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Redactor:
     """Takes known secrets out of text that others wrote: output of hooks, errors of Helm."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from airstore.core.frozen import frozen
 from airstore.core.model.gates import Gate, WorkloadGate
 from airstore.core.model.release import HelmRelease, Release
 from airstore.core.parsing import yamlfile
@@ -17,7 +18,7 @@ CLAIM = "PersistentVolumeClaim"
 _BEFORE = "before-hook-creation"  # what Helm does where nothing is said
 
 
-@dataclass(frozen=True)
+@frozen
 class ReleaseTarget:
     """A Helm release in one version.
 

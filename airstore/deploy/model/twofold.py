@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import storage_errors, write_file
+from airstore.core.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class TwofoldLines:
     """One file of lines and its copy.
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.deploy.plan.stack import State
 
 _PLACE = re.compile(r"(?:.*/)?(deploy/runs/[^/]+/backup/[^/]+)")
 
 
-@dataclass(frozen=True)
+@frozen
 class RunRecord:
     """What a run that applied a release did to data.
 
@@ -39,7 +39,7 @@ class RunRecord:
     open: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Backup:
     """One Helm release's data, as they were before a run.
 
@@ -63,7 +63,7 @@ class Backup:
         return place(self.run, self.key)
 
 
-@dataclass(frozen=True)
+@frozen
 class Gap:
     """A run that could change a Helm release's data and made no backup of them."""
 
@@ -71,7 +71,7 @@ class Gap:
     key: str
 
 
-@dataclass(frozen=True)
+@frozen
 class BackupIndex:
     """Every backup that was made at a site.
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from airstore.core.frozen import frozen
 from airstore.core.kube.documents import Document
 
 Pointer = tuple[str, ...]
@@ -21,7 +22,7 @@ _AUTOSCALER = "HorizontalPodAutoscaler"
 _REPLICAS: Pointer = ("spec", "replicas")
 
 
-@dataclass(frozen=True)
+@frozen
 class Rule:
     """Fields to ignore.
 

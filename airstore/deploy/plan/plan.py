@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from airstore.core.frozen import frozen
 from airstore.core.parsing import yamlfile
 from airstore.deploy.helm.kept import Kept
 from airstore.deploy.model.redact import UNKEYED, Hide, page_mark, redact, redact_text
@@ -16,7 +17,7 @@ from airstore.deploy.plan.crds import KIND as DEFINITION
 from airstore.history.ledger import Running
 
 
-@dataclass(frozen=True)
+@frozen
 class PlanStep:
     """What happens to one Helm release.
 

@@ -7,12 +7,13 @@ state. An uninstall leaves the stack as it is: nothing runs, but once something 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from airstore.core.frozen import frozen
 from airstore.history.ledger import Entry
 
 
-@dataclass(frozen=True)
+@frozen
 class State:
     """One release that ran and can be gone back to.
 

@@ -7,10 +7,11 @@ may be done again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from airstore.core.errors import AirstoreError, LockedError, StorageError
 from airstore.core.excerpt import excerpt
+from airstore.core.frozen import frozen
 from airstore.deploy.model.protocols import Held
 from airstore.deploy.model.redact import Redactor
 from airstore.deploy.run.helm_steps import HelmSteps
@@ -67,7 +68,7 @@ class StepActions:
         self._actions[step.kind](step)
 
 
-@dataclass(frozen=True)
+@frozen
 class Announcer:
     """Tells people what is done, secrets taken out.
 

@@ -11,13 +11,14 @@ Everything that a killed run needs to be resumed is written before that line is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.deploy.run.journal import Journal
 from airstore.deploy.run.steps import Mode
@@ -26,7 +27,7 @@ from airstore.history.ledger import Running
 _MANIFESTS = "manifests"  # of the plan: files of the run to their digests
 
 
-@dataclass(frozen=True)
+@frozen
 class Intent:
     """What a run is to do.
 

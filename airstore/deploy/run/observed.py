@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from airstore.core.errors import AirstoreError
+from airstore.core.frozen import frozen
 from airstore.deploy.helm.records import HelmStatus
 from airstore.deploy.model.protocols import ClusterWorkloads
 from airstore.deploy.model.target import ReleaseTarget
@@ -20,7 +20,7 @@ class Statuses(Protocol):
         """The newest revision; None where there is no such release."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Seen:
     """One Helm release as it was found.
 

@@ -13,9 +13,9 @@ API does not become healthy while its database is down.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from airstore.core.frozen import frozen
 from airstore.deploy.run.reach import needed, needing
 
 
@@ -66,7 +66,7 @@ class End(StrEnum):
     NEEDS_OPERATOR = "needs-operator"
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """One thing to do to one Helm release."""
 
@@ -77,7 +77,7 @@ class Step:
         return f"{self.kind} {self.item}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Event:
     """One line of the journal: a step began, ended or failed, or the operator decided something."""
 
@@ -86,7 +86,7 @@ class Event:
     detail: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Item:
     """One Helm release of a run.
 
@@ -112,7 +112,7 @@ class Item:
     abandoned: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Run:
     """What a run is about.
 

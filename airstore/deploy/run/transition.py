@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Release
 from airstore.deploy.model.target import ReleaseTarget, targets_of
 from airstore.deploy.plan.backups import relative
@@ -13,7 +13,7 @@ from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.steps import Item, Run
 
 
-@dataclass(frozen=True)
+@frozen
 class Transition:
     """The two states of a run, and how one becomes the other.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from airstore.core.errors import DeployError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.kube.documents import Document
 from airstore.core.kube.sights import Cause, Sight, Trouble
 from airstore.deploy.model.redact import Redactor
@@ -27,7 +28,7 @@ PATIENCE: Mapping[Cause, float] = {
 _HOOK_GRACE = {cause: PATIENCE[cause] for cause in (Cause.IMAGE, Cause.REFUSED, Cause.UNSCHEDULABLE)}
 
 
-@dataclass(frozen=True)
+@frozen
 class WaitProgress:
     """How far a step has come.
 
@@ -87,7 +88,7 @@ class Looking(Protocol):
         """How the pods of a workload are; None where it is not there."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Stage:
     """Where progress is shown, and what must not be."""
 

@@ -6,11 +6,11 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import NotFoundError
+from airstore.core.frozen import frozen
 from airstore.core.leftovers import scratch_directory
 from airstore.core.limits import LIMITS
 from airstore.history.git.header import read_header
@@ -24,7 +24,7 @@ from airstore.history.repository import History
 LEDGER = HEADS + BRANCH
 
 
-@dataclass(frozen=True)
+@frozen
 class Lender:
     """A history to restore from. Nothing of it is believed: ids say what an object is, signatures the rest.
 

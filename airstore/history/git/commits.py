@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.history.git.names import check_person, is_version
 
 Sign = Callable[[bytes], str]
@@ -48,7 +48,7 @@ class Signed(NamedTuple):
     payload: bytes
 
 
-@dataclass(frozen=True)
+@frozen
 class Commit:
     """A commit as airstore writes and accepts it.
 
@@ -65,7 +65,7 @@ class Commit:
     signed: Signed
 
 
-@dataclass(frozen=True)
+@frozen
 class ReleaseTag:
     """An annotated tag of a commit."""
 

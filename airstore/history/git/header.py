@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 from airstore.history.git.names import MAIN, TAGS, is_version
 
@@ -25,7 +26,7 @@ _PREREQUISITE = re.compile(rb"-([0-9a-f]{40})(?: [^\n\0]*)?\n")
 _REF = re.compile(rb"([0-9a-f]{40}) ([\x21-\x7e]{1,256})\n")
 
 
-@dataclass(frozen=True)
+@frozen
 class BundleHeader:
     """What a bundle says it holds; nothing of it is verified.
 

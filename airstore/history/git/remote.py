@@ -12,11 +12,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, StorageError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 from airstore.core.work import at_work
 from airstore.history.git.names import HEADS, MAIN, TAGS
@@ -52,7 +52,7 @@ _UNREACHABLE = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class RefUpdate:
     """What a ref of a server shall become.
 
@@ -72,7 +72,7 @@ class RefUpdate:
         return f"{'+' if self.expected and self.new and self.ref != MAIN else ''}{self.new or ''}:{self.ref}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Rejection:
     """That a server did not take a push, as a whole, and what it said."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.media.delta.format.patch import BASE
 from airstore.media.delta.format.table import DeltaTable, NewBlob
 
 
-@dataclass(frozen=True)
+@frozen
 class Resolution:
     """How a site comes by pieces.
 

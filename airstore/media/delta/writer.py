@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache, partial
 from itertools import chain, repeat
 from pathlib import Path
@@ -13,6 +13,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO, NamedTuple
 
 from airstore.core.durable import storage_errors
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance, Progress
 from airstore.media.delta.effort import Effort
@@ -45,7 +46,7 @@ _COPY = 1 << 20
 _GROUP, _MOST = 256 << 10, 100  # bytes and pieces that are worked on together
 
 
-@dataclass(frozen=True)
+@frozen
 class Task:
     """What a delta is about.
 
@@ -97,7 +98,7 @@ def prepare(store: BlobStore, task: Task) -> PreparedDelta:
     return PreparedDelta(reader, new, old, task, found)
 
 
-@dataclass(frozen=True)
+@frozen
 class PreparedDelta:
     """A delta that is about to be written."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from airstore.core.frozen import frozen
 from airstore.media.index import MediaIndex
 from airstore.media.volumes.slices import Slice
 
 
-@dataclass(frozen=True)
+@frozen
 class PlacedSlice:
     """One slice, and where it begins in the run."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.progress import Advance, Progress
 from airstore.media.index import MediaIndex
 from airstore.media.parity.body import Body, files_of, shards_of
@@ -45,7 +45,7 @@ class Shards:
                 yield hashlib.sha256(self.read(body, number)).digest()
 
 
-@dataclass(frozen=True)
+@frozen
 class ShardDamage:
     """Damaged shards by number, and the slices that they are of."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import make_directory, storage_errors, sync_directory, write_file
 from airstore.core.errors import DamagedError, IncompleteError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
 from airstore.media.index import INDEX_COPY, INDEX_NAME, MediaIndex
@@ -23,7 +23,7 @@ from airstore.media.volumes.slices import Slice
 _DRAFT = ".repairing"
 
 
-@dataclass(frozen=True)
+@frozen
 class RebuiltShards:
     """What was rebuilt: files written, and bytes of shards that were damaged or lost."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import KIB
 
@@ -15,7 +15,7 @@ SMALLEST, LARGEST = 4 * KIB, 256 * KIB  # bytes of a shard
 _WANTED = 1024  # shards, if their size allows: small media lose little to one damaged byte
 
 
-@dataclass(frozen=True)
+@frozen
 class Parity:
     """What is carried beside the files to rebuild damaged shards.
 
@@ -68,7 +68,7 @@ class Parity:
         return found
 
 
-@dataclass(frozen=True)
+@frozen
 class Shape:
     """Numbers of shards: data shard *i* is in group *i* mod *groups*, so damage in one place is shared."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import GIB, KIB
 
@@ -23,7 +23,7 @@ class FileSpan(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Slice:
     """What lies in one file of a volume: a whole file of the media, or a part of it.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,9 +13,10 @@ from airstore.cluster.applier.settings import ApplierSettings
 from airstore.cluster.registry.pull_secrets import let_pull
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import TransferError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.model.gates import WorkloadGate
 from airstore.core.model.site import SiteFile
-from airstore.core.treestream import files_of
+from airstore.core.streams.treestream import files_of
 from airstore.deploy.run.journal import unfinished
 from airstore.ops.applier.manifests import Applier
 from airstore.ops.applier.orders import ApplierCluster, SilentContainerError, has_store, running_pod, send
@@ -38,7 +38,7 @@ _KILLED = 128  # and the signal's number: what became of the store is then not k
 _LEFT_OUT = ("index.sqlite*", REMEMBERED, "*.lock", "lock", ".tmp-*")
 
 
-@dataclass(frozen=True)
+@frozen
 class InstallStep:
     """One object, or the store.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from airstore.cluster.api.transport.execute import STDOUT, Container, execute
@@ -12,6 +11,7 @@ from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.settings import ApplierSettings
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, TransferError, UsageError
+from airstore.core.frozen import frozen
 from airstore.ops.applier.orders import ApplierCluster, working_pod
 
 _RUNS = f"{make.STORE}/deploy/runs"
@@ -19,7 +19,7 @@ _RUNS = f"{make.STORE}/deploy/runs"
 _LINE = re.compile(r"([0-9]+) ([0-9]{8}T[0-9]{6}Z-[0-9a-f]{8})/(journal\.jsonl|logs/[^/\0]+)")
 
 
-@dataclass(frozen=True)
+@frozen
 class RunLogs:
     """The logs of one run.
 

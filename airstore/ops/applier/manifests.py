@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.charts.helm.command import Helm
 from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.rights import ReleaseManifests, Rights, rights_of, with_mark
 from airstore.cluster.applier.settings import ApplierSettings, applier_settings
+from airstore.core.frozen import frozen
 from airstore.core.model.gates import HttpGate
 from airstore.core.model.release import Release
 from airstore.core.model.site import SiteFile
@@ -28,7 +29,7 @@ from airstore.store.blobs import BlobStore
 _STATES = 2  # of the ledger: what runs, and what a rollback goes back to
 
 
-@dataclass(frozen=True)
+@frozen
 class Applier:
     """The applier in the cluster, as it shall be.
 
@@ -41,7 +42,7 @@ class Applier:
     documents: tuple[dict[str, Any], ...] = field(repr=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class ApplierSource:
     """What its objects are made from."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from airstore.cluster.api.objects import Objects
@@ -14,13 +14,14 @@ from airstore.cluster.applier import objects as make
 from airstore.cluster.applier.settings import ApplierSettings
 from airstore.cluster.workloads.job_log import run_logged
 from airstore.core.errors import NotFoundError, TransferError
-from airstore.core.framing import framed
+from airstore.core.frozen import frozen
 from airstore.core.location import CONFIG
 from airstore.core.progress import Progress
-from airstore.core.treestream import files_of, tar_chunks
+from airstore.core.streams.framing import framed
+from airstore.core.streams.treestream import files_of, tar_chunks
 
 
-@dataclass(frozen=True)
+@frozen
 class ApplierCluster:
     """The cluster to work on.
 

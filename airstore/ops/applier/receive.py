@@ -11,10 +11,10 @@ from typing import IO
 
 from airstore.core.durable import exclusive_lock, sync_directory
 from airstore.core.errors import DamagedError, LockedError, UsageError
-from airstore.core.framing import FRAME, ByteSource, Unframed
 from airstore.core.location import CONFIG
 from airstore.core.progress import Progress
-from airstore.core.treestream import unpack
+from airstore.core.streams.framing import FRAME, ByteSource, Unframed
+from airstore.core.streams.treestream import unpack
 from airstore.history import ledger
 from airstore.media.found import find_one
 from airstore.ops.apply.session.handover import unmark

@@ -7,12 +7,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import AirstoreError, NotFoundError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Release
 from airstore.deploy.hooks.jobs import is_job
 from airstore.deploy.hooks.runner import Hook
@@ -37,7 +37,7 @@ _DIRECTORY, _GOING, _PRUNED = "backup", "backup.pruning", "backup.pruned"
 Releases = Callable[[str], Release | None]
 
 
-@dataclass(frozen=True)
+@frozen
 class Listed:
     """One backup, for people and programs.
 
@@ -62,7 +62,7 @@ class Listed:
     serves: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Tested:
     """What the ``verifyBackup`` hook says now; ``fault`` is None where it found the backup good."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.core.errors import DeployError
+from airstore.core.frozen import frozen
 from airstore.deploy.checks.immutable import is_replaceable
 from airstore.deploy.helm.kept import Kept
 from airstore.deploy.model.target import ReleaseTarget, object_name
@@ -17,7 +18,7 @@ from airstore.ops.apply.session.session import ApplySession
 _OWNER = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
 
 
-@dataclass(frozen=True)
+@frozen
 class Drift:
     """One object that is not as it was installed.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from airstore.core.errors import DeployError, NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.deploy.plan.backups import Backup, BackupIndex, Gap
 
 
-@dataclass(frozen=True)
+@frozen
 class Choice:
     """What an operator wants to become of data.
 
@@ -24,7 +24,7 @@ class Choice:
     runs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Journey:
     """From the state that runs to an earlier one.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Release
 from airstore.deploy.model.target import targets_of
 from airstore.deploy.plan.backups import Backup, BackupIndex
@@ -31,7 +31,7 @@ from airstore.ops.apply.session.plan import SitePlan
 from airstore.ops.apply.session.session import ApplySession
 
 
-@dataclass(frozen=True)
+@frozen
 class RollbackPlan:
     """What a rollback would do.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from airstore.core.frozen import frozen
 from airstore.deploy.model.target import ReleaseTarget, targets_of
 from airstore.history import ledger
 from airstore.ops.apply.drift import drift_of, put_back
@@ -25,7 +26,7 @@ class SiteCondition(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
-@dataclass(frozen=True)
+@frozen
 class ReleaseStatus:
     """One Helm release.
 
@@ -58,7 +59,7 @@ class ReleaseStatus:
         return SiteCondition.DRIFTED if self.drift or self.disturbed else SiteCondition.GOOD
 
 
-@dataclass(frozen=True)
+@frozen
 class SiteStatus:
     """A site.
 

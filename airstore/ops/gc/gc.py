@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
 from airstore.ops.gc.pins import Pins
@@ -20,7 +20,7 @@ from airstore.ops.stores.releases.summaries import Holding, by_version, holdings
 from airstore.store.blobs import BlobStore, statistics, sweeping
 
 
-@dataclass(frozen=True)
+@frozen
 class GarbageCollection:
     """What a garbage collection did, or would do.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 
 
-@dataclass(frozen=True)
+@frozen
 class Pins:
     """What has to stay, whatever is asked.
 

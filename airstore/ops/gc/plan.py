@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.ops.gc.pins import Pins
 from airstore.ops.stores.releases.summaries import Holding
 
 
-@dataclass(frozen=True)
+@frozen
 class KeptRelease:
     """One that stays.
 
@@ -25,7 +26,7 @@ class KeptRelease:
     whole: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class DroppedRelease:
     """One whose content goes.
 
@@ -41,7 +42,7 @@ class DroppedRelease:
     digest: Digest = field(repr=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class Collection:
     """What a garbage collection does.
 

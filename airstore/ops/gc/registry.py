@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Artifact
 from airstore.core.progress import Progress
 from airstore.ops.gc.gc import kept_here
@@ -17,7 +17,7 @@ from airstore.registry.client.registry import RegistryClient
 from airstore.registry.push.removal import Unneeded, find, remove, unneeded
 
 
-@dataclass(frozen=True)
+@frozen
 class RegistryCollection:
     """What is deleted from a registry.
 

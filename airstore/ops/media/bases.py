@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from airstore.core.errors import SequenceError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release_id import ReleaseId
 from airstore.ops.media.receipts import Receipt
@@ -15,7 +15,7 @@ from airstore.ops.stores.releases.trusted import count_held, verified
 from airstore.store.blobs import BlobStore
 
 
-@dataclass(frozen=True)
+@frozen
 class Base:
     """The state a delta starts from.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from airstore.core.frozen import frozen
 from airstore.core.progress import Progress
 from airstore.media.delta.effort import Effort
 from airstore.media.delta.making.memory import DEFAULT as DEFAULT_MEMORY
@@ -17,7 +17,7 @@ from airstore.ops.stores.releases.roots import signed_roots
 from airstore.store.blobs import BlobStore
 
 
-@dataclass(frozen=True)
+@frozen
 class MediaForm:
     """How media are written.
 

@@ -9,7 +9,7 @@ one resumes; what is found wrong does not.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from airstore.core.errors import (
     NotTrustedError,
     SequenceError,
 )
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.core.progress import Progress
@@ -49,7 +50,7 @@ from airstore.trust.root.chain import RootChain
 from airstore.trust.state import TrustState
 
 
-@dataclass(frozen=True)
+@frozen
 class Imported:
     """What an import did, or with a dry run would do.
 

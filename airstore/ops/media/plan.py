@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from airstore.core.errors import IncompleteError, SequenceError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.core.model.release_id import ReleaseId
@@ -17,7 +17,7 @@ from airstore.ops.stores.verify import VerifiedRelease
 from airstore.store.blobs import BlobStore, Selection, select
 
 
-@dataclass(frozen=True)
+@frozen
 class MediaPlan:
     """What media would carry.
 
@@ -95,7 +95,7 @@ def plan_media(store: StoreDirectory, blobs: BlobStore, to: str, *bases: Base) -
     )
 
 
-@dataclass(frozen=True)
+@frozen
 class Lack:
     """What one base lacks of a release, which is about what its sites read of media for several.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import API_VERSION
 from airstore.core.model.release_id import ReleaseId
@@ -38,7 +39,7 @@ _SAYS = _DATED | {"applies"}
 _FIELDS = {RECEIPT: frozenset[str](), DATED_RECEIPT: _DATED, TIMED_RECEIPT: _SAYS}
 
 
-@dataclass(frozen=True)
+@frozen
 class Receipt:
     """What a site holds.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from airstore.charts.helm.command import Helm
@@ -12,6 +12,7 @@ from airstore.charts.packages.record import Record
 from airstore.charts.packages.resolve import ResolvedChart
 from airstore.charts.rendering.survey import survey
 from airstore.charts.schemas.documents import NONE, SchemaDocuments
+from airstore.core.frozen import frozen
 from airstore.core.image.reference import Reference
 from airstore.core.model.product import Product, load_product
 from airstore.core.notice import Notice
@@ -23,7 +24,7 @@ from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import StoreDirectory
 
 
-@dataclass(frozen=True)
+@frozen
 class ReleaseContents:
     """What a release would consist of, before anything is fetched.
 

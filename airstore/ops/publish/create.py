@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from airstore.core.errors import DamagedError, NotFoundError, SequenceError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.product import Product
 from airstore.core.model.release import Release
@@ -28,7 +29,7 @@ from airstore.ops.stores.verify import RELEASE_FILE
 from airstore.registry.sources.places import Places
 
 
-@dataclass(frozen=True)
+@frozen
 class Intake:
     """How images are taken in.
 
@@ -41,7 +42,10 @@ class Intake:
     opening: bool = True
 
 
-@dataclass(frozen=True)
+_AS_USUAL = Intake()
+
+
+@frozen
 class Created:
     """The result.
 
@@ -63,7 +67,7 @@ def create_release(
     access: RegistryOptions,
     signing: Signing,
     progress: Progress,
-    intake: Intake = Intake(),
+    intake: Intake = _AS_USUAL,
 ) -> Created:
     """Import everything, then commit and sign; with the store's lock.
 
@@ -175,7 +179,7 @@ def _check_acceptable(store: StoreDirectory, release: Release, files: Mapping[st
     rehearse(store.history, {**files, RELEASE_FILE: data})
 
 
-@dataclass(frozen=True)
+@frozen
 class _Before:
     """What a new release continues: how many there are, and the newest one's digest."""
 

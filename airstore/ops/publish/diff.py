@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Artifact, Chart, Image, Release
 
 
-@dataclass(frozen=True)
+@frozen
 class ArtifactChange:
     """One image or chart that differs.
 
@@ -33,7 +33,7 @@ class ArtifactChange:
     total_bytes: int
 
 
-@dataclass(frozen=True)
+@frozen
 class HelmChange:
     """One Helm release whose definition differs: namespace, chart, values files, bindings, order, hooks."""
 
@@ -42,7 +42,7 @@ class HelmChange:
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class ReleaseDiff:
     """The whole difference; files are left to git, which is better at them."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from airstore.charts.packages.resolve import ResolvedChart
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor, Platform
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
@@ -21,7 +22,7 @@ from airstore.registry.sources.walker import SOURCE_FAULTS
 from airstore.store.blobs import BlobStore, BlobWriter
 
 
-@dataclass(frozen=True)
+@frozen
 class Wanted:
     """What is to be ingested.
 
@@ -34,7 +35,7 @@ class Wanted:
     platforms: Sequence[Platform]
 
 
-@dataclass(frozen=True)
+@frozen
 class Ingested:
     """What was ingested.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.noted import noting
 from airstore.trust.root.sign import RELEASE_ROLE, ROOT_ROLE, TrustRoot, allowed_signers, sign_root
@@ -20,7 +20,7 @@ KINDS = tuple(_GENERATORS)  # of keys that can be made, the usual one first
 ROOT_KEY = "root"  # made with the first key
 
 
-@dataclass(frozen=True)
+@frozen
 class KeyEntry:
     """One key file of the store.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from airstore.core.errors import SequenceError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.history.packing import pack_loose
@@ -27,7 +27,7 @@ from airstore.trust.ssh.signing import SigningKey
 from airstore.trust.statement import RELEASE, STATEMENT_TYPE, statement
 
 
-@dataclass(frozen=True)
+@frozen
 class Signing:
     """Who makes the release, and when.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, SequenceError, UsageError
+from airstore.core.frozen import frozen
 from airstore.ops.publish.keys import write_root
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.ops.stores.noted import note_keys, noting
@@ -34,7 +35,7 @@ from airstore.trust.ssh.signing import SigningKey
 ROLES = (ROOT_ROLE, RELEASE_ROLE)
 
 
-@dataclass(frozen=True)
+@frozen
 class RootChange:
     """What the next root says otherwise.
 
@@ -51,7 +52,7 @@ class RootChange:
     expires: Sequence[datetime | None] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class PendingRoot:
     """A root on its way: its envelope, and how many signatures it lacks, of the keys before and its own."""
 

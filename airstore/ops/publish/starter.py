@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from airstore.charts.packages.archive import read_chart
 from airstore.charts.packages.metadata import as_helm_reads
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import yamlfile
 from airstore.core.parsing.schema import check_yaml, load_schema
@@ -20,7 +21,7 @@ from airstore.core.parsing.schema import check_yaml, load_schema
 _OCI = re.compile(r"(?P<source>oci://[^:]+(?::\d+)?/[^:]+):(?P<version>[^:/]+)")
 
 
-@dataclass(frozen=True)
+@frozen
 class StarterChart:
     """One chart, and the Helm release that installs it.
 
@@ -37,7 +38,7 @@ class StarterChart:
     doubt: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Starter:
     """What is known of a product.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from airstore.core.frozen import frozen
 from airstore.registry.client.login.credentials import CredentialSource
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _PATIENCE = 15.0  # seconds without a byte of a document, as Helm has it
 # archives. What needs none of them does without: their imports are in the methods that use them.
 
 
-@dataclass(frozen=True)
+@frozen
 class RegistryOptions:
     """What the command line says about reaching registries.
 

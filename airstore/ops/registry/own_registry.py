@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from airstore.cluster.api.transport.connection import connect
 from airstore.cluster.registry.objects import PUSH_PORT, PUSH_USER
 from airstore.cluster.registry.settings import service_names, settings_of
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Release
 from airstore.core.model.site import SiteFile
 from airstore.core.model.site_registry import ClusterRegistry, ServedRegistry
@@ -26,7 +27,7 @@ _AGAIN = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class PushTarget:
     """Where a push goes.
 
@@ -42,7 +43,7 @@ class PushTarget:
     ours: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class _InCluster:
     """A registry in the cluster.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Platform
 from airstore.core.image.reference import Reference
 from airstore.core.model.release import Release
@@ -25,7 +26,7 @@ UPLOADS = 4  # at once, where nobody says how many
 _TIMEOUT = 600.0  # seconds that an import may take while a push that is done waits to say so in the ledger
 
 
-@dataclass(frozen=True)
+@frozen
 class RegistryPlan:
     """What a push of a release would send.
 
@@ -44,7 +45,7 @@ class RegistryPlan:
         return dict(vars(self))
 
 
-@dataclass(frozen=True)
+@frozen
 class PushOptions:
     """How to carry a push out.
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, NotTrustedError, StorageError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
@@ -34,7 +34,7 @@ from airstore.ops.stores.releases.trusted import all_releases, count_held, trust
 from airstore.store.blobs import BlobStore
 
 
-@dataclass(frozen=True)
+@frozen
 class Remaining:
     """What is still wrong, and what would restore it."""
 
@@ -42,7 +42,7 @@ class Remaining:
     way_out: str
 
 
-@dataclass(frozen=True)
+@frozen
 class RepairOutcome:
     """What a repair came to.
 
@@ -57,7 +57,7 @@ class RepairOutcome:
     remaining: tuple[Remaining, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class RepairRequest:
     """What to restore from.
 

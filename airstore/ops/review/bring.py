@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import make_directory
+from airstore.core.frozen import frozen
 from airstore.core.progress import Progress
 from airstore.media.index import MediaIndex
 from airstore.ops.media.bases import Base
@@ -19,7 +19,7 @@ from airstore.store.blobs import BlobStore
 _NAME = 100  # characters of sites' names in a directory's
 
 
-@dataclass(frozen=True)
+@frozen
 class Shared:
     """Media for one or more sites.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Chart, HelmRelease, Image, Release
 from airstore.core.model.signers import UpstreamSignature
@@ -18,7 +18,7 @@ _WORDS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@frozen
 class HelmRow:
     """One Helm release.
 
@@ -38,7 +38,7 @@ class HelmRow:
     what: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerShare:
     """One blob of an image: what share of it is new."""
 
@@ -47,7 +47,7 @@ class LayerShare:
     new: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class ImageRow:
     """One image.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import write_file
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, NotTrustedError, SequenceError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.ops.media.bases import Base, base_from_receipt
 from airstore.ops.media.receipts import Receipt, list_sites, read_receipt
@@ -22,7 +22,7 @@ CURRENT, BEHIND, EMPTY = "current", "behind", "empty"
 SILENT, FOREIGN = "no receipt", "foreign"
 
 
-@dataclass(frozen=True)
+@frozen
 class SiteRow:
     """One site.
 
@@ -59,7 +59,7 @@ class SiteRow:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Fleet:
     """All sites, and the release that they are compared with; empty where there is none yet."""
 
@@ -136,7 +136,7 @@ def fleet(store: StoreDirectory, now: int, stale_days: int) -> Fleet:
     return Fleet(store.name, newest, tuple(_rows(world)))
 
 
-@dataclass(frozen=True)
+@frozen
 class _World:
     store: StoreDirectory
     now: int

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.media.index import INDEX_NAME, MediaIndex
 from airstore.media.reader import Media
@@ -14,7 +14,7 @@ from airstore.trust.root.sign import TrustRoot
 from airstore.trust.statement import STATEMENT_TYPE
 
 
-@dataclass(frozen=True)
+@frozen
 class Carrier:
     """One volume; media in one directory are one.
 
@@ -30,7 +30,7 @@ class Carrier:
     parity: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Label:
     """The facts of a sheet; the index was verified.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import AirstoreError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Chart, Release
 from airstore.core.parsing import yamlfile
 from airstore.ops.publish.diff import paired
@@ -18,7 +18,7 @@ _ANNOTATION = "artifacthub.io/changes"
 _SECURITY = "artifacthub.io/containsSecurityUpdates"
 
 
-@dataclass(frozen=True)
+@frozen
 class ChartChange:
     """One line of a chart's list.
 
@@ -33,7 +33,7 @@ class ChartChange:
     links: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class ChartNotes:
     """A chart that was added, removed or has another content, and what it says changed.
 
@@ -50,7 +50,7 @@ class ChartNotes:
     faults: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Notes:
     """Everything that the notes begin with; ``old`` is None for a first release."""
 

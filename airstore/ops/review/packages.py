@@ -6,11 +6,12 @@ import io
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
@@ -28,7 +29,7 @@ _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 Inventory = Mapping[tuple[str, str], tuple[str, ...]]  # manager and name to versions
 
 
-@dataclass(frozen=True)
+@frozen
 class PackageChange:
     """One package of one platform of an image that differs; versions are empty where it is not there."""
 
@@ -43,7 +44,7 @@ class PackageChange:
         return "changed" if self.old and self.new else "added" if self.new else "removed"
 
 
-@dataclass(frozen=True)
+@frozen
 class Scan:
     """What one layer says: files of databases, and what it takes away from the layers below.
 

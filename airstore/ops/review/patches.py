@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from airstore.core.errors import AirstoreError
+from airstore.core.frozen import frozen
 from airstore.core.limits import KIB, MIB
 from airstore.core.parsing import yamlfile
 from airstore.deploy.model.redact import Redactor, secret_values
@@ -21,7 +22,7 @@ _RENDERED = "rendered/"
 Read = Callable[[str], bytes]
 
 
-@dataclass(frozen=True)
+@frozen
 class FilePatch:
     """One file that differs.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Chart, Image, Release
 from airstore.core.parsing import yamlfile
 from airstore.core.progress import Progress
@@ -24,7 +24,7 @@ from airstore.ops.stores.site.applies import PastApply
 from airstore.store.blobs import BlobStore
 
 
-@dataclass(frozen=True)
+@frozen
 class ImagePackages:
     """What changed within one platform of an image, by its own package databases.
 
@@ -40,7 +40,7 @@ class ImagePackages:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class ChartRow:
     """One chart that differs; ``description`` is what it says of itself."""
 
@@ -51,7 +51,7 @@ class ChartRow:
     description: str
 
 
-@dataclass(frozen=True)
+@frozen
 class MediaSize:
     """What media would weigh.
 
@@ -66,7 +66,7 @@ class MediaSize:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Report:
     """Everything that the page says.
 

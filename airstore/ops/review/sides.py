@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Release
 from airstore.ops.stores.directory import StoreDirectory
 from airstore.ops.stores.releases.trusted import verified
@@ -12,7 +13,7 @@ from airstore.trust import envelope
 from airstore.trust.statement import STATEMENT_TYPE
 
 
-@dataclass(frozen=True)
+@frozen
 class ReleaseSigner:
     """A key that signed: its holder's name in the trust root, and its fingerprint as OpenSSH prints it."""
 
@@ -20,7 +21,7 @@ class ReleaseSigner:
     fingerprint: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Side:
     """One of the two releases.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 
+from airstore.core.frozen import frozen
 from airstore.deploy.model.redact_text import redact_diff
 from airstore.deploy.plan.plan import PlanStep
 from airstore.history import ledger
@@ -18,7 +18,7 @@ from airstore.store.blobs import BlobStore
 _RUNS = 20  # the last ones
 
 
-@dataclass(frozen=True)
+@frozen
 class SiteFacts:
     """What the store says.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from airstore.core.errors import IncompleteError
+from airstore.core.frozen import frozen
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.share.packs import RemotePacks
 from airstore.ops.share.remotes import load_remotes
@@ -14,7 +14,7 @@ from airstore.ops.stores.directory import StoreDirectory
 from airstore.store.blobs import FarPacks
 
 
-@dataclass(frozen=True)
+@frozen
 class Access:
     """How remotes are reached.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.errors import SequenceError
+from airstore.core.frozen import frozen
 from airstore.history.exchange.quarantine import Quarantine, rewound
 from airstore.history.exchange.remote import RemoteGit, fetch_bundle, seen
 from airstore.history.repository import History
@@ -18,7 +18,7 @@ from airstore.trust.root.chain import RootChain
 from airstore.trust.state import TrustState
 
 
-@dataclass(frozen=True)
+@frozen
 class Arrival:
     """Releases in quarantine, every one verified.
 

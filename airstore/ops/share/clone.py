@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import write_file
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.location import absolute
 from airstore.core.model.product import load_product
 from airstore.core.progress import Progress
@@ -21,7 +21,7 @@ from airstore.store.blobs import StoreLayout
 from airstore.trust.root.sign import TrustRoot, allowed_signers
 
 
-@dataclass(frozen=True)
+@frozen
 class Beginning:
     """What a clone begins with.
 

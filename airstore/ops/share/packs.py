@@ -7,9 +7,9 @@ is said by the commit that git names, whoever else pushes meanwhile: no list tha
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest, verified
 from airstore.core.limits import LIMITS
@@ -27,7 +27,7 @@ ROOT_TYPE = "application/vnd.airstore.root.v1+json"
 COLLECTED_TYPE = "application/vnd.airstore.collected.v1+json"
 
 
-@dataclass(frozen=True)
+@frozen
 class Listing:
     """What an artifact lists.
 

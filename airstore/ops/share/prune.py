@@ -7,10 +7,10 @@ that are not the newest at the git server go, so what somebody else is pushing m
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import SequenceError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
 from airstore.history.exchange.remote import RemoteGit
@@ -25,7 +25,7 @@ from airstore.registry.parallel import run_all
 _REQUESTS = 8  # at a time
 
 
-@dataclass(frozen=True)
+@frozen
 class Pruned:
     """Lists of packs that nobody reads any more.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +16,7 @@ from typing import Any
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import IncompleteError, NotFoundError
+from airstore.core.frozen import frozen
 from airstore.core.progress import Progress
 from airstore.history.exchange.remote import RemoteGit, remember_seen
 from airstore.history.git.names import MAIN
@@ -43,7 +43,7 @@ from airstore.trust.root.sign import TrustRoot
 _SCRATCH = "pull-"
 
 
-@dataclass(frozen=True)
+@frozen
 class PullScope:
     """What a pull brings besides the history, indexes and recipes.
 
@@ -56,7 +56,7 @@ class PullScope:
     set_aside: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Pulled:
     """What a pull did.
 

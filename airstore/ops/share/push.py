@@ -7,11 +7,11 @@ one uses it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 from airstore.core.errors import AirstoreError, NotFoundError, SequenceError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.progress import Progress
 from airstore.history.exchange.remote import Rejection, RemoteGit, check_tags, push_history, remember_seen
@@ -36,7 +36,7 @@ from airstore.store.blobs import BlobStore, PackFile, pack_file
 _PULL_HINT = "airstore pull first: it says what to do about releases that both have made"
 
 
-@dataclass(frozen=True)
+@frozen
 class Pushed:
     """What a push did.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from airstore.core.durable import write_file
 from airstore.core.errors import NotFoundError, StorageError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.reference import Reference
 from airstore.core.parsing import schema, strictjson
 from airstore.history.exchange.remote import forget_seen, is_name
@@ -24,7 +25,7 @@ _SCHEMES = frozenset({"file", "ssh", "https", "http"})
 _SCP = re.compile(r"\w[\w.-]*@\w[\w.-]*:[^/\s:][^\s]*", re.ASCII)
 
 
-@dataclass(frozen=True)
+@frozen
 class Remote:
     """Where a store is shared.
 

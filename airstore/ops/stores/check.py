@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.core.progress import Progress
@@ -22,7 +22,7 @@ from airstore.ops.stores.verify import VerifiedRelease, verify_release
 from airstore.store.blobs import BlobStore, Damage, check, pack_faults, rebuild_index
 
 
-@dataclass(frozen=True)
+@frozen
 class Problem:
     """One fault and what it breaks.
 
@@ -34,7 +34,7 @@ class Problem:
     breaks: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Checked:
     """What a check found.
 

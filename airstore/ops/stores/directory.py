@@ -19,12 +19,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from airstore.core.durable import LOCAL_DISK, Disk, exclusive_lock, storage_errors, write_file
 from airstore.core.errors import DamagedError, LockedError, NotFoundError, NotTrustedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.location import CONFIG, absolute
 from airstore.core.parsing import strictjson
 from airstore.history.repository import History
@@ -49,7 +50,7 @@ RECEIPT_FILE = ".receipt.json"  # behind the name of a site
 _ROOT_HINT = "run `airstore repair --from PLACE`: another store of this product, or its media"
 
 
-@dataclass(frozen=True)
+@frozen
 class StoreDirectory:
     """An existing store.
 

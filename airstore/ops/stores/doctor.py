@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from airstore.charts.helm.command import Helm
 from airstore.cluster.api.transport.client import probe
 from airstore.core.errors import AirstoreError
+from airstore.core.frozen import frozen
 from airstore.process.confinement import files_closed_by, network_taken_by
 
 _OK, _MISSING = "ok", "missing"
 
 
-@dataclass(frozen=True)
+@frozen
 class DoctorFinding:
     """One thing that was looked for.
 

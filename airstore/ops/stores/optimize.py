@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from airstore.core.frozen import frozen
 from airstore.core.progress import Progress
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.store.blobs import BlobStore, drop_whole, open_blobs, openable, opened_and_whole, statistics
 
 
-@dataclass(frozen=True)
+@frozen
 class Optimized:
     """What was done, or would be.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from airstore.core.errors import DamagedError, NotFoundError, NotTrustedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.core.model.release_id import ReleaseId
@@ -20,7 +19,7 @@ RELEASE_FILE = "release.json"
 ENVELOPE_FILE = "signatures/release.dsse.json"
 
 
-@dataclass(frozen=True)
+@frozen
 class VerifiedRelease:
     """A release whose every signature and digest was checked.
 

@@ -7,12 +7,12 @@ import platform as host
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore import __version__
 from airstore.core.durable import storage_errors, sync_directory, write_file
 from airstore.core.errors import NotFoundError, ProgramError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.leftovers import building_directory
 from airstore.ops.tool import archive, documents, fetch, programs, trim
@@ -44,7 +44,7 @@ for module in pkgutil.walk_packages(airstore.__path__, "airstore."):
 """
 
 
-@dataclass(frozen=True)
+@frozen
 class Sources:
     """What a bundle is made of that was built before.
 
@@ -59,7 +59,7 @@ class Sources:
     glibc: int = GLIBC
 
 
-@dataclass(frozen=True)
+@frozen
 class Bundle:
     """One that was made: the folder and its archive, both in bytes."""
 

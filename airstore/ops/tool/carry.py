@@ -15,11 +15,11 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, NotTrustedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.media.ignored import TOOL
 from airstore.ops.tool.platforms import PLATFORMS, ToolPlatform
@@ -32,7 +32,7 @@ _LIMIT = 64 << 10  # bytes of SHA256SUMS and of the signature
 _LINE = re.compile(r"([0-9a-f]{64})  (airstore-(\d+)\.(\d+)\.(\d+)-(linux-[a-z0-9]+)\.tar\.gz)")
 
 
-@dataclass(frozen=True)
+@frozen
 class CarriedTool:
     """An archive that signed checksums list.
 

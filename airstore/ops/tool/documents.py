@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 from typing import Any
 
 from airstore import __version__
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.ops.tool.platforms import (
     LIBRARY,
@@ -42,7 +42,7 @@ airstore's sources does that.
 """
 
 
-@dataclass(frozen=True)
+@frozen
 class BundlePart:
     """One part of a bundle.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image import descriptor as image
 
 PYTHON_MODULE = "github.com/kluctl/go-embed-python"
@@ -24,7 +24,7 @@ _MANYLINUX = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class ToolPlatform:
     """One platform.
 

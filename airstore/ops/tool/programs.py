@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airstore.core.errors import NotFoundError
+from airstore.core.frozen import frozen
 from airstore.core.parsing import schema, strictjson
 from airstore.ops.tool.platforms import ToolPlatform
 
@@ -17,7 +17,7 @@ LIST = "programs.json"
 PLACES = {"git": "bin/git", "helm": "bin/helm", "kubectl": "fallback/kubectl"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Program:
     """One of them.
 

@@ -12,12 +12,12 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from airstore import __version__
 from airstore.core.durable import storage_errors, sync_directory
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, ProgramError, SequenceError
+from airstore.core.frozen import frozen
 from airstore.ops.tool import carry
 from airstore.ops.tool.carry import CarriedTool
 from airstore.ops.tool.platforms import of_machine
@@ -27,7 +27,7 @@ LAUNCHER = "airstore"
 _TIMEOUT = 60  # seconds for a new version to say which one it is
 
 
-@dataclass(frozen=True)
+@frozen
 class Update:
     """What an update did, or would do.
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from airstore.core.errors import DamagedError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
@@ -32,7 +33,7 @@ _CHUNK = 256 * KIB
 _JOBS = 4  # uploads at once
 
 
-@dataclass(frozen=True)
+@frozen
 class ArtifactFile:
     """One file of an artifact.
 
@@ -45,7 +46,7 @@ class ArtifactFile:
     blob: Descriptor
 
 
-@dataclass(frozen=True)
+@frozen
 class Artifact:
     """What a manifest says.
 

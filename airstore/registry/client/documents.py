@@ -11,15 +11,16 @@ import time
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-import requests
-
 from airstore.core.errors import TransferError
 from airstore.core.limits import KIB
 from airstore.core.work import at_work
-from airstore.registry.client.endpoint import Endpoint, EndpointAdapter
-from airstore.registry.client.noproxy import NO_PROXY, bypasses
+from airstore.registry.answer import HttpAnswer
+from airstore.registry.client.endpoint import Endpoint
+from airstore.registry.client.http.connections import Connections
+from airstore.registry.client.http.noproxy import NO_PROXY, bypasses
 from airstore.registry.faults import network_errors, redact
 
+_OK = 200
 _REDIRECTS = 5
 _STEP = 64 * KIB
 _WHOLE = 60.0  # seconds for one document
@@ -33,7 +34,7 @@ class DocumentSource:
     def __init__(self, endpoint: Endpoint) -> None:
         """Take certificates, proxies and patience from an endpoint; its host is nobody's here."""
         self._endpoint = endpoint
-        self._adapter = EndpointAdapter(endpoint)
+        self._connections = Connections(endpoint)
         self._silent: dict[str, str] = {}
 
     def fetch(self, url: str, limit: int) -> bytes:
@@ -44,30 +45,32 @@ class DocumentSource:
         """
         for _ in range(_REDIRECTS + 1):
             response, what = self._get(url), redact(url)
-            if not response.is_redirect:
+            with network_errors(what, self._endpoint.stall):
+                location = response.location
+            if location is None:
                 return self._body(response, what, limit)
             response.close()
-            url = followed(url, response.headers["Location"], what)
+            url = followed(url, location, what)
         raise TransferError(f"{what} redirects more than {_REDIRECTS} times")
 
     def close(self) -> None:
         """Close every connection."""
-        self._adapter.close()
+        self._connections.close()
 
-    def _get(self, url: str) -> requests.Response:
+    def _get(self, url: str) -> HttpAnswer:
         parts, what = _split(url), redact(url)
         if parts.netloc in self._silent:
             raise TransferError(self._silent[parts.netloc])
         try:
             with network_errors(what, self._endpoint.stall), at_work("GET %s", what):
                 self._check_address(parts, what)
-                return self._session().get(url, stream=True, allow_redirects=False)
+                return self._connections.request("GET", url, {}, follow=False)
         except TransferError as fault:
             self._silent[parts.netloc] = str(fault)
             raise
 
-    def _body(self, response: requests.Response, what: str, limit: int) -> bytes:
-        if response.status_code != requests.codes.ok:
+    def _body(self, response: HttpAnswer, what: str, limit: int) -> bytes:
+        if response.status_code != _OK:
             response.close()
             raise TransferError(f"{what}: answered {response.status_code} {response.reason or ''}".rstrip())
         body, until = bytearray(), time.monotonic() + _WHOLE
@@ -92,16 +95,6 @@ class DocumentSource:
             found = getattr(found, "ipv4_mapped", None) or found
             if found.is_link_local or found in _OF_CLOUDS:
                 raise TransferError(f"{what}: {found} is not asked: it is this machine's own surroundings")
-
-    def _session(self) -> requests.Session:
-        session = requests.Session()
-        session.verify = not self._endpoint.insecure
-        # The environment is the command line's to read, and .netrc would send passwords.
-        session.trust_env = False
-        session.proxies.update({k: v for k, v in self._endpoint.proxies.items() if k != NO_PROXY})
-        for scheme in _PORTS:
-            session.mount(f"{scheme}://", self._adapter)
-        return session
 
 
 def _split(url: str) -> SplitResult:

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-import requests
-
 from airstore.core.errors import NotFoundError, TransferError
 from airstore.core.limits import KIB, MIB
+from airstore.registry.answer import HttpAnswer
 from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.faults import RefusedError, TransientError, network_errors
 
@@ -78,7 +77,7 @@ class Download:
         if received < self._size:
             raise TransientError(f"{self._what} ended after {received} of {self._size} bytes")
 
-    def _open(self, offset: int) -> requests.Response:
+    def _open(self, offset: int) -> HttpAnswer:
         headers = {**self._request.headers, **({"Range": f"bytes={offset}-"} if offset else {})}
         request = replace(self._request, headers=headers, expect=(200, 206))
         with absence():
@@ -96,7 +95,7 @@ def absence() -> Iterator[None]:
         raise
 
 
-def begins_at(response: requests.Response, what: str) -> int:
+def begins_at(response: HttpAnswer, what: str) -> int:
     """Where an answer begins: registries may send all of a blob to whoever asks for a part.
 
     Raises:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import requests
-
 from airstore.core.errors import DamagedError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
+from airstore.registry.answer import HttpAnswer
 from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.faults import RefusedError, UnwellError
 
@@ -19,7 +17,7 @@ _FORBIDDEN = frozenset({405, 501})
 _MISSING = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"})
 
 
-@dataclass(frozen=True)
+@frozen
 class FoundManifest:
     """A manifest or index as a registry gave it.
 
@@ -126,7 +124,7 @@ def is_missing(fault: TransferError) -> bool:
     return isinstance(fault, RefusedError) and (fault.status == 404 or bool(_MISSING & set(fault.codes)))
 
 
-def _is_page(response: requests.Response) -> bool:
+def _is_page(response: HttpAnswer) -> bool:
     return response.headers.get("Content-Type", "").lower().startswith("text/html")
 
 

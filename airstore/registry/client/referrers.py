@@ -5,11 +5,10 @@ Sources: OCI distribution-spec 1.1 ("Listing Referrers", "Referrers Tag Schema")
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urljoin
-
-import requests
 
 from airstore.core.errors import DamagedError, TransferError
 from airstore.core.image import oci
@@ -18,6 +17,7 @@ from airstore.core.image.digest import Digest
 from airstore.core.image.oci import Manifest
 from airstore.core.limits import LIMITS
 from airstore.core.parsing import strictjson
+from airstore.registry.answer import HttpAnswer
 from airstore.registry.client.manifests import read_manifest
 from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.faults import RefusedError
@@ -25,6 +25,8 @@ from airstore.registry.source import REF_NAME, PartialListError
 
 _COSIGN = (".sig", ".att", ".sbom")
 _NO_API = frozenset({400, 404, 405, 406, 501})  # how registries without the API answer
+_LINK = re.compile(r"<(?P<url>[^>]*)>(?P<about>[^<]*)")  # RFC 8288
+_NEXT = re.compile(r";\s*rel=\"?next\b", re.IGNORECASE)
 _PAGES = 100  # at most, of one listing
 
 
@@ -154,6 +156,6 @@ def with_referrers(listed: list[Descriptor], new: list[Descriptor]) -> bytes | N
     return strictjson.dumps(document)
 
 
-def _next_page(response: requests.Response) -> str | None:
-    link = response.links.get("next", {}).get("url")
-    return urljoin(response.url, link) if link else None
+def _next_page(response: HttpAnswer) -> str | None:
+    links = _LINK.finditer(response.headers.get("Link", ""))
+    return next((urljoin(response.url, link["url"]) for link in links if _NEXT.search(link["about"])), None)

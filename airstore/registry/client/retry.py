@@ -5,16 +5,16 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
+from airstore.core.frozen import frozen
 from airstore.registry.faults import TransientError
 
 _LONGEST = 60.0  # seconds; also where a registry asks for more
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
+@frozen
 class Retry:
     """How often and how long to wait.
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
+from collections.abc import Collection, Mapping
+from dataclasses import field
 from urllib.parse import urljoin, urlsplit
 
-import requests
-import urllib3
-
 from airstore.core.errors import TransferError
+from airstore.core.frozen import frozen
 from airstore.core.limits import KIB
 from airstore.core.work import at_work
-from airstore.registry.client.endpoint import Endpoint, EndpointAdapter
+from airstore.registry.answer import HttpAnswer
+from airstore.registry.client.endpoint import Endpoint
+from airstore.registry.client.http.connections import Connections, SizedChunks
 from airstore.registry.client.login.auth import CredentialsRefusedError, RegistryAuth
 from airstore.registry.client.login.challenges import first_of_each, parse_challenges
 from airstore.registry.client.login.credentials import CredentialSource
-from airstore.registry.client.noproxy import NO_PROXY
 from airstore.registry.faults import TransientError, network_errors, refusal
 
 _IGNORED = 64 * KIB  # bytes of an answer that says nothing
@@ -26,7 +24,7 @@ _TOKENS = 3  # attempts: without or with an old token, with a new one, with one 
 _IDENTITY = {"Accept-Encoding": "identity"}  # a decoded body would not have the blob's digest
 
 
-@dataclass(frozen=True)
+@frozen
 class RegistryRequest:
     """One request for a repository.
 
@@ -51,11 +49,11 @@ class Transport:
     def __init__(self, endpoint: Endpoint, credentials: CredentialSource | None) -> None:
         self.endpoint = endpoint
         self._credentials = credentials
-        self._adapter = EndpointAdapter(endpoint)
+        self._connections = Connections(endpoint)
         self._auths: dict[str, RegistryAuth] = {}
         self._lock = threading.Lock()
 
-    def send(self, request: RegistryRequest) -> requests.Response:
+    def send(self, request: RegistryRequest) -> HttpAnswer:
         """Make a request, again after passing faults; the body of a GET's answer is still to be read.
 
         Raises:
@@ -63,7 +61,7 @@ class Transport:
         """
         return self.endpoint.retry.run(lambda: self.once(request))
 
-    def fetch(self, request: RegistryRequest, limit: int) -> tuple[requests.Response, bytes]:
+    def fetch(self, request: RegistryRequest, limit: int) -> tuple[HttpAnswer, bytes]:
         """`send`, and read the whole body of at most ``limit`` bytes.
 
         Raises:
@@ -71,7 +69,7 @@ class Transport:
         """
         return self.endpoint.retry.run(lambda: self._fetch_once(request, limit))
 
-    def once(self, request: RegistryRequest) -> requests.Response:
+    def once(self, request: RegistryRequest) -> HttpAnswer:
         """One attempt of `send`."""
         what = self.describe(request)
         url = self.url(request.repository, request.path)
@@ -85,7 +83,7 @@ class Transport:
         _check_schemes(response, what)
         return _expected(response, request.expect, what)
 
-    def stream(self, request: RegistryRequest, body: Iterable[bytes]) -> requests.Response:
+    def stream(self, request: RegistryRequest, body: SizedChunks) -> HttpAnswer:
         """One attempt at a request whose body cannot be replayed; ``len(body)`` is its length in bytes.
 
         Raises:
@@ -97,17 +95,13 @@ class Transport:
         url = self.url(request.repository, request.path)
         header = auth.header() if self._is_ours(url) else {}
         with network_errors(what, self.endpoint.stall), at_work("%s %s", request.method, what):
-            response = auth.session.request(
-                request.method,
-                url,
-                data=body,
-                headers={**_IDENTITY, **request.headers, **header},
-                stream=True,
-                allow_redirects=False,
-            )
+            headers = {**_IDENTITY, **request.headers, **header}
+            response = self._connections.request(request.method, url, headers, body, follow=False)
             _reuse_connection(response)
-        if response.is_redirect:
-            raise _redirected(what, urljoin(url, response.headers["Location"]))
+            location = response.location
+        if location is not None:
+            response.close()
+            raise _redirected(what, location)
         if response.status_code == 401 and header:
             auth.forget(header["Authorization"])
             raise TransientError(str(refusal(response, what)), hint="check the credentials")
@@ -128,9 +122,9 @@ class Transport:
 
     def close(self) -> None:
         """Close every connection."""
-        self._adapter.close()
+        self._connections.close()
 
-    def _fetch_once(self, request: RegistryRequest, limit: int) -> tuple[requests.Response, bytes]:
+    def _fetch_once(self, request: RegistryRequest, limit: int) -> tuple[HttpAnswer, bytes]:
         response = self.once(request)
         what = self.describe(request)
         with network_errors(what, self.endpoint.stall):
@@ -145,16 +139,16 @@ class Transport:
             raise TransferError(f"{what}: the registry or a proxy before it compresses its answers")
         return response, body
 
-    def _call(self, request: RegistryRequest, url: str) -> requests.Response:
+    def _call(self, request: RegistryRequest, url: str) -> HttpAnswer:
         auth = self._auth(request.repository)
         headers = _IDENTITY | dict(request.headers)
         if not self._is_ours(url):  # an upload may be sent elsewhere; the token may not
-            return auth.session.request(request.method, url, data=request.body, headers=headers, stream=True)
+            return self._connections.request(request.method, url, headers, request.body)
 
-        response = _ask(auth, request, url, headers)
+        response = self._ask(auth, request, url, headers)
         if response.status_code == 404 and auth.introduce(response):
             response.close()
-            response = _ask(auth, request, url, headers)
+            response = self._ask(auth, request, url, headers)
         return response
 
     def _is_ours(self, url: str) -> bool:
@@ -165,36 +159,21 @@ class Transport:
             if repository not in self._auths:
                 source, host = self._credentials, self.endpoint.host
                 find = lambda: source.find(host, repository) if source else None  # noqa: E731
-                self._auths[repository] = RegistryAuth(self.endpoint, repository, find, self._session())
+                self._auths[repository] = RegistryAuth(self.endpoint, repository, find, self._connections)
             return self._auths[repository]
 
-    def _session(self) -> requests.Session:
-        endpoint, session = self.endpoint, requests.Session()
-        session.verify = not endpoint.insecure
-        if endpoint.insecure:
-            urllib3.disable_warnings()  # it was asked for
-        # Registries that are web sites, too, take whoever sends cookies for a browser and want a CSRF token.
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        # The environment is the command line's to read; .netrc would replace the tokens.
-        session.trust_env = False
-        session.proxies.update({k: v for k, v in endpoint.proxies.items() if k != NO_PROXY})
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, self._adapter)
-        return session
-
-
-def _ask(
-    auth: RegistryAuth, request: RegistryRequest, url: str, headers: Mapping[str, str]
-) -> requests.Response:
-    """A request with the token that there is; one that is refused is replaced, a second refusal stands."""
-    for attempt in range(_TOKENS):
-        sent = {**headers, **auth.header()}
-        response = auth.session.request(request.method, url, data=request.body, headers=sent, stream=True)
-        refused = response.status_code in ({401, 403} if not attempt else {403})
-        if not refused or attempt + 1 == _TOKENS:
-            break
-        auth.answer(response)
-    return response
+    def _ask(
+        self, auth: RegistryAuth, request: RegistryRequest, url: str, headers: Mapping[str, str]
+    ) -> HttpAnswer:
+        """With the token that there is; one that is refused is replaced, a second refusal stands."""
+        for attempt in range(_TOKENS):
+            sent = {**headers, **auth.header()}
+            response = self._connections.request(request.method, url, sent, request.body)
+            refused = response.status_code in ({401, 403} if not attempt else {403})
+            if not refused or attempt + 1 == _TOKENS:
+                break
+            auth.answer(response)
+        return response
 
 
 def _origin(url: str) -> tuple[str, str | None, int]:
@@ -202,14 +181,14 @@ def _origin(url: str) -> tuple[str, str | None, int]:
     return parts.scheme, parts.hostname, parts.port or {"https": 443}.get(parts.scheme, 80)
 
 
-def _reuse_connection(response: requests.Response) -> None:
+def _reuse_connection(response: HttpAnswer) -> None:
     # A connection whose answer was not read to the end is closed instead of kept.
-    method = response.request.method
+    method = response.method
     if method == "HEAD" or (method != "GET" and response.ok):
         response.raw.read(_IGNORED)
 
 
-def _check_schemes(response: requests.Response, what: str) -> None:
+def _check_schemes(response: HttpAnswer, what: str) -> None:
     """No password helps where only ways of authenticating are offered that airstore does not have."""
     offered = first_of_each(parse_challenges(response.headers.get("Www-Authenticate", "")))
     if response.status_code == 401 and offered and not offered.keys() & {"basic", "bearer"}:
@@ -221,9 +200,9 @@ def _check_schemes(response: requests.Response, what: str) -> None:
         raise fault
 
 
-def _check_method(response: requests.Response, method: str, what: str) -> None:
+def _check_method(response: HttpAnswer, method: str, what: str) -> None:
     """A redirect turns anything but GET and HEAD into a GET, as browsers do; what was meant is lost."""
-    if response.history and response.request.method != method:
+    if response.moved and response.method != method:
         response.close()
         raise _redirected(what, response.url)
 
@@ -236,7 +215,7 @@ def _redirected(what: str, url: str) -> TransferError:
     )
 
 
-def _expected(response: requests.Response, expect: Collection[int], what: str) -> requests.Response:
+def _expected(response: HttpAnswer, expect: Collection[int], what: str) -> HttpAnswer:
     if response.status_code not in expect:
         raise refusal(response, what)
     return response

@@ -11,13 +11,12 @@ from dataclasses import replace
 from typing import Protocol
 from urllib.parse import urlencode, urljoin
 
-import requests
-
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, TransferError
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest, verified
 from airstore.core.limits import KIB, MIB
 from airstore.core.progress import Advance
+from airstore.registry.answer import HttpAnswer
 from airstore.registry.client.download import Download
 from airstore.registry.client.transport import RegistryRequest, Transport
 from airstore.registry.faults import RESTART_HINT, RefusedError, TransientError, network_errors
@@ -130,7 +129,7 @@ class Uploader:
 
     def _send_part(
         self, request: RegistryRequest, blob: Descriptor, part: range, meter: Callable[[int], None]
-    ) -> requests.Response:
+    ) -> HttpAnswer:
         chunks = self._reader.read(blob.digest, part.start, part.stop)
         body = _UploadBody(self._slices(chunks, part.start, meter), len(part))
         headers = {"Content-Type": "application/octet-stream", **request.headers}
@@ -176,7 +175,7 @@ class Uploader:
 
         return report
 
-    def _location(self, request: RegistryRequest, response: requests.Response) -> str:
+    def _location(self, request: RegistryRequest, response: HttpAnswer) -> str:
         response.close()
         location = response.headers.get("Location", "")
         if not location:
@@ -184,7 +183,7 @@ class Uploader:
             raise TransferError(f"{what}: the registry does not say where to resume")
         return urljoin(response.url, location)
 
-    def _abandon(self, request: RegistryRequest, response: requests.Response) -> None:
+    def _abandon(self, request: RegistryRequest, response: HttpAnswer) -> None:
         # Whatever the registry answers, it removes forgotten uploads in time by itself.
         path = self._location(request, response)
         self._transport.send(replace(request, method="DELETE", path=path, expect=range(200, 600))).close()
@@ -196,7 +195,7 @@ def _closing(opening: RegistryRequest, location: str, blob: Descriptor) -> Regis
 
 
 class _UploadBody:
-    """A request body that is streamed under a known length, which requests then announces."""
+    """A request body that is streamed under a known length, which is then announced."""
 
     def __init__(self, chunks: Iterator[bytes], size: int) -> None:
         self._chunks = chunks

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor, Platform
 from airstore.core.image.digest import Digest
@@ -24,7 +24,7 @@ _Entry = TypeVar("_Entry")
 _SMALL = 64 * KIB  # bytes of a config that is rather sent again than asked for
 
 
-@dataclass(frozen=True)
+@frozen
 class Placed:
     """A blob or manifest in a repository."""
 
@@ -32,7 +32,7 @@ class Placed:
     blob: Descriptor
 
 
-@dataclass(frozen=True)
+@frozen
 class TagPush:
     """A tag of a repository.
 
@@ -47,7 +47,7 @@ class TagPush:
     substitutes: tuple[Descriptor, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Attachment:
     """A referrer and the subject it names."""
 
@@ -56,7 +56,7 @@ class Attachment:
     referrer: Descriptor
 
 
-@dataclass(frozen=True)
+@frozen
 class PushContents:
     """Everything asked for, each thing once.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Platform
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Artifact
@@ -18,7 +18,7 @@ from airstore.registry.push.contents import Attachment, Placed, PushContents, Ta
 _REQUESTS = 8  # at a time
 
 
-@dataclass(frozen=True)
+@frozen
 class Mount:
     """A blob to take over from ``source``, another repository of the registry that has it by then."""
 
@@ -26,7 +26,7 @@ class Mount:
     source: str
 
 
-@dataclass(frozen=True)
+@frozen
 class PushPlan:
     """What is to be written to one registry.
 
@@ -62,7 +62,7 @@ class PushPlan:
         return sum(placed.blob.size for placed in self.uploads)
 
 
-@dataclass(frozen=True)
+@frozen
 class Observed:
     """What a registry has of what is wanted: blobs it gives, manifests it gives, what tags name."""
 

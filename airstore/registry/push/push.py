@@ -6,8 +6,7 @@ What only attachments need is optional: a registry that refuses it gets the imag
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from airstore.core.frozen import frozen
 from airstore.core.progress import Advance
 from airstore.registry.client.registry import RegistryClient
 from airstore.registry.client.upload import RangeReader, Uploader
@@ -18,7 +17,7 @@ from airstore.registry.push.pusher import Pusher, Substitution, Unattached
 __all__ = ["PushPlan", "PushResult", "Substitution", "Unattached", "plan_push", "push"]
 
 
-@dataclass(frozen=True)
+@frozen
 class PushResult:
     """What a push did; everything in it was read back.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
@@ -23,7 +23,7 @@ from airstore.registry.push.plan import Mount, PushPlan
 _REFUSES_SPARSE = frozenset({400, 404, 422})
 
 
-@dataclass(frozen=True)
+@frozen
 class Substitution:
     """A tag that names one platform's manifest, because the registry refuses the sparse index."""
 
@@ -33,7 +33,7 @@ class Substitution:
     manifest: Descriptor
 
 
-@dataclass(frozen=True)
+@frozen
 class Unattached:
     """An attachment that the registry does not have, or does not list, after a push.
 

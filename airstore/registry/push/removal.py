@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
@@ -20,7 +20,7 @@ from airstore.registry.source import REF_NAME
 _REQUESTS = 8  # at a time
 
 
-@dataclass(frozen=True)
+@frozen
 class Unneeded:
     """Manifests and tags of artifacts that nothing needs which is kept.
 

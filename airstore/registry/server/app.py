@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from airstore.core.errors import AirstoreError
+from airstore.core.frozen import frozen
 from airstore.registry.server.access import everybody
 from airstore.registry.server.catalog import BlobReader, Catalog
 from airstore.registry.server.endpoints import Registry, ServerRequest
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _DRAIN = 1 << 16
 
 
-@dataclass(frozen=True)
+@frozen
 class AccessEntry:
     """One request, for the access log.
 

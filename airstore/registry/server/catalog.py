@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol
 
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
@@ -26,7 +27,7 @@ class BlobReader(Protocol):
         """Bytes from ``start`` to ``stop``. Raises NotFoundError or DamagedError, also while iterating."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Repository:
     """One repository.
 

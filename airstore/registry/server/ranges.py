@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from airstore.core.frozen import frozen
 
 # Eighteen digits are more than any file has bytes and cannot be used to burn time in int().
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@frozen
 class ByteRange:
     """Bytes from ``start`` up to, not including, ``stop``."""
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import chain
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 
 JSON = "application/json"
 
 
-@dataclass(frozen=True)
+@frozen
 class Response:
     """Status, headers and body.
 

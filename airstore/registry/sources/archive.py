@@ -11,11 +11,12 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Self
 
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
@@ -32,14 +33,14 @@ _NO_DIGEST = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class _Entry:
     config: str
     layers: tuple[str, ...]
     tags: tuple[Reference, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class _MadeManifest:
     """A manifest that was made, and where the blobs it names lie in the archive."""
 

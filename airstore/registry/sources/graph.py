@@ -7,9 +7,10 @@ attached, and what an index attests, is optional: where it cannot be had, the im
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor, Platform
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
@@ -21,7 +22,7 @@ from airstore.registry.sources.walker import Walker, read_document
 __all__ = ["ImageGraph", "OptionalPart", "read_document", "select", "walk"]
 
 
-@dataclass(frozen=True)
+@frozen
 class OptionalPart:
     """An optional part of an image.
 
@@ -38,7 +39,7 @@ class OptionalPart:
     listed: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class ImageGraph:
     """What travels for one image.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from threading import Lock
 from typing import Protocol, Self, runtime_checkable
 
 from airstore.core.errors import NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
@@ -26,7 +26,7 @@ _FILES = ("oci", "oci-archive", "docker-archive")
 _FORMS = "write oci:DIRECTORY, oci-archive:FILE, docker-archive:FILE or docker://HOST[/PREFIX]"
 
 
-@dataclass(frozen=True)
+@frozen
 class ImagePlace:
     """Something that holds images.
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 
 _BLOCK = 512
@@ -30,7 +31,7 @@ _COMPRESSED = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Member:
     """Where a regular file's bytes lie, in bytes from the start of the tar."""
 

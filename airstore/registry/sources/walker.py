@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from airstore.core.errors import DamagedError, NotFoundError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor, Platform
 from airstore.core.image.digest import Digest, verified
@@ -26,7 +27,7 @@ class ForeignLayerError(NotFoundError):
     """A layer is kept elsewhere (``urls``), and the source does not hold its bytes."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Collected:
     """Documents and blobs so far; a copy of it is what an optional part that fails falls back to."""
 
@@ -47,7 +48,7 @@ class Collected:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Optional:
     """An optional part that could be read: its root, what it belongs to, whether an index lists it."""
 

@@ -6,12 +6,12 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import GIB
 from airstore.core.progress import Advance
@@ -30,7 +30,7 @@ _FEW = 100_000  # objects whose digests are held in memory
 _PLACED = struct.Struct("<IBI32s")  # an object and where it starts in its frame
 
 
-@dataclass(frozen=True)
+@frozen
 class Selection:
     """Objects to take along, recipes included.
 
@@ -54,7 +54,7 @@ class Selection:
         return len(self.packed) // _KEY.size
 
 
-@dataclass(frozen=True)
+@frozen
 class PackFile:
     """A pack that was written: its name is ``<hex>.pack``, from the SHA-256 of the whole file."""
 

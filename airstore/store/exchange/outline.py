@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice, repeat
 
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
 from airstore.store.format.objects import ObjectKey, ObjectKind
@@ -17,7 +17,7 @@ from airstore.store.read.reader import ObjectReader
 PIECE = 32 * MIB  # bytes of a piece at most; a few times that is in memory while a delta is made or read
 
 
-@dataclass(frozen=True)
+@frozen
 class Piece:
     """Consecutive bytes of one kind.
 
@@ -35,7 +35,7 @@ class Piece:
         return sum(key.size for key in self.keys)
 
 
-@dataclass(frozen=True)
+@frozen
 class Outline:
     """What a blob is made of.
 

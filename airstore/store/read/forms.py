@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.store.format.recipe import Opened
 from airstore.store.read.reader import ObjectReader
 
 
-@dataclass(frozen=True)
+@frozen
 class BlobForm:
     """How one blob is held.
 

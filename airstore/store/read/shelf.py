@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from airstore.core.frozen import frozen
 from airstore.store.format.pack import read_frame
 from airstore.store.read.index import ObjectIndex
 from airstore.store.read.partial import PartialPacks
 from airstore.store.read.rows import Location
 
 
-@dataclass(frozen=True)
+@frozen
 class Shelf:
     """An index and the place of the packs it speaks of.
 

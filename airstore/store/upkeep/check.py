@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Advance
 from airstore.store.directory import BlobStore
@@ -21,7 +21,7 @@ from airstore.store.read.catalog import is_partial
 from airstore.store.read.rows import BlobRow
 
 
-@dataclass(frozen=True)
+@frozen
 class Damage:
     """One fault in a store.
 
@@ -34,7 +34,7 @@ class Damage:
     blobs: tuple[Digest, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Statistics:
     """What a store holds. ``plain_bytes`` are the blobs' sizes added up, ``stored_bytes`` the packs'."""
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
 from airstore.core.progress import Advance
@@ -30,7 +30,7 @@ from airstore.store.upkeep.retire import is_whole
 _REPAIR = "run `airstore repair`, then the same command again; nothing was changed"
 
 
-@dataclass(frozen=True)
+@frozen
 class _Change:
     """What becomes of one pack.
 

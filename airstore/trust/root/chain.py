@@ -8,10 +8,10 @@ signed while it was in force, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 
 from airstore.core.errors import NotTrustedError, SequenceError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.trust import envelope
 from airstore.trust.role import Role
@@ -19,7 +19,7 @@ from airstore.trust.root.model import WHAT, TrustRoot, parse_payload
 from airstore.trust.root.sign import PAYLOAD_TYPE, verify_next
 
 
-@dataclass(frozen=True)
+@frozen
 class RootChain:
     """Roots of consecutive versions, oldest first; the last one is in force.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import API_VERSION
 from airstore.core.parsing import schema, strictjson
@@ -23,7 +24,7 @@ _PRODUCT = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-@dataclass(frozen=True)
+@frozen
 class Pin:
     """The last release that is judged by the roots before this one.
 
@@ -52,7 +53,7 @@ class Pin:
         return cls(entry["sequence"], entry["version"], Digest(entry["digest"]), entry["commit"])
 
 
-@dataclass(frozen=True)
+@frozen
 class RootLink:
     """How a root continues the one before it.
 
@@ -65,7 +66,7 @@ class RootLink:
     after: Pin | None
 
 
-@dataclass(frozen=True)
+@frozen
 class TrustRoot:
     """One version of the trust root.
 

@@ -7,10 +7,10 @@ threshold of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from airstore.core.errors import SequenceError, UsageError
+from airstore.core.frozen import frozen
 from airstore.trust import envelope
 from airstore.trust.role import Role
 from airstore.trust.root.model import RELEASE_ROLE, ROOT_ROLE, WHAT, Pin, RootLink, TrustRoot, parse_payload
@@ -38,7 +38,7 @@ __all__ = [
 PAYLOAD_TYPE = "application/vnd.airstore.root+json"
 
 
-@dataclass(frozen=True)
+@frozen
 class SignedRoot:
     """A root as an envelope holds it, for showing and co-signing; nothing about it is trusted.
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, NotTrustedError
+from airstore.core.frozen import frozen
 from airstore.trust.ssh.publickey import PublicKey
 from airstore.trust.wire import WireReader, put_string
 
@@ -27,7 +27,7 @@ _LARGEST = 256 * 1024  # bytes of a message, as OpenSSH bounds it
 _PATIENCE = 120.0  # seconds: an agent may ask a person, or wait for a finger on a token
 
 
-@dataclass(frozen=True)
+@frozen
 class AgentKey:
     """One key that an agent holds.
 

@@ -7,7 +7,6 @@ as two numbers of RFC 4251 in place of DER.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.trust.wire import WireReader, put_number
 
 AnyPublicKey = Ed25519PublicKey | EllipticCurvePublicKey
@@ -77,7 +77,7 @@ class Algorithm(Protocol):
         """The other way; raises `DamagedError` where it is not of that form."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Ed25519:
     """Keys of 32 bytes; the only kind that is made without being asked for another."""
 
@@ -120,7 +120,7 @@ class Ed25519:
         return signature
 
 
-@dataclass(frozen=True)
+@frozen
 class EcdsaP256:
     """Keys of 65 bytes, an uncompressed point: what security tokens and key services have most often."""
 

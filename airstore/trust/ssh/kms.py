@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -18,6 +17,7 @@ from securesystemslib.exceptions import UnsupportedAlgorithmError, UnsupportedLi
 from securesystemslib.signer import AWSSigner, Key, Signer, SSlibKey, VaultSigner
 
 from airstore.core.errors import AirstoreError, NotTrustedError, TransferError, UsageError
+from airstore.core.frozen import frozen
 from airstore.trust.ssh.algorithm import ALGORITHMS, public_of
 from airstore.trust.ssh.publickey import PublicKey
 from airstore.trust.ssh.uri import EXTRAS, is_kms_uri
@@ -27,7 +27,7 @@ FORMS = "hv:NAME, Ed25519 in HashiCorp Vault; awskms:KEY, P-256 at AWS"
 logging.getLogger("securesystemslib").addHandler(logging.NullHandler())  # what it says is in our message
 
 
-@dataclass(frozen=True)
+@frozen
 class KmsKey:
     """One key of a service.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.durable import storage_errors
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.trust.ssh.algorithm import ALGORITHMS, ED25519, Algorithm
 from airstore.trust.ssh.newfile import write_new
 from airstore.trust.wire import WireReader, decode_base64, put_string
@@ -17,7 +17,7 @@ _FINGERPRINT = "SHA256:"
 _TYPES = " or ".join(ALGORITHMS)
 
 
-@dataclass(frozen=True)
+@frozen
 class PublicKey:
     """One public key; two keys are the same when their bytes are.
 

@@ -21,9 +21,9 @@ import base64
 import hashlib
 import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError, NotTrustedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.limits import LIMITS
 from airstore.trust.ssh.publickey import PublicKey
 from airstore.trust.ssh.signing import SigningKey
@@ -38,7 +38,7 @@ _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 _HASHES = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
 
 
-@dataclass(frozen=True)
+@frozen
 class _SshSignature:
     key: PublicKey
     namespace: str

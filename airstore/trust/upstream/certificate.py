@@ -6,7 +6,6 @@ Sources: RFC 5280; RFC 6962, section 3.2 (precertificates); Fulcio's certificate
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -38,6 +37,7 @@ from cryptography.x509.verification import (
 )
 
 from airstore.core.errors import DamagedError, NotTrustedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.trust.upstream.key import UpstreamKey
 from airstore.trust.upstream.trusted_root import Authority, TrustedRoot
@@ -48,7 +48,7 @@ _UTF8 = 0x0C
 _FAULTS = (ValueError, InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType)
 
 
-@dataclass(frozen=True)
+@frozen
 class SigningCertificate:
     """A certificate that came with a signature; nothing in it is trusted before `check`."""
 

@@ -7,10 +7,10 @@ protobuf specifications (bundle 0.3); in-toto Statement 0.1 and 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import AirstoreError, DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
 from airstore.core.limits import MIB
@@ -35,7 +35,7 @@ _STATEMENTS = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/
 _SIMPLE_TYPES = ("cosign container image signature", "atomic container signature")
 
 
-@dataclass(frozen=True)
+@frozen
 class Claim:
     """A signature and what it says; nothing in it is trusted before `signed_by`.
 

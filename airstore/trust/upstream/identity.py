@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from airstore.core.errors import AirstoreError, NotTrustedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.trust.upstream.certificate import SigningCertificate
 from airstore.trust.upstream.log_entry import LogEntry
 from airstore.trust.upstream.trusted_root import TrustedRoot
 
 
-@dataclass(frozen=True)
+@frozen
 class Evidence:
     """What came with a signature that a certificate's key made."""
 
@@ -21,7 +21,7 @@ class Evidence:
     entry: LogEntry
 
 
-@dataclass(frozen=True)
+@frozen
 class SignedBytes:
     """A signature.
 
@@ -37,7 +37,7 @@ class SignedBytes:
     evidence: Callable[[], Evidence] | None
 
 
-@dataclass(frozen=True)
+@frozen
 class UpstreamIdentity:
     """Whoever an issuer gave an identity to, at the time that a log says.
 

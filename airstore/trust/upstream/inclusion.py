@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import DamagedError, NotTrustedError
+from airstore.core.frozen import frozen
 from airstore.trust.upstream.trusted_root import LogKey
 from airstore.trust.wire import decode_base64
 
@@ -23,7 +23,7 @@ _SIGNATURES = 32  # of one checkpoint: the log's and its witnesses'
 _MARK = "\N{EM DASH} "
 
 
-@dataclass(frozen=True)
+@frozen
 class Checkpoint:
     """What a log said it held; nothing in it is trusted before `check_by`.
 
@@ -72,7 +72,7 @@ class Checkpoint:
         raise NotTrustedError("the checkpoint of the log's proof is not by the log's key")
 
 
-@dataclass(frozen=True)
+@frozen
 class InclusionProof:
     """Leads from an entry to a checkpoint; nothing in it is trusted before `check`.
 

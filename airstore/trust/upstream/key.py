@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from airstore.core.errors import DamagedError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.trust.ssh.algorithm import ED25519
@@ -42,7 +42,7 @@ _CURVES: dict[str, tuple[HashAlgorithm, ...]] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class UpstreamKey:
     """One public key; two are the same when their bytes are.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
 from airstore.core.errors import DamagedError, NotTrustedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
 from airstore.core.parsing import strictjson
@@ -28,7 +28,7 @@ _WITHOUT_PROOF = "application/vnd.dev.sigstore.bundle+json;version=0.1"
 _FAULTS = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 
 
-@dataclass(frozen=True)
+@frozen
 class LogEntry:
     """One entry; nothing in it is trusted before `vouched`.
 

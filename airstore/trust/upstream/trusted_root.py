@@ -6,13 +6,13 @@ Source: sigstore's protobuf specifications, sigstore_trustroot.proto, in their J
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cryptography.x509 import Certificate, InvalidVersion, load_der_x509_certificate
 
 from airstore.core.errors import AirstoreError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import MIB
 from airstore.core.parsing import strictjson
@@ -23,7 +23,7 @@ LIMIT = MIB  # of a trusted root; the public one has some 7 KB
 _KIND = "application/vnd.dev.sigstore.trustedroot"
 
 
-@dataclass(frozen=True)
+@frozen
 class Period:
     """A span of time; an end that is None never comes."""
 
@@ -41,7 +41,7 @@ class Period:
         return cls(_time(entry["start"]), _time(end) if end else None)
 
 
-@dataclass(frozen=True)
+@frozen
 class LogKey:
     """The key of a log, and when the log signed with it.
 
@@ -54,7 +54,7 @@ class LogKey:
     period: Period
 
 
-@dataclass(frozen=True)
+@frozen
 class Authority:
     """A certificate authority.
 
@@ -66,7 +66,7 @@ class Authority:
     period: Period
 
 
-@dataclass(frozen=True)
+@frozen
 class TrustedRoot:
     """A trusted root that was read.
 

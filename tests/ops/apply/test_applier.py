@@ -21,10 +21,10 @@ from airstore.core.errors import (
     SequenceError,
     UsageError,
 )
-from airstore.core.framing import framed
 from airstore.core.parsing import yamlfile
 from airstore.core.progress import QUIET
-from airstore.core.treestream import files_of, tar_chunks
+from airstore.core.streams.framing import framed
+from airstore.core.streams.treestream import files_of, tar_chunks
 from airstore.history import ledger
 from airstore.ops.applier.install import travels
 from airstore.ops.applier.receive import descends, has_arrived, ledger_tip, receive_media, receive_store

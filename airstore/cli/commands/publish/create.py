@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from airstore.cli.views.attachments import say_unavailable
 from airstore.cli.views.notices import notice_fields, say_notices
 from airstore.cli.views.output import output_option, show_rows, show_with
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Release
 from airstore.history.git.names import check_version
 from airstore.ops.publish.contents import ReleaseContents, gather
@@ -139,7 +139,7 @@ def command(
     show_with(_summary(created) | notice_fields(contents.notices, output), "media", made, output)
 
 
-@dataclass(frozen=True)
+@frozen
 class _MediaAsked:
     version: str
     effort: str

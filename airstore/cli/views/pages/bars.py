@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from airstore.core.frozen import frozen
 from airstore.ops.review.changes import ImageRow
 from airstore.ops.review.report import Report
 
@@ -13,7 +13,7 @@ _THINNEST = 1.5  # what is there is seen
 _SHOWN = 25  # images in one picture
 
 
-@dataclass(frozen=True)
+@frozen
 class Segment:
     """A piece of a bar: one blob."""
 
@@ -23,7 +23,7 @@ class Segment:
     title: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Bar:
     """A bar and what stands at it."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from airstore.core.frozen import frozen
 from airstore.ops.review.packages import PackageChange
 from airstore.ops.review.patches import FilePatch
 from airstore.ops.review.sbom.compare import BomChange, VulnerabilityChange
@@ -26,7 +26,7 @@ class Changing(Protocol):
 _About = TypeVar("_About", bound=Changing)
 
 
-@dataclass(frozen=True)
+@frozen
 class ShownPackages(Generic[_About]):
     """One platform of one image.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.cluster.api.transport.connection import Call, connect
+from airstore.core.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class ClusterInfo:
     """The API server's address and version."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -15,6 +14,7 @@ from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from airstore.core.errors import NotFoundError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.limits import MIB
 from airstore.core.poll import poll
 from airstore.core.work import at_work
@@ -48,7 +48,7 @@ class ApiError(TransferError):
         self.details = details
 
 
-@dataclass(frozen=True)
+@frozen
 class Call:
     """One request.
 

@@ -1,7 +1,7 @@
 """A command in a container of a pod, through the API server, like ``kubectl exec``.
 
 The websocket protocol is ``v4.channel.k8s.io``: every message begins with a channel byte. It cannot say that
-standard input has ended, so what is sent says it itself (`airstore.core.framing`).
+standard input has ended, so what is sent says it itself (`airstore.core.streams.framing`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import select
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from websocket import ABNF, WebSocket, WebSocketException
@@ -19,6 +18,7 @@ from websocket import ABNF, WebSocket, WebSocketException
 from airstore.cluster.api.transport.connection import Connection, path_of
 from airstore.cluster.api.transport.websockets import open_websocket
 from airstore.core.errors import TransferError
+from airstore.core.frozen import frozen
 
 STDIN, STDOUT, STDERR, _STATUS = 0, 1, 2, 3
 _PING = 20.0  # seconds of silence after which we say that we are there
@@ -26,7 +26,7 @@ _PING = 20.0  # seconds of silence after which we say that we are there
 Said = Callable[[int, bytes], None]
 
 
-@dataclass(frozen=True)
+@frozen
 class Container:
     """Where to run something."""
 

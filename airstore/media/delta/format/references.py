@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.media.delta.format.wire import Numbers, put, put_signed
 
 MOST = 1 << 24  # pieces of one side, and blobs
 
 
-@dataclass(frozen=True)
+@frozen
 class Same:
     """Old pieces that have the same bytes in two blobs, of which a site may have either.
 

@@ -11,9 +11,9 @@ may *stand for* one that some sites have and others do not; it may rest on new o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.media.delta.format.layout import (
@@ -40,7 +40,7 @@ _BASES = 8  # old pieces of one new one
 _NAME = 255  # bytes of an encoder's name
 
 
-@dataclass(frozen=True)
+@frozen
 class BaseBlob:
     """A blob that the site has.
 
@@ -52,7 +52,7 @@ class BaseBlob:
     pieces: int
 
 
-@dataclass(frozen=True)
+@frozen
 class NewPiece:
     """A piece that has to be carried.
 
@@ -75,7 +75,7 @@ class NewPiece:
     stands_for: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Compressed:
     """How a blob is compressed.
 
@@ -90,7 +90,7 @@ class Compressed:
     side: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class NewBlob:
     """A blob that the site will have.
 
@@ -109,7 +109,7 @@ class NewBlob:
     bodies: tuple[int, ...] | None
 
 
-@dataclass(frozen=True)
+@frozen
 class DeltaTable:
     """All of a delta but its bytes.
 

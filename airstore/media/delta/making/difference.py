@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.media.delta.making.pairing import File, pair
 from airstore.store.blobs import Outline, Piece
 
 
-@dataclass(frozen=True)
+@frozen
 class PlacedPiece:
     """A piece and what it is a piece of.
 
@@ -24,7 +25,7 @@ class PlacedPiece:
     file: File
 
 
-@dataclass(frozen=True)
+@frozen
 class Target:
     """A piece that has to be made somewhere.
 

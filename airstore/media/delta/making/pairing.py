@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from airstore.codec import sketch
+from airstore.core.frozen import frozen
 from airstore.core.limits import MIB
 from airstore.media.delta.making.pool import Pool
 
@@ -35,7 +35,7 @@ Contents = Callable[[Sequence[int]], Iterable[bytes]]
 """Contents of files by their positions, in that order, each when it is its turn."""
 
 
-@dataclass(frozen=True)
+@frozen
 class File:
     """A file of one side.
 

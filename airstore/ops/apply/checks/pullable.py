@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from airstore.core.frozen import frozen
 from airstore.core.kube.rights import Right
 from airstore.core.model.release import Release
 from airstore.deploy.checks.images import samples, strangers, used
@@ -22,7 +23,7 @@ _PROBING = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Coming:
     """Helm releases that are going to run, or that a rollback would have run again.
 
@@ -37,7 +38,7 @@ class Coming:
     back: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class ImageChecks:
     """Which checks of images are made before something is installed, and how.
 

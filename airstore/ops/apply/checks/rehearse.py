@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from airstore.core.frozen import frozen
 from airstore.core.kube.rights import Right
 from airstore.deploy.checks.rehearsal import Move, RehearsalFinding, describe, rehearse
 from airstore.deploy.helm.kept import Standing
@@ -19,7 +20,7 @@ from airstore.ops.apply.session.plan import Planned
 from airstore.ops.apply.session.session import ApplySession
 
 
-@dataclass(frozen=True)
+@frozen
 class Answers:
     """What the API server said.
 

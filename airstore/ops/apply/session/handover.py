@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
-from dataclasses import dataclass
 
 from airstore.core.durable import write_file
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.parsing import strictjson
 from airstore.core.parsing.checked import with_check
 from airstore.ops.stores.directory import StoreDirectory
@@ -18,7 +18,7 @@ from airstore.ops.stores.noted import noting
 from airstore.ops.stores.site.records import read_applier
 
 
-@dataclass(frozen=True)
+@frozen
 class Moved:
     """The applier that has the store.
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from airstore.charts.images.rewrite import Rewriting
 from airstore.core.durable import make_directory, storage_errors, write_file
 from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.deploy.helm.kept import Kept
 from airstore.deploy.model.redact import Redactor
@@ -33,7 +34,7 @@ from airstore.ops.stores.directory import StoreDirectory
 _REFERENCE = re.compile(r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{8})/([^/]+)")
 
 
-@dataclass(frozen=True)
+@frozen
 class Adopted:
     """One Helm release that somebody else installed.
 

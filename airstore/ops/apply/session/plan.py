@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Release
 from airstore.core.model.site import SiteFile
 from airstore.deploy.model.target import targets_of
@@ -24,7 +25,7 @@ from airstore.ops.stores.site.ledgers import require_whole
 from airstore.store.blobs import BlobStore
 
 
-@dataclass(frozen=True)
+@frozen
 class SitePlan:
     """What an apply would do to Helm releases.
 
@@ -44,7 +45,7 @@ class SitePlan:
     signed_images: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Planned:
     """A plan with everything it takes to carry it out.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from airstore.charts.schemas.documents import NONE, SchemaDocuments
 from airstore.charts.schemas.references import foreign_references
 from airstore.core.durable import write_file
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.leftovers import scratch_directory
 from airstore.core.limits import LIMITS
 from airstore.core.model.release import Chart, HelmRelease, Release
@@ -39,7 +40,7 @@ from airstore.store.blobs import BlobStore
 _REGISTRY = "registry.host"  # what a chart is bound to that names the site's registry itself
 
 
-@dataclass(frozen=True)
+@frozen
 class PreparedRelease:
     """One Helm release, rendered.
 
@@ -64,7 +65,7 @@ class PreparedRelease:
     documents: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class Rendering:
     """How charts are rendered at a site.
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.rendering.live import LiveCluster
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Release
 from airstore.core.model.site import SiteFile
 from airstore.core.progress import Progress
@@ -62,7 +63,7 @@ class Console(Protocol):
         """Told what is done, in words for people."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Invocation:
     """How the command was called, for the programs that it runs and for hints.
 

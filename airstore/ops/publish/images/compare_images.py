@@ -6,17 +6,17 @@ Only this finds the images that an operator's program names: no manifest does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from airstore.cluster.workloads.running import RunningImage
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.reference import Reference
 from airstore.core.model.release import Image, Release
 
 MISSING, IDLE, SAME = "not in the release", "does not run", "in both"
 
 
-@dataclass(frozen=True)
+@frozen
 class Compared:
     """One image.
 

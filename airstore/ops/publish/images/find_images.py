@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from airstore.charts.helm.command import Helm
 from airstore.charts.images.discover import discover, unreadable
@@ -13,6 +12,7 @@ from airstore.charts.packages.resolve import ResolvedChart, resolve
 from airstore.charts.rendering.render import Document, Rendered, RenderTarget
 from airstore.charts.rendering.survey import Survey
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.reference import Reference, other_hash_hint
 from airstore.core.model.product import Product
 from airstore.core.notice import Notice
@@ -32,7 +32,7 @@ def resolve_charts(product: Product, helm: Helm, access: RegistryOptions) -> tup
     return tuple(resolve(helm, chart, product, access.chart, reach) for chart in product.charts)
 
 
-@dataclass(frozen=True)
+@frozen
 class Discovery:
     """What was found in the charts, and what a person should know of it."""
 

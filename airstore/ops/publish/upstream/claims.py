@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.image.reference import Reference
@@ -17,7 +17,7 @@ from airstore.trust.upstream.claim import Claim
 _AT_MOST = 100  # signatures of one image that are looked at
 
 
-@dataclass(frozen=True)
+@frozen
 class Found:
     """A signature; ``digest`` is the manifest that carries it."""
 
@@ -25,7 +25,7 @@ class Found:
     claim: Claim
 
 
-@dataclass(frozen=True)
+@frozen
 class Attached:
     """What is attached to an image by way of signatures, sorted by digest.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from airstore.core.errors import AirstoreError, DamagedError, NotTrustedError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
@@ -32,7 +33,7 @@ _LIKE_REGULAR = re.compile(r"\.[*+]")  # what `cosign verify --certificate-ident
 _GLOB = ", where * stands for what .* is in a regular expression,"
 
 
-@dataclass(frozen=True)
+@frozen
 class Vouched:
     """An image whose upstream signatures were verified.
 

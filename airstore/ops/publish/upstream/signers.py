@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from airstore.core.errors import AirstoreError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.image.reference import Reference
 from airstore.core.model.product import Product
 from airstore.core.model.signers import SignatureRule
@@ -26,7 +26,7 @@ KEYS = "signers"
 _Loaded = TypeVar("_Loaded")
 
 
-@dataclass(frozen=True)
+@frozen
 class Signer:
     """One rule as an image meets it.
 

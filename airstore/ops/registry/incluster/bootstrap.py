@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from airstore.cluster.api.facts import gather
@@ -22,6 +22,7 @@ from airstore.cluster.registry.pull_secrets import PullLogin, give_secret, let_p
 from airstore.cluster.registry.settings import settings_of
 from airstore.cluster.workloads.workloads import Workloads
 from airstore.core.errors import NotFoundError, TransferError
+from airstore.core.frozen import frozen
 from airstore.core.model.gates import WorkloadGate
 from airstore.core.model.release import Release
 from airstore.core.model.site import SiteFile
@@ -45,7 +46,7 @@ _MIRRORS = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Bootstrap:
     """Everything a bootstrap works with.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.cluster.registry.mirror_config import Mirror, NodeFile, mirror_files
@@ -11,6 +10,7 @@ from airstore.cluster.registry.mirror_merge import TO_MERGE, NeedsMergingError, 
 from airstore.cluster.registry.settings import settings_of
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Release
 from airstore.core.model.site import SiteFile
 from airstore.core.model.site_registry import ClusterRegistry
@@ -20,7 +20,7 @@ from airstore.ops.registry.incluster.shared import shared_access
 from airstore.ops.stores.directory import StoreDirectory
 
 
-@dataclass(frozen=True)
+@frozen
 class Written:
     """A file that was written.
 

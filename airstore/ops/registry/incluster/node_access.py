@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.cluster.api.facts import Node
 from airstore.cluster.registry.node_load import DEFAULT_SOCKET, K3S_SOCKET, Ctr, ImageDirectory, Loader
 from airstore.core.errors import UsageError
+from airstore.core.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class NodeOptions:
     """What the command line says about reaching a node.
 

@@ -6,7 +6,7 @@ Nothing of the owner's is written: its passwords, certificate and objects stay a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from airstore.cluster.registry import objects as make
 from airstore.cluster.registry.owners import find_registry
 from airstore.cluster.registry.pull_secrets import PullLogin, let_pull, password_of
 from airstore.core.errors import NotFoundError, TransferError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Release
 from airstore.core.model.site import SiteFile
 from airstore.core.model.site_registry import ClusterRegistry
@@ -36,7 +37,7 @@ _STALE = "the passwords are not the registry's: " + _EXPORT
 _NOTHING = ("airstore/share", "none")  # asked for only to see who is let in
 
 
-@dataclass(frozen=True)
+@frozen
 class Share:
     """Everything that joining a registry works with.
 

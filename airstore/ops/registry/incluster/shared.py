@@ -5,11 +5,12 @@ The same document is what the owner's store exports to a file (schemas/registry-
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError, NotFoundError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.model.site import SiteFile
 from airstore.core.model.site_registry import ClusterRegistry
 from airstore.core.parsing import schema, strictjson
@@ -20,7 +21,7 @@ _SCHEMA = "registry-access"
 _PRIVATE = 0o600
 
 
-@dataclass(frozen=True)
+@frozen
 class RegistryAccess:
     """What a product needs to use a registry in the cluster.
 

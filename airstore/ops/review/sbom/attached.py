@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import AirstoreError, DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image import oci
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
@@ -26,7 +26,7 @@ _KINDS = ("spdx", "cyclonedx", "openvex")
 _WRAPPED = ("in-toto", "dsse", "sigstore.bundle")
 
 
-@dataclass(frozen=True)
+@frozen
 class AttachedBom:
     """One document, not read yet.
 

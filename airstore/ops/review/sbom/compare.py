@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError, NotFoundError
+from airstore.core.frozen import frozen
 from airstore.core.model.release import Image, Release
 from airstore.ops.publish.diff import paired
 from airstore.ops.review.databases import Package
@@ -18,7 +18,7 @@ from airstore.store.blobs import BlobStore
 _FORMS = (CYCLONEDX, SPDX)  # which one is compared where both images have both
 
 
-@dataclass(frozen=True)
+@frozen
 class VulnerabilityChange:
     """One vulnerability that only one of two images has, or in another state.
 
@@ -35,7 +35,7 @@ class VulnerabilityChange:
     packages: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class BomChange:
     """What changed within one platform of an image, by what is attached to it.
 
@@ -55,7 +55,7 @@ class BomChange:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Materials:
     """All documents for one platform of an image; ``notes`` says what could not be read."""
 

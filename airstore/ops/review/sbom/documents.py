@@ -7,10 +7,10 @@ names, versions and states are read, and what is odd about the rest is no fault:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.ops.review.databases import Package
 from airstore.ops.review.sbom.purl import package_of
 
@@ -19,7 +19,7 @@ _NO_PACKAGES = frozenset({"file", "data", "cryptographic-asset", "machine-learni
 _CONTAINERS = frozenset({"CONTAINER", "FILE", "container", "file"})
 
 
-@dataclass(frozen=True)
+@frozen
 class Vulnerability:
     """What a document says of one vulnerability.
 
@@ -36,7 +36,7 @@ class Vulnerability:
     packages: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Bom:
     """One document.
 

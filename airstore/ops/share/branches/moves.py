@@ -7,9 +7,9 @@ three places where it may stand: here, where it was last seen at the remote, and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
+from airstore.core.frozen import frozen
 from airstore.history.exchange.remote import seen, seen_branches
 from airstore.history.git.names import HEADS, MAIN
 from airstore.history.repository import History
@@ -28,7 +28,7 @@ class BranchMove(Enum):
     BOTH = "both"  # here and there it has changed since it was seen
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """Where a branch stands; None where it is not.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from airstore.core.errors import SequenceError
+from airstore.core.frozen import frozen
 from airstore.history.exchange.remote import RefUpdate, remember_seen
 from airstore.history.git.names import HEADS
 from airstore.ops.share.branches.drafts import own_drafts
@@ -17,7 +17,7 @@ from airstore.ops.stores.releases.trusted import PENDING
 _HINT = "airstore pull first: it says what to do about what both have changed"
 
 
-@dataclass(frozen=True)
+@frozen
 class Outgoing:
     """Branches that have to move at the remote.
 

@@ -7,10 +7,11 @@ site that was removed stays as an entry without a key.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from airstore.core.errors import AirstoreError, DamagedError, SequenceError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import API_VERSION
 from airstore.core.parsing import schema
@@ -24,7 +25,7 @@ from airstore.trust.statement import SITE_KEY, STATEMENT_TYPE, statement, verify
 _SUFFIX = ".json"
 
 
-@dataclass(frozen=True)
+@frozen
 class SiteEntry:
     """What a publisher has signed about a site.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from airstore.core.frozen import frozen
 from airstore.ops.stores.directory import StoreDirectory
 
 
-@dataclass(frozen=True)
+@frozen
 class Snapshot:
     """One state of a branch.
 

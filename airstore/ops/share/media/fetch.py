@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airstore.core.durable import exclusive_lock, make_directory, storage_errors, write_file
 from airstore.core.errors import DamagedError, IncompleteError, NotFoundError, StorageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.limits import LIMITS
 from airstore.core.pieces import pieces
@@ -31,7 +31,7 @@ _FETCHED = "fetched-"
 _FIRST = ("", "volume-1/", "volume-01/", "volume-001/")  # where the index may be
 
 
-@dataclass(frozen=True)
+@frozen
 class Fetched:
     """Media that were fetched.
 

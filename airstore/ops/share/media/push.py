@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.image.digest import Digest
 from airstore.core.progress import Progress
@@ -18,7 +18,7 @@ from airstore.registry.client.artifact import EMPTY, EMPTY_BLOB, Artifact, Artif
 _TYPE = "application/vnd.airstore.media.file.v1"
 
 
-@dataclass(frozen=True)
+@frozen
 class MediaPushed:
     """What a push of media did.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from airstore.core.frozen import frozen
 from airstore.core.image.descriptor import Descriptor
 from airstore.core.model.release import Release
 from airstore.store.blobs import BlobForm, BlobStore
 
 
-@dataclass(frozen=True)
+@frozen
 class Layer:
     """One archive of a release.
 

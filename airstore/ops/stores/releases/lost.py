@@ -6,9 +6,8 @@ come, which releases were pending, whose keys its sites have, and what was seen 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from airstore.core.errors import AirstoreError, DamagedError, StorageError
+from airstore.core.frozen import frozen
 from airstore.history.git.names import HEADS
 from airstore.history.inspection import owner
 from airstore.history.repository import History
@@ -21,7 +20,7 @@ SHARED_SITES = "the keys of sites that are shared"
 _SITES, _REMOTES = "sites", "refs/remotes/"
 
 
-@dataclass(frozen=True)
+@frozen
 class LostRef:
     """One ref that is not where it was set.
 

@@ -7,7 +7,6 @@ with the signatures so far. It is not on main and has no tag, so nothing takes i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from airstore.core.errors import (
     AirstoreError,
@@ -17,6 +16,7 @@ from airstore.core.errors import (
     SequenceError,
     StorageError,
 )
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.ops.stores.directory import StoreDirectory
@@ -29,7 +29,7 @@ from airstore.trust.statement import RELEASE, STATEMENT_TYPE, Statement
 _FILES = frozenset({RELEASE_FILE, ENVELOPE_FILE})
 
 
-@dataclass(frozen=True)
+@frozen
 class Draft:
     """A release and its tree, with the envelope if somebody has signed it."""
 
@@ -37,7 +37,7 @@ class Draft:
     tree: Mapping[str, bytes]
 
 
-@dataclass(frozen=True)
+@frozen
 class Done:
     """What signatures led to.
 
@@ -124,7 +124,7 @@ def judge(root: TrustRoot, release: Release, signed: bytes) -> Done:
     return Done(release, tuple(root.name_of(key) for key in signers), lacks, "")
 
 
-@dataclass(frozen=True)
+@frozen
 class Before:
     """What a pending release has to continue.
 

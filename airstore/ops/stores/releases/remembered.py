@@ -14,13 +14,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from os import SEEK_END
 from typing import Any, BinaryIO
 
 from airstore import __version__
 from airstore.core.durable import write_file
 from airstore.core.errors import DamagedError, StorageError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.history.links import ReleaseLink
 from airstore.ops.stores.directory import StoreDirectory
@@ -33,7 +33,7 @@ _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, Dama
 _PIECE = 1 << 14  # bytes
 
 
-@dataclass(frozen=True)
+@frozen
 class Made:
     """By whom and when: seconds since the epoch, and the id of the key that signed the commit."""
 
@@ -42,7 +42,7 @@ class Made:
     signer: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Counts:
     """How much a release consists of; ``size`` is all blobs' bytes."""
 
@@ -52,7 +52,7 @@ class Counts:
     size: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Summary:
     """A verified release, in brief.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.core.image.digest import Digest
 from airstore.core.model.release import Release
 from airstore.history.git.commits import Commit
@@ -19,7 +19,7 @@ from airstore.store.blobs import BlobStore
 from airstore.trust.root.sign import TrustRoot
 
 
-@dataclass(frozen=True)
+@frozen
 class Holding:
     """A release, and how many of its blobs are here.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from airstore.core.errors import DamagedError
+from airstore.core.frozen import frozen
 from airstore.deploy.model.run_names import run_began
 from airstore.history import ledger
 from airstore.history.repository import History
@@ -17,7 +18,7 @@ _MOST = 20  # the last ones
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-@dataclass(frozen=True)
+@frozen
 class PastApply:
     """One apply that has ended.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
 from airstore.core.durable import storage_errors, write_file
 from airstore.core.errors import AirstoreError, DamagedError, NotTrustedError, SequenceError, StorageError
+from airstore.core.frozen import frozen
 from airstore.deploy.model.redact import Hide, keyed
 from airstore.history import ledger, sealed
 from airstore.history.repository import History
@@ -176,7 +176,7 @@ def lost_entries(store: StoreDirectory) -> tuple[int, int] | None:
     return (have + 1, mark.entries) if mark and mark.entries > have else None
 
 
-@dataclass(frozen=True)
+@frozen
 class _Look:
     """A ledger that is looked at, and how far it has to have come.
 

@@ -9,26 +9,27 @@ import base64
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urljoin
-
-import requests
+from urllib.parse import urlencode, urljoin
 
 from airstore.core.errors import DamagedError, TransferError
 from airstore.core.limits import MIB
 from airstore.core.parsing import strictjson
+from airstore.registry.answer import HttpAnswer
 from airstore.registry.client.endpoint import Endpoint
+from airstore.registry.client.http.connections import Connections
 from airstore.registry.client.login.challenges import Challenge, first_of_each, parse_challenges
 from airstore.registry.client.login.credentials import Credentials
 from airstore.registry.faults import network_errors, refusal
 
 _CLIENT_ID = "airstore"
 _TOKEN_ANSWER = 1 * MIB  # bytes
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class CredentialsRefusedError(Exception):
     """A refusal that no credentials of ours can change; `transport` says what was asked for."""
 
-    def __init__(self, response: requests.Response) -> None:
+    def __init__(self, response: HttpAnswer) -> None:
         super().__init__()
         self.response = response
 
@@ -37,9 +38,6 @@ class RegistryAuth:
     """Authentication for one repository.
 
     ``find`` is called at the first challenge, so that no helper is asked where nobody is needed.
-
-    Attributes:
-        session: what requests are made with.
     """
 
     def __init__(
@@ -47,9 +45,9 @@ class RegistryAuth:
         endpoint: Endpoint,
         repository: str,
         find: Callable[[], Credentials | None],
-        session: requests.Session,
+        connections: Connections,
     ) -> None:
-        self.session = session
+        self._connections = connections
         self._endpoint = endpoint
         self._what = f"{endpoint.host}/{repository}" if repository else endpoint.host
         self._repository = repository
@@ -70,7 +68,7 @@ class RegistryAuth:
             if refused and refused == self.header().get("Authorization"):
                 self._current = None
 
-    def answer(self, refused: requests.Response) -> None:
+    def answer(self, refused: HttpAnswer) -> None:
         """Get another token after a 401 or 403, unless another thread has one by now.
 
         Raises:
@@ -78,7 +76,7 @@ class RegistryAuth:
             TransferError: the token server refused or cannot be reached.
         """
         offered = first_of_each(parse_challenges(refused.headers.get("Www-Authenticate", "")))
-        sent = refused.request.headers.get("Authorization")
+        sent = refused.authorization
         with self._lock:
             if not self._current or sent == self.header().get("Authorization"):
                 try:
@@ -88,7 +86,7 @@ class RegistryAuth:
                     raise
         refused.close()
 
-    def introduce(self, original: requests.Response) -> bool:
+    def introduce(self, original: HttpAnswer) -> bool:
         """Authenticate though nobody asked: some registries hide from strangers what they have.
 
         Once for each repository, and only with credentials. Returns whether there is a token now.
@@ -103,7 +101,7 @@ class RegistryAuth:
                 return False
             return True
 
-    def _answer(self, original: requests.Response, offered: Mapping[str, Challenge], sent: str | None) -> str:
+    def _answer(self, original: HttpAnswer, offered: Mapping[str, Challenge], sent: str | None) -> str:
         """What to send; a token where one can be had, else the password itself where that is asked for."""
         credentials = self._find()
         refused_before = (sent or "").startswith("Basic ")
@@ -122,13 +120,13 @@ class RegistryAuth:
         self._scheme = "Basic"
         return _basic(credentials)
 
-    def _ping(self, original: requests.Response, sent: str | None) -> Mapping[str, Challenge]:
+    def _ping(self, original: HttpAnswer, sent: str | None) -> Mapping[str, Challenge]:
         """What the registry as a whole asks for, where an answer says no but not what for."""
         if sent or self._find() is None:
             return {}
         url = urljoin(original.url, "/v2/")
         with network_errors(f"{self._what}: /v2/", self._endpoint.stall):
-            response = self.session.get(url, stream=True, allow_redirects=False)
+            response = self._connections.request("GET", url, {}, follow=False)
             response.close()
         return first_of_each(parse_challenges(response.headers.get("Www-Authenticate", "")))
 
@@ -143,17 +141,17 @@ class RegistryAuth:
             raise refusal(response, f"{self._what}: token server")
         return self._read(response)
 
-    def _ask(self, realm: str, fields: dict[str, Any], credentials: Credentials | None) -> requests.Response:
-        options: dict[str, Any] = {"stream": True, "headers": {}}
+    def _ask(self, realm: str, fields: dict[str, Any], credentials: Credentials | None) -> HttpAnswer:
         if credentials and credentials.identity_token:
             grant = {"grant_type": "refresh_token", "refresh_token": credentials.identity_token}
             scope = " ".join(fields.pop("scope", []))
-            data = fields | grant | {"client_id": _CLIENT_ID, "scope": scope}
+            data = urlencode(fields | grant | {"client_id": _CLIENT_ID, "scope": scope}).encode()
             # A redirect would carry the refresh token on to another host.
-            return self.session.post(realm, data=data, allow_redirects=False, **options)
-        if credentials:
-            options["headers"]["Authorization"] = f"Basic {_basic(credentials)}"
-        return self.session.get(realm, params=fields, **options)
+            return self._connections.request("POST", realm, _FORM, data, follow=False)
+        query = urlencode(fields, doseq=True)
+        url = f"{realm}{'&' if '?' in realm else '?'}{query}" if query else realm
+        headers = {"Authorization": f"Basic {_basic(credentials)}"} if credentials else {}
+        return self._connections.request("GET", url, headers)
 
     def _realm(self, realm: str) -> str:
         if not realm.startswith(("https://", "http://")):
@@ -165,7 +163,7 @@ class RegistryAuth:
             )
         return realm
 
-    def _read(self, response: requests.Response) -> str:
+    def _read(self, response: HttpAnswer) -> str:
         what = f"{self._what}: token server's answer"
         with network_errors(what, self._endpoint.stall):
             body = response.raw.read(_TOKEN_ANSWER, decode_content=True)

@@ -12,11 +12,12 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
 from airstore.core.errors import AirstoreError, DamagedError, NotFoundError, TransferError, UsageError
+from airstore.core.frozen import frozen
 from airstore.core.parsing import strictjson
 
 _HUB_KEYS = ("https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io")
@@ -26,7 +27,7 @@ _NOT_FOUND = "credentials not found"
 _TOKEN_USER = "<token>"  # noqa: S105 - what helpers give as user name with an identity token
 
 
-@dataclass(frozen=True)
+@frozen
 class Credentials:
     """A user name and password, or an identity token (a refresh token of the token server)."""
 

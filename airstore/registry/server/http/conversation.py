@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 import h11
 
+from airstore.core.frozen import frozen
 from airstore.registry.server.http.channel import Channel
 from airstore.registry.server.http.gateway import Answer, RequestOrigin, environ_of
 from airstore.registry.server.http.limits import BODY_SIZE, HEADER_SIZE, ServerLimits
@@ -26,7 +26,7 @@ _RECEIVE = 1 << 16
 _QUICK = 0.2  # seconds in which a client has taken some pieces that is not a slow one
 
 
-@dataclass(frozen=True)
+@frozen
 class Service:
     """What serves requests.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
+from airstore.core.frozen import frozen
 from airstore.core.limits import KIB
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _WORTH = 256 * KIB  # bytes
 _NOT_PREFIXED = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 
 
-@dataclass(frozen=True)
+@frozen
 class RequestOrigin:
     """Where a request arrived and from whom."""
 

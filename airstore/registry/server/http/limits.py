@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from airstore.core.frozen import frozen
 from airstore.core.limits import KIB, MIB
 
 HEADER_SIZE = 64 * KIB  # bytes of a request's line and headers
@@ -15,7 +16,7 @@ _OWN_FILES = 128  # open files that are no connection: the store's, the program'
 _FILES_EACH = 2  # of a connection in the middle of a pull: itself and what it reads
 
 
-@dataclass(frozen=True)
+@frozen
 class ServerLimits:
     """Numbers of connections, and seconds.
 

@@ -6,15 +6,15 @@ import ipaddress
 import os
 import socket
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 
 from airstore.core.errors import NotFoundError, TransferError, UsageError
+from airstore.core.frozen import frozen
 
 _QUEUE = 1024  # connections the kernel keeps waiting
 
 
-@dataclass(frozen=True)
+@frozen
 class Tls:
     """Files in PEM format: the certificate with its chain, and its key without a passphrase."""
 
@@ -22,7 +22,7 @@ class Tls:
     key: Path
 
 
-@dataclass(frozen=True)
+@frozen
 class Listen:
     """Where a server is to listen, and how it speaks there.
 
@@ -36,7 +36,7 @@ class Listen:
     tls: Tls | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class RunningServer:
     """Where a server listens."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from airstore.core.frozen import frozen
 from airstore.deploy.model.target import ReleaseTarget
 from airstore.deploy.run.intent import Intent
 from airstore.deploy.run.journal import Journal
@@ -13,7 +13,7 @@ from airstore.deploy.run.steps import End, Mode
 from airstore.ops.apply.session.session import ApplySession
 
 
-@dataclass(frozen=True)
+@frozen
 class RunOutcome:
     """How a run ended.
 

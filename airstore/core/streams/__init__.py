@@ -1,0 +1,1 @@
+"""Streams of bytes that have a form of their own."""

@@ -1,0 +1,1 @@
+"""Requests by HTTP: which connections, and with what certificates, proxies and redirects."""
