@@ -11,13 +11,17 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
 
 from airstore.core.errors import LockedError, StorageError
+from airstore.core.limits import MIB
 from airstore.core.poll import poll
 
+_SYNC_EVERY = 32 * MIB  # bytes written before the device is told to begin with them
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -87,6 +91,60 @@ class DurableFile:
     def tell(self) -> int:
         """Bytes written so far."""
         return self.size
+
+
+class SyncBehind:
+    """Has the device begin with a file while it is written: on a slow one this halves the time."""
+
+    def __init__(self, file: DurableFile) -> None:
+        self._file = file
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="airstore-sync")
+        self._under_way: Future[None] | None = None
+        self._synced = 0
+
+    def write(self, data: bytes) -> None:
+        """Append to the file, and see `wrote`.
+
+        Raises:
+            StorageError: the disk is full or failed; the file must be thrown away.
+        """
+        self._file.write(data)
+        self.wrote()
+
+    def wrote(self) -> None:
+        """Begin another sync where enough was written since the last one, and that has ended.
+
+        Raises:
+            StorageError: the last one failed; the file must be thrown away.
+        """
+        if self._file.size < self._synced + _SYNC_EVERY or (self._under_way and not self._under_way.done()):
+            return
+        self.wait()
+        self._synced = self._file.size
+        self._under_way = self._pool.submit(self._file.sync)
+
+    def wait(self) -> None:
+        """Wait for the sync under way; its failure is the file's: another sync might not repeat it.
+
+        Raises:
+            StorageError: it failed; the file must be thrown away.
+        """
+        if self._under_way:
+            self._under_way.result()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if kind is None:
+            self.wait()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from airstore.core.durable import LOCAL_DISK, Disk, durable_file
+from airstore.core.durable import LOCAL_DISK, Disk, SyncBehind, durable_file
 from airstore.core.errors import AirstoreError, DamagedError, IncompleteError, NotFoundError, UsageError
 from airstore.core.image.digest import Digest, hashed_aside
 from airstore.core.limits import LIMITS
@@ -97,9 +97,8 @@ class Media:
         what = f"media index {self.directory / INDEX_NAME}"
 
         def claimed(data: bytes) -> MediaIndex:
-            return MediaIndex.of(
-                Statement.parse(envelope.read(data, STATEMENT_TYPE, what).payload, what), what
-            )
+            statement = Statement.parse(envelope.read(data, STATEMENT_TYPE, what).payload, what)
+            return MediaIndex.of(statement, what)
 
         return self._index(claimed)
 
@@ -183,9 +182,10 @@ class Media:
         if holds(to, expected):
             advance(expected.size)
             return
-        with at_work("copy %s", self.place(name)), durable_file(to, disk=disk) as out:
+        copying = at_work("copy %s", self.place(name))
+        with copying, durable_file(to, disk=disk) as out, SyncBehind(out) as behind:
             for chunk in self._read(name, expected):
-                out.write(chunk)
+                behind.write(chunk)
                 advance(len(chunk))
 
     def place(self, name: str) -> Path:

@@ -31,9 +31,21 @@ library.malloc_info(0, ctypes.c_void_p.in_dll(library, "stdout"))
 library.fflush(None)
 """
 
+_AGAIN_AND_AGAIN = """
+import resource, sys
+from airstore.process.heaps import one_heap
+if sys.argv[1] == "one":
+    one_heap()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(200):
+    piece = [bytes((1 << 20) - 100) for _ in range(2)] + [b"x" * (1 << 20)]
+    del piece
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
 
-def said(how: str) -> str:
-    ran = subprocess.run([sys.executable, "-c", _PROGRAM, how], check=True, capture_output=True, text=True)
+
+def said(how: str, program: str = _PROGRAM) -> str:
+    ran = subprocess.run([sys.executable, "-c", program, how], check=True, capture_output=True, text=True)
     return ran.stdout
 
 
@@ -55,3 +67,9 @@ def test_threads_share_one_heap() -> None:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others give back what is large in any case")
 def test_what_is_large_goes_back_when_it_is_freed() -> None:
     assert beside_heaps("one") >= 8 << 20 > beside_heaps("each its own")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asked of glibc")
+def test_a_piece_is_put_where_the_last_one_was() -> None:
+    """A page is cleared by the system once, not for each of 200 pieces: 256 pages of it."""
+    assert int(said("one", _AGAIN_AND_AGAIN)) < 10_000

@@ -9,10 +9,12 @@ from typing import BinaryIO
 
 import pytest
 
+from airstore.core import durable
 from airstore.core.durable import (
     LOCAL_DISK,
     Disk,
     LocalDisk,
+    SyncBehind,
     durable_file,
     exclusive_lock,
     make_directory,
@@ -222,3 +224,30 @@ def test_open_files_do_not_leak(tmp_path: Path) -> None:
                 write_three(tmp_path / "file", FaultyDisk("sync"))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_file_that_is_synced_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable, "_SYNC_EVERY", 10)
+    disk = FaultyDisk("none")
+    with durable_file(tmp_path / "f", disk=disk) as file, SyncBehind(file) as behind:
+        for _ in range(4):
+            behind.write(b"12345")
+            behind.wait()
+    assert disk.calls == [*["write", "write", "sync"] * 2, "sync", "publish"]
+    assert (tmp_path / "f").read_bytes() == b"12345" * 4
+
+
+def test_a_sync_that_failed_meanwhile_is_the_files_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where nothing is written afterwards: another sync might say that all is well."""
+    monkeypatch.setattr(durable, "_SYNC_EVERY", 1)
+    disk = FaultyDisk("sync")
+    with (
+        pytest.raises(StorageError),
+        durable_file(tmp_path / "f", disk=disk) as file,
+        SyncBehind(file) as one,
+    ):
+        one.write(b"x")
+    assert disk.calls == ["write", "sync"]
+    assert names(tmp_path) == []

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from airstore.core import durable
 from airstore.core.errors import StorageError
 from airstore.core.image.digest import Digest
 from airstore.store import directory as blobs
 from airstore.store.blobs import BlobStore
-from airstore.store.format import packwriter
 from airstore.store.upkeep.check import check, rebuild_index
 from tests.store.store_support import FaultyDisk, chunked, descriptor, make_tar, noise, put, read, text
 
@@ -32,7 +32,7 @@ def assert_whole(directory: Path) -> None:
 @pytest.mark.parametrize("operation", ["write", "sync", "publish"])
 def test_putting_blobs(tmp_path: Path, operation: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobs, "PACK_SIZE", 70_000)  # several packs
-    monkeypatch.setattr(packwriter, "_SYNC_EVERY", 30_000)  # and syncs before their end
+    monkeypatch.setattr(durable, "_SYNC_EVERY", 30_000)  # and syncs before their end
     with BlobStore.create(tmp_path) as store:
         put(store, OLD)
     before = sorted((tmp_path / "packs").iterdir())

@@ -10,13 +10,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from airstore.core.durable import Disk, DurableFile, storage_errors, temporary_file
+from airstore.core.durable import Disk, DurableFile, SyncBehind, storage_errors, temporary_file
 from airstore.core.limits import MIB
 from airstore.store.format.objects import ObjectKind
 from airstore.store.format.pack import HEADER, TRAILER_SIZE, PackFrame, index_entry, trailer
 
 PACK_SIZE = 512 * MIB  # bytes; a new pack is begun at this size
-_SYNC_EVERY = 32 * MIB  # bytes written before the device is told to begin with them
 _INDEX_SIZE = 12 * MIB  # bytes of a pack's own index, held in memory until its end
 
 
@@ -115,9 +114,7 @@ class _OpenPack:
         self._count = 0
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="airstore-hash")
         self._hashing: Future[None] | None = None
-        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="airstore-sync")
-        self._sync: Future[None] | None = None
-        self._synced = 0
+        self._sync = SyncBehind(self._file)
         try:
             self._write(HEADER)
         except BaseException:
@@ -134,13 +131,13 @@ class _OpenPack:
         self._write(frame.stored)
         self._index += index_entry(place)
         self._count += 1
-        self._sync_behind()
+        self._sync.wrote()
 
     def seal(self) -> SealedPack:
         try:
             self._write(bytes(self._index) + trailer(self._index, self._count))
             self._await_hash()
-            self._await_sync()
+            self._sync.wait()
             with storage_errors(self._file.path):
                 self._file.path.chmod(0o444)
         except BaseException:
@@ -156,19 +153,6 @@ class _OpenPack:
         self._stack.__exit__(*sys.exc_info())
         self._file.path.unlink(missing_ok=True)
 
-    def _sync_behind(self) -> None:
-        """Let the device work while the next frames are made; on a slow one this halves the time."""
-        if self._file.size < self._synced + _SYNC_EVERY or (self._sync and not self._sync.done()):
-            return
-        self._await_sync()
-        self._synced = self._file.size
-        self._sync = self._syncer.submit(self._file.sync)
-
-    def _await_sync(self) -> None:
-        """Wait for the sync under way; its failure is this pack's: a second sync might not repeat it."""
-        if self._sync:
-            self._sync.result()
-
     def _await_hash(self) -> None:
         """Wait for the hashing under way; only one frame is ever waiting for it."""
         if self._hashing:
@@ -182,7 +166,7 @@ class _OpenPack:
 
     def _shut_down(self) -> None:
         self._hasher.shutdown()
-        self._syncer.shutdown()
+        self._sync.close()
 
 
 @contextmanager
