@@ -29,6 +29,7 @@ from airstore.ops.publish.pending import Signing, check_no_other
 from airstore.ops.registry.access import RegistryOptions
 from airstore.ops.stores.directory import PUBLISHER, StoreDirectory
 from airstore.ops.stores.releases.trusted import verified
+from airstore.process.heaps import one_heap
 from airstore.trust.ssh.signing import SigningKey
 
 
@@ -115,6 +116,8 @@ def command(
         check_contents(store, contents, access)
         _show_places(contents, access, output)
         return
+    if effort == "fast":
+        one_heap()  # not where layers are opened: that would take longer
     intake = Intake(complete=require_attachments or strict, opening=effort != "fast")
     created = create_release(
         store, contents, version, access, Signing(key, who, now), context.progress, intake
