@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from airstore.core.errors import DamagedError
-from airstore.core.limits import MIB
 
 _OTHER = re.compile(r"sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}")
-_LARGE = 4 * MIB  # bytes; from this size on a thread that hashes is worth its start
 _GRAMMAR = re.compile(r"sha256:[a-f0-9]{64}")
 
 
@@ -93,23 +91,6 @@ def hashed_aside(chunks: Iterable[bytes], running: RunningHash) -> Iterator[byte
             pending.result()
 
 
-def _hashed(chunks: Iterable[bytes], running: RunningHash) -> Iterator[bytes]:
-    for chunk in chunks:
-        running.update(chunk)
-        yield chunk
-
-
-def _of_size(chunks: Iterable[bytes], size: int, what: str) -> Iterator[bytes]:
-    count = 0
-    for chunk in chunks:
-        count += len(chunk)
-        if count > size:
-            raise DamagedError(f"{what} is longer than its stated {size} bytes")
-        yield chunk
-    if count != size:
-        raise DamagedError(f"{what} ends after {count} of {size} bytes")
-
-
 def verified(chunks: Iterable[bytes], digest: Digest, size: int, what: str = "blob") -> Iterator[bytes]:
     """Pass chunks on and fail at the end, or as soon as they are too many, unless they are as expected.
 
@@ -118,8 +99,14 @@ def verified(chunks: Iterable[bytes], digest: Digest, size: int, what: str = "bl
     Raises:
         DamagedError: the stream is longer, shorter or different.
     """
-    running = hashlib.sha256()
-    whole = _of_size(chunks, size, f"{what} {digest}")
-    yield from hashed_aside(whole, running) if size >= _LARGE else _hashed(whole, running)
+    running, count = hashlib.sha256(), 0
+    for chunk in chunks:
+        count += len(chunk)
+        if count > size:
+            raise DamagedError(f"{what} {digest} is longer than its stated {size} bytes")
+        running.update(chunk)
+        yield chunk
+    if count != size:
+        raise DamagedError(f"{what} {digest} ends after {count} of {size} bytes")
     if running.digest() != digest.raw:
         raise DamagedError(f"{what} {digest} has other content: sha256:{running.hexdigest()}")
