@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from airstore.core.errors import TransferError
+from airstore.core.errors import TransferError, UsageError
 from airstore.registry.client.endpoint import Endpoint
 from airstore.registry.client.http.connections import Connections
 from airstore.registry.faults import network_errors
@@ -208,3 +208,13 @@ def test_an_endpoint_in_plain_http_may_send_us_to_tls(web: Web, ask: Any, tmp_pa
         assert [asked[1] for asked in secure.asked] == ["/b"]
         with pytest.raises(TransferError, match="x509"), network_errors("x", 1):
             ask("GET", f"http://{web.host}/a")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    "proxy", ["socks5://anna:word@a.example", "http://anna:word@[::1", "http://a.example:x"]
+)
+def test_a_proxy_that_cannot_be_used_is_named(ask: Any, scheme: str, proxy: str) -> None:
+    with pytest.raises(UsageError, match="is no proxy that can be used") as refused:
+        ask("GET", f"{scheme}://b.example/", plain_http=scheme == "http", proxies={scheme: proxy})
+    assert "word" not in str(refused.value)

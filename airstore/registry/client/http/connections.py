@@ -49,7 +49,7 @@ class Connections:
 
         Raises:
             NotFoundError: its certificates cannot be read.
-            UsageError: they are none.
+            UsageError: they are none, or its proxy is none.
         """
         self._endpoint = endpoint
         self._proxies = dict(endpoint.proxies)
@@ -73,6 +73,7 @@ class Connections:
 
         Raises:
             TransferError: too many redirects.
+            UsageError: no proxy that can be used.
             urllib3.exceptions.HTTPError, OSError: what went wrong, for `network_errors`.
         """
         sent, moved = {"Accept": "*/*", **headers}, False
@@ -135,15 +136,23 @@ class Connections:
         }
         if not proxy:
             return urllib3.PoolManager(**options)
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-        options["proxy_headers"] = urllib3.make_headers(proxy_basic_auth=login) if parts.username else None
-        return urllib3.ProxyManager(parts.geturl(), proxy_ssl_context=tls.get("ssl_context"), **options)
+        try:
+            return _proxied(proxy, {"proxy_ssl_context": tls.get("ssl_context"), **options})
+        except ValueError as fault:  # those of urllib3 among them
+            hint = "set http_proxy and https_proxy to http://HOST:PORT or https://HOST:PORT"
+            raise UsageError(f"{redact(proxy)} is no proxy that can be used", hint=hint) from fault
 
     def _tls(self) -> dict[str, Any]:
         if self._endpoint.insecure:
             return {"cert_reqs": ssl.CERT_NONE}
         return {"ssl_context": _tls_context(self._endpoint.ca)}
+
+
+def _proxied(proxy: str, options: Mapping[str, Any]) -> urllib3.ProxyManager:
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    headers = urllib3.make_headers(proxy_basic_auth=login) if parts.username else None
+    return urllib3.ProxyManager(parts.geturl(), proxy_headers=headers, **options)
 
 
 def _next_method(method: str, status: int) -> str:
