@@ -1,6 +1,6 @@
 """Which hosts are reached without a proxy: the ``no_proxy`` that curl, Go and Python know.
 
-Not by the function of requests: it changes the process's environment, which threads must not do.
+Not by the standard library: it knows no networks, and asks the environment, which is the command line's to read.
 """
 
 from __future__ import annotations
