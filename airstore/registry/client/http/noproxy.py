@@ -1,6 +1,6 @@
 """Which hosts are reached without a proxy: the ``no_proxy`` that curl, Go and Python know.
 
-Not by the standard library: it knows no networks, and asks the environment, which is the command line's to read.
+Not by the standard library: it knows no networks, and asks the environment, which is the command line's.
 """
 
 from __future__ import annotations
