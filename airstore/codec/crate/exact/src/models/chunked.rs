@@ -6,7 +6,7 @@
 
 mod glide;
 
-use super::tagged::PLACES;
+use super::tables::{Level, Tables};
 use super::window::{Window, REACH, START};
 use super::{Model, View};
 use crate::guide::{Glide, Guide, Plan, Unit};
@@ -26,8 +26,6 @@ const SMALL: usize = 128;
 pub struct Chunk<'a> {
     /// The plain bytes.
     pub window: &'a Window,
-    /// The place of the window's first byte: places are what tables hold.
-    pub cur: u32,
     /// The chunk's end.
     pub end: usize,
     /// Where the encoder's history starts.
@@ -35,7 +33,7 @@ pub struct Chunk<'a> {
 }
 
 /// A match that was found.
-#[derive(Clone, Copy)]
+#[derive(Clone, Default)]
 pub struct Found {
     /// Where it starts.
     pub start: usize,
@@ -47,57 +45,40 @@ pub struct Found {
     pub next: usize,
 }
 
-/// Looks for matches as one level does.
-pub trait Matcher: Clone + Send {
-    /// Make all places smaller by so much. Those that were less are 0, which no match reaches.
-    fn shift(&mut self, by: u32);
-    /// A chunk starts.
-    fn start(&mut self) {}
-    /// The next match, looked for from an index on; all bytes from `literals` on are literals until then.
-    fn search(&mut self, chunk: &Chunk, from: usize, literals: usize) -> Option<Found>;
-    /// A match ended: where the search goes on, if it does.
-    fn after(&mut self, chunk: &Chunk, found: &Found) -> Option<usize>;
-}
-
 #[derive(Clone, Copy)]
 enum Next {
     Search(u64),
-    /// A match; of which so much is still to be written, from this position on.
-    Match(Found, u64, usize),
+    /// The match that was found; from this position on, so much of it is still to be written.
+    Match(u64, usize),
     None,
 }
 
 /// An encoder over chunks.
 #[derive(Clone)]
-pub struct Chunked<M> {
-    matcher: M,
+pub struct Chunked<L> {
+    tables: Tables<L>,
     window: Window,
-    /// The place of the window's first byte.
-    cur: u32,
     chunk_start: u64,
     chunk_end: u64,
     next: Next,
+    /// What `Next::Match` is about. It stays where it is: copies of what was just written have to wait for it.
+    found: Found,
     history: u64,
     parallel: bool,
     cut: bool,
     planner: Planner,
 }
 
-/// Between places farther apart than this no match reaches from one chunk into another.
-const APART: u32 = 1 << 17;
-/// Where a chunk's window starts at most: its places are less than tables hold.
-const HIGH: u32 = PLACES - APART;
-
-impl<M: Matcher> Chunked<M> {
+impl<L: Level> Chunked<L> {
     /// The encoder; `parallel`: pgzip over it.
-    pub fn new(matcher: M, rules: Rules, parallel: bool) -> Self {
+    pub fn new(level: L, rules: Rules, parallel: bool) -> Self {
         Chunked {
-            matcher,
+            tables: Tables::new(level),
             window: Window::new(),
-            cur: APART,
             chunk_start: 0,
             chunk_end: 0,
             next: Next::None,
+            found: Found::default(),
             history: 0,
             parallel,
             cut: rules.filled,
@@ -107,7 +88,7 @@ impl<M: Matcher> Chunked<M> {
 
     /// Nothing before a position is known: what tables hold is out of reach.
     fn forget(&mut self, position: u64) {
-        self.cur += APART;
+        self.tables.forget();
         self.chunk_start = position;
         self.history = position;
     }
@@ -135,16 +116,17 @@ impl<M: Matcher> Chunked<M> {
         if start.saturating_sub(self.history) + size as u64 > KEPT {
             self.history = start - REACH as u64;
         }
-        self.cur += start.saturating_sub(self.chunk_start) as u32;
-        if self.cur > HIGH {
-            self.matcher.shift(self.cur - APART);
-            self.cur = APART;
-        }
+        self.tables.start(start.saturating_sub(self.chunk_start) as usize);
         self.window.take(view, at, size);
         self.chunk_start = start;
         self.chunk_end = start + size as u64;
         self.next = if size < SMALL { Next::None } else { Next::Search(start) };
-        self.matcher.start();
+    }
+
+    /// The token for the next part of the match, of which so much is left.
+    #[inline(always)]
+    fn part(&self, left: usize) -> Token {
+        Token::copy(token_length(left, self.cut), self.found.distance)
     }
 
     /// The window's index of a position.
@@ -154,36 +136,37 @@ impl<M: Matcher> Chunked<M> {
     }
 
     #[inline]
-    fn search(&mut self, from: u64, literals: u64) -> Next {
+    fn search(&mut self, from: u64, literals: u64) {
         let (from, literals) = (self.index(from), self.index(literals));
-        let (chunk, matcher) = self.chunk();
-        match matcher.search(&chunk, from, literals) {
-            Some(found) => Next::Match(found, self.chunk_start + (found.start - START) as u64, found.length),
-            None => Next::None,
-        }
+        let (chunk, tables, found) = self.chunk();
+        self.next = if tables.search(&chunk, from, literals, found) {
+            Next::Match(self.chunk_start + (self.found.start - START) as u64, self.found.length)
+        } else {
+            Next::None
+        };
+    }
+
+    /// The match ended.
+    #[inline]
+    fn after(&mut self) {
+        let (chunk, tables, found) = self.chunk();
+        let next = tables.after(&chunk, found);
+        self.next = next.map_or(Next::None, |at| Next::Search(self.chunk_start + (at - START) as u64));
     }
 
     #[inline]
-    fn after(&mut self, found: &Found) -> Next {
-        let (chunk, matcher) = self.chunk();
-        let next = matcher.after(&chunk, found);
-        next.map_or(Next::None, |at| Next::Search(self.chunk_start + (at - START) as u64))
-    }
-
-    #[inline]
-    fn chunk(&mut self) -> (Chunk<'_>, &mut M) {
+    fn chunk(&mut self) -> (Chunk<'_>, &mut Tables<L>, &mut Found) {
         let before = self.chunk_start.saturating_sub(self.history);
         let chunk = Chunk {
             window: &self.window,
-            cur: self.cur,
             end: self.index(self.chunk_end),
             history: START.saturating_sub(before as usize),
         };
-        (chunk, &mut self.matcher)
+        (chunk, &mut self.tables, &mut self.found)
     }
 }
 
-/// The part of a long match that is written next; `cut`: any long match is cut after 255 (before 1.15.0).
+/// How much of a long match is written next; `cut`: any long match is cut after 255 (before 1.15.0).
 fn token_length(left: usize, cut: bool) -> usize {
     match left {
         0..=258 => left,
@@ -193,7 +176,7 @@ fn token_length(left: usize, cut: bool) -> usize {
     }
 }
 
-impl<M: Matcher> Model for Chunked<M> {
+impl<L: Level> Model for Chunked<L> {
     const CHUNKED: bool = true;
 
     fn begin(&mut self, view: &View, at: usize) {
@@ -220,12 +203,10 @@ impl<M: Matcher> Model for Chunked<M> {
             self.start_chunk(view, at);
         }
         if let Next::Search(from) = self.next {
-            self.next = self.search(from.max(position), position);
+            self.search(from.max(position), position);
         }
         match self.next {
-            Next::Match(found, start, left) if start == position => {
-                Token::copy(token_length(left, self.cut), found.distance)
-            }
+            Next::Match(start, left) if start == position => self.part(left),
             _ => Token::literal(view.bytes[at]),
         }
     }
@@ -233,7 +214,7 @@ impl<M: Matcher> Model for Chunked<M> {
     #[inline]
     fn literals(&self, view: &View, at: usize) -> usize {
         let end = match self.next {
-            Next::Match(_, start, _) => start,
+            Next::Match(start, _) => start,
             Next::None => self.chunk_end,
             Next::Search(_) => return 1,
         };
@@ -244,7 +225,7 @@ impl<M: Matcher> Model for Chunked<M> {
     fn commit(&mut self, view: &View, at: usize, token: Token) {
         let position = view.base + at as u64;
         let here = match self.next {
-            Next::Match(found, start, left) if start == position => Some((found, left)),
+            Next::Match(start, left) if start == position => Some(left),
             _ => None,
         };
         if token.is_literal() {
@@ -253,19 +234,18 @@ impl<M: Matcher> Model for Chunked<M> {
             }
             return;
         }
-        let expected =
-            here.filter(|(found, left)| Token::copy(token_length(*left, self.cut), found.distance) == token);
-        self.next = match expected {
-            Some((found, left)) if left > token.length() => {
-                Next::Match(found, position + token.length() as u64, left - token.length())
+        match here.filter(|left| self.part(*left) == token) {
+            Some(left) if left > token.length() => {
+                self.next = Next::Match(position + token.length() as u64, left - token.length());
             }
-            Some((found, _)) => self.after(&found),
+            Some(_) => self.after(),
             None => {
                 let start = self.index(position);
                 let (length, distance) = (token.length(), token.distance());
-                self.after(&Found { start, length, distance, next: start + 1 })
+                self.found = Found { start, length, distance, next: start + 1 };
+                self.after();
             }
-        };
+        }
     }
 
     #[inline]

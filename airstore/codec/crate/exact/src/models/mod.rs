@@ -8,8 +8,8 @@ pub mod klauspost5;
 pub mod klauspost6;
 pub mod null;
 pub mod ring;
+pub mod slots;
 pub mod tables;
-pub mod tagged;
 pub mod window;
 pub mod zlib;
 

@@ -1,76 +1,163 @@
-//! Two tables of places: one by four bytes, one by seven that keeps the two newest. And what levels 5 and 6
-//! of klauspost/compress do with both alike.
+//! What levels 5 and 6 of klauspost/compress do alike: looking for matches with two tables of places.
 
-use super::chunked::Chunk;
-use super::tagged::{Hashes, Pair, Tagged, SLOTS};
-use super::window::REACH;
+use super::chunked::{Chunk, Found};
+use super::slots::{reaches, Hashes, Place, Slots};
+use super::window::{REACH, START};
 use crate::token::MAX_LENGTH;
+use std::ops::Range;
 
 /// A search ends so many bytes before a chunk does.
 pub const MARGIN: usize = 11;
 
-/// Both tables.
-#[derive(Clone)]
-pub struct Tables {
-    /// Places by four bytes.
-    short: Box<[Tagged; SLOTS]>,
-    /// The two newest places by seven bytes.
-    long: Box<[Pair; SLOTS]>,
-}
-
 /// A match: where it starts, its length, its distance.
 pub type Span = (usize, usize, usize);
 
-impl Tables {
-    /// Tables without places.
-    pub fn new() -> Self {
-        Tables { short: Box::new([Tagged::default(); SLOTS]), long: Box::new([Pair::default(); SLOTS]) }
+/// What differs between the levels.
+pub trait Level: Clone + Send {
+    /// The steps from one index to the next grow after so many bytes without a match, as a power of two.
+    const SKIP: u32;
+    /// A chunk starts.
+    fn start(&mut self) {}
+    /// The match at an index that was seen, or a longer one behind it.
+    fn candidates<P: Place>(&self, slots: &mut Slots<P>, chunk: &Chunk, seen: &Seen) -> Option<Span>;
+    /// The match at its full length, or another one that is longer.
+    fn improve<P: Place>(&self, slots: &Slots<P>, chunk: &Chunk, found: Span) -> Span;
+    /// A match ended: put what it spans into the tables. Returns where the search goes on, if it does.
+    fn after<P: Place>(&mut self, slots: &mut Slots<P>, chunk: &Chunk, found: &Found) -> Option<usize>;
+}
+
+/// A level with its tables: near places take half the memory of far ones, which are needed where a search is so far ahead
+/// of what was written that near ones could not have both.
+#[derive(Clone)]
+pub struct Tables<L> {
+    level: L,
+    near: Slots<u16>,
+    far: Option<Slots<u32>>,
+    is_far: bool,
+}
+
+impl<L: Level> Tables<L> {
+    /// A level at a stream's start.
+    pub fn new(level: L) -> Self {
+        Tables { level, near: Slots::new(), far: None, is_far: false }
     }
 
-    /// See `Matcher::shift`.
-    pub fn shift(&mut self, by: u32) {
-        self.short.iter_mut().for_each(|entry| *entry = entry.lower(by));
-        self.long.iter_mut().for_each(|pair| *pair = pair.lower(by));
+    /// Nothing from before is in reach.
+    pub fn forget(&mut self) {
+        self.near.clear();
+        self.is_far = false;
     }
 
-    /// The places by the same seven bytes.
+    /// A chunk starts, so many bytes behind the start of the one before.
+    pub fn start(&mut self, by: usize) {
+        self.level.start();
+        match self.far.as_mut().filter(|_| self.is_far) {
+            Some(far) => {
+                far.advance(by);
+                far.lower(START);
+                self.near.take(far);
+                self.is_far = false;
+            }
+            None => {
+                self.near.advance(by);
+                if !self.near.has(START + REACH / 2) {
+                    self.near.lower(START);
+                }
+            }
+        }
+    }
+
+    /// Look for the next match from an index on; all bytes from `literals` on are literals until then. Returns whether there is
+    /// one.
     #[inline]
-    pub fn long(&self, hashes: Hashes) -> Pair {
-        self.long[hashes.seven]
+    pub fn search(&mut self, chunk: &Chunk, from: usize, literals: usize, out: &mut Found) -> bool {
+        let mut from = from;
+        if !self.is_far {
+            match search(&self.level, &mut self.near, chunk, from..literals, out) {
+                Ok(found) => return found,
+                Err(at) => from = at,
+            }
+        }
+        self.search_far(chunk, from..literals, out)
     }
 
-    /// Put a place into the table by four bytes.
-    #[inline]
-    pub fn put_short(&mut self, place: u32, hashes: Hashes) {
-        self.short[hashes.four] = Tagged::new(place, hashes);
+    #[cold]
+    #[inline(never)]
+    fn search_far(&mut self, chunk: &Chunk, span: Range<usize>, out: &mut Found) -> bool {
+        let far = self.far.get_or_insert_with(Slots::new);
+        if !self.is_far {
+            far.take(&self.near);
+            self.is_far = true;
+        }
+        search(&self.level, far, chunk, span, out).unwrap_or(false)
     }
 
-    /// Put a place into the table by seven bytes.
+    /// A match ended: where the search goes on, if it does.
     #[inline]
-    pub fn put_long(&mut self, place: u32, hashes: Hashes) {
-        self.long[hashes.seven].put(Tagged::new(place, hashes));
+    pub fn after(&mut self, chunk: &Chunk, found: &Found) -> Option<usize> {
+        match self.far.as_mut().filter(|_| self.is_far) {
+            Some(far) => self.level.after(far, chunk, found),
+            None => self.level.after(&mut self.near, chunk, found),
+        }
     }
+}
 
-    /// Put a place into both tables.
-    #[inline]
-    pub fn put(&mut self, place: u32, hashes: Hashes) {
-        self.put_short(place, hashes);
-        self.put_long(place, hashes);
+/// What a step from one index to the next has at most.
+const STEP: usize = 1 << 11;
+
+/// As `Tables::search`, from the beginning of a range; its end is where literals begin. An error is the index where it would
+/// go on with higher places than there are.
+#[inline(always)]
+fn search<L: Level, P: Place>(
+    level: &L,
+    slots: &mut Slots<P>,
+    chunk: &Chunk,
+    Range { start: mut from, end: literals }: Range<usize>,
+    out: &mut Found,
+) -> Result<bool, usize> {
+    loop {
+        match slots.scan(chunk, from, literals, L::SKIP) {
+            Scan::Seen(seen) => {
+                if let Some(found) = level.candidates(slots, chunk, &seen) {
+                    let found = level.improve(slots, chunk, found);
+                    let (start, length, distance) = chunk.backwards(found, literals);
+                    *out = Found { start, length, distance, next: seen.next };
+                    return Ok(true);
+                }
+                from = seen.next;
+            }
+            Scan::Full(at) => {
+                slots.lower(literals);
+                if !slots.has(at + STEP) {
+                    return Err(at);
+                }
+                from = at;
+            }
+            Scan::End => return Ok(false),
+        }
     }
+}
+
+/// What a scan comes to.
+pub enum Scan {
+    /// An index where a match may start.
+    Seen(Seen),
+    /// The index that comes after this one has no place.
+    Full(usize),
+    /// The chunk's end.
+    End,
 }
 
 /// An index with what the tables had for it, and the index that comes after it.
 pub struct Seen {
     /// The index.
     pub at: usize,
-    /// Its place.
-    pub here: Tagged,
     /// Eight bytes from it on.
     pub bytes: u64,
     /// The place with the same four bytes, ...
-    pub short: Tagged,
-    /// ... and those with the same seven.
-    pub long: Pair,
+    pub short: usize,
+    /// ... and those with the same seven, the newest first.
+    pub long: (usize, usize),
     /// The next index, ...
     pub next: usize,
     /// ... eight bytes from it on, ...
@@ -79,57 +166,72 @@ pub struct Seen {
     pub next_hashes: Hashes,
 }
 
-impl Tables {
-    /// Put indexes into the tables, in steps that grow, up to one where a match may start: four bytes look the same.
-    #[inline]
-    pub fn scan(&mut self, chunk: &Chunk, from: usize, literals: usize, skip: u32) -> Option<Seen> {
-        let limit = chunk.limit();
-        let (shorts, longs) = (&mut *self.short, &mut *self.long);
+impl<P: Place> Slots<P> {
+    /// Put indexes into the tables, in steps that grow, up to one where a match may start: four bytes are the same.
+    #[inline(always)]
+    fn scan(&mut self, chunk: &Chunk, from: usize, literals: usize, skip: u32) -> Scan {
+        let limit = chunk.end.saturating_sub(MARGIN);
+        let bound = limit.min(self.last());
         let mut at = from;
         let mut bytes = chunk.window.eight(at);
         let mut hashes = Hashes::of(bytes);
-        while at <= limit {
+        loop {
             let next = at + 1 + ((at - literals) >> skip);
-            if next > limit {
-                return None;
+            if next > bound {
+                return if next > limit { Scan::End } else { Scan::Full(at) };
             }
             let next_bytes = chunk.window.eight(next);
-            let (short, long) = (shorts[hashes.four], longs[hashes.seven]);
-            let here = Tagged::new(chunk.place(at), hashes);
-            shorts[hashes.four] = here;
-            longs[hashes.seven].put(here);
+            let (short, long) = (self.short(hashes), self.long(hashes));
+            self.put(at, hashes);
             hashes = Hashes::of(next_bytes);
+            let here = self.place(at);
+            let same = |known| chunk.same(at, here, known, bytes);
             // Without branches: which of them holds cannot be foreseen.
-            if here.resembles(long.newest()) | here.resembles(long.older()) | here.resembles(short) {
-                return Some(Seen { at, here, bytes, short, long, next, next_bytes, next_hashes: hashes });
+            if same(long.0) | same(long.1) | same(short) {
+                return Scan::Seen(Seen { at, bytes, short, long, next, next_bytes, next_hashes: hashes });
             }
             (at, bytes) = (next, next_bytes);
         }
-        None
+    }
+
+    /// A match with one of the two newest places by seven bytes; the longer one if both match.
+    #[inline(always)]
+    pub fn newest(&self, chunk: &Chunk, seen: &Seen) -> Option<Span> {
+        let Seen { at, bytes, long, .. } = *seen;
+        let here = self.place(at);
+        if !reaches(here, long.0) {
+            return None;
+        }
+        let newest = chunk.matching(at, here, long.0, bytes);
+        let older = chunk.matching(at, here, long.1, bytes);
+        let distance = newest.or(older)?;
+        let (Some(_), Some(other)) = (newest, older) else { return Some((at, 0, distance)) };
+        let length = chunk.short_length(at, distance);
+        let longer = chunk.short_length(at, other);
+        Some(if longer > length { (at, longer, other) } else { (at, length, distance) })
+    }
+
+    /// A match of `length` at `at` ends at `behind`, and another place has the same bytes there: the distance
+    /// to that place from `skip` bytes behind `at`, were the match as long. It may be out of reach.
+    #[inline(always)]
+    pub fn end_distance(&self, at: usize, behind: usize, length: usize, known: usize) -> i64 {
+        let back = self.place(behind) as i64 - known as i64;
+        back + at as i64 + length as i64 - behind as i64
     }
 }
 
 impl Chunk<'_> {
-    /// Where a search ends.
-    #[inline]
-    pub fn limit(&self) -> usize {
-        self.end.saturating_sub(MARGIN)
-    }
-
-    /// The place of an index.
-    #[inline]
-    pub fn place(&self, at: usize) -> u32 {
-        self.cur.wrapping_add(at as u32)
+    /// Whether four bytes are the same at a place that a match reaches.
+    #[inline(always)]
+    fn same(&self, at: usize, here: usize, known: usize, bytes: u64) -> bool {
+        let back = here.wrapping_sub(known);
+        reaches(here, known) & (self.window.four(at.wrapping_sub(back)) == bytes as u32)
     }
 
     /// The distance to a place with the same four bytes.
-    #[inline]
-    pub fn matching(&self, at: usize, here: Tagged, known: Tagged, bytes: u64) -> Option<usize> {
-        if !here.resembles(known) {
-            return None;
-        }
-        let distance = here.back_to(known) as usize;
-        (self.window.four(at - distance) == bytes as u32).then_some(distance)
+    #[inline(always)]
+    pub fn matching(&self, at: usize, here: usize, known: usize, bytes: u64) -> Option<usize> {
+        self.same(at, here, known, bytes).then(|| here.wrapping_sub(known))
     }
 
     /// Length of a match, up to the longest token.
@@ -144,21 +246,6 @@ impl Chunk<'_> {
         self.window.common(at - distance, at, self.end - at)
     }
 
-    /// A match with one of the two newest places by seven bytes; the longer one if both match.
-    #[inline]
-    pub fn newest(&self, at: usize, here: Tagged, bytes: u64, long: Pair) -> Option<Span> {
-        if !here.reaches(long.newest()) {
-            return None;
-        }
-        let newest = self.matching(at, here, long.newest(), bytes);
-        let older = self.matching(at, here, long.older(), bytes);
-        let distance = newest.or(older)?;
-        let (Some(_), Some(other)) = (newest, older) else { return Some((at, 0, distance)) };
-        let length = self.short_length(at, distance);
-        let longer = self.short_length(at, other);
-        Some(if longer > length { (at, longer, other) } else { (at, length, distance) })
-    }
-
     /// A match at its full length. A length of 0 is not known yet.
     #[inline]
     pub fn whole(&self, (at, length, distance): Span) -> Span {
@@ -167,14 +254,6 @@ impl Chunk<'_> {
             MAX_LENGTH => (at, length + self.length(at + length, distance), distance),
             _ => (at, length, distance),
         }
-    }
-
-    /// A match of `length` at `at` ends at `behind`, and another place has the same bytes there: the distance
-    /// to that place from `skip` bytes behind `at`, were the match as long. It may be out of reach.
-    #[inline]
-    pub fn end_distance(&self, at: usize, behind: usize, length: usize, known: Tagged) -> i64 {
-        let back = i64::from(self.place(behind)) - i64::from(known.place());
-        back + at as i64 + length as i64 - behind as i64
     }
 
     /// A match from an index on, if it is in reach and longer than `length`.

@@ -1,13 +1,13 @@
 //! The model where it is likely to be right: literals up to the next match, and matches but for one that ends the chunk,
 //! with one short question for each of both.
 
-use super::{token_length, Chunked, Found, Matcher, Next};
+use super::{Chunked, Next};
 use crate::guide::{Glide, Guide};
+use crate::models::tables::Level;
 use crate::models::View;
-use crate::token::Token;
 use std::ops::Range;
 
-impl<M: Matcher> Chunked<M> {
+impl<L: Level> Chunked<L> {
     /// See `Model::glide`.
     pub(super) fn alone<G: Guide>(&mut self, view: &View, span: Range<usize>, mut glide: Glide<G>) -> usize {
         let mut at = span.start;
@@ -27,11 +27,11 @@ impl<M: Matcher> Chunked<M> {
     fn step<G: Guide>(&mut self, view: &View, span: Range<usize>, glide: &mut Glide<G>) -> usize {
         let position = view.base + span.start as u64;
         if let Next::Search(from) = self.next {
-            self.next = self.search(from.max(position), position);
+            self.search(from.max(position), position);
         }
         match self.next {
-            Next::Match(found, start, left) if start == position => self.over(found, position, left, glide),
-            Next::Match(_, start, _) => {
+            Next::Match(start, left) if start == position => self.over(position, left, glide),
+            Next::Match(start, _) => {
                 let literals = (start.saturating_sub(position) as usize).min(span.len()).min(glide.room());
                 glide.take_literals(&view.bytes[span.start..span.start + literals])
             }
@@ -41,16 +41,16 @@ impl<M: Matcher> Chunked<M> {
 
     /// Take the next part of a match, unless it ends the chunk. Returns how long that is.
     #[inline]
-    fn over<G: Guide>(&mut self, found: Found, from: u64, left: usize, glide: &mut Glide<G>) -> usize {
-        let token = Token::copy(token_length(left, self.cut), found.distance);
+    fn over<G: Guide>(&mut self, from: u64, left: usize, glide: &mut Glide<G>) -> usize {
+        let token = self.part(left);
         let to = from + token.length() as u64;
         if to >= self.chunk_end || glide.room() == 0 || !glide.take(token) {
             return 0;
         }
-        self.next = match left - token.length() {
-            0 => self.after(&found),
-            left => Next::Match(found, to, left),
-        };
+        match left - token.length() {
+            0 => self.after(),
+            left => self.next = Next::Match(to, left),
+        }
         token.length()
     }
 }
