@@ -44,6 +44,9 @@ from airstore.store.blobs import (
 
 _COPY = 1 << 20
 _GROUP, _MOST = 256 << 10, 100  # bytes and pieces that are worked on together
+_AHEAD = (
+    64  # groups that may be made before a large piece is: its worker must not be alone; memory bounds them
+)
 
 
 @frozen
@@ -189,7 +192,7 @@ class PreparedDelta:
 
         carried = CarriedPieces(self.found)
         within = (lambda group: sum(job.weight for job in group), place.shares.bodies)
-        for job, ways in chain.from_iterable(in_order(pool, work, _grouped(jobs), within=within)):
+        for job, ways in chain.from_iterable(in_order(pool, work, _grouped(jobs), _AHEAD, within)):
             advance(job.work.making)
             packing = job.work.packing
             for way in carried.add(job.target, job.offered, ways):

@@ -19,6 +19,7 @@ from airstore.store.blobs import Feed
 
 _PART = 256 * KIB  # bytes that are read at once
 SEGMENT = 64 * MIB  # plain bytes at most
+_MUCH = 2 * MIB  # bytes of a last segment that two workers share, of a stream that has small ones
 
 
 @dataclass
@@ -92,6 +93,7 @@ class SegmentWriter:
     def finish(self) -> None:
         """Write what is left."""
         for stream in Stream:
+            self._halve(stream)
             self._close(stream)
         while self._waiting:
             self._take()
@@ -100,6 +102,16 @@ class SegmentWriter:
         """Drop what has not begun."""
         for job in self._waiting:
             job.frame.cancel()
+
+    def _halve(self, stream: Stream) -> None:
+        """Close the first half of what is open where it is much: one worker would be alone with all of it."""
+        whole = self._open[stream]
+        if whole.plain < _MUCH or self._packer.most(stream) == SEGMENT:
+            return
+        plain, half = b"".join(whole.parts), whole.plain // 2
+        self._open[stream] = _Open([plain[:half]], half)
+        self._close(stream)
+        self._open[stream] = _Open([plain[half:]], whole.plain - half, whole.count, whole.code)
 
     def _close(self, stream: Stream) -> None:
         segment, self._open[stream] = self._open[stream], _Open()

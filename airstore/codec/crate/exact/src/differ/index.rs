@@ -1,9 +1,10 @@
 //! Where the bytes of the old side are.
 //!
-//! Each place is known by 8 bytes, in a bucket of the last ones whose hashes meet there, and each fourth one by 24: what is
-//! often there for 8 bytes is seldom there for so many. That is 5 bytes for each byte in the index.
+//! Each second place is known by 8 bytes, in a bucket of the last ones whose hashes meet there, and each fourth one by 24: what
+//! is often there for 8 bytes is seldom there for so many. That is 3 bytes for each byte in the index. Of what is small each
+//! place is known by 8 bytes, in 5.
 
-use super::bytes::{ahead, best, word, Kind};
+use super::bytes::{ahead, most_same, word};
 use super::Cover;
 
 /// Bytes of an old side at most: of 32 bits in a bucket these say where, and the others are of the hash.
@@ -13,6 +14,9 @@ pub const LONG: usize = 24;
 const SHORT: usize = 8;
 const PLACE: u32 = 27;
 const WAYS: usize = 8;
+/// Bytes from one place that is known by few to the next, where more than so many are in the index; see `is_small`.
+const SECOND: usize = 2;
+const SMALL: usize = 1 << 20;
 /// Bytes from one place that is known by much to the next.
 const EVERY: usize = 4;
 /// Places whose buckets are fetched together: the memory is waited for once.
@@ -28,6 +32,7 @@ struct Bucket([u32; WAYS]);
 /// Some parts of an old side.
 pub struct Index<'a> {
     old: &'a [u8],
+    size: usize,
     short: Vec<Bucket>,
     long: Vec<u32>,
 }
@@ -36,8 +41,8 @@ impl<'a> Index<'a> {
     /// Parts of an old side, from where to where.
     pub fn new(old: &'a [u8], parts: &[(usize, usize)]) -> Self {
         let size: usize = parts.iter().map(|(begin, end)| end - begin).sum();
-        let short = vec![Bucket([NONE; WAYS]); size / WAYS + 1];
-        let mut index = Index { old, short, long: vec![NONE; size / EVERY + 1] };
+        let mut index = Index { old, size, short: Vec::new(), long: vec![NONE; size / EVERY + 1] };
+        index.short = vec![Bucket([NONE; WAYS]); size / index.step() / WAYS + 1];
         for (begin, end) in parts {
             index.add_short(*begin, (*end).min((old.len() + 1).saturating_sub(SHORT)));
             index.add_long(*begin, (*end).min((old.len() + 1).saturating_sub(LONG)));
@@ -45,11 +50,24 @@ impl<'a> Index<'a> {
         index
     }
 
+    /// Whether looking everywhere costs nothing to speak of.
+    pub fn is_small(&self) -> bool {
+        self.size < SMALL
+    }
+
+    fn step(&self) -> usize {
+        if self.is_small() {
+            1
+        } else {
+            SECOND
+        }
+    }
+
     fn add_short(&mut self, begin: usize, end: usize) {
-        let mut last = None;
-        for first in (begin..end).step_by(BATCH) {
+        let (mut last, step) = (None, self.step());
+        for first in (begin..end).step_by(step * BATCH) {
             let mut hashes = [(0, 0, 0); BATCH];
-            let places = first..end.min(first + BATCH);
+            let places = (first..end.min(first + step * BATCH)).step_by(step);
             for (place, hash) in places.clone().zip(&mut hashes) {
                 let word = word(self.old, place);
                 *hash = (word, self.bucket(mixed(word)), entry(mixed(word), place));
@@ -68,8 +86,9 @@ impl<'a> Index<'a> {
 
     fn add_long(&mut self, begin: usize, end: usize) {
         for place in (begin.next_multiple_of(EVERY)..end).step_by(EVERY) {
-            let slot = scaled(long_hash(self.old, place), self.long.len());
-            self.long[slot] = place as u32;
+            let hash = long_hash(self.old, place);
+            let slot = scaled(hash, self.long.len());
+            self.long[slot] = entry(hash, place);
         }
     }
 
@@ -93,15 +112,17 @@ impl<'a> Index<'a> {
     }
 
     fn long<'b>(&'b self, rest: &'b [u8]) -> impl Iterator<Item = (usize, usize)> + 'b {
-        let slot = (rest.len() >= LONG).then(|| self.long[scaled(long_hash(rest, 0), self.long.len())]);
-        slot.filter(|slot| *slot != NONE).into_iter().filter_map(|slot| self.same(slot as usize, rest, LONG))
+        let hash = (rest.len() >= LONG).then(|| long_hash(rest, 0));
+        let known = hash.map(|hash| (self.long[scaled(hash, self.long.len())], hash));
+        let tagged = known.filter(|(known, hash)| tells(*known, *hash));
+        tagged.into_iter().filter_map(|(known, _)| self.same(known as usize % MOST, rest, LONG))
     }
 
     fn short<'b>(&'b self, rest: &'b [u8]) -> impl Iterator<Item = (usize, usize)> + 'b {
         let hash = (rest.len() >= SHORT).then(|| mixed(word(rest, 0)));
         hash.into_iter().flat_map(move |hash| {
-            let known = self.short[self.bucket(hash)].0.iter().filter(|entry| **entry != NONE);
-            let tagged = known.filter(move |known| (*known ^ entry(hash, 0)) >> PLACE == 0);
+            let known = self.short[self.bucket(hash)].0.iter();
+            let tagged = known.filter(move |known| tells(**known, hash));
             tagged.filter_map(|known| self.same(*known as usize % MOST, rest, SHORT))
         })
     }
@@ -114,8 +135,8 @@ impl<'a> Index<'a> {
 
     /// What is alike behind what is the same.
     fn further(&self, place: usize, rest: &[u8]) -> usize {
-        let pairs = self.old[place..].iter().zip(rest).take(FURTHER);
-        best(pairs.map(|(old, new)| if old == new { Kind::Same } else { Kind::Other })).1 as usize
+        let (old, new) = (&self.old[place..], &rest[..rest.len().min(FURTHER)]);
+        most_same(old, new) as usize
     }
 
     fn bucket(&self, hash: u64) -> usize {
@@ -143,6 +164,11 @@ pub fn scaled(hash: u64, count: usize) -> usize {
 
 fn entry(hash: u64, place: usize) -> u32 {
     (hash as u32) << PLACE | place as u32
+}
+
+/// Whether an entry is there, and of what has this hash for all that it says.
+fn tells(known: u32, hash: u64) -> bool {
+    known != NONE && (known ^ entry(hash, 0)) >> PLACE == 0
 }
 
 /// The newest first.

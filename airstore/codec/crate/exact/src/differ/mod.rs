@@ -112,6 +112,18 @@ mod tests {
     }
 
     #[test]
+    fn what_differs_here_and_there_is_one_cover_however_large() {
+        for size in [100_000, 3_000_000] {
+            let mut new = noise(12, size);
+            let old = [&noise(13, 777)[..], &new].concat();
+            new.iter_mut().skip(13).step_by(29).for_each(|byte| *byte ^= 0x55);
+            let covers = walk::covers(&old, old.len(), &new);
+            assert_eq!(covers, [Cover { old: 777, new: 0, size }]);
+            made(&old, old.len(), &new);
+        }
+    }
+
+    #[test]
     fn what_is_beside_is_used_near_to_what_moved_alone() {
         let (own, beside) = (noise(9, 300_000), noise(10, 600_000));
         let old = [&own[..], &beside].concat();

@@ -3,7 +3,7 @@
 //! After Colin Percival's bsdiff (bsdiff.c 4.3): a match is taken that has more bytes than the diagonal has of the same, and
 //! covers reach from there both ways as far as that is worth it. Beside that one is taken that is more alike further on.
 
-use super::bytes::{ahead, best, count, kinds, kinds_back, worth};
+use super::bytes::{ahead, alike, best, count, kinds, kinds_back, worth};
 use super::index::Index;
 use super::runs::runs;
 use super::Cover;
@@ -14,10 +14,11 @@ const RUN: usize = 4 << 10;
 const NEAR: usize = 64 << 10;
 /// Bytes that go on without another place being looked for.
 const ENOUGH: usize = 32;
+/// How much both sides are alike where nothing better is looked for either: it is found once in some thousand times.
+const SURE: i64 = 32;
 /// Bytes by which a match must be longer than what the diagonal has of the same.
 const LONGER: usize = 8;
-/// Bytes of both that are held against each other, and by how much one must be better to be taken.
-const AROUND: usize = 64;
+/// By how much another place must be more alike to be taken.
 const BETTER: i64 = 24;
 /// Bytes that a cover must be worth: its numbers take some, and cutting what is carried takes others.
 const LEAST: i64 = 20;
@@ -78,19 +79,25 @@ impl Walk<'_> {
         let (mut at, mut misses) = (self.on.new + self.on.size, 0);
         while at < self.new.len() {
             let same = ahead(self.diagonal(at), &self.new[at..]);
-            let found = if same < ENOUGH { self.find(at) } else { None };
+            let sure = same >= ENOUGH || !self.index.is_small() && self.goes_on(at);
+            let found = if sure { None } else { self.find(at) };
             if found.is_some_and(|found| self.is_better(found)) {
                 return found;
             }
             let known = found.map_or(0, |found| found.size);
-            misses = if same.max(known) > 0 { 0 } else { misses + 1 };
+            misses = if sure || same.max(known) > 0 { 0 } else { misses + 1 };
             at += match found {
-                _ if same >= ENOUGH => same,
+                _ if sure => same.max(1),
                 Some(found) if self.is_on(found) => found.size,
                 _ => known.saturating_sub(ENOUGH).max(1 + (misses / PATIENCE).min(STRIDE)),
             };
         }
         None
+    }
+
+    /// Whether the diagonal is alike enough that hardly anything is better.
+    fn goes_on(&self, at: usize) -> bool {
+        alike(self.diagonal(at), &self.new[at..]) >= SURE
     }
 
     /// What of the old side is as far on from where the last cover begins as a place of the new one.
@@ -169,9 +176,4 @@ impl Walk<'_> {
             self.found.push(cover);
         }
     }
-}
-
-/// How much two sides are alike from their beginnings on.
-fn alike(old: &[u8], new: &[u8]) -> i64 {
-    kinds(old, &new[..new.len().min(AROUND)]).map(worth).sum()
 }
