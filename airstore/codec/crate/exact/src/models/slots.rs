@@ -130,12 +130,16 @@ impl<P: Place> Slots<P> {
         self.ahead = self.ahead.wrapping_sub(by);
     }
 
-    /// Take the places that others have. None may be above the highest.
-    pub fn take<Q: Place>(&mut self, other: &Slots<Q>) {
+    /// Take the places that others have; false if one of them is above the highest.
+    pub fn take<Q: Place>(&mut self, other: &Slots<Q>) -> bool {
+        let places = || other.short.iter().chain(other.long.as_flattened());
+        if places().any(|place| place.number() > P::MOST) {
+            return false;
+        }
         let copy = |(to, from): (&mut P, &Q)| *to = P::new(from.number());
-        self.short.iter_mut().zip(other.short.iter()).for_each(copy);
-        self.long.as_flattened_mut().iter_mut().zip(other.long.as_flattened()).for_each(copy);
+        self.short.iter_mut().chain(self.long.as_flattened_mut()).zip(places()).for_each(copy);
         self.ahead = other.ahead;
+        true
     }
 
     /// The place of an index.
@@ -188,4 +192,51 @@ impl<P: Place> Slots<P> {
 #[inline(always)]
 pub fn reaches(place: usize, known: usize) -> bool {
     place.wrapping_sub(known).wrapping_sub(1) < REACH - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_match_reaches_32767_bytes_back_and_none_ahead() {
+        for place in [REACH, 40_000, u16::MAX as usize] {
+            let reached: Vec<_> = (0..place + 2000).filter(|known| reaches(place, *known)).collect();
+            assert_eq!(reached, (place - (REACH - 1)..place).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn places_that_are_lowered_are_as_far_apart_as_before_or_out_of_reach() {
+        let hashes = |n: u64| Hashes::of(n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut slots = Slots::<u16>::new();
+        let put = |slots: &mut Slots<u16>, index| {
+            slots.put(index, hashes(index as u64));
+            slots.put(index + 1, hashes(index as u64));
+        };
+        let indices = [40_000, 40_000 + REACH / 2, 60_000];
+        indices.iter().for_each(|index| put(&mut slots, *index));
+        assert!(slots.has(65_535) && !slots.has(65_536));
+        slots.lower(60_000 + REACH / 2);
+        assert!(slots.has(65_536 + 20_000) && slots.place(60_000 + REACH / 2) == REACH);
+        for index in &indices[1..] {
+            let place = slots.place(*index);
+            assert_eq!(slots.short(hashes(*index as u64)), place + 1);
+            assert_eq!(slots.long(hashes(*index as u64)), (place + 1, place));
+        }
+        assert_eq!(slots.long(hashes(40_000)), (0, 0));
+        assert!(!reaches(slots.place(60_000 + REACH / 2), 0));
+    }
+
+    #[test]
+    fn places_that_are_too_high_are_not_taken() {
+        let (mut near, mut far) = (Slots::<u16>::new(), Slots::<u32>::new());
+        far.put(65_535, Hashes::of(1));
+        assert!(near.take(&far));
+        far.put_short(65_536, Hashes::of(2));
+        assert!(!near.take(&far));
+        far.lower(REACH + 1);
+        assert!(near.take(&far));
+        assert_eq!((near.short(Hashes::of(1)), near.short(Hashes::of(2))), (65_534, 65_535));
+    }
 }

@@ -1,5 +1,8 @@
 //! What levels 5 and 6 of klauspost/compress do alike: looking for matches with two tables of places.
 
+#[cfg(test)]
+mod tests;
+
 use super::chunked::{Chunk, Found};
 use super::slots::{reaches, Hashes, Place, Slots};
 use super::window::{REACH, START};
@@ -55,8 +58,7 @@ impl<L: Level> Tables<L> {
             Some(far) => {
                 far.advance(by);
                 far.lower(START);
-                self.near.take(far);
-                self.is_far = false;
+                self.is_far = !self.near.take(far);
             }
             None => {
                 self.near.advance(by);
@@ -84,12 +86,15 @@ impl<L: Level> Tables<L> {
     #[cold]
     #[inline(never)]
     fn search_far(&mut self, chunk: &Chunk, span: Range<usize>, out: &mut Found) -> bool {
-        let far = self.far.get_or_insert_with(Slots::new);
-        if !self.is_far {
-            far.take(&self.near);
-            self.is_far = true;
-        }
+        self.go_far();
+        let Some(far) = self.far.as_mut() else { return false };
         search(&self.level, far, chunk, span, out).unwrap_or(false)
+    }
+
+    fn go_far(&mut self) {
+        if !self.is_far {
+            self.is_far = self.far.get_or_insert_with(Slots::new).take(&self.near);
+        }
     }
 
     /// A match ended: where the search goes on, if it does.
