@@ -43,6 +43,23 @@ for _ in range(200):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
+_HOLES = """
+import sys, time
+from contextlib import nullcontext
+from airstore.process.heaps import one_heap, small_heap
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+one_heap()
+with small_heap() if sys.argv[1] == "small" else nullcontext():
+    pieces = [(b"x" * (1 << 20), bytes([n]) * 3000) for n in range(60)]
+    little, end = [piece[1] for piece in pieces], time.monotonic() + 20
+    del pieces
+    most = resident()
+    while sys.argv[1] == "small" and resident() > most - (40 << 20) and time.monotonic() < end:
+        time.sleep(0.05)
+    print(most - resident())
+"""
+
 
 def said(how: str, program: str = _PROGRAM) -> str:
     ran = subprocess.run([sys.executable, "-c", program, how], check=True, capture_output=True, text=True)
@@ -73,3 +90,9 @@ def test_what_is_large_goes_back_when_it_is_freed() -> None:
 def test_a_piece_is_put_where_the_last_one_was() -> None:
     """A page is cleared by the system once, not for each of 200 pieces: 256 pages of it."""
     assert int(said("one", _AGAIN_AND_AGAIN)) < 10_000
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asked of glibc")
+def test_what_is_freed_before_what_stays_goes_back_while_a_heap_is_small() -> None:
+    assert int(said("one", _HOLES)) < 8 << 20
+    assert int(said("small", _HOLES)) >= 40 << 20

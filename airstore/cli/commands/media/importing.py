@@ -18,7 +18,7 @@ from airstore.ops.share.media.fetch import Fetched, drop_fetched, fetch_media, i
 from airstore.ops.stores.directory import SITE, StoreDirectory
 from airstore.ops.stores.releases.trusted import held_release
 from airstore.ops.stores.site.anchors import anchor_faults
-from airstore.process.heaps import one_heap
+from airstore.process.heaps import small_heap
 
 _DRY = "import, then `airstore registry push URL --dry-run` says what a push would send"
 _COLUMNS = {
@@ -58,7 +58,7 @@ def command(
         raise UsageError("--dry-run imports nothing that --push could send", hint=_DRY)
     if url is not None:
         _check_target(url, access)
-    one_heap()
+    click.get_current_context().with_resource(small_heap())
     store = context.store(SITE, "media import")
     behind = list(anchor_faults(store))
     for fault_text in behind:
