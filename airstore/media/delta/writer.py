@@ -44,9 +44,7 @@ from airstore.store.blobs import (
 
 _COPY = 1 << 20
 _GROUP, _MOST = 256 << 10, 100  # bytes and pieces that are worked on together
-_AHEAD = (
-    64  # groups that may be made before a large piece is: its worker must not be alone; memory bounds them
-)
+_AHEAD = 64  # groups made before a large piece is, so that its worker is not alone; memory bounds them
 
 
 @frozen

@@ -21,9 +21,7 @@ LARGEST = 80 * MIB  # bytes of all bases of a patch that is made, so that this h
 WEIGHED = Packing(Method.XZ, 9)  # how patches are weighed whose differences may be spelled out
 _PROCESS = 160 * MIB  # the interpreter, the store's index, the release and its files' names
 _STREAMS = 3  # that may each have a segment open
-_INDEX = (
-    5  # bytes at most for each byte of a base while a patch is made (codec/crate/exact/src/differ/index.rs)
-)
+_INDEX = 5  # bytes at most for each byte of a base of a patch being made (codec's differ/index.rs)
 _COPIES = 3  # of a base: as it is, joined with the others, and with its archives opened
 
 

@@ -86,7 +86,7 @@ pub fn best(kinds: impl Iterator<Item = Kind>) -> (usize, i64) {
 }
 
 /// Bytes that are held against each other to see whether two sides are alike from their beginnings on.
-pub const AROUND: usize = 64;
+const AROUND: usize = 64;
 
 /// How much both sides are alike there: what the kinds of so many bytes are worth together.
 pub fn alike(old: &[u8], new: &[u8]) -> i64 {

@@ -32,7 +32,7 @@ struct Bucket([u32; WAYS]);
 /// Some parts of an old side.
 pub struct Index<'a> {
     old: &'a [u8],
-    size: usize,
+    step: usize,
     short: Vec<Bucket>,
     long: Vec<u32>,
 }
@@ -41,8 +41,9 @@ impl<'a> Index<'a> {
     /// Parts of an old side, from where to where.
     pub fn new(old: &'a [u8], parts: &[(usize, usize)]) -> Self {
         let size: usize = parts.iter().map(|(begin, end)| end - begin).sum();
-        let mut index = Index { old, size, short: Vec::new(), long: vec![NONE; size / EVERY + 1] };
-        index.short = vec![Bucket([NONE; WAYS]); size / index.step() / WAYS + 1];
+        let step = if size < SMALL { 1 } else { SECOND };
+        let short = vec![Bucket([NONE; WAYS]); size / step / WAYS + 1];
+        let mut index = Index { old, step, short, long: vec![NONE; size / EVERY + 1] };
         for (begin, end) in parts {
             index.add_short(*begin, (*end).min((old.len() + 1).saturating_sub(SHORT)));
             index.add_long(*begin, (*end).min((old.len() + 1).saturating_sub(LONG)));
@@ -52,19 +53,11 @@ impl<'a> Index<'a> {
 
     /// Whether looking everywhere costs nothing to speak of.
     pub fn is_small(&self) -> bool {
-        self.size < SMALL
-    }
-
-    fn step(&self) -> usize {
-        if self.is_small() {
-            1
-        } else {
-            SECOND
-        }
+        self.step == 1
     }
 
     fn add_short(&mut self, begin: usize, end: usize) {
-        let (mut last, step) = (None, self.step());
+        let (mut last, step) = (None, self.step);
         for first in (begin..end).step_by(step * BATCH) {
             let mut hashes = [(0, 0, 0); BATCH];
             let places = (first..end.min(first + step * BATCH)).step_by(step);

@@ -39,43 +39,31 @@ pub trait Place: Copy + Default + Send {
     fn lower(self, by: Self) -> Self;
 }
 
-impl Place for u16 {
-    const MOST: usize = u16::MAX as usize;
+macro_rules! place {
+    ($bits:ty) => {
+        impl Place for $bits {
+            const MOST: usize = <$bits>::MAX as usize;
 
-    #[inline(always)]
-    fn new(place: usize) -> Self {
-        place as u16
-    }
+            #[inline(always)]
+            fn new(place: usize) -> Self {
+                place as $bits
+            }
 
-    #[inline(always)]
-    fn number(self) -> usize {
-        usize::from(self)
-    }
+            #[inline(always)]
+            fn number(self) -> usize {
+                self as usize
+            }
 
-    #[inline(always)]
-    fn lower(self, by: Self) -> Self {
-        self.saturating_sub(by)
-    }
+            #[inline(always)]
+            fn lower(self, by: Self) -> Self {
+                self.saturating_sub(by)
+            }
+        }
+    };
 }
 
-impl Place for u32 {
-    const MOST: usize = u32::MAX as usize;
-
-    #[inline(always)]
-    fn new(place: usize) -> Self {
-        place as u32
-    }
-
-    #[inline(always)]
-    fn number(self) -> usize {
-        self as usize
-    }
-
-    #[inline(always)]
-    fn lower(self, by: Self) -> Self {
-        self.saturating_sub(by)
-    }
-}
+place!(u16);
+place!(u32);
 
 /// Both tables. A place is an index into the window and `ahead`.
 #[derive(Clone)]
